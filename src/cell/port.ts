@@ -1,0 +1,56 @@
+/** Where agents live: the port that every cell kind fills. A cell is one OS process with one socket; agents are its seats. */
+import type { ProcessEnd, ProcessIdentity } from '../std/std.ts'
+import type { Frame, Seat } from '../wire/wire.ts'
+
+export interface CellPlan {
+  readonly id: string
+  readonly kind: 'pool'
+  readonly agentType: string
+  /** Absolute path of the agents' module. */
+  readonly module: string
+  /** The cell's private directory (made 0700); it holds `sitter.sock` and `gate.sock`, unless the path would be longer than 100 bytes. */
+  readonly directory: string
+  readonly gateSocket: string
+  readonly sitterSocket: string
+  readonly seats: readonly Seat[]
+  /** Extra environment of the agents; never a secret. */
+  readonly env: Readonly<Record<string, string>>
+  /** Heap cap of the host in MB. */
+  readonly memoryMb: number
+}
+
+/** Why a cell is gone, told once. `suspects` = agents that had an attempt in hand, as evidence. */
+export interface CellEnd {
+  readonly cause: 'exit' | 'killed-by-us' | 'killed' | 'start-failed' | 'link-lost'
+  readonly detail: string
+  readonly end: ProcessEnd | null
+}
+
+export interface CellEvents {
+  /** The host connected, said hello and was welcomed with its seats. */
+  ready(): void
+  /** A request or notification from the cell that is no hello; already within the wire's bounds. `answer` replies to a request. */
+  frame(method: string, params: unknown, answer: (reply: { readonly result: unknown } | { readonly error: unknown }) => void): void
+  /** A frame that was refused (garbage, too large, too deep, flood): the sender has been answered; after too many the link is cut. */
+  refused(code: string, detail: string): void
+  /** A line that the host printed. */
+  line(stream: 'stdout' | 'stderr', text: string): void
+  gone(end: CellEnd): void
+}
+
+export interface Cell {
+  readonly id: string
+  readonly identity: ProcessIdentity
+  /** Sends notifications or answers; frames of one turn leave in one write. */
+  send(frames: readonly Frame[]): void
+  /** Sends a request and resolves with its result; rejects with Failure `timed-out`, `cell-lost`, or what the cell answered. */
+  ask(method: string, params: unknown, withinMs: number): Promise<unknown>
+  /** Ends the cell: SIGKILL to the process (and its group); `gone` follows. */
+  kill(why: string): void
+  /** Bytes that the cell has not yet taken from its socket. */
+  readonly pendingBytes: number
+}
+
+export interface CellKind {
+  start(plan: CellPlan, events: CellEvents): Promise<Cell>
+}

@@ -1,0 +1,70 @@
+/**
+ * A task and its attempts.
+ *
+ *   blocked ─▶ ready ─claim▶ running ─succeed▶ succeeded
+ *                ▲              │ ├─ retry / park ─▶ waiting ─ due / wake ─▶ ready
+ *                └─ interrupt ──┘ └─ give-up ─▶ dead ─ redrive ─▶ ready
+ *   (blocked, ready, waiting, running) ─ cancel ─▶ cancelled
+ */
+import { Failure } from '../std/std.ts'
+
+export const taskStates = ['blocked', 'ready', 'running', 'waiting', 'succeeded', 'dead', 'cancelled'] as const
+export type TaskStateName = (typeof taskStates)[number]
+
+export const waitReasons = ['rate', 'quota', 'credential', 'approval', 'maintenance', 'signal', 'retry'] as const
+export type WaitReason = (typeof waitReasons)[number]
+
+export const attemptOutcomes = ['succeeded', 'transient', 'permanent', 'refused', 'interrupted', 'unknown', 'poison'] as const
+export type AttemptOutcome = (typeof attemptOutcomes)[number]
+
+export type TaskState =
+  | { readonly state: 'blocked' }
+  | { readonly state: 'ready' }
+  | { readonly state: 'running'; readonly attempt: string }
+  | { readonly state: 'waiting'; readonly reason: WaitReason; readonly untilMs: number | null }
+  | { readonly state: 'succeeded' }
+  | { readonly state: 'dead' }
+  | { readonly state: 'cancelled' }
+
+export type TaskEvent =
+  | { readonly event: 'unblock' | 'due' | 'wake' | 'interrupt' | 'succeed' | 'give-up' | 'cancel' | 'redrive' }
+  | { readonly event: 'claim'; readonly attempt: string }
+  | { readonly event: 'retry'; readonly untilMs: number }
+  | { readonly event: 'park'; readonly reason: WaitReason; readonly untilMs: number | null }
+
+/** What an agent, or the sitter for it, says about a failure; bounded before it is stored (stack 16 KiB). */
+export interface ErrorReport {
+  readonly name: string
+  readonly message: string
+  readonly stack?: string
+  readonly code?: string
+  readonly status?: number
+  readonly kind?: string
+  readonly retryAfterMs?: number
+}
+
+export const isTaskEnd = (state: TaskStateName): boolean => state === 'succeeded' || state === 'dead' || state === 'cancelled'
+
+/** The state after an event, or undefined when the event is illegal there. */
+export const nextTaskState = (now: TaskState, event: TaskEvent): TaskState | undefined => {
+  switch (event.event) {
+    case 'unblock': return now.state === 'blocked' ? { state: 'ready' } : undefined
+    case 'due':
+    case 'wake': return now.state === 'waiting' ? { state: 'ready' } : undefined
+    case 'claim': return now.state === 'ready' ? { state: 'running', attempt: event.attempt } : undefined
+    case 'interrupt': return now.state === 'running' ? { state: 'ready' } : undefined
+    case 'succeed': return now.state === 'running' ? { state: 'succeeded' } : undefined
+    case 'retry': return now.state === 'running' ? { state: 'waiting', reason: 'retry', untilMs: event.untilMs } : undefined
+    case 'park': return now.state === 'running' ? { state: 'waiting', reason: event.reason, untilMs: event.untilMs } : undefined
+    case 'give-up': return isTaskEnd(now.state) ? undefined : { state: 'dead' }
+    case 'cancel': return isTaskEnd(now.state) ? undefined : { state: 'cancelled' }
+    case 'redrive': return now.state === 'dead' ? { state: 'ready' } : undefined
+  }
+}
+
+/** As nextTaskState, for callers to whom an illegal event is a bug. */
+export const taskAfter = (now: TaskState, event: TaskEvent): TaskState => {
+  const next = nextTaskState(now, event)
+  if (next === undefined) throw new Failure('bug', `a task that is ${now.state} cannot take ${event.event}`)
+  return next
+}

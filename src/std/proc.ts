@@ -1,0 +1,45 @@
+/**
+ * Operating-system processes as an argument. A pid alone is no identity: (pid, start time) is, so that pid reuse never kills a
+ * stranger. `startTime` is field 22 of /proc/PID/stat, in clock ticks since boot.
+ */
+export interface ProcessIdentity { readonly pid: number; readonly startTime: string }
+
+export interface ProcessEnd { readonly code: number | null; readonly signal: string | null }
+
+export interface SpawnOptions {
+  readonly command: string
+  readonly args: readonly string[]
+  /** The whole environment; nothing is inherited. */
+  readonly env: Readonly<Record<string, string>>
+  readonly cwd: string
+  /** Own process group, so that the whole tree can be signalled. */
+  readonly ownGroup: boolean
+  /** SIGKILL when the thread that spawned it ends, where the machine can (setpriv of util-linux). */
+  readonly dieWithParent: boolean
+  /** Called with whole lines of stdout and stderr, each at most 16 KiB; without it both are ignored. */
+  readonly onLine?: (stream: 'stdout' | 'stderr', line: string) => void
+  /** Called with whole lines that the child writes to descriptor 3 (its private line to the parent). */
+  readonly onPrivateLine?: (line: string) => void
+}
+
+export interface Child {
+  readonly identity: ProcessIdentity
+  /** Resolves once, when the process has ended. */
+  readonly ended: Promise<ProcessEnd>
+  /** Writes a line to the child's descriptor 3; dropped when it has ended. */
+  tell(line: string): void
+  kill(signal: 'SIGTERM' | 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void
+  /** Signals every process of the child's own group (only with `ownGroup`). */
+  killGroup(signal: 'SIGTERM' | 'SIGKILL'): void
+}
+
+export interface Proc {
+  /** Rejects when the program cannot be started. */
+  spawn(options: SpawnOptions): Promise<Child>
+  /** The start time of a living process, undefined when there is none (a zombie counts as none). */
+  startTime(pid: number): string | undefined
+  /** Kills only the process that was meant; true when a signal was sent. */
+  killExactly(identity: ProcessIdentity, signal: 'SIGTERM' | 'SIGKILL'): boolean
+  /** Resident memory of a living process in bytes, undefined when it is gone. */
+  residentBytes(pid: number): number | undefined
+}

@@ -1,0 +1,36 @@
+/** The machine's clock. bootId changes at each boot, so that stored monotonic times are compared only within one. */
+import { readFileSync } from 'node:fs'
+import { performance } from 'node:perf_hooks'
+import type { Clock } from '../clock.ts'
+
+/** setTimeout fires at once beyond 2^31-1 ms; longer delays are chunked. */
+const longestTimerMs = 2_147_483_647
+
+const readBootId = (): string => {
+  try { return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim() } catch { return `process-${process.pid}-${performance.timeOrigin}` }
+}
+
+/**
+ * Monotonic milliseconds shared by all processes of one boot (CLOCK_MONOTONIC through hrtime), so that a deadline that one
+ * sitter stored means the same to the next.
+ */
+const monoMs = (): number => Number(process.hrtime.bigint() / 1_000n) / 1_000
+
+export const realClock = (): Clock => {
+  const bootId = readBootId()
+  const clock: Clock = {
+    wallMs: () => Date.now(),
+    monoMs,
+    stamp: () => ({ wallMs: Date.now(), monoMs: monoMs(), bootId }),
+    timer: (delayMs, fire) => {
+      let handle: NodeJS.Timeout
+      const arm = (leftMs: number): void => {
+        const stepMs = Math.min(Math.max(0, leftMs), longestTimerMs)
+        handle = setTimeout(() => (leftMs > stepMs ? arm(leftMs - stepMs) : fire()), stepMs)
+      }
+      arm(delayMs)
+      return () => clearTimeout(handle)
+    },
+  }
+  return clock
+}

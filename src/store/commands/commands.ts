@@ -1,0 +1,12 @@
+/** All commands of the record's port. A list given to `transact` commits whole or not at all. */
+import type { FleetCommand } from './fleet.ts'
+import type { MoneyCommand } from './money.ts'
+import type { RecordCommand } from './record.ts'
+import type { Result } from './result.ts'
+import type { WorkCommand } from './work.ts'
+
+export type Command = FleetCommand | WorkCommand | MoneyCommand | RecordCommand
+export type CommandKind = Command['kind']
+export type CommandOf<Kind extends CommandKind> = Extract<Command, { kind: Kind }>
+export type ValueOf<C extends Command> = NonNullable<C['~value']> | Extract<C['~value'], null>
+export type ResultsOf<List extends readonly Command[]> = { readonly [Index in keyof List]: Result<ValueOf<List[Index]>> }

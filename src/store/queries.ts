@@ -1,0 +1,177 @@
+/** Reads of the record. They take no lock and see the last commit. Lists are pages: `after` is the cursor of the last item seen. */
+import type { AttemptOutcome, ErrorReport, SettlementState, TaskState } from '../model/model.ts'
+import type { ProcessIdentity } from '../std/std.ts'
+import type { AgentRow } from './commands/fleet.ts'
+
+export interface Page<Item> { readonly items: readonly Item[]; readonly next: string | null }
+export interface PageAsk { readonly limit: number; readonly after: string | null }
+
+export interface TaskView {
+  readonly id: string
+  readonly type: string
+  readonly agentType: string
+  readonly key: string | null
+  readonly payload: string
+  readonly priority: number
+  readonly state: TaskState
+  readonly attempts: number
+  readonly maxAttempts: number
+  readonly fence: number
+  readonly agent: string | null
+  readonly batch: string | null
+  readonly result: string | null
+  readonly error: ErrorReport | null
+  readonly deadlineMs: number | null
+  readonly createdMs: number
+  readonly updatedMs: number
+}
+export interface AttemptView {
+  readonly id: string
+  readonly task: string
+  readonly number: number
+  readonly fence: number
+  readonly agent: string
+  readonly cell: string
+  readonly startedMs: number
+  readonly endedMs: number | null
+  readonly outcome: AttemptOutcome | null
+  readonly error: ErrorReport | null
+}
+export interface CellView {
+  readonly id: string
+  readonly kind: string
+  readonly agentType: string
+  readonly identity: ProcessIdentity
+  readonly directory: string
+  readonly epoch: number
+  readonly startedMs: number
+  readonly endedMs: number | null
+  readonly cause: string | null
+}
+export interface SettlementView {
+  readonly id: string
+  readonly payer: string
+  readonly reference: string
+  readonly payee: string
+  readonly amountMinor: bigint
+  readonly currency: string
+  readonly channel: string
+  readonly memo: string | null
+  readonly state: SettlementState
+  readonly reason: string | null
+  readonly providerKey: string
+  readonly providerReference: string | null
+  readonly batch: string | null
+  readonly task: string | null
+  readonly agent: string | null
+  readonly tries: number
+  readonly absences: number
+  readonly nextMs: number | null
+  readonly person: boolean
+  readonly createdMs: number
+  readonly updatedMs: number
+}
+export interface IntentView {
+  readonly settlement: string
+  readonly number: number
+  readonly grant: string
+  readonly kind: 'pay' | 'query'
+  readonly request: string
+  readonly hash: string
+  readonly gateId: string
+  readonly writtenMs: number
+  readonly outcome: string | null
+  readonly evidence: string | null
+  readonly journal: number | null
+  readonly closedMs: number | null
+  readonly cost: string | null
+}
+export interface BatchView {
+  readonly id: string
+  readonly name: string
+  readonly contentHash: string
+  readonly channel: string
+  readonly payer: string
+  readonly rows: number
+  readonly totals: Readonly<Record<string, string>>
+  readonly actor: string
+  readonly createdMs: number
+}
+export interface AccountView {
+  readonly code: string
+  readonly currency: string
+  readonly debitsPending: bigint
+  readonly debitsPosted: bigint
+  readonly creditsPending: bigint
+  readonly creditsPosted: bigint
+}
+export interface TransferView {
+  readonly seq: number
+  readonly id: string
+  readonly kind: 'pending' | 'post' | 'void' | 'single'
+  readonly pendingId: string | null
+  readonly debit: string
+  readonly credit: string
+  readonly amountMinor: bigint
+  readonly currency: string
+  readonly settlement: string | null
+  readonly wallMs: number
+}
+export interface EventView {
+  readonly seq: number
+  readonly wallMs: number
+  readonly kind: string
+  readonly level: 'info' | 'warn' | 'error'
+  readonly subject: string
+  readonly message: string
+  readonly facts: Readonly<Record<string, unknown>>
+}
+/** `entry` is the canonical JSON that is hashed; `prev` and `hash` are SHA-256 hex. */
+export interface AuditView { readonly seq: number; readonly entry: string; readonly prev: string; readonly hash: string }
+
+export interface TaskFilter { readonly type?: string; readonly state?: string; readonly batch?: string }
+export interface SettlementFilter { readonly state?: string; readonly batch?: string; readonly channel?: string; readonly person?: boolean }
+
+export interface Queries {
+  agents(): readonly AgentRow[]
+  cellsAlive(): readonly CellView[]
+  cell(id: string): CellView | undefined
+  task(id: string): TaskView | undefined
+  taskByKey(type: string, key: string): TaskView | undefined
+  tasks(filter: TaskFilter, ask: PageAsk): Page<TaskView>
+  /** Counts by type and state; every state that occurs. */
+  taskCounts(batch?: string): readonly { readonly type: string; readonly state: string; readonly count: number }[]
+  attemptCounts(): readonly { readonly outcome: string; readonly count: number }[]
+  /** Agents that finished at least one task of the type with success. */
+  agentsThatSucceeded(taskType?: string): number
+  attempts(task: string): readonly AttemptView[]
+  attemptsPage(ask: PageAsk): Page<AttemptView>
+  attempt(id: string): AttemptView | undefined
+  /** Agent types that have ready tasks now. */
+  readyTypes(): readonly string[]
+  /** Wall time at which the next waiting task is due; null when none waits for time. */
+  nextTaskDueMs(): number | null
+  settlement(id: string): SettlementView | undefined
+  settlementByReference(payer: string, reference: string): SettlementView | undefined
+  settlements(filter: SettlementFilter, ask: PageAsk): Page<SettlementView>
+  settlementCounts(batch?: string): readonly { readonly channel: string; readonly currency: string; readonly state: SettlementState; readonly count: number; readonly amountMinor: bigint; readonly tries: number }[]
+  /** Settlements in a state that the sitter must act on at or before `wallMs`. */
+  settlementsDue(wallMs: number, limit: number): readonly SettlementView[]
+  nextSettlementDueMs(): number | null
+  intents(settlement: string): readonly IntentView[]
+  intentByGrant(grant: string): IntentView | undefined
+  openIntents(limit: number, afterGrant: string | null): readonly IntentView[]
+  /** Sum of the costs of closed intents, per text currency. */
+  batch(id: string): BatchView | undefined
+  batchByContent(contentHash: string): BatchView | undefined
+  batches(ask: PageAsk): Page<BatchView>
+  accounts(): readonly AccountView[]
+  transfers(ask: PageAsk, settlement?: string): Page<TransferView>
+  events(ask: PageAsk & { readonly subject?: string; readonly newestFirst?: boolean }): Page<EventView>
+  audit(fromSeq: number, limit: number): readonly AuditView[]
+  auditHead(): { readonly seq: number; readonly hash: string }
+  request(key: string): { readonly requestHash: string; readonly status: number; readonly body: string; readonly untilMs: number } | undefined
+  /** Milliseconds from submission to end of succeeded tasks, for the report: p50, p95, p99. */
+  taskDurations(type: string, batch?: string): { readonly count: number; readonly p50: number; readonly p95: number; readonly p99: number } | null
+  costTotals(): readonly { readonly currency: string; readonly amount: string; readonly calls: number }[]
+}
