@@ -1,0 +1,2 @@
+/** Front door of configuration. */
+export type * from './types.ts'

@@ -1,0 +1,2 @@
+/** Front door of the fleet. */
+export type * from './port.ts'

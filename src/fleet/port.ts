@@ -1,0 +1,82 @@
+/** Keeps agents alive. Other rooms give work to free agents and hear when work was lost; they never see a process. */
+
+import type { AgentRef, AgentStateName, Coverage, Evidence, Exit } from '../model/model.ts'
+import type { ProcessIdentity } from '../std/std.ts'
+import type { Run } from '../wire/wire.ts'
+
+/** A free agent in a cell that answers. */
+export interface FreeAgent { readonly agent: string; readonly cell: string; readonly epoch: number }
+
+export interface FleetHooks {
+  /** Agents of this type became free. */
+  free(agentType: string): void
+  /**
+   * These attempts are over: their agent or its cell is gone. `collateral` = not the fault of the attempt's agent (a pool-mate's
+   * fault, the cell was killed from outside, the sitter stops): costs no attempt.
+   */
+  lost(attempts: readonly { readonly attempt: string; readonly agent: string; readonly cause: string; readonly collateral: boolean }[]): void
+  /** Whether an attempt waits for something outside the agent (a settlement, a limit): then no progress is not being stuck. */
+  waitsOutside(attempt: string): boolean
+  /** A request from an agent that is no fleet matter: `done fail park settle`. The agent's identity and epoch are already checked. */
+  request(method: string, agent: string, params: unknown): Promise<unknown>
+}
+
+export interface AgentView {
+  readonly id: string
+  readonly type: string
+  readonly number: number
+  readonly state: AgentStateName
+  readonly mode: string
+  readonly epoch: number
+  readonly sinceMs: number
+  readonly restarts: number
+  readonly reason: string | null
+  readonly exit: Exit | null
+  readonly attempt: string | null
+  readonly cell: { readonly id: string; readonly kind: string; readonly pid: number; readonly startTime: string } | null
+  readonly evidence: readonly Evidence[]
+}
+export interface CellStatus {
+  readonly id: string
+  readonly kind: string
+  readonly agentType: string
+  readonly identity: ProcessIdentity
+  readonly agents: number
+  readonly busy: number
+  readonly startedMs: number
+  /** Last answer to a challenge: when, and how many agents it listed. */
+  readonly answeredMs: number | null
+  readonly answeredAgents: number | null
+  readonly residentBytes: number | null
+}
+export interface FleetSummary {
+  readonly agents: number
+  readonly byState: Readonly<Partial<Record<AgentStateName, number>>>
+  readonly byType: Readonly<Record<string, Readonly<Partial<Record<AgentStateName, number>>>>>
+  readonly cells: number
+  readonly restarts: number
+  readonly cellsLost: number
+  readonly coverage: Coverage
+}
+
+export interface Fleet {
+  /** Takes up to `count` free agents of a type, the one that has been free longest first; they are busy from now on. */
+  take(agentType: string, count: number): FreeAgent[]
+  freeCount(agentType: string): number
+  /** Gives taken agents their work; an agent that died meanwhile is told through `lost`. */
+  run(runs: readonly (Run & { readonly cell: string })[]): void
+  /** The taken agent has nothing to do (any more): it is free again. */
+  release(agent: string): void
+  /** Asks the agent to give up an attempt; it is killed with its cell when it does not within its grace. */
+  cancel(agent: string, attempt: string, reason: string): void
+  list(): readonly AgentView[]
+  view(agent: AgentRef): AgentView | undefined
+  cells(): readonly CellStatus[]
+  /** Sends a challenge now and gives the agents that the cell itself lists. Rejects `timed-out` or `not-found`. */
+  challenge(cell: string): Promise<readonly string[]>
+  summary(): FleetSummary
+  restart(agents: readonly AgentRef[], actor: string): Promise<void>
+  unquarantine(agents: readonly AgentRef[], actor: string): Promise<void>
+  /** Stop in order: no new work, wait up to `withinMs` for running attempts, then end the cells. */
+  stop(withinMs: number): Promise<void>
+}

@@ -1,0 +1,2 @@
+/** Front door of the gate link. */
+export type { GateLink, GateLinkEvents } from './port.ts'

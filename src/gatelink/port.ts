@@ -1,0 +1,24 @@
+/** The sitter's end of the link to the gate: grants and cells out, calls in. It reconnects by itself and sends what was not acknowledged again. */
+import type { Call, CellOpen, Grant, GateStatus, VaultView } from '../wire/wire.ts'
+
+export interface GateLinkEvents {
+  /** The link is up; `gateId` may be another one than before (then the journal is lost). Cells have been announced again already. */
+  linked(gateId: string): void
+  lost(): void
+  /** The outcome of a grant. Acknowledged to the gate when the promise resolves, so it must resolve after the commit. */
+  call(call: Call): Promise<void>
+}
+
+export interface GateLink {
+  /** Identity of the gate's journal, null while the link is down. */
+  readonly gateId: string | null
+  /** Sends grants; false when the link is down: nothing was sent, the caller tries again after `linked`. */
+  grant(grants: readonly Grant[]): boolean
+  openCell(cell: Omit<CellOpen, 'frame'>): void
+  closeCell(cell: string): void
+  /** Rejects with Failure `gate-lost` when the link is down. */
+  vaultSet(credential: string, sealed: string, actor: string): Promise<{ readonly name: string; readonly version: number; readonly fingerprint: string }>
+  vaultList(): Promise<VaultView>
+  status(): Promise<GateStatus>
+  stop(): Promise<void>
+}

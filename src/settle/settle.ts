@@ -1,0 +1,2 @@
+/** Front door of settling. */
+export type * from './port.ts'

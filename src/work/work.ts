@@ -1,0 +1,2 @@
+/** Front door of work. */
+export type * from './port.ts'
