@@ -1,0 +1,71 @@
+/**
+ * What the HTTP door answers, and the CLI and the page read. Amounts are text in major units ("12.34") beside their currency, times are
+ * wall ms. Lists are `{items, next, coverage?}`; errors are RFC 9457 problem documents with a stable `code`.
+ */
+import type { AgentView, CellStatus, FleetSummary } from '../fleet/fleet.ts'
+import type { BatchAnswer, LedgerCheck, SettleSummary } from '../settle/settle.ts'
+import type { AttemptView, BatchView, CellView, EventView, IntentView, TaskView } from '../store/store.ts'
+import type { WorkSummary } from '../work/work.ts'
+import type { GateStatus, VaultView } from '../wire/wire.ts'
+
+export interface List<Item> { readonly items: readonly Item[]; readonly next: string | null; readonly coverage?: { readonly reporting: number; readonly of: number; readonly oldestMs: number | null } }
+
+export interface Problem { readonly type: string; readonly title: string; readonly status: number; readonly code: string; readonly detail: string; readonly facts?: Readonly<Record<string, unknown>> }
+
+/** GET /api/v1/swarm */
+export interface SwarmView {
+  readonly name: string
+  readonly version: string
+  readonly nodeVersion: string
+  readonly owner: string
+  readonly epoch: number
+  readonly pid: number
+  readonly startedMs: number
+  readonly nowMs: number
+  readonly fleet: FleetSummary
+  readonly work: WorkSummary
+  readonly settle: SettleSummary
+  readonly ledger: LedgerCheck
+  readonly gate: GateStatus | { readonly unknown: string }
+  readonly durations: Readonly<Record<string, { readonly count: number; readonly p50: number; readonly p95: number; readonly p99: number } | null>>
+  /** Distinct agents that finished at least one task with success. */
+  readonly agentsThatSucceeded: number
+  /** True when nothing can advance without a person: no ready or running task, none waiting for time, no settlement under way. */
+  readonly idle: boolean
+  /** Everything that waits for a person. */
+  readonly person: number
+  /** Capabilities that this version does not have; each a plain sentence. */
+  readonly notBuilt: readonly string[]
+}
+/** GET /api/v1/agents/{type}/{number} */
+export interface AgentDescription extends AgentView { readonly timeLine: readonly EventView[]; readonly attempts: readonly AttemptView[] }
+/** GET /api/v1/tasks/{id} */
+export interface TaskDescription extends TaskView { readonly history: readonly AttemptView[] }
+export interface SettlementAnswer {
+  readonly id: string
+  readonly payer: string
+  readonly reference: string
+  readonly payee: string
+  readonly amount: string
+  readonly currency: string
+  readonly channel: string
+  readonly state: string
+  readonly reason: string | null
+  readonly providerKey: string
+  readonly providerReference: string | null
+  readonly batch: string | null
+  readonly task: string | null
+  readonly agent: string | null
+  readonly tries: number
+  readonly person: boolean
+  readonly nextMs: number | null
+  readonly createdMs: number
+  readonly updatedMs: number
+}
+export interface SettlementDescription extends SettlementAnswer { readonly intents: readonly IntentView[]; readonly transfers: readonly TransferAnswer[]; readonly timeLine: readonly EventView[] }
+export interface TransferAnswer { readonly seq: number; readonly id: string; readonly kind: string; readonly pendingId: string | null; readonly debit: string; readonly credit: string; readonly amount: string; readonly currency: string; readonly settlement: string | null; readonly wallMs: number }
+export interface AccountAnswer { readonly code: string; readonly currency: string; readonly debitsPending: string; readonly debitsPosted: string; readonly creditsPending: string; readonly creditsPosted: string }
+export interface BatchDescription extends BatchView { readonly tasks: Readonly<Record<string, number>>; readonly settlements: Readonly<Record<string, { readonly count: number; readonly amounts: Readonly<Record<string, string>> }>> }
+export interface InboxItem { readonly kind: 'unknown-settlement' | 'dead-letter' | 'quarantined'; readonly id: string; readonly what: string; readonly sinceMs: number; readonly wayOut: string }
+export interface AuditVerdict { readonly ok: boolean; readonly entries: number; readonly firstBad: number | null; readonly why: string | null; readonly head: string }
+export type { AgentView, BatchAnswer, CellStatus, CellView, EventView, LedgerCheck, VaultView }

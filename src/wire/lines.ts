@@ -1,0 +1,76 @@
+/**
+ * NDJSON framing with bounds: bytes in, whole JSON objects out. Size and depth are checked before JSON.parse sees a byte, so that a
+ * bomb costs its own length and nothing more. A bad line is reported and skipped; the next line is read as usual.
+ */
+import type { Code } from '../std/std.ts'
+
+export interface LineBounds { readonly frameBytes: number; readonly jsonDepth: number }
+
+export interface LineEvents {
+  object(value: Readonly<Record<string, unknown>>): void
+  refused(code: Extract<Code, 'frame-invalid' | 'frame-too-large' | 'frame-too-deep'>, detail: string): void
+}
+
+const newline = 10
+
+/** Depth of nesting of a JSON text, counted outside strings, without parsing it. */
+const depthWithin = (text: string, most: number): boolean => {
+  let depth = 0
+  let quoted = false
+  for (let index = 0; index < text.length; index += 1) {
+    const char = text.charCodeAt(index)
+    if (quoted) {
+      if (char === 92) index += 1
+      else if (char === 34) quoted = false
+    } else if (char === 34) quoted = true
+    else if (char === 123 || char === 91) { depth += 1; if (depth > most) return false }
+    else if (char === 125 || char === 93) depth -= 1
+  }
+  return true
+}
+
+/** Gives a reader: call it with each chunk. Never holds more than one frame's bound plus one chunk. */
+export const lineReader = (limits: LineBounds, events: LineEvents): ((chunk: Uint8Array) => void) => {
+  const decoder = new TextDecoder('utf-8', { fatal: true })
+  let parts: Uint8Array[] = []
+  let held = 0
+  let dropping = false
+
+  const one = (bytes: Uint8Array): void => {
+    let text: string
+    try { text = decoder.decode(bytes) } catch { return events.refused('frame-invalid', 'a frame must be UTF-8') }
+    if (text.trim() === '') return
+    if (!depthWithin(text, limits.jsonDepth)) return events.refused('frame-too-deep', `a frame may nest ${limits.jsonDepth} levels`)
+    let value: unknown
+    try { value = JSON.parse(text) } catch { return events.refused('frame-invalid', 'a frame must be one JSON object on one line') }
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return events.refused('frame-invalid', 'a frame must be a JSON object')
+    events.object(value as Record<string, unknown>)
+  }
+
+  const overflow = (): void => {
+    if (!dropping) events.refused('frame-too-large', `a frame may have ${limits.frameBytes} bytes`)
+    dropping = true
+    parts = []
+    held = 0
+  }
+
+  return (chunk) => {
+    let from = 0
+    for (let at = chunk.indexOf(newline); at >= 0; at = chunk.indexOf(newline, from)) {
+      const piece = chunk.subarray(from, at)
+      from = at + 1
+      if (dropping) { dropping = false; continue }
+      if (held + piece.length > limits.frameBytes) { overflow(); dropping = false; continue }
+      if (parts.length === 0) one(piece)
+      else { parts.push(piece); const whole = Buffer.concat(parts); parts = []; held = 0; one(whole) }
+    }
+    if (dropping || from === chunk.length) return
+    const rest = chunk.subarray(from)
+    if (held + rest.length > limits.frameBytes) return overflow()
+    parts.push(rest)
+    held += rest.length
+  }
+}
+
+/** One frame as a line. Objects only; bigint must have been turned into text. */
+export const toLine = (frame: object): string => `${JSON.stringify(frame)}\n`
