@@ -17,6 +17,8 @@ export interface CellPlan {
   readonly env: Readonly<Record<string, string>>
   /** Heap cap of the host in MB. */
   readonly memoryMb: number
+  /** The time from the start of the process to its hello; the kind's own when absent. */
+  readonly startWithinMs?: number
 }
 
 /** Why a cell is gone, told once. `suspects` = agents that had an attempt in hand, as evidence. */

@@ -28,6 +28,8 @@ export interface SwarmView {
   readonly ledger: LedgerCheck
   readonly gate: GateStatus | { readonly unknown: string }
   readonly durations: Readonly<Record<string, { readonly count: number; readonly p50: number; readonly p95: number; readonly p99: number } | null>>
+  /** Wall time at which work, settle, ledger, durations and agentsThatSucceeded were computed; the rest is as of `nowMs`. */
+  readonly figuresMs: number
   /** Distinct agents that finished at least one task with success. */
   readonly agentsThatSucceeded: number
   /** True when nothing can advance without a person: no ready or running task, none waiting for time, no settlement under way. */
@@ -66,6 +68,24 @@ export interface SettlementDescription extends SettlementAnswer { readonly inten
 export interface TransferAnswer { readonly seq: number; readonly id: string; readonly kind: string; readonly pendingId: string | null; readonly debit: string; readonly credit: string; readonly amount: string; readonly currency: string; readonly settlement: string | null; readonly wallMs: number }
 export interface AccountAnswer { readonly code: string; readonly currency: string; readonly debitsPending: string; readonly debitsPosted: string; readonly creditsPending: string; readonly creditsPosted: string }
 export interface BatchDescription extends BatchView { readonly tasks: Readonly<Record<string, number>>; readonly settlements: Readonly<Record<string, { readonly count: number; readonly amounts: Readonly<Record<string, string>> }>> }
+/**
+ * GET /api/v1/agents/map: one letter a state for each agent, compact enough for a page to ask every second. `letters` tells what each
+ * letter means; `ranges` are the agents' numbers in order, both ends included, and `states` has one letter for each of them.
+ */
+export interface AgentMap {
+  readonly nowMs: number
+  readonly letters: Readonly<Record<string, string>>
+  readonly types: readonly { readonly type: string; readonly ranges: readonly (readonly [number, number])[]; readonly states: string }[]
+  readonly byState: FleetSummary['byState']
+  readonly coverage: FleetSummary['coverage']
+}
+/** One line of the answer to POST /api/v1/tasks:batch; `item` counts the non-empty lines from 1. The last line of an answer is a BatchEnd. */
+export type BatchLine =
+  | { readonly item: number; readonly id: string; readonly outcome: 'created' | 'exists' }
+  | { readonly item: number; readonly code: string; readonly detail: string }
+export interface BatchEnd { readonly end: true; readonly items: number; readonly created: number; readonly existed: number; readonly refused: number }
+/** POST /api/v1/cells/{id}/challenge: what the cell itself answered just now. */
+export interface ChallengeAnswer { readonly cell: string; readonly agents: readonly string[]; readonly askedMs: number; readonly answeredMs: number }
 export interface InboxItem { readonly kind: 'unknown-settlement' | 'dead-letter' | 'quarantined'; readonly id: string; readonly what: string; readonly sinceMs: number; readonly wayOut: string }
 export interface AuditVerdict { readonly ok: boolean; readonly entries: number; readonly firstBad: number | null; readonly why: string | null; readonly head: string }
 export type { AgentView, BatchAnswer, CellStatus, CellView, EventView, LedgerCheck, VaultView }

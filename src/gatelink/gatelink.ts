@@ -1,2 +1,3 @@
 /** Front door of the gate link. */
 export type { GateLink, GateLinkEvents } from './port.ts'
+export type { Call, CallOutcome, Grant, GrantedRequest } from '../wire/wire.ts'

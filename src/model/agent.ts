@@ -34,9 +34,12 @@ export type Mode = (typeof modes)[number]
 /** Every state that is no end names its exit: a next time, an owner, or an approval it waits for. */
 export interface Exit { readonly kind: 'time' | 'owner' | 'approval' | 'event'; readonly at?: number; readonly who?: string; readonly what?: string }
 
-export type AgentEvent = 'start' | 'ready' | 'claim' | 'finish' | 'silent' | 'heard' | 'lost' | 'due' | 'quarantine' | 'release' | 'stop' | 'ended' | 'pause' | 'resume'
+export type AgentEvent = 'start' | 'ready' | 'claim' | 'finish' | 'silent' | 'heard' | 'heard-busy' | 'lost' | 'due' | 'quarantine' | 'release' | 'stop' | 'ended' | 'pause' | 'resume'
 
-/** Per event: from which states it is legal, and where it leads. `heard` leads back to what the agent was doing. */
+/**
+ * Per event: from which states it is legal, and where it leads. A suspect that is heard again goes back to what it was doing: `heard`
+ * when it has nothing in hand, `heard-busy` when it still holds an attempt.
+ */
 const legal: Record<AgentEvent, Partial<Record<AgentStateName, AgentStateName>>> = {
   start: { stopped: 'starting', unknown: 'starting', hibernating: 'starting' },
   ready: { starting: 'idle' },
@@ -44,6 +47,7 @@ const legal: Record<AgentEvent, Partial<Record<AgentStateName, AgentStateName>>>
   finish: { busy: 'idle', suspect: 'suspect', stopping: 'stopping', paused: 'paused' },
   silent: { idle: 'suspect', busy: 'suspect', starting: 'suspect' },
   heard: { suspect: 'idle' },
+  'heard-busy': { suspect: 'busy' },
   lost: { starting: 'backoff', idle: 'backoff', busy: 'backoff', suspect: 'backoff', unknown: 'backoff', stopping: 'stopped', paused: 'paused' },
   due: { backoff: 'starting', quarantined: 'starting' },
   quarantine: { starting: 'quarantined', idle: 'quarantined', busy: 'quarantined', suspect: 'quarantined', backoff: 'quarantined', unknown: 'quarantined' },

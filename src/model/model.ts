@@ -12,3 +12,4 @@ export {
   attemptOutcomes, isTaskEnd, nextTaskState, taskAfter, taskStates, waitReasons,
   type AttemptOutcome, type ErrorReport, type TaskEvent, type TaskState, type TaskStateName, type WaitReason,
 } from './task.ts'
+export type * from './swarm.ts'

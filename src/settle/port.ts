@@ -1,8 +1,31 @@
 /** Money: settlements, batches, ledger. Agents decide, the sitter pays. */
-import type { Call } from '../wire/wire.ts'
+import type { Call } from '../gatelink/gatelink.ts'
+import type { SettlementState } from '../model/model.ts'
 
 export interface RowFault { readonly line: number; readonly field: string; readonly found: string; readonly why: string }
-export interface BatchAnswer { readonly id: string; readonly created: boolean; readonly rows: number; readonly newTasks: number; readonly alreadyThere: number; readonly totals: Readonly<Record<string, string>> }
+export interface BatchAsk { readonly name: string; readonly text: string; readonly channel: string | null; readonly actor: string; readonly dryRun: boolean }
+export interface BatchAnswer {
+  /** Null for a dry run of a file that is not there yet. */
+  readonly id: string | null
+  readonly created: boolean
+  readonly rows: number
+  readonly newTasks: number
+  readonly alreadyThere: number
+  readonly totals: Readonly<Record<string, string>>
+}
+
+/** What an agent asks for. The same reference with the same parameters is the same settlement, for ever. */
+export interface SettleAsk {
+  readonly attempt: string
+  readonly reference: string
+  readonly payee: string
+  readonly amount: string
+  readonly currency: string
+  readonly channel?: string
+  readonly memo?: string
+}
+/** `unknown`: it waits for a person. Every other state is an end. */
+export interface SettleOutcome { readonly settlement: string; readonly state: SettlementState; readonly reason?: string; readonly providerReference?: string }
 
 export interface LedgerCheck {
   readonly ok: boolean
@@ -14,9 +37,11 @@ export interface LedgerCheck {
 }
 export interface SettleSummary {
   readonly byState: Readonly<Record<string, { readonly count: number; readonly amounts: Readonly<Record<string, string>> }>>
-  /** Payment requests that went out beyond the first, and why the first did not do. */
+  /** Payment requests that went out, the first of each settlement included. */
   readonly tries: number
+  /** At most 100 of them. */
   readonly unknown: readonly { readonly id: string; readonly reference: string; readonly why: string; readonly person: boolean }[]
+  /** Settlements that wait for a person. */
   readonly person: number
   /** True when no settlement can advance without a person. */
   readonly idle: boolean
@@ -25,16 +50,20 @@ export interface SettleSummary {
 
 export interface Settle {
   /** CSV text `reference,payee,amount,currency[,channel,memo]`. Refused whole with every fault: Failure `file-invalid` with facts.faults. */
-  batch(file: { readonly name: string; readonly text: string; readonly channel: string | null; readonly actor: string; readonly dryRun: boolean }): Promise<BatchAnswer>
+  batch(file: BatchAsk): Promise<BatchAnswer>
   /** The frame `settle` of an agent: answers when the settlement has ended or waits for a person. */
-  request(agent: string, params: unknown): Promise<unknown>
+  request(ask: SettleAsk, agent: string): Promise<SettleOutcome>
   /** Whether an attempt waits for a settlement. */
   waitsOutside(attempt: string): boolean
+  /** These attempts are over: their agents wait no more. */
+  forget(attempts: readonly string[]): void
+  /** The outcome of a grant; resolves after the commit. */
   call(call: Call): Promise<void>
   linked(gateId: string): void
-  /** A person's word on an unknown settlement, with evidence text. */
+  /** A person's word on an unknown settlement, with evidence text. Rejects `not-found`, `conflict`. */
   resolve(settlement: string, as: 'settled' | 'absent', evidence: string, actor: string): Promise<void>
-  ledgerCheck(): LedgerCheck
+  /** `new` folds only the transfers since the last check (cheap, for displays); `all` folds every one and joins settlements with them. */
+  ledgerCheck(extent: 'new' | 'all'): LedgerCheck
   summary(): SettleSummary
   start(): void
   stop(): Promise<void>

@@ -1,5 +1,6 @@
 /** The registry of error codes: kind, HTTP status and exit code of each. docs/errors.md says what to do about each. */
-import type { FailureKind } from './failure.ts'
+
+export type FailureKind = 'transient' | 'permanent' | 'refused' | 'unknown' | 'bug'
 
 export interface CodeFacts { readonly kind: FailureKind; readonly status: number; readonly exit: number }
 
@@ -65,6 +66,7 @@ export const codes = {
   'intent-required': refused(403, 5),
   'budget-spent': refused(403, 5),
   'credential-unavailable': transient(503),
+  'upstream-unreachable': transient(503),
   'outcome-unknown': { kind: 'unknown', status: 502, exit: 1 },
   'frozen': refused(503, 5),
   'gate-lost': transient(503),

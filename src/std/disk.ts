@@ -5,7 +5,7 @@ export interface Disk {
   readTextIfThere(path: string): Promise<string | undefined>
   /** Writes a whole file so that a crash leaves the old or the new one: temporary file, fsync, rename, fsync of the folder. */
   writeWhole(path: string, text: string, mode: number): Promise<void>
-  /** Appends and fsyncs before it resolves. */
+  /** Appends and fsyncs before it resolves; a new file is made with mode 0600. */
   append(path: string, text: string): Promise<void>
   makeDirectory(path: string, mode: number): Promise<void>
   /** Names in a folder, sorted; empty when the folder is absent. */

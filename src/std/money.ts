@@ -2,7 +2,7 @@
  * Money in minor units as bigint; text only as "12.34 EUR" or amount and currency apart. Never a JSON number: doubles lose cents.
  * Digits are ISO 4217's (amendment 176), not Intl's, which are wrong for 15 currencies. XTS is ISO's code for tests (we give it 2).
  */
-import { Failure } from './failure.ts'
+import { assert, Failure } from './failure.ts'
 
 export interface Money { readonly minor: bigint; readonly currency: string }
 
@@ -50,9 +50,11 @@ export const parseMoney = (text: string): Money => {
   return parseAmount(text.slice(0, space), text.slice(space + 1))
 }
 
-/** "12.34" of minor units; the inverse of parseAmount up to trailing zeros. */
+/** "12.34" of minor units, with all digits of the currency. @throws Failure `bug` for a currency that is not in the table. */
 export const formatAmount = (minor: bigint, currency: string): string => {
-  const digits = digitsOf.get(currency) ?? 0
+  const digits = digitsOf.get(currency)
+  // Guessing here would print a payout a hundred times too large.
+  assert(digits !== undefined, `nobody knows how many digits ${JSON.stringify(currency)} has`)
   const sign = minor < 0n ? '-' : ''
   const text = (minor < 0n ? -minor : minor).toString().padStart(digits + 1, '0')
   return digits === 0 ? sign + text : `${sign}${text.slice(0, -digits)}.${text.slice(-digits)}`

@@ -1,10 +1,15 @@
+import { assert } from './failure.ts'
+
 /** A first-in first-out queue with a bound: at the bound `push` says false, and the caller says what happens. */
 export class BoundedQueue<T> {
   readonly bound: number
   #items: (T | undefined)[] = []
   #head = 0
 
-  constructor(bound: number) { this.bound = bound }
+  constructor(bound: number) {
+    assert(Number.isSafeInteger(bound) && bound >= 0, `a bound of ${bound} bounds nothing`)
+    this.bound = bound
+  }
 
   get size(): number { return this.#items.length - this.#head }
 

@@ -1,9 +1,9 @@
 /** Front door of std: ports and small values that know no domain. Real forms are in `std/real/real.ts`, for assemblies only. */
 export { canonicalJson } from './canonical.ts'
 export { every, remainingMs, sleep, type Cancel, type Clock, type Stamp } from './clock.ts'
-export { codes, type Code } from './codes.ts'
+export { codes, type Code, type FailureKind } from './codes.ts'
 export type { Disk } from './disk.ts'
-export { asFailure, assert, Failure, failure, type FailureKind, type FailureOptions, type Facts } from './failure.ts'
+export { asFailure, assert, Failure, failure, type FailureOptions, type Facts } from './failure.ts'
 export { idMaker, isId, type IdPrefix, type NewId } from './id.ts'
 export { formatDuration, parseDuration, parseRate, parseSize, type Rate } from './measure.ts'
 export { currencyDigits, formatAmount, formatMoney, parseAmount, parseMoney, type Money } from './money.ts'

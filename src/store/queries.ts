@@ -161,17 +161,19 @@ export interface Queries {
   intents(settlement: string): readonly IntentView[]
   intentByGrant(grant: string): IntentView | undefined
   openIntents(limit: number, afterGrant: string | null): readonly IntentView[]
-  /** Sum of the costs of closed intents, per text currency. */
   batch(id: string): BatchView | undefined
   batchByContent(contentHash: string): BatchView | undefined
   batches(ask: PageAsk): Page<BatchView>
   accounts(): readonly AccountView[]
   transfers(ask: PageAsk, settlement?: string): Page<TransferView>
+  /** Settlements whose state and ledger transfers contradict each other, at most `limit`; empty when the books agree. */
+  ledgerDisagreements(limit: number): readonly { readonly settlement: string; readonly state: SettlementState; readonly transfers: string }[]
   events(ask: PageAsk & { readonly subject?: string; readonly newestFirst?: boolean }): Page<EventView>
   audit(fromSeq: number, limit: number): readonly AuditView[]
   auditHead(): { readonly seq: number; readonly hash: string }
   request(key: string): { readonly requestHash: string; readonly status: number; readonly body: string; readonly untilMs: number } | undefined
   /** Milliseconds from submission to end of succeeded tasks, for the report: p50, p95, p99. */
   taskDurations(type: string, batch?: string): { readonly count: number; readonly p50: number; readonly p95: number; readonly p99: number } | null
+  /** Sum of the costs of closed intents and their number, per currency. */
   costTotals(): readonly { readonly currency: string; readonly amount: string; readonly calls: number }[]
 }

@@ -56,6 +56,11 @@ export interface SettleAnswer { readonly settlement: string; readonly state: str
 /** Notification; may be dropped under pressure, and counted. */
 export interface Beat { readonly agent: string; readonly progress?: string; readonly load?: number }
 export interface Log { readonly agent: string; readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly message: string; readonly fields?: Readonly<Record<string, unknown>> }
+/**
+ * Notification `agent.broken`: the agent's code failed outside of any attempt's promise (a timer, a floating promise, its `start`). Its
+ * attempt in hand has failed with the same error; it lives no more until it is seated again.
+ */
+export interface Broken { readonly agent: string; readonly error: ErrorReport }
 
 // ── sitter → agent ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -12,6 +12,8 @@ export interface LineEvents {
 }
 
 const newline = 10
+/** 256 joins at most for the largest frame of the wire (256 KiB) sent one byte at a time. */
+const mostParts = 1_024
 
 /** Depth of nesting of a JSON text, counted outside strings, without parsing it. */
 const depthWithin = (text: string, most: number): boolean => {
@@ -69,6 +71,8 @@ export const lineReader = (limits: LineBounds, events: LineEvents): ((chunk: Uin
     if (held + rest.length > limits.frameBytes) return overflow()
     parts.push(rest)
     held += rest.length
+    // A frame that drips in byte by byte must cost its own length, not a piece of bookkeeping for each byte.
+    if (parts.length === mostParts) parts = [Buffer.concat(parts)]
   }
 }
 

@@ -1,5 +1,5 @@
 /** Takes tasks to their end. */
-import type { TaskEvent } from '../model/model.ts'
+import type { AgentRequest } from '../fleet/fleet.ts'
 import type { Command } from '../store/store.ts'
 
 export interface TaskAsk {
@@ -17,18 +17,20 @@ export interface WorkSummary {
   readonly attempts: Readonly<Record<string, number>>
   /** True when no task can advance without a person: none ready, running, or waiting for time. */
   readonly idle: boolean
-  readonly oldestWaitingMs: number | null
 }
+
+/** The agents' frames that end an attempt. */
+export type WorkRequest = Extract<AgentRequest, { method: 'done' | 'fail' | 'park' }>
 
 export interface Work {
   /** All or nothing. Rejects `task-exists-with-different`, `unknown-task-type`, `invalid`, `too-large`. `extra` commands join the same transaction. */
   submit(tasks: readonly TaskAsk[], extra?: readonly Command[]): Promise<readonly TaskAnswer[]>
   /** The frames `done fail park` of agents. Rejects `stale` when a newer attempt owns the task. */
-  request(method: string, agent: string, params: unknown): Promise<unknown>
+  request(request: WorkRequest, agent: string): Promise<null>
   lost(attempts: readonly { readonly attempt: string; readonly agent: string; readonly cause: string; readonly collateral: boolean }[]): void
   free(agentType: string): void
   /** Cancel, or redrive from the dead letters. Rejects `not-found`, `conflict`. */
-  move(task: string, event: Extract<TaskEvent, { event: 'cancel' | 'redrive' | 'wake' }>['event'], actor: string): Promise<void>
+  move(task: string, event: 'cancel' | 'redrive' | 'wake', actor: string): Promise<void>
   summary(): WorkSummary
   /** Begins to give out work. */
   start(): void

@@ -1,2 +1,3 @@
 /** Front door of work. */
 export type * from './port.ts'
+export { openWork, type WorkOptions } from './room.ts'

@@ -1,8 +1,9 @@
 /** The machine's processes. */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
+import { isAbsolute } from 'node:path'
 import type { Duplex, Readable } from 'node:stream'
-import type { Child, Proc, SpawnOptions } from '../proc.ts'
+import type { Child, Proc, ProcessIdentity, SpawnOptions } from '../proc.ts'
 
 const longestLine = 16_384
 const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(path))
@@ -10,11 +11,19 @@ const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(p
 /** Whether children can be bound to their parent's life by the kernel; `doctor` says what is weaker without. */
 export const canDieWithParent = setpriv !== undefined
 
-const statFields = (pid: number): readonly string[] | undefined => {
+const readProc = (pid: number, file: 'stat' | 'status'): string | undefined => {
   try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    return text.slice(text.lastIndexOf(')') + 2).split(' ')
-  } catch { return undefined }
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8')
+  } catch {
+    // No such process (or no /proc): what is asked about is not there.
+    return undefined
+  }
+}
+
+/** Fields of stat after the program's name, which may itself hold spaces and brackets. */
+const statFields = (pid: number): readonly string[] | undefined => {
+  const text = readProc(pid, 'stat')
+  return text?.slice(text.lastIndexOf(')') + 2).split(' ')
 }
 
 const startTime = (pid: number): string | undefined => {
@@ -38,7 +47,18 @@ const eachLine = (stream: Readable, give: (line: string) => void): void => {
 }
 
 const signal = (pid: number, name: NodeJS.Signals): boolean => {
-  try { return process.kill(pid, name) } catch { return false }
+  try {
+    return process.kill(pid, name)
+  } catch {
+    // Gone meanwhile, or not ours to signal: either way nothing was sent.
+    return false
+  }
+}
+
+/** What is left of a group keeps its number from being given away; a leader with another start time is a stranger's. */
+const signalGroup = (leader: ProcessIdentity, name: NodeJS.Signals): void => {
+  const now = startTime(leader.pid)
+  if (now === undefined || now === leader.startTime) signal(-leader.pid, name)
 }
 
 const spawned = (child: ChildProcess): Promise<void> => new Promise((resolve, reject) => {
@@ -48,6 +68,8 @@ const spawned = (child: ChildProcess): Promise<void> => new Promise((resolve, re
 
 const start = async (options: SpawnOptions): Promise<Child> => {
   const bound = options.dieWithParent && setpriv !== undefined
+  // setpriv would start and then fail by an exit code; the caller is promised a rejection.
+  if (bound && isAbsolute(options.command)) accessSync(options.command, constants.X_OK)
   const output = options.onLine ? 'pipe' : 'ignore'
   const child = spawn(
     bound ? setpriv : options.command,
@@ -67,13 +89,14 @@ const start = async (options: SpawnOptions): Promise<Child> => {
   if (options.onPrivateLine) eachLine(privateLine!, options.onPrivateLine)
   let over = false
   void ended.then(() => { over = true })
+  // exec by setpriv keeps pid and start time, so the identity read here is the program's.
+  const identity = { pid, startTime: startTime(pid) ?? 'gone' }
   return {
-    // exec by setpriv keeps pid and start time, so the identity read here is the program's.
-    identity: { pid, startTime: startTime(pid) ?? 'gone' },
+    identity,
     ended,
     tell: (line) => { if (!over && privateLine?.writable) privateLine.write(`${line}\n`) },
     kill: (name) => { if (!over) child.kill(name) },
-    killGroup: (name) => { if (options.ownGroup) signal(-pid, name) },
+    killGroup: (name) => { if (options.ownGroup) signalGroup(identity, name) },
   }
 }
 
@@ -82,7 +105,7 @@ export const realProc = (): Proc => ({
   startTime,
   killExactly: (identity, name) => startTime(identity.pid) === identity.startTime && signal(identity.pid, name),
   residentBytes: (pid) => {
-    const fields = statFields(pid)
-    return fields === undefined ? undefined : Number(fields[21]) * 4_096
+    const kilobytes = /^VmRSS:\s+([0-9]+) kB$/m.exec(readProc(pid, 'status') ?? '')?.[1]
+    return kilobytes === undefined ? undefined : Number(kilobytes) * 1_024
   },
 })

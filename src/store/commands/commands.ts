@@ -8,5 +8,6 @@ import type { WorkCommand } from './work.ts'
 export type Command = FleetCommand | WorkCommand | MoneyCommand | RecordCommand
 export type CommandKind = Command['kind']
 export type CommandOf<Kind extends CommandKind> = Extract<Command, { kind: Kind }>
-export type ValueOf<C extends Command> = NonNullable<C['~value']> | Extract<C['~value'], null>
+/** By kind, for the type of a literal has lost what its command was defined with. */
+export type ValueOf<C extends Command> = Exclude<CommandOf<C['kind']>['~value'], undefined>
 export type ResultsOf<List extends readonly Command[]> = { readonly [Index in keyof List]: Result<ValueOf<List[Index]>> }

@@ -46,10 +46,10 @@ export interface NewTransfer {
 }
 
 /**
- * Opens a settlement in state `reserved`. `exists` answers with the one that is there (same parameters); refused
- * `exists-with-different` naming the first field that differs.
+ * Opens a settlement in state `reserved`. Refused `exists` (detail: its id) when payer and reference are there with the same
+ * parameters, `exists-with-different` naming the first field that differs: so whatever else the list does, it does for a new one only.
  */
-export type SettlementOpen = Defined<'settlement.open', { readonly settlement: NewSettlement; readonly wallMs: number }, { readonly id: string; readonly created: boolean; readonly state: SettlementState }>
+export type SettlementOpen = Defined<'settlement.open', { readonly settlement: NewSettlement; readonly wallMs: number }, null>
 
 /** Moves a settlement by one event. Refused `stale` when its state is not `from`, `illegal` when the event does not fit. */
 export type SettlementMove = Defined<'settlement.move', {

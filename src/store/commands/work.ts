@@ -83,7 +83,16 @@ export type AttemptsRecover = Defined<'attempts.recover', { readonly owner: stri
 /** Waiting tasks whose time has come become ready. */
 export type TasksDue = Defined<'tasks.due', { readonly wallMs: number; readonly limit: number }, { readonly ready: number; readonly agentTypes: readonly string[] }>
 
-/** One event on one task from a person or another room: cancel, redrive, wake. Refused `illegal` where the state forbids it. */
-export type TaskMove = Defined<'task.move', { readonly task: string; readonly event: TaskEvent; readonly resetAttempts: boolean; readonly wallMs: number }, null>
+/**
+ * One event on one task from a person or another room: cancel, redrive, wake. Refused `not-found`, or `illegal` where the state forbids
+ * it; with `orNothing` both are no refusal and nothing changes (a settlement that ends wakes its task only if that one waits).
+ */
+export type TaskMove = Defined<'task.move', {
+  readonly task: string
+  readonly event: TaskEvent
+  readonly resetAttempts: boolean
+  readonly orNothing: boolean
+  readonly wallMs: number
+}, null>
 
 export type WorkCommand = TasksSubmit | TasksClaim | AttemptsFinish | AttemptsRecover | TasksDue | TaskMove

@@ -1,0 +1,85 @@
+/** What an agent's code is given: types only. Everything an agent does to the world goes through these. */
+import type { WaitReason } from '../model/model.ts'
+import type { Settle, SettleAnswer } from '../wire/wire.ts'
+
+type Say = (message: string, fields?: Readonly<Record<string, unknown>>) => void
+/** Lines of the agent's log, each at most 16 KiB. Dropped, and counted, beyond 20 a second and agent (burst 100). */
+export interface Logger { readonly debug: Say; readonly info: Say; readonly warn: Say; readonly error: Say }
+
+export interface FetchInit {
+  readonly method?: string
+  readonly headers?: Readonly<Record<string, string>>
+  /** Text or bytes as they are; anything else is sent as JSON with `content-type: application/json`. */
+  readonly body?: unknown
+}
+export interface UpstreamAnswer {
+  readonly status: number
+  readonly ok: boolean
+  /** Lower-case names; repeated headers are joined with `, `. */
+  readonly headers: Readonly<Record<string, string>>
+  /** The whole body, read once. Rejects over 32 MiB. */
+  text(): Promise<string>
+  json(): Promise<unknown>
+  /** The body as it arrives. */
+  readonly body: AsyncIterable<Uint8Array>
+}
+
+/** One request through the cell's gate; the host process fills it. */
+export type UpstreamFetch = (ask: {
+  readonly agent: string
+  readonly upstream: string
+  readonly path: string
+  readonly init: FetchInit
+  readonly signal: AbortSignal
+}) => Promise<UpstreamAnswer>
+
+/** The parts that live as long as the agent: given to `start` and `stop`. */
+export interface AgentContext {
+  /** `settler/0042`. */
+  readonly agent: string
+  readonly config: Readonly<Record<string, unknown>>
+  /** Aborts when this agent, or this attempt, has to give up. */
+  readonly signal: AbortSignal
+  readonly log: Logger
+  /** `<METHOD> /<upstream><path>` through the gate, which adds the credential and keeps the limits. */
+  fetch(upstream: string, path: string, init?: FetchInit): Promise<UpstreamAnswer>
+}
+
+export interface TaskFacts {
+  readonly id: string
+  readonly type: string
+  readonly attempt: string
+  /** 1 for the first attempt that counts. */
+  readonly number: number
+  /** Wall ms, null = none. */
+  readonly deadline: number | null
+  /** Stable over all attempts of the task: use it for idempotency outside. */
+  readonly key: string
+}
+
+/** A payment to be made; the sitter pays, the agent never holds a credential. */
+export type Payment = Omit<Settle, 'agent' | 'attempt'>
+
+export interface FailOptions {
+  /** `transient` is tried again, `permanent` never; without it the sitter decides. */
+  readonly kind?: 'transient' | 'permanent' | 'refused' | 'unknown'
+  readonly code?: string
+  readonly status?: number
+  readonly retryAfterMs?: number
+  readonly cause?: unknown
+}
+
+export interface Context extends AgentContext {
+  readonly task: TaskFacts
+  /**
+   * Pays once per reference, however often it is asked; resolves when the settlement has ended. When its outcome is unknown and a person
+   * has to find out, this throws and the attempt parks with reason `approval`, whether or not the task catches it.
+   */
+  settle(payment: Payment): Promise<SettleAnswer>
+  /** Says how far the work is; evidence that it progresses. */
+  progress(text: string): void
+  /** Ends the attempt: the task waits for `reason`, until `untilMs` (wall) when given. Catching what it throws changes nothing. */
+  park(reason: WaitReason, untilMs?: number): never
+  /** Ends the attempt as failed. */
+  fail(message: string, options?: FailOptions): never
+}

@@ -1,0 +1,73 @@
+/** How attempts end other than well: what an agent throws, and how any thrown thing is reported. */
+import type { ErrorReport, WaitReason } from '../model/model.ts'
+import { bounds, cutBytes } from '../wire/wire.ts'
+import type { FailOptions } from './context.ts'
+
+/** Thrown to leave a task that has to wait. The attempt remembers it, so that catching it changes nothing. */
+export class Park extends Error {
+  override readonly name = 'Park'
+  readonly reason: WaitReason
+  readonly untilMs: number | undefined
+  constructor(reason: WaitReason, untilMs: number | undefined, message: string) {
+    super(message)
+    this.reason = reason
+    this.untilMs = untilMs
+  }
+}
+
+/** A failure with what the sitter needs to judge it: a kind, a code, when to try again. */
+export class TaskFailure extends Error {
+  override readonly name: string = 'TaskFailure'
+  readonly kind: string | undefined
+  readonly code: string | undefined
+  readonly status: number | undefined
+  readonly retryAfterMs: number | undefined
+  constructor(message: string, options: Omit<FailOptions, 'kind'> & { readonly kind?: string } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.kind = options.kind
+    this.code = options.code
+    this.status = options.status
+    this.retryAfterMs = options.retryAfterMs
+  }
+}
+
+/** A thrown value may be hostile: a getter that throws must not take the report with it. */
+const read = (thrown: object, name: string): unknown => {
+  try { return (thrown as Readonly<Record<string, unknown>>)[name] } catch { return undefined }
+}
+
+/** Words that the wire takes as they are; anything else is left out rather than have the whole report refused. */
+const shortText = (value: unknown): string | undefined => (typeof value === 'string' && /^[ -~]{1,200}$/.test(value) ? value : undefined)
+const finite = (value: unknown): number | undefined => (typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : undefined)
+
+const causes = (thrown: object): string => {
+  let text = ''
+  let cause = read(thrown, 'cause')
+  for (let depth = 0; depth < 4 && cause instanceof Error; depth += 1) {
+    text += `\ncaused by ${String(read(cause, 'stack') ?? read(cause, 'message'))}`
+    cause = read(cause, 'cause')
+  }
+  return text
+}
+
+/** Anything thrown as a bounded report. `kind`, `code`, `status` and `retryAfterMs` are taken from the thrown thing where they fit. */
+export const reportOf = (thrown: unknown, kind?: string): ErrorReport => {
+  if (typeof thrown !== 'object' || thrown === null) {
+    return { name: 'Error', message: cutBytes(`${typeof thrown} was thrown: ${String(thrown)}`, 4_096), ...(kind === undefined ? {} : { kind }) }
+  }
+  const stack = read(thrown, 'stack')
+  const status = read(thrown, 'status')
+  const named = kind ?? shortText(read(thrown, 'kind'))
+  const code = shortText(read(thrown, 'code'))
+  const retryAfterMs = finite(read(thrown, 'retryAfterMs'))
+  const message = read(thrown, 'message')
+  return {
+    name: shortText(read(thrown, 'name')) ?? 'Error',
+    message: cutBytes(typeof message === 'string' ? message : 'an object without a message was thrown', 4_096),
+    ...(typeof stack === 'string' ? { stack: cutBytes(stack + causes(thrown), bounds.stackBytes) } : {}),
+    ...(code === undefined ? {} : { code }),
+    ...(Number.isInteger(status) && (status as number) >= 100 && (status as number) <= 999 ? { status: status as number } : {}),
+    ...(named === undefined ? {} : { kind: named }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * The process of a pool cell: connects to its sitter, loads the agents' module, says hello and runs the agents. It ends at once when the
+ * link ends, so that cells die with their sitter. Loads little: its modules and those of the SDK are paid for by every host.
+ *
+ * Exit codes: 64 not started by a sitter, 69 the sitter is gone, 70 an error that belongs to no agent, 78 the module cannot be loaded.
+ */
+import { flushCompileCache } from 'node:module'
+import { connect } from 'node:net'
+import { pathToFileURL } from 'node:url'
+import { agentHost, type AgentHost, type HostPorts } from '../../agent/agent.ts'
+import { bounds, lineReader } from '../../wire/wire.ts'
+import { outbox } from '../outbox.ts'
+import { gateFetch } from './gatefetch.ts'
+import { guard } from './guard.ts'
+
+const exits = { usage: 64, sitterGone: 69, module: 78 } as const
+
+let host: AgentHost | undefined
+const { within, exit } = guard(() => host)
+
+const variable = (name: string): string => {
+  const value = process.env[name]
+  if (value !== undefined && value !== '') return value
+  console.error(`${name} is not set: this program is started by a sitter`)
+  return exit(exits.usage)
+}
+const socketPath = variable('SITTER_SOCKET')
+const gatePath = variable('SITTER_GATE')
+const modulePath = variable('SITTER_MODULE')
+
+const socket = connect(socketPath)
+const gone = (): never => exit(exits.sitterGone)
+socket.once('error', gone)
+socket.once('end', gone)
+socket.once('close', gone)
+socket.on('data', lineReader(bounds, {
+  object: (frame) => host?.frame(frame),
+  refused: (code, detail) => console.error(`a frame from the sitter was refused: ${code}: ${detail}`),
+}))
+const out = outbox((text) => { socket.write(text) })
+
+/** Of its own: the room of real ports would load files, processes and cryptography into every host (2 MB). */
+const clock: HostPorts['clock'] = {
+  monoMs: () => performance.now(),
+  timer: (delayMs, fire) => {
+    const handle = setTimeout(fire, delayMs)
+    return () => clearTimeout(handle)
+  },
+}
+
+const load = async (): Promise<AgentHost> => {
+  try {
+    const module = await import(pathToFileURL(modulePath).href) as Readonly<Record<string, unknown>>
+    return agentHost(module, modulePath, {
+      clock,
+      send: (frame) => out.put(frame),
+      pendingBytes: () => socket.writableLength,
+      fetch: gateFetch(gatePath),
+      within,
+    })
+  } catch (error) {
+    console.error('the agents cannot be loaded:', error)
+    return exit(exits.module)
+  }
+}
+
+host = await load()
+// A killed process writes no compile cache; the first host of a module writes it before the others start.
+if (process.env['SITTER_KEEP_CODE'] === '1') flushCompileCache()
+try { await host.hello(process.version) } catch (error) {
+  console.error(`the sitter did not welcome this cell: ${(error as Error).message}`)
+  exit(exits.sitterGone)
+}

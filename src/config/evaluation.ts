@@ -1,0 +1,174 @@
+/**
+ * Runs a user's config in a child, so that it neither leaks modules into this process nor acts with its rights: `node
+ * --permission` is a second layer against accidents, no wall against malice (node:sqlite, which could write past it, is
+ * switched off too). The child sees only the variables that the config asks for by `env()`: a run tells what it asked
+ * for, and is repeated with those. One run takes 110 to 160 ms.
+ */
+import { dirname, join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { Failure, type Child, type Clock, type Disk, type Proc } from '../std/std.ts'
+import { grantedVariable, type Environment } from './env.ts'
+import { configInvalid } from './faults.ts'
+import { reportReader, type Report } from './report.ts'
+
+export interface EvaluationPorts {
+  readonly disk: Disk
+  readonly proc: Proc
+  readonly clock: Clock
+}
+
+const timeLimitMs = 10_000
+/** What a dead child printed may still be on its way when its end is told. */
+const lingerMs = 1_000
+/** Names that depend on other variables' values need one more run each level; nobody nests deeper. */
+const mostRuns = 4
+const mostNoise = 20
+
+const here = import.meta.filename
+const extension = here.endsWith('.ts') ? '.ts' : '.js'
+const ownRoot = resolve(dirname(here), '../..')
+
+const ancestors = (directory: string): readonly string[] => {
+  const up = dirname(directory)
+  return up === directory ? [directory] : [directory, ...ancestors(up)]
+}
+
+/**
+ * Folders that the config may read: its project (up to the nearest package.json), installed packages above it, and
+ * ourselves.
+ */
+const readable = async (disk: Disk, baseDirectory: string): Promise<readonly string[]> => {
+  const all = ancestors(baseDirectory)
+  const packages = await Promise.all(all.map((directory) => disk.exists(join(directory, 'package.json'))))
+  const modules = await Promise.all(all.map((directory) => disk.exists(join(directory, 'node_modules'))))
+  const project = all[packages.indexOf(true)] ?? baseDirectory
+  return [
+    ...new Set([
+      baseDirectory,
+      project,
+      ownRoot,
+      ...all.filter((_, index) => modules[index]).map((directory) => join(directory, 'node_modules')),
+    ]),
+  ]
+}
+
+interface Run {
+  readonly file: string
+  readonly readable: readonly string[]
+  readonly granted: Environment
+}
+
+const start = (
+  ports: EvaluationPorts,
+  run: Run,
+  onLine: (stream: 'stdout' | 'stderr', line: string) => void,
+): Promise<Child> =>
+  ports.proc.spawn({
+    command: process.execPath,
+    args: [
+      '--permission',
+      ...run.readable.map((path) => `--allow-fs-read=${path}`),
+      '--no-experimental-sqlite',
+      '--disable-warning=ExperimentalWarning',
+      '--disable-warning=MODULE_TYPELESS_PACKAGE_JSON',
+      // In a checkout there is no dist/ yet: the `source` condition leads `swarmsitter/agent` to the .ts files.
+      ...(extension === '.ts' ? ['--conditions=source'] : []),
+      join(dirname(here), `evaluate${extension}`),
+      pathToFileURL(run.file).href,
+      pathToFileURL(join(dirname(here), '..', `index${extension}`)).href,
+    ],
+    env: { [grantedVariable]: JSON.stringify(run.granted), NO_COLOR: '1' },
+    cwd: dirname(run.file),
+    ownGroup: false,
+    dieWithParent: true,
+    onLine,
+  })
+
+/** One run of the child to its report. @throws Failure `config-unreadable` when it gives none. */
+const runOnce = async (ports: EvaluationPorts, run: Run): Promise<Report> => {
+  const read = reportReader()
+  const noise: string[] = []
+  const told = Promise.withResolvers<Report>()
+  const unreadable = (why: string): void =>
+    told.reject(
+      new Failure('config-unreadable', [`${run.file}: ${why}`, ...noise].join('\n  '), { facts: { file: run.file } }),
+    )
+  const child = await start(ports, run, (stream, line) => {
+    const report = stream === 'stdout' ? read(line) : undefined
+    if (report === 'too-large') unreadable('it is larger than 4,000,000 characters of JSON')
+    else if (report) told.resolve(report)
+    else if (stream === 'stderr' && noise.length < mostNoise) noise.push(line)
+  })
+  const stopLimit = ports.clock.timer(timeLimitMs, () =>
+    unreadable(`it was not evaluated within ${timeLimitMs / 1_000} s`),
+  )
+  let stopLinger = (): void => {}
+  void child.ended.then((end) => {
+    stopLinger = ports.clock.timer(lingerMs, () =>
+      unreadable(`its evaluation ended early (${end.signal ?? `exit ${end.code}`})`),
+    )
+  })
+  try {
+    return await told.promise
+  } finally {
+    stopLimit()
+    child.kill('SIGKILL')
+    await child.ended
+    stopLinger()
+  }
+}
+
+const refuseError = (file: string, error: NonNullable<Report['error']>): Failure => {
+  const what =
+    error.denied === null
+      ? `${error.name === 'Error' ? '' : `${error.name}: `}${error.message}`
+      : `it wanted ${error.denied}, which a config may not: it may read its own project, and nothing more`
+  return new Failure('config-unreadable', `${error.at ?? file}: ${what}`, {
+    facts: { file, ...(error.at === null ? {} : { at: error.at }) },
+  })
+}
+
+/**
+ * The default export of a `.ts` or `.js` config as plain data.
+ * @throws Failure `config-unreadable` (with file and line where known), or `config-invalid` naming every unset variable
+ * or every value that JSON cannot carry.
+ */
+export const evaluateConfig = async (
+  ports: EvaluationPorts,
+  file: string,
+  environment: Environment,
+): Promise<unknown> => {
+  const folders = await readable(ports.disk, dirname(file))
+  const granted: Record<string, string> = Object.create(null)
+  for (let runs = 1; ; runs += 1) {
+    const report = await runOnce(ports, { file, readable: folders, granted })
+    const more = report.asked.filter(({ name }) => environment[name] && !(name in granted))
+    for (const { name } of more) granted[name] = environment[name]!
+    if (more.length > 0 && runs < mostRuns) continue
+    if (more.length > 0)
+      throw new Failure('config-unreadable', `${file}: the names of its variables depend on one another too deeply`)
+    const missing = report.asked.filter(({ name, needed }) => needed && !environment[name])
+    if (missing.length > 0) {
+      throw configInvalid(
+        missing.map(({ name }) => ({
+          path: `env('${name}')`,
+          found: 'nothing',
+          expected: `${name} to be set in the environment or in .env beside the config`,
+        })),
+        file,
+      )
+    }
+    if (report.error) throw refuseError(file, report.error)
+    if (report.strange) {
+      throw configInvalid(
+        report.strange.map(({ path, found }) => ({
+          path: path.map(String).join('.'),
+          found,
+          expected: 'plain data: text, numbers, true, false, null, lists and objects',
+        })),
+        file,
+      )
+    }
+    return report.value
+  }
+}

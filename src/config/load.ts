@@ -1,0 +1,98 @@
+/**
+ * From a file on disk to a config that was checked whole: evaluate it (or read its JSON), parse it, look whether its
+ * modules exist.
+ */
+import { basename, dirname, extname, resolve } from 'node:path'
+import { Failure, type Disk } from '../std/std.ts'
+import { processEnvironment, withEnvFile, type Environment } from './env.ts'
+import { evaluateConfig, type EvaluationPorts } from './evaluation.ts'
+import { configInvalid, faultAt, show, type ConfigFault } from './faults.ts'
+import { valueAt } from './issues.ts'
+import { inspectConfig } from './parse.ts'
+import type { SwarmConfig } from './types.ts'
+
+export interface LoadOptions extends EvaluationPorts {
+  /** Absolute path of `swarm.config.ts`, `.js` or `.json`. */
+  readonly file: string
+  /** The process's own when absent; `.env` beside the config is read below it. */
+  readonly environment?: Environment
+}
+export interface LoadedConfig {
+  readonly file: string
+  /** The user's value as plain JSON: what is kept, compared and shown. */
+  readonly raw: unknown
+  readonly baseDirectory: string
+  readonly config: SwarmConfig
+}
+
+const modules = ['.ts', '.mts', '.js', '.mjs']
+
+const unreadable = (file: string, why: string, cause?: unknown): Failure =>
+  new Failure('config-unreadable', `${file}: ${why}`, { facts: { file }, ...(cause === undefined ? {} : { cause }) })
+
+const readIfThere = async (disk: Disk, file: string): Promise<string | undefined> => {
+  try {
+    return await disk.readTextIfThere(file)
+  } catch (error) {
+    throw unreadable(file, error instanceof Error ? error.message : String(error), error)
+  }
+}
+
+const readJson = (file: string, text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw unreadable(file, `it is not JSON: ${error instanceof Error ? error.message : String(error)}`, error)
+  }
+}
+
+const readRaw = async (options: LoadOptions, baseDirectory: string): Promise<unknown> => {
+  const { file, disk } = options
+  const kind = extname(file)
+  if (kind !== '.json' && !modules.includes(kind))
+    throw unreadable(file, `a config ends in .json, ${modules.join(', ')}, ${basename(file)} does not`)
+  const text = await readIfThere(disk, file)
+  if (text === undefined)
+    throw unreadable(
+      file,
+      'there is no such file; name a swarm.config.ts, .js or .json, as in `sitter up path/to/swarm.config.ts`',
+    )
+  if (kind === '.json') return readJson(file, text)
+  const environment = withEnvFile(
+    options.environment ?? processEnvironment(),
+    await readIfThere(disk, resolve(baseDirectory, '.env')),
+  )
+  return evaluateConfig(options, file, environment)
+}
+
+/** Modules that agents run and that are not there. */
+const missingModules = async (disk: Disk, raw: unknown, baseDirectory: string): Promise<readonly ConfigFault[]> => {
+  const agents = valueAt(raw, ['agents'])
+  const names = typeof agents === 'object' && agents !== null ? Object.keys(agents) : []
+  const faults = await Promise.all(
+    names.map(async (name) => {
+      const path = ['agents', name, 'run', 'module']
+      const module = valueAt(raw, path)
+      if (typeof module !== 'string' || module.includes('\0') || module.trim() === '') return []
+      return (await disk.exists(resolve(baseDirectory, module)))
+        ? []
+        : [faultAt(path, show(module), `a file that exists, from ${baseDirectory}`)]
+    }),
+  )
+  return faults.flat()
+}
+
+/**
+ * Loads and checks a config.
+ * @throws Failure `config-unreadable` (no such file, syntax error with file and line, not evaluated in time), or
+ * `config-invalid` with every fault at once.
+ */
+export const loadConfig = async (options: LoadOptions): Promise<LoadedConfig> => {
+  const file = resolve(options.file)
+  const baseDirectory = dirname(file)
+  const raw = await readRaw({ ...options, file }, baseDirectory)
+  const inspected = inspectConfig(raw, baseDirectory)
+  const faults = [...inspected.faults, ...(await missingModules(options.disk, raw, baseDirectory))]
+  if (inspected.config === null || faults.length > 0) throw configInvalid(faults, file)
+  return { file, raw, baseDirectory, config: inspected.config }
+}

@@ -1,0 +1,73 @@
+/**
+ * What the contract names and this version cannot do. Taking such a key and ignoring it would be false success:
+ * somebody believes in an alert that never rings. So each is refused by name. An entry goes when the thing works.
+ */
+import type { Path } from './faults.ts'
+
+/** Paths with `*` for any one name. */
+const keys: Readonly<Record<string, string>> = {
+  alerts: 'alerts',
+  schedules: 'schedules',
+  workflows: 'workflows',
+  approvals: 'approvals',
+  budgets: 'budgets',
+  retention: 'retention',
+  metrics: 'metrics settings',
+  adoptWithin: 'the adoption of cells by a new sitter',
+  'agents.*.run.command': 'agents that are commands',
+  'agents.*.run.exec': 'agents that are one process a task',
+  'agents.*.limits.cpu': 'CPU limits',
+  'agents.*.limits.pids': 'process limits',
+  'agents.*.limits.disk': 'disk limits',
+  'agents.*.limits.calls': 'limits on the calls of one agent',
+  'agents.*.adoptWithin': 'the adoption of cells by a new sitter',
+  'agents.*.schedule': 'schedules',
+  'tasks.*.after': 'dependencies between task types',
+  'upstreams.*.learn': 'learning of limits',
+  'upstreams.*.breaker': 'breakers',
+  'channels.*.fallback': 'fallback channels',
+  'channels.*.limits': 'limits on what a channel pays',
+  'channels.*.approval': 'approvals',
+  'api.tls': 'TLS on its own port',
+  'api.login': 'outside logins',
+}
+
+/** Values that the contract knows, by path. */
+const values: readonly { readonly path: string; readonly starts: readonly string[]; readonly what: string }[] = [
+  { path: 'store', starts: ['postgres:', 'postgresql:'], what: 'the PostgreSQL store' },
+  { path: 'bus', starts: ['nats:', 'postgres:', 'postgresql:'], what: 'a bus beyond this host' },
+  { path: 'agents.*.cell', starts: ['process', 'sandbox', 'worker'], what: 'cells other than "pool"' },
+  { path: 'agents.*.cell.kind', starts: ['process', 'sandbox', 'worker'], what: 'cells other than "pool"' },
+  {
+    path: 'credentials.*.kind',
+    starts: ['basic', 'header', 'query', 'hmac', 'oauth', 'jwt', 'sigv4', 'mtls'],
+    what: 'credentials other than "bearer"',
+  },
+  {
+    path: 'channels.*.kind',
+    starts: ['paypal', 'binance', 'ach', 'nacha', 'sepa', 'iso20022', 'file', 'manual'],
+    what: 'channels other than "http"',
+  },
+]
+
+const matches = (wanted: string, path: Path): boolean => {
+  const parts = wanted.split('.')
+  return parts.length === path.length && parts.every((part, index) => part === '*' || part === path[index])
+}
+
+const sentence = (what: string): string => `it to be left out: this version does not have ${what} yet`
+
+/** What was to be expected instead of a key that a later version will have; undefined for every other key. */
+export const keyNotYet = (path: Path): string | undefined => {
+  const found = Object.entries(keys).find(([wanted]) => matches(wanted, path))
+  return found && sentence(found[1])
+}
+
+/** The same for a value. */
+export const valueNotYet = (path: Path, value: unknown): string | undefined => {
+  if (typeof value !== 'string') return undefined
+  const found = values.find(
+    (entry) => matches(entry.path, path) && entry.starts.some((start) => value.startsWith(start)),
+  )
+  return found && sentence(found.what)
+}

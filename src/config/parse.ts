@@ -1,0 +1,181 @@
+/**
+ * From anything to a SwarmConfig, or every fault of it at once. Pure. First a walk that bounds the value and refuses
+ * keys that reach prototypes, then the schema, then the checks between the parts; the faults of all three are told
+ * together.
+ */
+import { resolve } from 'node:path'
+import { formatAgent, parseAgent } from '../model/model.ts'
+import { configInvalid, faultAt, type ConfigFault, type Path } from './faults.ts'
+import { toFaults } from './issues.ts'
+import { crossFaults } from './references.ts'
+import { swarmSchema, type ParsedSwarm } from './schema.ts'
+import type { Rehearsal, SwarmConfig, UpstreamLimit } from './types.ts'
+import { validKeys } from './valid-keys.ts'
+
+/** Far beyond any config for people: a deeper value would break the recursion of every reader after this one. */
+const deepest = 64
+const forbidden = new Set(['__proto__', 'constructor', 'prototype'])
+
+const walk = (value: unknown, path: Path, faults: ConfigFault[]): void => {
+  if (typeof value !== 'object' || value === null) return
+  if (path.length >= deepest) {
+    faults.push(faultAt(path.slice(0, 3), 'an object', `nesting of at most ${deepest}`))
+    return
+  }
+  for (const key of Object.keys(value)) {
+    const step = Array.isArray(value) ? Number(key) : key
+    if (forbidden.has(key))
+      faults.push(faultAt([...path, step], 'this key', 'another name: this one reaches prototypes'))
+    else walk((value as Record<string, unknown>)[key], [...path, step], faults)
+  }
+}
+
+/** Entries under their names, without a prototype, so that no name can reach one. */
+const named = <In, Out>(
+  entries: Readonly<Record<string, In>>,
+  make: (entry: In, name: string) => Out,
+): Readonly<Record<string, Out>> => {
+  const all: Record<string, Out> = Object.create(null)
+  for (const [name, entry] of Object.entries(entries)) all[name] = make(entry, name)
+  return all
+}
+
+const toAgents = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig['agents'] =>
+  named(parsed.agents, (agent, name) => ({
+    name,
+    run: { module: resolve(baseDirectory, agent.run.module) },
+    count: agent.count,
+    cell: agent.cell === 'pool' ? { kind: 'pool', orWeaker: false } : agent.cell,
+    upstreams: agent.upstreams,
+    restart: {
+      type: agent.restart.type,
+      max: agent.restart.max,
+      withinMs: agent.restart.within,
+      baseMs: agent.restart.base,
+      capMs: agent.restart.cap,
+    },
+    heartbeatMs: agent.heartbeat,
+    stuckAfterMs: agent.stuckAfter,
+    startWithinMs: agent.startWithin,
+    perCell: agent.perCell,
+    memoryBytes: agent.limits.memory,
+    overrides: Object.fromEntries(
+      Object.entries(agent.overrides).map(([key, { mode }]) => [
+        formatAgent(parseAgent(key)!),
+        mode === undefined ? {} : { mode },
+      ]),
+    ),
+    config: agent.config,
+  }))
+
+const toUpstreams = (parsed: ParsedSwarm): SwarmConfig['upstreams'] =>
+  named(parsed.upstreams, (upstream, name) => ({
+    name,
+    url: upstream.url,
+    grant: upstream.grant,
+    credential: upstream.credentials,
+    allow: upstream.allow,
+    money: upstream.money,
+    limits: upstream.limits.map((limit): UpstreamLimit => ({
+      per: limit.per,
+      rate: limit.rate,
+      burst: limit.burst ?? Math.max(1, Math.floor(limit.rate.count / 10)),
+      guard: limit.guard,
+    })),
+    timeoutMs: upstream.timeout,
+    costPerCall: upstream.cost?.call ?? null,
+  }))
+
+const toChannels = (parsed: ParsedSwarm): SwarmConfig['channels'] =>
+  named(parsed.channels, (channel, name) => ({
+    name,
+    kind: channel.kind,
+    upstream: channel.upstream,
+    payer: channel.payer ?? name,
+    pay: channel.pay,
+    keyHeader: channel.keyHeader,
+    body: channel.body,
+    outcome: channel.outcome,
+    resolve:
+      channel.resolve === null
+        ? null
+        : channel.resolve === 'resend-same-key'
+          ? { by: 'resend-same-key' }
+          : {
+              by: 'query',
+              method: channel.resolve.query.method,
+              path: channel.resolve.query.path,
+              absentAfterMs: channel.resolve.absentAfter,
+            },
+    tries: channel.tries,
+  }))
+
+const toRehearsals = (parsed: ParsedSwarm): SwarmConfig['rehearsals'] =>
+  named(parsed.rehearsal, (rehearsal, name): Rehearsal => ({
+    name,
+    port: rehearsal.port,
+    seed: rehearsal.seed,
+    rate: rehearsal.rate.count / (rehearsal.rate.windowMs / 1_000),
+    credential: rehearsal.credential,
+    faults: Object.fromEntries(Object.entries(rehearsal.faults).filter(([, share]) => share !== undefined)),
+    latencyMs: rehearsal.latency,
+    query: rehearsal.query,
+  }))
+
+const normalise = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig => ({
+  name: parsed.name,
+  store: parsed.store,
+  bus: parsed.bus,
+  agents: toAgents(parsed, baseDirectory),
+  tasks: named(parsed.tasks, (task, name) => ({
+    name,
+    agent: task.agent,
+    retry: { max: task.retry.max, baseMs: task.retry.base, capMs: task.retry.cap },
+    deadlineMs: task.deadline,
+    priority: task.priority,
+  })),
+  upstreams: toUpstreams(parsed),
+  credentials: named(parsed.credentials, (credential, name) => ({
+    name,
+    kind: credential.kind,
+    rotateEveryMs: credential.rotateEvery,
+    warnBeforeMs: credential.warnBefore,
+    pool: credential.pool ?? [name],
+  })),
+  channels: toChannels(parsed),
+  rehearsals: toRehearsals(parsed),
+  api: parsed.api,
+})
+
+export type Inspected =
+  | { readonly faults: readonly []; readonly config: SwarmConfig }
+  | { readonly faults: readonly ConfigFault[]; readonly config: null }
+
+/** Reads a config and tells every fault, as a value. */
+export const inspectConfig = (raw: unknown, baseDirectory: string): Inspected => {
+  const faults: ConfigFault[] = []
+  walk(raw, [], faults)
+  if (faults.some((fault) => fault.expected.startsWith('nesting'))) return { faults, config: null }
+  const parsed = swarmSchema.safeParse(raw, { reportInput: false })
+  const keys = validKeys(swarmSchema)
+  if (parsed.error) faults.push(...parsed.error.issues.flatMap((issue) => toFaults(issue, raw, keys)))
+  faults.push(...crossFaults(raw))
+  // A forbidden key may be refused twice, by the walk and as unknown; the walk's word is the better one.
+  const told = new Set<string>()
+  const unique = faults.filter(
+    (fault) => !(told.has(fault.path) && fault.found === 'an unknown key') && told.add(fault.path),
+  )
+  return parsed.success && unique.length === 0
+    ? { faults: [], config: normalise(parsed.data, baseDirectory) }
+    : { faults: unique, config: null }
+}
+
+/**
+ * The SwarmConfig of a user's value; paths in it are relative to `baseDirectory` (absolute).
+ * @throws Failure `config-invalid` with every fault: one line each in the message and in `facts.errors`.
+ */
+export const parseConfig = (raw: unknown, baseDirectory: string): SwarmConfig => {
+  const inspected = inspectConfig(raw, baseDirectory)
+  if (inspected.config === null) throw configInvalid(inspected.faults)
+  return inspected.config
+}

@@ -1,0 +1,160 @@
+/**
+ * Checks between the parts of a config: names that must exist, routes that must be allowed, numbers that must fit one
+ * another. They run over the raw value, tolerant of every other fault, so that all faults are told at once.
+ */
+import { parseAgent } from '../model/model.ts'
+import { parseRate } from '../std/std.ts'
+import { faultAt, nearest, show, type ConfigFault, type Path } from './faults.ts'
+import { valueAt } from './issues.ts'
+import { covers, parsePattern, parseRoute, type Route } from './route.ts'
+
+const entriesAt = (raw: unknown, path: Path): readonly (readonly [string, unknown])[] => {
+  const value = valueAt(raw, path)
+  return typeof value === 'object' && value !== null ? Object.entries(value) : []
+}
+
+const namesAt = (raw: unknown, collection: string): readonly string[] =>
+  entriesAt(raw, [collection]).map(([name]) => name)
+
+const textAt = (raw: unknown, path: Path): string | undefined => {
+  const value = valueAt(raw, path)
+  return typeof value === 'string' ? value : undefined
+}
+
+/** A fault when the text at a path names nothing in a collection. */
+const refers = (raw: unknown, path: Path, collection: string): readonly ConfigFault[] => {
+  const word = textAt(raw, path)
+  const known = namesAt(raw, collection)
+  if (word === undefined || known.includes(word)) return []
+  const expected =
+    known.length === 0
+      ? `a name under ${collection}, where nothing stands`
+      : `one of ${collection}: ${known.slice(0, 20).join(', ')}`
+  return [faultAt(path, show(word), expected, nearest(word, known))]
+}
+
+/** The agents of an override exist, are of its type and are named once (`settler/7` is `settler/0007`). */
+const overrides = (raw: unknown, type: string): readonly ConfigFault[] => {
+  const count = Number(valueAt(raw, ['agents', type, 'count']) ?? 1)
+  const seen = new Set<number>()
+  return entriesAt(raw, ['agents', type, 'overrides']).flatMap(([key]) => {
+    const agent = parseAgent(key)
+    const path = ['agents', type, 'overrides', key]
+    if (agent?.type !== type) return [faultAt(path, 'this name', `an agent of this type like "${type}/0001"`)]
+    if (seen.has(agent.number)) return [faultAt(path, 'the same agent again', 'each agent once')]
+    seen.add(agent.number)
+    return agent.number < 1 || agent.number > count
+      ? [faultAt(path, 'this agent', `a number from 1 to the count of ${count}`)]
+      : []
+  })
+}
+
+const agents = (raw: unknown): readonly ConfigFault[] =>
+  namesAt(raw, 'agents').flatMap((type) => [
+    ...entriesAt(raw, ['agents', type, 'upstreams']).flatMap((_, index) =>
+      refers(raw, ['agents', type, 'upstreams', index], 'upstreams'),
+    ),
+    ...overrides(raw, type),
+  ])
+
+const limits = (raw: unknown, upstream: string): readonly ConfigFault[] =>
+  entriesAt(raw, ['upstreams', upstream, 'limits']).flatMap((_, index) => {
+    const path: Path = ['upstreams', upstream, 'limits', index]
+    const rate = parseRate(textAt(raw, [...path, 'rate']) ?? '')
+    const burst = Number(valueAt(raw, [...path, 'burst']) ?? 1)
+    if (rate && burst > rate.count) {
+      return [
+        faultAt([...path, 'burst'], show(burst), `at most the rate's ${rate.count}: a burst lies inside the rate`),
+      ]
+    }
+    return textAt(raw, [...path, 'per']) === 'credential' &&
+      (valueAt(raw, ['upstreams', upstream, 'credentials']) ?? null) === null
+      ? [faultAt([...path, 'per'], '"credential"', 'an upstream with credentials, or "upstream" or "agent"')]
+      : []
+  })
+
+const patternsAt = (raw: unknown, upstream: string, list: 'allow' | 'money'): readonly Route[] =>
+  entriesAt(raw, ['upstreams', upstream, list]).flatMap(([, text]) => {
+    const pattern = typeof text === 'string' ? parsePattern(text) : undefined
+    return pattern ? [pattern] : []
+  })
+
+const covered = (raw: unknown, upstream: string, list: 'allow' | 'money', route: Route): boolean =>
+  patternsAt(raw, upstream, list).some((pattern) => covers(pattern, route))
+
+/** A payment must leave on a money route, and its query must not. */
+const channelRoutes = (raw: unknown, channel: string): readonly ConfigFault[] => {
+  const upstream = textAt(raw, ['channels', channel, 'upstream'])
+  if (upstream === undefined || !namesAt(raw, 'upstreams').includes(upstream)) return []
+  const at = (path: Path, query: 'query' | 'no-query'): { path: Path; text: string; route: Route } | undefined => {
+    const text = textAt(raw, path)
+    const route = text === undefined ? undefined : parseRoute(text, query)
+    return text !== undefined && route ? { path, text, route } : undefined
+  }
+  const pay = at(['channels', channel, 'pay'], 'no-query')
+  const query = at(['channels', channel, 'resolve', 'query'], 'query')
+  return [
+    ...(['allow', 'money'] as const).flatMap((list) =>
+      pay && !covered(raw, upstream, list, pay.route)
+        ? [faultAt(pay.path, show(pay.text), `a route that upstreams.${upstream}.${list} covers`)]
+        : [],
+    ),
+    ...(query && !covered(raw, upstream, 'allow', query.route)
+      ? [faultAt(query.path, show(query.text), `a route that upstreams.${upstream}.allow covers`)]
+      : []),
+    ...(query && covered(raw, upstream, 'money', query.route)
+      ? [faultAt(query.path, show(query.text), `a route that moves no money: upstreams.${upstream}.money covers it`)]
+      : []),
+  ]
+}
+
+/** One status has one meaning. */
+const outcomes = (raw: unknown, channel: string): readonly ConfigFault[] => {
+  const meaning = new Map<string, string>()
+  return ['accepted', 'rejected', 'unknown'].flatMap((list) =>
+    entriesAt(raw, ['channels', channel, 'outcome', list]).flatMap(([, status], index) => {
+      const before = meaning.get(String(status))
+      meaning.set(String(status), list)
+      const path = ['channels', channel, 'outcome', list, index]
+      return before === undefined
+        ? []
+        : [faultAt(path, show(status), `a status that stands once: it is under ${before} already`)]
+    }),
+  )
+}
+
+const rehearsals = (raw: unknown): readonly ConfigFault[] =>
+  namesAt(raw, 'rehearsal').flatMap((name) => {
+    const shares = entriesAt(raw, ['rehearsal', name, 'faults']).map(([fault, share]) =>
+      typeof share === 'number' && fault !== 'decline' ? share : 0,
+    )
+    const sum = shares.reduce((total, share) => total + share, 0)
+    return [
+      ...refers(raw, ['rehearsal', name, 'credential'], 'credentials'),
+      // Shares are decimal text in the file and doubles here; a millionth over is rounding.
+      ...(sum > 1.000_001
+        ? [
+            faultAt(
+              ['rehearsal', name, 'faults'],
+              `a sum of ${sum}`,
+              'shares that sum to at most 1 (decline is drawn apart)',
+            ),
+          ]
+        : []),
+    ]
+  })
+
+export const crossFaults = (raw: unknown): readonly ConfigFault[] => [
+  ...agents(raw),
+  ...namesAt(raw, 'tasks').flatMap((name) => refers(raw, ['tasks', name, 'agent'], 'agents')),
+  ...namesAt(raw, 'upstreams').flatMap((name) => [
+    ...refers(raw, ['upstreams', name, 'credentials'], 'credentials'),
+    ...limits(raw, name),
+  ]),
+  ...namesAt(raw, 'channels').flatMap((name) => [
+    ...refers(raw, ['channels', name, 'upstream'], 'upstreams'),
+    ...channelRoutes(raw, name),
+    ...outcomes(raw, name),
+  ]),
+  ...rehearsals(raw),
+]

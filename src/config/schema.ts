@@ -1,0 +1,186 @@
+/**
+ * The schema of `swarm.config`: what people may write, and what is assumed where they say nothing. Objects are strict.
+ * What the contract knows and this version cannot do is refused by name (not-yet.ts), never taken and ignored.
+ */
+import { z } from 'zod'
+import { modes } from '../model/model.ts'
+import {
+  duration,
+  header,
+  hostPort,
+  listenHost,
+  money,
+  name,
+  notEmpty,
+  origin,
+  pattern,
+  positiveDuration,
+  queryRoute,
+  rate,
+  route,
+  share,
+  size,
+  template,
+  whole,
+} from './shapes.ts'
+
+const restart = z.strictObject({
+  /** `permanent` always, `transient` only after a fault, `temporary` never. */
+  type: z.enum(['permanent', 'transient', 'temporary']).default('permanent'),
+  /** Restarts within `within` before quarantine. */
+  max: whole(1, 1_000, 'restarts').default(5),
+  within: positiveDuration.default(600_000),
+  /** First delay; it doubles up to `cap`, with full jitter. */
+  base: positiveDuration.default(200),
+  cap: positiveDuration.default(30_000),
+})
+
+const agent = z.strictObject({
+  /** The module that default-exports `defineAgent({...})`, relative to the config. */
+  run: z.strictObject({ module: notEmpty('the path of a module like "./agents/settler.ts"') }),
+  /** How many of them; they are numbered from 1. */
+  count: whole(0, 1_000_000, 'a count of agents').default(1),
+  /** Where they live: `pool` = many in one process. */
+  cell: z
+    .union(
+      [z.literal('pool'), z.strictObject({ kind: z.literal('pool'), orWeaker: z.boolean().default(false) })],
+      '"pool" or {kind: "pool"}',
+    )
+    .default('pool'),
+  /** Upstreams that they may call. */
+  upstreams: z.array(z.string()).max(1_000).default([]),
+  restart: restart.prefault({}),
+  heartbeat: positiveDuration.default(30_000),
+  /** An attempt without progress for this long is stuck; waiting for a payment or a limit is not. */
+  stuckAfter: positiveDuration.default(120_000),
+  startWithin: positiveDuration.default(30_000),
+  /** Agents that share one process. About 100 keeps a fault's reach small at 7 MB a host. */
+  perCell: whole(1, 1_000, 'agents in one cell').default(100),
+  /** `memory` is the heap of one cell. */
+  limits: z.strictObject({ memory: size.default(256_000_000) }).prefault({}),
+  overrides: z.record(z.string(), z.strictObject({ mode: z.enum(modes).optional() })).default({}),
+  /** Given to every agent as `ctx.config`; never a secret. */
+  config: z.record(z.string(), z.unknown()).default({}),
+})
+
+const task = z.strictObject({
+  agent: z.string(),
+  retry: z
+    .strictObject({
+      max: whole(1, 1_000, 'attempts').default(8),
+      base: positiveDuration.default(1_000),
+      cap: positiveDuration.default(600_000),
+    })
+    .prefault({}),
+  /** From submission; none when absent. */
+  deadline: positiveDuration.nullable().default(null),
+  /** Higher goes first. */
+  priority: whole(0, 9, 'a priority').default(5),
+})
+
+const limit = z.strictObject({
+  per: z.enum(['credential', 'upstream', 'agent']),
+  rate,
+  /** Requests that may go at once; they lie inside the rate. A tenth of it when absent. */
+  burst: whole(1, 1_000_000_000, 'a burst').optional(),
+  /** Part of the rate that is left free for jitter on the way. */
+  guard: share.refine((part) => part <= 0.9, 'a share from 0 to 0.9').default(0.05),
+})
+
+const upstream = z.strictObject({
+  url: origin,
+  /** Private addresses that may be connected to. */
+  grant: z.array(hostPort).max(1_000).default([]),
+  /** Name of the credential that the gate signs with. */
+  credentials: z.string().nullable().default(null),
+  allow: z.array(pattern).min(1).max(1_000),
+  /** Routes that move money: only the sitter may use them, by grant. */
+  money: z.array(pattern).max(1_000).default([]),
+  limits: z.array(limit).max(100).default([]),
+  timeout: positiveDuration.default(30_000),
+  cost: z.strictObject({ call: money }).optional(),
+})
+
+const credential = z.strictObject({
+  kind: z.literal('bearer'),
+  rotateEvery: positiveDuration.default(30 * 86_400_000),
+  warnBefore: duration.default(7 * 86_400_000),
+  /** Secrets of this provider account; the credential itself when absent. */
+  pool: z.array(name).min(1).max(100).optional(),
+})
+
+const status = whole(200, 599, 'an HTTP status')
+
+const channel = z.strictObject({
+  kind: z.literal('http'),
+  upstream: z.string(),
+  /** The account that pays; references are unique within it. The channel's name when absent. */
+  payer: name.optional(),
+  pay: route,
+  keyHeader: header.default('idempotency-key'),
+  body: z.record(z.string().min(1).max(200), template),
+  outcome: z
+    .strictObject({
+      accepted: z.array(status).min(1).default([200, 201, 202]),
+      rejected: z.array(status).default([400, 422]),
+      unknown: z
+        .array(z.union([z.literal('5xx'), z.literal('lost'), status], '"5xx", "lost" or an HTTP status'))
+        .default(['5xx', 'lost']),
+    })
+    .prefault({}),
+  /** How an unknown outcome is found out; without it unknowns wait for a person. */
+  resolve: z
+    .union(
+      [z.literal('resend-same-key'), z.strictObject({ query: queryRoute, absentAfter: positiveDuration })],
+      '"resend-same-key" or {query, absentAfter}',
+    )
+    .nullable()
+    .default(null),
+  tries: whole(1, 1_000, 'tries').default(10),
+})
+
+const rehearsal = z.strictObject({
+  port: whole(0, 65_535, 'a port'),
+  seed: whole(0, 4_294_967_295, 'a seed').default(1),
+  rate: rate.refine(({ count, windowMs }) => count * 1_000 >= windowMs, 'at least one request a second, like "400/s"'),
+  /** Credential that this provider issues to the vault when it has none yet. */
+  credential: z.string().nullable().default(null),
+  /** Shares of payout requests. */
+  faults: z
+    .strictObject({
+      limited: share,
+      error: share,
+      slow: share,
+      acceptThenCut: share,
+      cutBeforeAccept: share,
+      decline: share,
+      late: share,
+    })
+    .partial()
+    .default({}),
+  latency: duration.default(5),
+  query: z.boolean().default(true),
+})
+
+export const swarmSchema = z.strictObject({
+  /** For editors; plays no part. */
+  $schema: z.string().optional(),
+  name,
+  store: z.literal('embedded').default('embedded'),
+  bus: z.literal('local').default('local'),
+  agents: z.record(name, agent),
+  tasks: z.record(name, task).default({}),
+  upstreams: z.record(name, upstream).default({}),
+  credentials: z.record(name, credential).default({}),
+  channels: z.record(name, channel).default({}),
+  /** Providers that `up` starts beside the swarm; they behave like the real ones, with faults on request. */
+  rehearsal: z.record(name, rehearsal).default({}),
+  api: z
+    .strictObject({ host: listenHost.default('127.0.0.1'), port: whole(0, 65_535, 'a port').default(7_700) })
+    .prefault({}),
+})
+
+/** What people write. */
+export type SwarmInput = z.input<typeof swarmSchema>
+/** What the schema makes of it. */
+export type ParsedSwarm = z.output<typeof swarmSchema>

@@ -1,0 +1,125 @@
+/** `ps`, `describe`, `restart`, `release`: agents, and any id. */
+import { formatAgent, parseAgent } from '../../model/model.ts'
+import { failure } from '../../std/std.ts'
+import type { AgentDescription, AgentView, CellStatus } from '../api.ts'
+import { confirm, onlyDry, required } from './asking.ts'
+import type { Api } from './client.ts'
+import { describeBatch, describeSettlement } from './money.ts'
+import { attemptLines, eventLine, facts, section } from './story.ts'
+import { age, at, counted, duration, plain, tally } from './text.ts'
+import type { Deed, Invocation } from './verb.ts'
+import { describeTask } from './work.ts'
+
+const exitText = (agent: AgentView, nowMs: number): string => {
+  if (agent.exit === null) return ''
+  const { kind, at: whenMs, who, what } = agent.exit
+  const moment = whenMs === undefined ? '' : whenMs <= nowMs ? ' (due)' : ` in ${duration(whenMs - nowMs)}`
+  return [what ?? kind, who === undefined ? '' : ` by ${who}`, moment].join('')
+}
+
+const countsOf = (agents: readonly AgentView[]): Record<string, number> => {
+  const counts: Record<string, number> = {}
+  for (const agent of agents) counts[agent.state] = (counts[agent.state] ?? 0) + 1
+  return counts
+}
+
+export const ps: Deed = async ({ api, options, printer, world }) => {
+  const asked = { type: options.text('type'), state: options.text('state'), mode: options.text('mode') }
+  const agents = await (await api()).all<AgentView>('/api/v1/agents', asked)
+  const nowMs = world.clock.wallMs()
+  const byNumber = agents.toSorted((a, b) => (a.type < b.type ? -1 : a.type > b.type ? 1 : a.number - b.number))
+  printer.list(byNumber, (agent) => agent.id, [
+    { head: 'AGENT', value: (agent) => agent.id },
+    { head: 'STATE', value: (agent) => agent.state },
+    { head: 'MODE', value: (agent) => agent.mode },
+    { head: 'SINCE', value: (agent) => age(nowMs, agent.sinceMs), align: 'right' },
+    { head: 'RESTARTS', value: (agent) => String(agent.restarts), align: 'right' },
+    { head: 'PID', value: (agent) => (agent.cell === null ? '–' : String(agent.cell.pid)), align: 'right' },
+    { head: 'CELL', value: (agent) => agent.cell?.id ?? '–', shrink: true },
+    { head: 'NEXT', value: (agent) => exitText(agent, nowMs), shrink: true },
+    { head: 'REASON', value: (agent) => agent.reason ?? '', shrink: true },
+  ])
+  if (!printer.json && agents.length > 0) printer.note(`${counted(agents.length, 'agent')}: ${tally(countsOf(agents))}`)
+  return 0
+}
+
+const agentLines = (agent: AgentDescription, nowMs: number): string[] => [
+  ...facts([
+    ['agent', agent.id],
+    ['state', `${agent.state} for ${age(nowMs, agent.sinceMs)}${agent.reason === null ? '' : `: ${plain(agent.reason)}`}`],
+    ['mode', agent.mode],
+    ['next', exitText(agent, nowMs) === '' ? null : plain(exitText(agent, nowMs))],
+    ['epoch', String(agent.epoch)],
+    ['restarts', String(agent.restarts)],
+    ['attempt', agent.attempt],
+    ['cell', agent.cell === null ? 'none' : `${agent.cell.id} (${agent.cell.kind}), pid ${agent.cell.pid}, start time ${agent.cell.startTime}`],
+  ]),
+  ...section('evidence', agent.evidence.map((evidence) =>
+    `${evidence.fact}: ${evidence.value}, ${evidence.atMs === null ? 'never observed' : `seen ${age(nowMs, evidence.atMs)} ago`} (${plain(evidence.source)})` +
+    `${evidence.detail === undefined ? '' : ` ${plain(evidence.detail)}`}`)),
+  ...section('attempts', agent.attempts.length === 0 ? [] : attemptLines(agent.attempts, nowMs)),
+  ...section('events', agent.timeLine.map(eventLine)),
+]
+
+const describeCell = async (invocation: Invocation, api: Api, id: string): Promise<number> => {
+  const cells = await api.all<CellStatus>('/api/v1/cells')
+  const cell = cells.find((one) => one.id === id)
+  if (cell === undefined) throw failure('not-found', `no living cell has the id ${id}`)
+  const nowMs = invocation.world.clock.wallMs()
+  invocation.printer.show(cell, () => facts([
+    ['cell', cell.id],
+    ['kind', cell.kind],
+    ['agents', `${counted(cell.agents, 'agent')} of ${plain(cell.agentType)}, ${cell.busy} busy`],
+    ['process', `pid ${cell.identity.pid}, start time ${cell.identity.startTime}`],
+    ['started', at(cell.startedMs)],
+    ['answered', cell.answeredMs === null ? 'never' : `${age(nowMs, cell.answeredMs)} ago, listing ${cell.answeredAgents ?? 'unknown'} agents`],
+    ['memory', cell.residentBytes === null ? 'unknown' : `${Math.round(cell.residentBytes / 1_000_000)} MB`],
+  ]))
+  return 0
+}
+
+export const describe: Deed = async (invocation) => {
+  const id = required(invocation, 0)
+  const api = await invocation.api()
+  const prefix = id.slice(0, 4)
+  if (prefix === 'tsk_') return describeTask(invocation, api, id)
+  if (prefix === 'set_') return describeSettlement(invocation, api, id)
+  if (prefix === 'bat_') return describeBatch(invocation, api, id)
+  if (prefix === 'cel_') return describeCell(invocation, api, id)
+  const agent = parseAgent(id)
+  if (agent === undefined) {
+    throw failure('usage', `${JSON.stringify(id)} is no id that can be described`, {
+      facts: { wayOut: 'ids look like settler/0042, tsk_…, set_…, bat_…, cel_…' },
+    })
+  }
+  const description = await api.get<AgentDescription>(`/api/v1/agents/${agent.type}/${agent.number}`)
+  const nowMs = invocation.world.clock.wallMs()
+  invocation.printer.show(description, () => agentLines(description, nowMs))
+  return 0
+}
+
+/** An agent's or a type's path in the API, and which agents are meant. */
+const target = async (invocation: Invocation, api: Api): Promise<{ readonly path: string; readonly ids: readonly string[]; readonly type: string | null }> => {
+  const text = required(invocation, 0)
+  const agent = parseAgent(text)
+  if (agent !== undefined) {
+    return { path: `/api/v1/agents/${agent.type}/${agent.number}`, ids: [formatAgent(agent)], type: null }
+  }
+  if (!/^[a-z][a-z0-9-]{0,62}$/.test(text)) throw failure('usage', `${JSON.stringify(text)} is neither an agent (settler/0042) nor a type (settler)`)
+  const agents = await api.all<AgentView>('/api/v1/agents', { type: text })
+  if (agents.length === 0) throw failure('not-found', `there is no agent type ${text}, or it has no agents`)
+  return { path: `/api/v1/agents/${text}`, ids: agents.map((one) => one.id), type: text }
+}
+
+const act = (verb: 'restart' | 'release', past: string): Deed => async (invocation) => {
+  const api = await invocation.api()
+  const { path, ids, type } = await target(invocation, api)
+  if (onlyDry(invocation, `${verb} ${counted(ids.length, 'agent')}`, { verb, agents: ids })) return 0
+  if (type !== null) await confirm(invocation, `${verb} all ${counted(ids.length, 'agent')} of ${type}?`, String(ids.length))
+  const answer = await api.post<unknown>(`${path}/${verb}`)
+  invocation.printer.show(answer, () => [`${past}: ${type === null ? ids[0]! : counted(ids.length, 'agent')}`])
+  return 0
+}
+
+export const restart = act('restart', 'restart ordered')
+export const release = act('release', 'released')

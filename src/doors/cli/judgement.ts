@@ -1,0 +1,48 @@
+/** What a look at the swarm means: is a promise broken, is something unwell, does something wait for a person. Pure. */
+import type { AuditVerdict, LedgerCheck, SwarmView } from '../api.ts'
+import { count, counted, plain } from './text.ts'
+
+export interface Judgement {
+  /** Broken promises: exit 1. */
+  readonly broken: readonly string[]
+  /** What is not as it should be, or cannot be known: exit 4. */
+  readonly unwell: readonly string[]
+  /** What waits for a person: exit 4. */
+  readonly waiting: number
+}
+
+const unwellOf = ({ fleet, gate }: SwarmView): string[] => {
+  const { reporting, of } = fleet.coverage
+  const lost = (['quarantined', 'unknown', 'suspect'] as const).filter((state) => (fleet.byState[state] ?? 0) > 0)
+  return [
+    ...('unknown' in gate ? [`the gate's state is unknown: ${plain(gate.unknown)}`] : []),
+    ...('frozen' in gate && gate.frozen ? ['the gate is frozen: nothing goes out'] : []),
+    ...(reporting < of ? [`${count(reporting)} of ${counted(of, 'agent')} reporting`] : []),
+    ...lost.map((state) => `${counted(fleet.byState[state]!, 'agent')} ${state}`),
+  ]
+}
+
+const ledgerBroken = (ledger: LedgerCheck): string[] => (ledger.ok ? [] : [`the ledger does not balance: ${ledger.faults.map(plain).join('; ')}`])
+
+/** For `status`: what one view shows; the audit is not looked at. */
+export const judgeView = (view: SwarmView): Judgement => ({ broken: ledgerBroken(view.ledger), unwell: unwellOf(view), waiting: view.person })
+
+/** A check that was asked for at the end of a run: its answer, or why there is none. */
+export type Checked<Value> = Value | { readonly unchecked: string }
+
+/** For the end of a run: every check must hold; one that could not be made does not hold. */
+export const judgeRun = (view: SwarmView, ledger: Checked<LedgerCheck>, audit: Checked<AuditVerdict>): Judgement => ({
+  broken: [
+    ...('unchecked' in ledger ? [`the ledger could not be checked: ${plain(ledger.unchecked)}`] : ledgerBroken(ledger)),
+    ...('unchecked' in audit ? [`the audit could not be verified: ${plain(audit.unchecked)}`]
+      : audit.ok ? [] : [`the audit is broken at entry ${audit.firstBad ?? 'unknown'}: ${plain(audit.why ?? 'no reason given')}`]),
+  ],
+  // Agents that still start or restart do not matter to work that has ended.
+  unwell: [],
+  waiting: view.person,
+})
+
+export const exitOf = (judgement: Judgement): number => {
+  if (judgement.broken.length > 0) return 1
+  return judgement.unwell.length > 0 || judgement.waiting > 0 ? 4 : 0
+}

@@ -1,0 +1,103 @@
+/** Turns arguments into a verb and its options with commander; help, version and wrong usage end here. */
+import { Command, CommanderError, Option } from 'commander'
+import { makePrinter } from './printer.ts'
+import { printError } from './refusal.ts'
+import { failure } from '../../std/std.ts'
+import type { Surroundings } from './surroundings.ts'
+import { optionReader, type OptionReader, type Verb } from './verb.ts'
+import { groupSummaries, laterVerbs, verbs } from './verbs.ts'
+
+export type Parsed =
+  | { readonly kind: 'verb'; readonly verb: Verb; readonly parameters: readonly (string | undefined)[]; readonly options: OptionReader }
+  | { readonly kind: 'ended'; readonly exit: number }
+
+const globals = (command: Command): Command => command
+  .addOption(new Option('--json', 'JSON alone on stdout (one document; NDJSON for streams)').helpGroup('Everywhere:'))
+  .addOption(new Option('--data-dir <dir>', 'the swarm\'s data directory (SITTER_DATA_DIR; default .sitter here or above)').helpGroup('Everywhere:'))
+  .addOption(new Option('--url <url>', 'address of the sitter (SITTER_URL)').helpGroup('Everywhere:'))
+  .addOption(new Option('--token <token>', 'token to show (SITTER_TOKEN; default: the operator token)').helpGroup('Everywhere:'))
+  .addOption(new Option('--no-color', 'no colours (NO_COLOR)').helpGroup('Everywhere:'))
+  .addOption(new Option('-q, --quiet', 'no messages; lists print ids alone').helpGroup('Everywhere:'))
+  .addOption(new Option('-y, --yes', 'answer questions with yes').helpGroup('Everywhere:'))
+  .helpOption('-h, --help', 'this help')
+
+const exampleText = (examples: readonly string[]): string =>
+  examples.length === 0 ? '' : `\nExamples:\n${examples.map((example) => `  $ sitter ${example}`).join('\n')}\n`
+
+type Chosen = { verb: Verb; parameters: readonly (string | undefined)[]; options: OptionReader }
+
+const addVerb = (parent: Command, name: string, verb: Verb, choose: (chosen: Chosen) => void): void => {
+  const command = globals(parent.command(name).summary(verb.summary).description(`${verb.summary}.`).helpGroup(`${verb.group}:`))
+  if (verb.alias !== undefined) command.alias(verb.alias)
+  for (const [parameter, what] of verb.parameters ?? []) command.argument(parameter, what)
+  for (const [flags, what] of verb.options ?? []) command.option(flags, what)
+  command.addHelpText('after', exampleText(verb.examples))
+  command.allowExcessArguments(false)
+  command.action((...given: unknown[]) => {
+    const parameters = given.slice(0, -2).map((value) => (typeof value === 'string' ? value : undefined))
+    // commander keeps `--no-color` as `color: false`; the reader wants what was asked for.
+    const { color, ...values } = command.opts<Record<string, unknown>>()
+    choose({ verb, parameters, options: optionReader({ ...values, noColor: color === false }) })
+  })
+}
+
+const buildProgram = (world: Surroundings, choose: (chosen: Chosen) => void): Command => {
+  const program = new Command('sitter')
+    .description('Babysits a swarm of agents that do rate-limited, credentialed work and move money.')
+    .version(world.version, '-V, --version', 'the version')
+    .helpOption('-h, --help', 'this help')
+    .helpCommand('help [verb]', 'help for a verb')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => world.stdout.write(text),
+      writeErr: (text) => world.stderr.write(text),
+      outputError: () => {},
+      getOutHelpWidth: () => (world.stdout.isTerminal ? world.stdout.columns() : 100),
+      getErrHelpWidth: () => (world.stderr.isTerminal ? world.stderr.columns() : 100),
+    })
+  program.addHelpText('after', exampleText(['up swarm.config.ts', 'status', 'describe settler/0042', 'help settle']))
+  const groups = new Map<string, Command>()
+  for (const verb of verbs) {
+    const [first, second] = verb.path.split(' ') as [string, string | undefined]
+    if (second === undefined) { addVerb(program, first, verb, choose); continue }
+    let group = groups.get(first)
+    if (group === undefined) {
+      const summary = groupSummaries[first] ?? ''
+      group = program.command(first).summary(summary).description(`${summary}.`).helpGroup(`${verb.group}:`).helpOption('-h, --help', 'this help').helpCommand(false)
+      groups.set(first, group)
+    }
+    addVerb(group, second, verb, choose)
+  }
+  return program
+}
+
+/** What commander calls an error, in our form: first line without its prefix, its suggestion as the way out. */
+const usageFailure = (message: string, argv: readonly string[]): Error => {
+  const [first = '', suggestion] = message.replace(/^error: /, '').split('\n')
+  const unknown = /^unknown command '(.*)'$/.exec(first)?.[1]
+  if (unknown !== undefined && laterVerbs.has(unknown)) {
+    return failure('usage', `\`sitter ${unknown}\` is not built yet in this version`, { facts: { wayOut: '`sitter --help` lists what is' } })
+  }
+  const nearest = suggestion === undefined ? undefined : /Did you mean (.*)\?/.exec(suggestion)?.[1]
+  const verb = argv.find((word) => !word.startsWith('-'))
+  const help = verb !== undefined && unknown === undefined ? `sitter help ${verb}` : 'sitter --help'
+  const wayOut = nearest === undefined ? `\`${help}\` shows what there is` : `did you mean \`${nearest.replace(/^one of /, '')}\`? (\`${help}\` shows all)`
+  return failure('usage', first.replace('unknown command', 'unknown verb'), { facts: { wayOut } })
+}
+
+/** The chosen verb, or the exit code when help, version or an error has been printed. */
+export const parseArguments = (argv: readonly string[], world: Surroundings): Parsed => {
+  const chosen: Chosen[] = []
+  try {
+    buildProgram(world, (one) => chosen.push(one)).parse([...argv], { from: 'user' })
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    // Help that was asked for is a result; help for want of a verb is an error.
+    if (error.code === 'commander.helpDisplayed' || error.code === 'commander.version') return { kind: 'ended', exit: 0 }
+    if (error.code === 'commander.help') return { kind: 'ended', exit: error.exitCode === 0 ? 0 : 2 }
+    const printer = makePrinter(world, { json: argv.includes('--json'), quiet: false, noColour: argv.includes('--no-color') })
+    return { kind: 'ended', exit: printError(printer, usageFailure(error.message, argv)) }
+  }
+  const [only] = chosen
+  return only === undefined ? { kind: 'ended', exit: 2 } : { kind: 'verb', ...only }
+}

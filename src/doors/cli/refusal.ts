@@ -1,0 +1,130 @@
+/** Errors as a person needs them: what, why, the way out; and as a script needs them: an exit code. */
+import { codes, Failure, type Code } from '../../std/std.ts'
+import type { Problem } from '../api.ts'
+import type { Printer } from './printer.ts'
+import { Interrupted } from './surroundings.ts'
+import { plain, safeJson } from './text.ts'
+
+/** The API said no, with a problem document. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal'
+  readonly problem: Problem
+
+  constructor(problem: Problem) {
+    super(problem.detail)
+    this.problem = problem
+  }
+}
+
+/** What to do about the codes that people meet at a prompt; docs/errors.md has all of them at length. */
+const waysOut: Partial<Record<Code, string>> = {
+  'no-sitter': 'start it with `sitter up`, or say where it is: --data-dir <dir> (SITTER_DATA_DIR), or --url with --token',
+  'unauthorized': 'the token is not (or no longer) valid: leave --token away to use the operator token of the data directory',
+  'forbidden': 'this token\'s role may not do this: use a token whose role may',
+  'not-found': 'look for the right id with `sitter ps`, `sitter task ls`, `sitter settlement ls`',
+  'already-running': 'one swarm runs on one data directory: use it, or stop it first with `sitter down`',
+  'port-taken': 'end the program that listens there, or choose another `api.port` in the configuration',
+  'config-unreadable': 'give the path: `sitter up <config>`, or run it where swarm.config.ts lies',
+  'config-invalid': 'correct what is listed and start again; nothing was changed',
+  'file-invalid': 'correct the rows listed and give the whole file again; nothing of it was taken, nothing was paid',
+  'fresh-refused': 'a record that paid through a real provider is never thrown away; use another --data-dir',
+  'key-missing': 'put the vault\'s key back where it was; without it the sealed secrets cannot be opened',
+  'key-wrong': 'use the key that this data directory was made with',
+  'wrong-node': 'run `npm ci` (without --omit=optional): it brings the right Node along',
+  'overloaded': 'try again later',
+  'timed-out': 'it may still happen: look again before you repeat it',
+  'record-unknown': 'whether it was written is not known: look at the record before you repeat it',
+  'audit-broken': 'keep a copy of the data directory as evidence, then compare it with a backup or an anchor',
+  'ledger-unbalanced': 'keep a copy of the data directory as evidence, and pay nothing until it is explained',
+}
+
+export interface Explained {
+  readonly code: string
+  readonly what: string
+  /** Each fault of a list as a line; empty when the error is no list. */
+  readonly faults: readonly string[]
+  readonly wayOut: string | null
+  readonly exit: number
+}
+
+const exitByStatus = (status: number): number => {
+  if (status === 401 || status === 403) return 5
+  if (status === 404) return 3
+  if (status === 409) return 6
+  if (status === 429 || status === 502 || status === 503) return 75
+  return status >= 400 && status < 500 ? 2 : 1
+}
+
+const isCode = (code: string): code is Code => Object.hasOwn(codes, code)
+
+/** One fault as text: a sentence as it is, a row's fault as "line 3, amount: found …: why". */
+const faultText = (fault: unknown): string => {
+  if (typeof fault !== 'object' || fault === null) return String(fault)
+  const { line, path, field, found, expected, why, nearest } = fault as Record<string, unknown>
+  const where = [line === undefined ? null : `line ${String(line)}`, field ?? path ?? null].filter((part) => part !== null).map(String).join(', ')
+  const found_ = found === undefined ? null : `found ${typeof found === 'string' ? JSON.stringify(found) : String(found)}`
+  const parts = [found_, expected === undefined ? null : `expected ${String(expected)}`, why ?? null, nearest === undefined || nearest === null ? null : `did you mean ${String(nearest)}?`]
+  const said = parts.filter((part) => part !== null).map(String).join(': ')
+  return where === '' ? said : `${where}: ${said}`
+}
+
+/** The list of faults in the facts: as a list, as JSON text of one (facts are flat), or as lines; empty when there is none. */
+const faultsOf = (facts: Readonly<Record<string, unknown>> | undefined): string[] => {
+  const told = facts?.['faults'] ?? facts?.['errors']
+  if (Array.isArray(told)) return told.map(faultText)
+  if (typeof told !== 'string') return []
+  try {
+    const faults: unknown = JSON.parse(told)
+    return Array.isArray(faults) ? faults.map(faultText) : [told]
+  } catch {
+    return [told] // one fault as a sentence
+  }
+}
+
+/** The first line says what; further lines are the faults, unless the facts list them. */
+const split = (message: string, listed: readonly string[]): { readonly what: string; readonly faults: readonly string[] } => {
+  const [what = '', ...more] = message.split('\n')
+  return { what, faults: listed.length > 0 ? listed : more.map((line) => line.trim()).filter((line) => line !== '') }
+}
+
+/** A thrown thing as what, why and the way out. */
+export const explain = (thrown: unknown): Explained => {
+  if (thrown instanceof Interrupted) return { code: 'interrupted', what: 'interrupted', faults: [], wayOut: null, exit: 130 }
+  if (thrown instanceof Refusal) {
+    const { code, detail, facts, status, title } = thrown.problem
+    const told = facts?.['wayOut']
+    const wayOut = typeof told === 'string' ? told : isCode(code) ? waysOut[code] ?? null : null
+    const request = code === 'bug' && typeof facts?.['request'] === 'string' ? ` (request ${facts['request']})` : ''
+    return { code, ...split(`${detail || title}${request}`, faultsOf(facts)), wayOut, exit: isCode(code) ? codes[code].exit : exitByStatus(status) }
+  }
+  if (thrown instanceof Failure) {
+    const told = thrown.facts['wayOut']
+    const wayOut = typeof told === 'string' ? told : waysOut[thrown.code] ?? null
+    return { code: thrown.code, ...split(thrown.message, faultsOf(thrown.facts)), wayOut, exit: codes[thrown.code].exit }
+  }
+  const what = thrown instanceof Error ? thrown.message : String(thrown)
+  return { code: 'bug', what, faults: [], wayOut: 'this is a bug of Swarmsitter: please report it with what you did', exit: 1 }
+}
+
+/** Faults beyond this are counted, not printed: twenty show the pattern, ten thousand hide it. */
+const mostFaults = 20
+
+export const errorLines = (explained: Explained, paint: Printer['paint']): string[] => {
+  const shown = explained.faults.slice(0, mostFaults)
+  const hidden = explained.faults.length - shown.length
+  return [
+    `${paint('red', 'error')} [${plain(explained.code)}]: ${plain(explained.what)}`,
+    ...shown.map((fault) => `  - ${plain(fault)}`),
+    ...(hidden > 0 ? [`  … and ${hidden} more`] : []),
+    ...(explained.wayOut === null ? [] : [`  way out: ${plain(explained.wayOut)}`]),
+    ...(explained.code === 'interrupted' ? [] : [`  more: docs/errors.md, ${plain(explained.code)}`]),
+  ]
+}
+
+/** Prints an error to stderr (as one JSON line with `--json`) and gives its exit code. */
+export const printError = (printer: Printer, thrown: unknown): number => {
+  const explained = explain(thrown)
+  if (printer.json) printer.warn(safeJson(JSON.stringify({ error: explained })))
+  else for (const line of errorLines(explained, printer.paintMessage)) printer.warn(line)
+  return explained.exit
+}

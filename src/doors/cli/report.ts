@@ -1,0 +1,100 @@
+/** The report at the end of a run: what became of the money, what it cost, which checks hold, and what is not known. Pure. */
+import type { AuditVerdict, BatchAnswer, BatchDescription, LedgerCheck, SwarmView } from '../api.ts'
+import { auditLine } from './evidence.ts'
+import type { Checked, Judgement } from './judgement.ts'
+import { amountsText, ledgerLines } from './money.ts'
+import type { Printer } from './printer.ts'
+import { facts, section } from './story.ts'
+import { count, counted, duration, plain, tally } from './text.ts'
+
+export interface Run {
+  readonly answer: BatchAnswer | null
+  readonly fileName: string | null
+  readonly batch: BatchDescription | null
+  readonly view: SwarmView
+  readonly ledger: Checked<LedgerCheck>
+  readonly audit: Checked<AuditVerdict>
+  readonly judgement: Judgement
+  /** From the start of the run to its end. */
+  readonly ranMs: number
+  readonly sitterRestarts: number
+}
+
+type States = SwarmView['settle']['byState']
+const stateWords: Readonly<Record<string, string>> = {
+  settled: 'paid, the provider said so', rejected: 'the provider said no', failed: 'proven not sent, tries spent',
+  unknown: 'the provider may or may not have paid', cancelled: 'taken back before sending', returned: 'came back after settling',
+}
+/** These stand in every report, zero or not: a missing line must not pass for a zero. */
+const always = ['settled', 'rejected', 'unknown']
+
+const moneyFacts = (states: States): (readonly [string, string])[] =>
+  [...new Set([...always, ...Object.keys(states)])].map((state) => {
+    const entry = states[state] ?? { count: 0, amounts: {} }
+    const words = stateWords[state] === undefined ? '' : ` (${stateWords[state]})`
+    return [plain(state), entry.count === 0 ? '0' : `${count(entry.count)}, ${amountsText(entry.amounts)}${words}`] as const
+  })
+
+const mostUnknown = 10
+
+const unknownLines = ({ settle }: SwarmView): string[] => {
+  const shown = settle.unknown.slice(0, mostUnknown)
+  return [
+    ...shown.map((one) => `${plain(one.reference)} (${plain(one.id)}): ${plain(one.why)}${one.person ? '; waits for a person' : ''}`),
+    ...(settle.unknown.length > shown.length ? [`… and ${count(settle.unknown.length - shown.length)} more: sitter settlement ls --state unknown`] : []),
+  ]
+}
+
+const durationFacts = (view: SwarmView): (readonly [string, string])[] => Object.entries(view.durations).map(([type, one]) =>
+  [`time ${plain(type)}`, one === null ? 'none succeeded yet'
+    : `p50 ${duration(one.p50)} · p95 ${duration(one.p95)} · p99 ${duration(one.p99)}, from submission to end of ${counted(one.count, 'task')}`])
+
+const costText = ({ settle }: SwarmView): string => (settle.cost.length === 0 ? 'nothing was charged'
+  : settle.cost.map((one) => `${plain(one.amount)} ${plain(one.currency)} for ${counted(one.calls, 'call')}, ${plain(one.perSettlement)} ${plain(one.currency)} per settlement`).join(' + '))
+
+/** What the file came to: the sentence that a second start is about. */
+export const headline = ({ answer, fileName, batch, view }: Run): string => {
+  if (answer === null) return `${plain(view.name)}: no file was given; the record as it stands`
+  const file = fileName === null ? 'the file' : plain(fileName)
+  if (answer.newTasks > 0) {
+    return `${file}: ${counted(answer.rows, 'row')} worth ${amountsText(answer.totals)}, ${count(answer.newTasks)} of them new (${answer.id})`
+  }
+  const settled = batch?.settlements['settled']?.count ?? 0
+  if (batch !== null && settled === answer.rows) return `nothing to pay: all ${counted(answer.rows, 'row')} were settled before (${answer.id})`
+  return `nothing new to pay: all ${counted(answer.rows, 'row')} were known before${batch === null ? '' : `, ${count(settled)} of them settled`} (${answer.id})`
+}
+
+const checkText = <Value>(checked: Checked<Value>, text: (value: Value) => string): string =>
+  (typeof checked === 'object' && checked !== null && 'unchecked' in checked ? `NOT CHECKED: ${plain(checked.unchecked)}` : text(checked as Value))
+
+const resultText = ({ judgement }: Run, paint: Printer['paint']): string => {
+  if (judgement.broken.length > 0) return paint('red', `a promise is broken: ${judgement.broken.join('; ')}`)
+  if (judgement.waiting > 0) return paint('yellow', `every check holds; ${counted(judgement.waiting, 'thing')} for a person: sitter inbox`)
+  return paint('green', 'all work has ended and every check holds')
+}
+
+export const reportLines = (run: Run, paint: Printer['paint']): string[] => {
+  const { view, batch } = run
+  const { restarts, cellsLost } = view.fleet
+  return [
+    '',
+    paint('bold', headline(run)),
+    '',
+    ...facts([
+      ...moneyFacts(batch === null ? view.settle.byState : batch.settlements),
+      ['retries', `${counted(view.settle.tries, 'payment request')} beyond the first; attempts: ${tally(view.work.attempts)}`],
+      ['restarts', `${counted(restarts, 'agent')}, ${counted(cellsLost, 'cell')} lost, sitter ${run.sitterRestarts} during this run`],
+      ...durationFacts(view),
+      ['cost', costText(view)],
+      ['agents', `${count(view.fleet.agents)}; ${count(view.agentsThatSucceeded)} of them finished at least one task`],
+      ['ledger', checkText(run.ledger, (check) => ledgerLines(check)[0]!)],
+      ['audit', checkText(run.audit, auditLine)],
+      ['ran', duration(run.ranMs)],
+    ]),
+    ...(view.settle.unknown.length === 0 ? [] : section('unknown, and why', unknownLines(view))),
+    ...('unchecked' in run.ledger || run.ledger.ok ? [] : section('ledger', ledgerLines(run.ledger).slice(1))),
+    ...(view.notBuilt.length === 0 ? [] : section('not built yet', view.notBuilt.map(plain))),
+    '',
+    resultText(run, paint),
+  ]
+}

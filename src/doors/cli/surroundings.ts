@@ -1,0 +1,58 @@
+/** The world as the CLI sees it; main.ts fills it with the machine, tests with a fake. Nothing in doors/cli reaches the machine otherwise. */
+import type { Cancel, Clock, Disk, Proc, Random } from '../../std/std.ts'
+
+export interface Output {
+  write(text: string): void
+  /** Resolves when everything written has left the process; a reader that went away counts as left. */
+  drained(): Promise<void>
+  readonly isTerminal: boolean
+  /** Width in columns; 80 when it is no terminal. */
+  columns(): number
+}
+
+export interface Input {
+  readonly isTerminal: boolean
+  /** Everything until the end, at most `bound` bytes. Rejects Failure `too-large`. */
+  readAll(bound: number): Promise<string>
+  /** One line from the terminal, without its end; `hidden` does not echo. Rejects Interrupted on Ctrl-C. */
+  readLine(options: { readonly hidden: boolean }): Promise<string>
+}
+
+/** A started swarm: what the assembly `watch` gives back. */
+export interface Watching {
+  readonly apiUrl: string
+  /** Address of the dashboard with a one-time login. */
+  readonly loginUrl: string
+  readonly token: string
+  onEvent(listener: (line: { readonly at: number; readonly level: string; readonly message: string }) => void): void
+  /** Stops gate, sitter and cells in order within `withinMs`; 0 = at once. */
+  stop(withinMs: number): Promise<void>
+  /** Resolves when the swarm cannot be kept up any longer. */
+  readonly failed: Promise<Error>
+  /** Resolves when the swarm was stopped from elsewhere (`sitter down`). */
+  readonly stopped?: Promise<void>
+}
+export interface WatchAsk { readonly configFile: string; readonly dataDirectory: string; readonly fresh: boolean }
+
+export interface Surroundings {
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Absolute path of the working directory. */
+  readonly directory: string
+  readonly version: string
+  readonly stdin: Input
+  readonly stdout: Output
+  readonly stderr: Output
+  readonly clock: Clock
+  readonly random: Random
+  readonly disk: Disk
+  readonly proc: Proc
+  readonly fetch: typeof globalThis.fetch
+  /** Calls the listener at each signal of that name, instead of the default (which ends the process). */
+  onSignal(name: 'SIGINT' | 'SIGTERM', listener: () => void): Cancel
+  startWatch(ask: WatchAsk): Promise<Watching>
+}
+
+/** Thrown when a person pressed Ctrl-C at a prompt. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted'
+}

@@ -1,0 +1,85 @@
+/** `status` and `down`: the swarm as a whole. */
+import { sleep } from '../../std/std.ts'
+import type { SwarmView } from '../api.ts'
+import { onlyDry } from './asking.ts'
+import { exitOf, judgeView, type Judgement } from './judgement.ts'
+import { amountsText, ledgerLines } from './money.ts'
+import type { Printer } from './printer.ts'
+import { explain } from './refusal.ts'
+import { facts, section } from './story.ts'
+import { age, count, counted, duration, plain, tally } from './text.ts'
+import type { Deed } from './verb.ts'
+
+const verdictText = (judgement: Judgement, paint: Printer['paint']): string => {
+  if (judgement.broken.length > 0) return paint('red', 'a promise is broken')
+  if (judgement.unwell.length > 0) return paint('yellow', 'degraded')
+  return judgement.waiting > 0 ? paint('yellow', 'well, and something waits for a person') : paint('green', 'well')
+}
+
+const gateText = (gate: SwarmView['gate']): string => {
+  if ('unknown' in gate) return `unknown: ${plain(gate.unknown)}`
+  return `pid ${gate.pid}, ${count(gate.inFlight)} in flight, ${count(gate.queued)} queued${gate.frozen ? ', FROZEN' : ''}`
+}
+
+/** How much of the fleet's figures was observed: "4,812 of 5,000 reporting, oldest 41.0 s ago". */
+export const coverageText = ({ reporting, of, oldestMs }: SwarmView['fleet']['coverage']): string =>
+  `${count(reporting)} of ${count(of)} reporting${oldestMs === null ? '' : `, oldest ${duration(oldestMs)} ago`}`
+
+export const statusLines = (view: SwarmView, paint: Printer['paint']): string[] => {
+  const judgement = judgeView(view)
+  return [
+    `${paint('bold', plain(view.name))}: ${verdictText(judgement, paint)}`,
+    ...[...judgement.broken, ...judgement.unwell].map((sentence) => `  - ${sentence}`),
+    '',
+    ...facts([
+      ['sitter', `pid ${view.pid}, up ${age(view.nowMs, view.startedMs)}, epoch ${view.epoch}, version ${plain(view.version)}, Node ${plain(view.nodeVersion)}`],
+      ['gate', gateText(view.gate)],
+      ['agents', `${count(view.fleet.agents)}: ${tally(view.fleet.byState)}`],
+      ['evidence', coverageText(view.fleet.coverage)],
+      ['cells', `${count(view.fleet.cells)}, ${count(view.fleet.cellsLost)} lost, ${counted(view.fleet.restarts, 'agent restart')}`],
+      ...Object.entries(view.work.byType).map(([type, states]) => [`tasks ${plain(type)}`, tally(states)] as const),
+      ...Object.entries(view.settle.byState).map(([state, { count: number, amounts }]) => [`money ${plain(state)}`, `${count(number)}, ${amountsText(amounts)}`] as const),
+      ['ledger', ledgerLines(view.ledger)[0]!],
+      ['audit', 'not looked at here: sitter audit verify'],
+      ['waiting', view.person === 0 ? 'nothing for a person' : `${counted(view.person, 'thing')} for a person: sitter inbox`],
+    ]),
+    ...(view.notBuilt.length === 0 ? [] : section('not built yet', view.notBuilt.map(plain))),
+  ]
+}
+
+export const status: Deed = async ({ api, printer }) => {
+  const view = await (await api()).get<SwarmView>('/api/v1/swarm')
+  printer.show(view, () => statusLines(view, printer.paint))
+  return exitOf(judgeView(view))
+}
+
+const usualWithinMs = 30_000
+const lookEveryMs = 200
+/** Time over `within` for cells that must be killed and for the last commit. */
+const graceMs = 15_000
+
+export const down: Deed = async (invocation) => {
+  const { options, printer, world, interrupted } = invocation
+  const withinMs = options.duration('within') ?? usualWithinMs
+  const api = await invocation.api()
+  const view = await api.get<SwarmView>('/api/v1/swarm')
+  const within = `${Math.ceil(withinMs / 1_000)}s`
+  if (onlyDry(invocation, `stop ${plain(view.name)} with ${counted(view.fleet.agents, 'agent')}`, { verb: 'down', within })) return 0
+  await api.post<unknown>('/api/v1/swarm/down', { within })
+  printer.note(`${plain(view.name)} stops: no new work, running attempts have ${duration(withinMs)} …`)
+  const begunMs = world.clock.monoMs()
+  while (world.clock.monoMs() - begunMs < withinMs + graceMs) {
+    try {
+      await api.get<SwarmView>('/api/v1/swarm', {}, 5_000)
+    } catch (error) {
+      // Its address is silent and its process is gone: both, since a sitter closes its door before it ends.
+      if (explain(error).code === 'no-sitter' && world.proc.startTime(view.pid) === undefined) {
+        printer.show({ stopped: true, name: view.name }, () => [`${plain(view.name)} is stopped`])
+        return 0
+      }
+    }
+    await sleep(world.clock, lookEveryMs, interrupted)
+  }
+  printer.show({ stopped: false, name: view.name }, () => [`${plain(view.name)} has not stopped within ${duration(withinMs + graceMs)}: look at it with \`sitter status\``])
+  return 124
+}

@@ -1,0 +1,69 @@
+/** What a verb is: its words, and its deed. Verbs are loaded when they are used, so that `sitter --help` loads none of them. */
+import { failure, parseDuration } from '../../std/std.ts'
+import type { Api } from './client.ts'
+import type { Printer } from './printer.ts'
+import type { Surroundings } from './surroundings.ts'
+
+export interface Invocation {
+  /** Arguments in the order of the verb's declaration; what was left away is undefined. */
+  readonly arguments: readonly (string | undefined)[]
+  readonly options: OptionReader
+  readonly world: Surroundings
+  readonly printer: Printer
+  /** Finds the sitter; rejects `no-sitter` when there is none. */
+  api(): Promise<Api>
+  /** Aborts when the person pressed Ctrl-C. */
+  readonly interrupted: AbortSignal
+}
+
+/** Resolves with the exit code. */
+export type Deed = (invocation: Invocation) => Promise<number>
+
+export interface Verb {
+  /** `task add` */
+  readonly path: string
+  readonly group: 'Run' | 'Look' | 'Work' | 'Money' | 'Evidence' | 'Secrets'
+  readonly summary: string
+  readonly alias?: string
+  /** As commander writes them: `<id>` or `[config]`. */
+  readonly parameters?: readonly (readonly [name: string, what: string])[]
+  readonly options?: readonly (readonly [flags: string, what: string])[]
+  /** Lines as a person types them, without the leading `sitter`. */
+  readonly examples: readonly string[]
+  /** It handles Ctrl-C itself. */
+  readonly ownsInterrupt?: true
+  readonly load: () => Promise<Deed>
+}
+
+export interface OptionReader {
+  flag(name: string): boolean
+  text(name: string): string | undefined
+  /** Milliseconds. Throws `usage` when it is no duration. */
+  duration(name: string): number | undefined
+  /** A whole number from 0. Throws `usage`. */
+  whole(name: string): number | undefined
+}
+
+export const optionReader = (values: Readonly<Record<string, unknown>>): OptionReader => {
+  const text = (name: string): string | undefined => {
+    const value = values[name]
+    return typeof value === 'string' ? value : undefined
+  }
+  return {
+    flag: (name) => values[name] === true || typeof values[name] === 'string',
+    text,
+    duration: (name) => {
+      const value = text(name)
+      if (value === undefined) return undefined
+      const ms = parseDuration(value)
+      if (ms === undefined) throw failure('usage', `--${name} ${JSON.stringify(value)} is no duration: write it like 30s, 5m or 2h`)
+      return ms
+    },
+    whole: (name) => {
+      const value = text(name)
+      if (value === undefined) return undefined
+      if (!/^[0-9]{1,9}$/.test(value)) throw failure('usage', `--${name} ${JSON.stringify(value)} is no whole number`)
+      return Number(value)
+    },
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * The swarm at a glance. Figures that cost a pass over the record (work, settle, ledger, durations) are kept for
+ * twenty times as long as they took, so that any number of watchers costs at most a twentieth of the sitter;
+ * `figuresMs` tells their age.
+ */
+import type { GateStatus } from '../../wire/wire.ts'
+import { sleep } from '../../std/std.ts'
+import type { SwarmView } from '../api.ts'
+import type { Rooms } from './rooms.ts'
+
+type Slow = Pick<SwarmView, 'work' | 'settle' | 'ledger' | 'durations' | 'agentsThatSucceeded' | 'figuresMs'>
+
+const keepTimes = 20
+/** The gate answers from memory; one that does not answer in this time is unknown, and says so. */
+const gateWithinMs = 2_000
+
+const slowOf = (rooms: Rooms): Slow => ({
+  work: rooms.work.summary(),
+  settle: rooms.settle.summary(),
+  ledger: rooms.settle.ledgerCheck('new'),
+  durations: Object.fromEntries(
+    Object.keys(rooms.config.tasks).map((type) => [type, rooms.store.read.taskDurations(type)]),
+  ),
+  agentsThatSucceeded: rooms.store.read.agentsThatSucceeded(),
+  figuresMs: rooms.clock.wallMs(),
+})
+
+/** The gate's own word, or why there is none. Never rejects. */
+export const gateStatus = async (rooms: Rooms): Promise<GateStatus | { readonly unknown: string }> => {
+  if (rooms.gatelink.gateId === null) return { unknown: 'no link to the gate' }
+  const patience = new AbortController()
+  const late = sleep(rooms.clock, gateWithinMs, patience.signal).then(() => ({
+    unknown: `the gate did not answer within ${gateWithinMs / 1_000} s`,
+  }))
+  try {
+    return await Promise.race([rooms.gatelink.status(), late])
+  } catch (error) {
+    return { unknown: error instanceof Error ? error.message : 'the gate did not answer' }
+  } finally {
+    patience.abort()
+  }
+}
+
+/** What waits for a person: settlements, dead letters, quarantined agents. */
+const personCount = ({ work, fleet, settle }: Pick<SwarmView, 'work' | 'fleet' | 'settle'>): number => {
+  const dead = Object.values(work.byType).reduce((sum, states) => sum + (states['dead'] ?? 0), 0)
+  return settle.person + dead + (fleet.byState.quarantined ?? 0)
+}
+
+export type Figures = (rooms: Rooms) => Promise<SwarmView>
+
+/** One per door. */
+export const figuresMaker = (): Figures => {
+  let kept: { readonly slow: Slow; readonly untilMono: number } | undefined
+  return async (rooms) => {
+    const gate = await gateStatus(rooms)
+    const startMono = rooms.clock.monoMs()
+    if (kept === undefined || startMono >= kept.untilMono) {
+      const slow = slowOf(rooms)
+      const endMono = rooms.clock.monoMs()
+      kept = { slow, untilMono: endMono + (endMono - startMono) * keepTimes }
+    }
+    const fleet = rooms.fleet.summary()
+    const { work, settle } = kept.slow
+    return {
+      name: rooms.name,
+      version: rooms.version,
+      nodeVersion: process.version,
+      owner: rooms.owner,
+      epoch: rooms.epoch,
+      pid: rooms.pid,
+      startedMs: rooms.startedMs,
+      nowMs: rooms.clock.wallMs(),
+      fleet,
+      gate,
+      ...kept.slow,
+      idle: work.idle && settle.idle,
+      person: personCount({ work, fleet, settle }),
+      notBuilt: rooms.notBuilt,
+    }
+  }
+}

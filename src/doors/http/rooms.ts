@@ -1,0 +1,32 @@
+/** What the HTTP door needs of the house, as one bundle. The assembly fills it in; no rule lives in the door itself. */
+import type { SwarmConfig } from '../../config/config.ts'
+import type { Fleet } from '../../fleet/fleet.ts'
+import type { GateLink } from '../../gatelink/gatelink.ts'
+import type { Settle } from '../../settle/settle.ts'
+import type { Clock, NewId } from '../../std/std.ts'
+import type { Store } from '../../store/store.ts'
+import type { Work } from '../../work/work.ts'
+import type { AuditVerdict } from '../api.ts'
+
+export interface Rooms {
+  /** The swarm's name. */
+  readonly name: string
+  readonly version: string
+  readonly owner: string
+  readonly epoch: number
+  readonly pid: number
+  readonly startedMs: number
+  readonly clock: Clock
+  readonly newId: NewId
+  readonly config: SwarmConfig
+  readonly store: Store
+  readonly fleet: Fleet
+  readonly work: Work
+  readonly settle: Settle
+  readonly gatelink: GateLink
+  readonly audit: { verify(): Promise<AuditVerdict> }
+  /** Capabilities that this version does not have, each a plain sentence. */
+  readonly notBuilt: readonly string[]
+  /** Begins a graceful stop and returns at once; the assembly closes this door at its end. */
+  shutdown(withinMs: number, actor: string): void
+}

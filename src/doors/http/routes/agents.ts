@@ -1,0 +1,176 @@
+/** Agents and the cells that they live in: lists, one in full, the map for the page, and the deeds a person may do. */
+import {
+  agentStates,
+  formatAgent,
+  modes,
+  parseAgent,
+  type AgentRef,
+  type AgentStateName,
+} from '../../../model/model.ts'
+import { Failure } from '../../../std/std.ts'
+import type { AgentDescription, AgentMap, AgentView, ChallengeAnswer } from '../../api.ts'
+import { jsonText, nothing, shaped } from '../body.ts'
+import { cut, listOf, pageAsk } from '../list.ts'
+import type { Once } from '../once.ts'
+import { ok, type Ask, type Reply, type Route } from '../route.ts'
+import type { Rooms } from '../rooms.ts'
+
+const timeLineEvents = 50
+/** Cells are few (100 agents share one), so a list has them all unless asked otherwise. */
+const mostCells = 1_000
+
+const byId = (left: AgentRef, right: AgentRef): number =>
+  left.type === right.type ? left.number - right.number : left.type < right.type ? -1 : 1
+
+const oneOf = (name: string, value: string | undefined, known: readonly string[]): void => {
+  if (value === undefined || known.includes(value)) return
+  throw new Failure('invalid', `${name} must be one of ${known.join(' ')}`)
+}
+
+const list = (ask: Ask, type: string | undefined): Reply => {
+  const { state, mode } = ask.query
+  oneOf('type', type, Object.keys(ask.rooms.config.agents))
+  oneOf('state', state, agentStates)
+  oneOf('mode', mode, modes)
+  const wanted = (agent: AgentView): boolean =>
+    (type === undefined || agent.type === type) &&
+    (state === undefined || agent.state === state) &&
+    (mode === undefined || agent.mode === mode)
+  const all = ask.rooms.fleet.list().toSorted(byId)
+  const { limit, after } = pageAsk(ask)
+  // An agent may leave the filter between two pages, so the cursor is looked for among all of them.
+  const from = after === null ? 0 : all.findIndex((agent) => agent.id === after) + 1
+  const page = cut(all.slice(from).filter(wanted), { limit, after: null }, formatAgent)
+  return ok({ ...listOf(ask, page, (agent) => agent), coverage: ask.rooms.fleet.summary().coverage })
+}
+
+const notFound = (what: string): Failure => new Failure('not-found', `there is no ${what}`)
+
+const agentAsked = (ask: Ask): AgentView => {
+  const id = `${ask.params['type']}/${ask.params['number']}`
+  const ref = parseAgent(id)
+  const view = ref === undefined ? undefined : ask.rooms.fleet.view(ref)
+  if (view === undefined) throw notFound(`agent ${id.slice(0, 80)}`)
+  return view
+}
+
+const describe = (ask: Ask): Reply => {
+  const view = agentAsked(ask)
+  const { read } = ask.rooms.store
+  const timeLine = read.events({ limit: timeLineEvents, after: null, subject: view.id, newestFirst: true }).items
+  const attempt = view.attempt === null ? undefined : read.attempt(view.attempt)
+  const description: AgentDescription = { ...view, timeLine, attempts: attempt === undefined ? [] : [attempt] }
+  return ok(description)
+}
+
+type Deed = 'restart' | 'unquarantine'
+
+const act = async (ask: Ask, once: Once, deed: Deed): Promise<Reply | Response> => {
+  const text = await jsonText(ask.request)
+  shaped(text, nothing)
+  return once(ask, text, async () => {
+    const agents = ask.params['number'] === undefined ? ofType(ask) : [agentAsked(ask)]
+    const refs = agents.map(({ type, number }) => ({ type, number }))
+    await ask.rooms.fleet[deed](refs, ask.actor)
+    return {
+      status: 202,
+      body: { asked: deed === 'restart' ? 'restart' : 'release', agents: agents.map((agent) => agent.id) },
+    }
+  })
+}
+
+const ofType = (ask: Ask): AgentView[] => {
+  const type = ask.params['type']
+  const agents = ask.rooms.fleet.list().filter((agent) => agent.type === type)
+  if (agents.length === 0) throw notFound(`agent of type ${String(type).slice(0, 80)}`)
+  return agents
+}
+
+/** One letter a state; the answer carries this table, so that a reader needs no copy of it. */
+const letterOf: Record<AgentStateName, string> = {
+  starting: 's',
+  idle: 'i',
+  busy: 'b',
+  suspect: 'd',
+  backoff: 'r',
+  hibernating: 'h',
+  paused: 'p',
+  quarantined: 'q',
+  stopping: 'e',
+  stopped: 'o',
+  unknown: 'u',
+}
+const letters = Object.fromEntries(Object.entries(letterOf).map(([state, letter]) => [letter, state]))
+
+/** The map of sorted agents: numbers as ranges, states as letters. */
+export const agentMap = (agents: readonly AgentView[]): AgentMap['types'] => {
+  const types = new Map<string, { type: string; ranges: [number, number][]; states: string[] }>()
+  for (const agent of agents) {
+    const entry = types.get(agent.type) ?? { type: agent.type, ranges: [], states: [] }
+    types.set(agent.type, entry)
+    const last = entry.ranges.at(-1)
+    if (last !== undefined && last[1] + 1 === agent.number) last[1] = agent.number
+    else entry.ranges.push([agent.number, agent.number])
+    entry.states.push(letterOf[agent.state])
+  }
+  return [...types.values()].map((entry) => ({ ...entry, states: entry.states.join('') }))
+}
+
+const map = ({ rooms }: Ask): Reply => {
+  const { byState, coverage } = rooms.fleet.summary()
+  const answer: AgentMap = {
+    nowMs: rooms.clock.wallMs(),
+    letters,
+    types: agentMap(rooms.fleet.list().toSorted(byId)),
+    byState,
+    coverage,
+  }
+  return ok(answer)
+}
+
+const challenge = async ({ rooms, params }: Ask): Promise<Reply> => {
+  const cell = params['id']!
+  if (!rooms.fleet.cells().some((status) => status.id === cell)) throw notFound(`living cell ${cell.slice(0, 80)}`)
+  const askedMs = rooms.clock.wallMs()
+  const agents = await rooms.fleet.challenge(cell)
+  const answer: ChallengeAnswer = { cell, agents, askedMs, answeredMs: rooms.clock.wallMs() }
+  return ok(answer)
+}
+
+const cellsPage = (ask: Ask): Reply =>
+  ok(
+    listOf(
+      ask,
+      cut(sortedCells(ask.rooms), pageAsk(ask, mostCells), (cell) => cell.id),
+      (cell) => cell,
+    ),
+  )
+const sortedCells = (rooms: Rooms): ReturnType<Rooms['fleet']['cells']> =>
+  rooms.fleet.cells().toSorted((left, right) => (left.id < right.id ? -1 : 1))
+
+export const agentRoutes = (once: Once): readonly Route[] => [
+  {
+    method: 'GET',
+    path: '/api/v1/agents',
+    query: ['limit', 'cursor', 'type', 'state', 'mode'],
+    run: (ask) => list(ask, ask.query['type']),
+  },
+  { method: 'GET', path: '/api/v1/agents/map', run: map },
+  {
+    method: 'GET',
+    path: '/api/v1/agents/:type',
+    query: ['limit', 'cursor', 'state', 'mode'],
+    run: (ask) => list(ask, ask.params['type']),
+  },
+  { method: 'GET', path: '/api/v1/agents/:type/:number{[0-9]+}', run: describe },
+  { method: 'POST', path: '/api/v1/agents/:type/restart', run: (ask) => act(ask, once, 'restart') },
+  { method: 'POST', path: '/api/v1/agents/:type/release', run: (ask) => act(ask, once, 'unquarantine') },
+  { method: 'POST', path: '/api/v1/agents/:type/:number{[0-9]+}/restart', run: (ask) => act(ask, once, 'restart') },
+  {
+    method: 'POST',
+    path: '/api/v1/agents/:type/:number{[0-9]+}/release',
+    run: (ask) => act(ask, once, 'unquarantine'),
+  },
+  { method: 'GET', path: '/api/v1/cells', query: ['limit', 'cursor'], run: cellsPage },
+  { method: 'POST', path: '/api/v1/cells/:id/challenge', run: challenge },
+]

@@ -1,0 +1,109 @@
+/** The swarm as a whole: at a glance, what waits for a person, and its end. */
+import { z } from 'zod'
+import { formatAgent } from '../../../model/model.ts'
+import { Failure, parseDuration } from '../../../std/std.ts'
+import type { Page, PageAsk } from '../../../store/store.ts'
+import type { InboxItem } from '../../api.ts'
+import { jsonText, shaped } from '../body.ts'
+import { figuresMaker } from '../figures.ts'
+import { cut, listOf, pageAsk } from '../list.ts'
+import type { Once } from '../once.ts'
+import { ok, type Ask, type Reply, type Route } from '../route.ts'
+import type { Rooms } from '../rooms.ts'
+
+const usualWithin = '30s'
+const mostWithinMs = 3_600_000
+
+const downBody = z.strictObject({ within: z.string().max(20).default(usualWithin) })
+
+const down = async (ask: Ask, once: Once): Promise<Reply | Response> => {
+  const text = await jsonText(ask.request)
+  const withinMs = parseDuration(shaped(text, downBody).within)
+  if (withinMs === undefined || withinMs > mostWithinMs)
+    throw new Failure('invalid', 'within: a duration like 30s, at most 1h')
+  return once(ask, text, async () => {
+    ask.rooms.shutdown(withinMs, ask.actor)
+    return { status: 202, body: { stopping: true, withinMs } }
+  })
+}
+
+/** The three sources of the inbox, in this order; a cursor names the source and the last item seen in it. */
+const inboxSources = ['settlement', 'dead-letter', 'agent'] as const
+type InboxSource = (typeof inboxSources)[number]
+
+const inboxPages: Record<InboxSource, (rooms: Rooms, page: PageAsk) => Page<InboxItem>> = {
+  settlement: (rooms, page) => {
+    const { items, next } = rooms.store.read.settlements({ person: true }, page)
+    return {
+      next,
+      items: items.map((item) => ({
+        kind: 'unknown-settlement',
+        id: item.id,
+        what: `payment ${item.reference} is ${item.state}: ${item.reason ?? 'no reason recorded'}`,
+        sinceMs: item.updatedMs,
+        wayOut: `sitter settlement resolve ${item.id} --as settled|absent --evidence @file`,
+      })),
+    }
+  },
+  'dead-letter': (rooms, page) => {
+    const { items, next } = rooms.store.read.tasks({ state: 'dead' }, page)
+    return {
+      next,
+      items: items.map((item) => ({
+        kind: 'dead-letter',
+        id: item.id,
+        what: `${item.type} task gave up after ${item.attempts} tries: ${item.error?.message ?? 'no error recorded'}`,
+        sinceMs: item.updatedMs,
+        wayOut: `sitter dlq show ${item.id}, then sitter dlq redrive ${item.id}`,
+      })),
+    }
+  },
+  agent: (rooms, page) => {
+    const held = rooms.fleet.list().filter((agent) => agent.state === 'quarantined')
+    const { items, next } = cut(held, page, formatAgent)
+    return {
+      next,
+      items: items.map((item) => ({
+        kind: 'quarantined',
+        id: item.id,
+        what: `agent is quarantined: ${item.reason ?? 'no reason recorded'}`,
+        sinceMs: item.sinceMs,
+        wayOut: `sitter describe ${item.id}, then sitter release ${item.id}`,
+      })),
+    }
+  },
+}
+
+/**
+ * Reads from the sources in turn until the page is full; the next cursor is `source:after` (after empty = its
+ * beginning).
+ */
+export const inboxPage = (rooms: Rooms, { limit, after }: PageAsk): Page<InboxItem> => {
+  const [from, inner] =
+    after === null ? [inboxSources[0], ''] : [after.slice(0, after.indexOf(':')), after.slice(after.indexOf(':') + 1)]
+  const items: InboxItem[] = []
+  let start = inboxSources.indexOf(from as InboxSource)
+  let cursor = inner === '' ? null : inner
+  for (; start < inboxSources.length; start += 1, cursor = null) {
+    const source = inboxSources[start]!
+    if (items.length === limit) return { items, next: `${source}:` }
+    const page = inboxPages[source](rooms, { limit: limit - items.length, after: cursor })
+    items.push(...page.items)
+    if (page.next !== null) return { items, next: `${source}:${page.next}` }
+  }
+  return { items, next: null }
+}
+
+export const swarmRoutes = (once: Once): readonly Route[] => {
+  const figures = figuresMaker()
+  return [
+    { method: 'GET', path: '/api/v1/swarm', run: async (ask) => ok(await figures(ask.rooms)) },
+    { method: 'POST', path: '/api/v1/swarm/down', run: (ask) => down(ask, once) },
+    {
+      method: 'GET',
+      path: '/api/v1/inbox',
+      query: ['limit', 'cursor'],
+      run: (ask) => ok(listOf(ask, inboxPage(ask.rooms, pageAsk(ask)), (item) => item)),
+    },
+  ]
+}

@@ -1,0 +1,112 @@
+/** Tasks and dead letters: submit one or many, look, cancel, retry, redrive. */
+import { isTaskEnd, taskStates } from '../../../model/model.ts'
+import { Failure } from '../../../std/std.ts'
+import type { TaskView } from '../../../store/store.ts'
+import type { TaskAsk } from '../../../work/work.ts'
+import type { TaskDescription } from '../../api.ts'
+import { jsonText, nothing, shaped } from '../body.ts'
+import { listOf, pageAsk } from '../list.ts'
+import { keyOf, type Once } from '../once.ts'
+import { ok, type Ask, type Reply, type Route } from '../route.ts'
+import { submitLines } from '../submit-lines.ts'
+import { submitAudit, taskBody } from '../task-body.ts'
+
+const submitOne = async (ask: Ask, once: Once): Promise<Reply | Response> => {
+  const text = await jsonText(ask.request)
+  const body = shaped(text, taskBody)
+  // The header's key becomes the task's where it has none, so that even a crash between deed and memory makes no
+  // second task.
+  const task: TaskAsk = { ...body, key: body.key ?? keyOf(ask) }
+  return once(ask, text, async () => {
+    const [answer] = await ask.rooms.work.submit([task], [submitAudit(ask.rooms, ask.actor, [task])])
+    return { status: answer!.outcome === 'created' ? 201 : 200, body: answer! }
+  })
+}
+
+const taskAsked = (ask: Ask): TaskView => {
+  const view = ask.rooms.store.read.task(ask.params['id']!)
+  if (view === undefined) throw new Failure('not-found', `there is no task ${ask.params['id']!.slice(0, 80)}`)
+  return view
+}
+
+const describe = (ask: Ask): Reply => {
+  const view = taskAsked(ask)
+  const description: TaskDescription = { ...view, history: ask.rooms.store.read.attempts(view.id) }
+  return ok(description)
+}
+
+const list = (ask: Ask): Reply => {
+  const { type, state, batch } = ask.query
+  if (state !== undefined && !(taskStates as readonly string[]).includes(state)) {
+    throw new Failure('invalid', `state must be one of ${taskStates.join(' ')}`)
+  }
+  const filter = {
+    ...(type !== undefined && { type }),
+    ...(state !== undefined && { state }),
+    ...(batch !== undefined && { batch }),
+  }
+  return ok(listOf(ask, ask.rooms.store.read.tasks(filter, pageAsk(ask)), (task) => task))
+}
+
+const deadLetters = (ask: Ask): Reply => {
+  const { type } = ask.query
+  const filter = { state: 'dead', ...(type !== undefined && { type }) }
+  return ok(listOf(ask, ask.rooms.store.read.tasks(filter, pageAsk(ask)), (task) => task))
+}
+
+const deadLetterAsked = (ask: Ask): TaskView => {
+  const view = taskAsked(ask)
+  if (view.state.state !== 'dead')
+    throw new Failure('not-found', `task ${view.id} is ${view.state.state}, not in the dead letters`)
+  return view
+}
+
+/** `retry` means: go on now. What waits is woken, what is dead is redriven, what runs or ended well is left alone. */
+const retryEvent = (view: TaskView): 'wake' | 'redrive' => {
+  if (view.state.state === 'waiting') return 'wake'
+  if (view.state.state === 'dead') return 'redrive'
+  throw new Failure('conflict', `task ${view.id} is ${view.state.state}: only a waiting or dead task can be retried`)
+}
+
+const cancelEvent = (view: TaskView): 'cancel' => {
+  if (!isTaskEnd(view.state.state)) return 'cancel'
+  throw new Failure('conflict', `task ${view.id} is ${view.state.state}: it has ended already`)
+}
+
+type Move = 'cancel' | 'redrive' | 'wake'
+
+const move = async (ask: Ask, once: Once, decide: (view: TaskView) => Move): Promise<Reply | Response> => {
+  const text = await jsonText(ask.request)
+  shaped(text, nothing)
+  return once(ask, text, async () => {
+    await ask.rooms.work.move(taskAsked(ask).id, decide(taskAsked(ask)), ask.actor)
+    return ok(taskAsked(ask))
+  })
+}
+
+export const taskRoutes = (once: Once): readonly Route[] => [
+  { method: 'GET', path: '/api/v1/tasks', query: ['limit', 'cursor', 'type', 'state', 'batch'], run: list },
+  { method: 'POST', path: '/api/v1/tasks', run: (ask) => submitOne(ask, once) },
+  { method: 'POST', path: '/api/v1/tasks:batch', run: submitLines },
+  { method: 'GET', path: '/api/v1/tasks/:id', run: describe },
+  { method: 'POST', path: '/api/v1/tasks/:id/cancel', run: (ask) => move(ask, once, cancelEvent) },
+  { method: 'POST', path: '/api/v1/tasks/:id/retry', run: (ask) => move(ask, once, retryEvent) },
+  { method: 'GET', path: '/api/v1/dead-letters', query: ['limit', 'cursor', 'type'], run: deadLetters },
+  {
+    method: 'GET',
+    path: '/api/v1/dead-letters/:id',
+    run: (ask) => {
+      deadLetterAsked(ask)
+      return describe(ask)
+    },
+  },
+  {
+    method: 'POST',
+    path: '/api/v1/dead-letters/:id/redrive',
+    run: (ask) =>
+      move(ask, once, () => {
+        deadLetterAsked(ask)
+        return 'redrive'
+      }),
+  },
+]

@@ -1,0 +1,215 @@
+/**
+ * Cells from launch to end. A cell is started for the agents of its group that want a seat; those that want one later are seated in
+ * the living cell. No agent is given an epoch, and no cell is trusted with work, before the record holds it. A replacement is never
+ * started before the old process is known to be gone.
+ */
+import type { Cell, CellEnd, CellEvents, CellPlan } from '../cell/cell.ts'
+import { asFailure, Failure } from '../std/std.ts'
+import type { Seat } from '../wire/wire.ts'
+import { move, refile, unseat } from './agents.ts'
+import { onFrame, onLine, onRefused } from './frames.ts'
+import type { Agent, Group, Live, LiveCell } from './live.ts'
+import { beginTrial, cellLost } from './loss.ts'
+import { beginPulse, challengeSoon } from './pulse.ts'
+import { formatAgents } from './range.ts'
+import { notify, say } from './wiring.ts'
+
+/** Unix socket paths end at 107 bytes; a margin is left for what a cell kind may append. */
+const longestSocketPath = 100
+/** A killed process that is still there after this long is killed again, and people are told. */
+const killAgainMs = 5_000
+
+const socketPath = (live: Live, id: string, name: string): string => {
+  const path = `${live.options.directories.cells}/${id}/${name}.sock`
+  if (Buffer.byteLength(path) <= longestSocketPath) return path
+  // The last twelve digits of a UUIDv7 are random: no two living cells share them but by a 2^-48 chance.
+  return `${live.options.directories.sockets}/${id.slice(-12)}-${name}.sock`
+}
+
+const openCell = (live: Live, group: Group): LiveCell => {
+  const id = live.options.newId('cel')
+  const { clock } = live.options
+  return {
+    id, group, directory: `${live.options.directories.cells}/${id}`,
+    sitterSocket: socketPath(live, id, 'sitter'), gateSocket: socketPath(live, id, 'gate'),
+    launchedMs: clock.monoMs(), startedWallMs: clock.wallMs(), phase: 'starting', cell: null, welcomed: false,
+    recorded: false, gone: false, readyMs: null, progressed: false, agents: new Set(), named: new Map(),
+    killedFor: null, mark: 0, silentBeats: 0, suspect: false, heardMs: clock.monoMs(), answeredMs: null,
+    answeredWallMs: null, answeredAgents: null, askedAgain: null, timers: new Set(), exists: null,
+    lines: { windowMs: clock.monoMs(), count: 0, dropped: 0 }, refusedFrames: 0, refusedTold: 0,
+  }
+}
+
+const seatOf = (agent: Agent): Seat =>
+  ({ agent: agent.id, epoch: agent.epoch, mode: agent.mode, config: agent.settings.config })
+
+const planOf = (cell: LiveCell): CellPlan => {
+  const { settings } = cell.group
+  return {
+    id: cell.id, kind: settings.cell.kind, agentType: settings.name, module: settings.run.module,
+    directory: cell.directory, gateSocket: cell.gateSocket, sitterSocket: cell.sitterSocket,
+    seats: [...cell.agents].map(seatOf), env: {}, memoryMb: Math.max(1, Math.floor(settings.memoryBytes / 1_000_000)),
+  }
+}
+
+const announce = (live: Live, cell: LiveCell): void => {
+  live.options.gatelink.openCell({
+    cell: cell.id, socketPath: cell.gateSocket, type: cell.group.settings.name,
+    agents: [...cell.agents].map((agent) => agent.id).toSorted(), upstreams: cell.group.settings.upstreams,
+  })
+}
+
+const take = (live: Live, cell: LiveCell, agent: Agent): void => {
+  agent.cell = cell
+  agent.seatedMs = live.options.clock.monoMs()
+  agent.mark = cell.mark += 1
+  agent.lastCells = [cell.id, ...agent.lastCells.filter((id) => id !== cell.id)].slice(0, 4)
+  cell.agents.add(agent)
+}
+
+const wanting = (group: Group): Agent[] =>
+  group.agents.filter((agent) => agent.state === 'starting' && agent.cell === null)
+
+/** Gets every agent of the group that wants a seat into a cell: into the living one, or by asking for a start. */
+export const provide = (live: Live, group: Group): void => {
+  if (live.phase !== 'open') return
+  const agents = wanting(group)
+  if (agents.length === 0) return
+  const { cell } = group
+  if (cell?.phase === 'ready') return void seat(live, cell, agents)
+  // A starting or ending cell asks again when it is ready or gone.
+  if (cell !== null) return
+  const leftMs = group.notBeforeMs - live.options.clock.monoMs()
+  if (leftMs <= 0) live.waves.ask(group)
+  else live.agenda.after(leftMs, () => provide(live, group))
+}
+
+/** Seats agents in a living cell, once the record holds their epochs. */
+const seat = async (live: Live, cell: LiveCell, agents: readonly Agent[]): Promise<void> => {
+  for (const agent of agents) take(live, cell, agent)
+  try { await live.record.flush() } catch { return /* the record told its fault; without it nothing new is started */ }
+  const still = agents.filter((agent) => agent.cell === cell && agent.state === 'starting')
+  if (still.length === 0 || cell.phase !== 'ready' || live.phase !== 'open') return
+  for (const agent of still) { agent.mark = cell.mark += 1; agent.seatedMs = live.options.clock.monoMs() }
+  announce(live, cell)
+  cell.cell!.send([{ jsonrpc: '2.0', method: 'seat', params: { seats: still.map(seatOf) } }])
+  challengeSoon(live, cell)
+}
+
+/** Kills the process behind a cell; `gone` follows, and only then anything is replaced. */
+export const kill = (live: Live, cell: LiveCell, why: string): void => {
+  if (cell.gone) return
+  cell.killedFor ??= why
+  cell.phase = 'ending'
+  for (const agent of cell.agents) refile(live, agent)
+  cell.cell?.kill(why)
+  cell.timers.add(live.agenda.after(killAgainMs, () => {
+    notify(live, 'cell.outlived', 'error', {
+      subject: cell.id,
+      message: `cell ${cell.id} is still there ${killAgainMs} ms after it was killed (${why}); nothing replaces it before it is gone`,
+      facts: { pid: cell.cell?.identity.pid ?? null, why },
+    })
+    kill(live, cell, why)
+  }))
+}
+
+const gone = (live: Live, cell: LiveCell, end: CellEnd): void => {
+  if (cell.gone) return
+  cell.gone = true
+  cell.phase = 'ending'
+  const { group } = cell
+  for (const cancel of cell.timers) cancel()
+  cell.askedAgain?.()
+  live.cells.delete(cell.id)
+  if (group.cell === cell) group.cell = null
+  live.options.gatelink.closeCell(cell.id)
+  const wallMs = live.options.clock.wallMs()
+  const { cause, detail } = end
+  if (cell.recorded) live.record.cell({ kind: 'cell.ended', with: { id: cell.id, cause, detail: cell.killedFor ?? detail, wallMs } })
+  if (live.phase === 'open') cellLost(live, cell, end)
+  else endQuietly(live, cell)
+  live.waves.done(group)
+  provide(live, group)
+}
+
+/** The sitter stops: nobody is charged, and what waited in quarantine goes on waiting. */
+const endQuietly = (live: Live, cell: LiveCell): void => {
+  for (const agent of cell.agents) {
+    unseat(live, agent, live.phase === 'stopping' ? 'the sitter stops' : 'a newer sitter acts for this host', true)
+    if (agent.state !== 'stopping') move(live, agent, 'stop')
+    if (agent.state === 'stopping') move(live, agent, 'ended')
+  }
+}
+
+/** Welcomed and recorded: from now on its agents may be given work, one by one as the cell itself lists them. */
+const becomeReady = (live: Live, cell: LiveCell): void => {
+  if (!cell.welcomed || !cell.recorded || cell.phase !== 'starting') return
+  cell.phase = 'ready'
+  cell.readyMs = live.options.clock.monoMs()
+  live.waves.done(cell.group)
+  notify(live, 'cell.started', 'info', {
+    subject: cell.id,
+    message: `cell ${cell.id} is up with ${formatAgents([...cell.agents])}`,
+    facts: {
+      pid: cell.cell!.identity.pid, startTime: cell.cell!.identity.startTime, agents: formatAgents([...cell.agents]),
+      count: cell.agents.size, tookMs: Math.round(cell.readyMs - cell.launchedMs),
+      afterLossMs: cell.group.lostMs === null ? null : Math.round(cell.readyMs - cell.group.lostMs),
+    },
+  })
+  cell.group.lostMs = null
+  challengeSoon(live, cell)
+  beginPulse(live, cell)
+  beginTrial(live, cell.group)
+  provide(live, cell.group)
+}
+
+const eventsOf = (live: Live, cell: LiveCell): CellEvents => ({
+  ready: () => { cell.welcomed = true; becomeReady(live, cell) },
+  frame: (method, params, answer) => { if (!cell.gone) onFrame(live, cell, { method, params, answer }) },
+  refused: (code, detail) => { if (!cell.gone) onRefused(live, cell, code, detail) },
+  line: (stream, text) => { onLine(live, cell, stream, text) },
+  gone: (end) => { gone(live, cell, end) },
+})
+
+const adopt = async (live: Live, cell: LiveCell, started: Cell): Promise<void> => {
+  cell.cell = started
+  if (cell.gone) return
+  if (cell.phase === 'ending') return started.kill(cell.killedFor ?? 'not wanted any more')
+  const { owner, epoch, clock } = live.options
+  const { name, cell: { kind } } = cell.group.settings
+  live.record.cell({
+    kind: 'cell.started',
+    with: {
+      id: cell.id, kind, agentType: name, identity: started.identity, directory: cell.directory, owner, epoch,
+      wallMs: clock.wallMs(),
+    },
+  })
+  cell.recorded = true
+  announce(live, cell)
+  await live.record.flush()
+  becomeReady(live, cell)
+}
+
+/** Starts the group's cell; called by the waves, which hear `done` when it is ready or gone. */
+export const launch = async (live: Live, group: Group): Promise<void> => {
+  const agents = wanting(group)
+  if (live.phase !== 'open' || group.cell !== null || agents.length === 0) return live.waves.done(group)
+  const cell = openCell(live, group)
+  group.cell = cell
+  live.cells.set(cell.id, cell)
+  for (const agent of agents) take(live, cell, agent)
+  const { startWithinMs } = group.settings
+  cell.timers.add(live.agenda.after(startWithinMs, () => {
+    if (cell.phase === 'starting') kill(live, cell, `not ready within ${startWithinMs} ms`)
+  }))
+  try {
+    await live.record.flush()
+    if (live.phase !== 'open') throw new Failure('cell-start', 'the sitter stops')
+    await adopt(live, cell, await live.options.cells.start(planOf(cell), eventsOf(live, cell)))
+  } catch (thrown) {
+    const failure = asFailure(thrown)
+    say(live, 'error', `cell ${cell.id} could not be started: ${failure.message}`, cell.id)
+    if (cell.cell === null) gone(live, cell, { cause: 'start-failed', detail: failure.message, end: null })
+    else kill(live, cell, failure.message)
+  }
+}

@@ -1,0 +1,194 @@
+/**
+ * Frames from cells. Identity comes from the socket: a frame speaks for an agent only when that agent has its seat in that very cell,
+ * and about an attempt only when it was given to this incarnation of the agent. Everything else is refused and changes nothing. The
+ * end of an attempt goes to the room above and is answered after its commit; only then the agent is free again.
+ */
+import { formatAgent, parseAgent } from '../model/model.ts'
+import { asFailure, Failure } from '../std/std.ts'
+import { becomeFree, loseAttempt } from './agents.ts'
+import { putLine } from './lines.ts'
+import type { Agent, Attempt, FleetLine, Live, LiveCell } from './live.ts'
+import { heard } from './pulse.ts'
+import { notify } from './wiring.ts'
+
+export interface IncomingFrame {
+  readonly method: string
+  readonly params: unknown
+  readonly answer: (reply: { readonly result: unknown } | { readonly error: unknown }) => void
+}
+
+type Loose = Readonly<Record<string, unknown>>
+const ends: ReadonlySet<string> = new Set(['done', 'fail', 'park'])
+const levels: ReadonlySet<string> = new Set(['debug', 'info', 'warn', 'error'])
+
+/** A Failure as JSON-RPC tells it: -32601 unknown method, -32602 params, -32000 ours; code and kind in `data`. */
+const asError = (failure: Failure): unknown => ({
+  code: failure.code === 'unknown-method' ? -32_601 : failure.code === 'frame-invalid' ? -32_602 : -32_000,
+  message: failure.message,
+  data: {
+    code: failure.code, kind: failure.kind,
+    ...(failure.retryAfterMs === undefined ? {} : { retryAfterMs: failure.retryAfterMs }),
+  },
+})
+
+/** @throws Failure `frame-invalid`, `not-your-agent`. */
+const speaker = (live: Live, cell: LiveCell, params: unknown): { readonly agent: Agent; readonly said: Loose } => {
+  if (typeof params !== 'object' || params === null) throw new Failure('frame-invalid', 'params must be an object')
+  const said = params as Loose
+  const ref = typeof said['agent'] === 'string' ? parseAgent(said['agent']) : undefined
+  if (ref === undefined) throw new Failure('frame-invalid', 'params.agent must be an agent, like settler/0042')
+  const agent = live.agents.get(formatAgent(ref))
+  if (agent === undefined || agent.cell !== cell) {
+    throw new Failure('not-your-agent', `${formatAgent(ref)} does not live in this cell`)
+  }
+  const { epoch } = said
+  if (epoch !== undefined && epoch !== agent.epoch) {
+    throw new Failure('stale', `${agent.id} is at epoch ${agent.epoch} now`, { facts: { epoch: agent.epoch } })
+  }
+  return { agent, said }
+}
+
+/** @throws Failure `frame-invalid`; `stale` when this incarnation was not given the attempt. */
+const attemptOf = (agent: Agent, said: Loose): { readonly id: string; readonly attempt: Attempt | null } => {
+  const id = said['attempt']
+  if (typeof id !== 'string') throw new Failure('frame-invalid', 'params.attempt must be an attempt id')
+  if (agent.attempt?.id === id) return { id, attempt: agent.attempt }
+  // Its last attempt once more: asked again after an answer was lost. The record knows it, and answers the same.
+  if (agent.lastAttempt === id) return { id, attempt: null }
+  throw new Failure('stale', `${agent.id} does not have ${id} in hand`)
+}
+
+/** Finished work is the evidence of stability, for the agent and for its cell. */
+const progress = (live: Live, agent: Agent, cell: LiveCell): void => {
+  agent.progressed = true
+  agent.finishedMs = live.options.clock.wallMs()
+  cell.progressed = true
+  if (cell.group.quarantined) live.deeds.proven(cell.group)
+}
+
+const endAttempt = async (live: Live, cell: LiveCell, method: string, agent: Agent, attempt: Attempt, params: unknown):
+Promise<unknown> => {
+  attempt.answering += 1
+  let over = false
+  try {
+    const result = await live.options.hooks.request(method, agent.id, params)
+    over = true
+    if (method === 'done' && agent.attempt === attempt) progress(live, agent, cell)
+    return result
+  } catch (thrown) {
+    // `stale`: a newer attempt owns the task; this one is over too, the agent drops it.
+    over = asFailure(thrown).code === 'stale'
+    throw thrown
+  } finally {
+    attempt.answering -= 1
+    if (over) attempt.over = true
+    const { lostAs } = attempt
+    if (attempt.answering === 0 && lostAs !== null) loseAttempt(live, agent, attempt, lostAs.cause, lostAs.collateral)
+  }
+}
+
+const release = (live: Live, agent: Agent, attempt: Attempt): void => {
+  if (!attempt.over || agent.attempt !== attempt) return
+  agent.attempt = null
+  agent.lastAttempt = attempt.id
+  becomeFree(live, agent)
+}
+
+const request = async (live: Live, cell: LiveCell, frame: IncomingFrame): Promise<unknown> => {
+  const { agent, said } = speaker(live, cell, frame.params)
+  if (!ends.has(frame.method) && frame.method !== 'settle') {
+    throw new Failure('unknown-method', `${frame.method.slice(0, 64)} is no method of this sitter`)
+  }
+  const { attempt } = attemptOf(agent, said)
+  const params = { ...said, agent: agent.id }
+  if (attempt === null) return live.options.hooks.request(frame.method, agent.id, params)
+  if (ends.has(frame.method)) return endAttempt(live, cell, frame.method, agent, attempt, params)
+  attempt.progressMs = live.options.clock.monoMs()
+  try {
+    return await live.options.hooks.request(frame.method, agent.id, params)
+  } finally { attempt.progressMs = live.options.clock.monoMs() }
+}
+
+const answerRequest = async (live: Live, cell: LiveCell, frame: IncomingFrame): Promise<void> => {
+  const before = agentNamed(live, frame.params)?.attempt ?? null
+  try {
+    frame.answer({ result: (await request(live, cell, frame)) ?? null })
+  } catch (thrown) {
+    const failure = asFailure(thrown)
+    if (failure.code === 'not-your-agent' || failure.code === 'stale' || failure.code === 'unknown-method') refusedFrame(live, cell)
+    frame.answer({ error: asError(failure) })
+  }
+  // After the answer, so that the next work reaches the agent behind it.
+  const agent = agentNamed(live, frame.params)
+  if (before !== null && agent) release(live, agent, before)
+}
+
+const agentNamed = (live: Live, params: unknown): Agent | undefined => {
+  const name = typeof params === 'object' && params !== null ? (params as Loose)['agent'] : undefined
+  const ref = typeof name === 'string' ? parseAgent(name) : undefined
+  return ref && live.agents.get(formatAgent(ref))
+}
+
+const onBeat = (live: Live, agent: Agent, said: Loose): void => {
+  // A beat without a word about progress proves that somebody beats, not that work goes on.
+  if (typeof said['progress'] === 'string' && said['progress'] !== '' && agent.attempt) {
+    agent.attempt.progressMs = live.options.clock.monoMs()
+  }
+}
+
+const onLogFrame = (live: Live, cell: LiveCell, agent: Agent, said: Loose): void => {
+  const { level, message, fields } = said
+  if (typeof message !== 'string' || typeof level !== 'string' || !levels.has(level)) return refusedFrame(live, cell)
+  putLine(live, cell, {
+    level: level as FleetLine['level'], source: 'agent', agent: agent.id, message,
+    ...(typeof fields === 'object' && fields !== null ? { fields: fields as Loose } : {}),
+  })
+}
+
+const textOf = (error: unknown): string => {
+  if (typeof error === 'string') return error
+  const message = typeof error === 'object' && error !== null ? (error as Loose)['message'] : undefined
+  return typeof message === 'string' ? message : 'no reason given'
+}
+
+const onNotification = (live: Live, cell: LiveCell, frame: IncomingFrame): void => {
+  try {
+    const { agent, said } = speaker(live, cell, frame.params)
+    if (frame.method === 'beat') onBeat(live, agent, said)
+    else if (frame.method === 'log') onLogFrame(live, cell, agent, said)
+    else live.deeds.agentsLost([agent], `broken, says its cell: ${textOf(said['error']).slice(0, 500)}`)
+    frame.answer({ result: null })
+  } catch (thrown) {
+    refusedFrame(live, cell)
+    frame.answer({ error: asError(asFailure(thrown)) })
+  }
+}
+
+const notifications: ReadonlySet<string> = new Set(['beat', 'log', 'agent.broken'])
+
+export const onFrame = (live: Live, cell: LiveCell, frame: IncomingFrame): void => {
+  heard(live, cell)
+  if (notifications.has(frame.method)) onNotification(live, cell, frame)
+  else void answerRequest(live, cell, frame)
+}
+
+/** Refusals are counted; an event tells of the first, and then each time the count has grown tenfold. */
+const refusedFrame = (live: Live, cell: LiveCell, code = 'refused', detail = 'a frame that its sender may not say'): void => {
+  cell.refusedFrames += 1
+  live.counts.framesRefused += 1
+  if (cell.refusedFrames < Math.max(1, cell.refusedTold * 10)) return
+  cell.refusedTold = cell.refusedFrames
+  notify(live, 'frame.refused', 'warn', {
+    subject: cell.id,
+    message: `${cell.refusedFrames} frames of cell ${cell.id} refused; last: ${detail.slice(0, 200)}`,
+    facts: { code, count: cell.refusedFrames },
+  })
+}
+
+export const onRefused = (live: Live, cell: LiveCell, code: string, detail: string): void => {
+  refusedFrame(live, cell, code, detail)
+}
+
+export const onLine = (live: Live, cell: LiveCell, stream: 'stdout' | 'stderr', text: string): void => {
+  putLine(live, cell, { level: stream === 'stderr' ? 'warn' : 'info', source: stream, agent: null, message: text })
+}

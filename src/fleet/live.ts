@@ -1,0 +1,199 @@
+/**
+ * What the fleet holds in memory: agents, the groups that share a cell, and the cells that live now. Groups are fixed by the
+ * configuration; a cell is one incarnation of a group's process. Plain records, changed only by the files of this room.
+ */
+import type { Cell, CellKind } from '../cell/cell.ts'
+import type { GateLink } from '../gatelink/gatelink.ts'
+import type { AgentRef, AgentStateName, Mode } from '../model/model.ts'
+import type { Cancel, Clock, NewId, Proc, Random, Stamp } from '../std/std.ts'
+import type { Store } from '../store/store.ts'
+import type { Agenda } from './agenda.ts'
+import type { FreeQueue, Place } from './free.ts'
+import type { FleetHooks } from './port.ts'
+import type { FleetRecord } from './record.ts'
+import type { Policy, PolicyState } from './restart.ts'
+import type { Turn } from './turn.ts'
+import type { Waves } from './waves.ts'
+
+/** A line for the log: what an agent or a host printed, or what the fleet has to say about itself. Message at most 16 KiB. */
+export interface FleetLine {
+  readonly wallMs: number
+  readonly level: 'debug' | 'info' | 'warn' | 'error'
+  readonly source: 'agent' | 'stdout' | 'stderr' | 'fleet'
+  readonly agent: string | null
+  readonly cell: string | null
+  readonly message: string
+  readonly fields?: Readonly<Record<string, unknown>>
+}
+
+/** What the fleet reads of an agent type's configuration; durations in ms. */
+export interface FleetAgentType {
+  readonly name: string
+  readonly run: { readonly module: string }
+  readonly count: number
+  readonly cell: { readonly kind: 'pool' }
+  readonly upstreams: readonly string[]
+  readonly restart: Omit<Policy, 'firstAtOnce'>
+  readonly heartbeatMs: number
+  readonly stuckAfterMs: number
+  readonly startWithinMs: number
+  readonly perCell: number
+  /** Of the cell's host process. */
+  readonly memoryBytes: number
+  readonly overrides: Readonly<Record<string, { readonly mode?: Mode }>>
+  readonly config: Readonly<Record<string, unknown>>
+}
+
+export interface FleetOptions {
+  readonly clock: Clock
+  readonly random: Random
+  readonly newId: NewId
+  readonly store: Pick<Store, 'transact' | 'read'>
+  readonly cells: CellKind
+  readonly gatelink: Pick<GateLink, 'openCell' | 'closeCell'>
+  /** The applied configuration; only its agent types are read. */
+  readonly config: { readonly agents: Readonly<Record<string, FleetAgentType>> }
+  /** Incarnation of this host's sitter, from `host.open`. Cells of older ones have been swept before. */
+  readonly owner: string
+  readonly epoch: number
+  /** `cells`: private directories of cells are made in it. `sockets`: short path for sockets that would exceed 100 bytes. */
+  readonly directories: { readonly cells: string; readonly sockets: string }
+  readonly hooks: FleetHooks
+  readonly onLog: (line: FleetLine) => void
+  readonly proc: Pick<Proc, 'startTime' | 'residentBytes'>
+  /** A newer sitter acts for this host: every cell is being killed, nothing is started any more. */
+  readonly onDeposed?: (detail: string) => void
+  /** Cells that start at the same time; default 4 (two per core of the smallest machine it is meant for). */
+  readonly startingAtOnce?: number
+}
+
+/** An attempt that was given to an agent. */
+export interface Attempt {
+  readonly id: string
+  /** Place in the order of frames to its cell: only a challenge sent later can speak about it. */
+  readonly mark: number
+  readonly givenMs: number
+  progressMs: number
+  cancelledMs: number | null
+  /** Requests about its end that wait for their commit. */
+  answering: number
+  /** The agent was lost while an answer was under way: told as lost only when that answer fails. */
+  lostAs: { readonly cause: string; readonly collateral: boolean } | null
+  /** Told as lost, or answered: nothing more may be said about it. */
+  over: boolean
+}
+
+/** Waits for a time, bounded by its original delay whatever the clocks do. */
+export interface Due { readonly set: Stamp; readonly delayMs: number }
+
+export interface Agent extends AgentRef {
+  readonly id: string
+  readonly settings: FleetAgentType
+  readonly group: Group
+  readonly mode: Mode
+  readonly place: Place<Agent>
+  state: AgentStateName
+  epoch: number
+  sinceMs: number
+  restarts: number
+  reason: string | null
+  policy: PolicyState
+  /** Who decides when it is started next: its own policy, or its group's. */
+  hold: 'own' | 'cell' | null
+  due: Due | null
+  cancelDue: Cancel | null
+  cell: LiveCell | null
+  /** Place of its seat in the order of frames to its cell. */
+  mark: number
+  seatedMs: number
+  readyMs: number | null
+  progressed: boolean
+  /** Wall time of the last finished work in this incarnation. */
+  finishedMs: number | null
+  taken: boolean
+  attempt: Attempt | null
+  lastAttempt: string | null
+  /** Cells it lived in, newest first, at most four: where its time line is told. */
+  lastCells: readonly string[]
+}
+
+/** Agents of one type that share a cell, whichever incarnation. */
+export interface Group {
+  readonly index: number
+  readonly settings: FleetAgentType
+  readonly agents: Agent[]
+  policy: PolicyState
+  cell: LiveCell | null
+  /** Monotonic time before which its cell is not started again. */
+  notBeforeMs: number
+  due: Due | null
+  cancelDue: Cancel | null
+  /** The rest of its agents wait until the probe has proven itself. */
+  quarantined: boolean
+  cancelTrial: Cancel | null
+  /** When its last cell was lost, until its agents are back: the recovery time in events. */
+  lostMs: number | null
+}
+
+export interface LiveCell {
+  readonly id: string
+  readonly group: Group
+  readonly directory: string
+  readonly sitterSocket: string
+  readonly gateSocket: string
+  readonly launchedMs: number
+  startedWallMs: number
+  phase: 'starting' | 'ready' | 'ending'
+  cell: Cell | null
+  welcomed: boolean
+  recorded: boolean
+  gone: boolean
+  readyMs: number | null
+  progressed: boolean
+  readonly agents: Set<Agent>
+  /** Named as the cause by the host or by us, with the monotonic time. */
+  readonly named: Map<string, number>
+  killedFor: string | null
+  /** Order of frames that matter for what a challenge can prove. */
+  mark: number
+  silentBeats: number
+  suspect: boolean
+  heardMs: number
+  answeredMs: number | null
+  answeredWallMs: number | null
+  answeredAgents: number | null
+  askedAgain: Cancel | null
+  readonly timers: Set<Cancel>
+  exists: { readonly atMs: number; readonly wallMs: number; readonly yes: boolean } | null
+  readonly lines: { windowMs: number; count: number; dropped: number }
+  refusedFrames: number
+  /** Refusals that an event has told. */
+  refusedTold: number
+}
+
+/** What the parts of this room ask of each other; filled once at opening, so that no file imports the one that imports it. */
+export interface Deeds {
+  /** Gets every agent of the group that wants a seat into a cell. */
+  provide(group: Group): void
+  /** These agents of a living cell are lost through their own fault. */
+  agentsLost(agents: readonly Agent[], cause: string): void
+  /** The group's cell has proven itself: whatever waited for that is released. */
+  proven(group: Group): void
+  kill(live: LiveCell, why: string): void
+  challengeSoon(live: LiveCell): void
+}
+
+export interface Live {
+  readonly options: FleetOptions
+  readonly agents: Map<string, Agent>
+  readonly groups: readonly Group[]
+  readonly cells: Map<string, LiveCell>
+  readonly free: ReadonlyMap<string, FreeQueue<Agent>>
+  readonly agenda: Agenda
+  readonly record: FleetRecord
+  readonly turn: Turn
+  readonly waves: Waves<Group>
+  readonly deeds: Deeds
+  readonly counts: { restarts: number; cellsLost: number; linesDropped: number; framesRefused: number }
+  phase: 'open' | 'stopping' | 'deposed'
+}

@@ -1,0 +1,217 @@
+/**
+ * The pulse of a cell: at each beat a challenge that its own loop must answer with the agents and attempts that live in it. The list
+ * is compared with ours: who is missing is lost, who is unknown is unseated. Beats of cells are spread over the interval; all of them
+ * run on the fleet's one timer.
+ */
+import { asFailure, Failure } from '../std/std.ts'
+import type { Pong } from '../wire/wire.ts'
+import { becomeFree, loseAttempt, move, refile } from './agents.ts'
+import type { Agent, Attempt, Live, LiveCell } from './live.ts'
+import { flushLines } from './lines.ts'
+import { formatAgents } from './range.ts'
+import { attemptVerdict, beatCounts, liveness } from './verdict.ts'
+import { notify } from './wiring.ts'
+
+/** While agents of a ready cell have not shown up in it, it is asked again after this long. */
+const askAgainMs = 250
+/** What an attempt gets to end by itself after it was asked to. */
+export const graceMs = 5_000
+
+const stringsOf = (value: unknown): readonly string[] | undefined =>
+  Array.isArray(value) && value.every((one) => typeof one === 'string') ? value : undefined
+
+const readPong = (value: unknown, nonce: string): Pong | undefined => {
+  if (typeof value !== 'object' || value === null) return undefined
+  const { nonce: said, agents, open } = value as Partial<Record<keyof Pong, unknown>>
+  const listed = stringsOf(agents)
+  if (said !== nonce || listed === undefined || !Array.isArray(open)) return undefined
+  const held = open.filter((one): one is { agent: string; attempt: string } =>
+    typeof one === 'object' && one !== null && typeof one.agent === 'string' && typeof one.attempt === 'string')
+  return { nonce, agents: listed, open: held }
+}
+
+/** Any word from the cell: its loop runs. What was suspect goes back to what it was doing. */
+export const heard = (live: Live, cell: LiveCell): void => {
+  cell.silentBeats = 0
+  cell.heardMs = live.options.clock.monoMs()
+  if (!cell.suspect) return
+  cell.suspect = false
+  for (const agent of cell.agents) {
+    if (agent.state !== 'suspect') continue
+    move(live, agent, 'heard', null)
+    if (agent.attempt !== null || agent.taken) move(live, agent, 'claim')
+    else refile(live, agent)
+  }
+  notify(live, 'cell.answered', 'info', {
+    subject: cell.id,
+    message: `cell ${cell.id} answers again`,
+    facts: { agents: formatAgents([...cell.agents]), count: cell.agents.size },
+  })
+}
+
+const appear = (live: Live, cell: LiveCell, agents: readonly Agent[]): void => {
+  const back = agents.filter((agent) => agent.reason !== null)
+  for (const agent of agents) {
+    agent.readyMs = live.options.clock.monoMs()
+    move(live, agent, 'ready', null)
+  }
+  if (back.length === 0) return
+  notify(live, 'agent.restarted', 'info', {
+    subject: back.length === 1 ? back[0]!.id : cell.id,
+    message: `${formatAgents(back)} restarted in cell ${cell.id}`,
+    facts: { agents: formatAgents(back), count: back.length, cell: cell.id, pid: cell.cell?.identity.pid ?? null },
+  })
+}
+
+/** Attempts that the cell does not hold, though it was given them before it was asked; and those that it should not hold. */
+const compareAttempts = (live: Live, cell: LiveCell, pong: Pong, mark: number): void => {
+  const open = new Set(pong.open.map((one) => `${one.agent} ${one.attempt}`))
+  const isMissing = (agent: Agent, attempt: Attempt): boolean =>
+    attempt.mark <= mark && attempt.answering === 0 && !open.has(`${agent.id} ${attempt.id}`)
+  for (const agent of cell.agents) {
+    if (agent.attempt === null || !isMissing(agent, agent.attempt)) continue
+    loseAttempt(live, agent, agent.attempt, `cell ${cell.id} does not hold the attempt`, true)
+    becomeFree(live, agent)
+  }
+  const strange = pong.open.filter(({ agent: id, attempt }) => {
+    const agent = live.agents.get(id)
+    return agent?.cell !== cell || (agent.attempt?.id !== attempt && agent.lastAttempt !== attempt)
+  })
+  if (strange.length === 0) return
+  cell.cell?.send(strange.map(({ agent, attempt }) => (
+    { jsonrpc: '2.0', method: 'cancel', params: { agent, attempt, reason: 'the attempt is over' } } as const)))
+}
+
+const compare = (live: Live, cell: LiveCell, pong: Pong, mark: number): void => {
+  const listed = new Set(pong.agents)
+  const asked = [...cell.agents].filter((agent) => agent.mark <= mark)
+  appear(live, cell, asked.filter((agent) => agent.state === 'starting' && listed.has(agent.id)))
+  const missing = asked.filter((agent) => !listed.has(agent.id))
+  const nowMs = live.options.clock.monoMs()
+  const late = missing.filter((agent) =>
+    agent.state !== 'starting' || nowMs - agent.seatedMs >= agent.settings.startWithinMs)
+  if (late.length > 0) live.deeds.agentsLost(late, `cell ${cell.id} does not list it`)
+  if (missing.length > late.length) challengeAgain(live, cell)
+  const strange = pong.agents.filter((id) => live.agents.get(id)?.cell !== cell)
+  if (strange.length > 0) cell.cell?.send([{ jsonrpc: '2.0', method: 'unseat', params: { agents: strange } }])
+  compareAttempts(live, cell, pong, mark)
+}
+
+const challengeAgain = (live: Live, cell: LiveCell): void => {
+  cell.askedAgain?.()
+  cell.askedAgain = live.agenda.after(askAgainMs, () => { cell.askedAgain = null; challengeSoon(live, cell) })
+}
+
+/**
+ * Asks the cell who lives in it, and compares. Gives the agents that it lists.
+ * @throws Failure `timed-out`, `cell-lost`, or `frame-invalid` when the answer is none.
+ */
+export const challenge = async (live: Live, cell: LiveCell, withinMs: number): Promise<readonly string[]> => {
+  if (cell.cell === null || cell.gone) throw new Failure('cell-lost', `cell ${cell.id} has no process`)
+  const nonce = live.options.newId('req')
+  const { mark } = cell
+  const pong = readPong(await cell.cell.ask('ping', { nonce }, withinMs), nonce)
+  if (pong === undefined) throw new Failure('frame-invalid', `cell ${cell.id} answered a challenge with something else`)
+  if (cell.gone) throw new Failure('cell-lost', `cell ${cell.id} is gone`)
+  heard(live, cell)
+  cell.answeredMs = live.options.clock.monoMs()
+  cell.answeredWallMs = live.options.clock.wallMs()
+  cell.answeredAgents = pong.agents.length
+  if (live.phase === 'open' && cell.phase === 'ready') compare(live, cell, pong, mark)
+  return pong.agents
+}
+
+/** A challenge that nobody waits for: silence is what the beats count, anything else is told. */
+export const challengeSoon = (live: Live, cell: LiveCell): void => {
+  challenge(live, cell, 3 * cell.group.settings.heartbeatMs).catch((thrown: unknown) => {
+    const failure = asFailure(thrown)
+    if (cell.gone || failure.code === 'timed-out' || failure.code === 'cell-lost') return
+    notify(live, 'cell.refused', 'warn', {
+      subject: cell.id,
+      message: `cell ${cell.id} did not answer a challenge as it should: ${failure.message}`,
+      facts: { code: failure.code },
+    })
+  })
+}
+
+const suspectCell = (live: Live, cell: LiveCell): void => {
+  if (cell.suspect) return
+  cell.suspect = true
+  const agents = [...cell.agents].filter((agent) => agent.state === 'idle' || agent.state === 'busy')
+  const silentMs = Math.round(live.options.clock.monoMs() - cell.heardMs)
+  for (const agent of agents) move(live, agent, 'silent', `cell ${cell.id} has been silent for ${silentMs} ms`)
+  notify(live, 'cell.silent', 'warn', {
+    subject: cell.id,
+    message: `cell ${cell.id} has not answered for ${cell.silentBeats} beats`,
+    facts: {
+      beats: cell.silentBeats, silentMs, answeredMs: cell.answeredWallMs, agents: formatAgents(agents), count: agents.length,
+      pid: cell.cell?.identity.pid ?? null, exists: existsNow(live, cell),
+    },
+  })
+}
+
+const existsNow = (live: Live, cell: LiveCell): boolean | null =>
+  cell.cell === null ? null : live.options.proc.startTime(cell.cell.identity.pid) === cell.cell.identity.startTime
+
+const beat = (live: Live, cell: LiveCell, dueMs: number): void => {
+  const intervalMs = cell.group.settings.heartbeatMs
+  const nowMs = live.options.clock.monoMs()
+  if (beatCounts(nowMs - dueMs, intervalMs)) cell.silentBeats += 1
+  const verdict = liveness(cell.silentBeats)
+  if (verdict === 'dead') {
+    const silentMs = Math.round(nowMs - cell.heardMs)
+    return live.deeds.kill(cell, `silent for ${cell.silentBeats} beats (${silentMs} ms)`)
+  }
+  if (verdict === 'suspect') suspectCell(live, cell)
+  flushLines(live, cell)
+  challengeSoon(live, cell)
+  schedule(live, cell, Math.max(dueMs + intervalMs, nowMs + intervalMs / 2), (atMs) => beat(live, cell, atMs))
+}
+
+/** What its evidence says about an attempt, done: asked to give up, then ended with its cell and named as the cause. */
+const judge = (live: Live, agent: Agent): void => {
+  const { attempt, cell, settings } = agent
+  if (attempt === null || cell === null || attempt.answering > 0 || agent.state === 'suspect') return
+  const nowMs = live.options.clock.monoMs()
+  const waitsOutside = live.options.hooks.waitsOutside(attempt.id)
+  const verdict = attemptVerdict({ ...attempt, nowMs, stuckAfterMs: settings.stuckAfterMs, graceMs, waitsOutside })
+  if (verdict === 'waits') attempt.progressMs = nowMs
+  if (verdict === 'stuck') cancelAttempt(live, agent, attempt, `no progress for ${Math.round(nowMs - attempt.progressMs)} ms`)
+  if (verdict !== 'ignores-cancel') return
+  cell.named.set(agent.id, nowMs)
+  live.deeds.kill(cell, `${agent.id} did not give up ${attempt.id} within ${graceMs} ms`)
+}
+
+const look = (live: Live, cell: LiveCell, everyMs: number): void => {
+  for (const agent of cell.agents) judge(live, agent)
+  schedule(live, cell, live.options.clock.monoMs() + everyMs, () => look(live, cell, everyMs))
+}
+
+/** Asks the agent to give up an attempt; its grace ends by itself. Asking again changes nothing. */
+export const cancelAttempt = (live: Live, agent: Agent, attempt: Attempt, reason: string): void => {
+  const { cell } = agent
+  if (cell === null || attempt.cancelledMs !== null) return
+  attempt.cancelledMs = live.options.clock.monoMs()
+  cell.cell?.send([{ jsonrpc: '2.0', method: 'cancel', params: { agent: agent.id, attempt: attempt.id, reason } }])
+  notify(live, 'attempt.cancelled', 'warn', {
+    subject: agent.id,
+    message: `${agent.id} is asked to give up ${attempt.id}: ${reason}`,
+    facts: { attempt: attempt.id, reason, graceMs, cell: cell.id },
+  })
+  schedule(live, cell, attempt.cancelledMs + graceMs, () => { if (agent.attempt === attempt) judge(live, agent) })
+}
+
+const schedule = (live: Live, cell: LiveCell, atMs: number, fire: (atMs: number) => void): void => {
+  const cancel = live.agenda.at(atMs, () => { cell.timers.delete(cancel); if (!cell.gone && cell.phase === 'ready') fire(atMs) })
+  cell.timers.add(cancel)
+}
+
+/** The first beat falls where the group's place among all groups puts it, so that beats spread over the interval. */
+export const beginPulse = (live: Live, cell: LiveCell): void => {
+  const { heartbeatMs, stuckAfterMs } = cell.group.settings
+  const nowMs = live.options.clock.monoMs()
+  const offsetMs = heartbeatMs * ((cell.group.index + 1) / live.groups.length)
+  schedule(live, cell, nowMs + offsetMs, (atMs) => beat(live, cell, atMs))
+  const everyMs = Math.max(50, Math.min(heartbeatMs, stuckAfterMs / 4))
+  schedule(live, cell, nowMs + everyMs, () => look(live, cell, everyMs))
+}

@@ -1,0 +1,94 @@
+/**
+ * Who there is: agents and groups from the configuration, and what the last sitter knew about each. A sitter's death costs nobody
+ * anything: whoever was at work starts again at once; who waited in backoff or quarantine goes on waiting, never longer than before.
+ */
+import { formatAgent } from '../model/model.ts'
+import type { Stamp } from '../std/std.ts'
+import type { AgentRow } from '../store/store.ts'
+import { placeOf } from './free.ts'
+import type { Agent, FleetAgentType, Group } from './live.ts'
+import { freshPolicy } from './restart.ts'
+import { nothingSaved, readSaved, type Saved } from './saved.ts'
+
+export interface Roster {
+  readonly agents: Map<string, Agent>
+  readonly groups: readonly Group[]
+  /** Rows of agents that the configuration no longer has; to be saved as stopped. */
+  readonly retired: readonly AgentRow[]
+  /** Agents whose saved policy could not be read: they begin with a clean slate. */
+  readonly unreadable: readonly string[]
+}
+
+const groupOf = (settings: FleetAgentType, index: number): Group => ({
+  index, settings, agents: [], policy: freshPolicy, cell: null, notBeforeMs: -Infinity, due: null, cancelDue: null,
+  quarantined: false, cancelTrial: null, lostMs: null,
+})
+
+const agentOf = (settings: FleetAgentType, number: number, group: Group, wallMs: number): Agent => {
+  const id = formatAgent({ type: settings.name, number })
+  const made: Omit<Agent, 'place'> = {
+    id, type: settings.name, number, settings, group,
+    mode: settings.overrides[id]?.mode ?? 'active',
+    state: 'stopped', epoch: 0, sinceMs: wallMs, restarts: 0, reason: null, policy: freshPolicy,
+    hold: null, due: null, cancelDue: null, cell: null, mark: 0, seatedMs: 0, readyMs: null, progressed: false,
+    finishedMs: null, taken: false, attempt: null, lastAttempt: null, lastCells: [],
+  }
+  const agent = made as Agent
+  Object.assign(agent, { place: placeOf(agent) })
+  return agent
+}
+
+/** Puts an agent where the last sitter left it: waiting as before, or `stopped`, to be started. */
+const resume = (agent: Agent, row: AgentRow, saved: Saved): void => {
+  agent.epoch = row.epoch
+  agent.restarts = row.restarts
+  agent.policy = saved.policy
+  agent.lastCells = saved.lastCells
+  if (row.state !== 'backoff' && row.state !== 'quarantined') return
+  const due = saved.hold === 'cell' ? agent.group.due : saved.due
+  if (due === null) return
+  agent.state = row.state
+  agent.sinceMs = row.sinceMs
+  agent.reason = row.reason
+  agent.hold = saved.hold ?? 'own'
+  agent.due = saved.hold === 'cell' ? null : due
+}
+
+const resumeGroup = (group: Group, saved: Saved, now: Stamp): void => {
+  if (saved.group === null) return
+  group.policy = saved.group.policy
+  group.quarantined = saved.group.quarantined
+  // A quarantine without a time had its probe running: the next sitter probes at once.
+  group.due = saved.group.due ?? (group.quarantined ? { set: now, delayMs: 0 } : null)
+}
+
+/** Agents are numbered from 1; the first `perCell` of a type share the first cell. */
+export const openRoster = (
+  types: Readonly<Record<string, FleetAgentType>>, rows: readonly AgentRow[], now: Stamp,
+): Roster => {
+  const agents = new Map<string, Agent>()
+  const groups: Group[] = []
+  for (const settings of Object.values(types)) {
+    for (let number = 1; number <= settings.count; number += 1) {
+      if ((number - 1) % Math.max(1, settings.perCell) === 0) groups.push(groupOf(settings, groups.length))
+      const group = groups.at(-1)!
+      const agent = agentOf(settings, number, group, now.wallMs)
+      group.agents.push(agent)
+      agents.set(agent.id, agent)
+    }
+  }
+  const retired: AgentRow[] = []
+  const unreadable: string[] = []
+  const read: { readonly agent: Agent; readonly row: AgentRow; readonly saved: Saved }[] = []
+  for (const row of rows) {
+    const agent = agents.get(formatAgent(row))
+    if (agent === undefined) { retired.push(row); continue }
+    const saved = readSaved(row.policy, now)
+    if (saved === undefined) unreadable.push(agent.id)
+    read.push({ agent, row, saved: saved ?? nothingSaved })
+  }
+  // Groups first: an agent that is held by its group waits as long as the group does.
+  for (const { agent, saved } of read) if (agent.group.agents[0] === agent) resumeGroup(agent.group, saved, now)
+  for (const { agent, row, saved } of read) resume(agent, row, saved)
+  return { agents, groups, retired, unreadable }
+}

@@ -1,0 +1,84 @@
+/**
+ * The policy state as it is saved with an agent (`AgentRow.policy`), and read back by the next sitter. Times are monotonic, so the
+ * stamp of the save goes with them: within one boot they mean the same, after a reboot they are moved by the wall time that passed.
+ */
+import type { Stamp } from '../std/std.ts'
+import type { Agent, Due } from './live.ts'
+import { freshPolicy, type PolicyState } from './restart.ts'
+
+export interface Saved {
+  readonly policy: PolicyState
+  readonly hold: 'own' | 'cell' | null
+  readonly due: Due | null
+  readonly lastCells: readonly string[]
+  /** Of the group, with its first agent only. */
+  readonly group: { readonly policy: PolicyState; readonly quarantined: boolean; readonly due: Due | null } | null
+}
+export const nothingSaved: Saved = { policy: freshPolicy, hold: null, due: null, lastCells: [], group: null }
+
+export const savePolicy = (agent: Agent, at: Stamp): string => {
+  const { group } = agent
+  const first = group.agents[0] === agent
+  return JSON.stringify({
+    at,
+    policy: agent.policy,
+    hold: agent.hold,
+    due: agent.due,
+    lastCells: agent.lastCells,
+    group: first ? { policy: group.policy, quarantined: group.quarantined, due: group.due } : null,
+  })
+}
+
+type Loose = Readonly<Record<string, unknown>>
+const isObject = (value: unknown): value is Loose => typeof value === 'object' && value !== null && !Array.isArray(value)
+const isAmount = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value) && value >= 0
+const isTime = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value)
+
+const readStamp = (value: unknown): Stamp | undefined =>
+  isObject(value) && isTime(value['wallMs']) && isTime(value['monoMs']) && typeof value['bootId'] === 'string'
+    ? { wallMs: value['wallMs'], monoMs: value['monoMs'], bootId: value['bootId'] }
+    : undefined
+
+const readDue = (value: unknown): Due | null => {
+  if (!isObject(value)) return null
+  const set = readStamp(value['set'])
+  return set && isAmount(value['delayMs']) ? { set, delayMs: value['delayMs'] } : null
+}
+
+/** How far monotonic times of the save lie from ours; a wall clock that went back counts as no time passed. */
+const shiftMs = (saved: Stamp, now: Stamp): number =>
+  saved.bootId === now.bootId ? 0 : now.monoMs - Math.max(0, now.wallMs - saved.wallMs) - saved.monoMs
+
+const readPolicy = (value: unknown, shift: number): PolicyState | undefined => {
+  if (!isObject(value)) return undefined
+  const { losses, inARow, delayMs, quarantines, probeMs, probation } = value
+  if (!Array.isArray(losses) || !losses.every(isTime) || losses.length > 10_000) return undefined
+  if (!isAmount(inARow) || !isAmount(delayMs) || !isAmount(quarantines) || !isAmount(probeMs)) return undefined
+  if (typeof probation !== 'boolean') return undefined
+  return { losses: losses.map((atMs) => atMs + shift), inARow, delayMs, quarantines, probeMs, probation }
+}
+
+/** Undefined when the text is not what savePolicy writes: then the agent starts with a clean slate, and the caller says so. */
+export const readSaved = (text: string, now: Stamp): Saved | undefined => {
+  let value: unknown
+  try { value = JSON.parse(text) } catch { return undefined }
+  if (!isObject(value)) return undefined
+  const at = readStamp(value['at'])
+  if (at === undefined) return undefined
+  const shift = shiftMs(at, now)
+  const policy = readPolicy(value['policy'], shift)
+  if (policy === undefined) return undefined
+  const hold = value['hold'] === 'own' || value['hold'] === 'cell' ? value['hold'] : null
+  const cells = value['lastCells']
+  const group = value['group']
+  const groupPolicy = isObject(group) ? readPolicy(group['policy'], shift) : undefined
+  return {
+    policy,
+    hold,
+    due: readDue(value['due']),
+    lastCells: Array.isArray(cells) ? cells.filter((id): id is string => typeof id === 'string').slice(0, 4) : [],
+    group: isObject(group) && groupPolicy
+      ? { policy: groupPolicy, quarantined: group['quarantined'] === true, due: readDue(group['due']) }
+      : null,
+  }
+}

@@ -1,0 +1,114 @@
+/** One agent's own call: HTTP in by the cell's socket, through the stages, streaming out and back. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Transform } from 'node:stream'
+import type { CallOutcome } from '../wire/wire.ts'
+import { callOf, type CallInHand, type CellSeat, type Room } from './call.ts'
+import type { HeaderPairs } from './headers.ts'
+import type { Ended, Flow } from './outbound.ts'
+import { answerProblem } from './problem.ts'
+import { forward, giveBack } from './stages/forward.ts'
+import { prepare } from './stages/order.ts'
+import { costOf, witness } from './stages/witness.ts'
+
+/** Bound of a request's body. */
+const bodyBytes = 32 * 1024 * 1024
+/** Longest wait for a limit; then `limited` with Retry-After, so that the agent may do something else. */
+const waitMs = 30_000
+
+const targetText = /^\/([A-Za-z0-9][A-Za-z0-9._-]{0,63})(\/.*)?$/s
+
+const headerPairs = (raw: readonly string[]): HeaderPairs => {
+  const pairs: [string, string][] = []
+  for (let index = 0; index + 1 < raw.length; index += 2) pairs.push([raw[index]!, raw[index + 1]!])
+  return pairs
+}
+
+const bodyOf = (request: IncomingMessage, tooLarge: () => void): { body: Transform | null; length: number | null } => {
+  const told = request.headers['content-length']
+  const length = told === undefined ? null : Number(told)
+  if (length === 0 || (length === null && request.headers['transfer-encoding'] === undefined)) return { body: null, length: null }
+  let passed = 0
+  const body = new Transform({
+    transform: (chunk: Buffer, _encoding, next) => {
+      passed += chunk.length
+      if (passed <= bodyBytes) return next(null, chunk)
+      tooLarge()
+      next(new Error('the body is larger than the gate takes'))
+    },
+  })
+  // An agent that goes away in the middle of its body must not leave half a request waiting for the rest.
+  request.on('error', (error) => body.destroy(error))
+  request.on('aborted', () => body.destroy(new Error('the agent went away')))
+  body.on('error', () => request.unpipe(body))
+  request.pipe(body)
+  return { body, length }
+}
+
+const outcomeOf = (ended: Ended, status: number, closedMs: number): CallOutcome => {
+  if (ended.kind === 'answered') return { kind: 'answered', status, headers: {}, body: '', truncated: false }
+  return ended.kind === 'lost' ? { ...ended, closedMs } : { kind: 'not-sent', code: ended.code, message: ended.message }
+}
+
+const addedHeaders = (call: CallInHand): Record<string, string> => {
+  const cost = costOf(call)
+  return {
+    'x-sitter-call': String(call.journal), 'x-sitter-waited-ms': String(Math.round(call.waitedMs)), ...(cost === null ? {} : { 'x-sitter-cost': cost }),
+  }
+}
+
+/** Sends a prepared call and streams its answer; resolves when the outcome is journalled. */
+const stream = async (call: CallInHand, room: Room, response: ServerResponse, hold: (flow: Flow) => void): Promise<Ended> => {
+  let status = 0
+  const flow = forward(call, room, {
+    head: (answered, headers) => {
+      status = answered
+      response.writeHead(answered, [...headers, ...Object.entries(addedHeaders(call))].flat())
+      response.flushHeaders()
+    },
+    data: (chunk) => response.write(chunk),
+  })
+  hold(flow)
+  response.on('drain', () => flow.resume())
+  const ended = await flow.ended
+  giveBack(call, room)
+  call.secret = null
+  await witness(call, room, outcomeOf(ended, status, room.clock.wallMs()))
+  return ended
+}
+
+/** Serves one request to its end; never rejects because of what an agent or an upstream does. */
+export const serveFetch = async (
+  exchange: { readonly request: IncomingMessage; readonly response: ServerResponse }, seat: CellSeat, room: Room, epoch: number,
+): Promise<void> => {
+  const { request, response } = exchange
+  const target = targetText.exec(request.url ?? '')
+  if (target === null) return answerProblem(response, { code: 'not-allowed', message: 'ask for /<upstream>/<path>' })
+  if (Number(request.headers['content-length'] ?? 0) > bodyBytes) {
+    return answerProblem(response, { code: 'too-large', message: `a body may have ${bodyBytes} bytes` }, { connection: 'close' })
+  }
+  let tooLarge = false
+  let leave: () => void = () => {}
+  let flow: Flow | undefined
+  // Built late: until the call is admitted the body stays in the agent's own socket buffer.
+  const { body, length } = bodyOf(request, () => { tooLarge = true })
+  const call = callOf({
+    grant: null, seat, subject: null, agent: null, upstreamName: target[1]!, method: request.method ?? '', target: target[2] ?? '/',
+    headers: headerPairs(request.rawHeaders), body, bodyBytes: length, waitMs, epoch, onWaiting: (way) => { leave = way },
+  })
+  response.on('close', () => { if (!response.writableFinished) { leave(); flow?.abort('given-up') } })
+
+  const refusal = await prepare(call, room)
+  if (refusal !== undefined) {
+    if (call.journal !== null) await witness(call, room, { kind: 'not-sent', code: refusal.code, message: refusal.message })
+    body?.destroy()
+    return answerProblem(response, refusal, body === null ? {} : { connection: 'close' })
+  }
+  const ended = await stream(call, room, response, (given) => { flow = given })
+  if (ended.kind === 'answered') { response.end(); return }
+  const added = addedHeaders(call)
+  if (tooLarge) return answerProblem(response, { code: 'too-large', message: `a body may have ${bodyBytes} bytes` }, { ...added, connection: 'close' })
+  if (ended.kind === 'not-sent') {
+    return answerProblem(response, { code: 'upstream-unreachable', message: `nothing was sent: ${ended.message}` }, added)
+  }
+  answerProblem(response, { code: 'outcome-unknown', message: `sent, but not answered: ${ended.message}` }, added)
+}

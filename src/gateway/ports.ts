@@ -1,0 +1,64 @@
+/** What the gateway is given at assembly: rules of the configuration, the journal, and its own small words. */
+import type { Money } from '../std/std.ts'
+import type { LimitRule } from '../limit/limit.ts'
+
+/** One upstream as configured. */
+export interface UpstreamRule {
+  readonly name: string
+  readonly url: string
+  readonly grant: readonly string[]
+  readonly credential: string | null
+  readonly allow: readonly string[]
+  readonly money: readonly string[]
+  readonly limits: readonly LimitRule[]
+  readonly timeoutMs: number
+  readonly costPerCall: Money | null
+}
+export interface CredentialRule { readonly name: string; readonly pool: readonly string[] }
+export interface Rules {
+  readonly name: string
+  readonly upstreams: Readonly<Record<string, UpstreamRule>>
+  readonly credentials: Readonly<Record<string, CredentialRule>>
+}
+
+export interface JournalCall {
+  readonly grant: string | null
+  readonly subject: string | null
+  readonly agent: string | null
+  readonly cell: string | null
+  readonly upstream: string
+  readonly method: string
+  readonly path: string
+  readonly hash: string | null
+  readonly credential: string | null
+  readonly version: number | null
+  readonly epoch: number
+  readonly begunMs: number
+  readonly waitedMs: number
+}
+export interface JournalEnd {
+  readonly ended: 'answered' | 'not-sent' | 'lost'
+  readonly status: number | null
+  readonly outcome: string | null
+  readonly sentMs: number | null
+  readonly tookMs: number | null
+  readonly cost: string | null
+}
+export interface JournalRow extends JournalCall { readonly journal: number; readonly end: JournalEnd | null; readonly acked: boolean }
+/** The part of gate.db that the gateway writes and reads; gate.ts gives it. */
+export interface CallJournal {
+  begin(call: JournalCall): Promise<number | 'spent'>
+  end(journal: number, end: JournalEnd): Promise<void>
+  refuse(call: JournalCall, end: JournalEnd): Promise<number | 'spent'>
+  ack(journals: readonly number[]): Promise<void>
+  findGrant(grant: string): JournalRow | undefined
+  findCall(journal: number): JournalRow | undefined
+  untold(after: number, limit: number): readonly number[]
+  endOpen(endOf: (call: JournalRow) => JournalEnd): Promise<number>
+  counts(): readonly { readonly upstream: string; readonly ended: string; readonly status: number | null; readonly count: number }[]
+  meta(name: string): string | undefined
+  setMeta(values: Readonly<Record<string, string>>): Promise<void>
+}
+
+/** One line of the gate's log; fields are plain and never hold a secret. */
+export type Log = (level: 'info' | 'warn' | 'error', message: string, fields?: Readonly<Record<string, string | number | boolean | null>>) => void

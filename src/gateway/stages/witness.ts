@@ -1,0 +1,43 @@
+/** Counts what happened and writes it into the journal. Place of the audit's witness and of prices that depend on the answer. */
+import { asFailure, formatMoney, sleep } from '../../std/std.ts'
+import type { CallOutcome } from '../../wire/wire.ts'
+import type { CallInHand, Room } from '../call.ts'
+import type { JournalEnd } from '../ports.ts'
+
+/** Price of this call as money text: whatever was sent costs, answered or lost. */
+export const costOf = (call: CallInHand): string | null => {
+  const cost = call.upstream?.rule.costPerCall ?? null
+  return cost === null || call.sentWallMs === null ? null : formatMoney(cost)
+}
+
+export const endOf = (call: CallInHand, room: Room, outcome: CallOutcome): JournalEnd => ({
+  ended: outcome.kind,
+  status: outcome.kind === 'answered' ? outcome.status : null,
+  outcome: call.grant === null ? null : JSON.stringify(outcome),
+  sentMs: call.sentWallMs,
+  tookMs: call.sentMonoMs === null ? null : room.clock.monoMs() - call.sentMonoMs,
+  cost: outcome.kind === 'not-sent' ? null : costOf(call),
+})
+
+/** How long to wait before a full disk is tried again. */
+const againMs = 250
+
+/**
+ * Durable when it resolves. A disk that is full for a while is waited for: an answer must not be told before it is written. Undefined
+ * when the book is lost or closed; then the next gate finds the call without an end and tells it as lost.
+ */
+export const witness = async (call: CallInHand, room: Room, outcome: CallOutcome): Promise<JournalEnd | undefined> => {
+  const end = endOf(call, room, outcome)
+  room.meter.count(call.upstreamName, end.status === null ? end.ended : String(end.status), end.status === null ? null : end.tookMs)
+  for (;;) {
+    try {
+      await room.journal.end(call.journal!, end)
+      return end
+    } catch (error) {
+      const { code } = asFailure(error)
+      room.log('error', 'the end of a call could not be journalled', { code, journal: call.journal })
+      if (code !== 'journal-failed') return undefined
+      await sleep(room.clock, againMs)
+    }
+  }
+}

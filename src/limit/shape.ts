@@ -1,0 +1,60 @@
+/**
+ * The arithmetic of a fixed limit: GCRA with the burst inside the rate. Of rate R per window W, guard g and burst B the provider sees
+ * at most N = floor(R × (1 − g)) calls in any window of length W: B at once, the other N − B spread evenly over the window.
+ *
+ * What counts is when a call is really sent, not when it was admitted: in between lie the journal's fsync and perhaps a handshake.
+ * A bucket therefore keeps `tatMs` (theoretical arrival time) of calls sent, and how many are admitted and not yet sent; an admission
+ * must hold even if all of those leave in this very instant. So no delay on our side can ever bunch calls beyond N.
+ */
+import type { Rate } from '../std/std.ts'
+
+export interface LimitRule {
+  readonly per: 'credential' | 'upstream' | 'agent'
+  readonly rate: Rate
+  readonly burst: number
+  /** Share of the rate that is left for jitter on the way, in [0, 1). */
+  readonly guard: number
+}
+export interface Shape {
+  /** Most calls in any window. */
+  readonly count: number
+  readonly windowMs: number
+  /** Emission interval after a burst. */
+  readonly intervalMs: number
+  /** How far ahead of even spacing calls may run. */
+  readonly toleranceMs: number
+}
+export interface Bucket { readonly tatMs: number; readonly pending: number }
+
+export const shapeOf = (rule: LimitRule): Shape => {
+  const { count: rate, windowMs } = rule.rate
+  const count = Math.max(1, Math.floor(rate * (1 - rule.guard)))
+  // One call a window leaves no count to give away; its guard is taken from time instead.
+  if (count === 1) return { count, windowMs, intervalMs: windowMs * (1 + rule.guard), toleranceMs: 0 }
+  const burst = Math.min(Math.max(1, Math.floor(rule.burst)), count - 1)
+  const intervalMs = windowMs / (count - burst)
+  return { count, windowMs, intervalMs, toleranceMs: (burst - 1) * intervalMs }
+}
+
+export const freshBucket: Bucket = { tatMs: -Infinity, pending: 0 }
+
+/** Nothing left at `nowMs`: the state that no true history of this shape can exceed. */
+export const emptyTat = (shape: Shape, nowMs: number): number => nowMs + shape.toleranceMs + shape.intervalMs
+
+/**
+ * When the next call may be admitted: at most `nowMs` means now; Infinity means not before a pending one is sent or given up.
+ */
+export const readyAtMs = (shape: Shape, bucket: Bucket, nowMs: number): number => {
+  const pendingMs = bucket.pending * shape.intervalMs
+  if (pendingMs > shape.toleranceMs) return Infinity
+  return bucket.tatMs + pendingMs - shape.toleranceMs > nowMs ? bucket.tatMs + pendingMs - shape.toleranceMs : nowMs
+}
+
+export const admitted = (bucket: Bucket): Bucket => ({ ...bucket, pending: bucket.pending + 1 })
+export const givenUp = (bucket: Bucket): Bucket => ({ ...bucket, pending: bucket.pending - 1 })
+export const sent = (shape: Shape, bucket: Bucket, nowMs: number): Bucket =>
+  ({ tatMs: Math.max(bucket.tatMs, nowMs) + shape.intervalMs, pending: bucket.pending - 1 })
+
+/** How far ahead of `nowMs` the bucket is if all that is pending leaves now: what a successor must assume. */
+export const aheadMs = (shape: Shape, bucket: Bucket, nowMs: number): number =>
+  Math.max(0, Math.max(bucket.tatMs, nowMs) + bucket.pending * shape.intervalMs - nowMs)

@@ -1,0 +1,99 @@
+/** The applied configuration: what the schema makes of the user's file. Every duration is in ms, every size in bytes, every path absolute. */
+import type { Mode } from './agent.ts'
+import type { Money, Rate } from '../std/std.ts'
+
+export interface RestartPolicy {
+  readonly type: 'permanent' | 'transient' | 'temporary'
+  readonly max: number
+  readonly withinMs: number
+  readonly baseMs: number
+  readonly capMs: number
+}
+export interface AgentType {
+  readonly name: string
+  /** Issue 2 runs modules; `command` and `exec` are refused by name until their cells exist. */
+  readonly run: { readonly module: string }
+  readonly count: number
+  readonly cell: { readonly kind: 'pool'; readonly orWeaker: boolean }
+  readonly upstreams: readonly string[]
+  readonly restart: RestartPolicy
+  readonly heartbeatMs: number
+  readonly stuckAfterMs: number
+  readonly startWithinMs: number
+  /** Agents that share one pool host. */
+  readonly perCell: number
+  readonly memoryBytes: number
+  readonly overrides: Readonly<Record<string, { readonly mode?: Mode }>>
+  /** Given to every agent of the type as `ctx.config`; never a secret. */
+  readonly config: Readonly<Record<string, unknown>>
+}
+export interface TaskType {
+  readonly name: string
+  readonly agent: string
+  readonly retry: { readonly max: number; readonly baseMs: number; readonly capMs: number }
+  readonly deadlineMs: number | null
+  readonly priority: number
+}
+export interface UpstreamLimit { readonly per: 'credential' | 'upstream' | 'agent'; readonly rate: Rate; readonly burst: number; readonly guard: number }
+export interface Upstream {
+  readonly name: string
+  /** Origin without a path, `http://127.0.0.1:9100`. */
+  readonly url: string
+  /** Private addresses that may be connected to, `host:port`. */
+  readonly grant: readonly string[]
+  readonly credential: string | null
+  /** Patterns `METHOD /path/**`. */
+  readonly allow: readonly string[]
+  readonly money: readonly string[]
+  readonly limits: readonly UpstreamLimit[]
+  readonly timeoutMs: number
+  /** Price of one call, null = free. */
+  readonly costPerCall: Money | null
+}
+export interface Credential { readonly name: string; readonly kind: 'bearer'; readonly rotateEveryMs: number; readonly warnBeforeMs: number; readonly pool: readonly string[] }
+export interface Channel {
+  readonly name: string
+  readonly kind: 'http'
+  readonly upstream: string
+  /** Account that pays; references are unique within it. */
+  readonly payer: string
+  readonly pay: { readonly method: string; readonly path: string }
+  readonly keyHeader: string
+  /** Template of the JSON body: strings with `{reference} {payee} {amount} {currency} {memo} {key}`. */
+  readonly body: Readonly<Record<string, string>>
+  readonly outcome: { readonly accepted: readonly number[]; readonly rejected: readonly number[]; readonly unknown: readonly (number | '5xx' | 'lost')[] }
+  readonly resolve:
+    | { readonly by: 'query'; readonly method: string; readonly path: string; readonly absentAfterMs: number }
+    | { readonly by: 'resend-same-key' }
+    | null
+  /** Payment tries that are proven not to have been accepted, before it is `failed`. */
+  readonly tries: number
+}
+/** A rehearsal provider that `up` starts beside the swarm; it behaves like a bank, with faults on request. */
+export interface Rehearsal {
+  readonly name: string
+  readonly port: number
+  readonly seed: number
+  /** Requests per second it accepts before it answers 429. */
+  readonly rate: number
+  /** Credential that this provider issues to the vault when it has none yet. */
+  readonly credential: string | null
+  /** Shares in [0, 1] of payout requests. */
+  readonly faults: Readonly<Partial<Record<RehearsalFault, number>>>
+  readonly latencyMs: number
+  readonly query: boolean
+}
+export type RehearsalFault = 'limited' | 'error' | 'slow' | 'acceptThenCut' | 'cutBeforeAccept' | 'decline' | 'late'
+
+export interface SwarmConfig {
+  readonly name: string
+  readonly store: string
+  readonly bus: string
+  readonly agents: Readonly<Record<string, AgentType>>
+  readonly tasks: Readonly<Record<string, TaskType>>
+  readonly upstreams: Readonly<Record<string, Upstream>>
+  readonly credentials: Readonly<Record<string, Credential>>
+  readonly channels: Readonly<Record<string, Channel>>
+  readonly rehearsals: Readonly<Record<string, Rehearsal>>
+  readonly api: { readonly host: string; readonly port: number }
+}

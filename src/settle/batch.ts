@@ -1,0 +1,104 @@
+/** A settlement file becomes one batch and one task a row, whole or not at all, in one transaction with its audit entry. */
+import type { Channel, TaskType } from '../model/model.ts'
+import { canonicalJson, Failure, formatAmount, type Clock, type NewId } from '../std/std.ts'
+import type { Command, NewBatch, Queries } from '../store/store.ts'
+import type { TaskAsk, Work } from '../work/work.ts'
+import type { BatchAnswer, BatchAsk, RowFault } from './port.ts'
+import { contentHash, faultsMost, readRows, type Row } from './rows.ts'
+
+/** The task type that settlement files are given to. */
+export const settleTaskType = 'settle'
+
+export interface BatchPort {
+  readonly channels: Readonly<Record<string, Channel>>
+  readonly tasks: Readonly<Record<string, TaskType>>
+  readonly read: Pick<Queries, 'taskByKey' | 'settlementByReference' | 'batchByContent'>
+  readonly work: Pick<Work, 'submit'>
+  readonly clock: Clock
+  readonly newId: NewId
+}
+
+const refuse = (faults: readonly RowFault[], name: string): never => {
+  const first = faults[0]!
+  throw new Failure('file-invalid', `${name} is refused whole: ${faults.length} fault${faults.length === 1 ? '' : 's'}, the first in line ${first.line}: ${[first.field, first.why].filter(Boolean).join(' ')}`, {
+    facts: { count: faults.length, faults: JSON.stringify(faults.slice(0, faultsMost)) },
+  })
+}
+
+const pickChannel = (port: BatchPort, asked: string | null): Channel => {
+  const names = Object.keys(port.channels)
+  const name = asked ?? (names.length === 1 ? names[0]! : undefined)
+  if (name === undefined) throw new Failure('unknown-channel', `say which channel pays (--channel); there are: ${names.join(', ') || 'none'}`)
+  if (!Object.hasOwn(port.channels, name)) throw new Failure('unknown-channel', `there is no channel ${JSON.stringify(name)}; there are: ${names.join(', ') || 'none'}`)
+  return port.channels[name]!
+}
+
+const rowPayload = (row: Row, channel: Channel): Record<string, string> => ({
+  reference: row.reference, payee: row.payee, amount: row.amount, currency: row.currency, channel: row.channel ?? channel.name,
+  ...(row.memo === null ? {} : { memo: row.memo }),
+})
+
+export const taskKey = (payer: string, reference: string): string => `${payer}:${reference}`
+
+/** Rows that contradict what is there already: the same reference with other parameters. */
+const conflicts = (port: BatchPort, asks: readonly { row: Row; payload: Record<string, string>; key: string; channel: Channel }[]): RowFault[] =>
+  asks.flatMap(({ row, payload, key, channel }) => {
+    const fault = (why: string): RowFault[] => [{ line: row.line, field: 'reference', found: row.reference, why }]
+    const task = port.read.taskByKey(settleTaskType, key)
+    if (task !== undefined) return task.payload === canonicalJson(payload) ? [] : fault(`was submitted as ${task.id} with other parameters`)
+    const settlement = port.read.settlementByReference(channel.payer, row.reference)
+    if (settlement === undefined) return []
+    const same = settlement.payee === row.payee && settlement.amountMinor === row.amountMinor && settlement.currency === row.currency
+    return same ? [] : fault(`exists as ${settlement.id} with other parameters`)
+  })
+
+const totalsOf = (rows: readonly Row[]): Record<string, string> => {
+  const sums = new Map<string, bigint>()
+  for (const row of rows) sums.set(row.currency, (sums.get(row.currency) ?? 0n) + row.amountMinor)
+  return Object.fromEntries([...sums].map(([currency, minor]) => [currency, formatAmount(minor, currency)]))
+}
+
+/** @throws Failure `file-invalid` with every fault, `unknown-channel`, `unknown-task-type`. */
+export const submitBatch = async (port: BatchPort, file: BatchAsk): Promise<BatchAnswer> => {
+  const channel = pickChannel(port, file.channel)
+  const { rows, faults, repeated } = readRows(file.text)
+  const foreign = rows.filter((row) => row.channel !== null && !Object.hasOwn(port.channels, row.channel))
+    .map((row) => ({ line: row.line, field: 'channel', found: row.channel!, why: `there is no such channel; there are: ${Object.keys(port.channels).join(', ')}` }))
+  if (faults.length + foreign.length > 0) refuse([...faults, ...foreign].toSorted((one, other) => one.line - other.line), file.name)
+  const asks = rows.map((row) => {
+    const of = row.channel === null ? channel : port.channels[row.channel]!
+    return { row, channel: of, payload: rowPayload(row, channel), key: taskKey(of.payer, row.reference) }
+  })
+  const contradicted = conflicts(port, asks)
+  if (contradicted.length > 0) refuse(contradicted, file.name)
+  const hash = contentHash(rows, channel.name)
+  const there = port.read.batchByContent(hash)
+  const fresh = asks.filter(({ key }) => port.read.taskByKey(settleTaskType, key) === undefined)
+  const totals = totalsOf(rows)
+  const counts = { rows: rows.length + repeated, newTasks: fresh.length, alreadyThere: asks.length - fresh.length + repeated, totals }
+  if (there !== undefined && fresh.length === 0) return { id: there.id, created: false, ...counts }
+  if (file.dryRun) return { id: there?.id ?? null, created: false, ...counts }
+  return open(port, { file, channel, hash, totals, fresh, rows: rows.length }, counts)
+}
+
+interface Opening {
+  readonly file: BatchAsk
+  readonly channel: Channel
+  readonly hash: string
+  readonly totals: Record<string, string>
+  readonly fresh: readonly { readonly payload: Record<string, string>; readonly key: string }[]
+  readonly rows: number
+}
+
+const open = async (port: BatchPort, opening: Opening, counts: Omit<BatchAnswer, 'id' | 'created'>): Promise<BatchAnswer> => {
+  const { file, channel, hash, totals, fresh, rows } = opening
+  const wallMs = port.clock.wallMs()
+  const batch: NewBatch = { id: port.newId('bat'), contentHash: hash, name: file.name, channel: channel.name, payer: channel.payer, rows, totals, actor: file.actor }
+  const audit: Command = { kind: 'audit.append', with: { wallMs, entries: [{
+    actor: file.actor, action: 'batch.submitted', object: batch.id, decision: 'done', facts: { name: file.name, rows, newTasks: fresh.length, totals, contentHash: hash },
+  }] } }
+  const extra: Command[] = [{ kind: 'batch.open', with: { batch, wallMs } }, audit]
+  const tasks = fresh.map(({ payload, key }): TaskAsk => ({ type: settleTaskType, payload, key, batch: batch.id }))
+  if (tasks.length > 0) await port.work.submit(tasks, extra)
+  return { id: batch.id, created: true, ...counts }
+}

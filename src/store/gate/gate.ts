@@ -1,0 +1,4 @@
+/** What gate.db offers, gathered for the store's front door. */
+export { openGateBook, type GateBook } from './book.ts'
+export { lockGate, type GateLock } from './lock.ts'
+export type { CallCount, CallEnd, CallRow, LimitRow, NewCall, SecretRow } from './rows.ts'

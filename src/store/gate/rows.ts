@@ -1,0 +1,55 @@
+/** Rows of gate.db as plain values. Times are wall ms unless a name says otherwise. */
+
+/** A call about to be sent; it is durable before its first byte leaves. */
+export interface NewCall {
+  /** `grn_…` of a granted request; null for an agent's own call. */
+  readonly grant: string | null
+  readonly subject: string | null
+  readonly agent: string | null
+  readonly cell: string | null
+  readonly upstream: string
+  readonly method: string
+  /** Path without query: queries may carry personal data. */
+  readonly path: string
+  readonly hash: string | null
+  readonly credential: string | null
+  readonly version: number | null
+  readonly epoch: number
+  readonly begunMs: number
+  readonly waitedMs: number
+}
+export interface CallEnd {
+  readonly ended: 'answered' | 'not-sent' | 'lost'
+  readonly status: number | null
+  /** The outcome as told to the sitter, JSON; null for an agent's own call. */
+  readonly outcome: string | null
+  readonly sentMs: number | null
+  readonly tookMs: number | null
+  readonly cost: string | null
+}
+export interface CallRow extends NewCall { readonly journal: number; readonly end: CallEnd | null; readonly acked: boolean }
+
+/** State of one limit or one pause, relative to its stamp, so that it means the same after a restart and after a reboot. */
+export interface LimitRow {
+  readonly name: string
+  readonly aheadMs: number
+  readonly pauseMs: number
+  readonly strikes: number
+  readonly wallMs: number
+  readonly monoMs: number
+  readonly bootId: string
+}
+
+export interface SecretRow {
+  readonly name: string
+  readonly version: number
+  readonly state: 'active' | 'retired'
+  readonly sealed: Uint8Array
+  readonly fingerprint: string
+  readonly setMs: number
+  readonly usedMs: number | null
+  readonly actor: string
+}
+
+/** How many calls of an upstream ended how; `status` is null unless it answered. */
+export interface CallCount { readonly upstream: string; readonly ended: string; readonly status: number | null; readonly count: number }

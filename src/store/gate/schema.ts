@@ -1,0 +1,47 @@
+/**
+ * Tables of gate.db, in numbered steps that only go forward. The journal is append-only but for three columns: how a call ended, its
+ * outcome, and whether the sitter acknowledged it. A grant's id is unique for ever: that is what "spent once" rests on.
+ */
+import type { DatabaseSync } from 'node:sqlite'
+import { failure } from '../../std/std.ts'
+
+const steps: readonly string[] = [
+  `
+  CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE calls (
+    journal INTEGER PRIMARY KEY AUTOINCREMENT,
+    grant_id TEXT UNIQUE,
+    subject TEXT, agent TEXT, cell TEXT,
+    upstream TEXT NOT NULL, method TEXT NOT NULL, path TEXT NOT NULL, hash TEXT,
+    credential TEXT, version INTEGER,
+    epoch INTEGER NOT NULL,
+    begun_ms REAL NOT NULL, waited_ms REAL NOT NULL,
+    ended TEXT CHECK (ended IN ('answered', 'not-sent', 'lost')),
+    status INTEGER, outcome TEXT, sent_ms REAL, took_ms REAL, cost TEXT,
+    acked INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+  CREATE INDEX calls_open ON calls (journal) WHERE ended IS NULL;
+  CREATE INDEX calls_untold ON calls (journal) WHERE grant_id IS NOT NULL AND acked = 0;
+  CREATE TABLE limits (
+    name TEXT PRIMARY KEY, ahead_ms REAL NOT NULL, pause_ms REAL NOT NULL, strikes INTEGER NOT NULL,
+    wall_ms REAL NOT NULL, mono_ms REAL NOT NULL, boot_id TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE secrets (
+    name TEXT NOT NULL, version INTEGER NOT NULL, state TEXT NOT NULL, sealed BLOB NOT NULL, fingerprint TEXT NOT NULL,
+    set_ms REAL NOT NULL, used_ms REAL, actor TEXT NOT NULL,
+    PRIMARY KEY (name, version)
+  ) STRICT, WITHOUT ROWID;
+  `,
+]
+
+/** Brings gate.db to this version's tables. @throws Failure `record-newer` when a newer version wrote it. */
+export const migrate = (db: DatabaseSync): void => {
+  const { user_version: at } = db.prepare('PRAGMA user_version').get() as { user_version: number }
+  if (at > steps.length) {
+    throw failure('record-newer', `gate.db has step ${at}, this version knows ${steps.length}: start the newer version`)
+  }
+  for (const [index, step] of steps.entries()) {
+    if (index < at) continue
+    db.exec(`BEGIN IMMEDIATE; ${step} PRAGMA user_version = ${index + 1}; COMMIT`)
+  }
+}

@@ -1,0 +1,169 @@
+/**
+ * The SQLite engine: WAL, synchronous=FULL, one writer, one commit per turn of the event loop. Whatever arrives while the loop is busy
+ * joins the next commit, so the fsync is shared (measured elsewhere: 2,180 commits/s one by one, above 75,000 operations/s per turn).
+ *
+ * Each caller's list runs inside a savepoint: a refusal rolls back that list alone. When a statement throws, the turn is rolled back
+ * and every list is run again in a commit of its own, so that one caller's bug harms nobody else. When COMMIT itself throws, nobody
+ * knows what is on disk: all callers get `record-unknown` and the engine is dead; the process must stop and read again.
+ */
+import { DatabaseSync } from 'node:sqlite'
+import { Failure } from '../../std/std.ts'
+import type { Command, CommandKind, CommandOf, ResultsOf, ValueOf } from '../commands/commands.ts'
+import type { Result } from '../commands/result.ts'
+import type { Queries } from '../queries.ts'
+import type { Committed, Store } from '../store.ts'
+import { agentsSave, cellEnded, cellStarted, hostOpen } from './fleet.ts'
+import { migrate } from './migrate.ts'
+import { batchOpen, intentClose, intentWrite, ledgerTransfer, settlementMove, settlementOpen, settlementWait } from './money.ts'
+import { moneyReads } from './read-money.ts'
+import { recordReads } from './read-record.ts'
+import { workReads } from './read-work.ts'
+import { auditAppend, eventsAdd, requestRemember } from './record.ts'
+import { openSession, refuse, type Session } from './session.ts'
+import { attemptsFinish, attemptsRecover, taskMove, tasksClaim, tasksDue, tasksSubmit } from './work.ts'
+
+type Executors = { readonly [Kind in CommandKind]: (session: Session, asked: CommandOf<Kind>['with']) => Result<ValueOf<CommandOf<Kind>>> }
+
+const executors: Executors = {
+  'host.open': hostOpen, 'cell.started': cellStarted, 'cell.ended': cellEnded, 'agents.save': agentsSave,
+  'tasks.submit': tasksSubmit, 'tasks.claim': tasksClaim, 'attempts.finish': attemptsFinish, 'attempts.recover': attemptsRecover,
+  'tasks.due': tasksDue, 'task.move': taskMove,
+  'settlement.open': settlementOpen, 'settlement.move': settlementMove, 'settlement.wait': settlementWait,
+  'intent.write': intentWrite, 'intent.close': intentClose, 'ledger.transfer': ledgerTransfer, 'batch.open': batchOpen,
+  'events.add': eventsAdd, 'audit.append': auditAppend, 'request.remember': requestRemember,
+}
+
+const execute = (session: Session, command: Command): Result<unknown> =>
+  (executors[command.kind] as (session: Session, asked: unknown) => Result<unknown>)(session, command.with)
+
+interface Waiting {
+  readonly commands: readonly Command[]
+  readonly resolve: (results: readonly Result<unknown>[]) => void
+  readonly reject: (error: Error) => void
+}
+
+/** Lists that wait for the next commit; at the bound the caller is told `overloaded`. */
+const longestQueue = 50_000
+
+/** Results of one list; the first refusal rolls the list back, and the others of the list say so. */
+const runList = (session: Session, commands: readonly Command[]): readonly Result<unknown>[] => {
+  const head = session.head
+  session.run('SAVEPOINT list')
+  const results: Result<unknown>[] = []
+  for (const [index, command] of commands.entries()) {
+    const result = execute(session, command)
+    results.push(result)
+    if (result.ok) continue
+    session.run('ROLLBACK TO list')
+    session.run('RELEASE list')
+    session.head = head
+    return commands.map((_, at) => (at === index ? result : refuse('rolled-back', `command ${index + 1} of the list was refused: ${result.detail}`)))
+  }
+  session.run('RELEASE list')
+  return results
+}
+
+class SqliteStore implements Store {
+  readonly read: Queries
+  readonly #database: DatabaseSync
+  readonly #session: Session
+  readonly #listeners = new Set<(committed: readonly Committed[]) => void>()
+  readonly #lostListeners: ((cause: Error) => void)[] = []
+  #waiting: Waiting[] = []
+  #scheduled = false
+  #over: Failure | undefined
+
+  constructor(path: string) {
+    this.#database = new DatabaseSync(path)
+    this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; PRAGMA cache_size = -65536')
+    migrate(this.#database)
+    this.#session = openSession(this.#database)
+    this.read = { ...workReads(this.#session), ...moneyReads(this.#session), ...recordReads(this.#session) }
+  }
+
+  transact<const List extends readonly Command[]>(commands: List): Promise<ResultsOf<List>> {
+    if (this.#over) return Promise.reject(this.#over)
+    if (this.#waiting.length >= longestQueue) {
+      return Promise.reject(new Failure('overloaded', `${longestQueue} writes wait for the record`, { retryAfterMs: 1_000 }))
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ commands, resolve: resolve as unknown as Waiting['resolve'], reject })
+      if (this.#scheduled) return
+      this.#scheduled = true
+      setImmediate(() => { this.#scheduled = false; this.#turn() })
+    })
+  }
+
+  /** One turn: everything that waits, in one commit. */
+  #turn(): void {
+    const turn = this.#waiting
+    this.#waiting = []
+    if (turn.length === 0 || this.#over) return
+    const thrown = this.#commit(turn)
+    if (thrown === undefined || this.#over) return
+    // A statement threw: nothing of the turn was committed. Alone, each list shows whether the fault is its own.
+    for (const one of turn) {
+      const own = this.#over ? undefined : this.#commit([one])
+      if (own) one.reject(own)
+      else if (this.#over) one.reject(this.#over)
+    }
+  }
+
+  /** Runs and commits lists and answers their callers; gives what was thrown before COMMIT (then nothing was written), else undefined. */
+  #commit(lists: readonly Waiting[]): Error | undefined {
+    const head = this.#session.head
+    let results: (readonly Result<unknown>[])[]
+    try {
+      this.#session.run('BEGIN IMMEDIATE')
+      results = lists.map((list) => runList(this.#session, list.commands))
+    } catch (error) {
+      this.#session.head = head
+      // SQLite has rolled back by itself after some errors (disk full): a second ROLLBACK would hide the first error.
+      if (this.#database.isTransaction) this.#session.run('ROLLBACK')
+      return error as Error
+    }
+    try {
+      this.#session.run('COMMIT')
+    } catch (error) {
+      this.#lose(error as Error, lists)
+      return undefined
+    }
+    for (const [index, list] of lists.entries()) list.resolve(results[index]!)
+    this.#tell(lists, results)
+    return undefined
+  }
+
+  #tell(lists: readonly Waiting[], results: readonly (readonly Result<unknown>[])[]): void {
+    if (this.#listeners.size === 0) return
+    const committed = lists.flatMap((list, at) => list.commands.flatMap((command, index) => {
+      const result = results[at]![index]!
+      return result.ok ? [{ command, value: result.value }] : []
+    }))
+    if (committed.length > 0) for (const listener of this.#listeners) listener(committed)
+  }
+
+  #lose(cause: Error, lists: readonly Waiting[]): void {
+    this.#over = new Failure('record-unknown', 'a COMMIT failed: what is on disk is unknown until the record is read again', { cause })
+    for (const list of [...lists, ...this.#waiting]) list.reject(this.#over)
+    this.#waiting = []
+    for (const listener of this.#lostListeners) listener(cause)
+  }
+
+  onCommit(listener: (committed: readonly Committed[]) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  onLost(listener: (cause: Error) => void): void { this.#lostListeners.push(listener) }
+
+  async close(): Promise<void> {
+    if (!this.#over) {
+      this.#turn()
+      this.#over = new Failure('record-closed', 'the record is closed')
+    }
+    if (this.#database.isOpen) this.#database.close()
+  }
+}
+
+/** Opens (and migrates) the record at `path`. @throws Failure `record-newer` when a newer version wrote it. */
+export const openSqliteStore = (path: string): Store => new SqliteStore(path)

@@ -1,0 +1,207 @@
+/**
+ * Reads what an agent sent: an untyped value in, a typed one or a message that names the field out. By hand and without imports at run
+ * time, because every pool host loads this room and a schema library would cost it more memory than its agents.
+ * Only known fields are copied, so nothing that a sender adds travels on.
+ */
+import type { ErrorReport, WaitReason } from '../model/model.ts'
+import { bounds, type Beat, type Broken, type Done, type Fail, type Hello, type Log, type Park, type Settle } from './agent.ts'
+
+export type Checked<Value> = { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly message: string }
+
+/** Bounds of single fields, in UTF-16 units unless the name says bytes. */
+const longest = { id: 200, text: 1_000, message: 4_096 } as const
+const most = { agents: 10_000, tasks: 1_000, open: 10_000 } as const
+const longestRetryMs = 366 * 86_400_000
+const latestMs = 8_640_000_000_000_000
+
+/** Every reason once: a reason that the model gains or loses fails to compile here. */
+const waitReasons: Readonly<Record<WaitReason, true>> = {
+  rate: true, quota: true, credential: true, approval: true, maintenance: true, signal: true, retry: true,
+}
+const levels: Readonly<Record<Log['level'], true>> = { debug: true, info: true, warn: true, error: true }
+
+/** Thrown inside this file only: the first wrong field ends a check. */
+class Wrong extends Error {}
+const wrong = (field: string, why: string): Wrong => new Wrong(`${field}: ${why}`)
+
+type Fields = Readonly<Record<string, unknown>>
+
+const checked = <Value>(read: () => Value): Checked<Value> => {
+  try { return { ok: true, value: read() } } catch (error) {
+    if (error instanceof Wrong) return { ok: false, message: error.message }
+    throw error
+  }
+}
+
+const fieldsOf = (value: unknown, name: string): Fields => {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong(name, 'must be an object')
+  return value as Fields
+}
+
+/** Own fields only: `__proto__` and friends of the prototype are never read. */
+const at = (fields: Fields, name: string): unknown => (Object.hasOwn(fields, name) ? fields[name] : undefined)
+
+// eslint-disable-next-line no-control-regex -- control characters are what is refused
+const control = /[\u0000-\u001f\u007f]/
+
+const id = (value: unknown, name: string): string => {
+  if (typeof value !== 'string') throw wrong(name, 'must be text')
+  if (value.length === 0) throw wrong(name, 'must not be empty')
+  if (value.length > longest.id) throw wrong(name, `may have ${longest.id} characters`)
+  if (control.test(value) || !value.isWellFormed()) throw wrong(name, 'must be printable text')
+  return value
+}
+const text = (value: unknown, name: string): string => {
+  if (typeof value !== 'string') throw wrong(name, 'must be text')
+  if (value.length > longest.text) throw wrong(name, `may have ${longest.text} characters`)
+  if (!value.isWellFormed()) throw wrong(name, 'must be well-formed Unicode')
+  return value
+}
+const whole = (value: unknown, name: string, low: number, high: number): number => {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < low || value > high) {
+    throw wrong(name, `must be a whole number from ${low} to ${high}`)
+  }
+  return value
+}
+const number = (value: unknown, name: string, low: number, high: number): number => {
+  if (typeof value !== 'number' || !(value >= low && value <= high)) throw wrong(name, `must be a number from ${low} to ${high}`)
+  return value
+}
+const list = <Item>(value: unknown, name: string, most: number, read: (item: unknown, name: string) => Item): readonly Item[] => {
+  if (!Array.isArray(value)) throw wrong(name, 'must be a list')
+  if (value.length > most) throw wrong(name, `may have ${most} items`)
+  return value.map((item, index) => read(item, `${name}[${index}]`))
+}
+
+/** Text of at most `bytes` UTF-8 bytes; the rest is cut off at a character's border. */
+export const cutBytes = (value: string, bytes: number): string => {
+  if (value.length * 3 <= bytes || Buffer.byteLength(value) <= bytes) return value.toWellFormed()
+  const raw = Buffer.from(value.slice(0, bytes))
+  let end = Math.min(bytes, raw.length)
+  while (end > 0 && (raw[end]! & 0xc0) === 0x80) end -= 1
+  return raw.toString('utf8', 0, end)
+}
+const cut = (value: unknown, name: string, bytes: number): string => {
+  if (typeof value !== 'string') throw wrong(name, 'must be text')
+  return cutBytes(value, bytes)
+}
+
+/** A free JSON value of at most a frame's size, without keys that could reach a prototype. */
+const json = (value: unknown, name: string): unknown => {
+  const written = JSON.stringify(value) as string | undefined
+  if (written === undefined) return undefined
+  if (Buffer.byteLength(written) > bounds.frameBytes) throw wrong(name, `may have ${bounds.frameBytes} bytes`)
+  if (!written.includes('"__proto__"')) return value
+  return JSON.parse(written, (key, inner: unknown) => (key === '__proto__' ? undefined : inner))
+}
+
+const errorReport = (value: unknown): ErrorReport => {
+  const fields = fieldsOf(value, 'error')
+  const stack = at(fields, 'stack')
+  const code = at(fields, 'code')
+  const status = at(fields, 'status')
+  const kind = at(fields, 'kind')
+  const retryAfterMs = at(fields, 'retryAfterMs')
+  return {
+    name: cut(at(fields, 'name'), 'error.name', longest.id),
+    message: cut(at(fields, 'message'), 'error.message', longest.message),
+    ...(stack === undefined ? {} : { stack: cut(stack, 'error.stack', bounds.stackBytes) }),
+    ...(code === undefined ? {} : { code: id(code, 'error.code') }),
+    ...(status === undefined ? {} : { status: whole(status, 'error.status', 100, 999) }),
+    ...(kind === undefined ? {} : { kind: id(kind, 'error.kind') }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs: number(retryAfterMs, 'error.retryAfterMs', 0, longestRetryMs) }),
+  }
+}
+
+export const checkHello = (params: unknown): Checked<Hello> => checked(() => {
+  const fields = fieldsOf(params, 'hello')
+  return {
+    protocol: whole(at(fields, 'protocol'), 'protocol', 0, 1_000_000),
+    agents: list(at(fields, 'agents'), 'agents', most.agents, id),
+    tasks: list(at(fields, 'tasks'), 'tasks', most.tasks, id),
+    version: id(at(fields, 'version'), 'version'),
+    open: list(at(fields, 'open'), 'open', most.open, (item, name) => {
+      const one = fieldsOf(item, name)
+      return { attempt: id(at(one, 'attempt'), `${name}.attempt`), epoch: whole(at(one, 'epoch'), `${name}.epoch`, 0, Number.MAX_SAFE_INTEGER) }
+    }),
+  }
+})
+
+const attemptOf = (fields: Fields): { readonly agent: string; readonly attempt: string } =>
+  ({ agent: id(at(fields, 'agent'), 'agent'), attempt: id(at(fields, 'attempt'), 'attempt') })
+
+export const checkDone = (params: unknown): Checked<Done> => checked(() => {
+  const fields = fieldsOf(params, 'done')
+  const result = json(at(fields, 'result'), 'result')
+  return { ...attemptOf(fields), ...(result === undefined ? {} : { result }) }
+})
+
+export const checkFail = (params: unknown): Checked<Fail> => checked(() => {
+  const fields = fieldsOf(params, 'fail')
+  return { ...attemptOf(fields), error: errorReport(at(fields, 'error')) }
+})
+
+export const checkBroken = (params: unknown): Checked<Broken> => checked(() => {
+  const fields = fieldsOf(params, 'agent.broken')
+  return { agent: id(at(fields, 'agent'), 'agent'), error: errorReport(at(fields, 'error')) }
+})
+
+export const checkPark = (params: unknown): Checked<Park> => checked(() => {
+  const fields = fieldsOf(params, 'park')
+  const reason = at(fields, 'reason')
+  const until = at(fields, 'until')
+  if (typeof reason !== 'string' || !Object.hasOwn(waitReasons, reason)) {
+    throw wrong('reason', `must be one of ${Object.keys(waitReasons).join(' ')}`)
+  }
+  return {
+    ...attemptOf(fields),
+    reason: reason as WaitReason,
+    ...(until === undefined || until === null ? {} : { until: number(until, 'until', 0, latestMs) }),
+  }
+})
+
+export const checkSettle = (params: unknown): Checked<Settle> => checked(() => {
+  const fields = fieldsOf(params, 'settle')
+  const channel = at(fields, 'channel')
+  const memo = at(fields, 'memo')
+  return {
+    ...attemptOf(fields),
+    reference: id(at(fields, 'reference'), 'reference'),
+    payee: id(at(fields, 'payee'), 'payee'),
+    amount: id(at(fields, 'amount'), 'amount'),
+    currency: id(at(fields, 'currency'), 'currency'),
+    ...(channel === undefined || channel === null ? {} : { channel: id(channel, 'channel') }),
+    ...(memo === undefined || memo === null ? {} : { memo: text(memo, 'memo') }),
+  }
+})
+
+export const checkBeat = (params: unknown): Checked<Beat> => checked(() => {
+  const fields = fieldsOf(params, 'beat')
+  const progress = at(fields, 'progress')
+  const load = at(fields, 'load')
+  return {
+    agent: id(at(fields, 'agent'), 'agent'),
+    ...(progress === undefined ? {} : { progress: cut(progress, 'progress', longest.text) }),
+    ...(load === undefined ? {} : { load: number(load, 'load', 0, 1_000_000) }),
+  }
+})
+
+export const checkLog = (params: unknown): Checked<Log> => checked(() => {
+  const fields = fieldsOf(params, 'log')
+  const level = at(fields, 'level')
+  const extra = at(fields, 'fields')
+  if (typeof level !== 'string' || !Object.hasOwn(levels, level)) throw wrong('level', `must be one of ${Object.keys(levels).join(' ')}`)
+  return {
+    agent: id(at(fields, 'agent'), 'agent'),
+    level: level as Log['level'],
+    message: cut(at(fields, 'message'), 'message', bounds.logLineBytes),
+    ...(extra === undefined ? {} : { fields: loggable(extra) }),
+  }
+})
+
+/** Fields of a log line; beyond the line's bound they are left out and the line says so. */
+const loggable = (value: unknown): Readonly<Record<string, unknown>> => {
+  const fields = json(fieldsOf(value, 'fields'), 'fields') as Fields
+  const bytes = Buffer.byteLength(JSON.stringify(fields))
+  return bytes > bounds.logLineBytes ? { cut: `${bytes} bytes of fields left out` } : fields
+}

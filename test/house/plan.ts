@@ -1,0 +1,119 @@
+/**
+ * The plan of the house as data: which room may import which, what no process may reach, where the world may be touched, and the
+ * sizes. To change a row, write a decision note first (docs/decisions/).
+ */
+
+/** What a room imports beside std and model. `types` are rooms of which it may import types only, through `import type`. */
+export interface Row {
+  readonly floor: number
+  readonly imports: readonly string[]
+  readonly types?: readonly string[]
+}
+
+const inSitter = [
+  'wire',
+  'store',
+  'config',
+  'record',
+  'bus',
+  'gatelink',
+  'agent',
+  'cell',
+  'fleet',
+  'work',
+  'schedule',
+  'settle',
+]
+const upstairs = [
+  'config',
+  'record',
+  'bus',
+  'gatelink',
+  'agent',
+  'cell',
+  'fleet',
+  'work',
+  'schedule',
+  'settle',
+  'rehearsal',
+]
+const assemblies = ['sitter.ts', 'gate.ts', 'watch.ts']
+
+/** An allow-list: a room that is not here may not exist, an import that is not here is refused. */
+export const rows: Readonly<Record<string, Row>> = {
+  std: { floor: 0, imports: [] },
+  model: { floor: 1, imports: [] },
+  wire: { floor: 2, imports: [] },
+  store: { floor: 2, imports: [] },
+  agent: { floor: 3, imports: ['wire'] },
+  config: { floor: 3, imports: ['store'] },
+  record: { floor: 3, imports: ['store'] },
+  bus: { floor: 3, imports: ['store'] },
+  gatelink: { floor: 3, imports: ['wire', 'store'] },
+  vault: { floor: 4, imports: ['store'] },
+  limit: { floor: 4, imports: ['store'] },
+  gateway: { floor: 5, imports: ['vault', 'limit', 'wire'] },
+  cell: { floor: 5, imports: ['wire', 'store'] },
+  fleet: { floor: 6, imports: ['cell', 'wire', 'bus', 'gatelink', 'store', 'record'] },
+  work: { floor: 7, imports: ['fleet', 'gatelink', 'store', 'record'] },
+  schedule: { floor: 8, imports: ['work', 'store', 'record'] },
+  settle: { floor: 8, imports: ['work', 'gatelink', 'store', 'record'] },
+  rehearsal: { floor: 8, imports: [] },
+  'sitter.ts': { floor: 9, imports: [...inSitter, 'rehearsal', 'doors'] },
+  'gate.ts': { floor: 9, imports: ['store', 'config', 'vault', 'limit', 'gateway', 'wire'] },
+  'watch.ts': { floor: 9, imports: [] },
+  'index.ts': { floor: 9, imports: ['config', 'agent'] },
+  'main.ts': { floor: 9, imports: [...assemblies, 'doors', 'config', 'rehearsal'] },
+  // What the doors print is made below F3: they may name its types, and take the values as arguments.
+  doors: { floor: 10, imports: [...upstairs, ...assemblies], types: ['store', 'wire'] },
+}
+
+/** Files that are entered from another room beside its front door `room/room.ts`, and from where (path prefixes). */
+export const sideDoors: Readonly<Record<string, readonly string[]>> = {
+  'src/std/real/real.ts': [
+    'src/sitter.ts',
+    'src/gate.ts',
+    'src/watch.ts',
+    'src/main.ts',
+    'src/cell/',
+    'src/rehearsal/',
+  ],
+}
+
+/** From these files nothing of `never` is reachable by any chain of imports; or only rooms of `only`. */
+export interface Closure {
+  readonly from: readonly string[]
+  readonly never?: readonly string[]
+  readonly only?: readonly string[]
+}
+export const closures: readonly Closure[] = [
+  { from: ['src/sitter.ts', 'src/watch.ts', 'src/doors/'], never: ['vault', 'limit', 'gateway'] },
+  { from: ['src/gate.ts'], never: ['cell', 'fleet', 'work', 'schedule', 'settle', 'doors'] },
+  { from: ['src/agent/'], only: ['std', 'model', 'wire', 'agent'] },
+]
+
+/** Where time, chance and the world may be touched directly; everywhere else they are arguments. */
+export const worldly = [
+  'src/std/real/',
+  'src/store/sqlite/',
+  'src/store/postgres/',
+  'src/config/env.ts',
+  'src/cell/',
+  'src/rehearsal/',
+  'src/sitter.ts',
+  'src/gate.ts',
+  'src/watch.ts',
+  'src/main.ts',
+]
+
+/** What people import or start. Every file is reached from here, or from a file that is started as its own process or thread. */
+export const entries = ['src/main.ts', 'src/index.ts', 'src/agent/agent.ts', 'src/rehearsal/rehearsal.ts']
+export const spawned: readonly string[] = []
+
+/** Rooms that load a user's module, whose name no literal can tell. */
+export const loaders = ['cell', 'config']
+
+export const sizes = { fileLines: 400, functionLines: 70, lineLength: 120 } as const
+
+/** Words that name nothing (docs/words.md has the ones that do). */
+export const emptyWords = ['manager', 'helper', 'helpers', 'util', 'utils', 'common', 'data', 'info', 'misc', 'impl']

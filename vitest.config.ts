@@ -1,0 +1,38 @@
+/**
+ * Two projects. `unit`: rooms whose tests are pure or bring their own fake world; they share workers, which costs a fifth of isolated
+ * ones. `integration`: everything else (processes, sockets, files), one forked process per test file, so that what one leaves behind
+ * cannot reach another. A new folder is integration until it is named here: sharing a worker has to be earned.
+ */
+import { defineConfig } from 'vitest/config'
+
+const pure = ['test/house.test.ts', 'test/{std,model,wire}/*.test.ts']
+const never = ['**/node_modules/**', 'test/house/fixtures/**']
+
+/** `import 'swarmsitter'` means the sources of this checkout, in the tests and in what they load. */
+const resolve = { conditions: ['source', 'node'] }
+const execArgv = ['--conditions=source', '--disable-warning=ExperimentalWarning']
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        resolve,
+        ssr: { resolve },
+        test: { name: 'unit', include: pure, exclude: never, pool: 'threads', isolate: false, execArgv },
+      },
+      {
+        resolve,
+        ssr: { resolve },
+        test: {
+          name: 'integration',
+          include: ['test/**/*.test.ts'],
+          exclude: [...never, ...pure],
+          pool: 'forks',
+          execArgv,
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+        },
+      },
+    ],
+  },
+})
