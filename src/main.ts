@@ -1,31 +1,71 @@
 /**
- * What `bin/sitter.mjs` and `npm start` run. A first argument with an underscore is a process of the swarm itself (started by `watch`
- * or by `up`, never by a person); everything else is the CLI, which gets the machine as one object and touches nothing besides.
+ * What `bin/sitter.mjs` and `npm start` run. A first argument with an underscore is a process of the swarm itself (started by `watch`,
+ * never by a person); everything else is the CLI, which gets the machine as one object and reaches for nothing besides.
  */
-import { basename } from 'node:path'
 
 const wantedNode = 26
 /** As in the table of exit codes: nothing here that could answer. */
 const unavailable = 69
 
-/** The processes of a swarm by their hidden verb. */
+/** The processes of a swarm by their hidden verb; each is a closure of its own, so that none loads another's rooms. */
 const runProcess = async (verb: string, argv: readonly string[]): Promise<void> => {
   switch (verb) {
-    case '_sitter': return (await import('./sitter.ts')).runSitter(argv)
-    case '_gate': return (await import('./gate.ts')).runGate(argv)
-    default: throw new Error(`${basename(process.argv[1] ?? 'sitter')} has no process ${verb}`)
+    case '_sitter':
+      return (await import('./sitter.ts')).runSitter(argv)
+    case '_gate':
+      return (await import('./gate.ts')).runGate(argv)
+    default:
+      throw new Error(`there is no process ${verb}`)
   }
 }
 
+/** Resolves with the exit code of what a person asked for. */
+const runPerson = async (argv: readonly string[]): Promise<number> => {
+  const [
+    { runCli, streamInput, streamOutput },
+    { realClock, realDisk, realProc, realRandom },
+    { readFileSync },
+    { isatty },
+  ] = await Promise.all([
+    import('./doors/cli/cli.ts'),
+    import('./std/real/real.ts'),
+    import('node:fs'),
+    import('node:tty'),
+  ])
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    version: string
+  }
+  return runCli(argv, {
+    env: process.env,
+    directory: process.cwd(),
+    version,
+    stdin: streamInput(() => process.stdin, isatty(0)),
+    stdout: streamOutput(process.stdout),
+    stderr: streamOutput(process.stderr),
+    clock: realClock(),
+    random: realRandom(),
+    disk: realDisk(),
+    proc: realProc(),
+    fetch: globalThis.fetch,
+    onSignal: (name, listener) => {
+      process.on(name, listener)
+      return () => {
+        process.off(name, listener)
+      }
+    },
+    startWatch: async (ask) => (await import('./watch.ts')).startWatch(ask),
+  })
+}
+
 if (Number(process.versions.node.split('.')[0]) < wantedNode) {
-  process.stderr.write(`error [wrong-node]: Swarmsitter needs Node ${wantedNode} or later; this is ${process.version}\n` +
-    '  way out: run `npm ci` without --omit=optional (it brings the right Node along), or start it with a newer Node\n')
+  process.stderr.write(
+    `error [wrong-node]: Swarmsitter needs Node ${wantedNode} or later; this is ${process.version}\n` +
+      '  way out: run `npm ci` without --omit=optional (it brings the right Node along), or start it with a newer Node\n',
+  )
   process.exitCode = unavailable
 } else {
   const [verb = '', ...rest] = process.argv.slice(2)
   if (verb.startsWith('_')) await runProcess(verb, rest)
-  else {
-    const { runCli, machine } = await import('./doors/cli/cli.ts')
-    process.exit(await runCli(process.argv.slice(2), machine()))
-  }
+  // Open connections and the terminal would keep the process; everything that must end has ended, and what was written has left.
+  else process.exit(await runPerson(process.argv.slice(2)))
 }

@@ -19,6 +19,7 @@ const faults: Readonly<Record<string, readonly string[]>> = {
   'closure-agent': ['floor src/wire/wire.ts', 'closure src/agent/agent.ts'],
   'closure-doors': ['closure src/doors/doors.ts'],
   'closure-gate': ['floor src/gateway/gateway.ts', 'closure src/gate.ts'],
+  'closure-host': ['closure src/cell/pool/host.ts'],
   cycle: ['cycle src/cell/cell.ts'],
   'dead-file': ['dead-file src/cell/forgotten.ts'],
   'empty-name': ['empty-name src/cell/cell-helper.ts'],
@@ -48,6 +49,15 @@ test('Every file that the plan names is there', () => {
 
 test('The codes that the wall reads out of the source are the codes of the registry', () => {
   expect(codesIn(treeAt(project).get('src/std/codes.ts') ?? '')).toEqual(Object.keys(codes))
+})
+
+test('The page of errors gives each code the kind, HTTP status and exit code that it has, and what to do', () => {
+  const sections = (treeAt(project).get('docs/errors.md') ?? '').split(/^## /m).slice(1)
+  const told = Object.fromEntries(sections.map((section) => [/^`(.+)`$/m.exec(section)?.[1], section]))
+  for (const [code, { kind, status, exit }] of Object.entries(codes)) {
+    expect(told[code], code).toContain(`${kind} · HTTP ${status} · exit ${exit}`)
+    expect(told[code], code).toMatch(/\*\*What it means\.\*\* .{20,}\n\n\*\*What to do\.\*\* .{10,}/)
+  }
 })
 
 test('A clean little house has nothing wrong', () => {

@@ -1,10 +1,20 @@
 /**
- * Front door of the SDK, exported as `swarmsitter/agent`: `defineAgent` for the people who write agents, `agentHost` for the process that
- * runs them. It loads next to nothing, because every pool host loads it.
+ * Front door of the SDK, exported as `swarmsitter/agent`: `defineAgent` for the people who write agents, `agentHost`
+ * for the process that runs them. It loads next to nothing, because every pool host loads it.
  */
 export { defineAgent, type Agent, type AgentDefinition, type Schema, type Task, type TaskFunction } from './define.ts'
-export type { AgentContext, Context, FailOptions, FetchInit, Logger, Payment, TaskFacts, UpstreamAnswer } from './context.ts'
+export type {
+  AgentContext,
+  Context,
+  FailOptions,
+  FetchInit,
+  Logger,
+  Payment,
+  TaskFacts,
+  UpstreamAnswer,
+} from './context.ts'
 export { TaskFailure } from './errors.ts'
-export { agentHost, type AgentHost, type HostPorts } from './host.ts'
+export { agentHost, type AgentHost } from './host.ts'
+export type { HostPorts } from './ports.ts'
 export type { UpstreamFetch } from './context.ts'
 export type { SettleAnswer } from '../wire/wire.ts'

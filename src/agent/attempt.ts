@@ -1,6 +1,7 @@
 /**
- * One attempt at one task, from `run` to its ending. The ending is decided here and nowhere else: what parked stays parked although the
- * task catches it, and what the task asked for without waiting is waited for, because a payment under way is no success yet.
+ * One attempt at one task, from `run` to its ending. The ending is decided here and nowhere else: what parked stays
+ * parked although the task catches it, and what the task asked for without waiting is waited for, because a payment
+ * under way is no success yet.
  */
 import type { ErrorReport, WaitReason } from '../model/model.ts'
 import { bounds, type Run, type SettleAnswer } from '../wire/wire.ts'
@@ -21,11 +22,19 @@ export interface Attempt {
   readonly run: Run
   readonly abort: AbortController
   parked: Park | undefined
+  /** Its ending is decided and being told: nothing changes it any more. */
+  decided: boolean
   /** Payments that were asked for and have not been answered yet. */
   readonly asked: Set<Promise<unknown>>
 }
 
-export const newAttempt = (run: Run): Attempt => ({ run, abort: new AbortController(), parked: undefined, asked: new Set() })
+export const newAttempt = (run: Run): Attempt => ({
+  run,
+  abort: new AbortController(),
+  parked: undefined,
+  decided: false,
+  asked: new Set(),
+})
 
 const parkNow = (attempt: Attempt, park: Park): Park => {
   attempt.parked ??= park
@@ -35,16 +44,31 @@ const parkNow = (attempt: Attempt, park: Park): Park => {
 const settle = async (attempt: Attempt, requests: Requests, payment: Payment): Promise<SettleAnswer> => {
   const { reference, payee, amount, currency, channel, memo } = payment
   const { agent, attempt: id } = attempt.run
-  const params = { agent, attempt: id, reference, payee, amount, currency, ...(channel === undefined ? {} : { channel }), ...(memo === undefined ? {} : { memo }) }
-  const answer = await requests.ask('settle', params, attempt.abort.signal) as SettleAnswer
+  const params = {
+    agent,
+    attempt: id,
+    reference,
+    payee,
+    amount,
+    currency,
+    ...(channel === undefined ? {} : { channel }),
+    ...(memo === undefined ? {} : { memo }),
+  }
+  const answer = (await requests.ask('settle', params, attempt.abort.signal)) as SettleAnswer
   if (answer.state === 'unknown') {
-    throw parkNow(attempt, new Park('approval', undefined, `settlement ${answer.settlement} of ${reference} waits for a person: ${answer.reason ?? 'its outcome is unknown'}`))
+    const why = answer.reason ?? 'its outcome is unknown'
+    const message = `settlement ${answer.settlement} of ${reference} waits for a person: ${why}`
+    throw parkNow(attempt, new Park('approval', undefined, message))
   }
   return answer
 }
 
 /** The context of one attempt: the agent's own, and what belongs to the task. */
-export const contextOf = (attempt: Attempt, agent: AgentContext, tools: { readonly requests: Requests; readonly progress: (text: string) => void }): Context => {
+export const contextOf = (
+  attempt: Attempt,
+  agent: AgentContext,
+  tools: { readonly requests: Requests; readonly progress: (text: string) => void },
+): Context => {
   const { task, type, number, deadline, key } = attempt.run
   return {
     ...agent,
@@ -53,14 +77,20 @@ export const contextOf = (attempt: Attempt, agent: AgentContext, tools: { readon
     settle: (payment) => {
       const asked = settle(attempt, tools.requests, payment)
       attempt.asked.add(asked)
-      const over = (): void => { attempt.asked.delete(asked) }
+      const over = (): void => {
+        attempt.asked.delete(asked)
+      }
       asked.then(over, over)
       // A promise of its own for the task: a rejection that the task never looks at must stay visible as a stray one.
       return asked.then((answer) => answer)
     },
     progress: tools.progress,
-    park: (reason, untilMs) => { throw parkNow(attempt, new Park(reason, untilMs, `parked: ${reason}`)) },
-    fail: (message, options) => { throw new TaskFailure(message, options) },
+    park: (reason, untilMs) => {
+      throw parkNow(attempt, new Park(reason, untilMs, `parked: ${reason}`))
+    },
+    fail: (message, options) => {
+      throw new TaskFailure(message, options)
+    },
   }
 }
 
@@ -70,34 +100,55 @@ const payloadOf = async (parse: Schema<never> | ((payload: unknown) => never), p
   if (typeof parse === 'function') return parse(payload)
   const judged = await parse['~standard'].validate(payload)
   if (judged.issues === undefined) return judged.value
-  throw new Error(judged.issues.slice(0, 10).map((issue) => issue.message).join('; '))
+  throw new Error(
+    judged.issues
+      .slice(0, 10)
+      .map((issue) => issue.message)
+      .join('; '),
+  )
 }
 
 const resultEnding = (result: unknown): Ending => {
   let text: string | undefined
-  try { text = JSON.stringify(result) as string | undefined } catch (error) {
+  try {
+    text = JSON.stringify(result) as string | undefined
+  } catch (error) {
     return fail(new TaskFailure('the result has no JSON form', { cause: error }), 'permanent')
   }
   if (text === undefined) return { method: 'done', params: {} }
   const bytes = Buffer.byteLength(text)
   if (bytes <= bounds.frameBytes - envelopeBytes) return { method: 'done', params: { result } }
-  return fail(new TaskFailure(`the result has ${bytes} bytes, at most ${bounds.frameBytes - envelopeBytes} are taken`, { code: 'too-large' }), 'permanent')
+  return fail(
+    new TaskFailure(`the result has ${bytes} bytes, at most ${bounds.frameBytes - envelopeBytes} are taken`, {
+      code: 'too-large',
+    }),
+    'permanent',
+  )
 }
 
 /** Runs the task to its ending; never rejects. */
 export const decide = async (definition: Agent, attempt: Attempt, ctx: Context): Promise<Ending> => {
   const { type, payload } = attempt.run
   if (!Object.hasOwn(definition.tasks, type)) {
-    return fail(new TaskFailure(`this agent has no task ${JSON.stringify(type)}`, { code: 'unknown-task-type' }), 'permanent')
+    return fail(
+      new TaskFailure(`this agent has no task ${JSON.stringify(type)}`, { code: 'unknown-task-type' }),
+      'permanent',
+    )
   }
   const task = definition.tasks[type] as Task<never>
   let read = payload as never
-  try { if (typeof task !== 'function') read = await payloadOf(task.parse, payload) } catch (error) {
+  try {
+    if (typeof task !== 'function') read = await payloadOf(task.parse, payload)
+  } catch (error) {
     return fail(new TaskFailure(`payload: ${reportOf(error).message}`, { code: 'invalid', cause: error }), 'permanent')
   }
   let thrown: { readonly error: unknown } | undefined
   let result: unknown
-  try { result = await (typeof task === 'function' ? task : task.run)(ctx, read) } catch (error) { thrown = { error } }
+  try {
+    result = await (typeof task === 'function' ? task : task.run)(ctx, read)
+  } catch (error) {
+    thrown = { error }
+  }
   // A payment under way that the task never waited for decides with it.
   const late = (await Promise.allSettled(attempt.asked)).find((one) => one.status === 'rejected')
   if (attempt.parked !== undefined) {

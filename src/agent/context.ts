@@ -4,7 +4,12 @@ import type { Settle, SettleAnswer } from '../wire/wire.ts'
 
 type Say = (message: string, fields?: Readonly<Record<string, unknown>>) => void
 /** Lines of the agent's log, each at most 16 KiB. Dropped, and counted, beyond 20 a second and agent (burst 100). */
-export interface Logger { readonly debug: Say; readonly info: Say; readonly warn: Say; readonly error: Say }
+export interface Logger {
+  readonly debug: Say
+  readonly info: Say
+  readonly warn: Say
+  readonly error: Say
+}
 
 export interface FetchInit {
   readonly method?: string
@@ -72,13 +77,17 @@ export interface FailOptions {
 export interface Context extends AgentContext {
   readonly task: TaskFacts
   /**
-   * Pays once per reference, however often it is asked; resolves when the settlement has ended. When its outcome is unknown and a person
-   * has to find out, this throws and the attempt parks with reason `approval`, whether or not the task catches it.
+   * Pays once per reference, however often it is asked; resolves when the settlement has ended. When its outcome is
+   * unknown and a person has to find out, this throws and the attempt parks with reason `approval`, whether or not
+   * the task catches it.
    */
   settle(payment: Payment): Promise<SettleAnswer>
   /** Says how far the work is; evidence that it progresses. */
   progress(text: string): void
-  /** Ends the attempt: the task waits for `reason`, until `untilMs` (wall) when given. Catching what it throws changes nothing. */
+  /**
+   * Ends the attempt: the task waits for `reason`, until `untilMs` (wall) when given. Catching what it throws changes
+   * nothing.
+   */
   park(reason: WaitReason, untilMs?: number): never
   /** Ends the attempt as failed. */
   fail(message: string, options?: FailOptions): never

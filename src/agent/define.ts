@@ -1,4 +1,7 @@
-/** How an agent is written: a table of tasks, each a function. Only a marked value is run, so that a stray export never is. */
+/**
+ * How an agent is written: a table of tasks, each a function. Only a marked value is run, so that a stray export
+ * never is.
+ */
 import type { AgentContext, Context } from './context.ts'
 
 /** What a Standard Schema (zod, valibot, arktype …) offers, as far as it is used here. */
@@ -34,13 +37,18 @@ export interface Agent {
   readonly stop?: (ctx: AgentContext) => unknown
 }
 
-/** `export default defineAgent({ tasks: { settle: async (ctx, payload: Payout) => … } })`: what the task returns is its result (JSON). */
-export const defineAgent = <const Payloads extends Readonly<Record<string, unknown>>>(definition: AgentDefinition<Payloads>): Agent =>
-  Object.freeze({ ...definition, [mark]: true }) as unknown as Agent
+/**
+ * `export default defineAgent({ tasks: { settle: async (ctx, payload: Payout) => … } })`: what the task returns is
+ * its result (JSON).
+ */
+export const defineAgent = <const Payloads extends Readonly<Record<string, unknown>>>(
+  definition: AgentDefinition<Payloads>,
+): Agent => Object.freeze({ ...definition, [mark]: true }) as unknown as Agent
 
 /** The agent that a module exports as default (or as `agent`). @throws when there is none, saying what was found. */
 export const agentOf = (module: Readonly<Record<string, unknown>>, path: string): Agent => {
   const found = module['default'] ?? module['agent']
   if (typeof found === 'object' && found !== null && mark in found) return found as unknown as Agent
-  throw new Error(`${path} must export defineAgent({...}) as default; its default export is ${found === null ? 'null' : typeof found}`)
+  const what = found === null ? 'null' : typeof found
+  throw new Error(`${path} must export defineAgent({...}) as default; its default export is ${what}`)
 }

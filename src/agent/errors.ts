@@ -33,12 +33,18 @@ export class TaskFailure extends Error {
 
 /** A thrown value may be hostile: a getter that throws must not take the report with it. */
 const read = (thrown: object, name: string): unknown => {
-  try { return (thrown as Readonly<Record<string, unknown>>)[name] } catch { return undefined }
+  try {
+    return (thrown as Readonly<Record<string, unknown>>)[name]
+  } catch {
+    return undefined
+  }
 }
 
 /** Words that the wire takes as they are; anything else is left out rather than have the whole report refused. */
-const shortText = (value: unknown): string | undefined => (typeof value === 'string' && /^[ -~]{1,200}$/.test(value) ? value : undefined)
-const finite = (value: unknown): number | undefined => (typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : undefined)
+const shortText = (value: unknown): string | undefined =>
+  typeof value === 'string' && /^[ -~]{1,200}$/.test(value) ? value : undefined
+const finite = (value: unknown): number | undefined =>
+  typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : undefined
 
 const causes = (thrown: object): string => {
   let text = ''
@@ -50,10 +56,17 @@ const causes = (thrown: object): string => {
   return text
 }
 
-/** Anything thrown as a bounded report. `kind`, `code`, `status` and `retryAfterMs` are taken from the thrown thing where they fit. */
+/**
+ * Anything thrown as a bounded report. `kind`, `code`, `status` and `retryAfterMs` are taken from the thrown thing
+ * where they fit.
+ */
 export const reportOf = (thrown: unknown, kind?: string): ErrorReport => {
   if (typeof thrown !== 'object' || thrown === null) {
-    return { name: 'Error', message: cutBytes(`${typeof thrown} was thrown: ${String(thrown)}`, 4_096), ...(kind === undefined ? {} : { kind }) }
+    return {
+      name: 'Error',
+      message: cutBytes(`${typeof thrown} was thrown: ${String(thrown)}`, 4_096),
+      ...(kind === undefined ? {} : { kind }),
+    }
   }
   const stack = read(thrown, 'stack')
   const status = read(thrown, 'status')
@@ -66,7 +79,9 @@ export const reportOf = (thrown: unknown, kind?: string): ErrorReport => {
     message: cutBytes(typeof message === 'string' ? message : 'an object without a message was thrown', 4_096),
     ...(typeof stack === 'string' ? { stack: cutBytes(stack + causes(thrown), bounds.stackBytes) } : {}),
     ...(code === undefined ? {} : { code }),
-    ...(Number.isInteger(status) && (status as number) >= 100 && (status as number) <= 999 ? { status: status as number } : {}),
+    ...(Number.isInteger(status) && (status as number) >= 100 && (status as number) <= 999
+      ? { status: status as number }
+      : {}),
     ...(named === undefined ? {} : { kind: named }),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   }

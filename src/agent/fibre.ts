@@ -1,6 +1,6 @@
 /**
- * One agent in this process, from its seat to its end. It has at most one attempt in hand; what its old self still does after the end is
- * no longer heard.
+ * One agent in this process, from its seat to its end. It has at most one attempt in hand; what its old self still
+ * does after the end is no longer heard.
  *
  *   seat ─▶ starting ─ start() ─▶ live ⇄ an attempt in hand      live, starting ─ stray error ─▶ broken (= gone, told)
  *                                  └─ unseat, drain ─▶ leaving ─ stop() ─▶ gone
@@ -10,8 +10,8 @@ import { contextOf, decide, newAttempt, type Attempt, type Ending } from './atte
 import type { AgentContext } from './context.ts'
 import type { Agent } from './define.ts'
 import { reportOf, TaskFailure } from './errors.ts'
-import type { HostPorts } from './host.ts'
 import type { Pace } from './pace.ts'
+import type { HostPorts } from './ports.ts'
 import type { Requests } from './requests.ts'
 
 export interface FibreTools {
@@ -39,7 +39,7 @@ export class Fibre {
   readonly #life = new AbortController()
   readonly #context: AgentContext
   #state: 'starting' | 'live' | 'leaving' | 'gone' = 'starting'
-  /** Given while `start` was still running. */
+  /** The next work: given while `start` was running, or while the last ending was being told. */
   #held: Run | undefined
   #attempt: Attempt | undefined
 
@@ -50,15 +50,26 @@ export class Fibre {
     this.#context = this.#makeContext()
   }
 
-  get live(): boolean { return this.#state === 'live' }
-  get gone(): boolean { return this.#state === 'gone' }
-  /** The attempt in hand, begun or not. */
-  get inHand(): string | undefined { return (this.#attempt?.run ?? this.#held)?.attempt }
+  get live(): boolean {
+    return this.#state === 'live'
+  }
+  get gone(): boolean {
+    return this.#state === 'gone'
+  }
+  /** Attempts in hand: at most one that runs or is being told, and the next. */
+  get inHand(): readonly string[] {
+    return [this.#attempt?.run, this.#held].flatMap((run) => (run === undefined ? [] : [run.attempt]))
+  }
 
   start(): void {
     const { start } = this.#tools.definition
-    if (start === undefined) { this.#state = 'live'; return }
-    const begin = async (): Promise<void> => { await start(this.#context) }
+    if (start === undefined) {
+      this.#state = 'live'
+      return
+    }
+    const begin = async (): Promise<void> => {
+      await start(this.#context)
+    }
     const live = (): void => {
       if (this.#state !== 'starting') return
       this.#state = 'live'
@@ -67,29 +78,37 @@ export class Fibre {
     this.#within(begin).then(live, (error: unknown) => this.broken(error))
   }
 
-  /** Takes work; what it cannot take fails as `transient` and says why. */
+  /**
+   * Takes work; what it cannot take fails as `transient` and says why. Work may come in the same breath as the answer
+   * to the last ending, before that answer has taken effect here: then it is next.
+   */
   run(run: Run): void {
-    if (this.inHand === run.attempt) return
-    if (this.inHand !== undefined) return this.refuse(run, `${this.agent} still has ${this.inHand} in hand`, 'conflict')
-    if (this.#state === 'starting') this.#held = run
-    else if (this.#state === 'live') this.#perform(run)
-    else this.refuse(run, `${this.agent} is leaving`, 'overloaded')
+    if (this.inHand.includes(run.attempt)) return
+    if (this.#state === 'leaving' || this.#state === 'gone') this.refuse(run, `${this.agent} is leaving`, 'overloaded')
+    else if (this.#state === 'live' && this.#attempt === undefined) this.#perform(run)
+    else if (this.#held === undefined && this.#attempt?.decided !== false) this.#held = run
+    else this.refuse(run, `${this.agent} still has ${this.inHand.join(' and ')} in hand`, 'conflict')
   }
 
   refuse(run: Run, message: string, code: string): void {
-    const error = reportOf(new TaskFailure(message, { kind: 'transient', code }))
-    void this.#tell(run.attempt, { method: 'fail', params: { error } }, () => true)
+    this.#fail(run, new TaskFailure(message, { kind: 'transient', code }))
   }
 
-  cancel(attempt: string, reason: string): void {
-    if (this.#attempt?.run.attempt === attempt) this.#attempt.abort.abort(new TaskFailure(reason, { kind: 'interrupted' }))
+  cancel(attempt: string, why: string): void {
+    const reason = new TaskFailure(why, { kind: 'interrupted' })
+    if (this.#attempt?.run.attempt === attempt) this.#attempt.abort.abort(reason)
+    if (this.#held?.attempt !== attempt) return
+    this.#fail(this.#held, reason)
+    this.#held = undefined
+    this.#tools.free()
   }
 
-  /** An error that no promise of an attempt carries: the attempt in hand fails with it, and the agent lives no more. */
+  /** An error that no promise of an attempt carries: the work in hand fails with it, and the agent lives no more. */
   broken(error: unknown): void {
     if (this.gone) return
+    if (this.#attempt?.decided === false) this.#fail(this.#attempt.run, error)
+    if (this.#held !== undefined) this.#fail(this.#held, error)
     const report = reportOf(error)
-    if (this.inHand !== undefined) void this.#tell(this.inHand, { method: 'fail', params: { error: report } }, () => true)
     this.#notify('agent.broken', { error: report })
     this.end(`${this.agent} is broken: ${report.message}`)
   }
@@ -100,9 +119,15 @@ export class Fibre {
     this.#state = 'leaving'
     this.#drop(why)
     const { definition, ports } = this.#tools
-    const stop = this.#within(async () => { await definition.stop?.(this.#context) })
-      .catch((error: unknown) => this.log('error', `stop failed: ${reportOf(error).message}`))
-    await Promise.race([stop, new Promise<void>((resolve) => { ports.clock.timer(stopWithinMs, resolve) })])
+    const stop = this.#within(async () => {
+      await definition.stop?.(this.#context)
+    }).catch((error: unknown) => this.log('error', `stop failed: ${reportOf(error).message}`))
+    await Promise.race([
+      stop,
+      new Promise<void>((resolve) => {
+        ports.clock.timer(stopWithinMs, resolve)
+      }),
+    ])
     this.end(why)
   }
 
@@ -114,8 +139,13 @@ export class Fibre {
 
   log(level: Log['level'], message: unknown, fields?: Readonly<Record<string, unknown>>): void {
     let written: string | undefined
-    try { written = fields === undefined ? undefined : JSON.stringify(fields) } catch { written = '{"cut":"fields without a JSON form"}' }
-    if (written !== undefined && written.length > bounds.logLineBytes) written = `{"cut":"${written.length} characters of fields left out"}`
+    try {
+      written = fields === undefined ? undefined : JSON.stringify(fields)
+    } catch {
+      written = '{"cut":"fields without a JSON form"}'
+    }
+    if (written !== undefined && written.length > bounds.logLineBytes)
+      written = `{"cut":"${written.length} characters of fields left out"}`
     const more = written === undefined ? {} : { fields: JSON.parse(written) as object }
     this.#unasked('log', { level, message: cutBytes(String(message), bounds.logLineBytes), ...more })
   }
@@ -127,35 +157,41 @@ export class Fibre {
     const { definition, requests } = this.#tools
     const progress = (text: string): void => this.#unasked('beat', { progress: cutBytes(String(text), 1_000) })
     const ctx = contextOf(attempt, this.#context, { requests, progress })
-    const over = async (): Promise<void> => {
-      const ending = await this.#within(() => decide(definition, attempt, ctx))
-      await this.#tell(run.attempt, ending, () => this.#attempt === attempt)
+    void this.#within(() => decide(definition, attempt, ctx)).then((ending) => {
       if (this.#attempt !== attempt) return
-      this.#attempt = undefined
-      this.#tools.free()
-    }
-    void over()
+      attempt.decided = true
+      this.#tell(run.attempt, ending, () => this.#over(attempt))
+    })
+  }
+
+  /** The sitter has taken the ending. */
+  #over(attempt: Attempt): void {
+    if (this.#attempt !== attempt) return
+    this.#attempt = undefined
+    if (this.#held === undefined) this.#tools.free()
+    else this.#perform(this.#held)
+  }
+
+  #fail(run: Run, error: unknown): void {
+    this.#tell(run.attempt, { method: 'fail', params: { error: reportOf(error) } }, () => {})
   }
 
   /** Tells an ending until the sitter has taken it, or has said that it is not ours to tell. */
-  async #tell(attempt: string, ending: Ending, wanted: () => boolean): Promise<void> {
+  #tell(attempt: string, ending: Ending, over: () => void, delayMs = firstRetryMs): void {
     const { requests, ports } = this.#tools
-    for (let delayMs = firstRetryMs; wanted(); delayMs = Math.min(delayMs * 2, longestRetryMs)) {
-      try {
-        await requests.ask(ending.method, { agent: this.agent, attempt, ...ending.params })
-        return
-      } catch (error) {
-        const { kind, code, retryAfterMs, message } = error as TaskFailure
-        if (kind === 'transient' || kind === 'unknown' || retryAfterMs !== undefined) {
-          const waitMs = Math.max(delayMs, retryAfterMs ?? 0)
-          await new Promise<void>((resolve) => { ports.clock.timer(waitMs, resolve) })
-        } else if (ending.method === 'fail' || disowned.has(code)) {
-          return this.log('warn', `the sitter did not take ${ending.method} of ${attempt}: ${message}`)
-        } else {
-          return this.#tell(attempt, { method: 'fail', params: { error: reportOf(error, 'permanent') } }, wanted)
-        }
+    requests.put(ending.method, { agent: this.agent, attempt, ...ending.params }, (error) => {
+      if (error === undefined) return over()
+      const { kind, code, retryAfterMs, message } = error
+      if (kind === 'transient' || kind === 'unknown' || retryAfterMs !== undefined) {
+        const nextMs = Math.min(delayMs * 2, longestRetryMs)
+        ports.clock.timer(Math.max(delayMs, retryAfterMs ?? 0), () => this.#tell(attempt, ending, over, nextMs))
+      } else if (ending.method === 'fail' || disowned.has(code)) {
+        this.log('warn', `the sitter did not take ${ending.method} of ${attempt}: ${message}`)
+        over()
+      } else {
+        this.#tell(attempt, { method: 'fail', params: { error: reportOf(error, 'permanent') } }, over)
       }
-    }
+    })
   }
 
   #drop(why: string): void {
@@ -166,7 +202,9 @@ export class Fibre {
     this.#tools.free()
   }
 
-  #within<Value>(work: () => Value): Value { return this.#tools.ports.within(this, work) }
+  #within<Value>(work: () => Value): Value {
+    return this.#tools.ports.within(this, work)
+  }
 
   #notify(method: string, params: object): void {
     this.#tools.ports.send({ jsonrpc: '2.0', method, params: { agent: this.agent, ...params } })
@@ -177,19 +215,24 @@ export class Fibre {
     if (this.gone || ports.pendingBytes() > mostPendingBytes) return
     const { admitted, dropped } = pace.admit(ports.clock.monoMs())
     if (!admitted) return
-    if (dropped > 0) this.#notify('log', { level: 'warn', message: `${dropped} log lines or beats were dropped: too many at once` })
+    if (dropped > 0)
+      this.#notify('log', { level: 'warn', message: `${dropped} log lines or beats were dropped: too many at once` })
     this.#notify(method, params)
   }
 
   #makeContext(): AgentContext {
-    const say = (level: Log['level']) => (message: string, fields?: Readonly<Record<string, unknown>>): void => this.log(level, message, fields)
+    const say =
+      (level: Log['level']) =>
+      (message: string, fields?: Readonly<Record<string, unknown>>): void =>
+        this.log(level, message, fields)
     const signalNow = (): AbortSignal => this.#attempt?.abort.signal ?? this.#life.signal
     return {
       agent: this.agent,
       config: this.seat.config,
       signal: this.#life.signal,
       log: { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') },
-      fetch: (upstream, path, init = {}) => this.#tools.ports.fetch({ agent: this.agent, upstream, path, init, signal: signalNow() }),
+      fetch: (upstream, path, init = {}) =>
+        this.#tools.ports.fetch({ agent: this.agent, upstream, path, init, signal: signalNow() }),
     }
   }
 }

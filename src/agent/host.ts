@@ -1,26 +1,28 @@
 /**
- * The agents of one process and their talk with the sitter: seats come and go, runs become attempts, a challenge is answered from this
- * process's own loop with the agents that live in it now. Free of I/O: socket, clock and gate are given by the process.
+ * The agents of one process and their talk with the sitter: seats come and go, runs become attempts, a challenge is
+ * answered from this process's own loop with the agents that live in it now. Free of I/O: socket, clock and gate are
+ * given by the process.
  */
-import type { Clock } from '../std/std.ts'
-import { protocolVersion, type CancelRun, type Drain, type Hello, type Log, type Ping, type Pong, type Run, type Seat, type SeatChange, type Unseat, type Welcome } from '../wire/wire.ts'
-import type { UpstreamFetch } from './context.ts'
+import {
+  protocolVersion,
+  type CancelRun,
+  type Drain,
+  type Hello,
+  type Log,
+  type Ping,
+  type Pong,
+  type Run,
+  type Seat,
+  type SeatChange,
+  type Unseat,
+  type Welcome,
+} from '../wire/wire.ts'
 import { agentOf, type Agent } from './define.ts'
 import { Park } from './errors.ts'
 import { Fibre } from './fibre.ts'
 import { paces, type Pace } from './pace.ts'
+import type { HostPorts } from './ports.ts'
 import { requestTable, type Requests } from './requests.ts'
-
-export interface HostPorts {
-  readonly clock: Pick<Clock, 'monoMs' | 'timer'>
-  /** One frame to the sitter; the process writes those of one turn together. */
-  readonly send: (frame: object) => void
-  /** Bytes that the sitter has not taken yet. */
-  readonly pendingBytes: () => number
-  readonly fetch: UpstreamFetch
-  /** Runs code in the name of `owner`, so that its stray errors and prints can be handed back with it. */
-  readonly within: <Value>(owner: object, work: () => Value) => Value
-}
 
 /** The part of a host that its process sees. `owner` is what `within` was given, or undefined. */
 export interface AgentHost {
@@ -70,8 +72,7 @@ class Host implements AgentHost {
     if (typeof method !== 'string') {
       if (frame['id'] === helloId) this.#welcome(frame)
       else this.#requests.answered(frame)
-    }
-    else if (frame['id'] === undefined) this.#notified(method, frame['params'])
+    } else if (frame['id'] === undefined) this.#notified(method, frame['params'])
     else this.#asked(frame['id'], method, frame['params'])
   }
 
@@ -149,7 +150,9 @@ class Host implements AgentHost {
   }
 
   #asked(id: unknown, method: string, params: unknown): void {
-    const answer = (result: object): void => { this.#ports.send({ jsonrpc: '2.0', id, result }) }
+    const answer = (result: object): void => {
+      this.#ports.send({ jsonrpc: '2.0', id, result })
+    }
     if (method === 'ping') answer(this.#pong((params as Ping).nonce))
     else if (method === 'drain') void this.#drain((params as Drain).withinMs).then(answer)
     else {
@@ -159,12 +162,15 @@ class Host implements AgentHost {
   }
 
   #pong(nonce: string): Pong {
-    const agents = [...this.#fibres.values()].filter((fibre) => fibre.live).map((fibre) => fibre.agent).toSorted()
+    const agents = [...this.#fibres.values()]
+      .filter((fibre) => fibre.live)
+      .map((fibre) => fibre.agent)
+      .toSorted()
     return { nonce, agents, open: this.#open() }
   }
 
   #open(): Pong['open'] {
-    return [...this.#fibres.values()].flatMap(({ agent, inHand }) => (inHand === undefined ? [] : [{ agent, attempt: inHand }]))
+    return [...this.#fibres.values()].flatMap(({ agent, inHand }) => inHand.map((attempt) => ({ agent, attempt })))
   }
 
   /** No new work; waits for the attempts in hand, then gives up what is left and lets every agent leave. */
@@ -187,4 +193,5 @@ class Host implements AgentHost {
 }
 
 /** Makes the host of a module's agents. @throws when the module exports no agent. */
-export const agentHost = (module: Params, path: string, ports: HostPorts): AgentHost => new Host(agentOf(module, path), ports)
+export const agentHost = (module: Params, path: string, ports: HostPorts): AgentHost =>
+  new Host(agentOf(module, path), ports)

@@ -1,20 +1,34 @@
-/** Requests from this process to the sitter, matched with their answers. Bounded: at the bound a request rejects at once. */
+/**
+ * Requests from this process to the sitter, matched with their answers. Bounded: at the bound a request rejects at
+ * once.
+ */
 import { TaskFailure } from './errors.ts'
 
 /** 100 agents with 100 payments each in flight; more is a loop that forgot to wait. */
 const mostInFlight = 10_000
 
+/** What the sitter said: `error` undefined = it took the request. */
+export type Taken = (error: TaskFailure | undefined, result: unknown) => void
+
 export interface Requests {
-  /** Resolves with the result; rejects with a TaskFailure that carries the sitter's code and kind, or with the signal's reason. */
-  ask(method: string, params: unknown, signal?: AbortSignal): Promise<unknown>
+  /**
+   * Sends a request; `taken` is called once, at once when the answer comes in, so that the next line finds its
+   * effect.
+   */
+  put(method: string, params: unknown, taken: Taken): () => void
+  /**
+   * As put, for a task: rejects with a TaskFailure that has the sitter's code and kind, or with the signal's reason.
+   */
+  ask(method: string, params: unknown, signal: AbortSignal): Promise<unknown>
   /** Takes an answer frame; answers to nothing (any more) are ignored. */
   answered(frame: Readonly<Record<string, unknown>>): void
 }
 
-interface Waiting { readonly resolve: (result: unknown) => void; readonly reject: (error: Error) => void }
-
 const asError = (value: unknown): TaskFailure => {
-  const error = (typeof value === 'object' && value !== null ? value : {}) as { message?: unknown; data?: { code?: unknown; kind?: unknown; retryAfterMs?: unknown } }
+  const error = (typeof value === 'object' && value !== null ? value : {}) as {
+    message?: unknown
+    data?: { code?: unknown; kind?: unknown; retryAfterMs?: unknown }
+  }
   const { code, kind, retryAfterMs } = error.data ?? {}
   return new TaskFailure(typeof error.message === 'string' ? error.message : 'the sitter refused without saying why', {
     ...(typeof code === 'string' ? { code } : {}),
@@ -24,26 +38,42 @@ const asError = (value: unknown): TaskFailure => {
 }
 
 export const requestTable = (send: (frame: object) => void): Requests => {
-  const waiting = new Map<number, Waiting>()
+  const waiting = new Map<number, Taken>()
   let last = 0
+  const put: Requests['put'] = (method, params, taken) => {
+    if (waiting.size >= mostInFlight) {
+      const message = `${mostInFlight} requests wait for the sitter already`
+      taken(new TaskFailure(message, { code: 'overloaded', kind: 'transient' }), undefined)
+      return () => {}
+    }
+    const id = (last += 1)
+    waiting.set(id, taken)
+    send({ jsonrpc: '2.0', id, method, params })
+    return () => void waiting.delete(id)
+  }
   return {
-    ask: (method, params, signal) => new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason as Error)
-      if (waiting.size >= mostInFlight) {
-        return reject(new TaskFailure(`${mostInFlight} requests wait for the sitter already`, { code: 'overloaded', kind: 'transient' }))
-      }
-      const id = (last += 1)
-      const stop = (): void => { waiting.delete(id); reject(signal!.reason as Error) }
-      const over = (): void => { waiting.delete(id); signal?.removeEventListener('abort', stop) }
-      signal?.addEventListener('abort', stop, { once: true })
-      waiting.set(id, { resolve: (result) => { over(); resolve(result) }, reject: (error) => { over(); reject(error) } })
-      send({ jsonrpc: '2.0', id, method, params })
-    }),
+    put,
+    ask: (method, params, signal) =>
+      new Promise((resolve, reject) => {
+        if (signal.aborted) return reject(signal.reason as Error)
+        const stop = (): void => {
+          forget()
+          reject(signal.reason as Error)
+        }
+        signal.addEventListener('abort', stop, { once: true })
+        const forget = put(method, params, (error, result) => {
+          signal.removeEventListener('abort', stop)
+          if (error === undefined) resolve(result)
+          else reject(error)
+        })
+      }),
     answered: (frame) => {
-      const found = typeof frame['id'] === 'number' ? waiting.get(frame['id']) : undefined
-      if (found === undefined) return
-      if (frame['error'] === undefined) found.resolve(frame['result'])
-      else found.reject(asError(frame['error']))
+      const id = frame['id']
+      const taken = typeof id === 'number' ? waiting.get(id) : undefined
+      if (taken === undefined) return
+      waiting.delete(id as number)
+      if (frame['error'] === undefined) taken(undefined, frame['result'])
+      else taken(asError(frame['error']), undefined)
     },
   }
 }

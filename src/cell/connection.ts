@@ -1,6 +1,6 @@
 /**
- * The sitter's end of one connection from a cell. Whatever comes in is hostile until read: size, depth and rate are bounded, what is
- * refused is answered with a JSON-RPC error and told, and a sender that goes on is cut off.
+ * The sitter's end of one connection from a cell. Whatever comes in is hostile until read: size, depth and rate are
+ * bounded, what is refused is answered with a JSON-RPC error and told, and a sender that goes on is cut off.
  */
 import { asFailure, failure, type Clock, type Code, type Link } from '../std/std.ts'
 import { bounds, lineReader, type ErrorAnswer, type Frame } from '../wire/wire.ts'
@@ -29,11 +29,21 @@ const numbers: Readonly<Record<string, number>> = { 'frame-invalid': -32600, 'un
 export const errorAnswer = (id: number | string | null, thrown: unknown): ErrorAnswer => {
   const error = asFailure(thrown)
   const retry = error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }
-  return { jsonrpc: '2.0', id, error: { code: numbers[error.code] ?? -32000, message: error.message, data: { code: error.code, kind: error.kind, ...retry } } }
+  return {
+    jsonrpc: '2.0',
+    id,
+    error: {
+      code: numbers[error.code] ?? -32000,
+      message: error.message,
+      data: { code: error.code, kind: error.kind, ...retry },
+    },
+  }
 }
 
 const idOf = (value: unknown): number | string | undefined =>
-  (typeof value === 'number' && Number.isFinite(value)) || (typeof value === 'string' && value.length <= 200) ? value : undefined
+  (typeof value === 'number' && Number.isFinite(value)) || (typeof value === 'string' && value.length <= 200)
+    ? value
+    : undefined
 
 export class Connection {
   readonly asks: Asks
@@ -58,13 +68,24 @@ export class Connection {
       refused: (code, detail) => this.#refuse(null, code, detail),
     })
     // What still lies in the buffer of a link that was cut is not read.
-    link.onData((chunk) => { if (!this.#over) read(chunk) })
-    link.onClose((cause) => this.#end(cause === undefined ? 'the cell closed its connection' : `the connection broke: ${cause.message}`, false))
+    link.onData((chunk) => {
+      if (!this.#over) read(chunk)
+    })
+    link.onClose((cause) =>
+      this.#end(
+        cause === undefined ? 'the cell closed its connection' : `the connection broke: ${cause.message}`,
+        false,
+      ),
+    )
   }
 
-  get pendingBytes(): number { return this.#link.pendingBytes }
+  get pendingBytes(): number {
+    return this.#link.pendingBytes
+  }
 
-  send(frames: readonly Frame[]): void { for (const frame of frames) this.#out.put(frame) }
+  send(frames: readonly Frame[]): void {
+    for (const frame of frames) this.#out.put(frame)
+  }
 
   cut(why: string): void {
     this.#out.flush()
@@ -91,7 +112,8 @@ export class Connection {
     this.#refused += 1
     this.#answerError(id, code, detail)
     this.#events.refused(code, detail)
-    if (this.#refused >= mostRefused) this.cut(`${mostRefused} of its frames were refused, the last with ${code}: ${detail}`)
+    if (this.#refused >= mostRefused)
+      this.cut(`${mostRefused} of its frames were refused, the last with ${code}: ${detail}`)
   }
 
   #answerError(id: number | string | null, code: Code, detail: string): void {
@@ -117,15 +139,24 @@ export class Connection {
     const method = frame['method']
     const id = idOf(frame['id'])
     if (frame['jsonrpc'] !== '2.0') return this.#refuse(id ?? null, 'frame-invalid', 'jsonrpc: must be "2.0"')
-    if (method === undefined && id !== undefined && ('result' in frame || 'error' in frame)) return this.asks.answered(frame)
-    if (typeof method !== 'string' || method.length > 100) return this.#refuse(id ?? null, 'frame-invalid', 'method: must be text of at most 100 characters')
-    if (id === undefined && frame['id'] !== undefined) return this.#refuse(null, 'frame-invalid', 'id: must be a number or text of at most 200 characters')
+    if (method === undefined && id !== undefined && ('result' in frame || 'error' in frame))
+      return this.asks.answered(frame)
+    if (typeof method !== 'string' || method.length > 100)
+      return this.#refuse(id ?? null, 'frame-invalid', 'method: must be text of at most 100 characters')
+    if (id === undefined && frame['id'] !== undefined)
+      return this.#refuse(null, 'frame-invalid', 'id: must be a number or text of at most 200 characters')
     let answered = id === undefined
     const answer = (reply: Reply): void => {
       if (answered || this.#over) return
       answered = true
-      this.#out.put('error' in reply ? errorAnswer(id!, reply.error) : { jsonrpc: '2.0', id, result: reply.result ?? null })
+      this.#out.put(
+        'error' in reply ? errorAnswer(id!, reply.error) : { jsonrpc: '2.0', id, result: reply.result ?? null },
+      )
     }
-    try { this.#events.frame(method, frame['params'], answer) } catch (error) { answer({ error }) }
+    try {
+      this.#events.frame(method, frame['params'], answer)
+    } catch (error) {
+      answer({ error })
+    }
   }
 }

@@ -1,6 +1,7 @@
 /**
- * How many frames a cell may send: a token bucket of 1,000 a second, burst 5,000. Frames beyond it are dropped; the first of a second,
- * and each 5,000 after it, are a strike; the third strike within a minute of the last one cuts the link.
+ * How many frames a cell may send: a token bucket of 1,000 a second, burst 5,000. Frames beyond it are dropped; the
+ * first of a second, and each 5,000 after it, are a strike; the third strike within a minute of the last one cuts the
+ * link.
  */
 import { bounds } from '../wire/wire.ts'
 
@@ -20,7 +21,10 @@ export const flow = (startMs: number): ((nowMs: number) => FlowVerdict) => {
   return (nowMs) => {
     tokens = Math.min(bounds.frameBurst, tokens + ((nowMs - atMs) * bounds.framesPerSecond) / 1_000)
     atMs = nowMs
-    if (tokens >= 1) { tokens -= 1; return 'taken' }
+    if (tokens >= 1) {
+      tokens -= 1
+      return 'taken'
+    }
     dropped += 1
     if (nowMs - strikeAtMs < strikeEveryMs && dropped < bounds.frameBurst) return 'dropped'
     strikes = nowMs - strikeAtMs > forgetMs ? 1 : strikes + 1

@@ -1,4 +1,7 @@
-/** Gathers the frames of one turn of the loop into one write: a hundred agents that finish together cost one system call. */
+/**
+ * Gathers the frames of one turn of the loop into one write: a hundred agents that finish together cost one system
+ * call.
+ */
 import { toLine } from '../wire/wire.ts'
 
 export interface Outbox {

@@ -1,6 +1,7 @@
 /**
- * Cells of kind `pool`: about a hundred agents of one type in one Node process. The process is the boundary: an agent's endless loop,
- * leak or exit takes its cell-mates along and costs one restart. The sitter's end: directory, socket, process, one connection, one end.
+ * Cells of kind `pool`: about a hundred agents of one type in one Node process. The process is the boundary: an
+ * agent's endless loop, leak or exit takes its cell-mates along and costs one restart. The sitter's end: directory,
+ * socket, process, one connection, one end.
  */
 import { basename, dirname, extname, join } from 'node:path'
 import { failure, type Clock, type Disk, type Net, type Proc } from '../std/std.ts'
@@ -15,8 +16,9 @@ export interface PoolPorts {
   /** The Node program; this process's own by default. */
   readonly node?: string
   /**
-   * Absolute path of a directory for compiled code, shared by all hosts. With it the first host of a module compiles and strips types
-   * once and the others load the outcome: 13 MB and 30 ms less for each (Node 26.10). Without it every host does it for itself.
+   * Absolute path of a directory for compiled code, shared by all hosts. With it the first host of a module compiles
+   * and strips types once and the others load the outcome: 13 MB and 30 ms less for each (Node 26.10). Without it
+   * every host does it for itself.
    */
   readonly codeCache?: string
   /** The time from process to hello, for plans that give none. */
@@ -41,7 +43,11 @@ const argumentsFor = (plan: CellPlan): readonly string[] => [
   hostProgram,
 ]
 
-const environmentFor = (plan: CellPlan, codeCache: string | undefined, first: boolean): Readonly<Record<string, string>> => ({
+const environmentFor = (
+  plan: CellPlan,
+  codeCache: string | undefined,
+  first: boolean,
+): Readonly<Record<string, string>> => ({
   ...plan.env,
   SITTER_SOCKET: plan.sitterSocket,
   SITTER_GATE: plan.gateSocket,
@@ -54,7 +60,8 @@ const environmentFor = (plan: CellPlan, codeCache: string | undefined, first: bo
 const assertPath = (path: string): void => {
   const bytes = Buffer.byteLength(path)
   if (bytes > longestSocketPath) {
-    throw failure('cell-start', `the socket path ${path} has ${bytes} bytes, a Unix socket takes ${longestSocketPath}; use a shorter data directory`)
+    const most = `a Unix socket takes ${longestSocketPath}; use a shorter data directory`
+    throw failure('cell-start', `the socket path ${path} has ${bytes} bytes, ${most}`)
   }
 }
 
@@ -63,7 +70,10 @@ const pathfinders = (): ((module: string) => Promise<(() => void) | undefined>) 
   const ahead = new Map<string, Promise<void>>()
   return async (module) => {
     const before = ahead.get(module)
-    if (before !== undefined) { await before; return undefined }
+    if (before !== undefined) {
+      await before
+      return undefined
+    }
     const { promise, resolve } = Promise.withResolvers<void>()
     ahead.set(module, promise)
     return resolve
@@ -92,7 +102,9 @@ export const poolCells = (ports: PoolPorts): CellKind => {
       cell.begin(child, listening, plan.startWithinMs ?? ports.startWithinMs ?? defaultStartMs)
     } catch (error) {
       await listening.close()
-      throw failure('cell-start', `cell ${plan.id} (${basename(plan.module)}): ${(error as Error).message}`, { cause: error })
+      throw failure('cell-start', `cell ${plan.id} (${basename(plan.module)}): ${(error as Error).message}`, {
+        cause: error,
+      })
     }
     return cell
   }
@@ -104,10 +116,21 @@ export const poolCells = (ports: PoolPorts): CellKind => {
       const led = ledTheWay ?? ((): void => {})
       const watched: CellEvents = {
         ...events,
-        ready: () => { led(); events.ready() },
-        gone: (end) => { led(); events.gone(end) },
+        ready: () => {
+          led()
+          events.ready()
+        },
+        gone: (end) => {
+          led()
+          events.gone(end)
+        },
       }
-      try { return await startOne(plan, watched, ledTheWay !== undefined) } catch (error) { led(); throw error }
+      try {
+        return await startOne(plan, watched, ledTheWay !== undefined)
+      } catch (error) {
+        led()
+        throw error
+      }
     },
   }
 }

@@ -1,4 +1,7 @@
-/** Where agents live: the port that every cell kind fills. A cell is one OS process with one socket; agents are its seats. */
+/**
+ * Where agents live: the port that every cell kind fills. A cell is one OS process with one socket; agents are its
+ * seats.
+ */
 import type { ProcessEnd, ProcessIdentity } from '../std/std.ts'
 import type { Frame, Seat } from '../wire/wire.ts'
 
@@ -8,7 +11,10 @@ export interface CellPlan {
   readonly agentType: string
   /** Absolute path of the agents' module. */
   readonly module: string
-  /** The cell's private directory (made 0700); it holds `sitter.sock` and `gate.sock`, unless the path would be longer than 100 bytes. */
+  /**
+   * The cell's private directory (made 0700); it holds `sitter.sock` and `gate.sock`, unless the path would be longer
+   * than 100 bytes.
+   */
   readonly directory: string
   readonly gateSocket: string
   readonly sitterSocket: string
@@ -31,9 +37,19 @@ export interface CellEnd {
 export interface CellEvents {
   /** The host connected, said hello and was welcomed with its seats. */
   ready(): void
-  /** A request or notification from the cell that is no hello; already within the wire's bounds. `answer` replies to a request. */
-  frame(method: string, params: unknown, answer: (reply: { readonly result: unknown } | { readonly error: unknown }) => void): void
-  /** A frame that was refused (garbage, too large, too deep, flood): the sender has been answered; after too many the link is cut. */
+  /**
+   * A request or notification from the cell that is no hello; already within the wire's bounds. `answer` replies to a
+   * request.
+   */
+  frame(
+    method: string,
+    params: unknown,
+    answer: (reply: { readonly result: unknown } | { readonly error: unknown }) => void,
+  ): void
+  /**
+   * A frame that was refused (garbage, too large, too deep, flood): the sender has been answered; after too many the
+   * link is cut.
+   */
   refused(code: string, detail: string): void
   /** A line that the host printed. */
   line(stream: 'stdout' | 'stderr', text: string): void
@@ -45,7 +61,10 @@ export interface Cell {
   readonly identity: ProcessIdentity
   /** Sends notifications or answers; frames of one turn leave in one write. */
   send(frames: readonly Frame[]): void
-  /** Sends a request and resolves with its result; rejects with Failure `timed-out`, `cell-lost`, or what the cell answered. */
+  /**
+   * Sends a request and resolves with its result; rejects with Failure `timed-out`, `cell-lost`, or what the cell
+   * answered.
+   */
   ask(method: string, params: unknown, withinMs: number): Promise<unknown>
   /** Ends the cell: SIGKILL to the process (and its group); `gone` follows. */
   kill(why: string): void

@@ -1,17 +1,22 @@
 /**
- * What an older sitter left behind: its cells' processes are killed, exactly those (pid and start time), and their directories removed. A
- * stranger that got a recycled pid is never touched.
+ * What an older sitter left behind: its cells' processes are killed, exactly those (pid and start time), and their
+ * directories removed. A stranger that got a recycled pid is never touched.
  */
 import { basename, isAbsolute } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Disk, Proc, ProcessIdentity } from '../std/std.ts'
 
-export interface LeftCell { readonly id: string; readonly identity: ProcessIdentity; readonly directory: string }
+export interface LeftCell {
+  readonly id: string
+  readonly identity: ProcessIdentity
+  readonly directory: string
+}
 
 export interface Swept {
   readonly id: string
   /**
-   * `gone`: nothing was left. `killed`: it lived and is gone now. `stranger`: the pid belongs to another process now, left alone.
+   * `gone`: nothing was left. `killed`: it lived and is gone now. `stranger`: the pid belongs to another process now,
+   * left alone.
    * `still-there`: it was sent SIGKILL and lives (a process in an uninterruptible wait does): its agents may still act.
    */
   readonly process: 'gone' | 'killed' | 'stranger' | 'still-there'
@@ -38,9 +43,10 @@ const endProcess = async (proc: Proc, identity: ProcessIdentity): Promise<Swept[
 
 const removeDirectory = async (disk: Disk, cell: LeftCell): Promise<Pick<Swept, 'directory' | 'why'>> => {
   // Rows are data: a wrong one must not be able to name a directory that no cell had.
-  if (!isAbsolute(cell.directory) || basename(cell.directory) !== cell.id) return { directory: 'kept', why: `${cell.directory} is not the directory of ${cell.id}` }
+  if (!isAbsolute(cell.directory) || basename(cell.directory) !== cell.id)
+    return { directory: 'kept', why: `${cell.directory} is not the directory of ${cell.id}` }
   try {
-    if (!await disk.exists(cell.directory)) return { directory: 'absent', why: null }
+    if (!(await disk.exists(cell.directory))) return { directory: 'absent', why: null }
     await disk.remove(cell.directory)
     return { directory: 'removed', why: null }
   } catch (error) {
@@ -49,11 +55,17 @@ const removeDirectory = async (disk: Disk, cell: LeftCell): Promise<Pick<Swept, 
 }
 
 /** Ends and removes what is left of these cells; one that resists spoils no other. */
-export const sweepCells = (ports: { readonly proc: Proc; readonly disk: Disk }, cells: readonly LeftCell[]): Promise<readonly Swept[]> =>
-  Promise.all(cells.map(async (cell) => {
-    const process = await endProcess(ports.proc, cell.identity)
-    const { directory, why } = process === 'still-there'
-      ? { directory: 'kept' as const, why: `process ${cell.identity.pid} does not end` }
-      : await removeDirectory(ports.disk, cell)
-    return { id: cell.id, process, directory, why }
-  }))
+export const sweepCells = (
+  ports: { readonly proc: Proc; readonly disk: Disk },
+  cells: readonly LeftCell[],
+): Promise<readonly Swept[]> =>
+  Promise.all(
+    cells.map(async (cell) => {
+      const process = await endProcess(ports.proc, cell.identity)
+      const { directory, why } =
+        process === 'still-there'
+          ? { directory: 'kept' as const, why: `process ${cell.identity.pid} does not end` }
+          : await removeDirectory(ports.disk, cell)
+      return { id: cell.id, process, directory, why }
+    }),
+  )

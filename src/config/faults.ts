@@ -34,7 +34,8 @@ export const show = (value: unknown): string => {
   if (typeof value === 'object' && value !== null) return 'an object'
   if (typeof value === 'function') return 'a function'
   // JSON has no form for NaN and the infinities, String has.
-  const text = typeof value === 'string' ? JSON.stringify(value) : String(value)
+  const text =
+    typeof value === 'string' ? JSON.stringify(value) : String(value as number | boolean | bigint | symbol | null)
   return text.length > 60 ? `${text.slice(0, 57)}…${typeof value === 'string' ? '"' : ''}` : text
 }
 

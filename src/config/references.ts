@@ -7,6 +7,7 @@ import { parseRate } from '../std/std.ts'
 import { faultAt, nearest, show, type ConfigFault, type Path } from './faults.ts'
 import { valueAt } from './issues.ts'
 import { covers, parsePattern, parseRoute, type Route } from './route.ts'
+import { readShare, usualOutcome } from './shapes.ts'
 
 const entriesAt = (raw: unknown, path: Path): readonly (readonly [string, unknown])[] => {
   const value = valueAt(raw, path)
@@ -111,22 +112,23 @@ const channelRoutes = (raw: unknown, channel: string): readonly ConfigFault[] =>
 /** One status has one meaning. */
 const outcomes = (raw: unknown, channel: string): readonly ConfigFault[] => {
   const meaning = new Map<string, string>()
-  return ['accepted', 'rejected', 'unknown'].flatMap((list) =>
-    entriesAt(raw, ['channels', channel, 'outcome', list]).flatMap(([, status], index) => {
+  return (['accepted', 'rejected', 'unknown'] as const).flatMap((list) => {
+    const given = valueAt(raw, ['channels', channel, 'outcome', list])
+    return (Array.isArray(given) ? (given as readonly unknown[]) : usualOutcome[list]).flatMap((status, index) => {
       const before = meaning.get(String(status))
       meaning.set(String(status), list)
       const path = ['channels', channel, 'outcome', list, index]
       return before === undefined
         ? []
         : [faultAt(path, show(status), `a status that stands once: it is under ${before} already`)]
-    }),
-  )
+    })
+  })
 }
 
 const rehearsals = (raw: unknown): readonly ConfigFault[] =>
   namesAt(raw, 'rehearsal').flatMap((name) => {
     const shares = entriesAt(raw, ['rehearsal', name, 'faults']).map(([fault, share]) =>
-      typeof share === 'number' && fault !== 'decline' ? share : 0,
+      fault === 'decline' ? 0 : (readShare(share) ?? 0),
     )
     const sum = shares.reduce((total, share) => total + share, 0)
     return [

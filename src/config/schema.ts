@@ -3,7 +3,6 @@
  * What the contract knows and this version cannot do is refused by name (not-yet.ts), never taken and ignored.
  */
 import { z } from 'zod'
-import { modes } from '../model/model.ts'
 import {
   duration,
   header,
@@ -21,6 +20,7 @@ import {
   share,
   size,
   template,
+  usualOutcome,
   whole,
 } from './shapes.ts'
 
@@ -58,7 +58,7 @@ const agent = z.strictObject({
   perCell: whole(1, 1_000, 'agents in one cell').default(100),
   /** `memory` is the heap of one cell. */
   limits: z.strictObject({ memory: size.default(256_000_000) }).prefault({}),
-  overrides: z.record(z.string(), z.strictObject({ mode: z.enum(modes).optional() })).default({}),
+  overrides: z.record(z.string(), z.strictObject({ mode: z.literal('active').optional() })).default({}),
   /** Given to every agent as `ctx.config`; never a secret. */
   config: z.record(z.string(), z.unknown()).default({}),
 })
@@ -121,11 +121,14 @@ const channel = z.strictObject({
   body: z.record(z.string().min(1).max(200), template),
   outcome: z
     .strictObject({
-      accepted: z.array(status).min(1).default([200, 201, 202]),
-      rejected: z.array(status).default([400, 422]),
+      accepted: z
+        .array(status)
+        .min(1)
+        .default([...usualOutcome.accepted]),
+      rejected: z.array(status).default([...usualOutcome.rejected]),
       unknown: z
         .array(z.union([z.literal('5xx'), z.literal('lost'), status], '"5xx", "lost" or an HTTP status'))
-        .default(['5xx', 'lost']),
+        .default([...usualOutcome.unknown]),
     })
     .prefault({}),
   /** How an unknown outcome is found out; without it unknowns wait for a person. */

@@ -51,16 +51,24 @@ export const whole = (low: number, high: number, what: string) =>
       return z.NEVER
     })
 
-/** A share in [0, 1], as a number or as text like "5%". */
+/** A share of 0.05 or "5%" as a number in [0, 1]; undefined when it is none. */
+export const readShare = (given: unknown): number | undefined => {
+  const percent = typeof given === 'string' ? /^([0-9]{1,3}(?:\.[0-9]{1,6})?)%$/.exec(given) : null
+  const value = typeof given === 'number' ? given : percent ? Number(percent[1]) / 100 : Number.NaN
+  return value >= 0 && value <= 1 ? value : undefined
+}
+
 export const share = z
   .union([z.number(), z.string()], 'a share from 0 to 1, or like "5%"')
   .transform((given, context): number => {
-    const percent = typeof given === 'string' ? /^([0-9]{1,3}(?:\.[0-9]{1,6})?)%$/.exec(given) : null
-    const value = typeof given === 'number' ? given : percent ? Number(percent[1]) / 100 : Number.NaN
-    if (value >= 0 && value <= 1) return value
+    const value = readShare(given)
+    if (value !== undefined) return value
     context.addIssue({ code: 'custom', message: 'a share from 0 to 1, or like "5%"' })
     return z.NEVER
   })
+
+/** What statuses mean at most APIs that move money; a channel may say otherwise. */
+export const usualOutcome = { accepted: [200, 201, 202], rejected: [400, 422], unknown: ['5xx', 'lost'] } as const
 
 /** Names become parts of ids, paths and sockets, so they are plain. */
 export const name = text('a name: small letters, digits and hyphens, a letter first, at most 63', (given) =>

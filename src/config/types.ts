@@ -1,4 +1,16 @@
-/** The applied configuration's types are nouns of the model, so that every room can take its part of them as an argument. */
+/**
+ * The applied configuration's types are nouns of the model, so that every room can take its part of them as an
+ * argument.
+ */
 export type {
-  AgentType, Channel, Credential, Rehearsal, RehearsalFault, RestartPolicy, SwarmConfig, TaskType, Upstream, UpstreamLimit,
+  AgentType,
+  Channel,
+  Credential,
+  Rehearsal,
+  RehearsalFault,
+  RestartPolicy,
+  SwarmConfig,
+  TaskType,
+  Upstream,
+  UpstreamLimit,
 } from '../model/model.ts'

@@ -33,7 +33,7 @@ const openCell = (live: Live, group: Group): LiveCell => {
     id, group, directory: `${live.options.directories.cells}/${id}`,
     sitterSocket: socketPath(live, id, 'sitter'), gateSocket: socketPath(live, id, 'gate'),
     launchedMs: clock.monoMs(), startedWallMs: clock.wallMs(), phase: 'starting', cell: null, welcomed: false,
-    recorded: false, gone: false, readyMs: null, progressed: false, agents: new Set(), named: new Map(),
+    recorded: false, gone: false, ended: Promise.withResolvers<void>(), readyMs: null, progressed: false, agents: new Set(), named: new Map(),
     killedFor: null, mark: 0, silentBeats: 0, suspect: false, heardMs: clock.monoMs(), answeredMs: null,
     answeredWallMs: null, answeredAgents: null, askedAgain: null, timers: new Set(), exists: null,
     lines: { windowMs: clock.monoMs(), count: 0, dropped: 0 }, refusedFrames: 0, refusedTold: 0,
@@ -49,6 +49,7 @@ const planOf = (cell: LiveCell): CellPlan => {
     id: cell.id, kind: settings.cell.kind, agentType: settings.name, module: settings.run.module,
     directory: cell.directory, gateSocket: cell.gateSocket, sitterSocket: cell.sitterSocket,
     seats: [...cell.agents].map(seatOf), env: {}, memoryMb: Math.max(1, Math.floor(settings.memoryBytes / 1_000_000)),
+    startWithinMs: settings.startWithinMs,
   }
 }
 
@@ -128,6 +129,7 @@ const gone = (live: Live, cell: LiveCell, end: CellEnd): void => {
   if (cell.recorded) live.record.cell({ kind: 'cell.ended', with: { id: cell.id, cause, detail: cell.killedFor ?? detail, wallMs } })
   if (live.phase === 'open') cellLost(live, cell, end)
   else endQuietly(live, cell)
+  cell.ended.resolve()
   live.waves.done(group)
   provide(live, group)
 }
@@ -146,6 +148,7 @@ const becomeReady = (live: Live, cell: LiveCell): void => {
   if (!cell.welcomed || !cell.recorded || cell.phase !== 'starting') return
   cell.phase = 'ready'
   cell.readyMs = live.options.clock.monoMs()
+  for (const agent of cell.agents) agent.seatedMs = cell.readyMs
   live.waves.done(cell.group)
   notify(live, 'cell.started', 'info', {
     subject: cell.id,
@@ -198,9 +201,11 @@ export const launch = async (live: Live, group: Group): Promise<void> => {
   group.cell = cell
   live.cells.set(cell.id, cell)
   for (const agent of agents) take(live, cell, agent)
-  const { startWithinMs } = group.settings
-  cell.timers.add(live.agenda.after(startWithinMs, () => {
-    if (cell.phase === 'starting') kill(live, cell, `not ready within ${startWithinMs} ms`)
+  // The kind keeps the deadline from process to hello; this one ends what never gets that far, and frees its place in the wave.
+  const longestMs = 3 * group.settings.startWithinMs
+  cell.timers.add(live.agenda.after(longestMs, () => {
+    if (cell.phase === 'starting') kill(live, cell, `not ready within ${longestMs} ms`)
+    live.waves.done(group)
   }))
   try {
     await live.record.flush()

@@ -1,3 +1,5 @@
 /** Front door of the fleet. */
+export type { FleetLine, FleetOptions } from './live.ts'
+export { openFleet } from './open.ts'
 export type * from './port.ts'
 export { readRequest, type AgentRequest } from './requests.ts'

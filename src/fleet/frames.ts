@@ -4,10 +4,11 @@
  * end of an attempt goes to the room above and is answered after its commit; only then the agent is free again.
  */
 import { formatAgent, parseAgent } from '../model/model.ts'
-import { asFailure, Failure } from '../std/std.ts'
+import { asFailure, Failure, type Code } from '../std/std.ts'
+import { checkBeat, checkBroken, checkLog, type Checked } from '../wire/wire.ts'
 import { becomeFree, loseAttempt } from './agents.ts'
 import { putLine } from './lines.ts'
-import type { Agent, Attempt, FleetLine, Live, LiveCell } from './live.ts'
+import type { Agent, Attempt, Live, LiveCell } from './live.ts'
 import { heard } from './pulse.ts'
 import { notify } from './wiring.ts'
 
@@ -17,19 +18,13 @@ export interface IncomingFrame {
   readonly answer: (reply: { readonly result: unknown } | { readonly error: unknown }) => void
 }
 
+/** Answers that say something about the sender, not about the work. */
+const refusals: ReadonlySet<Code> = new Set<Code>(['not-your-agent', 'stale', 'unknown-method', 'frame-invalid'])
+
 type Loose = Readonly<Record<string, unknown>>
 const ends: ReadonlySet<string> = new Set(['done', 'fail', 'park'])
-const levels: ReadonlySet<string> = new Set(['debug', 'info', 'warn', 'error'])
-
-/** A Failure as JSON-RPC tells it: -32601 unknown method, -32602 params, -32000 ours; code and kind in `data`. */
-const asError = (failure: Failure): unknown => ({
-  code: failure.code === 'unknown-method' ? -32_601 : failure.code === 'frame-invalid' ? -32_602 : -32_000,
-  message: failure.message,
-  data: {
-    code: failure.code, kind: failure.kind,
-    ...(failure.retryAfterMs === undefined ? {} : { retryAfterMs: failure.retryAfterMs }),
-  },
-})
+/** What no repetition changes: the attempt is not this agent's (any more), and the agent drops it. */
+const disowned: ReadonlySet<Code> = new Set<Code>(['stale', 'not-found', 'not-your-agent'])
 
 /** @throws Failure `frame-invalid`, `not-your-agent`. */
 const speaker = (live: Live, cell: LiveCell, params: unknown): { readonly agent: Agent; readonly said: Loose } => {
@@ -66,8 +61,10 @@ const progress = (live: Live, agent: Agent, cell: LiveCell): void => {
   if (cell.group.quarantined) live.deeds.proven(cell.group)
 }
 
-const endAttempt = async (live: Live, cell: LiveCell, method: string, agent: Agent, attempt: Attempt, params: unknown):
-Promise<unknown> => {
+interface AttemptRequest { readonly method: string; readonly agent: Agent; readonly attempt: Attempt; readonly params: unknown }
+
+const endAttempt = async (live: Live, cell: LiveCell, ask: AttemptRequest): Promise<unknown> => {
+  const { method, agent, attempt, params } = ask
   attempt.answering += 1
   let over = false
   try {
@@ -76,8 +73,7 @@ Promise<unknown> => {
     if (method === 'done' && agent.attempt === attempt) progress(live, agent, cell)
     return result
   } catch (thrown) {
-    // `stale`: a newer attempt owns the task; this one is over too, the agent drops it.
-    over = asFailure(thrown).code === 'stale'
+    over = disowned.has(asFailure(thrown).code)
     throw thrown
   } finally {
     attempt.answering -= 1
@@ -102,7 +98,7 @@ const request = async (live: Live, cell: LiveCell, frame: IncomingFrame): Promis
   const { attempt } = attemptOf(agent, said)
   const params = { ...said, agent: agent.id }
   if (attempt === null) return live.options.hooks.request(frame.method, agent.id, params)
-  if (ends.has(frame.method)) return endAttempt(live, cell, frame.method, agent, attempt, params)
+  if (ends.has(frame.method)) return endAttempt(live, cell, { method: frame.method, agent, attempt, params })
   attempt.progressMs = live.options.clock.monoMs()
   try {
     return await live.options.hooks.request(frame.method, agent.id, params)
@@ -115,8 +111,8 @@ const answerRequest = async (live: Live, cell: LiveCell, frame: IncomingFrame): 
     frame.answer({ result: (await request(live, cell, frame)) ?? null })
   } catch (thrown) {
     const failure = asFailure(thrown)
-    if (failure.code === 'not-your-agent' || failure.code === 'stale' || failure.code === 'unknown-method') refusedFrame(live, cell)
-    frame.answer({ error: asError(failure) })
+    if (refusals.has(failure.code)) refusedFrame(live, cell, failure.code, failure.message)
+    frame.answer({ error: failure })
   }
   // After the answer, so that the next work reaches the agent behind it.
   const agent = agentNamed(live, frame.params)
@@ -129,38 +125,34 @@ const agentNamed = (live: Live, params: unknown): Agent | undefined => {
   return ref && live.agents.get(formatAgent(ref))
 }
 
-const onBeat = (live: Live, agent: Agent, said: Loose): void => {
-  // A beat without a word about progress proves that somebody beats, not that work goes on.
-  if (typeof said['progress'] === 'string' && said['progress'] !== '' && agent.attempt) {
-    agent.attempt.progressMs = live.options.clock.monoMs()
+const valueOf = <Value>(method: string, checked: Checked<Value>): Value => {
+  if (!checked.ok) throw new Failure('frame-invalid', `${method}: ${checked.message}`)
+  return checked.value
+}
+
+const takeNotification = (live: Live, cell: LiveCell, { method, params }: IncomingFrame): void => {
+  const { agent } = speaker(live, cell, params)
+  if (method === 'beat') {
+    const { progress } = valueOf(method, checkBeat(params))
+    // A beat without a word about progress proves that somebody beats, not that work goes on.
+    if (progress && agent.attempt) agent.attempt.progressMs = live.options.clock.monoMs()
+  } else if (method === 'log') {
+    const { level, message, fields } = valueOf(method, checkLog(params))
+    putLine(live, cell, { level, source: 'agent', agent: agent.id, message, ...(fields === undefined ? {} : { fields }) })
+  } else {
+    const { error } = valueOf(method, checkBroken(params))
+    live.deeds.agentsLost([agent], `broken, says its cell: ${error.name}: ${error.message}`.slice(0, 1_000))
   }
-}
-
-const onLogFrame = (live: Live, cell: LiveCell, agent: Agent, said: Loose): void => {
-  const { level, message, fields } = said
-  if (typeof message !== 'string' || typeof level !== 'string' || !levels.has(level)) return refusedFrame(live, cell)
-  putLine(live, cell, {
-    level: level as FleetLine['level'], source: 'agent', agent: agent.id, message,
-    ...(typeof fields === 'object' && fields !== null ? { fields: fields as Loose } : {}),
-  })
-}
-
-const textOf = (error: unknown): string => {
-  if (typeof error === 'string') return error
-  const message = typeof error === 'object' && error !== null ? (error as Loose)['message'] : undefined
-  return typeof message === 'string' ? message : 'no reason given'
 }
 
 const onNotification = (live: Live, cell: LiveCell, frame: IncomingFrame): void => {
   try {
-    const { agent, said } = speaker(live, cell, frame.params)
-    if (frame.method === 'beat') onBeat(live, agent, said)
-    else if (frame.method === 'log') onLogFrame(live, cell, agent, said)
-    else live.deeds.agentsLost([agent], `broken, says its cell: ${textOf(said['error']).slice(0, 500)}`)
+    takeNotification(live, cell, frame)
     frame.answer({ result: null })
   } catch (thrown) {
-    refusedFrame(live, cell)
-    frame.answer({ error: asError(asFailure(thrown)) })
+    const failure = asFailure(thrown)
+    refusedFrame(live, cell, failure.code, failure.message)
+    frame.answer({ error: failure })
   }
 }
 
@@ -173,7 +165,7 @@ export const onFrame = (live: Live, cell: LiveCell, frame: IncomingFrame): void 
 }
 
 /** Refusals are counted; an event tells of the first, and then each time the count has grown tenfold. */
-const refusedFrame = (live: Live, cell: LiveCell, code = 'refused', detail = 'a frame that its sender may not say'): void => {
+const refusedFrame = (live: Live, cell: LiveCell, code: string, detail: string): void => {
   cell.refusedFrames += 1
   live.counts.framesRefused += 1
   if (cell.refusedFrames < Math.max(1, cell.refusedTold * 10)) return
@@ -185,9 +177,8 @@ const refusedFrame = (live: Live, cell: LiveCell, code = 'refused', detail = 'a 
   })
 }
 
-export const onRefused = (live: Live, cell: LiveCell, code: string, detail: string): void => {
-  refusedFrame(live, cell, code, detail)
-}
+/** The cell kind refused a frame (garbage, flood) before anybody read it. */
+export const onRefused = refusedFrame
 
 export const onLine = (live: Live, cell: LiveCell, stream: 'stdout' | 'stderr', text: string): void => {
   putLine(live, cell, { level: stream === 'stderr' ? 'warn' : 'info', source: stream, agent: null, message: text })

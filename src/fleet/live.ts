@@ -4,14 +4,14 @@
  */
 import type { Cell, CellKind } from '../cell/cell.ts'
 import type { GateLink } from '../gatelink/gatelink.ts'
-import type { AgentRef, AgentStateName, Mode } from '../model/model.ts'
+import type { AgentRef, AgentStateName, AgentType, Mode, SwarmConfig } from '../model/model.ts'
 import type { Cancel, Clock, NewId, Proc, Random, Stamp } from '../std/std.ts'
 import type { Store } from '../store/store.ts'
 import type { Agenda } from './agenda.ts'
 import type { FreeQueue, Place } from './free.ts'
 import type { FleetHooks } from './port.ts'
 import type { FleetRecord } from './record.ts'
-import type { Policy, PolicyState } from './restart.ts'
+import type { PolicyState } from './restart.ts'
 import type { Turn } from './turn.ts'
 import type { Waves } from './waves.ts'
 
@@ -26,24 +26,6 @@ export interface FleetLine {
   readonly fields?: Readonly<Record<string, unknown>>
 }
 
-/** What the fleet reads of an agent type's configuration; durations in ms. */
-export interface FleetAgentType {
-  readonly name: string
-  readonly run: { readonly module: string }
-  readonly count: number
-  readonly cell: { readonly kind: 'pool' }
-  readonly upstreams: readonly string[]
-  readonly restart: Omit<Policy, 'firstAtOnce'>
-  readonly heartbeatMs: number
-  readonly stuckAfterMs: number
-  readonly startWithinMs: number
-  readonly perCell: number
-  /** Of the cell's host process. */
-  readonly memoryBytes: number
-  readonly overrides: Readonly<Record<string, { readonly mode?: Mode }>>
-  readonly config: Readonly<Record<string, unknown>>
-}
-
 export interface FleetOptions {
   readonly clock: Clock
   readonly random: Random
@@ -52,7 +34,7 @@ export interface FleetOptions {
   readonly cells: CellKind
   readonly gatelink: Pick<GateLink, 'openCell' | 'closeCell'>
   /** The applied configuration; only its agent types are read. */
-  readonly config: { readonly agents: Readonly<Record<string, FleetAgentType>> }
+  readonly config: Pick<SwarmConfig, 'agents'>
   /** Incarnation of this host's sitter, from `host.open`. Cells of older ones have been swept before. */
   readonly owner: string
   readonly epoch: number
@@ -88,7 +70,7 @@ export interface Due { readonly set: Stamp; readonly delayMs: number }
 
 export interface Agent extends AgentRef {
   readonly id: string
-  readonly settings: FleetAgentType
+  readonly settings: AgentType
   readonly group: Group
   readonly mode: Mode
   readonly place: Place<Agent>
@@ -120,7 +102,7 @@ export interface Agent extends AgentRef {
 /** Agents of one type that share a cell, whichever incarnation. */
 export interface Group {
   readonly index: number
-  readonly settings: FleetAgentType
+  readonly settings: AgentType
   readonly agents: Agent[]
   policy: PolicyState
   cell: LiveCell | null
@@ -148,6 +130,8 @@ export interface LiveCell {
   welcomed: boolean
   recorded: boolean
   gone: boolean
+  /** Resolved when it is gone and its agents are elsewhere. */
+  readonly ended: PromiseWithResolvers<void>
   readyMs: number | null
   progressed: boolean
   readonly agents: Set<Agent>
@@ -180,7 +164,6 @@ export interface Deeds {
   /** The group's cell has proven itself: whatever waited for that is released. */
   proven(group: Group): void
   kill(live: LiveCell, why: string): void
-  challengeSoon(live: LiveCell): void
 }
 
 export interface Live {

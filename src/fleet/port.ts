@@ -35,6 +35,8 @@ export interface AgentView {
   readonly attempt: string | null
   readonly cell: { readonly id: string; readonly kind: string; readonly pid: number; readonly startTime: string } | null
   readonly evidence: readonly Evidence[]
+  /** Cells it lived in, newest first, at most four: events about a whole cell have the cell's id as their subject. */
+  readonly lastCells?: readonly string[]
 }
 export interface CellStatus {
   readonly id: string
@@ -54,6 +56,7 @@ export interface FleetSummary {
   readonly byState: Readonly<Partial<Record<AgentStateName, number>>>
   readonly byType: Readonly<Record<string, Readonly<Partial<Record<AgentStateName, number>>>>>
   readonly cells: number
+  /** Since this sitter opened the fleet. */
   readonly restarts: number
   readonly cellsLost: number
   readonly coverage: Coverage

@@ -5,7 +5,7 @@
  */
 import { asFailure, Failure } from '../std/std.ts'
 import type { Pong } from '../wire/wire.ts'
-import { becomeFree, loseAttempt, move, refile } from './agents.ts'
+import { becomeFree, loseAttempt, move } from './agents.ts'
 import type { Agent, Attempt, Live, LiveCell } from './live.ts'
 import { flushLines } from './lines.ts'
 import { formatAgents } from './range.ts'
@@ -38,9 +38,7 @@ export const heard = (live: Live, cell: LiveCell): void => {
   cell.suspect = false
   for (const agent of cell.agents) {
     if (agent.state !== 'suspect') continue
-    move(live, agent, 'heard', null)
-    if (agent.attempt !== null || agent.taken) move(live, agent, 'claim')
-    else refile(live, agent)
+    move(live, agent, agent.attempt !== null || agent.taken ? 'heard-busy' : 'heard', null)
   }
   notify(live, 'cell.answered', 'info', {
     subject: cell.id,

@@ -2,11 +2,11 @@
  * Who there is: agents and groups from the configuration, and what the last sitter knew about each. A sitter's death costs nobody
  * anything: whoever was at work starts again at once; who waited in backoff or quarantine goes on waiting, never longer than before.
  */
-import { formatAgent } from '../model/model.ts'
+import { formatAgent, type AgentType } from '../model/model.ts'
 import type { Stamp } from '../std/std.ts'
 import type { AgentRow } from '../store/store.ts'
 import { placeOf } from './free.ts'
-import type { Agent, FleetAgentType, Group } from './live.ts'
+import type { Agent, Group } from './live.ts'
 import { freshPolicy } from './restart.ts'
 import { nothingSaved, readSaved, type Saved } from './saved.ts'
 
@@ -19,12 +19,12 @@ export interface Roster {
   readonly unreadable: readonly string[]
 }
 
-const groupOf = (settings: FleetAgentType, index: number): Group => ({
+const groupOf = (settings: AgentType, index: number): Group => ({
   index, settings, agents: [], policy: freshPolicy, cell: null, notBeforeMs: -Infinity, due: null, cancelDue: null,
   quarantined: false, cancelTrial: null, lostMs: null,
 })
 
-const agentOf = (settings: FleetAgentType, number: number, group: Group, wallMs: number): Agent => {
+const agentOf = (settings: AgentType, number: number, group: Group, wallMs: number): Agent => {
   const id = formatAgent({ type: settings.name, number })
   const made: Omit<Agent, 'place'> = {
     id, type: settings.name, number, settings, group,
@@ -64,7 +64,7 @@ const resumeGroup = (group: Group, saved: Saved, now: Stamp): void => {
 
 /** Agents are numbered from 1; the first `perCell` of a type share the first cell. */
 export const openRoster = (
-  types: Readonly<Record<string, FleetAgentType>>, rows: readonly AgentRow[], now: Stamp,
+  types: Readonly<Record<string, AgentType>>, rows: readonly AgentRow[], now: Stamp,
 ): Roster => {
   const agents = new Map<string, Agent>()
   const groups: Group[] = []

@@ -42,7 +42,7 @@ export const plainTarget = (target: string): PlainTarget | undefined => {
   return { path: `/${segments.join('/')}`, query, segments }
 }
 
-/** A route of the configuration: `METHOD /path`, `*` = any one segment, a last `**` = anything below. */
+/** A route of the configuration: `METHOD /path`, `*` = any one segment, a last `**` = one or more. */
 export interface Route { readonly method: string; readonly segments: readonly string[] }
 
 export const parseRoute = (pattern: string): Route => {
@@ -53,7 +53,7 @@ export const parseRoute = (pattern: string): Route => {
 export const routeMatches = (route: Route, method: string, segments: readonly string[]): boolean => {
   if (route.method !== '*' && route.method !== method) return false
   for (const [index, wanted] of route.segments.entries()) {
-    if (wanted === '**') return true
+    if (wanted === '**') return segments.length > index
     const found = segments[index]
     if (found === undefined || (wanted !== '*' && wanted !== found)) return false
   }

@@ -1,12 +1,24 @@
 /**
- * Reads what an agent sent: an untyped value in, a typed one or a message that names the field out. By hand and without imports at run
- * time, because every pool host loads this room and a schema library would cost it more memory than its agents.
- * Only known fields are copied, so nothing that a sender adds travels on.
+ * Reads what an agent sent: an untyped value in, a typed one or a message that names the field out. By hand and
+ * without imports at run time, because every pool host loads this room and a schema library would cost it more memory
+ * than its agents. Only known fields are copied, so nothing that a sender adds travels on.
  */
 import type { ErrorReport, WaitReason } from '../model/model.ts'
-import { bounds, type Beat, type Broken, type Done, type Fail, type Hello, type Log, type Park, type Settle } from './agent.ts'
+import {
+  bounds,
+  type Beat,
+  type Broken,
+  type Done,
+  type Fail,
+  type Hello,
+  type Log,
+  type Park,
+  type Settle,
+} from './agent.ts'
 
-export type Checked<Value> = { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly message: string }
+export type Checked<Value> =
+  | { readonly ok: true; readonly value: Value }
+  | { readonly ok: false; readonly message: string }
 
 /** Bounds of single fields, in UTF-16 units unless the name says bytes. */
 const longest = { id: 200, text: 1_000, message: 4_096 } as const
@@ -16,7 +28,13 @@ const latestMs = 8_640_000_000_000_000
 
 /** Every reason once: a reason that the model gains or loses fails to compile here. */
 const waitReasons: Readonly<Record<WaitReason, true>> = {
-  rate: true, quota: true, credential: true, approval: true, maintenance: true, signal: true, retry: true,
+  rate: true,
+  quota: true,
+  credential: true,
+  approval: true,
+  maintenance: true,
+  signal: true,
+  retry: true,
 }
 const levels: Readonly<Record<Log['level'], true>> = { debug: true, info: true, warn: true, error: true }
 
@@ -27,7 +45,9 @@ const wrong = (field: string, why: string): Wrong => new Wrong(`${field}: ${why}
 type Fields = Readonly<Record<string, unknown>>
 
 const checked = <Value>(read: () => Value): Checked<Value> => {
-  try { return { ok: true, value: read() } } catch (error) {
+  try {
+    return { ok: true, value: read() }
+  } catch (error) {
     if (error instanceof Wrong) return { ok: false, message: error.message }
     throw error
   }
@@ -64,10 +84,16 @@ const whole = (value: unknown, name: string, low: number, high: number): number 
   return value
 }
 const number = (value: unknown, name: string, low: number, high: number): number => {
-  if (typeof value !== 'number' || !(value >= low && value <= high)) throw wrong(name, `must be a number from ${low} to ${high}`)
+  if (typeof value !== 'number' || !(value >= low && value <= high))
+    throw wrong(name, `must be a number from ${low} to ${high}`)
   return value
 }
-const list = <Item>(value: unknown, name: string, most: number, read: (item: unknown, name: string) => Item): readonly Item[] => {
+const list = <Item>(
+  value: unknown,
+  name: string,
+  most: number,
+  read: (item: unknown, name: string) => Item,
+): readonly Item[] => {
   if (!Array.isArray(value)) throw wrong(name, 'must be a list')
   if (value.length > most) throw wrong(name, `may have ${most} items`)
   return value.map((item, index) => read(item, `${name}[${index}]`))
@@ -109,95 +135,111 @@ const errorReport = (value: unknown): ErrorReport => {
     ...(code === undefined ? {} : { code: id(code, 'error.code') }),
     ...(status === undefined ? {} : { status: whole(status, 'error.status', 100, 999) }),
     ...(kind === undefined ? {} : { kind: id(kind, 'error.kind') }),
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs: number(retryAfterMs, 'error.retryAfterMs', 0, longestRetryMs) }),
+    ...(retryAfterMs === undefined
+      ? {}
+      : { retryAfterMs: number(retryAfterMs, 'error.retryAfterMs', 0, longestRetryMs) }),
   }
 }
 
-export const checkHello = (params: unknown): Checked<Hello> => checked(() => {
-  const fields = fieldsOf(params, 'hello')
-  return {
-    protocol: whole(at(fields, 'protocol'), 'protocol', 0, 1_000_000),
-    agents: list(at(fields, 'agents'), 'agents', most.agents, id),
-    tasks: list(at(fields, 'tasks'), 'tasks', most.tasks, id),
-    version: id(at(fields, 'version'), 'version'),
-    open: list(at(fields, 'open'), 'open', most.open, (item, name) => {
-      const one = fieldsOf(item, name)
-      return { attempt: id(at(one, 'attempt'), `${name}.attempt`), epoch: whole(at(one, 'epoch'), `${name}.epoch`, 0, Number.MAX_SAFE_INTEGER) }
-    }),
-  }
+export const checkHello = (params: unknown): Checked<Hello> =>
+  checked(() => {
+    const fields = fieldsOf(params, 'hello')
+    return {
+      protocol: whole(at(fields, 'protocol'), 'protocol', 0, 1_000_000),
+      agents: list(at(fields, 'agents'), 'agents', most.agents, id),
+      tasks: list(at(fields, 'tasks'), 'tasks', most.tasks, id),
+      version: id(at(fields, 'version'), 'version'),
+      open: list(at(fields, 'open'), 'open', most.open, (item, name) => {
+        const one = fieldsOf(item, name)
+        return {
+          attempt: id(at(one, 'attempt'), `${name}.attempt`),
+          epoch: whole(at(one, 'epoch'), `${name}.epoch`, 0, Number.MAX_SAFE_INTEGER),
+        }
+      }),
+    }
+  })
+
+const attemptOf = (fields: Fields): { readonly agent: string; readonly attempt: string } => ({
+  agent: id(at(fields, 'agent'), 'agent'),
+  attempt: id(at(fields, 'attempt'), 'attempt'),
 })
 
-const attemptOf = (fields: Fields): { readonly agent: string; readonly attempt: string } =>
-  ({ agent: id(at(fields, 'agent'), 'agent'), attempt: id(at(fields, 'attempt'), 'attempt') })
+export const checkDone = (params: unknown): Checked<Done> =>
+  checked(() => {
+    const fields = fieldsOf(params, 'done')
+    const result = json(at(fields, 'result'), 'result')
+    return { ...attemptOf(fields), ...(result === undefined ? {} : { result }) }
+  })
 
-export const checkDone = (params: unknown): Checked<Done> => checked(() => {
-  const fields = fieldsOf(params, 'done')
-  const result = json(at(fields, 'result'), 'result')
-  return { ...attemptOf(fields), ...(result === undefined ? {} : { result }) }
-})
+export const checkFail = (params: unknown): Checked<Fail> =>
+  checked(() => {
+    const fields = fieldsOf(params, 'fail')
+    return { ...attemptOf(fields), error: errorReport(at(fields, 'error')) }
+  })
 
-export const checkFail = (params: unknown): Checked<Fail> => checked(() => {
-  const fields = fieldsOf(params, 'fail')
-  return { ...attemptOf(fields), error: errorReport(at(fields, 'error')) }
-})
+export const checkBroken = (params: unknown): Checked<Broken> =>
+  checked(() => {
+    const fields = fieldsOf(params, 'agent.broken')
+    return { agent: id(at(fields, 'agent'), 'agent'), error: errorReport(at(fields, 'error')) }
+  })
 
-export const checkBroken = (params: unknown): Checked<Broken> => checked(() => {
-  const fields = fieldsOf(params, 'agent.broken')
-  return { agent: id(at(fields, 'agent'), 'agent'), error: errorReport(at(fields, 'error')) }
-})
+export const checkPark = (params: unknown): Checked<Park> =>
+  checked(() => {
+    const fields = fieldsOf(params, 'park')
+    const reason = at(fields, 'reason')
+    const until = at(fields, 'until')
+    if (typeof reason !== 'string' || !Object.hasOwn(waitReasons, reason)) {
+      throw wrong('reason', `must be one of ${Object.keys(waitReasons).join(' ')}`)
+    }
+    return {
+      ...attemptOf(fields),
+      reason: reason as WaitReason,
+      ...(until === undefined || until === null ? {} : { until: number(until, 'until', 0, latestMs) }),
+    }
+  })
 
-export const checkPark = (params: unknown): Checked<Park> => checked(() => {
-  const fields = fieldsOf(params, 'park')
-  const reason = at(fields, 'reason')
-  const until = at(fields, 'until')
-  if (typeof reason !== 'string' || !Object.hasOwn(waitReasons, reason)) {
-    throw wrong('reason', `must be one of ${Object.keys(waitReasons).join(' ')}`)
-  }
-  return {
-    ...attemptOf(fields),
-    reason: reason as WaitReason,
-    ...(until === undefined || until === null ? {} : { until: number(until, 'until', 0, latestMs) }),
-  }
-})
+export const checkSettle = (params: unknown): Checked<Settle> =>
+  checked(() => {
+    const fields = fieldsOf(params, 'settle')
+    const channel = at(fields, 'channel')
+    const memo = at(fields, 'memo')
+    return {
+      ...attemptOf(fields),
+      reference: id(at(fields, 'reference'), 'reference'),
+      payee: id(at(fields, 'payee'), 'payee'),
+      amount: id(at(fields, 'amount'), 'amount'),
+      currency: id(at(fields, 'currency'), 'currency'),
+      ...(channel === undefined || channel === null ? {} : { channel: id(channel, 'channel') }),
+      ...(memo === undefined || memo === null ? {} : { memo: text(memo, 'memo') }),
+    }
+  })
 
-export const checkSettle = (params: unknown): Checked<Settle> => checked(() => {
-  const fields = fieldsOf(params, 'settle')
-  const channel = at(fields, 'channel')
-  const memo = at(fields, 'memo')
-  return {
-    ...attemptOf(fields),
-    reference: id(at(fields, 'reference'), 'reference'),
-    payee: id(at(fields, 'payee'), 'payee'),
-    amount: id(at(fields, 'amount'), 'amount'),
-    currency: id(at(fields, 'currency'), 'currency'),
-    ...(channel === undefined || channel === null ? {} : { channel: id(channel, 'channel') }),
-    ...(memo === undefined || memo === null ? {} : { memo: text(memo, 'memo') }),
-  }
-})
+export const checkBeat = (params: unknown): Checked<Beat> =>
+  checked(() => {
+    const fields = fieldsOf(params, 'beat')
+    const progress = at(fields, 'progress')
+    const load = at(fields, 'load')
+    return {
+      agent: id(at(fields, 'agent'), 'agent'),
+      ...(progress === undefined ? {} : { progress: cut(progress, 'progress', longest.text) }),
+      ...(load === undefined ? {} : { load: number(load, 'load', 0, 1_000_000) }),
+    }
+  })
 
-export const checkBeat = (params: unknown): Checked<Beat> => checked(() => {
-  const fields = fieldsOf(params, 'beat')
-  const progress = at(fields, 'progress')
-  const load = at(fields, 'load')
-  return {
-    agent: id(at(fields, 'agent'), 'agent'),
-    ...(progress === undefined ? {} : { progress: cut(progress, 'progress', longest.text) }),
-    ...(load === undefined ? {} : { load: number(load, 'load', 0, 1_000_000) }),
-  }
-})
-
-export const checkLog = (params: unknown): Checked<Log> => checked(() => {
-  const fields = fieldsOf(params, 'log')
-  const level = at(fields, 'level')
-  const extra = at(fields, 'fields')
-  if (typeof level !== 'string' || !Object.hasOwn(levels, level)) throw wrong('level', `must be one of ${Object.keys(levels).join(' ')}`)
-  return {
-    agent: id(at(fields, 'agent'), 'agent'),
-    level: level as Log['level'],
-    message: cut(at(fields, 'message'), 'message', bounds.logLineBytes),
-    ...(extra === undefined ? {} : { fields: loggable(extra) }),
-  }
-})
+export const checkLog = (params: unknown): Checked<Log> =>
+  checked(() => {
+    const fields = fieldsOf(params, 'log')
+    const level = at(fields, 'level')
+    const extra = at(fields, 'fields')
+    if (typeof level !== 'string' || !Object.hasOwn(levels, level))
+      throw wrong('level', `must be one of ${Object.keys(levels).join(' ')}`)
+    return {
+      agent: id(at(fields, 'agent'), 'agent'),
+      level: level as Log['level'],
+      message: cut(at(fields, 'message'), 'message', bounds.logLineBytes),
+      ...(extra === undefined ? {} : { fields: loggable(extra) }),
+    }
+  })
 
 /** Fields of a log line; beyond the line's bound they are left out and the line says so. */
 const loggable = (value: unknown): Readonly<Record<string, unknown>> => {

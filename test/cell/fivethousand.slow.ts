@@ -1,7 +1,8 @@
 /**
  * 5,000 agents in 50 hosts: all start, all answer one challenge. Run by hand, because it takes both cores for seconds:
  *   node --conditions=source --disable-warning=ExperimentalWarning test/cell/fivethousand.slow.ts
- * Prints what it cost; fails when an agent is missing. Measured (2 cores, Node 26.10): see the end of this file.
+ * Prints what it cost; fails when an agent is missing. Measured (2 cores, Node 26.10): ready after 3.5 s, 740 MB PSS
+ * (14.8 each); without the code cache 12.2 s and 1,641 MB (32.8 each).
  */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
@@ -13,7 +14,10 @@ const perHost = 100
 const startsAtOnce = 4
 
 const kilobytes = (pid: number, field: string): number =>
-  Number(new RegExp(`^${field}:\\s+([0-9]+)`, 'm').exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? Number.NaN)
+  Number(
+    new RegExp(`^${field}:\\s+([0-9]+)`, 'm').exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ??
+      Number.NaN,
+  )
 
 const yard = await openYard()
 const began = performance.now()
@@ -37,15 +41,23 @@ await Promise.all(
 )
 const readyMs = performance.now() - began
 const asked = performance.now()
-const pongs = await Promise.all(all.map(async ({ cell }) => (await cell.ask('ping', { nonce: cell.id }, 5_000)) as { agents: string[] }))
+const pongs = await Promise.all(
+  all.map(async ({ cell }) => (await cell.ask('ping', { nonce: cell.id }, 5_000)) as { agents: string[] }),
+)
 const answeredMs = performance.now() - asked
 const agents = new Set(pongs.flatMap((pong) => pong.agents))
 const pids = all.map(({ cell }) => cell.identity.pid)
 const sum = (field: string): number => pids.reduce((total, pid) => total + kilobytes(pid, field), 0) / 1_024
-console.log(
-  `${agents.size} agents in ${pids.length} hosts: ready after ${(readyMs / 1_000).toFixed(1)} s, challenge answered by all in ${answeredMs.toFixed(0)} ms; ` +
-    `PSS ${sum('Pss').toFixed(0)} MB (${(sum('Pss') / hosts).toFixed(1)} each), RSS ${sum('Rss').toFixed(0)} MB (${(sum('Rss') / hosts).toFixed(1)} each); ` +
-    `this process ${(process.memoryUsage().rss / 1_048_576).toFixed(0)} MB`,
-)
+const report = {
+  agents: agents.size,
+  hosts: pids.length,
+  readySeconds: readyMs / 1_000,
+  challengeMs: answeredMs,
+  pssMb: sum('Pss'),
+  pssMbEach: sum('Pss') / hosts,
+  rssMb: sum('Rss'),
+  thisProcessMb: process.memoryUsage().rss / 1_048_576,
+}
+for (const [name, value] of Object.entries(report)) console.log(name.padEnd(16), Number(value.toFixed(1)))
 await yard.clear()
 assert.equal(agents.size, hosts * perHost)

@@ -10,7 +10,11 @@ import type { Run, Seat } from '../../src/wire/wire.ts'
 export const villain = (name: string): string => join(import.meta.dirname, '..', 'villains', `${name}.ts`)
 
 type Answer = (reply: { readonly result: unknown } | { readonly error: unknown }) => void
-export interface Heard { readonly method: string; readonly params: Readonly<Record<string, unknown>>; readonly answer: Answer }
+export interface Heard {
+  readonly method: string
+  readonly params: Readonly<Record<string, unknown>>
+  readonly answer: Answer
+}
 
 /** Remembers what was told, and lets a test wait for what is still to come. */
 export class Ear {
@@ -24,16 +28,28 @@ export class Ear {
   readonly #waiting = new Set<() => void>()
 
   readonly events = {
-    ready: (): void => { this.readies += 1; this.#changed() },
+    ready: (): void => {
+      this.readies += 1
+      this.#changed()
+    },
     frame: (method: string, params: unknown, answer: Answer): void => {
       const heard = { method, params: params as Record<string, unknown>, answer }
       this.heard.push(heard)
       this.reply?.(heard)
       this.#changed()
     },
-    refused: (code: string, detail: string): void => { this.refused.push({ code, detail }); this.#changed() },
-    line: (_stream: 'stdout' | 'stderr', text: string): void => { this.lines.push(text); this.#changed() },
-    gone: (end: CellEnd): void => { this.ends.push(end); this.#changed() },
+    refused: (code: string, detail: string): void => {
+      this.refused.push({ code, detail })
+      this.#changed()
+    },
+    line: (_stream: 'stdout' | 'stderr', text: string): void => {
+      this.lines.push(text)
+      this.#changed()
+    },
+    gone: (end: CellEnd): void => {
+      this.ends.push(end)
+      this.#changed()
+    },
   }
 
   /** Resolves with the first value of `look` that is not undefined; looks again after each event. */
@@ -51,7 +67,9 @@ export class Ear {
   }
 
   frame(method: string, attempt?: string): Promise<Heard> {
-    return this.until(() => this.heard.find((one) => one.method === method && (attempt === undefined || one.params['attempt'] === attempt)))
+    return this.until(() =>
+      this.heard.find((one) => one.method === method && (attempt === undefined || one.params['attempt'] === attempt)),
+    )
   }
 
   ready(): Promise<true> {
@@ -62,16 +80,33 @@ export class Ear {
     })
   }
 
-  gone(): Promise<CellEnd> { return this.until(() => this.ends[0]) }
+  gone(): Promise<CellEnd> {
+    return this.until(() => this.ends[0])
+  }
 
-  #changed(): void { for (const check of this.#waiting) check() }
+  #changed(): void {
+    for (const check of this.#waiting) check()
+  }
 }
 
 export const seats = (count: number, epoch = 1): readonly Seat[] =>
-  Array.from({ length: count }, (_, index) => ({ agent: formatAgent({ type: 'villain', number: index + 1 }), epoch, mode: 'active', config: { greeting: 'hello' } }))
+  Array.from({ length: count }, (_, index) => ({
+    agent: formatAgent({ type: 'villain', number: index + 1 }),
+    epoch,
+    mode: 'active',
+    config: { greeting: 'hello' },
+  }))
 
-export const runOf = (agent: string, attempt: string, type: string, payload: unknown = {}): { readonly jsonrpc: '2.0'; readonly method: 'run'; readonly params: Run } =>
-  ({ jsonrpc: '2.0', method: 'run', params: { agent, attempt, task: `tsk_${attempt}`, type, payload, number: 1, deadline: null, key: `key-${attempt}` } })
+export const runOf = (
+  agent: string,
+  attempt: string,
+  type: string,
+  payload: unknown = {},
+): { readonly jsonrpc: '2.0'; readonly method: 'run'; readonly params: Run } => ({
+  jsonrpc: '2.0',
+  method: 'run',
+  params: { agent, attempt, task: `tsk_${attempt}`, type, payload, number: 1, deadline: null, key: `key-${attempt}` },
+})
 
 export interface Yard {
   readonly directory: string
@@ -85,15 +120,30 @@ export interface Yard {
 export const openYard = async (change: Partial<PoolPorts> = {}): Promise<Yard> => {
   const directory = await mkdtemp(join(tmpdir(), 'cells-'))
   const ports: PoolPorts = {
-    clock: realClock(), proc: realProc(), net: realNet(), disk: realDisk(), codeCache: join(directory, 'code'), startWithinMs: 20_000, ...change,
+    clock: realClock(),
+    proc: realProc(),
+    net: realNet(),
+    disk: realDisk(),
+    codeCache: join(directory, 'code'),
+    startWithinMs: 20_000,
+    ...change,
   }
   const kind = poolCells(ports)
   const running: { readonly cell: Cell; readonly ear: Ear }[] = []
   const plan: Yard['plan'] = (id, change = {}) => {
     const own = join(directory, id)
     return {
-      id, kind: 'pool', agentType: 'villain', module: villain('witness'), directory: own, gateSocket: join(own, 'gate.sock'), sitterSocket: join(own, 'sitter.sock'),
-      seats: seats(3), env: {}, memoryMb: 128, ...change,
+      id,
+      kind: 'pool',
+      agentType: 'villain',
+      module: villain('witness'),
+      directory: own,
+      gateSocket: join(own, 'gate.sock'),
+      sitterSocket: join(own, 'sitter.sock'),
+      seats: seats(3),
+      env: {},
+      memoryMb: 128,
+      ...change,
     }
   }
   return {

@@ -38,6 +38,8 @@ const upstairs = [
   'rehearsal',
 ]
 const assemblies = ['sitter.ts', 'gate.ts', 'watch.ts']
+/** Pieces of the assemblies that more than one of them uses; they lie beside them. */
+const pieces = ['places.ts', 'private-line.ts', 'watch.ts']
 
 /** An allow-list: a room that is not here may not exist, an import that is not here is refused. */
 export const rows: Readonly<Record<string, Row>> = {
@@ -53,17 +55,22 @@ export const rows: Readonly<Record<string, Row>> = {
   vault: { floor: 4, imports: ['store'] },
   limit: { floor: 4, imports: ['store'] },
   gateway: { floor: 5, imports: ['vault', 'limit', 'wire'] },
-  cell: { floor: 5, imports: ['wire', 'store'] },
+  // The pool's host is the process in which the SDK runs; a closure below keeps everything else out of it.
+  cell: { floor: 5, imports: ['wire', 'store', 'agent'] },
   fleet: { floor: 6, imports: ['cell', 'wire', 'bus', 'gatelink', 'store', 'record'] },
   work: { floor: 7, imports: ['fleet', 'gatelink', 'store', 'record'] },
   schedule: { floor: 8, imports: ['work', 'store', 'record'] },
   settle: { floor: 8, imports: ['work', 'gatelink', 'store', 'record'] },
   rehearsal: { floor: 8, imports: [] },
-  'sitter.ts': { floor: 9, imports: [...inSitter, 'rehearsal', 'doors'] },
-  'gate.ts': { floor: 9, imports: ['store', 'config', 'vault', 'limit', 'gateway', 'wire'] },
+  'sitter.ts': { floor: 9, imports: [...inSitter, ...pieces, 'not-built.ts', 'rehearsal', 'doors'] },
+  'gate.ts': { floor: 9, imports: [...pieces, 'store', 'config', 'vault', 'limit', 'gateway', 'wire'] },
   'watch.ts': { floor: 9, imports: [] },
+  'places.ts': { floor: 9, imports: [] },
+  'private-line.ts': { floor: 9, imports: [] },
+  'not-built.ts': { floor: 9, imports: [] },
+  'launch.ts': { floor: 9, imports: [...pieces, 'config', 'gatelink'] },
   'index.ts': { floor: 9, imports: ['config', 'agent'] },
-  'main.ts': { floor: 9, imports: [...assemblies, 'doors', 'config', 'rehearsal'] },
+  'main.ts': { floor: 9, imports: [...assemblies, 'launch.ts', 'doors', 'config', 'rehearsal'] },
   // What the doors print is made below F3: they may name its types, and take the values as arguments.
   doors: { floor: 10, imports: [...upstairs, ...assemblies], types: ['store', 'wire'] },
 }
@@ -75,9 +82,13 @@ export const sideDoors: Readonly<Record<string, readonly string[]>> = {
     'src/gate.ts',
     'src/watch.ts',
     'src/main.ts',
+    'src/launch.ts',
     'src/cell/',
     'src/rehearsal/',
   ],
+  // Each door is a program of its own kind: the sitter loads no CLI, the CLI no server.
+  'src/doors/http/http.ts': ['src/sitter.ts'],
+  'src/doors/cli/cli.ts': ['src/main.ts'],
 }
 
 /** From these files nothing of `never` is reachable by any chain of imports; or only rooms of `only`. */
@@ -90,6 +101,7 @@ export const closures: readonly Closure[] = [
   { from: ['src/sitter.ts', 'src/watch.ts', 'src/doors/'], never: ['vault', 'limit', 'gateway'] },
   { from: ['src/gate.ts'], never: ['cell', 'fleet', 'work', 'schedule', 'settle', 'doors'] },
   { from: ['src/agent/'], only: ['std', 'model', 'wire', 'agent'] },
+  { from: ['src/cell/pool/host.ts'], only: ['std', 'model', 'wire', 'agent', 'cell'] },
 ]
 
 /** Where time, chance and the world may be touched directly; everywhere else they are arguments. */
@@ -104,11 +116,13 @@ export const worldly = [
   'src/gate.ts',
   'src/watch.ts',
   'src/main.ts',
+  'src/launch.ts',
+  'src/private-line.ts',
 ]
 
 /** What people import or start. Every file is reached from here, or from a file that is started as its own process or thread. */
 export const entries = ['src/main.ts', 'src/index.ts', 'src/agent/agent.ts', 'src/rehearsal/rehearsal.ts']
-export const spawned: readonly string[] = []
+export const spawned = ['src/cell/pool/host.ts', 'src/config/evaluate.ts']
 
 /** Rooms that load a user's module, whose name no literal can tell. */
 export const loaders = ['cell', 'config']

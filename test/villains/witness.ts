@@ -1,9 +1,15 @@
-/** An agent that behaves, and does on request what agents should not. Its beats are the evidence that it was not disturbed. */
+/**
+ * An agent that behaves, and does on request what agents should not. Its beats are the evidence that it was not
+ * disturbed.
+ */
 import { writeFileSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 import { defineAgent } from 'swarmsitter/agent'
 
-interface Ask { readonly waitMs?: number; readonly text?: string }
+interface Ask {
+  readonly waitMs?: number
+  readonly text?: string
+}
 
 export default defineAgent({
   tasks: {
@@ -12,11 +18,15 @@ export default defineAgent({
       return { agent: ctx.agent, said: payload.text ?? null, task: ctx.task, config: ctx.config, pid: process.pid }
     },
     throwInTimer: async () => {
-      setTimeout(() => { throw new Error('thrown in a timer') }, 1)
+      setTimeout(() => {
+        throw new Error('thrown in a timer')
+      }, 1)
       await wait(60_000)
     },
     throwInMicrotask: async () => {
-      queueMicrotask(() => { throw new Error('thrown in a microtask') })
+      queueMicrotask(() => {
+        throw new Error('thrown in a microtask')
+      })
       await wait(60_000)
     },
     floatingPromise: async () => {
@@ -24,14 +34,33 @@ export default defineAgent({
       await wait(60_000)
     },
     exit: () => process.exit(3),
-  
-    loop: () => { for (;;) { /* the cell's only thread is gone */ } },
-    leak: () => { const held: number[][] = []; for (;;) held.push(Array.from({ length: 100_000 }, () => 1.5)) },
-    print: () => { console.log('printed by', 'an agent'); console.error('and an error'); return 'printed' },
-    chatter: (ctx) => { for (let index = 0; index < 20_000; index += 1) ctx.log.info(`line ${index}`); return 'said' },
-    settle: (ctx, payload: { readonly reference: string }) => ctx.settle({ reference: payload.reference, payee: 'p', amount: '1.00', currency: 'XTS' }),
+
+    loop: () => {
+      for (;;) {
+        /* the cell's only thread is gone */
+      }
+    },
+    leak: () => {
+      const held: number[][] = []
+      for (;;) held.push(Array.from({ length: 100_000 }, () => 1.5))
+    },
+    print: () => {
+      console.log('printed by', 'an agent')
+      console.error('and an error')
+      return 'printed'
+    },
+    chatter: (ctx) => {
+      for (let index = 0; index < 20_000; index += 1) ctx.log.info(`line ${index}`)
+      return 'said'
+    },
+    settle: (ctx, payload: { readonly reference: string }) =>
+      ctx.settle({ reference: payload.reference, payee: 'p', amount: '1.00', currency: 'XTS' }),
     swallow: async (ctx, payload: { readonly reference: string }) => {
-      try { await ctx.settle({ reference: payload.reference, payee: 'p', amount: '1.00', currency: 'XTS' }) } catch { return 'all is well' }
+      try {
+        await ctx.settle({ reference: payload.reference, payee: 'p', amount: '1.00', currency: 'XTS' })
+      } catch {
+        return 'all is well'
+      }
       return 'paid'
     },
     hasty: (ctx, payload: { readonly reference: string }) => {
@@ -43,7 +72,11 @@ export default defineAgent({
       await wait(60_000, undefined, { signal: ctx.signal })
     },
     fetch: async (ctx, payload: { readonly path: string; readonly body?: unknown }) => {
-      const answer = await ctx.fetch('northbank', payload.path, payload.body === undefined ? {} : { method: 'POST', body: payload.body })
+      const answer = await ctx.fetch(
+        'northbank',
+        payload.path,
+        payload.body === undefined ? {} : { method: 'POST', body: payload.body },
+      )
       return { status: answer.status, json: await answer.json() }
     },
     big: () => 'x'.repeat(300_000),

@@ -4,14 +4,28 @@
  *   spawned ─ connected ─ hello ─▶ ready ─▶ gone (told once: process ended)
  *      └──────── no hello in time, wrong protocol, link lost, flood, unread output, kill(): SIGKILL ──▶ gone
  */
-import { assert, failure, type Child, type Clock, type Disk, type Link, type Listening, type ProcessEnd, type ProcessIdentity } from '../../std/std.ts'
+import {
+  assert,
+  failure,
+  type Child,
+  type Clock,
+  type Disk,
+  type Link,
+  type Listening,
+  type ProcessEnd,
+  type ProcessIdentity,
+} from '../../std/std.ts'
 import { checkHello, protocolVersion, toLine, type Frame, type Welcome } from '../../wire/wire.ts'
 import { Connection, errorAnswer, type Reply } from '../connection.ts'
 import type { Cell, CellEnd, CellEvents, CellPlan } from '../port.ts'
 
-/** A dying process closes its socket before its end is seen; this long it may take before a closed link alone counts as lost. */
+/**
+ * A dying process closes its socket before its end is seen; this long it may take before a closed link alone counts
+ * as lost.
+ */
 const endAfterCloseMs = 1_000
-/** What a process said last, kept for the story of its end. */
+/** What a process said last on stderr, kept for the story of its end; addresses of native frames tell nothing. */
+const nativeFrame = /^\s*\d+: 0x/
 const lastLines = { count: 12, characters: 400 } as const
 
 export class PoolCell implements Cell {
@@ -43,18 +57,25 @@ export class PoolCell implements Cell {
     return this.#child.identity
   }
 
-  get pendingBytes(): number { return this.#connection?.pendingBytes ?? 0 }
+  get pendingBytes(): number {
+    return this.#connection?.pendingBytes ?? 0
+  }
 
   begin(child: Child, listening: Listening, startWithinMs: number): void {
     this.#child = child
     this.#listening = listening
-    if (!this.#ready) this.#cancelTimer = this.#clock.timer(startWithinMs, () => this.#kill('start-failed', `no hello within ${startWithinMs} ms`))
+    if (!this.#ready)
+      this.#cancelTimer = this.#clock.timer(startWithinMs, () =>
+        this.#kill('start-failed', `no hello within ${startWithinMs} ms`),
+      )
     void child.ended.then((end) => this.#ended(end))
   }
 
   accept(link: Link): void {
     if (this.#connection !== undefined || this.#over) {
-      link.onData(() => { /* read and dropped, so that the other side sees its end */ })
+      link.onData(() => {
+        /* read and dropped, so that the other side sees its end */
+      })
       link.onClose(() => {})
       link.write(toLine(errorAnswer(null, failure('conflict', 'this cell is connected already'))))
       link.close()
@@ -77,26 +98,37 @@ export class PoolCell implements Cell {
   }
 
   ask(method: string, params: unknown, withinMs: number): Promise<unknown> {
-    if (this.#connection === undefined || !this.#ready) return Promise.reject(failure('cell-lost', `cell ${this.id} is not connected`))
+    if (this.#connection === undefined || !this.#ready)
+      return Promise.reject(failure('cell-lost', `cell ${this.id} is not connected`))
     return this.#connection.asks.ask(method, params, withinMs)
   }
 
-  kill(why: string): void { this.#kill('killed-by-us', why) }
+  kill(why: string): void {
+    this.#kill('killed-by-us', why)
+  }
 
   line(stream: 'stdout' | 'stderr', text: string): void {
-    if (stream === 'stderr' && text.trim() !== '') {
+    if (stream === 'stderr' && text.trim() !== '' && !nativeFrame.test(text)) {
       this.#said.push(text.slice(0, lastLines.characters))
       if (this.#said.length > lastLines.count) this.#said.shift()
     }
     this.#events.line(stream, text)
   }
 
-  #hello(connection: Connection, method: string, said: { readonly params: unknown; readonly answer: (reply: Reply) => void }): void {
+  #hello(
+    connection: Connection,
+    method: string,
+    said: { readonly params: unknown; readonly answer: (reply: Reply) => void },
+  ): void {
     const hello = checkHello(said.params)
-    const wrong = method !== 'hello' ? `the first frame must be hello, not ${method}`
-      : !hello.ok ? `hello: ${hello.message}`
-        : hello.value.protocol !== protocolVersion ? `it speaks protocol ${hello.value.protocol}, this sitter speaks ${protocolVersion}`
-          : undefined
+    const wrong =
+      method !== 'hello'
+        ? `the first frame must be hello, not ${method}`
+        : !hello.ok
+          ? `hello: ${hello.message}`
+          : hello.value.protocol !== protocolVersion
+            ? `it speaks protocol ${hello.value.protocol}, this sitter speaks ${protocolVersion}`
+            : undefined
     if (wrong !== undefined) {
       said.answer({ error: failure('invalid', wrong) })
       this.#events.refused('invalid', wrong)
@@ -132,11 +164,18 @@ export class PoolCell implements Cell {
     this.#cancelTimer()
     const how = end.signal === null ? `exit code ${end.code}` : `signal ${end.signal}`
     const cause = this.#ending?.cause ?? (!this.#ready ? 'start-failed' : end.signal === null ? 'exit' : 'killed')
-    const said = this.#ending?.cause === 'killed-by-us' || this.#said.length === 0 ? '' : `; last it said: ${this.#said.join(' | ')}`
+    const said =
+      this.#ending?.cause === 'killed-by-us' || this.#said.length === 0
+        ? ''
+        : `; last it said: ${this.#said.join(' | ')}`
     let detail = `${this.#ending === undefined ? how : `${this.#ending.why} (${how})`}${said}`
     this.#connection?.cut(`cell ${this.id} is gone: ${how}`)
     await this.#listening?.close()
-    try { await this.#disk.remove(this.#plan.directory) } catch (error) { detail += `; its directory stays: ${(error as Error).message}` }
+    try {
+      await this.#disk.remove(this.#plan.directory)
+    } catch (error) {
+      detail += `; its directory stays: ${(error as Error).message}`
+    }
     this.#events.gone({ cause, detail, end })
   }
 }

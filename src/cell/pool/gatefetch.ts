@@ -1,8 +1,8 @@
 /**
- * The agents' way out: HTTP over the cell's gate socket. node:http is loaded at the first call, because it costs a host 5 MB and agents
- * that only settle never need it.
+ * The agents' way out: HTTP over the cell's gate socket. node:http is loaded at the first call, because it costs a
+ * host 5 MB and agents that only settle never need it.
  */
-import type { ClientRequest, IncomingMessage, Agent as HttpAgent } from 'node:http'
+import type { ClientRequest, IncomingMessage, Agent as HttpAgent, request as HttpRequest } from 'node:http'
 import { TaskFailure, type FetchInit, type UpstreamAnswer, type UpstreamFetch } from '../../agent/agent.ts'
 
 const mostBodyBytes = 32 * 1_048_576
@@ -10,14 +10,19 @@ const mostBodyBytes = 32 * 1_048_576
 const mostConnections = 64
 const safeMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
 
-interface Http { readonly request: typeof import('node:http').request; readonly agent: HttpAgent }
+interface Http {
+  readonly request: typeof HttpRequest
+  readonly agent: HttpAgent
+}
 
 const loadHttp = async (): Promise<Http> => {
   const { request, Agent } = await import('node:http')
   return { request, agent: new Agent({ keepAlive: true, maxSockets: mostConnections, maxFreeSockets: 8 }) }
 }
 
-const bodyOf = (init: FetchInit): { readonly body: string | Uint8Array | undefined; readonly headers: Readonly<Record<string, string>> } => {
+const bodyOf = (
+  init: FetchInit,
+): { readonly body: string | Uint8Array | undefined; readonly headers: Readonly<Record<string, string>> } => {
   const { body, headers = {} } = init
   if (body === undefined || body === null) return { body: undefined, headers }
   if (typeof body === 'string' || body instanceof Uint8Array) return { body, headers }
@@ -35,19 +40,34 @@ const answerOf = (message: IncomingMessage): UpstreamAnswer => {
     let bytes = 0
     for await (const part of message as AsyncIterable<Uint8Array>) {
       bytes += part.length
-      if (bytes > mostBodyBytes) throw new TaskFailure(`the answer has more than ${mostBodyBytes} bytes`, { code: 'too-large', kind: 'permanent' })
+      if (bytes > mostBodyBytes)
+        throw new TaskFailure(`the answer has more than ${mostBodyBytes} bytes`, {
+          code: 'too-large',
+          kind: 'permanent',
+        })
       parts.push(part)
     }
     return Buffer.concat(parts).toString('utf8')
   }
-  return { status, ok: status >= 200 && status < 300, headers, body: message, text, json: async () => JSON.parse(await text()) as unknown }
+  return {
+    status,
+    ok: status >= 200 && status < 300,
+    headers,
+    body: message,
+    text,
+    json: async () => JSON.parse(await text()) as unknown,
+  }
 }
 
-/** Before the request has left, a failure is the gate's absence; after it, only a safe method may be tried again blindly. */
+/**
+ * Before the request has left, a failure is the gate's absence; after it, only a safe method may be tried again
+ * blindly.
+ */
 const asFailure = (error: NodeJS.ErrnoException, sent: boolean, method: string): Error => {
   if (error.name === 'AbortError') return error
   const message = `the gate did not answer: ${error.message}`
-  if (!sent || error.syscall === 'connect' || safeMethods.has(method)) return new TaskFailure(message, { code: 'gate-lost', kind: 'transient', cause: error })
+  if (!sent || error.syscall === 'connect' || safeMethods.has(method))
+    return new TaskFailure(message, { code: 'gate-lost', kind: 'transient', cause: error })
   return new TaskFailure(message, { code: 'outcome-unknown', kind: 'unknown', cause: error })
 }
 
@@ -55,15 +75,29 @@ const asFailure = (error: NodeJS.ErrnoException, sent: boolean, method: string):
 export const gateFetch = (socketPath: string): UpstreamFetch => {
   let http: Promise<Http> | undefined
   return async ({ agent: name, upstream, path, init, signal }) => {
-    if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(upstream)) throw new TypeError(`upstream ${JSON.stringify(upstream)} is not the name of an upstream`)
+    if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(upstream))
+      throw new TypeError(`upstream ${JSON.stringify(upstream)} is not the name of an upstream`)
     if (!path.startsWith('/')) throw new TypeError('path must begin with /')
     const { request, agent } = await (http ??= loadHttp())
     const { body, headers } = bodyOf(init)
     const method = (init.method ?? 'GET').toUpperCase()
     return new Promise<UpstreamAnswer>((resolve, reject) => {
       let sent = false
-      const call: ClientRequest = request({ socketPath, agent, method, path: `/${upstream}${path}`, signal, headers: { host: upstream, ...headers, 'x-sitter-agent': name } })
-      call.once('socket', (socket) => { if (socket.connecting) socket.once('connect', () => { sent = true }); else sent = true })
+      const call: ClientRequest = request({
+        socketPath,
+        agent,
+        method,
+        path: `/${upstream}${path}`,
+        signal,
+        headers: { host: upstream, ...headers, 'x-sitter-agent': name },
+      })
+      call.once('socket', (socket) => {
+        if (socket.connecting)
+          socket.once('connect', () => {
+            sent = true
+          })
+        else sent = true
+      })
       call.once('error', (error) => reject(asFailure(error, sent, method)))
       call.once('response', (message) => resolve(answerOf(message)))
       call.end(body)

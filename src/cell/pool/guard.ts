@@ -1,6 +1,7 @@
 /**
- * What an agent's stray code does lands at that agent: errors from timers and floating promises, console lines, process.exit. Node keeps
- * the async context through all of them but queueMicrotask (tried on 26.10), which is wrapped.
+ * What an agent's stray code does lands at that agent: errors from timers and floating promises, console lines,
+ * process.exit. Node keeps the async context through all of them but queueMicrotask (tried on 26.10), which is
+ * wrapped.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { format } from 'node:util'
@@ -30,13 +31,20 @@ const guardConsole = (context: AsyncLocalStorage<object>, host: () => AgentHost 
 /** In an agent's name these throw; cell-mates must not die of a line that looks harmless in a program of one's own. */
 const guardExit = (context: AsyncLocalStorage<object>): void => {
   const refuse = (what: string): void => {
-    if (context.getStore() !== undefined) throw new Error(`${what} would end the other agents of this cell too: throw, or use ctx.fail`)
+    if (context.getStore() !== undefined)
+      throw new Error(`${what} would end the other agents of this cell too: throw, or use ctx.fail`)
   }
   const exit = process.exit.bind(process)
   const abort = process.abort.bind(process)
   const kill = process.kill.bind(process)
-  process.exit = (code) => { refuse('process.exit'); return exit(code) }
-  process.abort = () => { refuse('process.abort'); return abort() }
+  process.exit = (code) => {
+    refuse('process.exit')
+    return exit(code)
+  }
+  process.abort = () => {
+    refuse('process.abort')
+    return abort()
+  }
   process.kill = (pid, signal) => {
     if (pid === process.pid && signal !== 0) refuse('process.kill of its own process')
     return kill(pid, signal)
@@ -47,7 +55,10 @@ const guardExit = (context: AsyncLocalStorage<object>): void => {
 export const guard = (host: () => AgentHost | undefined): Guard => {
   const context = new AsyncLocalStorage<object>()
   const leave = process.exit.bind(process)
-  const exit = (code: number): never => { process.removeAllListeners('exit'); return leave(code) }
+  const exit = (code: number): never => {
+    process.removeAllListeners('exit')
+    return leave(code)
+  }
   const stray = (error: unknown): void => {
     if (host()?.stray(context.getStore(), error)) return
     console.error('an error that belongs to no agent ends this cell:', error)
@@ -61,7 +72,13 @@ export const guard = (host: () => AgentHost | undefined): Guard => {
   globalThis.queueMicrotask = (task) => {
     const owner = context.getStore()
     if (owner === undefined) return queue(task)
-    queue(() => { try { task() } catch (error) { context.run(owner, () => stray(error)) } })
+    queue(() => {
+      try {
+        task()
+      } catch (error) {
+        context.run(owner, () => stray(error))
+      }
+    })
   }
   return { within: (owner, work) => context.run(owner, work), exit }
 }

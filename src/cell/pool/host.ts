@@ -1,8 +1,10 @@
 /**
- * The process of a pool cell: connects to its sitter, loads the agents' module, says hello and runs the agents. It ends at once when the
- * link ends, so that cells die with their sitter. Loads little: its modules and those of the SDK are paid for by every host.
+ * The process of a pool cell: connects to its sitter, loads the agents' module, says hello and runs the agents. It
+ * ends at once when the link ends, so that cells die with their sitter. Loads little: its modules and those of the
+ * SDK are paid for by every host.
  *
- * Exit codes: 64 not started by a sitter, 69 the sitter is gone, 70 an error that belongs to no agent, 78 the module cannot be loaded.
+ * Exit codes: 64 not started by a sitter, 69 the sitter is gone, 70 an error that belongs to no agent, 78 the module
+ * cannot be loaded.
  */
 import { flushCompileCache } from 'node:module'
 import { connect } from 'node:net'
@@ -15,8 +17,8 @@ import { guard } from './guard.ts'
 
 const exits = { usage: 64, sitterGone: 69, module: 78 } as const
 
-let host: AgentHost | undefined
-const { within, exit } = guard(() => host)
+const alive: { host: AgentHost | undefined } = { host: undefined }
+const { within, exit } = guard(() => alive.host)
 
 const variable = (name: string): string => {
   const value = process.env[name]
@@ -33,11 +35,16 @@ const gone = (): never => exit(exits.sitterGone)
 socket.once('error', gone)
 socket.once('end', gone)
 socket.once('close', gone)
-socket.on('data', lineReader(bounds, {
-  object: (frame) => host?.frame(frame),
-  refused: (code, detail) => console.error(`a frame from the sitter was refused: ${code}: ${detail}`),
-}))
-const out = outbox((text) => { socket.write(text) })
+socket.on(
+  'data',
+  lineReader(bounds, {
+    object: (frame) => alive.host?.frame(frame),
+    refused: (code, detail) => console.error(`a frame from the sitter was refused: ${code}: ${detail}`),
+  }),
+)
+const out = outbox((text) => {
+  socket.write(text)
+})
 
 /** Of its own: the room of real ports would load files, processes and cryptography into every host (2 MB). */
 const clock: HostPorts['clock'] = {
@@ -50,7 +57,7 @@ const clock: HostPorts['clock'] = {
 
 const load = async (): Promise<AgentHost> => {
   try {
-    const module = await import(pathToFileURL(modulePath).href) as Readonly<Record<string, unknown>>
+    const module = (await import(pathToFileURL(modulePath).href)) as Readonly<Record<string, unknown>>
     return agentHost(module, modulePath, {
       clock,
       send: (frame) => out.put(frame),
@@ -64,10 +71,13 @@ const load = async (): Promise<AgentHost> => {
   }
 }
 
-host = await load()
+const host = await load()
+alive.host = host
 // A killed process writes no compile cache; the first host of a module writes it before the others start.
 if (process.env['SITTER_KEEP_CODE'] === '1') flushCompileCache()
-try { await host.hello(process.version) } catch (error) {
+try {
+  await host.hello(process.version)
+} catch (error) {
   console.error(`the sitter did not welcome this cell: ${(error as Error).message}`)
   exit(exits.sitterGone)
 }

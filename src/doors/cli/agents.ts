@@ -46,17 +46,30 @@ export const ps: Deed = async ({ api, options, printer, world }) => {
 const agentLines = (agent: AgentDescription, nowMs: number): string[] => [
   ...facts([
     ['agent', agent.id],
-    ['state', `${agent.state} for ${age(nowMs, agent.sinceMs)}${agent.reason === null ? '' : `: ${plain(agent.reason)}`}`],
+    [
+      'state',
+      `${agent.state} for ${age(nowMs, agent.sinceMs)}${agent.reason === null ? '' : `: ${plain(agent.reason)}`}`,
+    ],
     ['mode', agent.mode],
     ['next', exitText(agent, nowMs) === '' ? null : plain(exitText(agent, nowMs))],
     ['epoch', String(agent.epoch)],
     ['restarts', String(agent.restarts)],
     ['attempt', agent.attempt],
-    ['cell', agent.cell === null ? 'none' : `${agent.cell.id} (${agent.cell.kind}), pid ${agent.cell.pid}, start time ${agent.cell.startTime}`],
+    [
+      'cell',
+      agent.cell === null
+        ? 'none'
+        : `${agent.cell.id} (${agent.cell.kind}), pid ${agent.cell.pid}, start time ${agent.cell.startTime}`,
+    ],
   ]),
-  ...section('evidence', agent.evidence.map((evidence) =>
-    `${evidence.fact}: ${evidence.value}, ${evidence.atMs === null ? 'never observed' : `seen ${age(nowMs, evidence.atMs)} ago`} (${plain(evidence.source)})` +
-    `${evidence.detail === undefined ? '' : ` ${plain(evidence.detail)}`}`)),
+  ...section(
+    'evidence',
+    agent.evidence.map(
+      (evidence) =>
+        `${evidence.fact}: ${evidence.value}, ${evidence.atMs === null ? 'never observed' : `seen ${age(nowMs, evidence.atMs)} ago`} (${plain(evidence.source)})` +
+        `${evidence.detail === undefined ? '' : ` ${plain(evidence.detail)}`}`,
+    ),
+  ),
   ...section('attempts', agent.attempts.length === 0 ? [] : attemptLines(agent.attempts, nowMs)),
   ...section('events', agent.timeLine.map(eventLine)),
 ]
@@ -66,15 +79,22 @@ const describeCell = async (invocation: Invocation, api: Api, id: string): Promi
   const cell = cells.find((one) => one.id === id)
   if (cell === undefined) throw failure('not-found', `no living cell has the id ${id}`)
   const nowMs = invocation.world.clock.wallMs()
-  invocation.printer.show(cell, () => facts([
-    ['cell', cell.id],
-    ['kind', cell.kind],
-    ['agents', `${counted(cell.agents, 'agent')} of ${plain(cell.agentType)}, ${cell.busy} busy`],
-    ['process', `pid ${cell.identity.pid}, start time ${cell.identity.startTime}`],
-    ['started', at(cell.startedMs)],
-    ['answered', cell.answeredMs === null ? 'never' : `${age(nowMs, cell.answeredMs)} ago, listing ${cell.answeredAgents ?? 'unknown'} agents`],
-    ['memory', cell.residentBytes === null ? 'unknown' : `${Math.round(cell.residentBytes / 1_000_000)} MB`],
-  ]))
+  invocation.printer.show(cell, () =>
+    facts([
+      ['cell', cell.id],
+      ['kind', cell.kind],
+      ['agents', `${counted(cell.agents, 'agent')} of ${plain(cell.agentType)}, ${cell.busy} busy`],
+      ['process', `pid ${cell.identity.pid}, start time ${cell.identity.startTime}`],
+      ['started', at(cell.startedMs)],
+      [
+        'answered',
+        cell.answeredMs === null
+          ? 'never'
+          : `${age(nowMs, cell.answeredMs)} ago, listing ${cell.answeredAgents ?? 'unknown'} agents`,
+      ],
+      ['memory', cell.residentBytes === null ? 'unknown' : `${Math.round(cell.residentBytes / 1_000_000)} MB`],
+    ]),
+  )
   return 0
 }
 
@@ -99,27 +119,34 @@ export const describe: Deed = async (invocation) => {
 }
 
 /** An agent's or a type's path in the API, and which agents are meant. */
-const target = async (invocation: Invocation, api: Api): Promise<{ readonly path: string; readonly ids: readonly string[]; readonly type: string | null }> => {
+const target = async (
+  invocation: Invocation,
+  api: Api,
+): Promise<{ readonly path: string; readonly ids: readonly string[]; readonly type: string | null }> => {
   const text = required(invocation, 0)
   const agent = parseAgent(text)
   if (agent !== undefined) {
     return { path: `/api/v1/agents/${agent.type}/${agent.number}`, ids: [formatAgent(agent)], type: null }
   }
-  if (!/^[a-z][a-z0-9-]{0,62}$/.test(text)) throw failure('usage', `${JSON.stringify(text)} is neither an agent (settler/0042) nor a type (settler)`)
+  if (!/^[a-z][a-z0-9-]{0,62}$/.test(text))
+    throw failure('usage', `${JSON.stringify(text)} is neither an agent (settler/0042) nor a type (settler)`)
   const agents = await api.all<AgentView>('/api/v1/agents', { type: text })
   if (agents.length === 0) throw failure('not-found', `there is no agent type ${text}, or it has no agents`)
   return { path: `/api/v1/agents/${text}`, ids: agents.map((one) => one.id), type: text }
 }
 
-const act = (verb: 'restart' | 'release', past: string): Deed => async (invocation) => {
-  const api = await invocation.api()
-  const { path, ids, type } = await target(invocation, api)
-  if (onlyDry(invocation, `${verb} ${counted(ids.length, 'agent')}`, { verb, agents: ids })) return 0
-  if (type !== null) await confirm(invocation, `${verb} all ${counted(ids.length, 'agent')} of ${type}?`, String(ids.length))
-  const answer = await api.post<unknown>(`${path}/${verb}`)
-  invocation.printer.show(answer, () => [`${past}: ${type === null ? ids[0]! : counted(ids.length, 'agent')}`])
-  return 0
-}
+const act =
+  (verb: 'restart' | 'release', past: string): Deed =>
+  async (invocation) => {
+    const api = await invocation.api()
+    const { path, ids, type } = await target(invocation, api)
+    if (onlyDry(invocation, `${verb} ${counted(ids.length, 'agent')}`, { verb, agents: ids })) return 0
+    if (type !== null)
+      await confirm(invocation, `${verb} all ${counted(ids.length, 'agent')} of ${type}?`, String(ids.length))
+    const answer = await api.post<unknown>(`${path}/${verb}`)
+    invocation.printer.show(answer, () => [`${past}: ${type === null ? ids[0]! : counted(ids.length, 'agent')}`])
+    return 0
+  }
 
 export const restart = act('restart', 'restart ordered')
 export const release = act('release', 'released')

@@ -35,14 +35,19 @@ const defaultWaitMs = 600_000
 /**
  * Looks again every 500 ms until `look` gives something, at most `--wait <within>` (default 10 min). Rejects `timed-out`.
  */
-export const waitUntil = async <Value>(invocation: Invocation, what: string, look: () => Promise<Value | undefined>): Promise<Value> => {
+export const waitUntil = async <Value>(
+  invocation: Invocation,
+  what: string,
+  look: () => Promise<Value | undefined>,
+): Promise<Value> => {
   const { clock } = invocation.world
   const withinMs = invocation.options.duration('wait') ?? defaultWaitMs
   const begunMs = clock.monoMs()
   for (;;) {
     const value = await look()
     if (value !== undefined) return value
-    if (clock.monoMs() - begunMs >= withinMs) throw failure('timed-out', `${what} did not end within ${withinMs / 1_000} s`)
+    if (clock.monoMs() - begunMs >= withinMs)
+      throw failure('timed-out', `${what} did not end within ${withinMs / 1_000} s`)
     await sleep(clock, pollEveryMs, invocation.interrupted)
   }
 }

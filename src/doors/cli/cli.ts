@@ -1,5 +1,4 @@
 /** Front door of the CLI: arguments in, exit code out. Everything that a verb prints goes through the printer, everything else through `world`. */
-import { failure } from '../../std/std.ts'
 import { makePrinter } from './printer.ts'
 import { parseArguments } from './program.ts'
 import { printError } from './refusal.ts'
@@ -7,18 +6,26 @@ import type { Surroundings } from './surroundings.ts'
 import type { Invocation } from './verb.ts'
 
 export type { Input, Output, Surroundings, WatchAsk, Watching } from './surroundings.ts'
-export { Interrupted } from './surroundings.ts'
+export { streamInput, streamOutput } from './terminal.ts'
 
 /** Resolves with the exit code when the verb has ended; never rejects. */
 export const runCli = async (argv: readonly string[], world: Surroundings): Promise<number> => {
   const parsed = parseArguments(argv, world)
   if (parsed.kind === 'ended') return parsed.exit
   const { verb, options } = parsed
-  const printer = makePrinter(world, { json: options.flag('json'), quiet: options.flag('quiet'), noColour: options.flag('noColor') })
+  const printer = makePrinter(world, {
+    json: options.flag('json'),
+    quiet: options.flag('quiet'),
+    noColour: options.flag('noColor'),
+  })
   const interrupt = new AbortController()
   const stopListening = verb.ownsInterrupt ? () => {} : world.onSignal('SIGINT', () => interrupt.abort())
   const invocation: Invocation = {
-    arguments: parsed.parameters, options, world, printer, interrupted: interrupt.signal,
+    arguments: parsed.parameters,
+    options,
+    world,
+    printer,
+    interrupted: interrupt.signal,
     api: async () => {
       const [{ openApi }, { locate }] = await Promise.all([import('./client.ts'), import('./locate.ts')])
       return openApi(world, await locate(world, options), interrupt.signal)
@@ -29,7 +36,9 @@ export const runCli = async (argv: readonly string[], world: Surroundings): Prom
   })
   const deed = async (): Promise<number> => {
     try {
-      return await (await verb.load())(invocation)
+      return await (
+        await verb.load()
+      )(invocation)
     } catch (error) {
       return interrupt.signal.aborted ? 130 : printError(printer, error)
     }
@@ -41,7 +50,3 @@ export const runCli = async (argv: readonly string[], world: Surroundings): Prom
     await Promise.all([world.stdout.drained(), world.stderr.drained()])
   }
 }
-
-/** For main.ts: an older Node is told what to do instead of failing somewhere inside. */
-export const oldNode = (version: string): Error =>
-  failure('wrong-node', `Swarmsitter needs Node 26 or newer; this is ${version}`)

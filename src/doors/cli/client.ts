@@ -6,7 +6,11 @@ import { Refusal } from './refusal.ts'
 import type { Surroundings } from './surroundings.ts'
 
 export type Query = Readonly<Record<string, string | number | undefined>>
-export interface PostExtra { readonly query?: Query; readonly text?: { readonly type: string; readonly body: string }; readonly withinMs?: number }
+export interface PostExtra {
+  readonly query?: Query
+  readonly text?: { readonly type: string; readonly body: string }
+  readonly withinMs?: number
+}
 
 export interface Api {
   readonly url: string
@@ -15,7 +19,10 @@ export interface Api {
   /** Items of a list, following `next`, up to `most` (0 = all). Rejects `too-large` over 100,000: those are for `export`. */
   all<Item>(path: string, query?: Query, most?: number): Promise<readonly Item[]>
   /** Lines of an answer that streams (NDJSON, SSE), without their ends. Rejects `no-sitter` when the link breaks. */
-  lines(path: string, ask?: { readonly query?: Query; readonly headers?: Readonly<Record<string, string>> }): AsyncGenerator<string, void>
+  lines(
+    path: string,
+    ask?: { readonly query?: Query; readonly headers?: Readonly<Record<string, string>> },
+  ): AsyncGenerator<string, void>
 }
 
 const answerWithinMs = 30_000
@@ -32,20 +39,27 @@ const withQuery = (path: string, query: Query = {}): string => {
 }
 
 const isProblem = (value: unknown): value is Problem =>
-  typeof value === 'object' && value !== null && typeof (value as Problem).code === 'string' && typeof (value as Problem).status === 'number'
+  typeof value === 'object' &&
+  value !== null &&
+  typeof (value as Problem).code === 'string' &&
+  typeof (value as Problem).status === 'number'
 
 /** An answer that is no 2xx as something to throw. */
 const refusalOf = async (answer: Response, url: string): Promise<Error> => {
   const text = await answer.text()
   let value: unknown
-  try { value = JSON.parse(text) } catch { value = undefined /* no JSON: it is not one of our answers, said below */ }
+  try {
+    value = JSON.parse(text)
+  } catch {
+    value = undefined /* no JSON: it is not one of our answers, said below */
+  }
   if (isProblem(value)) return new Refusal({ ...value, detail: value.detail ?? value.title ?? value.code })
   return failure('no-sitter', `${url} answers ${answer.status} but not as a sitter does`)
 }
 
 const unreachable = (url: string, cause: unknown): Error => {
   const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause
-  const why = inner instanceof Error ? (inner as NodeJS.ErrnoException).code ?? inner.message : String(inner)
+  const why = inner instanceof Error ? ((inner as NodeJS.ErrnoException).code ?? inner.message) : String(inner)
   return failure('no-sitter', `no sitter answers at ${url} (${why})`, { cause })
 }
 
@@ -55,7 +69,7 @@ export const openApi = (world: Surroundings, door: Door, interrupted?: AbortSign
     const late = new AbortController()
     const cancel = withinMs === null ? () => {} : world.clock.timer(withinMs, () => late.abort())
     const signal = interrupted === undefined ? late.signal : AbortSignal.any([late.signal, interrupted])
-    const headers = { authorization: `Bearer ${door.token}`, ...init.headers as Record<string, string> }
+    const headers = { authorization: `Bearer ${door.token}`, ...(init.headers as Record<string, string>) }
     try {
       // A redirect would carry the token along: no sitter redirects its API.
       const answer = await world.fetch(`${door.url}${path}`, { ...init, headers, signal, redirect: 'error' })
@@ -63,7 +77,10 @@ export const openApi = (world: Surroundings, door: Door, interrupted?: AbortSign
       if (withinMs === null) return answer
       return new Response(await answer.arrayBuffer(), { status: answer.status, headers: answer.headers })
     } catch (error) {
-      if (late.signal.aborted) throw failure('timed-out', `${door.url}${path.split('?')[0]} did not answer within ${withinMs! / 1_000} s`, { cause: error })
+      if (late.signal.aborted)
+        throw failure('timed-out', `${door.url}${path.split('?')[0]} did not answer within ${withinMs! / 1_000} s`, {
+          cause: error,
+        })
       if (error instanceof TypeError) throw unreachable(door.url, error)
       throw error
     } finally {
@@ -81,9 +98,14 @@ export const openApi = (world: Surroundings, door: Door, interrupted?: AbortSign
   }
   const api: Api = {
     url: door.url,
-    get: async (path, query, withinMs = answerWithinMs) => json(await call(withQuery(path, query), { headers: { accept: 'application/json' } }, withinMs)),
+    get: async (path, query, withinMs = answerWithinMs) =>
+      json(await call(withQuery(path, query), { headers: { accept: 'application/json' } }, withinMs)),
     post: async (path, body, extra = {}) => {
-      const headers = { accept: 'application/json', 'content-type': extra.text?.type ?? 'application/json', 'idempotency-key': newId('req') }
+      const headers = {
+        accept: 'application/json',
+        'content-type': extra.text?.type ?? 'application/json',
+        'idempotency-key': newId('req'),
+      }
       const init = { method: 'POST', headers, body: extra.text?.body ?? JSON.stringify(body ?? {}) }
       return json(await call(withQuery(path, extra.query), init, extra.withinMs ?? answerWithinMs))
     },
@@ -92,10 +114,15 @@ export const openApi = (world: Surroundings, door: Door, interrupted?: AbortSign
       const items: Item[] = []
       let cursor: string | undefined
       do {
-        const page: List<Item> = await api.get<List<Item>>(path, { ...query, limit: Math.min(pageSize, most - items.length), cursor })
+        const page: List<Item> = await api.get<List<Item>>(path, {
+          ...query,
+          limit: Math.min(pageSize, most - items.length),
+          cursor,
+        })
         items.push(...page.items)
         cursor = page.next ?? undefined
-        if (items.length > mostItems) throw failure('too-large', `more than ${mostItems} items: use \`sitter export\`, which streams them`)
+        if (items.length > mostItems)
+          throw failure('too-large', `more than ${mostItems} items: use \`sitter export\`, which streams them`)
       } while (cursor !== undefined && items.length < most)
       return items
     },

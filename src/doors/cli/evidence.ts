@@ -16,14 +16,18 @@ const follow = async (invocation: Invocation, api: Api): Promise<number> => {
   const { printer, world, interrupted } = invocation
   let lastId: string | undefined
   let told = false
-  while (!interrupted.aborted) {
+  while (!interrupted.aborted && !world.stdout.closed) {
     try {
       const read = sseReader()
       const headers = { accept: 'text/event-stream', ...(lastId === undefined ? {} : { 'last-event-id': lastId }) }
       for await (const line of api.lines('/api/v1/events', { headers })) {
+        if (world.stdout.closed) return 0
         const message = read(line)
         if (message === undefined) continue
-        if (told) { printer.note('the sitter answers again'); told = false }
+        if (told) {
+          printer.note('the sitter answers again')
+          told = false
+        }
         if (message.id !== undefined) lastId = message.id
         if (message.data === '') continue
         if (printer.json) printer.jsonLine(message.data)
@@ -33,10 +37,13 @@ const follow = async (invocation: Invocation, api: Api): Promise<number> => {
       // Before the first event this is an ordinary failure; later it is a restart, and the stream resumes where it was.
       if (lastId === undefined && !told) throw error
     }
-    if (!told) { printer.note('the sitter does not answer; trying again …'); told = true }
+    if (!told) {
+      printer.note('the sitter does not answer; trying again …')
+      told = true
+    }
     await sleep(world.clock, reconnectAfterMs, interrupted)
   }
-  return 130
+  return interrupted.aborted ? 130 : 0
 }
 
 const usualEvents = 50
@@ -45,9 +52,16 @@ export const events: Deed = async (invocation) => {
   const { options, printer } = invocation
   const api = await invocation.api()
   if (options.flag('follow')) return follow(invocation, api)
-  const newest = await api.all<EventView>('/api/v1/events', { subject: options.text('subject'), order: 'newest' }, options.whole('limit') ?? usualEvents)
+  const newest = await api.all<EventView>(
+    '/api/v1/events',
+    { subject: options.text('subject'), order: 'newest' },
+    options.whole('limit') ?? usualEvents,
+  )
   const inOrder = newest.toReversed()
-  if (printer.json) { for (const event of inOrder) printer.jsonLine(JSON.stringify(event)); return 0 }
+  if (printer.json) {
+    for (const event of inOrder) printer.jsonLine(JSON.stringify(event))
+    return 0
+  }
   if (inOrder.length === 0) printer.note('no events yet')
   printer.lines(inOrder.map(eventLine))
   return 0
@@ -56,7 +70,10 @@ export const events: Deed = async (invocation) => {
 export const inbox: Deed = async ({ api, printer, world }) => {
   const items = await (await api()).all<InboxItem>('/api/v1/inbox')
   const nowMs = world.clock.wallMs()
-  if (items.length === 0 && !printer.json) { printer.note('nothing waits for a person'); return 0 }
+  if (items.length === 0 && !printer.json) {
+    printer.note('nothing waits for a person')
+    return 0
+  }
   printer.list(items, (item) => item.id, [
     { head: 'SINCE', value: (item) => age(nowMs, item.sinceMs), align: 'right' },
     { head: 'KIND', value: (item) => item.kind },
@@ -68,19 +85,23 @@ export const inbox: Deed = async ({ api, printer, world }) => {
 }
 
 /** "verified: 40,123 entries, head …" or which entry is broken and why. */
-export const auditLine = (verdict: AuditVerdict): string => (verdict.ok
-  ? `verified: ${counted(verdict.entries, 'entry', 'entries')}, head ${plain(verdict.head)}`
-  : `BROKEN at entry ${verdict.firstBad ?? 'unknown'}: ${plain(verdict.why ?? 'no reason was given')}`)
+export const auditLine = (verdict: AuditVerdict): string =>
+  verdict.ok
+    ? `verified: ${counted(verdict.entries, 'entry', 'entries')}, head ${plain(verdict.head)}`
+    : `BROKEN at entry ${verdict.firstBad ?? 'unknown'}: ${plain(verdict.why ?? 'no reason was given')}`
 
 export const auditVerify: Deed = async (invocation) => {
   const { options, printer, world } = invocation
   if (options.flag('anchor')) {
-    throw failure('usage', '--anchor is not built yet in this version: without it a cut tail is not detected', { facts: { wayOut: 'compare `head` of two runs yourself: an older head must still be in the chain' } })
+    throw failure('usage', '--anchor is not built yet in this version: without it a cut tail is not detected', {
+      facts: { wayOut: 'compare `head` of two runs yourself: an older head must still be in the chain' },
+    })
   }
   const record = options.text('record')
-  const verdict = record === undefined
-    ? await (await invocation.api()).get<AuditVerdict>('/api/v1/audit/verify', {}, 600_000)
-    : await (await import('../../record/record.ts')).verifyRecordFile(resolve(world.directory, record))
+  const verdict =
+    record === undefined
+      ? await (await invocation.api()).get<AuditVerdict>('/api/v1/audit/verify', {}, 600_000)
+      : await (await import('../../record/record.ts')).verifyRecordFile(resolve(world.directory, record))
   printer.show(verdict, () => [auditLine(verdict)])
   return verdict.ok ? 0 : 1
 }
@@ -93,8 +114,11 @@ export const exportKind: Deed = async (invocation) => {
   const kind = required(invocation, 0)
   const api = await invocation.api()
   let written = 0
-  for await (const line of api.lines(`/api/v1/export/${encodeURIComponent(kind)}`, { headers: { accept: 'application/x-ndjson' } })) {
+  for await (const line of api.lines(`/api/v1/export/${encodeURIComponent(kind)}`, {
+    headers: { accept: 'application/x-ndjson' },
+  })) {
     if (line === '') continue
+    if (world.stdout.closed) break
     world.stdout.write(`${safeJson(line)}\n`)
     written += 1
     if (written % drainEvery === 0) await world.stdout.drained()

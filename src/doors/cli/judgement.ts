@@ -22,10 +22,15 @@ const unwellOf = ({ fleet, gate }: SwarmView): string[] => {
   ]
 }
 
-const ledgerBroken = (ledger: LedgerCheck): string[] => (ledger.ok ? [] : [`the ledger does not balance: ${ledger.faults.map(plain).join('; ')}`])
+const ledgerBroken = (ledger: LedgerCheck): string[] =>
+  ledger.ok ? [] : [`the ledger does not balance: ${ledger.faults.map(plain).join('; ')}`]
 
 /** For `status`: what one view shows; the audit is not looked at. */
-export const judgeView = (view: SwarmView): Judgement => ({ broken: ledgerBroken(view.ledger), unwell: unwellOf(view), waiting: view.person })
+export const judgeView = (view: SwarmView): Judgement => ({
+  broken: ledgerBroken(view.ledger),
+  unwell: unwellOf(view),
+  waiting: view.person,
+})
 
 /** A check that was asked for at the end of a run: its answer, or why there is none. */
 export type Checked<Value> = Value | { readonly unchecked: string }
@@ -34,8 +39,11 @@ export type Checked<Value> = Value | { readonly unchecked: string }
 export const judgeRun = (view: SwarmView, ledger: Checked<LedgerCheck>, audit: Checked<AuditVerdict>): Judgement => ({
   broken: [
     ...('unchecked' in ledger ? [`the ledger could not be checked: ${plain(ledger.unchecked)}`] : ledgerBroken(ledger)),
-    ...('unchecked' in audit ? [`the audit could not be verified: ${plain(audit.unchecked)}`]
-      : audit.ok ? [] : [`the audit is broken at entry ${audit.firstBad ?? 'unknown'}: ${plain(audit.why ?? 'no reason given')}`]),
+    ...('unchecked' in audit
+      ? [`the audit could not be verified: ${plain(audit.unchecked)}`]
+      : audit.ok
+        ? []
+        : [`the audit is broken at entry ${audit.firstBad ?? 'unknown'}: ${plain(audit.why ?? 'no reason given')}`]),
   ],
   // Agents that still start or restart do not matter to work that has ended.
   unwell: [],

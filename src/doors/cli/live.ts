@@ -33,8 +33,13 @@ const repainting = (world: Surroundings): Live => {
       paintedMs = nowMs
       paint('', lines)
     },
-    message: (text) => { if (ended) world.stderr.write(`${text}\n`); else paint(`${text}\n`, shown) },
-    end: () => { ended = true },
+    message: (text) => {
+      if (ended) world.stderr.write(`${text}\n`)
+      else paint(`${text}\n`, shown)
+    },
+    end: () => {
+      ended = true
+    },
   }
 }
 
@@ -51,11 +56,17 @@ const lineByLine = (world: Surroundings): Live => {
       world.stderr.write(`${what} · ${pace}\n`)
     },
     message: (text) => world.stderr.write(`${text}\n`),
-    end: () => { ended = true },
+    end: () => {
+      ended = true
+    },
   }
 }
 
-const silent = (world: Surroundings): Live => ({ show: () => {}, message: (text) => world.stderr.write(`${text}\n`), end: () => {} })
+const silent = (world: Surroundings): Live => ({
+  show: () => {},
+  message: (text) => world.stderr.write(`${text}\n`),
+  end: () => {},
+})
 
 export const makeLive = (world: Surroundings, quiet: boolean): Live => {
   if (quiet) return silent(world)

@@ -7,7 +7,10 @@ import { failure } from '../../std/std.ts'
 import type { Surroundings } from './surroundings.ts'
 import type { OptionReader } from './verb.ts'
 
-export interface Door { readonly url: string; readonly token: string }
+export interface Door {
+  readonly url: string
+  readonly token: string
+}
 
 /** The directory that a flag or the environment names, absolute; undefined when neither does. */
 export const namedDataDirectory = (world: Surroundings, options: OptionReader): string | undefined => {
@@ -26,14 +29,17 @@ export const nearestDataDirectory = async (world: Surroundings): Promise<string 
 
 /** How a person gives this directory to another verb: nothing when it would be found anyway. */
 export const dataDirectoryFlag = async (world: Surroundings, directory: string): Promise<string> => {
-  if (await nearestDataDirectory(world) === directory) return ''
+  if ((await nearestDataDirectory(world)) === directory) return ''
   const near = relative(world.directory, directory)
   return ` --data-dir ${near.startsWith('..') || near === '' ? directory : near}`
 }
 
 const isLocalUrl = (value: unknown): value is string => typeof value === 'string' && /^https?:\/\//.test(value)
 
-const readApiFile = async (world: Surroundings, directory: string): Promise<{ readonly url: string; readonly pid: number } | undefined> => {
+const readApiFile = async (
+  world: Surroundings,
+  directory: string,
+): Promise<{ readonly url: string; readonly pid: number } | undefined> => {
   const text = await world.disk.readTextIfThere(join(directory, 'run', 'api.json'))
   if (text === undefined) return undefined
   try {
@@ -49,7 +55,9 @@ const originOf = (url: string): string => {
   try {
     return new URL(url).origin
   } catch (error) {
-    throw failure('usage', `--url ${JSON.stringify(url)} is no address: write it like http://127.0.0.1:7700`, { cause: error })
+    throw failure('usage', `--url ${JSON.stringify(url)} is no address: write it like http://127.0.0.1:7700`, {
+      cause: error,
+    })
   }
 }
 
@@ -59,17 +67,22 @@ export const locate = async (world: Surroundings, options: OptionReader): Promis
   const givenToken = options.text('token') ?? world.env['SITTER_TOKEN']
   if (givenUrl !== undefined && givenToken !== undefined) return { url: originOf(givenUrl), token: givenToken }
   const named = namedDataDirectory(world, options)
-  const directory = named ?? await nearestDataDirectory(world)
+  const directory = named ?? (await nearestDataDirectory(world))
   if (directory === undefined) {
-    if (givenUrl !== undefined) throw failure('unauthorized', `no token for ${originOf(givenUrl)}: give --token, or --data-dir of its swarm`)
+    if (givenUrl !== undefined)
+      throw failure('unauthorized', `no token for ${originOf(givenUrl)}: give --token, or --data-dir of its swarm`)
     throw failure('no-sitter', `no sitter answers: there is no .sitter directory in ${world.directory} or above`)
   }
   const file = await readApiFile(world, directory)
-  if (givenUrl === undefined && file === undefined) throw failure('no-sitter', `no sitter answers: none runs on ${directory}`)
+  if (givenUrl === undefined && file === undefined)
+    throw failure('no-sitter', `no sitter answers: none runs on ${directory}`)
   const url = originOf(givenUrl ?? file!.url)
   if (givenToken !== undefined) return { url, token: givenToken }
   if (file === undefined || originOf(file.url) !== url) {
-    throw failure('unauthorized', `no token for ${url}: the operator token of ${directory} belongs to another address; give --token`)
+    throw failure(
+      'unauthorized',
+      `no token for ${url}: the operator token of ${directory} belongs to another address; give --token`,
+    )
   }
   const token = await world.disk.readTextIfThere(join(directory, 'run', 'operator.token'))
   if (token === undefined) throw failure('unauthorized', `there is no operator token in ${join(directory, 'run')}`)

@@ -3,7 +3,14 @@ import { basename, resolve } from 'node:path'
 import { failure } from '../../std/std.ts'
 import type { BatchView, IntentView } from '../../store/store.ts'
 import type {
-  AccountAnswer, BatchAnswer, BatchDescription, LedgerCheck, List, SettlementAnswer, SettlementDescription, TransferAnswer,
+  AccountAnswer,
+  BatchAnswer,
+  BatchDescription,
+  LedgerCheck,
+  List,
+  SettlementAnswer,
+  SettlementDescription,
+  TransferAnswer,
 } from '../api.ts'
 import { confirm, onlyDry, required, waitUntil } from './asking.ts'
 import type { Api } from './client.ts'
@@ -21,39 +28,58 @@ export const amountsText = (amounts: Readonly<Record<string, string>>): string =
 }
 
 /** Reads a settle file before anything is started. Rejects `usage` when it cannot be read. */
-export const readSettleFile = async (world: Surroundings, given: string): Promise<{ readonly name: string; readonly text: string }> => {
+export const readSettleFile = async (
+  world: Surroundings,
+  given: string,
+): Promise<{ readonly name: string; readonly text: string }> => {
   const path = resolve(world.directory, given)
   try {
     return { name: basename(path), text: await world.disk.readText(path) }
   } catch (error) {
-    throw failure('usage', `cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+    throw failure('usage', `cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    })
   }
 }
 
 const batchWithinMs = 120_000
 
-export const sendBatch = (api: Api, file: { readonly name: string; readonly text: string }, how: { readonly channel?: string | undefined; readonly dryRun?: boolean }): Promise<BatchAnswer> =>
+export const sendBatch = (
+  api: Api,
+  file: { readonly name: string; readonly text: string },
+  how: { readonly channel?: string | undefined; readonly dryRun?: boolean },
+): Promise<BatchAnswer> =>
   api.post<BatchAnswer>('/api/v1/batches', undefined, {
     query: { name: file.name, channel: how.channel, dryRun: how.dryRun ? 'true' : undefined },
     text: { type: 'text/csv', body: file.text },
     withinMs: batchWithinMs,
   })
 
+/** Only a dry run of an unknown file has no id. */
+export const batchName = (answer: BatchAnswer): string => answer.id ?? 'no batch yet'
+
 /** One sentence about what the sitter made of a file. */
 export const batchSentence = (answer: BatchAnswer, dryRun: boolean): string => {
   const rows = `${counted(answer.rows, 'row')} worth ${amountsText(answer.totals)}`
-  if (dryRun) return `${rows}: ${count(answer.newTasks)} would be paid, ${count(answer.alreadyThere)} are known already; nothing was done (--dry-run)`
-  if (answer.newTasks === 0) return `${answer.id}: nothing new: all ${rows} are known already`
-  return `${answer.id}: ${rows}, ${count(answer.newTasks)} to pay${answer.alreadyThere > 0 ? `, ${count(answer.alreadyThere)} known already` : ''}`
+  if (dryRun)
+    return `${rows}: ${count(answer.newTasks)} would be paid, ${count(answer.alreadyThere)} are known already; nothing was done (--dry-run)`
+  if (answer.newTasks === 0) return `${batchName(answer)}: nothing new: all ${rows} are known already`
+  return `${batchName(answer)}: ${rows}, ${count(answer.newTasks)} to pay${answer.alreadyThere > 0 ? `, ${count(answer.alreadyThere)} known already` : ''}`
 }
 
 /** True when every task of the batch has ended. */
 const batchEnded = (batch: BatchDescription): boolean =>
-  Object.entries(batch.tasks).every(([state, number]) => number === 0 || state === 'succeeded' || state === 'dead' || state === 'cancelled')
+  Object.entries(batch.tasks).every(
+    ([state, number]) => number === 0 || state === 'succeeded' || state === 'dead' || state === 'cancelled',
+  )
 
 /** 0 = everything was settled or refused by the provider for good; 4 = something waits for a person. */
 const batchExit = (batch: BatchDescription): number =>
-  (batch.tasks['dead'] ?? 0) > 0 || (batch.settlements['unknown']?.count ?? 0) > 0 || (batch.settlements['held']?.count ?? 0) > 0 ? 4 : 0
+  (batch.tasks['dead'] ?? 0) > 0 ||
+  (batch.settlements['unknown']?.count ?? 0) > 0 ||
+  (batch.settlements['held']?.count ?? 0) > 0
+    ? 4
+    : 0
 
 export const settle: Deed = async (invocation) => {
   const { options, printer, world } = invocation
@@ -62,12 +88,12 @@ export const settle: Deed = async (invocation) => {
   const api = await invocation.api()
   const answer = await sendBatch(api, file, { channel: options.text('channel'), dryRun })
   if (!options.flag('wait') || dryRun) {
-    printer.show(answer, () => [printer.quiet ? answer.id : batchSentence(answer, dryRun)])
+    printer.show(answer, () => [printer.quiet ? batchName(answer) : batchSentence(answer, dryRun)])
     return 0
   }
   printer.note(batchSentence(answer, dryRun))
-  const batch = await waitUntil(invocation, `batch ${answer.id}`, async () => {
-    const now = await api.get<BatchDescription>(`/api/v1/batches/${answer.id}`)
+  const batch = await waitUntil(invocation, `batch ${batchName(answer)}`, async () => {
+    const now = await api.get<BatchDescription>(`/api/v1/batches/${batchName(answer)}`)
     return batchEnded(now) ? now : undefined
   })
   printer.show(batch, () => batchLines(batch))
@@ -84,7 +110,12 @@ const batchLines = (batch: BatchDescription): string[] => [
     ['content', `sha256 ${plain(batch.contentHash)}`],
     ['tasks', tally(batch.tasks)],
   ]),
-  ...section('settlements', Object.entries(batch.settlements).map(([state, { count: number, amounts }]) => `${count(number)} ${plain(state)}: ${amountsText(amounts)}`)),
+  ...section(
+    'settlements',
+    Object.entries(batch.settlements).map(
+      ([state, { count: number, amounts }]) => `${count(number)} ${plain(state)}: ${amountsText(amounts)}`,
+    ),
+  ),
 ]
 
 export const describeBatch = async (invocation: Invocation, api: Api, id: string): Promise<number> => {
@@ -92,7 +123,8 @@ export const describeBatch = async (invocation: Invocation, api: Api, id: string
   invocation.printer.show(batch, () => batchLines(batch))
   return 0
 }
-export const batchShow: Deed = async (invocation) => describeBatch(invocation, await invocation.api(), required(invocation, 0))
+export const batchShow: Deed = async (invocation) =>
+  describeBatch(invocation, await invocation.api(), required(invocation, 0))
 
 export const batchList: Deed = async ({ api, options, printer, world }) => {
   const batches = await (await api()).all<BatchView>('/api/v1/batches', {}, options.whole('limit'))
@@ -110,7 +142,12 @@ export const batchList: Deed = async ({ api, options, printer, world }) => {
 }
 
 export const settlementList: Deed = async ({ api, options, printer, world }) => {
-  const query = { state: options.text('state'), batch: options.text('batch'), channel: options.text('channel'), person: options.flag('person') ? 'true' : undefined }
+  const query = {
+    state: options.text('state'),
+    batch: options.text('batch'),
+    channel: options.text('channel'),
+    person: options.flag('person') ? 'true' : undefined,
+  }
   const settlements = await (await api()).all<SettlementAnswer>('/api/v1/settlements', query, options.whole('limit'))
   const nowMs = world.clock.wallMs()
   printer.list(settlements, (settlement) => settlement.id, [
@@ -121,21 +158,36 @@ export const settlementList: Deed = async ({ api, options, printer, world }) => 
     { head: 'STATE', value: (one) => one.state },
     { head: 'TRIES', value: (one) => String(one.tries), align: 'right' },
     { head: 'SINCE', value: (one) => age(nowMs, one.updatedMs), align: 'right' },
-    { head: 'WAITS FOR', value: (one) => (one.person ? 'a person' : one.nextMs === null ? '' : one.nextMs <= nowMs ? 'its turn' : duration(one.nextMs - nowMs)) },
+    {
+      head: 'WAITS FOR',
+      value: (one) =>
+        one.person
+          ? 'a person'
+          : one.nextMs === null
+            ? ''
+            : one.nextMs <= nowMs
+              ? 'its turn'
+              : duration(one.nextMs - nowMs),
+    },
     { head: 'REASON', value: (one) => one.reason ?? '', shrink: true },
   ])
   return 0
 }
 
-const intentLines = (intents: readonly IntentView[], nowMs: number): string[] => tableLines(intents, [
-  { head: 'NO', value: (intent) => String(intent.number), align: 'right' },
-  { head: 'KIND', value: (intent) => intent.kind },
-  { head: 'WRITTEN', value: (intent) => `${age(nowMs, intent.writtenMs)} ago`, align: 'right' },
-  { head: 'OUTCOME', value: (intent) => intent.outcome ?? 'open' },
-  { head: 'JOURNAL', value: (intent) => (intent.journal === null ? '–' : String(intent.journal)), align: 'right' },
-  { head: 'COST', value: (intent) => intent.cost ?? '–', align: 'right' },
-  { head: 'EVIDENCE', value: (intent) => intent.evidence ?? '' },
-], null)
+const intentLines = (intents: readonly IntentView[], nowMs: number): string[] =>
+  tableLines(
+    intents,
+    [
+      { head: 'NO', value: (intent) => String(intent.number), align: 'right' },
+      { head: 'KIND', value: (intent) => intent.kind },
+      { head: 'WRITTEN', value: (intent) => `${age(nowMs, intent.writtenMs)} ago`, align: 'right' },
+      { head: 'OUTCOME', value: (intent) => intent.outcome ?? 'open' },
+      { head: 'JOURNAL', value: (intent) => (intent.journal === null ? '–' : String(intent.journal)), align: 'right' },
+      { head: 'COST', value: (intent) => intent.cost ?? '–', align: 'right' },
+      { head: 'EVIDENCE', value: (intent) => intent.evidence ?? '' },
+    ],
+    null,
+  )
 
 const transferColumns = [
   { head: 'SEQ', value: (one: TransferAnswer) => String(one.seq), align: 'right' },
@@ -151,8 +203,16 @@ const settlementLines = (one: SettlementDescription, nowMs: number): string[] =>
   ...facts([
     ['settlement', one.id],
     ['state', `${one.state} for ${age(nowMs, one.updatedMs)}${one.reason === null ? '' : `: ${plain(one.reason)}`}`],
-    ['next', one.person ? `a person decides: sitter settlement resolve ${one.id} --as settled|absent --evidence @file`
-      : one.nextMs === null ? null : one.nextMs <= nowMs ? 'now' : `in ${duration(one.nextMs - nowMs)}`],
+    [
+      'next',
+      one.person
+        ? `a person decides: sitter settlement resolve ${one.id} --as settled|absent --evidence @file`
+        : one.nextMs === null
+          ? null
+          : one.nextMs <= nowMs
+            ? 'now'
+            : `in ${duration(one.nextMs - nowMs)}`,
+    ],
     ['amount', `${plain(one.amount)} ${plain(one.currency)}`],
     ['payee', plain(one.payee)],
     ['reference', `${plain(one.reference)} of ${plain(one.payer)}`],
@@ -175,14 +235,16 @@ export const describeSettlement = async (invocation: Invocation, api: Api, id: s
   invocation.printer.show(settlement, () => settlementLines(settlement, invocation.world.clock.wallMs()))
   return 0
 }
-export const settlementShow: Deed = async (invocation) => describeSettlement(invocation, await invocation.api(), required(invocation, 0))
+export const settlementShow: Deed = async (invocation) =>
+  describeSettlement(invocation, await invocation.api(), required(invocation, 0))
 
 export const settlementResolve: Deed = async (invocation) => {
   const { options, printer } = invocation
   const id = required(invocation, 0)
   const as = options.text('as')
   const given = options.text('evidence')
-  if (as !== 'settled' && as !== 'absent') throw failure('usage', 'say what became of it: --as settled (the provider has it) or --as absent (it does not)')
+  if (as !== 'settled' && as !== 'absent')
+    throw failure('usage', 'say what became of it: --as settled (the provider has it) or --as absent (it does not)')
   if (given === undefined) throw failure('usage', 'say how you know: --evidence "text", or --evidence @file')
   const evidence = (await textOrFile(invocation, given)).trim()
   if (evidence === '') throw failure('usage', 'the evidence is empty')
@@ -211,15 +273,22 @@ export const ledgerAccounts: Deed = async ({ api, printer }) => {
 }
 
 export const ledgerTransfers: Deed = async ({ api, options, printer }) => {
-  const transfers = await (await api()).all<TransferAnswer>('/api/v1/ledger/transfers', { settlement: options.text('settlement') }, options.whole('limit'))
+  const transfers = await (
+    await api()
+  ).all<TransferAnswer>('/api/v1/ledger/transfers', { settlement: options.text('settlement') }, options.whole('limit'))
   printer.list(transfers, (one) => one.id, transferColumns)
   return 0
 }
 
 /** "balanced: 20,000 transfers, …" or what is wrong. */
 export const ledgerLines = (check: LedgerCheck): string[] => [
-  check.ok ? `balanced: ${counted(check.transfers, 'transfer')} over ${counted(check.accounts, 'account')}` : `NOT BALANCED: ${counted(check.faults.length, 'fault')}`,
-  ...check.byCurrency.map((one) => `${plain(one.currency)}: debits ${plain(one.debits)}, credits ${plain(one.credits)}, pending ${plain(one.pending)}`),
+  check.ok
+    ? `balanced: ${counted(check.transfers, 'transfer')} over ${counted(check.accounts, 'account')}`
+    : `NOT BALANCED: ${counted(check.faults.length, 'fault')}`,
+  ...check.byCurrency.map(
+    (one) =>
+      `${plain(one.currency)}: debits ${plain(one.debits)}, credits ${plain(one.credits)}, pending ${plain(one.pending)}`,
+  ),
   ...check.faults.map((fault) => `- ${plain(fault)}`),
 ]
 

@@ -59,14 +59,18 @@ export const monitorSwarm = (world: Surroundings, api: () => Api): Monitor => {
   }
   return {
     samples,
-    get sitterRestarts() { return sitterRestarts },
+    get sitterRestarts() {
+      return sitterRestarts
+    },
     freshness: () => {
       const last = samples.at(-1)
       const lastMs = last === undefined ? 0 : clock.monoMs() - last.readMs
       if (refusedSinceMs === null && lastMs <= staleAfterMs) return { kind: 'live' }
       return { kind: 'silent', forMs: clock.monoMs() - (refusedSinceMs ?? last?.readMs ?? clock.monoMs()), lastMs }
     },
-    follow: (id) => { batch = id },
+    follow: (id) => {
+      batch = id
+    },
     read,
     run: async (signal) => {
       while (!signal.aborted) {

@@ -38,8 +38,14 @@ export const wantsColour = (world: Surroundings, isTerminal: boolean, refused: b
   return isTerminal && world.env['TERM'] !== 'dumb'
 }
 
-export const makePrinter = (world: Surroundings, options: { readonly json: boolean; readonly quiet: boolean; readonly noColour: boolean }): Printer => {
-  const painter = (colour: boolean) => (style: Style, text: string): string => (colour ? `\u001b[${escapes[style]}m${text}\u001b[0m` : text)
+export const makePrinter = (
+  world: Surroundings,
+  options: { readonly json: boolean; readonly quiet: boolean; readonly noColour: boolean },
+): Printer => {
+  const painter =
+    (colour: boolean) =>
+    (style: Style, text: string): string =>
+      colour ? `\u001b[${escapes[style]}m${text}\u001b[0m` : text
   const line = (text: string): void => world.stdout.write(`${text}\n`)
   const warn = (text: string): void => world.stderr.write(`${text}\n`)
   const jsonLine = (json: string): void => line(safeJson(json))
@@ -52,10 +58,17 @@ export const makePrinter = (world: Surroundings, options: { readonly json: boole
     document: (value) => jsonLine(JSON.stringify(value, null, world.stdout.isTerminal ? 2 : 0)),
     jsonLine,
     line,
-    lines: (texts) => { if (texts.length > 0) line(texts.join('\n')) },
-    note: (text) => { if (!options.quiet) warn(text) },
+    lines: (texts) => {
+      if (texts.length > 0) line(texts.join('\n'))
+    },
+    note: (text) => {
+      if (!options.quiet) warn(text)
+    },
     warn,
-    show: (value, lines) => { if (options.json) printer.document(value); else printer.lines(lines()) },
+    show: (value, lines) => {
+      if (options.json) printer.document(value)
+      else printer.lines(lines())
+    },
     list: (rows, id, shape) => {
       if (options.json) return printer.document({ items: rows, next: null })
       if (options.quiet) return printer.lines(rows.map((row) => safeJson(id(row))))

@@ -8,18 +8,33 @@ import { optionReader, type OptionReader, type Verb } from './verb.ts'
 import { groupSummaries, laterVerbs, verbs } from './verbs.ts'
 
 export type Parsed =
-  | { readonly kind: 'verb'; readonly verb: Verb; readonly parameters: readonly (string | undefined)[]; readonly options: OptionReader }
+  | {
+      readonly kind: 'verb'
+      readonly verb: Verb
+      readonly parameters: readonly (string | undefined)[]
+      readonly options: OptionReader
+    }
   | { readonly kind: 'ended'; readonly exit: number }
 
-const globals = (command: Command): Command => command
-  .addOption(new Option('--json', 'JSON alone on stdout (one document; NDJSON for streams)').helpGroup('Everywhere:'))
-  .addOption(new Option('--data-dir <dir>', 'the swarm\'s data directory (SITTER_DATA_DIR; default .sitter here or above)').helpGroup('Everywhere:'))
-  .addOption(new Option('--url <url>', 'address of the sitter (SITTER_URL)').helpGroup('Everywhere:'))
-  .addOption(new Option('--token <token>', 'token to show (SITTER_TOKEN; default: the operator token)').helpGroup('Everywhere:'))
-  .addOption(new Option('--no-color', 'no colours (NO_COLOR)').helpGroup('Everywhere:'))
-  .addOption(new Option('-q, --quiet', 'no messages; lists print ids alone').helpGroup('Everywhere:'))
-  .addOption(new Option('-y, --yes', 'answer questions with yes').helpGroup('Everywhere:'))
-  .helpOption('-h, --help', 'this help')
+const globals = (command: Command): Command =>
+  command
+    .addOption(new Option('--json', 'JSON alone on stdout (one document; NDJSON for streams)').helpGroup('Everywhere:'))
+    .addOption(
+      new Option(
+        '--data-dir <dir>',
+        "the swarm's data directory (SITTER_DATA_DIR; default .sitter here or above)",
+      ).helpGroup('Everywhere:'),
+    )
+    .addOption(new Option('--url <url>', 'address of the sitter (SITTER_URL)').helpGroup('Everywhere:'))
+    .addOption(
+      new Option('--token <token>', 'token to show (SITTER_TOKEN; default: the operator token)').helpGroup(
+        'Everywhere:',
+      ),
+    )
+    .addOption(new Option('--no-color', 'no colours (NO_COLOR)').helpGroup('Everywhere:'))
+    .addOption(new Option('-q, --quiet', 'no messages; lists print ids alone').helpGroup('Everywhere:'))
+    .addOption(new Option('-y, --yes', 'answer questions with yes').helpGroup('Everywhere:'))
+    .helpOption('-h, --help', 'this help')
 
 const exampleText = (examples: readonly string[]): string =>
   examples.length === 0 ? '' : `\nExamples:\n${examples.map((example) => `  $ sitter ${example}`).join('\n')}\n`
@@ -27,7 +42,9 @@ const exampleText = (examples: readonly string[]): string =>
 type Chosen = { verb: Verb; parameters: readonly (string | undefined)[]; options: OptionReader }
 
 const addVerb = (parent: Command, name: string, verb: Verb, choose: (chosen: Chosen) => void): void => {
-  const command = globals(parent.command(name).summary(verb.summary).description(`${verb.summary}.`).helpGroup(`${verb.group}:`))
+  const command = globals(
+    parent.command(name).summary(verb.summary).description(`${verb.summary}.`).helpGroup(`${verb.group}:`),
+  )
   if (verb.alias !== undefined) command.alias(verb.alias)
   for (const [parameter, what] of verb.parameters ?? []) command.argument(parameter, what)
   for (const [flags, what] of verb.options ?? []) command.option(flags, what)
@@ -59,11 +76,20 @@ const buildProgram = (world: Surroundings, choose: (chosen: Chosen) => void): Co
   const groups = new Map<string, Command>()
   for (const verb of verbs) {
     const [first, second] = verb.path.split(' ') as [string, string | undefined]
-    if (second === undefined) { addVerb(program, first, verb, choose); continue }
+    if (second === undefined) {
+      addVerb(program, first, verb, choose)
+      continue
+    }
     let group = groups.get(first)
     if (group === undefined) {
       const summary = groupSummaries[first] ?? ''
-      group = program.command(first).summary(summary).description(`${summary}.`).helpGroup(`${verb.group}:`).helpOption('-h, --help', 'this help').helpCommand(false)
+      group = program
+        .command(first)
+        .summary(summary)
+        .description(`${summary}.`)
+        .helpGroup(`${verb.group}:`)
+        .helpOption('-h, --help', 'this help')
+        .helpCommand(false)
       groups.set(first, group)
     }
     addVerb(group, second, verb, choose)
@@ -75,13 +101,18 @@ const buildProgram = (world: Surroundings, choose: (chosen: Chosen) => void): Co
 const usageFailure = (message: string, argv: readonly string[]): Error => {
   const [first = '', suggestion] = message.replace(/^error: /, '').split('\n')
   const unknown = /^unknown command '(.*)'$/.exec(first)?.[1]
-  if (unknown !== undefined && laterVerbs.has(unknown)) {
-    return failure('usage', `\`sitter ${unknown}\` is not built yet in this version`, { facts: { wayOut: '`sitter --help` lists what is' } })
+  const words = argv.filter((word) => !word.startsWith('-'))
+  const later = [unknown ?? '', words.slice(0, 2).join(' ')].find((path) => laterVerbs.has(path))
+  if (unknown !== undefined && later !== undefined) {
+    return failure('usage', `\`sitter ${later}\` is not built yet in this version`, {
+      facts: { wayOut: '`sitter --help` lists what is' },
+    })
   }
   const nearest = suggestion === undefined ? undefined : /Did you mean (.*)\?/.exec(suggestion)?.[1]
-  const verb = argv.find((word) => !word.startsWith('-'))
+  const [verb] = words
   const help = verb !== undefined && unknown === undefined ? `sitter help ${verb}` : 'sitter --help'
-  const wayOut = nearest === undefined ? `\`${help}\` shows what there is` : `did you mean \`${nearest.replace(/^one of /, '')}\`? (\`${help}\` shows all)`
+  const wayOut =
+    nearest === undefined ? `\`${help}\` shows what there is` : `did you mean ${nearest}? (\`${help}\` shows all)`
   return failure('usage', first.replace('unknown command', 'unknown verb'), { facts: { wayOut } })
 }
 
@@ -93,9 +124,14 @@ export const parseArguments = (argv: readonly string[], world: Surroundings): Pa
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     // Help that was asked for is a result; help for want of a verb is an error.
-    if (error.code === 'commander.helpDisplayed' || error.code === 'commander.version') return { kind: 'ended', exit: 0 }
+    if (error.code === 'commander.helpDisplayed' || error.code === 'commander.version')
+      return { kind: 'ended', exit: 0 }
     if (error.code === 'commander.help') return { kind: 'ended', exit: error.exitCode === 0 ? 0 : 2 }
-    const printer = makePrinter(world, { json: argv.includes('--json'), quiet: false, noColour: argv.includes('--no-color') })
+    const printer = makePrinter(world, {
+      json: argv.includes('--json'),
+      quiet: false,
+      noColour: argv.includes('--no-color'),
+    })
     return { kind: 'ended', exit: printError(printer, usageFailure(error.message, argv)) }
   }
   const [only] = chosen

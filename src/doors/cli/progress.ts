@@ -12,6 +12,8 @@ export interface Sample {
 
 export interface Progress {
   readonly name: string
+  /** The file has been given but its batch is not known yet: there is nothing to count. */
+  readonly isTaking: boolean
   readonly agents: number
   /** Idle or busy: living and answering. */
   readonly ready: number
@@ -41,8 +43,10 @@ const tasksOf = ({ view, batch }: Sample): Readonly<Record<string, number>> => {
   return sums
 }
 
-const endedOf = (tasks: Readonly<Record<string, number>>): number => (tasks['succeeded'] ?? 0) + (tasks['dead'] ?? 0) + (tasks['cancelled'] ?? 0)
-const sum = (counts: Readonly<Record<string, number>>): number => Object.values(counts).reduce((total, number) => total + number, 0)
+const endedOf = (tasks: Readonly<Record<string, number>>): number =>
+  (tasks['succeeded'] ?? 0) + (tasks['dead'] ?? 0) + (tasks['cancelled'] ?? 0)
+const sum = (counts: Readonly<Record<string, number>>): number =>
+  Object.values(counts).reduce((total, number) => total + number, 0)
 
 const rateOf = (samples: readonly Sample[]): number | null => {
   const last = samples.at(-1)
@@ -52,7 +56,7 @@ const rateOf = (samples: readonly Sample[]): number | null => {
 }
 
 /** What the newest sample says; the older ones only give the rate. At least one sample. */
-export const progressOf = (samples: readonly Sample[]): Progress => {
+export const progressOf = (samples: readonly Sample[], expectsBatch = false): Progress => {
   const last = samples.at(-1)!
   const { view, batch } = last
   const tasks = tasksOf(last)
@@ -61,6 +65,7 @@ export const progressOf = (samples: readonly Sample[]): Progress => {
   const rate = rateOf(samples)
   return {
     name: view.name,
+    isTaking: expectsBatch && batch === null,
     agents: view.fleet.agents,
     ready: (view.fleet.byState.idle ?? 0) + (view.fleet.byState.busy ?? 0),
     settled: settlements['settled']?.count ?? 0,
@@ -87,25 +92,42 @@ export const isRunOver = ({ view, batch }: Sample): boolean => {
 }
 
 /** Whether what is shown is what is: `live`, or silent since some ms (the numbers are then that old). */
-export type Freshness = { readonly kind: 'live' } | { readonly kind: 'silent'; readonly forMs: number; readonly lastMs: number }
+export type Freshness =
+  | { readonly kind: 'live' }
+  | { readonly kind: 'silent'; readonly forMs: number; readonly lastMs: number }
 
 const paceText = (progress: Progress): string => {
+  if (progress.isTaking) return 'not begun'
   if (progress.toGo === 0) return 'nothing left to do'
-  const rate = progress.rate === null ? 'measuring' : `${progress.rate >= 10 ? count(Math.round(progress.rate)) : progress.rate.toFixed(1)}/s`
+  const rate =
+    progress.rate === null
+      ? 'measuring'
+      : `${progress.rate >= 10 ? count(Math.round(progress.rate)) : progress.rate.toFixed(1)}/s`
   return `${rate} · ${progress.leftMs === null ? 'end not known' : `about ${duration(progress.leftMs)} to go`}`
 }
 
-const moneyText = (progress: Progress): string => [
-  `${count(progress.settled)} settled`, `${count(progress.rejected)} rejected`, `${count(progress.unknown)} unknown`,
-  ...(progress.failed > 0 ? [`${count(progress.failed)} failed`] : []),
-  `${count(progress.toGo)} to go of ${count(progress.total)}`,
-].join(' · ')
+const moneyText = (progress: Progress): string =>
+  progress.isTaking
+    ? 'the file is being read'
+    : [
+        `${count(progress.settled)} settled`,
+        `${count(progress.rejected)} rejected`,
+        `${count(progress.unknown)} unknown`,
+        ...(progress.failed > 0 ? [`${count(progress.failed)} failed`] : []),
+        `${count(progress.toGo)} to go of ${count(progress.total)}`,
+      ].join(' · ')
 
-const silentText = (freshness: Freshness): string | null => (freshness.kind === 'live' ? null
-  : `sitter restarting … no answer for ${duration(freshness.forMs)}; the numbers are ${duration(freshness.lastMs)} old`)
+const silentText = (freshness: Freshness): string | null =>
+  freshness.kind === 'live'
+    ? null
+    : `sitter restarting … no answer for ${duration(freshness.forMs)}; the numbers are ${duration(freshness.lastMs)} old`
 
 /** Everything in one line, for logs and pipes. Rate and time left are apart, so that a caller can tell change from jitter. */
-export const plainProgress = (progress: Progress, freshness: Freshness, sitterRestarts: number): { readonly what: string; readonly pace: string } => {
+export const plainProgress = (
+  progress: Progress,
+  freshness: Freshness,
+  sitterRestarts: number,
+): { readonly what: string; readonly pace: string } => {
   const restarts = `restarts ${count(progress.restarts)}${sitterRestarts > 0 ? ` (sitter ${sitterRestarts})` : ''}`
   const agents = `agents ${count(progress.ready)}/${count(progress.agents)} ready`
   const silent = freshness.kind === 'live' ? '' : 'sitter restarting, numbers are old: '
@@ -115,7 +137,7 @@ export const plainProgress = (progress: Progress, freshness: Freshness, sitterRe
 const barColumns = 40
 
 const bar = (progress: Progress, paint: Printer['paint']): string => {
-  const share = progress.total === 0 ? 0 : (progress.total - progress.toGo) / progress.total
+  const share = progress.total === 0 || progress.isTaking ? 0 : (progress.total - progress.toGo) / progress.total
   const done = Math.floor(share * barColumns)
   return `${paint('green', '━'.repeat(done))}${paint('dim', '─'.repeat(barColumns - done))} ${Math.floor(share * 100)} %`
 }
@@ -123,7 +145,13 @@ const bar = (progress: Progress, paint: Printer['paint']): string => {
 /** The calm view of a terminal: the same lines in the same places. `columns` cuts them, so that the repaint counts right. */
 export const liveLines = (
   progress: Progress,
-  around: { readonly freshness: Freshness; readonly sitterRestarts: number; readonly ranMs: number; readonly loginUrl: string; readonly columns: number },
+  around: {
+    readonly freshness: Freshness
+    readonly sitterRestarts: number
+    readonly ranMs: number
+    readonly loginUrl: string
+    readonly columns: number
+  },
   paint: Printer['paint'],
 ): string[] => {
   const silent = silentText(around.freshness)
@@ -134,7 +162,9 @@ export const liveLines = (
     `pace      ${paceText(progress)} · running ${duration(around.ranMs)}`,
   ].map(cut)
   return [
-    silent === null ? paint('bold', cut(plain(progress.name))) : paint('yellow', cut(`${plain(progress.name)}: ${silent}`)),
+    silent === null
+      ? paint('bold', cut(plain(progress.name)))
+      : paint('yellow', cut(`${plain(progress.name)}: ${silent}`)),
     ...(silent === null ? numbers : numbers.map((line) => paint('dim', line))),
     ...(around.columns > barColumns + 8 ? [bar(progress, paint)] : []),
     cut(`dashboard ${around.loginUrl}`),

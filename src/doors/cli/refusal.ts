@@ -18,9 +18,11 @@ export class Refusal extends Error {
 
 /** What to do about the codes that people meet at a prompt; docs/errors.md has all of them at length. */
 const waysOut: Partial<Record<Code, string>> = {
-  'no-sitter': 'start it with `sitter up`, or say where it is: --data-dir <dir> (SITTER_DATA_DIR), or --url with --token',
-  'unauthorized': 'the token is not (or no longer) valid: leave --token away to use the operator token of the data directory',
-  'forbidden': 'this token\'s role may not do this: use a token whose role may',
+  'no-sitter':
+    'start it with `sitter up`, or say where it is: --data-dir <dir> (SITTER_DATA_DIR), or --url with --token',
+  unauthorized:
+    'the token is not (or no longer) valid: leave --token away to use the operator token of the data directory',
+  forbidden: "this token's role may not do this: use a token whose role may",
   'not-found': 'look for the right id with `sitter ps`, `sitter task ls`, `sitter settlement ls`',
   'already-running': 'one swarm runs on one data directory: use it, or stop it first with `sitter down`',
   'port-taken': 'end the program that listens there, or choose another `api.port` in the configuration',
@@ -28,10 +30,10 @@ const waysOut: Partial<Record<Code, string>> = {
   'config-invalid': 'correct what is listed and start again; nothing was changed',
   'file-invalid': 'correct the rows listed and give the whole file again; nothing of it was taken, nothing was paid',
   'fresh-refused': 'a record that paid through a real provider is never thrown away; use another --data-dir',
-  'key-missing': 'put the vault\'s key back where it was; without it the sealed secrets cannot be opened',
+  'key-missing': "put the vault's key back where it was; without it the sealed secrets cannot be opened",
   'key-wrong': 'use the key that this data directory was made with',
   'wrong-node': 'run `npm ci` (without --omit=optional): it brings the right Node along',
-  'overloaded': 'try again later',
+  overloaded: 'try again later',
   'timed-out': 'it may still happen: look again before you repeat it',
   'record-unknown': 'whether it was written is not known: look at the record before you repeat it',
   'audit-broken': 'keep a copy of the data directory as evidence, then compare it with a backup or an anchor',
@@ -43,6 +45,8 @@ export interface Explained {
   readonly what: string
   /** Each fault of a list as a line; empty when the error is no list. */
   readonly faults: readonly string[]
+  /** How many faults there are; the list may be shorter. */
+  readonly faultCount: number
   readonly wayOut: string | null
   readonly exit: number
 }
@@ -61,10 +65,24 @@ const isCode = (code: string): code is Code => Object.hasOwn(codes, code)
 const faultText = (fault: unknown): string => {
   if (typeof fault !== 'object' || fault === null) return String(fault)
   const { line, path, field, found, expected, why, nearest } = fault as Record<string, unknown>
-  const where = [line === undefined ? null : `line ${String(line)}`, field ?? path ?? null].filter((part) => part !== null).map(String).join(', ')
-  const found_ = found === undefined ? null : `found ${typeof found === 'string' ? JSON.stringify(found) : String(found)}`
-  const parts = [found_, expected === undefined ? null : `expected ${String(expected)}`, why ?? null, nearest === undefined || nearest === null ? null : `did you mean ${String(nearest)}?`]
-  const said = parts.filter((part) => part !== null).map(String).join(': ')
+  const where = [line === undefined ? null : `line ${String(line)}`, field ?? path ?? '']
+    .filter((part) => part !== null && part !== '')
+    .map(String)
+    .join(', ')
+  const seen =
+    found === undefined || found === ''
+      ? null
+      : `found ${typeof found === 'string' ? JSON.stringify(found) : String(found)}`
+  const parts = [
+    seen,
+    expected === undefined ? null : `expected ${String(expected)}`,
+    why ?? null,
+    nearest === undefined || nearest === null ? null : `did you mean ${String(nearest)}?`,
+  ]
+  const said = parts
+    .filter((part) => part !== null)
+    .map(String)
+    .join(': ')
   return where === '' ? said : `${where}: ${said}`
 }
 
@@ -82,28 +100,47 @@ const faultsOf = (facts: Readonly<Record<string, unknown>> | undefined): string[
 }
 
 /** The first line says what; further lines are the faults, unless the facts list them. */
-const split = (message: string, listed: readonly string[]): { readonly what: string; readonly faults: readonly string[] } => {
+const split = (
+  message: string,
+  facts: Readonly<Record<string, unknown>> | undefined,
+): Pick<Explained, 'what' | 'faults' | 'faultCount'> => {
   const [what = '', ...more] = message.split('\n')
-  return { what, faults: listed.length > 0 ? listed : more.map((line) => line.trim()).filter((line) => line !== '') }
+  const listed = faultsOf(facts)
+  const faults = listed.length > 0 ? listed : more.map((line) => line.trim()).filter((line) => line !== '')
+  const told = facts?.['count']
+  return { what, faults, faultCount: typeof told === 'number' ? Math.max(told, faults.length) : faults.length }
 }
 
 /** A thrown thing as what, why and the way out. */
 export const explain = (thrown: unknown): Explained => {
-  if (thrown instanceof Interrupted) return { code: 'interrupted', what: 'interrupted', faults: [], wayOut: null, exit: 130 }
+  if (thrown instanceof Interrupted)
+    return { code: 'interrupted', what: 'interrupted', faults: [], faultCount: 0, wayOut: null, exit: 130 }
   if (thrown instanceof Refusal) {
     const { code, detail, facts, status, title } = thrown.problem
     const told = facts?.['wayOut']
-    const wayOut = typeof told === 'string' ? told : isCode(code) ? waysOut[code] ?? null : null
+    const wayOut = typeof told === 'string' ? told : isCode(code) ? (waysOut[code] ?? null) : null
     const request = code === 'bug' && typeof facts?.['request'] === 'string' ? ` (request ${facts['request']})` : ''
-    return { code, ...split(`${detail || title}${request}`, faultsOf(facts)), wayOut, exit: isCode(code) ? codes[code].exit : exitByStatus(status) }
+    return {
+      code,
+      ...split(`${detail || title}${request}`, facts),
+      wayOut,
+      exit: isCode(code) ? codes[code].exit : exitByStatus(status),
+    }
   }
   if (thrown instanceof Failure) {
     const told = thrown.facts['wayOut']
-    const wayOut = typeof told === 'string' ? told : waysOut[thrown.code] ?? null
-    return { code: thrown.code, ...split(thrown.message, faultsOf(thrown.facts)), wayOut, exit: codes[thrown.code].exit }
+    const wayOut = typeof told === 'string' ? told : (waysOut[thrown.code] ?? null)
+    return { code: thrown.code, ...split(thrown.message, thrown.facts), wayOut, exit: codes[thrown.code].exit }
   }
   const what = thrown instanceof Error ? thrown.message : String(thrown)
-  return { code: 'bug', what, faults: [], wayOut: 'this is a bug of Swarmsitter: please report it with what you did', exit: 1 }
+  return {
+    code: 'bug',
+    what,
+    faults: [],
+    faultCount: 0,
+    wayOut: 'this is a bug of Swarmsitter: please report it with what you did',
+    exit: 1,
+  }
 }
 
 /** Faults beyond this are counted, not printed: twenty show the pattern, ten thousand hide it. */
@@ -111,7 +148,7 @@ const mostFaults = 20
 
 export const errorLines = (explained: Explained, paint: Printer['paint']): string[] => {
   const shown = explained.faults.slice(0, mostFaults)
-  const hidden = explained.faults.length - shown.length
+  const hidden = explained.faultCount - shown.length
   return [
     `${paint('red', 'error')} [${plain(explained.code)}]: ${plain(explained.what)}`,
     ...shown.map((fault) => `  - ${plain(fault)}`),

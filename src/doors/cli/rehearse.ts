@@ -13,11 +13,17 @@ const usualRate = 400
 const byFlags = ({ options, world }: Invocation): readonly RehearsalOptions[] => {
   const directory = namedDataDirectory(world, options) ?? join(world.directory, '.sitter')
   const latencyMs = options.duration('latency')
-  return [{
-    name: 'rehearsal', port: options.whole('port') ?? 0, directory: join(directory, 'rehearsal', 'rehearsal'),
-    rate: options.whole('rate') ?? usualRate, seed: options.whole('seed') ?? 1, clock: world.clock,
-    ...(latencyMs === undefined ? {} : { latencyMs }),
-  }]
+  return [
+    {
+      name: 'rehearsal',
+      port: options.whole('port') ?? 0,
+      directory: join(directory, 'rehearsal', 'rehearsal'),
+      rate: options.whole('rate') ?? usualRate,
+      seed: options.whole('seed') ?? 1,
+      clock: world.clock,
+      ...(latencyMs === undefined ? {} : { latencyMs }),
+    },
+  ]
 }
 
 const byConfig = async ({ options, world, arguments: [given] }: Invocation): Promise<readonly RehearsalOptions[]> => {
@@ -26,15 +32,28 @@ const byConfig = async ({ options, world, arguments: [given] }: Invocation): Pro
   const { config } = await loadConfig({ file, disk: world.disk, proc: world.proc, clock: world.clock })
   const directory = namedDataDirectory(world, options) ?? join(dirname(file), '.sitter')
   const all = Object.values(config.rehearsals)
-  if (all.length === 0) throw failure('usage', `${file} has no rehearsals`, { facts: { wayOut: 'give it some under `rehearsals`, or run one with --port' } })
-  return all.map(({ name, port, seed, rate, faults, latencyMs, query }) =>
-    ({ name, port, seed, rate, faults, latencyMs, query, directory: join(directory, 'rehearsal', name), clock: world.clock }))
+  if (all.length === 0)
+    throw failure('usage', `${file} has no rehearsals`, {
+      facts: { wayOut: 'give it some under `rehearsals`, or run one with --port' },
+    })
+  return all.map(({ name, port, seed, rate, faults, latencyMs, query }) => ({
+    name,
+    port,
+    seed,
+    rate,
+    faults,
+    latencyMs,
+    query,
+    directory: join(directory, 'rehearsal', name),
+    clock: world.clock,
+  }))
 }
 
-const untilStopped = (world: Surroundings): Promise<number> => new Promise((done) => {
-  world.onSignal('SIGINT', () => done(130))
-  world.onSignal('SIGTERM', () => done(0))
-})
+const untilStopped = (world: Surroundings): Promise<number> =>
+  new Promise((done) => {
+    world.onSignal('SIGINT', () => done(130))
+    world.onSignal('SIGTERM', () => done(0))
+  })
 
 export const rehearse: Deed = async (invocation) => {
   const { options, printer, world } = invocation
@@ -44,14 +63,23 @@ export const rehearse: Deed = async (invocation) => {
   const running: RunningRehearsal[] = []
   try {
     for (const one of asked) running.push(await startRehearsal(one))
-    const told = running.map(({ url, logFile }, index) => ({ name: asked[index]!.name, url, logFile, tokenFile: join(asked[index]!.directory, 'token') }))
-    printer.show({ rehearsals: told }, () => told.flatMap((one) => [`${plain(one.name)}  ${one.url}`, `  log    ${one.logFile}`, `  token  ${one.tokenFile}`]))
+    const told = running.map(({ url, logFile }, index) => ({
+      name: asked[index]!.name,
+      url,
+      logFile,
+      tokenFile: join(asked[index]!.directory, 'token'),
+    }))
+    printer.show({ rehearsals: told }, () =>
+      told.flatMap((one) => [`${plain(one.name)}  ${one.url}`, `  log    ${one.logFile}`, `  token  ${one.tokenFile}`]),
+    )
     printer.note('Ctrl-C stops')
     return await stopped
   } finally {
     await Promise.all(running.map((one) => one.stop()))
     for (const [index, one] of running.entries()) {
-      const counts = Object.entries(one.counts()).filter(([, number]) => number > 0).map(([kind, number]) => `${number} ${kind}`)
+      const counts = Object.entries(one.counts())
+        .filter(([, number]) => number > 0)
+        .map(([kind, number]) => `${number} ${kind}`)
       printer.note(`${plain(asked[index]!.name)}: ${counts.length === 0 ? 'no request' : counts.join(', ')}`)
     }
   }

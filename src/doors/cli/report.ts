@@ -2,7 +2,7 @@
 import type { AuditVerdict, BatchAnswer, BatchDescription, LedgerCheck, SwarmView } from '../api.ts'
 import { auditLine } from './evidence.ts'
 import type { Checked, Judgement } from './judgement.ts'
-import { amountsText, ledgerLines } from './money.ts'
+import { amountsText, batchName, ledgerLines } from './money.ts'
 import type { Printer } from './printer.ts'
 import { facts, section } from './story.ts'
 import { count, counted, duration, plain, tally } from './text.ts'
@@ -22,8 +22,12 @@ export interface Run {
 
 type States = SwarmView['settle']['byState']
 const stateWords: Readonly<Record<string, string>> = {
-  settled: 'paid, the provider said so', rejected: 'the provider said no', failed: 'proven not sent, tries spent',
-  unknown: 'the provider may or may not have paid', cancelled: 'taken back before sending', returned: 'came back after settling',
+  settled: 'paid, the provider said so',
+  rejected: 'the provider said no',
+  failed: 'proven not sent, tries spent',
+  unknown: 'the provider may or may not have paid',
+  cancelled: 'taken back before sending',
+  returned: 'came back after settling',
 }
 /** These stand in every report, zero or not: a missing line must not pass for a zero. */
 const always = ['settled', 'rejected', 'unknown']
@@ -32,44 +36,69 @@ const moneyFacts = (states: States): (readonly [string, string])[] =>
   [...new Set([...always, ...Object.keys(states)])].map((state) => {
     const entry = states[state] ?? { count: 0, amounts: {} }
     const words = stateWords[state] === undefined ? '' : ` (${stateWords[state]})`
-    return [plain(state), entry.count === 0 ? '0' : `${count(entry.count)}, ${amountsText(entry.amounts)}${words}`] as const
+    return [
+      plain(state),
+      entry.count === 0 ? '0' : `${count(entry.count)}, ${amountsText(entry.amounts)}${words}`,
+    ] as const
   })
 
 const mostUnknown = 10
 
 const unknownLines = ({ settle }: SwarmView): string[] => {
   const shown = settle.unknown.slice(0, mostUnknown)
+  const all = settle.byState['unknown']?.count ?? settle.unknown.length
   return [
-    ...shown.map((one) => `${plain(one.reference)} (${plain(one.id)}): ${plain(one.why)}${one.person ? '; waits for a person' : ''}`),
-    ...(settle.unknown.length > shown.length ? [`… and ${count(settle.unknown.length - shown.length)} more: sitter settlement ls --state unknown`] : []),
+    ...shown.map(
+      (one) =>
+        `${plain(one.reference)} (${plain(one.id)}): ${plain(one.why)}${one.person ? '; waits for a person' : ''}`,
+    ),
+    ...(all > shown.length ? [`… and ${count(all - shown.length)} more: sitter settlement ls --state unknown`] : []),
   ]
 }
 
-const durationFacts = (view: SwarmView): (readonly [string, string])[] => Object.entries(view.durations).map(([type, one]) =>
-  [`time ${plain(type)}`, one === null ? 'none succeeded yet'
-    : `p50 ${duration(one.p50)} · p95 ${duration(one.p95)} · p99 ${duration(one.p99)}, from submission to end of ${counted(one.count, 'task')}`])
+const settlementsOf = ({ settle }: SwarmView): number =>
+  Object.values(settle.byState).reduce((sum, state) => sum + state.count, 0)
 
-const costText = ({ settle }: SwarmView): string => (settle.cost.length === 0 ? 'nothing was charged'
-  : settle.cost.map((one) => `${plain(one.amount)} ${plain(one.currency)} for ${counted(one.calls, 'call')}, ${plain(one.perSettlement)} ${plain(one.currency)} per settlement`).join(' + '))
+const durationFacts = (view: SwarmView): (readonly [string, string])[] =>
+  Object.entries(view.durations).map(([type, one]) => [
+    `time ${plain(type)}`,
+    one === null
+      ? 'none succeeded yet'
+      : `p50 ${duration(one.p50)} · p95 ${duration(one.p95)} · p99 ${duration(one.p99)}, from submission to end of ${counted(one.count, 'task')}`,
+  ])
+
+const costText = ({ settle }: SwarmView): string =>
+  settle.cost.length === 0
+    ? 'nothing was charged'
+    : settle.cost
+        .map(
+          (one) =>
+            `${plain(one.amount)} ${plain(one.currency)} for ${counted(one.calls, 'call')}, ${plain(one.perSettlement)} ${plain(one.currency)} per settlement`,
+        )
+        .join(' + ')
 
 /** What the file came to: the sentence that a second start is about. */
 export const headline = ({ answer, fileName, batch, view }: Run): string => {
   if (answer === null) return `${plain(view.name)}: no file was given; the record as it stands`
   const file = fileName === null ? 'the file' : plain(fileName)
   if (answer.newTasks > 0) {
-    return `${file}: ${counted(answer.rows, 'row')} worth ${amountsText(answer.totals)}, ${count(answer.newTasks)} of them new (${answer.id})`
+    return `${file}: ${counted(answer.rows, 'row')} worth ${amountsText(answer.totals)}, ${count(answer.newTasks)} of them new (${batchName(answer)})`
   }
   const settled = batch?.settlements['settled']?.count ?? 0
-  if (batch !== null && settled === answer.rows) return `nothing to pay: all ${counted(answer.rows, 'row')} were settled before (${answer.id})`
-  return `nothing new to pay: all ${counted(answer.rows, 'row')} were known before${batch === null ? '' : `, ${count(settled)} of them settled`} (${answer.id})`
+  if (batch !== null && settled === answer.rows)
+    return `nothing to pay: all ${counted(answer.rows, 'row')} were settled before (${batchName(answer)})`
+  return `nothing new to pay: all ${counted(answer.rows, 'row')} were known before${batch === null ? '' : `, ${count(settled)} of them settled`} (${batchName(answer)})`
 }
 
 const checkText = <Value>(checked: Checked<Value>, text: (value: Value) => string): string =>
-  (typeof checked === 'object' && checked !== null && 'unchecked' in checked ? `NOT CHECKED: ${plain(checked.unchecked)}` : text(checked as Value))
+  typeof checked === 'object' && checked !== null && 'unchecked' in checked
+    ? `NOT CHECKED: ${plain(checked.unchecked)}`
+    : text(checked as Value)
 
 const resultText = ({ judgement }: Run, paint: Printer['paint']): string => {
   if (judgement.broken.length > 0) return paint('red', `a promise is broken: ${judgement.broken.join('; ')}`)
-  if (judgement.waiting > 0) return paint('yellow', `every check holds; ${counted(judgement.waiting, 'thing')} for a person: sitter inbox`)
+  if (judgement.waiting > 0)
+    return paint('yellow', `every check holds; ${counted(judgement.waiting, 'thing')} for a person: sitter inbox`)
   return paint('green', 'all work has ended and every check holds')
 }
 
@@ -82,8 +111,14 @@ export const reportLines = (run: Run, paint: Printer['paint']): string[] => {
     '',
     ...facts([
       ...moneyFacts(batch === null ? view.settle.byState : batch.settlements),
-      ['retries', `${counted(view.settle.tries, 'payment request')} beyond the first; attempts: ${tally(view.work.attempts)}`],
-      ['restarts', `${counted(restarts, 'agent')}, ${counted(cellsLost, 'cell')} lost, sitter ${run.sitterRestarts} during this run`],
+      [
+        'retries',
+        `${counted(view.settle.tries, 'payment request')} went out for ${counted(settlementsOf(view), 'settlement')}; attempts of tasks: ${tally(view.work.attempts)}`,
+      ],
+      [
+        'restarts',
+        `${counted(restarts, 'agent')}, ${counted(cellsLost, 'cell')} lost, sitter ${run.sitterRestarts} during this run`,
+      ],
       ...durationFacts(view),
       ['cost', costText(view)],
       ['agents', `${count(view.fleet.agents)}; ${count(view.agentsThatSucceeded)} of them finished at least one task`],

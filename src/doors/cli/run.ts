@@ -4,7 +4,7 @@ import type { AuditVerdict, BatchAnswer, LedgerCheck } from '../api.ts'
 import { openApi, type Api } from './client.ts'
 import { exitOf, judgeRun, type Checked, type Judgement } from './judgement.ts'
 import { makeLive, type Live } from './live.ts'
-import { batchSentence, sendBatch } from './money.ts'
+import { batchName, batchSentence, sendBatch } from './money.ts'
 import { monitorSwarm, type Monitor } from './monitor.ts'
 import { isRunOver, liveLines, plainProgress, progressOf, type Sample } from './progress.ts'
 import { explain } from './refusal.ts'
@@ -31,7 +31,11 @@ const retryEveryMs = 500
 const retryForMs = 60_000
 
 /** Repeats what may be repeated while nobody answers, for at most a minute. */
-const patiently = async <Value>({ world }: Invocation, signal: AbortSignal, ask: () => Promise<Value>): Promise<Value> => {
+const patiently = async <Value>(
+  { world }: Invocation,
+  signal: AbortSignal,
+  ask: () => Promise<Value>,
+): Promise<Value> => {
   const begunMs = world.clock.monoMs()
   for (;;) {
     try {
@@ -46,7 +50,11 @@ const patiently = async <Value>({ world }: Invocation, signal: AbortSignal, ask:
 }
 
 const checked = async <Value>(ask: () => Promise<Value>): Promise<Checked<Value>> => {
-  try { return await ask() } catch (error) { return { unchecked: explain(error).what } }
+  try {
+    return await ask()
+  } catch (error) {
+    return { unchecked: explain(error).what }
+  }
 }
 
 /** Lines of the watch a second beyond which they are only counted: a swarm that falls apart must not flood the terminal. */
@@ -76,11 +84,15 @@ const showLoop = async (ask: RunAsk, monitor: Monitor, live: Live, signal: Abort
   const begunMs = world.clock.monoMs()
   while (!signal.aborted) {
     if (monitor.samples.length > 0) {
-      const progress = progressOf(monitor.samples)
+      const progress = progressOf(monitor.samples, ask.file !== null)
       const freshness = monitor.freshness()
       const { sitterRestarts } = monitor
       const around = {
-        freshness, sitterRestarts, ranMs: world.clock.monoMs() - begunMs, loginUrl: ask.watching.loginUrl, columns: world.stderr.columns(),
+        freshness,
+        sitterRestarts,
+        ranMs: world.clock.monoMs() - begunMs,
+        loginUrl: ask.watching.loginUrl,
+        columns: world.stderr.columns(),
       }
       live.show(liveLines(progress, around, printer.paintMessage), plainProgress(progress, freshness, sitterRestarts))
     }
@@ -103,13 +115,20 @@ const finalSample = async (ask: RunAsk, monitor: Monitor, over: Sample, signal: 
 const checkWithinMs = 120_000
 
 const endOfRun = async (ask: RunAsk, api: () => Api, signal: AbortSignal): Promise<Pick<Run, 'ledger' | 'audit'>> => ({
-  ledger: await checked(() => patiently(ask.invocation, signal, () => api().get<LedgerCheck>('/api/v1/ledger/check', {}, checkWithinMs))),
-  audit: await checked(() => patiently(ask.invocation, signal, () => api().get<AuditVerdict>('/api/v1/audit/verify', {}, checkWithinMs))),
+  ledger: await checked(() =>
+    patiently(ask.invocation, signal, () => api().get<LedgerCheck>('/api/v1/ledger/check', {}, checkWithinMs)),
+  ),
+  audit: await checked(() =>
+    patiently(ask.invocation, signal, () => api().get<AuditVerdict>('/api/v1/audit/verify', {}, checkWithinMs)),
+  ),
 })
 
 const printReport = ({ printer }: Invocation, run: Run): void => {
   const { answer, batch, view, ledger, audit, judgement, ranMs, sitterRestarts } = run
-  printer.show({ answer, batch, swarm: view, ledger, audit, judgement, exit: exitOf(judgement), ranMs, sitterRestarts }, () => reportLines(run, printer.paint))
+  printer.show(
+    { answer, batch, swarm: view, ledger, audit, judgement, exit: exitOf(judgement), ranMs, sitterRestarts },
+    () => reportLines(run, printer.paint),
+  )
 }
 
 /** The work of a run: resolves with its judgement when it is over. */
@@ -126,7 +145,7 @@ const work = async (ask: RunAsk, monitor: Monitor, live: Live, signal: AbortSign
     } catch (error) {
       return { kind: 'refused', error }
     }
-    monitor.follow(answer.id)
+    monitor.follow(batchName(answer))
     if (!printer.quiet) live.message(batchSentence(answer, false))
   }
   const exits = options.flag('exitWhenIdle')
@@ -142,7 +161,14 @@ const work = async (ask: RunAsk, monitor: Monitor, live: Live, signal: AbortSign
       const judgement = judgeRun(sample.view, checks.ledger, checks.audit)
       const ranMs = world.clock.monoMs() - begunMs
       printReport(invocation, {
-        answer, fileName: file?.name ?? null, batch: sample.batch, view: sample.view, ...checks, judgement, ranMs, sitterRestarts: monitor.sitterRestarts,
+        answer,
+        fileName: file?.name ?? null,
+        batch: sample.batch,
+        view: sample.view,
+        ...checks,
+        judgement,
+        ranMs,
+        sitterRestarts: monitor.sitterRestarts,
       })
       if (exits) return { kind: 'over', judgement }
       printer.note(`\nserving on; dashboard ${watching.loginUrl}\nCtrl-C stops`)
@@ -150,20 +176,30 @@ const work = async (ask: RunAsk, monitor: Monitor, live: Live, signal: AbortSign
     }
     await sleep(world.clock, showEveryMs, signal)
   }
-  return new Promise(() => { /* serves until somebody stops it */ })
+  return new Promise(() => {
+    /* serves until somebody stops it */
+  })
 }
 
 /** Runs until the work is over (with --exit-when-idle), somebody stops it, or it cannot be kept up. */
 export const runSwarm = async (ask: RunAsk): Promise<RunEnd> => {
-  const { invocation: { world, printer }, watching } = ask
+  const {
+    invocation: { world, printer },
+    watching,
+  } = ask
   const over = new AbortController()
   const live = makeLive(world, printer.quiet)
-  const monitor = monitorSwarm(world, () => openApi(world, { url: new URL(watching.apiUrl).origin, token: watching.token }, over.signal))
+  const monitor = monitorSwarm(world, () =>
+    openApi(world, { url: new URL(watching.apiUrl).origin, token: watching.token }, over.signal),
+  )
   tellEvents(ask.invocation, watching, live)
   const failed = watching.failed.then((error): RunEnd => ({ kind: 'failed', error }))
   const stopped = watching.stopped?.then((): RunEnd => ({ kind: 'stopped' })) ?? new Promise<RunEnd>(() => {})
   const asked = ask.stopAsked.then((kind): RunEnd => ({ kind }))
-  const watched = monitor.run(over.signal).then(() => new Promise<RunEnd>(() => {}), (error: unknown): RunEnd => ({ kind: 'failed', error }))
+  const watched = monitor.run(over.signal).then(
+    () => new Promise<RunEnd>(() => {}),
+    (error: unknown): RunEnd => ({ kind: 'failed', error }),
+  )
   const shown = showLoop(ask, monitor, live, over.signal)
   try {
     return await Promise.race([work(ask, monitor, live, over.signal), failed, stopped, asked, watched])

@@ -1,5 +1,9 @@
 /** Reads server-sent events line by line (WHATWG HTML, 9.2.6); comments are heartbeats and give nothing. */
-export interface ServerMessage { readonly id: string | undefined; readonly event: string; readonly data: string }
+export interface ServerMessage {
+  readonly id: string | undefined
+  readonly event: string
+  readonly data: string
+}
 
 /** A stream longer than this without an empty line is no event stream: what came is dropped. */
 const mostLines = 10_000

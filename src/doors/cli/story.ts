@@ -10,7 +10,11 @@ export type Fact = readonly [string, string]
 export const facts = (pairs: readonly (readonly [string, string | null | undefined])[]): string[] =>
   factLines(pairs.filter((pair): pair is Fact => pair[1] !== null && pair[1] !== undefined))
 
-export const section = (title: string, lines: readonly string[]): string[] => ['', title, ...(lines.length === 0 ? ['  none'] : lines.map((line) => `  ${line}`))]
+export const section = (title: string, lines: readonly string[]): string[] => [
+  '',
+  title,
+  ...(lines.length === 0 ? ['  none'] : lines.map((line) => `  ${line}`)),
+]
 
 export const eventLine = (event: EventView): string =>
   `${at(event.wallMs)}  ${event.level.padEnd(5)}  ${plain(event.kind)}  ${plain(event.subject)}  ${plain(event.message)}`
@@ -21,13 +25,21 @@ export const errorText = (error: ErrorReport): string[] => {
   return [head, ...(error.stack === undefined ? [] : plainLines(error.stack).slice(1, 12))]
 }
 
-export const attemptLines = (attempts: readonly AttemptView[], nowMs: number): string[] => tableLines(attempts, [
-  { head: 'TRY', value: (attempt) => String(attempt.number), align: 'right' },
-  { head: 'ATTEMPT', value: (attempt) => attempt.id },
-  { head: 'TASK', value: (attempt) => attempt.task },
-  { head: 'AGENT', value: (attempt) => attempt.agent },
-  { head: 'BEGAN', value: (attempt) => age(nowMs, attempt.startedMs) },
-  { head: 'TOOK', value: (attempt) => (attempt.endedMs === null ? 'running' : duration(attempt.endedMs - attempt.startedMs)) },
-  { head: 'OUTCOME', value: (attempt) => attempt.outcome ?? 'none yet' },
-  { head: 'ERROR', value: (attempt) => (attempt.error === null ? '' : attempt.error.message) },
-], null)
+export const attemptLines = (attempts: readonly AttemptView[], nowMs: number): string[] =>
+  tableLines(
+    attempts,
+    [
+      { head: 'TRY', value: (attempt) => String(attempt.number), align: 'right' },
+      { head: 'ATTEMPT', value: (attempt) => attempt.id },
+      { head: 'TASK', value: (attempt) => attempt.task },
+      { head: 'AGENT', value: (attempt) => attempt.agent },
+      { head: 'BEGAN', value: (attempt) => age(nowMs, attempt.startedMs) },
+      {
+        head: 'TOOK',
+        value: (attempt) => (attempt.endedMs === null ? 'running' : duration(attempt.endedMs - attempt.startedMs)),
+      },
+      { head: 'OUTCOME', value: (attempt) => attempt.outcome ?? 'none yet' },
+      { head: 'ERROR', value: (attempt) => (attempt.error === null ? '' : attempt.error.message) },
+    ],
+    null,
+  )

@@ -5,6 +5,8 @@ export interface Output {
   write(text: string): void
   /** Resolves when everything written has left the process; a reader that went away counts as left. */
   drained(): Promise<void>
+  /** True when the reader went away: nothing more needs to be written. */
+  readonly closed: boolean
   readonly isTerminal: boolean
   /** Width in columns; 80 when it is no terminal. */
   columns(): number
@@ -32,7 +34,11 @@ export interface Watching {
   /** Resolves when the swarm was stopped from elsewhere (`sitter down`). */
   readonly stopped?: Promise<void>
 }
-export interface WatchAsk { readonly configFile: string; readonly dataDirectory: string; readonly fresh: boolean }
+export interface WatchAsk {
+  readonly configFile: string
+  readonly dataDirectory: string
+  readonly fresh: boolean
+}
 
 export interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>

@@ -32,16 +32,28 @@ export const statusLines = (view: SwarmView, paint: Printer['paint']): string[] 
     ...[...judgement.broken, ...judgement.unwell].map((sentence) => `  - ${sentence}`),
     '',
     ...facts([
-      ['sitter', `pid ${view.pid}, up ${age(view.nowMs, view.startedMs)}, epoch ${view.epoch}, version ${plain(view.version)}, Node ${plain(view.nodeVersion)}`],
+      [
+        'sitter',
+        `pid ${view.pid}, up ${age(view.nowMs, view.startedMs)}, epoch ${view.epoch}, version ${plain(view.version)}, Node ${plain(view.nodeVersion)}`,
+      ],
       ['gate', gateText(view.gate)],
       ['agents', `${count(view.fleet.agents)}: ${tally(view.fleet.byState)}`],
       ['evidence', coverageText(view.fleet.coverage)],
-      ['cells', `${count(view.fleet.cells)}, ${count(view.fleet.cellsLost)} lost, ${counted(view.fleet.restarts, 'agent restart')}`],
+      [
+        'cells',
+        `${count(view.fleet.cells)}, ${count(view.fleet.cellsLost)} lost, ${counted(view.fleet.restarts, 'agent restart')}`,
+      ],
       ...Object.entries(view.work.byType).map(([type, states]) => [`tasks ${plain(type)}`, tally(states)] as const),
-      ...Object.entries(view.settle.byState).map(([state, { count: number, amounts }]) => [`money ${plain(state)}`, `${count(number)}, ${amountsText(amounts)}`] as const),
+      ...Object.entries(view.settle.byState).map(
+        ([state, { count: number, amounts }]) =>
+          [`money ${plain(state)}`, `${count(number)}, ${amountsText(amounts)}`] as const,
+      ),
       ['ledger', ledgerLines(view.ledger)[0]!],
       ['audit', 'not looked at here: sitter audit verify'],
-      ['waiting', view.person === 0 ? 'nothing for a person' : `${counted(view.person, 'thing')} for a person: sitter inbox`],
+      [
+        'waiting',
+        view.person === 0 ? 'nothing for a person' : `${counted(view.person, 'thing')} for a person: sitter inbox`,
+      ],
     ]),
     ...(view.notBuilt.length === 0 ? [] : section('not built yet', view.notBuilt.map(plain))),
   ]
@@ -64,7 +76,13 @@ export const down: Deed = async (invocation) => {
   const api = await invocation.api()
   const view = await api.get<SwarmView>('/api/v1/swarm')
   const within = `${Math.ceil(withinMs / 1_000)}s`
-  if (onlyDry(invocation, `stop ${plain(view.name)} with ${counted(view.fleet.agents, 'agent')}`, { verb: 'down', within })) return 0
+  if (
+    onlyDry(invocation, `stop ${plain(view.name)} with ${counted(view.fleet.agents, 'agent')}`, {
+      verb: 'down',
+      within,
+    })
+  )
+    return 0
   await api.post<unknown>('/api/v1/swarm/down', { within })
   printer.note(`${plain(view.name)} stops: no new work, running attempts have ${duration(withinMs)} …`)
   const begunMs = world.clock.monoMs()
@@ -80,6 +98,8 @@ export const down: Deed = async (invocation) => {
     }
     await sleep(world.clock, lookEveryMs, interrupted)
   }
-  printer.show({ stopped: false, name: view.name }, () => [`${plain(view.name)} has not stopped within ${duration(withinMs + graceMs)}: look at it with \`sitter status\``])
+  printer.show({ stopped: false, name: view.name }, () => [
+    `${plain(view.name)} has not stopped within ${duration(withinMs + graceMs)}: look at it with \`sitter status\``,
+  ])
   return 124
 }

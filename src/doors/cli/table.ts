@@ -18,8 +18,11 @@ const shrunk = (widths: readonly number[], mayShrink: readonly boolean[], column
   const result = [...widths]
   let over = result.reduce((sum, width) => sum + width + gap, -gap) - columns
   while (over > 0) {
-    const widest = result.reduce((best, width, index) =>
-      mayShrink[index] && width > leastColumns && (best < 0 || width > result[best]!) ? index : best, -1)
+    const widest = result.reduce(
+      (best, width, index) =>
+        mayShrink[index] && width > leastColumns && (best < 0 || width > result[best]!) ? index : best,
+      -1,
+    )
     if (widest < 0) break
     result[widest]! -= 1
     over -= 1
@@ -28,15 +31,34 @@ const shrunk = (widths: readonly number[], mayShrink: readonly boolean[], column
 }
 
 /** Lines of a table, heads first. `columns` is the terminal's width, or null for a pipe. */
-export const tableLines = <Row>(rows: readonly Row[], shape: readonly Column<Row>[], columns: number | null): string[] => {
-  const cells = [shape.map((column) => column.head), ...rows.map((row) => shape.map((column) => plain(column.value(row))))]
+export const tableLines = <Row>(
+  rows: readonly Row[],
+  shape: readonly Column<Row>[],
+  columns: number | null,
+): string[] => {
+  const cells = [
+    shape.map((column) => column.head),
+    ...rows.map((row) => shape.map((column) => plain(column.value(row)))),
+  ]
   const natural = shape.map((_, index) => cells.reduce((most, line) => Math.max(most, displayWidth(line[index]!)), 0))
-  const widths = columns === null ? natural : shrunk(natural, shape.map((column) => column.shrink === true), columns)
-  return cells.map((line) => line.map((cell, index) => {
-    const text = fit(cell, widths[index]!)
-    const fill = ' '.repeat(Math.max(0, widths[index]! - displayWidth(text)))
-    return shape[index]!.align === 'right' ? fill + text : text + fill
-  }).join(' '.repeat(gap)).trimEnd())
+  const widths =
+    columns === null
+      ? natural
+      : shrunk(
+          natural,
+          shape.map((column) => column.shrink === true),
+          columns,
+        )
+  return cells.map((line) =>
+    line
+      .map((cell, index) => {
+        const text = fit(cell, widths[index]!)
+        const fill = ' '.repeat(Math.max(0, widths[index]! - displayWidth(text)))
+        return shape[index]!.align === 'right' ? fill + text : text + fill
+      })
+      .join(' '.repeat(gap))
+      .trimEnd(),
+  )
 }
 
 /** Lines of names and values, the values aligned: what `describe` and `status` print. */

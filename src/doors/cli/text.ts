@@ -10,23 +10,29 @@ const dangerous =
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]|[\ud800-\udfff]/gu
 
 /** One line, safe to print: dangerous characters become `\n`, `\t` or `\u{1b}`. */
-export const plain = (text: string): string => text.replace(dangerous, (found) => {
-  if (found === '\n') return '\\n'
-  if (found === '\t') return '\\t'
-  if (found === '\r') return '\\r'
-  return `\\u{${found.codePointAt(0)!.toString(16)}}`
-})
+export const plain = (text: string): string =>
+  text.replace(dangerous, (found) => {
+    if (found === '\n') return '\\n'
+    if (found === '\t') return '\\t'
+    if (found === '\r') return '\\r'
+    return `\\u{${found.codePointAt(0)!.toString(16)}}`
+  })
 
 /** Several lines, each safe to print (stack traces, evidence). */
 export const plainLines = (text: string): string[] => text.replace(/\r\n/g, '\n').split('\n').map(plain)
 
 /** JSON text with the same characters as JSON escapes: the same document, and nothing that a terminal obeys. */
-export const safeJson = (json: string): string => json.replace(dangerous, (found) => {
-  if (found === '\n' || found === '\t' || found === '\r') return found
-  return Array.from({ length: found.length }, (_, index) => `\\u${found.charCodeAt(index).toString(16).padStart(4, '0')}`).join('')
-})
+export const safeJson = (json: string): string =>
+  json.replace(dangerous, (found) => {
+    if (found === '\n' || found === '\t' || found === '\r') return found
+    return Array.from(
+      { length: found.length },
+      (_, index) => `\\u${found.charCodeAt(index).toString(16).padStart(4, '0')}`,
+    ).join('')
+  })
 
-const wide = /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Extended_Pictographic}/u
+const wide =
+  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Extended_Pictographic}/u
 const nothing = /\p{M}/u
 
 /** Columns that a terminal uses for a text that went through `plain`. */
@@ -55,7 +61,8 @@ export const fit = (text: string, columns: number): string => {
 export const count = (value: number): string => String(value).replace(/\B(?=(\d{3})+(?!\d))/g, ',')
 
 /** "1 agent", "2 agents". */
-export const counted = (value: number, one: string, many = `${one}s`): string => `${count(value)} ${value === 1 ? one : many}`
+export const counted = (value: number, one: string, many = `${one}s`): string =>
+  `${count(value)} ${value === 1 ? one : many}`
 
 /** Time since a wall time, for people: "12 s", "4 m", "3 h", "9 d"; "–" when it never was. */
 export const age = (nowMs: number, thenMs: number | null): string => {
@@ -68,7 +75,8 @@ export const age = (nowMs: number, thenMs: number | null): string => {
 }
 
 /** RFC 3339 in UTC to the second. */
-export const at = (wallMs: number): string => Temporal.Instant.fromEpochMilliseconds(Math.round(wallMs)).toString({ smallestUnit: 'second' })
+export const at = (wallMs: number): string =>
+  Temporal.Instant.fromEpochMilliseconds(Math.round(wallMs)).toString({ smallestUnit: 'second' })
 
 export const duration = formatDuration
 
@@ -76,5 +84,8 @@ export const duration = formatDuration
 export const tally = (counts: Readonly<Record<string, number | undefined>>): string => {
   const parts = Object.entries(counts).filter((entry): entry is [string, number] => (entry[1] ?? 0) > 0)
   if (parts.length === 0) return 'none'
-  return parts.toSorted((a, b) => b[1] - a[1]).map(([name, value]) => `${count(value)} ${plain(name)}`).join(' · ')
+  return parts
+    .toSorted((a, b) => b[1] - a[1])
+    .map(([name, value]) => `${count(value)} ${plain(name)}`)
+    .join(' · ')
 }

@@ -19,14 +19,22 @@ const configNames = ['swarm.config.ts', 'swarm.config.js', 'swarm.config.json']
 
 /** The configuration's absolute path. Rejects `config-unreadable` when it is not there. */
 export const configFile = async (world: Surroundings, given: string | undefined): Promise<string> => {
-  const candidates = given === undefined ? configNames.map((name) => join(world.directory, name)) : [resolve(world.directory, given)]
+  const candidates =
+    given === undefined ? configNames.map((name) => join(world.directory, name)) : [resolve(world.directory, given)]
   for (const path of candidates) if (await world.disk.exists(path)) return path
-  const what = given === undefined ? `there is no ${configNames.join(', ')} in ${world.directory}` : `there is no file ${candidates[0]!}`
+  const what =
+    given === undefined
+      ? `there is no ${configNames.join(', ')} in ${world.directory}`
+      : `there is no file ${candidates[0]!}`
   throw failure('config-unreadable', what)
 }
 
 /** Who asked for the end, and how: Ctrl-C and SIGTERM stop in order, the second time at once. */
-interface StopAsked { readonly first: Promise<'interrupt' | 'terminate'>; readonly second: Promise<void>; forget(): void }
+interface StopAsked {
+  readonly first: Promise<'interrupt' | 'terminate'>
+  readonly second: Promise<void>
+  forget(): void
+}
 
 const listenForStop = (world: Surroundings): StopAsked => {
   const first = Promise.withResolvers<'interrupt' | 'terminate'>()
@@ -38,7 +46,13 @@ const listenForStop = (world: Surroundings): StopAsked => {
     else second.resolve()
   }
   const cancels = [world.onSignal('SIGINT', () => ask('interrupt')), world.onSignal('SIGTERM', () => ask('terminate'))]
-  return { first: first.promise, second: second.promise, forget: () => { for (const cancel of cancels) cancel() } }
+  return {
+    first: first.promise,
+    second: second.promise,
+    forget: () => {
+      for (const cancel of cancels) cancel()
+    },
+  }
 }
 
 const stopWithinMs = 30_000
@@ -47,7 +61,11 @@ const stopWithinMs = 30_000
 const stopInOrder = async ({ world, printer }: Invocation, watching: Watching, asked: StopAsked): Promise<boolean> => {
   printer.note(`stopping: no new work, running attempts have ${duration(stopWithinMs)}; Ctrl-C stops at once`)
   const stopped = watching.stop(stopWithinMs).then(() => true)
-  const cut = asked.second.then(async () => { world.stderr.write('stopping at once\n'); await watching.stop(0); return false })
+  const cut = asked.second.then(async () => {
+    world.stderr.write('stopping at once\n')
+    await watching.stop(0)
+    return false
+  })
   return Promise.race([stopped, cut])
 }
 
@@ -59,42 +77,60 @@ const banner = async ({ world, printer }: Invocation, watching: Watching, dataDi
   printer.note('stop      Ctrl-C')
 }
 
-const start = async (invocation: Invocation, asked: StopAsked): Promise<{ watching: Watching; dataDirectory: string } | 'interrupted'> => {
+const start = async (
+  invocation: Invocation,
+  asked: StopAsked,
+): Promise<{ watching: Watching; dataDirectory: string } | 'interrupted'> => {
   const { world, options, printer } = invocation
   const config = await configFile(world, invocation.arguments[0])
   const dataDirectory = namedDataDirectory(world, options) ?? join(dirname(config), '.sitter')
   const fresh = options.flag('fresh')
-  if (fresh && world.stdin.isTerminal && await world.disk.exists(dataDirectory)) {
-    await confirm(invocation, `--fresh throws away the record in ${dataDirectory}: tasks, settlements, ledger, audit.`, 'fresh')
+  if (fresh && world.stdin.isTerminal && (await world.disk.exists(dataDirectory))) {
+    await confirm(
+      invocation,
+      `--fresh throws away the record in ${dataDirectory}: tasks, settlements, ledger, audit.`,
+      'fresh',
+    )
   }
   printer.note(`starting ${config} …`)
   const starting = world.startWatch({ configFile: config, dataDirectory, fresh })
   const first = await Promise.race([starting, asked.first])
   if (typeof first !== 'string') return { watching: first, dataDirectory }
   printer.note('stopping as soon as it has started; Ctrl-C stops at once')
-  const cut = await Promise.race([starting.then((watching) => watching.stop(stopWithinMs)), asked.second.then(() => 'cut' as const)])
-  return cut === 'cut' ? 'interrupted' : 'interrupted'
+  await Promise.race([starting.then((watching) => watching.stop(stopWithinMs)), asked.second])
+  return 'interrupted'
 }
 
 const ended = async (invocation: Invocation, end: RunEnd, watching: Watching, asked: StopAsked): Promise<number> => {
   const { printer } = invocation
-  if (end.kind === 'stopped') { printer.note('the swarm was stopped (sitter down)'); return 0 }
-  if (end.kind === 'failed') printer.warn(`${printer.paintMessage('red', 'the swarm cannot be kept up')}: ${plain(explain(end.error).what)}`)
+  if (end.kind === 'stopped') {
+    printer.note('the swarm was stopped (sitter down)')
+    return 0
+  }
+  if (end.kind === 'failed')
+    printer.warn(`${printer.paintMessage('red', 'the swarm cannot be kept up')}: ${plain(explain(end.error).what)}`)
   const inOrder = await stopInOrder(invocation, watching, asked)
   if (inOrder) printer.note('stopped')
   switch (end.kind) {
-    case 'interrupt': return 130
-    case 'terminate': return inOrder ? 0 : 130
-    case 'failed': return 1
-    case 'refused': return printError(printer, end.error)
-    case 'over': return inOrder ? exitOf(end.judgement) : 130
+    case 'interrupt':
+      return 130
+    case 'terminate':
+      return inOrder ? 0 : 130
+    case 'failed':
+      return 1
+    case 'refused':
+      return printError(printer, end.error)
+    case 'over':
+      return inOrder ? exitOf(end.judgement) : 130
   }
 }
 
 export const up: Deed = async (invocation) => {
   const { options, world } = invocation
   if (options.flag('detach')) {
-    throw failure('usage', '--detach is not built yet in this version', { facts: { wayOut: 'run it in a terminal multiplexer, or as a service of your system' } })
+    throw failure('usage', '--detach is not built yet in this version', {
+      facts: { wayOut: 'run it in a terminal multiplexer, or as a service of your system' },
+    })
   }
   const settle = options.text('settle')
   const file = settle === undefined ? null : await readSettleFile(world, settle)

@@ -18,7 +18,9 @@ const readSecret = async ({ world }: Invocation, name: string): Promise<string> 
 export const vaultSet: Deed = async (invocation) => {
   const name = required(invocation, 0)
   if (invocation.arguments[1] !== undefined) {
-    throw failure('usage', 'a secret on the command line is seen by everybody on this machine', { facts: { wayOut: 'leave it away and type it at the prompt, or give it on stdin' } })
+    throw failure('usage', 'a secret on the command line is seen by everybody on this machine', {
+      facts: { wayOut: 'leave it away and type it at the prompt, or give it on stdin' },
+    })
   }
   const api = await invocation.api()
   // The key comes first: nobody is asked for a secret that could not be sealed.
@@ -36,7 +38,10 @@ export const vaultSet: Deed = async (invocation) => {
 export const vaultList: Deed = async ({ api, printer, world }) => {
   const vault = await (await api()).get<VaultView>('/api/v1/credentials')
   const nowMs = world.clock.wallMs()
-  if (printer.json) { printer.document(vault); return 0 }
+  if (printer.json) {
+    printer.document(vault)
+    return 0
+  }
   printer.list(vault.credentials, (one) => `${one.name}@${one.version}`, [
     { head: 'CREDENTIAL', value: (one) => `${one.name}@${one.version}` },
     { head: 'STATE', value: (one) => one.state },

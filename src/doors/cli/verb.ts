@@ -56,7 +56,8 @@ export const optionReader = (values: Readonly<Record<string, unknown>>): OptionR
       const value = text(name)
       if (value === undefined) return undefined
       const ms = parseDuration(value)
-      if (ms === undefined) throw failure('usage', `--${name} ${JSON.stringify(value)} is no duration: write it like 30s, 5m or 2h`)
+      if (ms === undefined)
+        throw failure('usage', `--${name} ${JSON.stringify(value)} is no duration: write it like 30s, 5m or 2h`)
       return ms
     },
     whole: (name) => {

@@ -23,7 +23,9 @@ export const textOrFile = async (invocation: Invocation, given: string): Promise
   try {
     return await world.disk.readText(path)
   } catch (error) {
-    throw failure('usage', `cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+    throw failure('usage', `cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    })
   }
 }
 
@@ -59,8 +61,12 @@ const deadLetters = async ({ options, world }: Invocation, api: Api): Promise<re
   const fromMs = sinceMs === undefined ? -Infinity : world.clock.wallMs() - sinceMs
   const filtered = error !== undefined || sinceMs !== undefined
   const all = await api.all<TaskView>('/api/v1/dead-letters', { type: options.text('type') }, filtered ? 0 : limit)
-  const chosen = all.filter((task) => task.updatedMs >= fromMs &&
-    (error === undefined || `${task.error?.name} ${task.error?.message} ${task.error?.code ?? ''}`.toLowerCase().includes(error)))
+  const chosen = all.filter(
+    (task) =>
+      task.updatedMs >= fromMs &&
+      (error === undefined ||
+        `${task.error?.name} ${task.error?.message} ${task.error?.code ?? ''}`.toLowerCase().includes(error)),
+  )
   return limit === 0 ? chosen : chosen.slice(0, limit)
 }
 
@@ -86,7 +92,9 @@ const lines = (task: TaskDescription, nowMs: number): string[] => [
   ]),
   ...(task.error === null ? [] : section('error', errorText(task.error))),
   ...section('attempts', task.history.length === 0 ? [] : attemptLines(task.history, nowMs)),
-  ...task.history.filter((attempt) => attempt.error?.stack !== undefined).slice(-1)
+  ...task.history
+    .filter((attempt) => attempt.error?.stack !== undefined)
+    .slice(-1)
     .flatMap((attempt) => section(`stack of try ${attempt.number}`, plainLines(attempt.error!.stack!).slice(0, 20))),
 ]
 
@@ -96,10 +104,13 @@ export const describeTask = async (invocation: Invocation, api: Api, id: string)
   return 0
 }
 
-export const taskShow: Deed = async (invocation) => describeTask(invocation, await invocation.api(), required(invocation, 0))
+export const taskShow: Deed = async (invocation) =>
+  describeTask(invocation, await invocation.api(), required(invocation, 0))
 
 export const deadShow: Deed = async (invocation) => {
-  const task = await (await invocation.api()).get<TaskDescription>(`/api/v1/dead-letters/${encodeURIComponent(required(invocation, 0))}`)
+  const task = await (
+    await invocation.api()
+  ).get<TaskDescription>(`/api/v1/dead-letters/${encodeURIComponent(required(invocation, 0))}`)
   invocation.printer.show(task, () => lines(task, invocation.world.clock.wallMs()))
   return 0
 }
@@ -112,7 +123,8 @@ const payloadOf = async (invocation: Invocation): Promise<unknown> => {
     return JSON.parse(text)
   } catch (error) {
     throw failure('usage', `the payload is no JSON: ${error instanceof Error ? error.message : String(error)}`, {
-      cause: error, facts: { wayOut: 'write it like --payload \'{"to":"x"}\', --payload @file.json or --payload - (stdin)' },
+      cause: error,
+      facts: { wayOut: 'write it like --payload \'{"to":"x"}\', --payload @file.json or --payload - (stdin)' },
     })
   }
 }
@@ -120,14 +132,21 @@ const payloadOf = async (invocation: Invocation): Promise<unknown> => {
 export const taskAdd: Deed = async (invocation) => {
   const { options, printer } = invocation
   const ask = {
-    type: required(invocation, 0), payload: await payloadOf(invocation), key: options.text('key'),
-    priority: options.whole('priority'), delayMs: options.duration('delay'),
+    type: required(invocation, 0),
+    payload: await payloadOf(invocation),
+    key: options.text('key'),
+    priority: options.whole('priority'),
+    delayMs: options.duration('delay'),
   }
   if (onlyDry(invocation, `add a task of type ${ask.type}`, ask)) return 0
   const api = await invocation.api()
   const answer = await api.post<TaskAnswer>('/api/v1/tasks', ask)
   if (!options.flag('wait')) {
-    printer.show(answer, () => [printer.quiet ? answer.id : `${answer.id} ${answer.outcome === 'exists' ? 'was there already (same key, same payload)' : 'added'}`])
+    printer.show(answer, () => [
+      printer.quiet
+        ? answer.id
+        : `${answer.id} ${answer.outcome === 'exists' ? 'was there already (same key, same payload)' : 'added'}`,
+    ])
     return 0
   }
   const ended = await waitUntil(invocation, `task ${answer.id}`, async () => {
@@ -138,13 +157,15 @@ export const taskAdd: Deed = async (invocation) => {
   return ended.state.state === 'succeeded' ? 0 : 1
 }
 
-const move = (path: string, verb: string, past: string): Deed => async (invocation) => {
-  const id = required(invocation, 0)
-  if (onlyDry(invocation, `${verb} ${plain(id)}`, { verb, id })) return 0
-  const answer = await (await invocation.api()).post<unknown>(`${path}/${encodeURIComponent(id)}/${verb}`)
-  invocation.printer.show(answer, () => [`${past}: ${plain(id)}`])
-  return 0
-}
+const move =
+  (path: string, verb: string, past: string): Deed =>
+  async (invocation) => {
+    const id = required(invocation, 0)
+    if (onlyDry(invocation, `${verb} ${plain(id)}`, { verb, id })) return 0
+    const answer = await (await invocation.api()).post<unknown>(`${path}/${encodeURIComponent(id)}/${verb}`)
+    invocation.printer.show(answer, () => [`${past}: ${plain(id)}`])
+    return 0
+  }
 
 export const taskCancel = move('/api/v1/tasks', 'cancel', 'cancelled')
 export const taskRetry = move('/api/v1/tasks', 'retry', 'will be tried again')
@@ -152,19 +173,32 @@ export const taskRetry = move('/api/v1/tasks', 'retry', 'will be tried again')
 /** By id, or every dead letter that the filters choose; the person is told how many before anything moves. */
 export const deadRedrive: Deed = async (invocation) => {
   const { options, printer } = invocation
-  if (invocation.arguments[0] !== undefined) return move('/api/v1/dead-letters', 'redrive', 'will be tried again')(invocation)
+  if (invocation.arguments[0] !== undefined)
+    return move('/api/v1/dead-letters', 'redrive', 'will be tried again')(invocation)
   if (['type', 'error', 'since', 'limit'].every((name) => options.text(name) === undefined)) {
     throw failure('usage', 'which dead letters? Give an id, or --type, --error, --since or --limit')
   }
   const api = await invocation.api()
   const chosen = await deadLetters(invocation, api)
-  if (onlyDry(invocation, `redrive ${counted(chosen.length, 'dead letter')}`, { verb: 'redrive', ids: chosen.map((task) => task.id) })) return 0
-  if (chosen.length === 0) { printer.show({ moved: [] }, () => ['no dead letter is meant']); return 0 }
+  if (
+    onlyDry(invocation, `redrive ${counted(chosen.length, 'dead letter')}`, {
+      verb: 'redrive',
+      ids: chosen.map((task) => task.id),
+    })
+  )
+    return 0
+  if (chosen.length === 0) {
+    printer.show({ moved: [] }, () => ['no dead letter is meant'])
+    return 0
+  }
   await confirm(invocation, `redrive ${counted(chosen.length, 'dead letter')}?`, String(chosen.length))
   const moved: string[] = []
   // One by one: each is its own decision in the record; at a failure the person is told how far it came.
   try {
-    for (const task of chosen) { await api.post<unknown>(`/api/v1/dead-letters/${task.id}/redrive`); moved.push(task.id) }
+    for (const task of chosen) {
+      await api.post<unknown>(`/api/v1/dead-letters/${task.id}/redrive`)
+      moved.push(task.id)
+    }
   } catch (error) {
     printer.warn(`${moved.length} of ${chosen.length} were redriven before this failed:`)
     throw error

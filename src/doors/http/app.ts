@@ -59,8 +59,8 @@ export const makeApp = ({ rooms, identity, routes, closing, onFault }: AppParts)
         entry: { actor, id },
       } = context.env
       const allow = allowed(here.map((one) => one.method))
+      if (actor === null && route?.open !== true) throw new Failure('unauthorized', 'send a token')
       if (route === undefined) throw new Failure('method-not-allowed', `this path takes ${allow}`, { facts: { allow } })
-      if (actor === null && route.open !== true) throw new Failure('unauthorized', 'send a token')
       const ask: Ask = {
         rooms,
         identity,

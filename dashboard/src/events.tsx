@@ -1,0 +1,28 @@
+/** The last events, newest first. */
+import type { EventView } from '../../src/doors/api.ts'
+import { events, eventsFault } from './known.ts'
+import { clockTime } from './words.ts'
+
+const levelMark: Readonly<Record<string, string>> = { info: '·', warn: '▲', error: '■' }
+
+export const EventLine = ({ event }: { event: EventView }) => (
+  <li class={event.level}>
+    <time dateTime={new Date(event.wallMs).toISOString()}>{clockTime(event.wallMs)}</time>
+    <span class="level" title={event.level}><span aria-hidden="true">{levelMark[event.level] ?? '·'}</span><span class="spoken">{event.level}</span></span>
+    <span class="subject">{event.subject}</span>
+    <span class="message">{event.message}</span>
+  </li>
+)
+
+export const Events = () => {
+  const known = events.value
+  return (
+    <section class="happened" aria-labelledby="events-title">
+      <h2 id="events-title">Last events</h2>
+      {eventsFault.value !== null && <p class="fault">{eventsFault.value}</p>}
+      {known === null ? <p class="empty">{eventsFault.value === null ? 'Asking …' : 'Not known.'}</p>
+        : known.length === 0 ? <p class="empty">Nothing has happened yet.</p>
+        : <ol class="events scroll" tabIndex={0} aria-label="Last events, newest first">{known.map((event) => <EventLine key={event.seq} event={event} />)}</ol>}
+    </section>
+  )
+}

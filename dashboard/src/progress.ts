@@ -1,0 +1,53 @@
+/** The run's progress as pure arithmetic over what the sitter says: how much is done, how fast, and when it may be over. */
+import type { SwarmView } from '../../src/doors/api.ts'
+
+export interface Progress {
+  readonly settled: number
+  readonly rejected: number
+  readonly unknown: number
+  /** Ended without payment for another reason: failed, cancelled, returned, and tasks that are dead without a settlement. */
+  readonly other: number
+  /** Tasks that have not ended. */
+  readonly toGo: number
+  readonly ended: number
+  readonly total: number
+}
+
+const open = ['blocked', 'ready', 'running', 'waiting']
+
+export const progressOf = (view: Pick<SwarmView, 'work' | 'settle'>): Progress => {
+  const tasks = Object.values(view.work.byType)
+  const sum = (states: readonly string[]): number =>
+    tasks.reduce((all, byState) => all + states.reduce((some, state) => some + (byState[state] ?? 0), 0), 0)
+  const settlements = (state: string): number => view.settle.byState[state]?.count ?? 0
+  const toGo = sum(open)
+  const total = sum([...open, 'succeeded', 'dead', 'cancelled'])
+  const [settled, rejected, unknown] = [settlements('settled'), settlements('rejected'), settlements('unknown')]
+  const ended = total - toGo
+  return { settled, rejected, unknown, other: Math.max(0, ended - settled - rejected), toGo, ended, total }
+}
+
+export interface Sample { readonly atMs: number; readonly ended: number }
+
+const windowMs = 15_000
+/** Two samples closer than this say nothing about speed. */
+const shortestMs = 2_000
+
+/** Samples of the last 15 s and this one; the same moment twice is one sample, a count that fell (a new record) begins anew. */
+export const withSample = (samples: readonly Sample[], sample: Sample): readonly Sample[] => {
+  const last = samples.at(-1)
+  if (last !== undefined && sample.atMs <= last.atMs) return samples
+  if (last !== undefined && sample.ended < last.ended) return [sample]
+  return [...samples.filter(({ atMs }) => atMs >= sample.atMs - windowMs), sample]
+}
+
+/** Tasks ended a second over the window, or null when too little was seen. */
+export const rateOf = (samples: readonly Sample[]): number | null => {
+  const [first, last] = [samples[0], samples.at(-1)]
+  if (first === undefined || last === undefined || last.atMs - first.atMs < shortestMs) return null
+  return ((last.ended - first.ended) / (last.atMs - first.atMs)) * 1_000
+}
+
+/** Milliseconds until nothing is to go at this rate, or null when that cannot be said. */
+export const etaMs = (toGo: number, rate: number | null): number | null =>
+  rate === null || rate <= 0 || toGo === 0 ? null : (toGo / rate) * 1_000

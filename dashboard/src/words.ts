@@ -1,0 +1,26 @@
+/** Numbers and times in words. */
+const whole = new Intl.NumberFormat('en-GB')
+
+export const count = (value: number): string => whole.format(value)
+
+/** "4 s", "3 m 12 s", "2 h 5 m", "3 d 4 h". */
+export const duration = (ms: number): string => {
+  const seconds = Math.max(0, Math.floor(ms / 1_000))
+  if (seconds < 60) return `${seconds} s`
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)} m ${seconds % 60} s`
+  if (seconds < 86_400) return `${Math.floor(seconds / 3_600)} h ${Math.floor((seconds % 3_600) / 60)} m`
+  return `${Math.floor(seconds / 86_400)} d ${Math.floor((seconds % 86_400) / 3_600)} h`
+}
+
+export const milliseconds = (ms: number): string => (ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`)
+
+const time = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' })
+export const clockTime = (wallMs: number): string => time.format(wallMs)
+
+/** "3 agents", "1 agent". */
+export const counted = (value: number, one: string, many = `${one}s`): string => `${count(value)} ${value === 1 ? one : many}`
+
+export const coverageText = (coverage: { readonly reporting: number; readonly of: number; readonly oldestMs: number | null }): string => {
+  const oldest = coverage.oldestMs === null ? '' : `, oldest sign of life ${duration(coverage.oldestMs)} ago`
+  return `${count(coverage.reporting)} of ${count(coverage.of)} reporting${oldest}`
+}

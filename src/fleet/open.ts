@@ -1,0 +1,176 @@
+/** Opens the fleet: puts its parts together and starts every agent that does not wait for something. */
+import { formatAgent, type AgentRef } from '../model/model.ts'
+import { asFailure, Failure, remainingMs } from '../std/std.ts'
+import type { AgentRow } from '../store/store.ts'
+import { Agenda } from './agenda.ts'
+import { becomeFree, move } from './agents.ts'
+import { kill, launch, provide } from './cells.ts'
+import { stopFleet } from './drain.ts'
+import { FreeQueue } from './free.ts'
+import type { Agent, Attempt, Deeds, FleetOptions, Group, Live, LiveCell } from './live.ts'
+import { agentsLost, proven, rise, waitGroup, waitOwn } from './loss.ts'
+import { releaseAgents, restartAgents } from './operator.ts'
+import type { Fleet, FreeAgent } from './port.ts'
+import { cancelAttempt, challenge } from './pulse.ts'
+import { openFleetRecord } from './record.ts'
+import { openRoster, type Roster } from './roster.ts'
+import { openTurn } from './turn.ts'
+import { cellStatusOf, summaryOf, viewOf } from './view.ts'
+import { openWaves } from './waves.ts'
+import { notify, say } from './wiring.ts'
+
+/** Two per core of the smallest machine that this is meant for: hosts spend their first 200 ms loading code. */
+const startingAtOnce = 4
+const challengeWithinMs = 5_000
+
+/** A newer sitter acts for this host: whatever still lives here must not. */
+const depose = (live: Live, detail: string): void => {
+  if (live.phase === 'deposed') return
+  live.phase = 'deposed'
+  live.agenda.stop()
+  say(live, 'error', `a newer sitter acts for this host, every cell is killed: ${detail}`)
+  for (const cell of live.cells.values()) kill(live, cell, 'a newer sitter acts for this host')
+  live.options.onDeposed?.(detail)
+}
+
+const assemble = (options: FleetOptions, roster: Roster): Live => {
+  const { clock, store, owner, epoch, hooks } = options
+  const deeds: Deeds = {
+    provide: (group) => provide(live, group),
+    agentsLost: (agents, cause) => agentsLost(live, agents, cause),
+    proven: (group) => proven(live, group),
+    kill: (cell, why) => kill(live, cell, why),
+  }
+  const live: Live = {
+    options,
+    agents: roster.agents,
+    groups: roster.groups,
+    cells: new Map<string, LiveCell>(),
+    free: new Map(Object.keys(options.config.agents).map((type) => [type, new FreeQueue<Agent>()])),
+    agenda: new Agenda(clock),
+    record: openFleetRecord({
+      store, owner, epoch, wallMs: () => clock.wallMs(),
+      onDeposed: (detail) => depose(live, detail),
+      onFault: (failure) => say(live, 'error', `the fleet's writes were not taken: ${failure.message}`),
+    }),
+    turn: openTurn(hooks, (thrown) => say(live, 'error', `a hook of the fleet threw: ${asFailure(thrown).message}`)),
+    waves: openWaves<Group>(options.startingAtOnce ?? startingAtOnce, (group) => void launch(live, group)),
+    deeds,
+    counts: { restarts: 0, cellsLost: 0, linesDropped: 0, framesRefused: 0 },
+    phase: 'open',
+  }
+  return live
+}
+
+const saveRetired = (live: Live, rows: readonly AgentRow[]): void => {
+  for (const row of rows) {
+    if (row.state === 'stopped') continue
+    const reason = 'no longer in the configuration'
+    live.record.touch(row, () => ({ ...row, state: 'stopped', cell: null, reason, nextMs: null }))
+  }
+}
+
+/** Goes on where the last sitter was: what waited waits on, everything else starts, lowest numbers first. */
+const begin = (live: Live, roster: Roster): void => {
+  const now = live.options.clock.stamp()
+  saveRetired(live, roster.retired)
+  for (const id of roster.unreadable) {
+    notify(live, 'agent.forgotten', 'warn', {
+      subject: id, message: `the saved restart policy of ${id} cannot be read; it begins with a clean slate`, facts: {},
+    })
+  }
+  for (const group of live.groups) {
+    if (group.due) waitGroup(live, group, group.due, remainingMs(now, group.due.set, group.due.delayMs))
+    for (const agent of group.agents) {
+      if (agent.due) waitOwn(live, agent, agent.due, remainingMs(now, agent.due.set, agent.due.delayMs))
+    }
+    rise(live, group.agents.filter((agent) => agent.state === 'stopped'), 'start')
+  }
+}
+
+const give = (live: Live, run: Parameters<Fleet['run']>[0][number]): LiveCell | undefined => {
+  const agent = live.agents.get(run.agent)
+  if (agent === undefined || agent.cell?.id !== run.cell || !agent.taken || agent.attempt || agent.cell.phase !== 'ready') {
+    const cause = `${run.agent} is not there any more to take it`
+    live.turn.lost({ attempt: run.attempt, agent: run.agent, cause, collateral: true })
+    return undefined
+  }
+  const nowMs = live.options.clock.monoMs()
+  const attempt: Attempt = {
+    id: run.attempt, mark: (agent.cell.mark += 1), givenMs: nowMs, progressMs: nowMs, cancelledMs: null, answering: 0,
+    lostAs: null, over: false,
+  }
+  agent.attempt = attempt
+  return agent.cell
+}
+
+/** Gives out work, one write per cell. Bound of what waits in a cell's socket: one frame for each of its agents. */
+const runAll = (live: Live, runs: Parameters<Fleet['run']>[0]): void => {
+  const frames = new Map<LiveCell, Parameters<NonNullable<LiveCell['cell']>['send']>[0][number][]>()
+  for (const one of runs) {
+    const cell = give(live, one)
+    if (cell === undefined) continue
+    const { cell: _, ...params } = one
+    const list = frames.get(cell) ?? []
+    list.push({ jsonrpc: '2.0', method: 'run', params })
+    frames.set(cell, list)
+  }
+  for (const [cell, list] of frames) cell.cell!.send(list)
+}
+
+const take = (live: Live, agentType: string, count: number): FreeAgent[] => {
+  const agents = live.free.get(agentType)?.take(count) ?? []
+  return agents.map((agent) => {
+    agent.taken = true
+    move(live, agent, 'claim')
+    return { agent: agent.id, cell: agent.cell!.id, epoch: agent.epoch }
+  })
+}
+
+const release = (live: Live, id: string): void => {
+  const agent = live.agents.get(id)
+  if (agent === undefined) return
+  // It still runs something: only its own answer, or its end, makes it free.
+  if (agent.attempt) cancelAttempt(live, agent, agent.attempt, 'released')
+  else if (agent.taken) becomeFree(live, agent)
+}
+
+const cancel = (live: Live, id: string, attempt: string, reason: string): void => {
+  const agent = live.agents.get(id)
+  if (agent?.attempt?.id === attempt) cancelAttempt(live, agent, agent.attempt, reason)
+}
+
+const find = (live: Live, ref: AgentRef): Agent | undefined => live.agents.get(formatAgent(ref))
+
+const asked = (live: Live, id: string): Promise<readonly string[]> => {
+  const cell = live.cells.get(id)
+  if (cell === undefined) return Promise.reject(new Failure('not-found', `there is no living cell ${id}`))
+  return challenge(live, cell, challengeWithinMs)
+}
+
+/**
+ * Opens the fleet and begins to start its agents; resolves when the first states are durable, not when the agents are ready.
+ * Cells that an older sitter left must have been swept before.
+ * @throws what the record throws when it cannot be read or written.
+ */
+export const openFleet = async (options: FleetOptions): Promise<Fleet> => {
+  const roster = openRoster(options.config.agents, options.store.read.agents(), options.clock.stamp())
+  const live = assemble(options, roster)
+  begin(live, roster)
+  await live.record.flush()
+  return {
+    take: (agentType, count) => (live.phase === 'open' ? take(live, agentType, count) : []),
+    freeCount: (agentType) => live.free.get(agentType)?.size ?? 0,
+    run: (runs) => runAll(live, runs),
+    release: (agent) => release(live, agent),
+    cancel: (agent, attempt, reason) => cancel(live, agent, attempt, reason),
+    list: () => [...live.agents.values()].map((agent) => viewOf(live, agent)),
+    view: (ref) => { const agent = find(live, ref); return agent && viewOf(live, agent) },
+    cells: () => [...live.cells.values()].flatMap((cell) => cellStatusOf(live, cell) ?? []),
+    challenge: (cell) => asked(live, cell),
+    summary: () => summaryOf(live),
+    restart: (agents, actor) => restartAgents(live, agents, actor),
+    unquarantine: (agents, actor) => releaseAgents(live, agents, actor),
+    stop: (withinMs) => stopFleet(live, withinMs),
+  }
+}

@@ -1,0 +1,86 @@
+/** What people order: restart and release. Each order is audited with its actor and what became of it, in one commit. */
+import { formatAgent, type AgentRef } from '../model/model.ts'
+import { Failure } from '../std/std.ts'
+import { move, unseat } from './agents.ts'
+import type { Agent, Live } from './live.ts'
+import { rise } from './loss.ts'
+import { formatAgents } from './range.ts'
+import { asProbe, freshPolicy } from './restart.ts'
+import { notify } from './wiring.ts'
+
+/** @throws Failure `not-found` for the first that is no agent; nothing was done then. */
+const known = (live: Live, refs: readonly AgentRef[]): Agent[] => refs.map((ref) => {
+  const agent = live.agents.get(formatAgent(ref))
+  if (agent === undefined) throw new Failure('not-found', `there is no agent ${formatAgent(ref)}`)
+  return agent
+})
+
+const order = (live: Live, actor: string, action: 'agent.restart' | 'agent.release', agents: readonly Agent[]): void => {
+  const names = formatAgents(agents)
+  const subject = agents.length === 1 ? agents[0]!.id : names
+  live.record.audit({ actor, action, object: names, decision: 'done', facts: { count: agents.length } })
+  notify(live, action === 'agent.restart' ? 'agent.restart-ordered' : 'agent.released', 'info', {
+    subject,
+    message: `${names}: ${action === 'agent.restart' ? 'restart ordered' : 'released'} by ${actor}`,
+    facts: { by: actor, agents: names, count: agents.length },
+  })
+}
+
+/** A person's word goes before any backoff; a quarantined cell is tried at once, with these agents as its probe. */
+const hurry = (agents: readonly Agent[]): void => {
+  for (const { group } of agents) {
+    group.notBeforeMs = -Infinity
+    if (group.quarantined) group.policy = asProbe(group.policy)
+  }
+}
+
+const assertOpen = (live: Live): void => {
+  if (live.phase !== 'open') throw new Failure('conflict', 'the fleet is stopping')
+}
+
+const takeOut = (live: Live, agent: Agent, actor: string): 'start' | 'release' => {
+  if (agent.state === 'stopped') return 'start'
+  if (agent.state === 'backoff' || agent.state === 'quarantined') return 'release'
+  const { cell } = agent
+  unseat(live, agent, `restarted by ${actor}`, true)
+  if (cell?.phase === 'ready') {
+    cell.cell?.send([{ jsonrpc: '2.0', method: 'unseat', params: { agents: [agent.id] } }])
+  }
+  move(live, agent, 'lost', `restarted by ${actor}`)
+  return 'release'
+}
+
+/**
+ * A new incarnation of each, now; attempts in hand are lost without cost. Resolves when the order is durable, not when they are back.
+ * @throws Failure `not-found`, `conflict` while stopping.
+ */
+export const restartAgents = async (live: Live, refs: readonly AgentRef[], actor: string): Promise<void> => {
+  const agents = known(live, refs)
+  assertOpen(live)
+  if (agents.length === 0) return
+  order(live, actor, 'agent.restart', agents)
+  hurry(agents)
+  const events = agents.map((agent) => ({ agent, event: takeOut(live, agent, actor) }))
+  for (const event of ['start', 'release'] as const) {
+    rise(live, events.filter((one) => one.event === event).map((one) => one.agent), event)
+  }
+  await live.record.flush()
+}
+
+/**
+ * Ends the quarantine (or backoff) of each, with a clean slate; others are left alone.
+ * @throws Failure `not-found`; `conflict` when none of them waits, or while stopping.
+ */
+export const releaseAgents = async (live: Live, refs: readonly AgentRef[], actor: string): Promise<void> => {
+  const agents = known(live, refs).filter((agent) => agent.state === 'quarantined' || agent.state === 'backoff')
+  assertOpen(live)
+  if (agents.length === 0) throw new Failure('conflict', 'none of these agents is quarantined')
+  order(live, actor, 'agent.release', agents)
+  hurry(agents)
+  for (const agent of agents) {
+    agent.policy = freshPolicy
+    agent.reason = `released by ${actor}`
+  }
+  rise(live, agents, 'release')
+  await live.record.flush()
+}

@@ -1,0 +1,156 @@
+/**
+ * What is known about agents and cells, with source and age. Nothing is claimed: what was never observed is `unknown`. Every agent
+ * shows how its state ends: a time, an event, or an owner.
+ */
+import type { AgentStateName, Coverage, Evidence, Exit } from '../model/model.ts'
+import { nextMsOf } from './agents.ts'
+import type { Agent, Live, LiveCell } from './live.ts'
+import type { AgentView, CellStatus, FleetSummary } from './port.ts'
+
+/** The process table is not asked more often than this for one cell: a list of 5,000 agents reads 50 entries. */
+const existsKeptMs = 1_000
+/** An answer older than this many beats says nothing about now. */
+const freshBeats = 3
+
+const wallOf = (live: Live, monoMs: number): number =>
+  Math.round(live.options.clock.wallMs() + monoMs - live.options.clock.monoMs())
+
+const exists = (live: Live, cell: LiveCell): NonNullable<LiveCell['exists']> | null => {
+  if (cell.cell === null) return null
+  const atMs = live.options.clock.monoMs()
+  if (cell.exists !== null && atMs - cell.exists.atMs < existsKeptMs) return cell.exists
+  const { pid, startTime } = cell.cell.identity
+  cell.exists = { atMs, wallMs: live.options.clock.wallMs(), yes: live.options.proc.startTime(pid) === startTime }
+  return cell.exists
+}
+
+const answerIsFresh = (live: Live, cell: LiveCell): boolean =>
+  cell.answeredMs !== null
+  && live.options.clock.monoMs() - cell.answeredMs <= freshBeats * cell.group.settings.heartbeatMs
+
+const responds = (live: Live, agent: Agent, cell: LiveCell): Evidence['value'] => {
+  if (cell.suspect) return 'no'
+  return agent.readyMs !== null && answerIsFresh(live, cell) ? 'yes' : 'unknown'
+}
+
+const evidenceOf = (live: Live, agent: Agent): Evidence[] => {
+  const { cell } = agent
+  const progresses: Evidence = {
+    fact: 'progresses', source: 'finished work, committed', atMs: agent.finishedMs,
+    value: agent.finishedMs === null ? 'unknown' : 'yes',
+  }
+  if (cell === null) {
+    return [
+      { fact: 'exists', source: 'no cell holds it', atMs: agent.sinceMs, value: 'no' },
+      { fact: 'responds', source: 'nobody to ask', atMs: null, value: 'unknown' },
+      progresses,
+    ]
+  }
+  const there = exists(live, cell)
+  const source = cell.cell === null ? 'process table' : `process table: pid ${cell.cell.identity.pid} and its start time`
+  return [
+    { fact: 'exists', source, atMs: there?.wallMs ?? null, value: there === null ? 'unknown' : there.yes ? 'yes' : 'no' },
+    {
+      fact: 'responds', source: 'challenge, answered by its cell with the agents that live there', atMs: cell.answeredWallMs,
+      value: responds(live, agent, cell),
+      ...(cell.suspect ? { detail: `silent for ${cell.silentBeats} beats` } : {}),
+    },
+    progresses,
+  ]
+}
+
+/** How the state ends. */
+export const exitOf = (live: Live, agent: Agent): Exit => {
+  const { cell, settings } = agent
+  switch (agent.state) {
+    case 'starting':
+      return cell?.phase === 'ready'
+        ? { kind: 'time', what: 'its cell lists it, or it is lost', at: wallOf(live, agent.seatedMs + settings.startWithinMs) }
+        : { kind: 'event', what: cell === null ? 'its cell is started' : 'its cell is ready, or lost' }
+    case 'idle': return { kind: 'event', what: 'work' }
+    case 'busy': return { kind: 'event', what: 'its attempt ends, or makes no progress for too long' }
+    case 'suspect':
+      return {
+        kind: 'time', what: 'its cell answers, or is killed',
+        at: wallOf(live, (cell?.heardMs ?? live.options.clock.monoMs()) + freshBeats * settings.heartbeatMs),
+      }
+    case 'backoff':
+    case 'quarantined': {
+      const at = nextMsOf(agent)
+      if (at !== null) return { kind: 'time', what: agent.state === 'backoff' ? 'restart' : 'probe, or release by a person', at }
+      return { kind: 'event', what: 'the probe of its cell proves stable, or is lost; or release by a person' }
+    }
+    case 'stopping': return { kind: 'event', what: 'its cell ends' }
+    case 'stopped':
+    case 'paused':
+    case 'hibernating':
+    case 'unknown': return { kind: 'owner', who: 'operator', what: 'restart' }
+  }
+}
+
+export const viewOf = (live: Live, agent: Agent): AgentView => ({
+  id: agent.id,
+  type: agent.type,
+  number: agent.number,
+  state: agent.state,
+  mode: agent.mode,
+  epoch: agent.epoch,
+  sinceMs: agent.sinceMs,
+  restarts: agent.restarts,
+  reason: agent.reason,
+  exit: exitOf(live, agent),
+  attempt: agent.attempt?.id ?? null,
+  cell: agent.cell?.cell
+    ? { id: agent.cell.id, kind: agent.settings.cell.kind, ...agent.cell.cell.identity }
+    : null,
+  evidence: evidenceOf(live, agent),
+  lastCells: agent.lastCells,
+})
+
+/** Cells whose process is known; one that is still being spawned has no identity to show. */
+export const cellStatusOf = (live: Live, cell: LiveCell): CellStatus | undefined => {
+  if (cell.cell === null) return undefined
+  const agents = [...cell.agents]
+  return {
+    id: cell.id,
+    kind: cell.group.settings.cell.kind,
+    agentType: cell.group.settings.name,
+    identity: cell.cell.identity,
+    agents: agents.length,
+    busy: agents.filter((agent) => agent.attempt !== null || agent.taken).length,
+    startedMs: cell.startedWallMs,
+    answeredMs: cell.answeredWallMs,
+    answeredAgents: cell.answeredAgents,
+    residentBytes: live.options.proc.residentBytes(cell.cell.identity.pid) ?? null,
+  }
+}
+
+/** Reporting = seen in an answer of its own cell that is not older than three beats. */
+const coverageOf = (live: Live): Coverage => {
+  let reporting = 0
+  let oldestMs: number | null = null
+  for (const cell of live.cells.values()) {
+    if (cell.answeredMs === null || cell.suspect || !answerIsFresh(live, cell)) continue
+    const seen = [...cell.agents].filter((agent) => agent.readyMs !== null).length
+    if (seen === 0) continue
+    reporting += seen
+    oldestMs = Math.max(oldestMs ?? 0, Math.round(live.options.clock.monoMs() - cell.answeredMs))
+  }
+  return { reporting, of: live.agents.size, oldestMs }
+}
+
+type Counts = Partial<Record<AgentStateName, number>>
+
+export const summaryOf = (live: Live): FleetSummary => {
+  const byState: Counts = {}
+  const byType: Record<string, Counts> = {}
+  for (const { state, type } of live.agents.values()) {
+    const counts = (byType[type] ??= {})
+    counts[state] = (counts[state] ?? 0) + 1
+    byState[state] = (byState[state] ?? 0) + 1
+  }
+  return {
+    agents: live.agents.size, byState, byType, cells: live.cells.size,
+    restarts: live.counts.restarts, cellsLost: live.counts.cellsLost, coverage: coverageOf(live),
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * The gate's process: vault, limits and gateway opened bottom-up over gate.db, closed top-down. The only process that ever holds a
+ * secret. It ends when the watch's private line closes or by SIGTERM: it takes on nothing new, and finishes what is in flight.
+ */
+import { readFileSync, writeSync } from 'node:fs'
+import { mkdir, open, readFile, stat } from 'node:fs/promises'
+import { homedir, tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { readApplied } from './config/config.ts'
+import { openGateway, type Log, type Rules } from './gateway/gateway.ts'
+import { placesOf } from './places.ts'
+import { openPrivateLine } from './private-line.ts'
+import { realClock, realDisk, realNet, realRandom } from './std/real/real.ts'
+import { asFailure, Failure, idMaker, type Clock, type Disk, type Net, type Random, type Service } from './std/std.ts'
+import { lockGate, openGateBook } from './store/store.ts'
+import { openVault, unlockVault, type KeyFiles, type KeyPlaces } from './vault/vault.ts'
+import type { GateStatus } from './wire/wire.ts'
+
+export interface GateOptions {
+  /** Absolute path; gate.db is `gate/gate.db` in it, the freeze file `run/FROZEN`. */
+  readonly dataDirectory: string
+  readonly rules: Rules
+  readonly linkSocket: string
+  readonly keyPlaces: KeyPlaces
+  readonly keyFiles: KeyFiles
+  readonly clock: Clock
+  readonly random: Random
+  readonly disk: Disk
+  readonly net: Net
+  readonly version: string
+  readonly log: Log
+  /** Called once when gate.db can no longer be trusted: the process must end and start again. */
+  readonly onLost: (cause: Error) => void
+}
+export interface Gate extends Service { status(): GateStatus }
+
+/** How long calls in flight may go on when the gate ends. */
+const finishMs = 10_000
+
+export const realKeyFiles = (): KeyFiles => ({
+  read: async (path) => {
+    try { return { text: await readFile(path, 'utf8'), mode: (await stat(path)).mode & 0o7777 } } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+      throw new Failure('key-missing', `${path} cannot be read: ${code ?? 'unknown error'}`, { cause: error })
+    }
+  },
+  create: async (path, text) => {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    const handle = await open(path, 'wx', 0o600)
+    try { await handle.writeFile(text); await handle.sync() } finally { await handle.close() }
+    const folder = await open(dirname(path), 'r')
+    try { await folder.sync() } finally { await folder.close() }
+  },
+})
+
+/** Opens everything; nothing on disk has changed when it fails with `key-missing` or `key-wrong`. */
+export const openGate = async (options: GateOptions): Promise<Gate> => {
+  const { dataDirectory, rules, clock, random, disk, log } = options
+  const directory = join(dataDirectory, 'gate')
+  await disk.makeDirectory(directory, 0o700)
+  const unlocked = await unlockVault({
+    swarm: rules.name, directory, disk, random, keyFiles: options.keyFiles, places: options.keyPlaces,
+  })
+  const lock = await lockGate(join(directory, 'lock.db'), clock)
+  const book = openGateBook(join(directory, 'gate.db'), () => idMaker(clock, random)('gat'))
+  book.onLost(options.onLost)
+  const names = new Set(Object.values(rules.credentials).flatMap(({ name, pool }) => [name, ...pool]))
+  const vault = await openVault({ unlocked, book, clock, random, known: (name) => names.has(name) })
+  const gateway = await openGateway({
+    rules, clock, random, disk, net: options.net, vault, journal: book, log, gateId: book.gateId, version: options.version,
+    limits: { saved: book.limits(), saveWith: (rows) => book.saveLimitsWith(rows) },
+    pid: process.pid, linkSocket: options.linkSocket, frozenPath: join(dataDirectory, 'run', 'FROZEN'),
+  })
+  return {
+    status: gateway.status,
+    stop: async () => {
+      await gateway.stop(finishMs)
+      book.close()
+      lock.release()
+    },
+  }
+}
+
+/** NDJSON on stdout, written before the next statement runs: a dying gate's last words count. */
+const lineLog = (clock: Clock): Log => (level, message, fields = {}) => {
+  writeSync(1, `${JSON.stringify({ at: clock.wallMs(), level, room: 'gate', message, ...fields })}\n`)
+}
+
+const readVersion = (): string =>
+  (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version
+
+/** The process behind `_gate --data-dir D [--link-socket S]`; runs until it is told to end. */
+export const runGate = async (argv: readonly string[]): Promise<void> => {
+  const { values } = parseArgs({ args: [...argv], options: { 'data-dir': { type: 'string' }, 'link-socket': { type: 'string' } } })
+  const clock = realClock()
+  const disk = realDisk()
+  const log = lineLog(clock)
+  const ending = Promise.withResolvers<void>()
+  const line = openPrivateLine(clock, ending.resolve)
+  process.on('SIGTERM', ending.resolve)
+  process.on('SIGINT', ending.resolve)
+  try {
+    if (values['data-dir'] === undefined) throw new Failure('usage', 'the gate needs --data-dir')
+    const dataDirectory = resolve(values['data-dir'])
+    const { config } = await readApplied(disk, dataDirectory)
+    const gate = await openGate({
+      dataDirectory, rules: config, clock, disk, random: realRandom(), net: realNet(), version: readVersion(), log,
+      linkSocket: values['link-socket'] ?? placesOf(dataDirectory, process.env['XDG_RUNTIME_DIR'] ?? tmpdir()).gateSocket,
+      keyFiles: realKeyFiles(),
+      keyPlaces: {
+        credentialsDirectory: process.env['CREDENTIALS_DIRECTORY'] ?? null,
+        configHome: process.env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'),
+      },
+      onLost: (cause) => {
+        log('error', cause.message, { code: asFailure(cause).code })
+        process.exit(1)
+      },
+    })
+    log('info', 'the gate is open', { pid: process.pid, upstreams: Object.keys(config.upstreams).length })
+    line.ready({ pid: process.pid, gateId: gate.status().gateId })
+    await ending.promise
+    await gate.stop()
+    log('info', 'the gate is closed')
+  } catch (error) {
+    const { code, message } = asFailure(error)
+    log('error', message, { code })
+    if (error instanceof Failure) await line.failed(error)
+    process.exitCode = 1
+  }
+  line.stop()
+  process.exit()
+}

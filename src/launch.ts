@@ -1,0 +1,148 @@
+/**
+ * Brings a swarm up from its configuration: checks it whole, prepares the data directory, starts the watch with rehearsal providers, gate
+ * and sitter, and hands a rehearsal's own token to the vault. Nothing is changed on disk before the configuration is known to be good.
+ */
+import { appendFileSync, existsSync, renameSync, statSync } from 'node:fs'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { extname, join } from 'node:path'
+import { applyConfig, loadConfig, type SwarmConfig } from './config/config.ts'
+import { sealTo } from './gatelink/gatelink.ts'
+import { placesOf, type Places } from './places.ts'
+import { realClock, realDisk, realProc, realRandom } from './std/real/real.ts'
+import { Failure } from './std/std.ts'
+import { lockInstance, startWatch, type Program, type Watch, type WatchLine } from './watch.ts'
+
+export interface LaunchAsk { readonly configFile: string; readonly dataDirectory: string; readonly fresh: boolean }
+export interface Launched {
+  readonly apiUrl: string
+  readonly loginUrl: string
+  readonly token: string
+  onEvent(listener: (line: WatchLine) => void): void
+  stop(withinMs: number): Promise<void>
+  readonly failed: Promise<Error>
+  readonly stopped: Promise<void>
+}
+
+/** One log of all programs; at the bound the file becomes `.1` and a new one begins, so that logs never take more than twice this. */
+const logBytesMost = 64 * 1024 * 1024
+
+const isRehearsed = (config: SwarmConfig, upstream: string): boolean => {
+  const { hostname, port } = new URL(config.upstreams[upstream]!.url)
+  return (hostname === '127.0.0.1' || hostname === 'localhost') && Object.values(config.rehearsals).some((one) => String(one.port) === port)
+}
+
+/** Throws away everything, if nobody runs on it and no real provider was ever paid from it. */
+const beginAnew = async (config: SwarmConfig, places: Places): Promise<void> => {
+  const real = Object.values(config.channels).find((channel) => !isRehearsed(config, channel.upstream))
+  if (real) {
+    throw new Failure('fresh-refused', `the channel ${real.name} pays at a provider that is no rehearsal: without the record a second run could pay again. Choose another --data-dir instead`)
+  }
+  if (existsSync(places.watchLock)) lockInstance(places.watchLock).release()
+  await rm(places.data, { recursive: true, force: true })
+}
+
+const prepare = async (places: Places): Promise<string> => {
+  for (const directory of [places.data, places.run, places.sockets, places.logs, places.cells, places.rehearsal, join(places.data, 'cache')]) {
+    await mkdir(directory, { recursive: true, mode: 0o700 })
+  }
+  if (existsSync(places.token)) return (await readFile(places.token, 'utf8')).trim()
+  const token = `swt_${Buffer.from(realRandom().bytes(32)).toString('base64url')}`
+  await writeFile(places.token, `${token}\n`, { mode: 0o600, flag: 'wx' })
+  return token
+}
+
+/** What the programs need of our environment, and nothing else: a secret in ours must not become theirs. */
+const passedOn = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'XDG_CONFIG_HOME', 'XDG_RUNTIME_DIR', 'CREDENTIALS_DIRECTORY']
+
+const programsOf = (config: SwarmConfig, places: Places): Program[] => {
+  const env = Object.fromEntries(passedOn.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])))
+  const program = (name: string, readyWithinMs: number): Program => ({
+    name, command: process.execPath,
+    args: [...process.execArgv, join(import.meta.dirname, `main${extname(import.meta.filename)}`), `_${name}`, '--data-dir', places.data],
+    env, readyWithinMs, silentAfterMs: 15_000,
+  })
+  const rehearsals = Object.keys(config.rehearsals).length > 0 ? [program('rehearsal', 15_000)] : []
+  return [...rehearsals, program('gate', 20_000), program('sitter', 60_000)]
+}
+
+const logWriter = (file: string): ((program: string, stream: string, line: string) => void) => {
+  let bytes = existsSync(file) ? statSync(file).size : 0
+  return (program, stream, line) => {
+    const text = line.startsWith('{') ? `${line}\n` : `${JSON.stringify({ at: Date.now(), level: stream === 'stderr' ? 'warn' : 'info', room: program, message: line })}\n`
+    // A full disk must not stop the swarm for its log: what cannot be written is lost, the record says what matters.
+    try {
+      if (bytes + text.length > logBytesMost) { renameSync(file, `${file}.1`); bytes = 0 }
+      appendFileSync(file, text, { mode: 0o600 })
+      bytes += Buffer.byteLength(text)
+    } catch { bytes = existsSync(file) ? statSync(file).size : 0 }
+  }
+}
+
+const api = async (url: string, token: string, path: string, body?: unknown): Promise<unknown> => {
+  const answer = await fetch(`${url}/api/v1/${path}`, {
+    headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    ...(body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }),
+    signal: AbortSignal.timeout(10_000),
+  })
+  const value = await answer.json() as { detail?: string }
+  if (!answer.ok) throw new Failure('credential-unavailable', `${path}: ${value.detail ?? answer.status}`)
+  return value
+}
+
+interface VaultAnswer { readonly sealingKey: string; readonly credentials: readonly { readonly name: string; readonly state: string }[] }
+
+/** A rehearsal issues its own token; it goes to the vault by the same door as any secret, once. */
+const issueRehearsalTokens = async (config: SwarmConfig, places: Places, watch: Watch, token: string): Promise<readonly string[]> => {
+  const wanted = Object.values(config.rehearsals).filter((one) => one.credential !== null)
+  if (wanted.length === 0) return []
+  const url = watch.facts('sitter')['url'] as string
+  const vault = await api(url, token, 'credentials') as VaultAnswer
+  const issued: string[] = []
+  for (const { name, credential } of wanted) {
+    const member = config.credentials[credential!]?.pool[0] ?? credential!
+    if (vault.credentials.some((one) => one.name === member && one.state === 'active')) continue
+    const secret = (await readFile(join(places.rehearsal, name, 'token'), 'utf8')).trim()
+    await api(url, token, 'credentials', { name: member, sealed: sealTo(vault.sealingKey, secret) })
+    issued.push(member)
+  }
+  return issued
+}
+
+/** The places of a data directory on this machine. */
+export const machinePlaces = (dataDirectory: string): Places =>
+  placesOf(dataDirectory, process.env['XDG_RUNTIME_DIR'] ?? join(tmpdir(), `sitter-${process.getuid?.() ?? 0}`))
+
+/** @throws Failure `config-…`, `already-running`, `fresh-refused`, `port-taken`, `key-…`: then nothing runs. */
+export const launch = async (ask: LaunchAsk): Promise<Launched> => {
+  const [clock, disk, proc] = [realClock(), realDisk(), realProc()]
+  const loaded = await loadConfig({ file: ask.configFile, disk, proc, clock })
+  const places = machinePlaces(ask.dataDirectory)
+  if (ask.fresh) await beginAnew(loaded.config, places)
+  if (existsSync(places.watchLock)) lockInstance(places.watchLock).release()
+  const token = await prepare(places)
+  await applyConfig(disk, places.data, loaded)
+  const listeners = new Set<(line: WatchLine) => void>()
+  const early: WatchLine[] = []
+  const onEvent = (line: WatchLine): void => {
+    if (listeners.size === 0 && early.length < 100) early.push(line)
+    for (const listener of listeners) listener(line)
+  }
+  const watch = await startWatch({
+    programs: programsOf(loaded.config, places), lockFile: places.watchLock, directory: places.data, clock, proc,
+    onLine: logWriter(join(places.logs, 'swarm.ndjson')), onEvent,
+  })
+  try {
+    for (const name of await issueRehearsalTokens(loaded.config, places, watch, token)) {
+      onEvent({ at: clock.wallMs(), level: 'info', message: `the rehearsal's token is in the vault as ${name}` })
+    }
+  } catch (error) {
+    await watch.stop(0)
+    throw error
+  }
+  return {
+    apiUrl: watch.facts('sitter')['url'] as string, loginUrl: watch.facts('sitter')['loginUrl'] as string, token,
+    onEvent: (listener) => { for (const line of early.splice(0)) listener(line); listeners.add(listener) },
+    stop: watch.stop, failed: watch.failed, stopped: watch.stopped,
+  }
+}

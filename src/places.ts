@@ -1,0 +1,36 @@
+/** Where things lie in a data directory; one place says it for all programs. */
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+
+/** A Unix socket's path has room for 107 bytes; ours stay under 100. The longest is `<sockets>/<cell id>/sitter.sock`. */
+const longestSocketPath = 100
+const socketNameBytes = '/cel_00000000-0000-7000-8000-000000000000/sitter.sock'.length
+
+export interface Places {
+  readonly data: string
+  readonly record: string
+  readonly gate: string
+  readonly gateSocket: string
+  readonly sockets: string
+  readonly cells: string
+  readonly logs: string
+  readonly run: string
+  readonly rehearsal: string
+  readonly lock: string
+  readonly watchLock: string
+  readonly token: string
+  readonly api: string
+}
+
+/** `shortDirectory` is a private directory with a short path, used when the data directory's own path is too long for sockets. */
+export const placesOf = (data: string, shortDirectory: string): Places => {
+  const own = join(data, 'run', 's')
+  const short = join(shortDirectory, `sitter-${createHash('sha256').update(data).digest('hex').slice(0, 12)}`)
+  const sockets = Buffer.byteLength(own) + socketNameBytes <= longestSocketPath ? own : short
+  return {
+    data, sockets, record: join(data, 'swarm.db'), gate: join(data, 'gate'), gateSocket: join(sockets, 'gate.sock'),
+    cells: join(data, 'cells'), logs: join(data, 'logs'), run: join(data, 'run'), rehearsal: join(data, 'rehearsal'),
+    lock: join(data, 'run', 'lock.db'), watchLock: join(data, 'run', 'watch.db'), token: join(data, 'run', 'operator.token'),
+    api: join(data, 'run', 'api.json'),
+  }
+}

@@ -1,0 +1,216 @@
+/**
+ * The parent of gate and sitter: starts them, hears that they live, starts again what is dead or silent. It runs no agent code, opens no
+ * record, holds no secret. Over a private line (descriptor 3) a program says `beat` once a second, `ready {…}` once, or
+ * `failed {code, message}` when starting again cannot help. When the watch dies, the line closes and the programs end in order.
+ *
+ * The sitter's cells are in its process group: when the sitter dies, the group is killed before a new one starts.
+ */
+import { DatabaseSync } from 'node:sqlite'
+import { Failure, type Child, type Clock, type Proc, type ProcessEnd } from './std/std.ts'
+
+export interface Program {
+  readonly name: string
+  readonly command: string
+  readonly args: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  /** How long it may take to say `ready`. */
+  readonly readyWithinMs: number
+  /** Silence on the private line after which it is killed and started again. */
+  readonly silentAfterMs: number
+}
+export interface WatchLine { readonly at: number; readonly level: 'info' | 'warn' | 'error'; readonly message: string }
+export interface WatchOptions {
+  /** Started in this order, each when the one before is ready; stopped in the reverse order. */
+  readonly programs: readonly Program[]
+  /** Database file whose exclusive lock is the right to be the only watch; the kernel frees it when we die. */
+  readonly lockFile: string
+  readonly directory: string
+  readonly clock: Clock
+  readonly proc: Proc
+  onLine(program: string, stream: 'stdout' | 'stderr', line: string): void
+  onEvent(line: WatchLine): void
+}
+export interface Watch {
+  /** What a program said with its last `ready`. */
+  facts(program: string): Readonly<Record<string, unknown>>
+  /** Resolves when the swarm cannot be kept up. */
+  readonly failed: Promise<Error>
+  /** Resolves when a program asked for the end of all (`down`). */
+  readonly stopped: Promise<void>
+  /** Ends the programs in order; 0 = at once. */
+  stop(withinMs: number): Promise<void>
+}
+
+/** Deaths in a row without having lived `provenMs` after which the watch gives up: then it is no accident. */
+const deathsMost = 8
+const provenMs = 10_000
+const firstDelayMs = 100
+const longestDelayMs = 5_000
+/** After SIGTERM and the time that was given, before SIGKILL. */
+const graceMs = 2_000
+
+/** The exclusive right to watch this data directory. @throws Failure `already-running`. */
+export const lockInstance = (file: string): { release(): void } => {
+  const lock = new DatabaseSync(file, { timeout: 0 })
+  try {
+    lock.exec('PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE; CREATE TABLE IF NOT EXISTS held (by TEXT)')
+  } catch (error) {
+    lock.close()
+    throw new Failure('already-running', 'another sitter runs on this data directory', { cause: error })
+  }
+  return { release: () => lock.close() }
+}
+
+const readFacts = (text: string): Record<string, unknown> => {
+  try { return JSON.parse(text) as Record<string, unknown> } catch { return {} }
+}
+
+const describeEnd = (end: ProcessEnd): string => (end.signal === null ? `exit code ${end.code}` : `signal ${end.signal}`)
+
+/** One program, kept alive until it is stopped. */
+class Keeper {
+  readonly program: Program
+  readonly #options: WatchOptions
+  readonly #giveUp: (error: Error) => void
+  readonly #askedDown: () => void
+  readonly #ready = Promise.withResolvers<void>()
+  facts: Readonly<Record<string, unknown>> = {}
+  #child: Child | undefined
+  #stopping = false
+  #deaths = 0
+  #refusal: Failure | undefined
+  #loop: Promise<void> = Promise.resolve()
+
+  constructor(program: Program, options: WatchOptions, giveUp: (error: Error) => void, askedDown: () => void) {
+    this.program = program
+    this.#options = options
+    this.#giveUp = giveUp
+    this.#askedDown = askedDown
+  }
+
+  /** Resolves at the first `ready`; rejects when it cannot be started. */
+  start(): Promise<void> {
+    this.#ready.promise.catch(() => { /* told to the caller of start, and through `failed` */ })
+    this.#loop = this.#keep()
+    return this.#ready.promise
+  }
+
+  #tell(level: WatchLine['level'], message: string): void {
+    this.#options.onEvent({ at: this.#options.clock.wallMs(), level, message: `${this.program.name} ${message}` })
+  }
+
+  async #keep(): Promise<void> {
+    while (!this.#stopping) {
+      const startedMs = this.#options.clock.monoMs()
+      const end = await this.#liveOnce()
+      if (this.#stopping) return
+      if (this.#refusal) return this.#end(this.#refusal)
+      this.#deaths = this.#options.clock.monoMs() - startedMs >= provenMs ? 1 : this.#deaths + 1
+      if (this.#deaths > deathsMost) {
+        return this.#end(new Failure('cell-start', `${this.program.name} died ${this.#deaths} times in a row, last by ${end}`))
+      }
+      const delayMs = Math.min(longestDelayMs, firstDelayMs * 2 ** (this.#deaths - 1))
+      this.#tell('warn', `ended by ${end}; starting it again in ${delayMs} ms`)
+      await new Promise<void>((resolve) => { this.#options.clock.timer(delayMs, resolve) })
+    }
+  }
+
+  #end(error: Error): void {
+    this.#ready.reject(error)
+    this.#giveUp(error)
+  }
+
+  /** One life from start to end; gives how it ended. */
+  async #liveOnce(): Promise<string> {
+    const { clock, proc, onLine, directory } = this.#options
+    const { name, command, args, env, readyWithinMs, silentAfterMs } = this.program
+    let heardMs = clock.monoMs()
+    let isReady = false
+    const child = await proc.spawn({
+      command, args, env, cwd: directory, ownGroup: true, dieWithParent: false,
+      onLine: (stream, line) => onLine(name, stream, line),
+      onPrivateLine: (line) => {
+        heardMs = clock.monoMs()
+        if (line.startsWith('ready ')) { isReady = true; this.facts = readFacts(line.slice(6)); this.#ready.resolve() }
+        else if (line.startsWith('failed ')) this.#refusal = this.#readRefusal(line.slice(7))
+        else if (line === 'down') this.#askedDown()
+      },
+    })
+    this.#child = child
+    if (this.#stopping) child.killGroup('SIGKILL')
+    const startedMs = clock.monoMs()
+    let silent = false
+    const look = (): void => {
+      const nowMs = clock.monoMs()
+      const late = isReady ? nowMs - heardMs > silentAfterMs : nowMs - startedMs > readyWithinMs
+      if (late && !silent && !this.#stopping) {
+        silent = true
+        this.#tell('error', isReady ? `gave no sign of life for ${silentAfterMs} ms: killed` : `was not ready within ${readyWithinMs} ms: killed`)
+        child.killGroup('SIGKILL')
+      }
+      cancel = clock.timer(1_000, look)
+    }
+    let cancel = clock.timer(1_000, look)
+    const end = await child.ended
+    cancel()
+    // What it left in its group (cells of a sitter) must not outlive it.
+    child.killGroup('SIGKILL')
+    return describeEnd(end)
+  }
+
+  #readRefusal(text: string): Failure {
+    const { code, message } = readFacts(text)
+    const known = code === 'port-taken' || code === 'key-missing' || code === 'key-wrong' || code === 'record-newer' || code === 'already-running' || code === 'config-invalid'
+    return new Failure(known ? code : 'cell-start', `${this.program.name}: ${typeof message === 'string' ? message : 'cannot start'}`)
+  }
+
+  async stop(withinMs: number): Promise<void> {
+    this.#stopping = true
+    const child = this.#child
+    if (child) {
+      if (withinMs > 0) {
+        child.kill('SIGTERM')
+        const late = Promise.withResolvers<void>()
+        const cancel = this.#options.clock.timer(withinMs + graceMs, late.resolve)
+        await Promise.race([child.ended, late.promise])
+        cancel()
+      }
+      child.killGroup('SIGKILL')
+    }
+    await this.#loop
+  }
+}
+
+/** Starts all programs in order. Rejects, with all stopped again, when one cannot be started. */
+export const startWatch = async (options: WatchOptions): Promise<Watch> => {
+  const lock = lockInstance(options.lockFile)
+  const failed = Promise.withResolvers<Error>()
+  const stopped = Promise.withResolvers<void>()
+  const keepers: Keeper[] = []
+  let stopping: Promise<void> | undefined
+  const stop = (withinMs: number): Promise<void> => {
+    const now = withinMs === 0 ? Promise.all(keepers.map((keeper) => keeper.stop(0))) : undefined
+    stopping ??= (async () => {
+      for (const keeper of keepers.toReversed()) await keeper.stop(withinMs)
+      lock.release()
+      stopped.resolve()
+    })()
+    return now === undefined ? stopping : Promise.all([now, stopping]).then(() => undefined)
+  }
+  for (const program of options.programs) {
+    const keeper = new Keeper(program, options, failed.resolve, () => { void stop(30_000) })
+    keepers.push(keeper)
+    try {
+      await keeper.start()
+    } catch (error) {
+      await stop(0)
+      throw error
+    }
+  }
+  return {
+    facts: (name) => keepers.find((keeper) => keeper.program.name === name)?.facts ?? {},
+    failed: failed.promise,
+    stopped: stopped.promise,
+    stop,
+  }
+}

@@ -1,0 +1,35 @@
+/** The payouts example is what it says it is. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { payoutsCsv } from '../../examples/payouts/make-payouts.ts'
+import { loadConfig } from '../../src/config/config.ts'
+import { parseAmount } from '../../src/std/std.ts'
+import { realClock, realDisk, realProc } from '../../src/std/real/real.ts'
+
+const folder = join(import.meta.dirname, '../../examples/payouts')
+
+test('The committed payouts are the output of their script', async () => {
+  expect(await readFile(join(folder, 'payouts.csv'), 'utf8')).toBe(payoutsCsv())
+})
+
+test('It is 10,000 rows with references of their own and amounts in XTS', () => {
+  const [head, ...rows] = payoutsCsv().trimEnd().split('\n')
+  expect(head).toBe('reference,payee,amount,currency,memo')
+  expect(rows).toHaveLength(10_000)
+  const cells = rows.map((row) => row.split(',') as [string, string, string, string, string])
+  expect(new Set(cells.map(([reference]) => reference)).size).toBe(10_000)
+  expect(cells.every(([, , amount, currency]) => currency === 'XTS' && parseAmount(amount, currency).minor > 0n)).toBe(
+    true,
+  )
+})
+
+test('Its config loads, with 5,000 settlers, and its ports follow the environment', async () => {
+  const environment = { REHEARSAL_PORT: '9333', SITTER_PORT: '7333' }
+  const ports = { disk: realDisk(), proc: realProc(), clock: realClock() }
+  const { config } = await loadConfig({ ...ports, environment, file: join(folder, 'swarm.config.ts') })
+  expect(config.agents['settler']?.count).toBe(5_000)
+  expect(config.api.port).toBe(7_333)
+  expect(config.rehearsals['northbank']?.port).toBe(9_333)
+  expect(config.upstreams['northbank']).toMatchObject({ url: 'http://127.0.0.1:9333', grant: ['127.0.0.1:9333'] })
+})

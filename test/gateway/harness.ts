@@ -1,0 +1,141 @@
+/** A real gate in this process over a temporary data directory, and a sitter's end of its link. */
+import { createHash } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { request, type IncomingHttpHeaders } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openGate, realKeyFiles, type Gate } from '../../src/gate.ts'
+import { openGateLink, type GateLink } from '../../src/gatelink/gatelink.ts'
+import type { Rules } from '../../src/gateway/gateway.ts'
+import { realClock, realDisk, realNet, realRandom } from '../../src/std/real/real.ts'
+import { canonicalJson } from '../../src/std/std.ts'
+import { sealTo, type Call, type Grant, type GrantedRequest } from '../../src/wire/wire.ts'
+import type { TestUpstream } from './upstream.ts'
+
+export const canary = 'canary-4f1c9e2a77b04d6d'
+
+export type UpstreamRules = Rules['upstreams'][string]
+
+export const rulesFor = (upstream: { readonly host: string }, more: Partial<UpstreamRules> = {}): Rules => ({
+  name: 'testswarm',
+  upstreams: {
+    bank: {
+      name: 'bank', url: `http://${upstream.host}`, grant: [upstream.host], credential: 'bank',
+      allow: ['GET /v1/**', 'POST /v1/**'], money: ['POST /v1/payouts'], limits: [], timeoutMs: 5_000, costPerCall: { minor: 1n, currency: 'XTS' },
+      ...more,
+    },
+  },
+  credentials: { bank: { name: 'bank', pool: [] } },
+})
+
+export interface Place { readonly directory: string; readonly data: string; readonly config: string; readonly socket: string; remove(): void }
+export const newPlace = (): Place => {
+  const directory = mkdtempSync(join(tmpdir(), 'gate-'))
+  return {
+    directory, data: join(directory, 'd'), config: join(directory, 'c'), socket: join(directory, 'l.sock'),
+    remove: () => rmSync(directory, { recursive: true, force: true }),
+  }
+}
+
+export interface TestGate { readonly gate: Gate; readonly lines: readonly string[] }
+export const startGate = async (place: Place, rules: Rules): Promise<TestGate> => {
+  const clock = realClock()
+  const lines: string[] = []
+  const gate = await openGate({
+    dataDirectory: place.data, rules, linkSocket: place.socket, keyFiles: realKeyFiles(),
+    keyPlaces: { credentialsDirectory: null, configHome: place.config },
+    clock, random: realRandom(), disk: realDisk(), net: realNet(), version: '0.0.0-test',
+    log: (level, message, fields) => { lines.push(JSON.stringify({ level, message, ...fields })) },
+    onLost: (cause) => { throw cause },
+  })
+  return { gate, lines }
+}
+
+export interface TestSitter {
+  readonly link: GateLink
+  /** Calls told so far, in order. */
+  readonly calls: readonly Call[]
+  /** The call of a grant, as soon as it is told. */
+  callOf(grant: string): Promise<Call>
+  linked(times?: number): Promise<void>
+}
+export const startSitter = (
+  place: Place, epoch = 1, owner = `sitter-${epoch}`, commit: (call: Call) => Promise<void> = () => Promise.resolve(),
+): TestSitter => {
+  const calls: Call[] = []
+  let links = 0
+  let waiters: (() => boolean)[] = []
+  const look = (): void => { waiters = waiters.filter((waiter) => !waiter()) }
+  const until = <Value>(find: () => Value | undefined): Promise<Value> => new Promise((resolve) => {
+    const waiter = (): boolean => {
+      const found = find()
+      if (found === undefined) return false
+      resolve(found)
+      return true
+    }
+    if (!waiter()) waiters.push(waiter)
+  })
+  const link = openGateLink({
+    net: realNet(), clock: realClock(), random: realRandom(), socketPath: place.socket, swarm: 'testswarm', owner, epoch,
+    events: {
+      linked: () => { links += 1; look() },
+      lost: () => {},
+      call: async (call) => { calls.push(call); look(); await commit(call) },
+    },
+  })
+  return {
+    link, calls,
+    callOf: (grant) => until(() => calls.find((call) => call.grant === grant)),
+    linked: (times = 1) => until(() => (links >= times ? true : undefined)).then(() => {}),
+  }
+}
+
+export const setSecret = async (sitter: TestSitter, secret = canary, name = 'bank'): Promise<void> => {
+  const { sealingKey } = await sitter.link.vaultList()
+  await sitter.link.vaultSet(name, sealTo(sealingKey, secret), 'test')
+}
+
+let grants = 0
+export const grantFor = (request: Partial<GrantedRequest> = {}, more: Partial<Grant> = {}): Grant => {
+  grants += 1
+  const whole: GrantedRequest = {
+    upstream: 'bank', method: 'POST', path: '/v1/payouts', headers: { 'content-type': 'application/json', 'idempotency-key': `k${grants}` },
+    body: '{"amount":"12.34"}', ...request,
+  }
+  const { method, path, headers, body } = whole
+  const hash = createHash('sha256').update(canonicalJson({ method, path, headers, body })).digest('hex')
+  return { frame: 'grant', grant: `grn_test-${process.pid}-${grants}`, subject: `set_${grants}`, agent: 'payer/0001', request: whole, hash, waitMs: 10_000, ...more }
+}
+
+export interface Fetched { readonly status: number; readonly headers: IncomingHttpHeaders; readonly body: string }
+/** An agent's call by a cell's socket. */
+export const fetchBy = (
+  socketPath: string, ask: { readonly method?: string; readonly path: string; readonly headers?: Record<string, string | string[]>; readonly body?: string | Buffer },
+): Promise<Fetched> => new Promise((resolve, reject) => {
+  const asking = request({ socketPath, method: ask.method ?? 'GET', path: ask.path, headers: ask.headers ?? {}, agent: false }, (response) => {
+    const chunks: Buffer[] = []
+    response.on('data', (chunk: Buffer) => chunks.push(chunk))
+    response.on('error', reject)
+    response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks).toString() }))
+  })
+  asking.on('error', reject)
+  asking.end(ask.body)
+})
+
+/** All that belongs together, with a secret in the vault. */
+export const openWorld = async (upstream: TestUpstream, more: Partial<UpstreamRules> = {}) => {
+  const place = newPlace()
+  const running = await startGate(place, rulesFor(upstream, more))
+  const sitter = startSitter(place)
+  await sitter.linked()
+  await setSecret(sitter)
+  return {
+    place, sitter, ...running,
+    close: async () => {
+      await sitter.link.stop()
+      await running.gate.stop()
+      await upstream.close()
+      place.remove()
+    },
+  }
+}
