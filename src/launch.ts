@@ -109,9 +109,8 @@ const issueRehearsalTokens = async (config: SwarmConfig, places: Places, watch: 
   return issued
 }
 
-/** The places of a data directory on this machine. */
-export const machinePlaces = (dataDirectory: string): Places =>
-  placesOf(dataDirectory, process.env['XDG_RUNTIME_DIR'] ?? join(tmpdir(), `sitter-${process.getuid?.() ?? 0}`))
+/** The places of a data directory on this machine; every program finds the same ones, for it gets the same environment. */
+const machinePlaces = (dataDirectory: string): Places => placesOf(dataDirectory, process.env['XDG_RUNTIME_DIR'] ?? tmpdir())
 
 /** @throws Failure `config-…`, `already-running`, `fresh-refused`, `port-taken`, `key-…`: then nothing runs. */
 export const launch = async (ask: LaunchAsk): Promise<Launched> => {

@@ -1,19 +1,25 @@
 /**
- * What `bin/sitter.mjs` and `npm start` run. A first argument with an underscore is a process of the swarm itself (started by `watch`,
- * never by a person); everything else is the CLI, which gets the machine as one object and reaches for nothing besides.
+ * What `bin/sitter.mjs` and `npm start` run. A first argument with an underscore is a process of the swarm itself
+ * (started by `watch`, never by a person); everything else is the CLI, which gets the machine as one object and
+ * reaches for nothing besides.
  */
 
 const wantedNode = 26
 /** As in the table of exit codes: nothing here that could answer. */
 const unavailable = 69
 
-/** The processes of a swarm by their hidden verb; each is a closure of its own, so that none loads another's rooms. */
+/** The processes of a swarm by their hidden verb; each loads its own assembly and nothing of the others. */
 const runProcess = async (verb: string, argv: readonly string[]): Promise<void> => {
   switch (verb) {
-    case '_sitter':
-      return (await import('./sitter.ts')).runSitter(argv)
     case '_gate':
       return (await import('./gate.ts')).runGate(argv)
+    case '_rehearsal':
+      return (await import('./rehearsal-process.ts')).runRehearsal(argv)
+    case '_sitter': {
+      const [{ runSitter }, { machinePlaces }] = await Promise.all([import('./sitter.ts'), import('./launch.ts')])
+      process.exitCode = await runSitter(machinePlaces(argv[argv.indexOf('--data-dir') + 1]!))
+      return
+    }
     default:
       throw new Error(`there is no process ${verb}`)
   }
@@ -53,19 +59,20 @@ const runPerson = async (argv: readonly string[]): Promise<number> => {
         process.off(name, listener)
       }
     },
-    startWatch: async (ask) => (await import('./watch.ts')).startWatch(ask),
+    startWatch: async (ask) => (await import('./launch.ts')).launch(ask),
   })
 }
 
 if (Number(process.versions.node.split('.')[0]) < wantedNode) {
   process.stderr.write(
     `error [wrong-node]: Swarmsitter needs Node ${wantedNode} or later; this is ${process.version}\n` +
-      '  way out: run `npm ci` without --omit=optional (it brings the right Node along), or start it with a newer Node\n',
+      '  way out: run `npm ci` without --omit=optional (it brings the right Node along)\n',
   )
   process.exitCode = unavailable
 } else {
   const [verb = '', ...rest] = process.argv.slice(2)
   if (verb.startsWith('_')) await runProcess(verb, rest)
-  // Open connections and the terminal would keep the process; everything that must end has ended, and what was written has left.
+  // Open connections and the terminal would keep the process; everything that must end has ended, and what was written
+  // has left.
   else process.exit(await runPerson(process.argv.slice(2)))
 }

@@ -3,19 +3,21 @@
  * alone writes the record. When the record can no longer be trusted it exits at once: the watch starts it again and it reads again.
  */
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
 import { poolCells, sweepCells } from './cell/cell.ts'
 import { readApplied, type SwarmConfig } from './config/config.ts'
 import { startHttp, type HttpDoor } from './doors/http/http.ts'
 import { openFleet, readRequest, type Fleet, type FleetHooks } from './fleet/fleet.ts'
 import { openGateLink, type GateLink } from './gatelink/gatelink.ts'
 import { notBuilt } from './not-built.ts'
-import type { Places } from './places.ts'
+import { placesOf, type Places } from './places.ts'
 import { openPrivateLine } from './private-line.ts'
 import { verifyAudit } from './record/record.ts'
 import { openSettle, type Settle } from './settle/settle.ts'
 import { realClock, realDisk, realNet, realProc, realRandom } from './std/real/real.ts'
-import { idMaker, type Clock } from './std/std.ts'
+import { Failure, idMaker, type Clock } from './std/std.ts'
 import { openSqliteStore, type Command, type Store } from './store/store.ts'
 import { openWork, type Work } from './work/work.ts'
 import { lockInstance } from './watch.ts'
@@ -118,8 +120,11 @@ const startDoor = async (config: SwarmConfig, places: Places, rooms: Rooms, fact
   return door
 }
 
-/** Runs until it is told to stop; resolves with the exit code. */
-export const runSitter = async (places: Places): Promise<number> => {
+/** The process behind `_sitter --data-dir D`; runs until it is told to stop and resolves with the exit code. */
+export const runSitter = async (argv: readonly string[]): Promise<number> => {
+  const { values } = parseArgs({ args: [...argv], options: { 'data-dir': { type: 'string' } } })
+  if (values['data-dir'] === undefined) throw new Failure('usage', 'the sitter needs --data-dir')
+  const places = placesOf(resolve(values['data-dir']), process.env['XDG_RUNTIME_DIR'] ?? tmpdir())
   const clock = realClock()
   const ended = Promise.withResolvers<number>()
   const line = openPrivateLine(clock, () => { logLine('warn', 'the watch is gone: stopping in order'); stop() })

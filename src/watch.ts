@@ -79,6 +79,8 @@ class Keeper {
   #stopping = false
   #deaths = 0
   #refusal: Failure | undefined
+  /** The last line on stderr that names an error: what a person wants to read when it cannot be started. */
+  #lastError = ''
   #loop: Promise<void> = Promise.resolve()
 
   constructor(program: Program, options: WatchOptions, giveUp: (error: Error) => void, askedDown: () => void) {
@@ -107,7 +109,7 @@ class Keeper {
       if (this.#refusal) return this.#end(this.#refusal)
       this.#deaths = this.#options.clock.monoMs() - startedMs >= provenMs ? 1 : this.#deaths + 1
       if (this.#deaths > deathsMost) {
-        return this.#end(new Failure('cell-start', `${this.program.name} died ${this.#deaths} times in a row, last by ${end}`))
+        return this.#end(new Failure('cell-start', `${this.program.name} died ${this.#deaths} times in a row, last by ${end}${this.#lastError && `: ${this.#lastError}`}`))
       }
       const delayMs = Math.min(longestDelayMs, firstDelayMs * 2 ** (this.#deaths - 1))
       this.#tell('warn', `ended by ${end}; starting it again in ${delayMs} ms`)
@@ -128,7 +130,10 @@ class Keeper {
     let isReady = false
     const child = await proc.spawn({
       command, args, env, cwd: directory, ownGroup: true, dieWithParent: false,
-      onLine: (stream, line) => onLine(name, stream, line),
+      onLine: (stream, line) => {
+        if (stream === 'stderr' && /error/i.test(line)) this.#lastError = line.trim().slice(0, 300)
+        onLine(name, stream, line)
+      },
       onPrivateLine: (line) => {
         heardMs = clock.monoMs()
         if (line.startsWith('ready ')) { isReady = true; this.facts = readFacts(line.slice(6)); this.#ready.resolve() }

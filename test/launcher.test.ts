@@ -10,10 +10,11 @@ const project = join(import.meta.dirname, '..')
 const old = join(import.meta.dirname, 'old-node.mjs')
 
 const program = `
-  console.log(JSON.stringify({ args: process.argv.slice(2), flags: process.execArgv, version: process.version, file: import.meta.filename }))
-  if (process.argv[2] === 'die') process.kill(process.pid, 'SIGKILL')
   if (process.argv[2] === 'wait') { process.on('SIGTERM', () => process.exit(7)); setTimeout(() => {}, 60_000) }
-  else process.exitCode = Number(process.argv[2] ?? 0)
+  else process.exitCode = Number(process.argv[2] ?? 0) || 0
+  const { argv, execArgv, version } = process
+  console.log(JSON.stringify({ args: argv.slice(2), flags: execArgv, version, file: import.meta.filename }))
+  if (argv[2] === 'die') process.kill(process.pid, 'SIGKILL')
 `
 
 let home = ''

@@ -2,7 +2,7 @@
 import type { ComponentChildren } from 'preact'
 import type { SwarmView } from '../../src/doors/api.ts'
 import { askAudit, audit, nowMs, swarm } from './known.ts'
-import { count, counted, duration } from './words.ts'
+import { count, counted, coverageText, duration, grouped } from './words.ts'
 
 type Tone = 'good' | 'bad' | 'unsure'
 const marks: Readonly<Record<Tone, string>> = { good: '✓', bad: '✗', unsure: '?' }
@@ -14,7 +14,7 @@ const Check = ({ tone, name, children }: { tone: Tone; name: string; children: C
 const Ledger = ({ view }: { view: SwarmView }) => {
   const { ok, transfers, faults, byCurrency } = view.ledger
   if (!ok) return <Check tone="bad" name="Ledger">{faults.join('; ') || 'does not balance'}</Check>
-  const sums = byCurrency.map((one) => `${one.debits} ${one.currency}${/^0(\.0*)?$/.test(one.pending) ? '' : `, ${one.pending} reserved`}`)
+  const sums = byCurrency.map((one) => `${grouped(one.debits)} ${one.currency}${/^0(\.0*)?$/.test(one.pending) ? '' : `, ${grouped(one.pending)} reserved`}`)
   return <Check tone="good" name="Ledger">balanced over {counted(transfers, 'transfer')}{sums.length > 0 && `: ${sums.join(' · ')}`} <i>checked {duration(view.nowMs - view.figuresMs)} ago</i></Check>
 }
 
@@ -50,7 +50,8 @@ const Gate = ({ view }: { view: SwarmView }) => {
 
 const Cells = ({ view }: { view: SwarmView }) => (
   <Check tone={view.fleet.coverage.reporting === view.fleet.coverage.of ? 'good' : 'unsure'} name="Cells">
-    {counted(view.fleet.cells, 'process', 'processes')}, {counted(view.fleet.restarts, 'restart')}, {count(view.fleet.cellsLost)} lost
+    {counted(view.fleet.cells, 'process', 'processes')}, {counted(view.fleet.restarts, 'agent restart')}, {count(view.fleet.cellsLost)} lost;
+    {' '}{coverageText(view.fleet.coverage)}
   </Check>
 )
 

@@ -1,5 +1,5 @@
 /** Everything that waits for a person, each with its way out. */
-import { inbox, swarm } from './known.ts'
+import { choose, inbox, swarm } from './known.ts'
 import { counted, duration } from './words.ts'
 
 export const Inbox = () => {
@@ -15,7 +15,11 @@ export const Inbox = () => {
             <ul class="plain scroll" tabIndex={0} aria-label="Waiting items">
               {items.map((item) => (
                 <li key={item.id}>
-                  <p><b>{item.kind.replace('-', ' ')}</b> {item.what} <span class="age">{duration(view.nowMs - item.sinceMs)}</span></p>
+                  <p>
+                    <b>{item.kind.replace('-', ' ')}</b>
+                    {item.kind === 'quarantined' && <> <button type="button" class="link" onClick={() => choose(item.id)}>{item.id}</button></>}
+                    {' '}{item.what} <span class="age">{duration(view.nowMs - item.sinceMs)}</span>
+                  </p>
                   <p class="way"><code>{item.wayOut}</code></p>
                 </li>
               ))}

@@ -41,13 +41,16 @@ export const withSample = (samples: readonly Sample[], sample: Sample): readonly
   return [...samples.filter(({ atMs }) => atMs >= sample.atMs - windowMs), sample]
 }
 
-/** Tasks ended a second over the window, or null when too little was seen. */
-export const rateOf = (samples: readonly Sample[]): number | null => {
+export interface Pace { readonly perSecond: number; readonly overMs: number }
+
+/** Tasks ended a second, and over how long that was seen; null when it was too short. */
+export const paceOf = (samples: readonly Sample[]): Pace | null => {
   const [first, last] = [samples[0], samples.at(-1)]
   if (first === undefined || last === undefined || last.atMs - first.atMs < shortestMs) return null
-  return ((last.ended - first.ended) / (last.atMs - first.atMs)) * 1_000
+  const overMs = last.atMs - first.atMs
+  return { perSecond: ((last.ended - first.ended) / overMs) * 1_000, overMs }
 }
 
-/** Milliseconds until nothing is to go at this rate, or null when that cannot be said. */
-export const etaMs = (toGo: number, rate: number | null): number | null =>
-  rate === null || rate <= 0 || toGo === 0 ? null : (toGo / rate) * 1_000
+/** Milliseconds until nothing is to go at this pace, or null when that cannot be said. */
+export const etaMs = (toGo: number, pace: Pace | null): number | null =>
+  pace === null || pace.perSecond <= 0 || toGo === 0 ? null : (toGo / pace.perSecond) * 1_000

@@ -1,7 +1,7 @@
 /** The run's progress: how much is paid, refused, unknown and to go; how fast; until when. */
 import { samples, swarm } from './known.ts'
-import { etaMs, progressOf, rateOf } from './progress.ts'
-import { count, counted, duration, milliseconds } from './words.ts'
+import { etaMs, paceOf, progressOf, type Pace } from './progress.ts'
+import { count, counted, duration, grouped, milliseconds } from './words.ts'
 
 const Figure = ({ name, value, tone, note }: { name: string; value: string; tone?: string; note?: string | undefined }) => (
   <div class={`figure ${tone ?? ''}`}>
@@ -19,15 +19,17 @@ const Bar = ({ parts, total }: { parts: readonly { name: string; value: number }
 )
 
 /** Speed and end, or why neither can be said. */
-const pace = (toGo: number, rate: number | null): string => {
+const paceText = (toGo: number, pace: Pace | null): string => {
   if (toGo === 0) return 'nothing to go'
-  if (rate === null) return 'speed not known yet'
-  const eta = etaMs(toGo, rate)
-  return eta === null ? 'standing still for 15 s' : `${rate < 10 ? rate.toFixed(1) : count(Math.round(rate))} a second, about ${duration(eta)} left`
+  if (pace === null) return 'speed not known yet'
+  const eta = etaMs(toGo, pace)
+  if (eta === null) return `nothing ended in the last ${duration(pace.overMs)}`
+  const speed = pace.perSecond < 10 ? pace.perSecond.toFixed(1) : count(Math.round(pace.perSecond))
+  return `${speed} a second, about ${duration(eta)} left`
 }
 
 const amounts = (amount: Readonly<Record<string, string>> | undefined): string | undefined => {
-  const texts = Object.entries(amount ?? {}).map(([currency, text]) => `${text} ${currency}`)
+  const texts = Object.entries(amount ?? {}).map(([currency, text]) => `${grouped(text)} ${currency}`)
   return texts.length === 0 ? undefined : texts.join(' · ')
 }
 
@@ -59,7 +61,7 @@ export const Run = () => {
           />
           <p class="pace">
             <span>{count(run.ended)} of {counted(run.total, 'task')} ended</span>
-            <span>{pace(run.toGo, rateOf(samples.value))}</span>
+            <span>{paceText(run.toGo, paceOf(samples.value))}</span>
             {times != null && <span>p50 {milliseconds(times.p50)} · p95 {milliseconds(times.p95)} · p99 {milliseconds(times.p99)}</span>}
             {view.idle && <span>idle</span>}
           </p>

@@ -21,7 +21,8 @@ export const nextMsOf = (agent: Agent): number | null => (waitsForTime(agent) ? 
 const rowOf = (live: Live, agent: Agent): AgentRow => ({
   type: agent.type,
   number: agent.number,
-  state: agent.state,
+  // Busy is live knowledge: a row that said so would be wrong as soon as the work is finished, which is not saved.
+  state: agent.state === 'busy' ? 'idle' : agent.state,
   mode: agent.mode,
   epoch: agent.epoch,
   cell: agent.cell?.id ?? null,

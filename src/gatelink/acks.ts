@@ -10,7 +10,7 @@ export interface Acks {
   take(gateId: string, call: Call): void
   /** The link is down: what was to be acknowledged will be told again. */
   lost(): void
-  /** Resolves when the calls in hand are committed and their acknowledgements were sent. */
+  /** Resolves when the calls in hand are committed (or have had 5 s for it) and their acknowledgements were sent. */
   settle(): Promise<void>
 }
 
@@ -18,6 +18,7 @@ export interface Acks {
 const gatherMs = 1
 const firstAgainMs = 100
 const longestAgainMs = 10_000
+const settleMs = 5_000
 
 export const openAcks = (options: {
   readonly clock: Clock
@@ -68,7 +69,9 @@ export const openAcks = (options: {
     lost: () => { done = [] },
     settle: async () => {
       stopping.abort()
-      await Promise.all(inHand.values())
+      const enough = new AbortController()
+      await Promise.race([Promise.all(inHand.values()), sleep(clock, settleMs, enough.signal)])
+      enough.abort()
       flush()
     },
   }

@@ -1,3 +1,5 @@
 /** Front door of the gate link. */
 export { openGateLink, type GateLinkOptions } from './link.ts'
 export type { GateLink, GateLinkEvents } from './port.ts'
+export type { Call, CallOutcome, Grant, GrantedRequest } from '../wire/wire.ts'
+export { sealTo } from '../wire/wire.ts'

@@ -12,7 +12,10 @@
  */
 import { Failure } from '../std/std.ts'
 
-export interface AgentRef { readonly type: string; readonly number: number }
+export interface AgentRef {
+  readonly type: string
+  readonly number: number
+}
 
 /** `settler/0042`: the number is compared as integer and printed with at least four digits. */
 export const formatAgent = (agent: AgentRef): string => `${agent.type}/${String(agent.number).padStart(4, '0')}`
@@ -24,7 +27,17 @@ export const parseAgent = (text: string): AgentRef | undefined => {
 }
 
 export const agentStates = [
-  'starting', 'idle', 'busy', 'suspect', 'backoff', 'hibernating', 'paused', 'quarantined', 'stopping', 'stopped', 'unknown',
+  'starting',
+  'idle',
+  'busy',
+  'suspect',
+  'backoff',
+  'hibernating',
+  'paused',
+  'quarantined',
+  'stopping',
+  'stopped',
+  'unknown',
 ] as const
 export type AgentStateName = (typeof agentStates)[number]
 
@@ -32,13 +45,33 @@ export const modes = ['active', 'throttled', 'shadow', 'readonly', 'parked'] as 
 export type Mode = (typeof modes)[number]
 
 /** Every state that is no end names its exit: a next time, an owner, or an approval it waits for. */
-export interface Exit { readonly kind: 'time' | 'owner' | 'approval' | 'event'; readonly at?: number; readonly who?: string; readonly what?: string }
+export interface Exit {
+  readonly kind: 'time' | 'owner' | 'approval' | 'event'
+  readonly at?: number
+  readonly who?: string
+  readonly what?: string
+}
 
-export type AgentEvent = 'start' | 'ready' | 'claim' | 'finish' | 'silent' | 'heard' | 'heard-busy' | 'lost' | 'due' | 'quarantine' | 'release' | 'stop' | 'ended' | 'pause' | 'resume'
+export type AgentEvent =
+  | 'start'
+  | 'ready'
+  | 'claim'
+  | 'finish'
+  | 'silent'
+  | 'heard'
+  | 'heard-busy'
+  | 'lost'
+  | 'due'
+  | 'quarantine'
+  | 'release'
+  | 'stop'
+  | 'ended'
+  | 'pause'
+  | 'resume'
 
 /**
- * Per event: from which states it is legal, and where it leads. A suspect that is heard again goes back to what it was doing: `heard`
- * when it has nothing in hand, `heard-busy` when it still holds an attempt.
+ * Per event: from which states it is legal, and where it leads. A suspect that is heard again goes back to what it was
+ * doing: `heard` when it has nothing in hand, `heard-busy` when it still holds an attempt.
  */
 const legal: Record<AgentEvent, Partial<Record<AgentStateName, AgentStateName>>> = {
   start: { stopped: 'starting', unknown: 'starting', hibernating: 'starting' },
@@ -48,13 +81,35 @@ const legal: Record<AgentEvent, Partial<Record<AgentStateName, AgentStateName>>>
   silent: { idle: 'suspect', busy: 'suspect', starting: 'suspect' },
   heard: { suspect: 'idle' },
   'heard-busy': { suspect: 'busy' },
-  lost: { starting: 'backoff', idle: 'backoff', busy: 'backoff', suspect: 'backoff', unknown: 'backoff', stopping: 'stopped', paused: 'paused' },
+  lost: {
+    starting: 'backoff',
+    idle: 'backoff',
+    busy: 'backoff',
+    suspect: 'backoff',
+    unknown: 'backoff',
+    stopping: 'stopped',
+    paused: 'paused',
+  },
   due: { backoff: 'starting', quarantined: 'starting' },
-  quarantine: { starting: 'quarantined', idle: 'quarantined', busy: 'quarantined', suspect: 'quarantined', backoff: 'quarantined', unknown: 'quarantined' },
+  quarantine: {
+    starting: 'quarantined',
+    idle: 'quarantined',
+    busy: 'quarantined',
+    suspect: 'quarantined',
+    backoff: 'quarantined',
+    unknown: 'quarantined',
+  },
   release: { quarantined: 'starting', backoff: 'starting' },
   stop: {
-    starting: 'stopping', idle: 'stopping', busy: 'stopping', suspect: 'stopping', backoff: 'stopped', quarantined: 'stopped',
-    hibernating: 'stopped', paused: 'stopping', unknown: 'stopping',
+    starting: 'stopping',
+    idle: 'stopping',
+    busy: 'stopping',
+    suspect: 'stopping',
+    backoff: 'stopped',
+    quarantined: 'stopped',
+    hibernating: 'stopped',
+    paused: 'stopping',
+    unknown: 'stopping',
   },
   ended: { stopping: 'stopped' },
   pause: { idle: 'paused', busy: 'paused' },
@@ -62,7 +117,8 @@ const legal: Record<AgentEvent, Partial<Record<AgentStateName, AgentStateName>>>
 }
 
 /** The state after an event, or undefined when the event is illegal there. */
-export const nextAgentState = (state: AgentStateName, event: AgentEvent): AgentStateName | undefined => legal[event][state]
+export const nextAgentState = (state: AgentStateName, event: AgentEvent): AgentStateName | undefined =>
+  legal[event][state]
 
 /** As nextAgentState, for callers to whom an illegal event is a bug. */
 export const agentAfter = (state: AgentStateName, event: AgentEvent): AgentStateName => {

@@ -10,4 +10,8 @@ export interface Evidence {
 }
 
 /** How much of a figure was really observed: "4,812 of 5,000 reporting, oldest 41 s". */
-export interface Coverage { readonly reporting: number; readonly of: number; readonly oldestMs: number | null }
+export interface Coverage {
+  readonly reporting: number
+  readonly of: number
+  readonly oldestMs: number | null
+}

@@ -1,15 +1,40 @@
 /** Front door of the model: the nouns, their states and legal transitions; no I/O, no clock. */
 export {
-  agentAfter, agentStates, formatAgent, modes, nextAgentState, parseAgent,
-  type AgentEvent, type AgentRef, type AgentStateName, type Exit, type Mode,
+  agentAfter,
+  agentStates,
+  formatAgent,
+  modes,
+  nextAgentState,
+  parseAgent,
+  type AgentEvent,
+  type AgentRef,
+  type AgentStateName,
+  type Exit,
+  type Mode,
 } from './agent.ts'
 export type { Coverage, Evidence } from './evidence.ts'
 export {
-  isSettlementEnd, mayBeSent, nextSettlementState, settlementAfter, settlementEvents, settlementStates,
-  type SettlementEvent, type SettlementState,
+  isSettlementEnd,
+  mayBeSent,
+  nextSettlementState,
+  settlementAfter,
+  settlementEvents,
+  settlementStates,
+  type SettlementEvent,
+  type SettlementState,
 } from './settlement.ts'
 export {
-  attemptOutcomes, isTaskEnd, nextTaskState, taskAfter, taskStates, waitReasons,
-  type AttemptOutcome, type ErrorReport, type TaskEvent, type TaskState, type TaskStateName, type WaitReason,
+  attemptOutcomes,
+  isTaskEnd,
+  nextTaskState,
+  taskAfter,
+  taskStates,
+  waitReasons,
+  type AttemptOutcome,
+  type ErrorReport,
+  type TaskEvent,
+  type TaskState,
+  type TaskStateName,
+  type WaitReason,
 } from './task.ts'
 export type * from './swarm.ts'

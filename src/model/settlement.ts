@@ -5,18 +5,42 @@
  *                                   ▲                          ├ accept ─▶ accepted ─▶ settled / rejected
  *                                   │ not-sent, absent         ├ reject ─▶ rejected (the provider said no)
  *                                   └──────────────────────────┤
- *                                                              └ lose ───▶ unknown ─▶ settled / accepted / rejected / reserved
+ *                                                              └ lose ───▶ unknown ─▶ settled / accepted / rejected
+ *                                                                                        / reserved
  *   reserved ─ give-up ─▶ failed (proven not sent, tries spent);  draft, held, approved, reserved ─ cancel ─▶ cancelled
  */
 import { Failure } from '../std/std.ts'
 
 export const settlementStates = [
-  'draft', 'held', 'approved', 'reserved', 'submitting', 'accepted', 'unknown', 'settled', 'rejected', 'failed', 'cancelled', 'returned',
+  'draft',
+  'held',
+  'approved',
+  'reserved',
+  'submitting',
+  'accepted',
+  'unknown',
+  'settled',
+  'rejected',
+  'failed',
+  'cancelled',
+  'returned',
 ] as const
 export type SettlementState = (typeof settlementStates)[number]
 
 export const settlementEvents = [
-  'hold', 'approve', 'reserve', 'submit', 'settle', 'accept', 'reject', 'lose', 'not-sent', 'absent', 'give-up', 'cancel', 'return',
+  'hold',
+  'approve',
+  'reserve',
+  'submit',
+  'settle',
+  'accept',
+  'reject',
+  'lose',
+  'not-sent',
+  'absent',
+  'give-up',
+  'cancel',
+  'return',
 ] as const
 export type SettlementEvent = (typeof settlementEvents)[number]
 
@@ -40,9 +64,11 @@ export const isSettlementEnd = (state: SettlementState): boolean =>
   state === 'settled' || state === 'rejected' || state === 'failed' || state === 'cancelled' || state === 'returned'
 
 /** True while bytes may be at the provider: in these states nothing may be sent elsewhere and nothing may be voided. */
-export const mayBeSent = (state: SettlementState): boolean => state === 'submitting' || state === 'accepted' || state === 'unknown'
+export const mayBeSent = (state: SettlementState): boolean =>
+  state === 'submitting' || state === 'accepted' || state === 'unknown'
 
-export const nextSettlementState = (state: SettlementState, event: SettlementEvent): SettlementState | undefined => legal[event][state]
+export const nextSettlementState = (state: SettlementState, event: SettlementEvent): SettlementState | undefined =>
+  legal[event][state]
 
 /** As nextSettlementState, for callers to whom an illegal event is a bug. */
 export const settlementAfter = (state: SettlementState, event: SettlementEvent): SettlementState => {

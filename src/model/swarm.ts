@@ -1,4 +1,7 @@
-/** The applied configuration: what the schema makes of the user's file. Every duration is in ms, every size in bytes, every path absolute. */
+/**
+ * The applied configuration: what the schema makes of the user's file. Every duration is in ms, every size in bytes,
+ * every path absolute.
+ */
 import type { Mode } from './agent.ts'
 import type { Money, Rate } from '../std/std.ts'
 
@@ -11,7 +14,7 @@ export interface RestartPolicy {
 }
 export interface AgentType {
   readonly name: string
-  /** Issue 2 runs modules; `command` and `exec` are refused by name until their cells exist. */
+  /** Modules only, so far; `command` and `exec` are refused by name until their cells exist. */
   readonly run: { readonly module: string }
   readonly count: number
   readonly cell: { readonly kind: 'pool'; readonly orWeaker: boolean }
@@ -34,7 +37,12 @@ export interface TaskType {
   readonly deadlineMs: number | null
   readonly priority: number
 }
-export interface UpstreamLimit { readonly per: 'credential' | 'upstream' | 'agent'; readonly rate: Rate; readonly burst: number; readonly guard: number }
+export interface UpstreamLimit {
+  readonly per: 'credential' | 'upstream' | 'agent'
+  readonly rate: Rate
+  readonly burst: number
+  readonly guard: number
+}
 export interface Upstream {
   readonly name: string
   /** Origin without a path, `http://127.0.0.1:9100`. */
@@ -50,7 +58,13 @@ export interface Upstream {
   /** Price of one call, null = free. */
   readonly costPerCall: Money | null
 }
-export interface Credential { readonly name: string; readonly kind: 'bearer'; readonly rotateEveryMs: number; readonly warnBeforeMs: number; readonly pool: readonly string[] }
+export interface Credential {
+  readonly name: string
+  readonly kind: 'bearer'
+  readonly rotateEveryMs: number
+  readonly warnBeforeMs: number
+  readonly pool: readonly string[]
+}
 export interface Channel {
   readonly name: string
   readonly kind: 'http'
@@ -61,7 +75,11 @@ export interface Channel {
   readonly keyHeader: string
   /** Template of the JSON body: strings with `{reference} {payee} {amount} {currency} {memo} {key}`. */
   readonly body: Readonly<Record<string, string>>
-  readonly outcome: { readonly accepted: readonly number[]; readonly rejected: readonly number[]; readonly unknown: readonly (number | '5xx' | 'lost')[] }
+  readonly outcome: {
+    readonly accepted: readonly number[]
+    readonly rejected: readonly number[]
+    readonly unknown: readonly (number | '5xx' | 'lost')[]
+  }
   readonly resolve:
     | { readonly by: 'query'; readonly method: string; readonly path: string; readonly absentAfterMs: number }
     | { readonly by: 'resend-same-key' }

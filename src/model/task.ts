@@ -14,7 +14,15 @@ export type TaskStateName = (typeof taskStates)[number]
 export const waitReasons = ['rate', 'quota', 'credential', 'approval', 'maintenance', 'signal', 'retry'] as const
 export type WaitReason = (typeof waitReasons)[number]
 
-export const attemptOutcomes = ['succeeded', 'transient', 'permanent', 'refused', 'interrupted', 'unknown', 'poison'] as const
+export const attemptOutcomes = [
+  'succeeded',
+  'transient',
+  'permanent',
+  'refused',
+  'interrupted',
+  'unknown',
+  'poison',
+] as const
 export type AttemptOutcome = (typeof attemptOutcomes)[number]
 
 export type TaskState =
@@ -43,22 +51,33 @@ export interface ErrorReport {
   readonly retryAfterMs?: number
 }
 
-export const isTaskEnd = (state: TaskStateName): boolean => state === 'succeeded' || state === 'dead' || state === 'cancelled'
+export const isTaskEnd = (state: TaskStateName): boolean =>
+  state === 'succeeded' || state === 'dead' || state === 'cancelled'
 
 /** The state after an event, or undefined when the event is illegal there. */
 export const nextTaskState = (now: TaskState, event: TaskEvent): TaskState | undefined => {
   switch (event.event) {
-    case 'unblock': return now.state === 'blocked' ? { state: 'ready' } : undefined
+    case 'unblock':
+      return now.state === 'blocked' ? { state: 'ready' } : undefined
     case 'due':
-    case 'wake': return now.state === 'waiting' ? { state: 'ready' } : undefined
-    case 'claim': return now.state === 'ready' ? { state: 'running', attempt: event.attempt } : undefined
-    case 'interrupt': return now.state === 'running' ? { state: 'ready' } : undefined
-    case 'succeed': return now.state === 'running' ? { state: 'succeeded' } : undefined
-    case 'retry': return now.state === 'running' ? { state: 'waiting', reason: 'retry', untilMs: event.untilMs } : undefined
-    case 'park': return now.state === 'running' ? { state: 'waiting', reason: event.reason, untilMs: event.untilMs } : undefined
-    case 'give-up': return isTaskEnd(now.state) ? undefined : { state: 'dead' }
-    case 'cancel': return isTaskEnd(now.state) ? undefined : { state: 'cancelled' }
-    case 'redrive': return now.state === 'dead' ? { state: 'ready' } : undefined
+    case 'wake':
+      return now.state === 'waiting' ? { state: 'ready' } : undefined
+    case 'claim':
+      return now.state === 'ready' ? { state: 'running', attempt: event.attempt } : undefined
+    case 'interrupt':
+      return now.state === 'running' ? { state: 'ready' } : undefined
+    case 'succeed':
+      return now.state === 'running' ? { state: 'succeeded' } : undefined
+    case 'retry':
+      return now.state === 'running' ? { state: 'waiting', reason: 'retry', untilMs: event.untilMs } : undefined
+    case 'park':
+      return now.state === 'running' ? { state: 'waiting', reason: event.reason, untilMs: event.untilMs } : undefined
+    case 'give-up':
+      return isTaskEnd(now.state) ? undefined : { state: 'dead' }
+    case 'cancel':
+      return isTaskEnd(now.state) ? undefined : { state: 'cancelled' }
+    case 'redrive':
+      return now.state === 'dead' ? { state: 'ready' } : undefined
   }
 }
 

@@ -11,12 +11,16 @@ const canonical = (value: unknown): string | undefined => {
   try {
     return canonicalize(value)
   } catch (cause) {
-    // What comes from outside may hold a lone surrogate (JSON.parse lets it through): that is the sender's fault, not a bug of ours.
+    // What comes from outside may hold a lone surrogate (JSON.parse lets it through): that is the sender's fault, not a
+    // bug of ours.
     throw new Failure('invalid', `no canonical JSON: ${cause instanceof Error ? cause.message : 'unknown'}`, { cause })
   }
 }
 
-/** @throws Failure `invalid` for NaN, infinities, bigint, cycles and lone surrogates; `bug` for what is no JSON value at all. */
+/**
+ * @throws Failure `invalid` for NaN, infinities, bigint, cycles and lone surrogates; `bug` for what is no JSON value at
+ * all.
+ */
 export const canonicalJson = (value: unknown): string => {
   const text = canonical(value)
   if (text === undefined) throw new Failure('bug', 'this value has no JSON form')

@@ -1,7 +1,11 @@
 /** Time as an argument. Nothing above `std/real` reads a clock by itself; a month can be simulated in a minute. */
 
 /** A moment that survives restarts: compare by `monoMs` within one boot, by `wallMs` across boots. */
-export interface Stamp { readonly wallMs: number; readonly monoMs: number; readonly bootId: string }
+export interface Stamp {
+  readonly wallMs: number
+  readonly monoMs: number
+  readonly bootId: string
+}
 
 /** Undoes a timer; calling it twice, or after the timer fired, does nothing. */
 export type Cancel = () => void
@@ -20,20 +24,29 @@ export interface Clock {
 export const sleep = (clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
     if (signal?.aborted) return resolve()
-    const cancel = clock.timer(delayMs, () => { signal?.removeEventListener('abort', stop); resolve() })
-    const stop = (): void => { cancel(); resolve() }
+    const cancel = clock.timer(delayMs, () => {
+      signal?.removeEventListener('abort', stop)
+      resolve()
+    })
+    const stop = (): void => {
+      cancel()
+      resolve()
+    }
     signal?.addEventListener('abort', stop, { once: true })
   })
 
 /** Calls `tick` every `everyMs`, fixed delay. An error in `tick` is the caller's bug and is thrown from the timer. */
 export const every = (clock: Clock, everyMs: number, tick: () => void): Cancel => {
-  let cancel = clock.timer(everyMs, function next() { cancel = clock.timer(everyMs, next); tick() })
+  let cancel = clock.timer(everyMs, function next() {
+    cancel = clock.timer(everyMs, next)
+    tick()
+  })
   return () => cancel()
 }
 
 /**
- * Milliseconds until a stored deadline. Within one boot the monotonic clock decides, so wall jumps neither expire nor stall it;
- * after a reboot the wall clock decides, bounded by the original delay.
+ * Milliseconds until a stored deadline. Within one boot the monotonic clock decides, so wall jumps neither expire nor
+ * stall it; after a reboot the wall clock decides, bounded by the original delay.
  */
 export const remainingMs = (now: Stamp, set: Stamp, delayMs: number): number => {
   const passed = now.bootId === set.bootId ? now.monoMs - set.monoMs : now.wallMs - set.wallMs

@@ -2,24 +2,28 @@
 
 export type FailureKind = 'transient' | 'permanent' | 'refused' | 'unknown' | 'bug'
 
-export interface CodeFacts { readonly kind: FailureKind; readonly status: number; readonly exit: number }
+export interface CodeFacts {
+  readonly kind: FailureKind
+  readonly status: number
+  readonly exit: number
+}
 
 const refused = (status: number, exit: number): CodeFacts => ({ kind: 'refused', status, exit })
 const transient = (status: number): CodeFacts => ({ kind: 'transient', status, exit: 75 })
 
 export const codes = {
-  'bug': { kind: 'bug', status: 500, exit: 1 },
+  bug: { kind: 'bug', status: 500, exit: 1 },
   // asking
-  'usage': refused(400, 2),
-  'invalid': refused(422, 2),
+  usage: refused(400, 2),
+  invalid: refused(422, 2),
   'not-found': refused(404, 3),
-  'unauthorized': refused(401, 5),
-  'forbidden': refused(403, 5),
+  unauthorized: refused(401, 5),
+  forbidden: refused(403, 5),
   'wrong-host': refused(403, 5),
-  'conflict': refused(409, 6),
+  conflict: refused(409, 6),
   'method-not-allowed': refused(405, 2),
   'too-large': refused(413, 2),
-  'overloaded': transient(503),
+  overloaded: transient(503),
   'no-sitter': { kind: 'transient', status: 503, exit: 69 },
   'timed-out': { kind: 'unknown', status: 504, exit: 124 },
   // starting
@@ -43,7 +47,7 @@ export const codes = {
   'frame-too-deep': refused(400, 2),
   'frame-flood': refused(429, 75),
   'not-your-agent': refused(403, 5),
-  'stale': refused(409, 6),
+  stale: refused(409, 6),
   'unknown-method': refused(404, 3),
   'cell-start': transient(503),
   'cell-lost': transient(503),
@@ -60,7 +64,7 @@ export const codes = {
   'unknown-channel': refused(422, 2),
   // gate
   'not-allowed': refused(403, 5),
-  'limited': transient(429),
+  limited: transient(429),
   'breaker-open': transient(503),
   'mode-forbids': refused(403, 5),
   'intent-required': refused(403, 5),
@@ -68,7 +72,7 @@ export const codes = {
   'credential-unavailable': transient(503),
   'upstream-unreachable': transient(503),
   'outcome-unknown': { kind: 'unknown', status: 502, exit: 1 },
-  'frozen': refused(503, 5),
+  frozen: refused(503, 5),
   'gate-lost': transient(503),
   'journal-failed': transient(503),
 } as const satisfies Record<string, CodeFacts>

@@ -3,7 +3,10 @@ export interface Disk {
   readText(path: string): Promise<string>
   /** Text, or undefined when there is no such file; any other error rejects (unreadable is not absent). */
   readTextIfThere(path: string): Promise<string | undefined>
-  /** Writes a whole file so that a crash leaves the old or the new one: temporary file, fsync, rename, fsync of the folder. */
+  /**
+   * Writes a whole file so that a crash leaves the old or the new one: temporary file, fsync, rename, fsync of the
+   * folder.
+   */
   writeWhole(path: string, text: string, mode: number): Promise<void>
   /** Appends and fsyncs before it resolves; a new file is made with mode 0600. */
   append(path: string, text: string): Promise<void>

@@ -1,12 +1,16 @@
 /**
- * Failures are values with a kind and a stable code. Codes are a registry: each stands in docs/errors.md with what to do
- * (test/house.test.ts compares both). A failure never carries a secret: facts are plain, loggable values.
+ * Failures are values with a kind and a stable code. Codes are a registry: each stands in docs/errors.md with what to
+ * do (test/house.test.ts compares both). A failure never carries a secret: facts are plain, loggable values.
  */
 import { codes, type Code, type FailureKind } from './codes.ts'
 
 export type Facts = Readonly<Record<string, string | number | boolean | null | readonly string[]>>
 
-export interface FailureOptions { readonly facts?: Facts; readonly cause?: unknown; readonly retryAfterMs?: number }
+export interface FailureOptions {
+  readonly facts?: Facts
+  readonly cause?: unknown
+  readonly retryAfterMs?: number
+}
 
 export class Failure extends Error {
   override readonly name = 'Failure'
@@ -24,7 +28,8 @@ export class Failure extends Error {
   }
 }
 
-export const failure = (code: Code, message: string, options?: FailureOptions): Failure => new Failure(code, message, options)
+export const failure = (code: Code, message: string, options?: FailureOptions): Failure =>
+  new Failure(code, message, options)
 
 /** The impossible: takes down its smallest owner, stays on in production. */
 export function assert(truth: unknown, message: string): asserts truth {

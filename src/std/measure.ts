@@ -1,6 +1,14 @@
 /** Durations `30s 5m 2h 30d`, sizes `256MB`, rates `100/s 6000/min`: one reader each, undefined when it is not one. */
 const durations = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
-const sizes = { B: 1, KB: 1_000, MB: 1_000_000, GB: 1_000_000_000, KiB: 1_024, MiB: 1_048_576, GiB: 1_073_741_824 } as const
+const sizes = {
+  B: 1,
+  KB: 1_000,
+  MB: 1_000_000,
+  GB: 1_000_000_000,
+  KiB: 1_024,
+  MiB: 1_048_576,
+  GiB: 1_073_741_824,
+} as const
 const windows = { s: 1_000, min: 60_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 
 /** Nothing beyond 2^53 is read: it would not be the number that was written. */
@@ -18,7 +26,10 @@ export const parseSize = (text: string): number | undefined => {
   return match ? exact(Number(match[1]) * sizes[match[2] as keyof typeof sizes]) : undefined
 }
 
-export interface Rate { readonly count: number; readonly windowMs: number }
+export interface Rate {
+  readonly count: number
+  readonly windowMs: number
+}
 
 /** `{count, windowMs}` of "400/s". */
 export const parseRate = (text: string): Rate | undefined => {

@@ -11,7 +11,9 @@ export interface Link {
   onClose(listener: (cause: Error | undefined) => void): void
 }
 
-export interface Listening { close(): Promise<void> }
+export interface Listening {
+  close(): Promise<void>
+}
 
 export interface Net {
   /** Rejects when nobody listens. */

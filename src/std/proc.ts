@@ -1,10 +1,16 @@
 /**
- * Operating-system processes as an argument. A pid alone is no identity: (pid, start time) is, so that pid reuse never kills a
- * stranger. `startTime` is field 22 of /proc/PID/stat, in clock ticks since boot.
+ * Operating-system processes as an argument. A pid alone is no identity: (pid, start time) is, so that pid reuse never
+ * kills a stranger. `startTime` is field 22 of /proc/PID/stat, in clock ticks since boot.
  */
-export interface ProcessIdentity { readonly pid: number; readonly startTime: string }
+export interface ProcessIdentity {
+  readonly pid: number
+  readonly startTime: string
+}
 
-export interface ProcessEnd { readonly code: number | null; readonly signal: string | null }
+export interface ProcessEnd {
+  readonly code: number | null
+  readonly signal: string | null
+}
 
 export interface SpawnOptions {
   readonly command: string

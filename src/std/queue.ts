@@ -11,7 +11,9 @@ export class BoundedQueue<T> {
     this.bound = bound
   }
 
-  get size(): number { return this.#items.length - this.#head }
+  get size(): number {
+    return this.#items.length - this.#head
+  }
 
   /** False when full: nothing was taken in. */
   push(item: T): boolean {
@@ -26,11 +28,16 @@ export class BoundedQueue<T> {
     this.#items[this.#head] = undefined
     this.#head += 1
     // Compacting at half keeps shift amortised O(1) without a linked list.
-    if (this.#head > 64 && this.#head * 2 > this.#items.length) { this.#items = this.#items.slice(this.#head); this.#head = 0 }
+    if (this.#head > 64 && this.#head * 2 > this.#items.length) {
+      this.#items = this.#items.slice(this.#head)
+      this.#head = 0
+    }
     return item
   }
 
-  peek(): T | undefined { return this.#items[this.#head] }
+  peek(): T | undefined {
+    return this.#items[this.#head]
+  }
 
   /** Takes out up to `count` items in order. */
   take(count: number): T[] {

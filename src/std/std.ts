@@ -1,4 +1,7 @@
-/** Front door of std: ports and small values that know no domain. Real forms are in `std/real/real.ts`, for assemblies only. */
+/**
+ * Front door of std: ports and small values that know no domain. Real forms are in `std/real/real.ts`, for assemblies
+ * only.
+ */
 export { canonicalJson } from './canonical.ts'
 export { every, remainingMs, sleep, type Cancel, type Clock, type Stamp } from './clock.ts'
 export { codes, type Code, type FailureKind } from './codes.ts'

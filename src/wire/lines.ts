@@ -1,10 +1,14 @@
 /**
- * NDJSON framing with bounds: bytes in, whole JSON objects out. Size and depth are checked before JSON.parse sees a byte, so that a
- * bomb costs its own length and nothing more. A bad line is reported and skipped; the next line is read as usual.
+ * NDJSON framing with bounds: bytes in, whole JSON objects out. Size and depth are checked before JSON.parse sees a
+ * byte, so that a bomb costs its own length and nothing more. A bad line is reported and skipped; the next line is read
+ * as usual.
  */
 import type { Code } from '../std/std.ts'
 
-export interface LineBounds { readonly frameBytes: number; readonly jsonDepth: number }
+export interface LineBounds {
+  readonly frameBytes: number
+  readonly jsonDepth: number
+}
 
 export interface LineEvents {
   object(value: Readonly<Record<string, unknown>>): void
@@ -25,8 +29,10 @@ const depthWithin = (text: string, most: number): boolean => {
       if (char === 92) index += 1
       else if (char === 34) quoted = false
     } else if (char === 34) quoted = true
-    else if (char === 123 || char === 91) { depth += 1; if (depth > most) return false }
-    else if (char === 125 || char === 93) depth -= 1
+    else if (char === 123 || char === 91) {
+      depth += 1
+      if (depth > most) return false
+    } else if (char === 125 || char === 93) depth -= 1
   }
   return true
 }
@@ -40,12 +46,22 @@ export const lineReader = (limits: LineBounds, events: LineEvents): ((chunk: Uin
 
   const one = (bytes: Uint8Array): void => {
     let text: string
-    try { text = decoder.decode(bytes) } catch { return events.refused('frame-invalid', 'a frame must be UTF-8') }
+    try {
+      text = decoder.decode(bytes)
+    } catch {
+      return events.refused('frame-invalid', 'a frame must be UTF-8')
+    }
     if (text.trim() === '') return
-    if (!depthWithin(text, limits.jsonDepth)) return events.refused('frame-too-deep', `a frame may nest ${limits.jsonDepth} levels`)
+    if (!depthWithin(text, limits.jsonDepth))
+      return events.refused('frame-too-deep', `a frame may nest ${limits.jsonDepth} levels`)
     let value: unknown
-    try { value = JSON.parse(text) } catch { return events.refused('frame-invalid', 'a frame must be one JSON object on one line') }
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return events.refused('frame-invalid', 'a frame must be a JSON object')
+    try {
+      value = JSON.parse(text)
+    } catch {
+      return events.refused('frame-invalid', 'a frame must be one JSON object on one line')
+    }
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      return events.refused('frame-invalid', 'a frame must be a JSON object')
     events.object(value as Record<string, unknown>)
   }
 
@@ -61,10 +77,23 @@ export const lineReader = (limits: LineBounds, events: LineEvents): ((chunk: Uin
     for (let at = chunk.indexOf(newline); at >= 0; at = chunk.indexOf(newline, from)) {
       const piece = chunk.subarray(from, at)
       from = at + 1
-      if (dropping) { dropping = false; continue }
-      if (held + piece.length > limits.frameBytes) { overflow(); dropping = false; continue }
+      if (dropping) {
+        dropping = false
+        continue
+      }
+      if (held + piece.length > limits.frameBytes) {
+        overflow()
+        dropping = false
+        continue
+      }
       if (parts.length === 0) one(piece)
-      else { parts.push(piece); const whole = Buffer.concat(parts); parts = []; held = 0; one(whole) }
+      else {
+        parts.push(piece)
+        const whole = Buffer.concat(parts)
+        parts = []
+        held = 0
+        one(whole)
+      }
     }
     if (dropping || from === chunk.length) return
     const rest = chunk.subarray(from)

@@ -4,7 +4,7 @@ import type { Command } from '../store/store.ts'
 
 export interface TaskAsk {
   readonly type: string
-  readonly payload: unknown
+  readonly payload?: unknown
   readonly key?: string | undefined
   readonly priority?: number | undefined
   readonly delayMs?: number | undefined

@@ -230,19 +230,23 @@ test('Work that cannot be done here fails at once and says why', async () => {
   })
 })
 
-test('Work that comes in the same breath as the answer to the last ending is done next', async () => {
+test('The next work is taken in the same breath as the answer to the last ending', async () => {
   const agent = defineAgent({ tasks: { echo: (_ctx, payload: string) => payload } })
   const { run, until, answer, ping } = await rig(agent, [one])
   run(one, 'att_1', 'echo', 'first')
-  const first = await until(ends('att_1'))
-  answer(first, null)
+  answer(await until(ends('att_1')), null)
   run(one, 'att_2', 'echo', 'second')
-  expect(ping()?.['open']).toEqual([
-    { agent: one, attempt: 'att_1' },
-    { agent: one, attempt: 'att_2' },
-  ])
-  expect(await until(ends('att_2'))).toMatchObject({ method: 'done', params: { result: 'second' } })
   expect(ping()?.['open']).toEqual([{ agent: one, attempt: 'att_2' }])
+  const second = await until(ends('att_2'))
+  expect(second).toMatchObject({ method: 'done', params: { result: 'second' } })
+  // Even before the answer: it is next.
+  run(one, 'att_3', 'echo', 'third')
+  expect(ping()?.['open']).toEqual([
+    { agent: one, attempt: 'att_2' },
+    { agent: one, attempt: 'att_3' },
+  ])
+  answer(second, null)
+  expect(await until(ends('att_3'))).toMatchObject({ method: 'done', params: { result: 'third' } })
 })
 
 test('An ending that was decided before the agent broke is told, not replaced', async () => {

@@ -111,8 +111,9 @@ export class FakeCell implements Cell {
   readonly seats = new Map<string, Seat>()
   readonly runs = new Map<string, Run>()
   readonly seen: Frame[] = []
-  /** Does nothing any more, like a busy loop or SIGSTOP; a kill still works. */
-  hung = false
+  #hung = false
+  /** What it will read once it is no longer hung. */
+  readonly #unread: (() => void)[] = []
   /** Ignores kills too. */
   immortal = false
   ended = false
@@ -132,8 +133,16 @@ export class FakeCell implements Cell {
     for (const seat of plan.seats) this.seats.set(seat.agent, seat)
   }
 
+  /** Does nothing any more, like a busy loop or SIGSTOP; a kill still works, and what it was sent waits in its socket. */
+  get hung(): boolean { return this.#hung }
+  set hung(hung: boolean) {
+    this.#hung = hung
+    if (!hung) for (const read of this.#unread.splice(0)) read()
+  }
+
   send(frames: readonly Frame[]): void {
-    if (this.ended || this.hung) return
+    if (this.ended) return
+    if (this.#hung) { this.#unread.push(() => this.send(frames)); return }
     for (const frame of frames) {
       this.seen.push(frame)
       if ('method' in frame) this.#take(frame.method, frame.params as Record<string, unknown>)
@@ -155,9 +164,11 @@ export class FakeCell implements Cell {
 
   async ask(method: string, params: unknown, withinMs: number): Promise<unknown> {
     this.pings += 1
-    if (this.hung || this.ended) {
-      return new Promise((_, reject) => {
+    if (this.ended) throw new Failure('cell-lost', 'the cell is gone')
+    if (this.#hung) {
+      return new Promise((resolve, reject) => {
         this.#world.clock.timer(withinMs, () => reject(new Failure('timed-out', 'no answer')))
+        this.#unread.push(() => { this.ask(method, params, withinMs).then(resolve, reject) })
       })
     }
     if (method === 'drain') {

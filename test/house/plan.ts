@@ -68,9 +68,13 @@ export const rows: Readonly<Record<string, Row>> = {
   'places.ts': { floor: 9, imports: [] },
   'private-line.ts': { floor: 9, imports: [] },
   'not-built.ts': { floor: 9, imports: [] },
+  'rehearsal-process.ts': { floor: 9, imports: [...pieces, 'config', 'rehearsal'] },
   'launch.ts': { floor: 9, imports: [...pieces, 'config', 'gatelink'] },
   'index.ts': { floor: 9, imports: ['config', 'agent'] },
-  'main.ts': { floor: 9, imports: [...assemblies, 'launch.ts', 'doors', 'config', 'rehearsal'] },
+  'main.ts': {
+    floor: 9,
+    imports: [...assemblies, 'launch.ts', 'places.ts', 'rehearsal-process.ts', 'doors', 'config', 'rehearsal'],
+  },
   // What the doors print is made below F3: they may name its types, and take the values as arguments.
   doors: { floor: 10, imports: [...upstairs, ...assemblies], types: ['store', 'wire'] },
 }
@@ -83,6 +87,7 @@ export const sideDoors: Readonly<Record<string, readonly string[]>> = {
     'src/watch.ts',
     'src/main.ts',
     'src/launch.ts',
+    'src/rehearsal-process.ts',
     'src/cell/',
     'src/rehearsal/',
   ],
@@ -118,6 +123,7 @@ export const worldly = [
   'src/main.ts',
   'src/launch.ts',
   'src/private-line.ts',
+  'src/rehearsal-process.ts',
 ]
 
 /** What people import or start. Every file is reached from here, or from a file that is started as its own process or thread. */

@@ -34,6 +34,9 @@ export default defineAgent({
       await wait(60_000)
     },
     exit: () => process.exit(3),
+    die: () => {
+      ;(process as unknown as { reallyExit(code: number): void }).reallyExit(3)
+    },
 
     loop: () => {
       for (;;) {

@@ -24,8 +24,8 @@ import type { Cell, CellEnd, CellEvents, CellPlan } from '../port.ts'
  * as lost.
  */
 const endAfterCloseMs = 1_000
-/** What a process said last on stderr, kept for the story of its end; addresses of native frames tell nothing. */
-const nativeFrame = /^\s*\d+: 0x/
+/** What a process said last on stderr, kept for the story of its end; frames inside Node tell nothing. */
+const innerFrame = /^\s*\d+: 0x|^\s+at .*node:internal/
 const lastLines = { count: 12, characters: 400 } as const
 
 export class PoolCell implements Cell {
@@ -108,7 +108,7 @@ export class PoolCell implements Cell {
   }
 
   line(stream: 'stdout' | 'stderr', text: string): void {
-    if (stream === 'stderr' && text.trim() !== '' && !nativeFrame.test(text)) {
+    if (stream === 'stderr' && text.trim() !== '' && !innerFrame.test(text)) {
       this.#said.push(text.slice(0, lastLines.characters))
       if (this.#said.length > lastLines.count) this.#said.shift()
     }

@@ -66,7 +66,9 @@ const agentLines = (agent: AgentDescription, nowMs: number): string[] => [
     'evidence',
     agent.evidence.map(
       (evidence) =>
-        `${evidence.fact}: ${evidence.value}, ${evidence.atMs === null ? 'never observed' : `seen ${age(nowMs, evidence.atMs)} ago`} (${plain(evidence.source)})` +
+        `${evidence.fact}: ${evidence.value}, ` +
+        `${evidence.atMs === null ? 'never observed' : `seen ${age(nowMs, evidence.atMs)} ago`} ` +
+        `(${plain(evidence.source)})` +
         `${evidence.detail === undefined ? '' : ` ${plain(evidence.detail)}`}`,
     ),
   ),

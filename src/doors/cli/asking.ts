@@ -10,8 +10,8 @@ export const required = (invocation: Invocation, index: number): string => {
 }
 
 /**
- * Asks before something large or final; `answer` is what must be typed. `--yes` answers it; without a terminal and without
- * `--yes` nothing is done.
+ * Asks before something large or final; `answer` is what must be typed. `--yes` answers it; without a terminal and
+ * without `--yes` nothing is done.
  */
 export const confirm = async (invocation: Invocation, question: string, answer: string): Promise<void> => {
   const { world, options } = invocation
@@ -33,7 +33,8 @@ const pollEveryMs = 500
 const defaultWaitMs = 600_000
 
 /**
- * Looks again every 500 ms until `look` gives something, at most `--wait <within>` (default 10 min). Rejects `timed-out`.
+ * Looks again every 500 ms until `look` gives something, at most `--wait <within>` (default 10 min). Rejects `timed-
+ * out`.
  */
 export const waitUntil = async <Value>(
   invocation: Invocation,

@@ -1,4 +1,7 @@
-/** Front door of the CLI: arguments in, exit code out. Everything that a verb prints goes through the printer, everything else through `world`. */
+/**
+ * Front door of the CLI: arguments in, exit code out. Everything that a verb prints goes through the printer,
+ * everything else through `world`.
+ */
 import { makePrinter } from './printer.ts'
 import { parseArguments } from './program.ts'
 import { printError } from './refusal.ts'

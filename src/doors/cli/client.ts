@@ -1,9 +1,15 @@
-/** The API as the CLI calls it: JSON in and out with the token, whole lists, streams by line. Problems become Refusals. */
+/**
+ * The API as the CLI calls it: JSON in and out with the token, whole lists, streams by line. Problems become Refusals.
+ */
 import { failure, idMaker } from '../../std/std.ts'
 import type { List, Problem } from '../api.ts'
-import type { Door } from './locate.ts'
 import { Refusal } from './refusal.ts'
 import type { Surroundings } from './surroundings.ts'
+
+export interface Door {
+  readonly url: string
+  readonly token: string
+}
 
 export type Query = Readonly<Record<string, string | number | undefined>>
 export interface PostExtra {
@@ -16,7 +22,10 @@ export interface Api {
   readonly url: string
   get<Answer>(path: string, query?: Query, withinMs?: number): Promise<Answer>
   post<Answer>(path: string, body?: unknown, extra?: PostExtra): Promise<Answer>
-  /** Items of a list, following `next`, up to `most` (0 = all). Rejects `too-large` over 100,000: those are for `export`. */
+  /**
+   * Items of a list, following `next`, up to `most` (0 = all). Rejects `too-large` over 100,000: those are for
+   * `export`.
+   */
   all<Item>(path: string, query?: Query, most?: number): Promise<readonly Item[]>
   /** Lines of an answer that streams (NDJSON, SSE), without their ends. Rejects `no-sitter` when the link breaks. */
   lines(
@@ -35,7 +44,8 @@ const longestLine = 2_097_152
 const withQuery = (path: string, query: Query = {}): string => {
   const asked = Object.entries(query).filter((entry): entry is [string, string | number] => entry[1] !== undefined)
   if (asked.length === 0) return path
-  return `${path}?${new URLSearchParams(asked.map(([name, value]): [string, string] => [name, String(value)])).toString()}`
+  const pairs = asked.map(([name, value]): [string, string] => [name, String(value)])
+  return `${path}?${new URLSearchParams(pairs).toString()}`
 }
 
 const isProblem = (value: unknown): value is Problem =>
@@ -63,9 +73,40 @@ const unreachable = (url: string, cause: unknown): Error => {
   return failure('no-sitter', `no sitter answers at ${url} (${why})`, { cause })
 }
 
-export const openApi = (world: Surroundings, door: Door, interrupted?: AbortSignal): Api => {
-  const newId = idMaker(world.clock, world.random)
-  const call = async (path: string, init: RequestInit, withinMs: number | null): Promise<Response> => {
+const jsonOf = async <Answer>(answer: Response, url: string): Promise<Answer> => {
+  const text = await answer.text()
+  if (text === '') return {} as Answer
+  try {
+    return JSON.parse(text) as Answer
+  } catch (error) {
+    throw failure('no-sitter', `${url} answers, but not with JSON: is it a sitter?`, { cause: error })
+  }
+}
+
+/** Lines of a stream without their ends. */
+async function* linesOf(body: ReadableStream<Uint8Array>, url: string): AsyncGenerator<string, void> {
+  const decoder = new TextDecoder()
+  let rest = ''
+  try {
+    for await (const chunk of body) {
+      const parts = (rest + decoder.decode(chunk, { stream: true })).split('\n')
+      rest = parts.pop()!
+      if (rest.length > longestLine) throw failure('too-large', 'the answer has a line over 2 MiB')
+      for (const part of parts) yield part.endsWith('\r') ? part.slice(0, -1) : part
+    }
+  } catch (error) {
+    if (error instanceof TypeError) throw unreachable(url, error)
+    throw error
+  }
+  if (rest !== '') yield rest
+}
+
+type Call = (path: string, init: RequestInit, withinMs: number | null) => Promise<Response>
+
+/** Calls with the token, at most `withinMs` long; null = as long as the answer streams. */
+const caller =
+  (world: Surroundings, door: Door, interrupted: AbortSignal | undefined): Call =>
+  async (path, init, withinMs) => {
     const late = new AbortController()
     const cancel = withinMs === null ? () => {} : world.clock.timer(withinMs, () => late.abort())
     const signal = interrupted === undefined ? late.signal : AbortSignal.any([late.signal, interrupted])
@@ -87,19 +128,14 @@ export const openApi = (world: Surroundings, door: Door, interrupted?: AbortSign
       cancel()
     }
   }
-  const json = async <Answer>(answer: Response): Promise<Answer> => {
-    const text = await answer.text()
-    if (text === '') return {} as Answer
-    try {
-      return JSON.parse(text) as Answer
-    } catch (error) {
-      throw failure('no-sitter', `${door.url} answers, but not with JSON: is it a sitter?`, { cause: error })
-    }
-  }
+
+export const openApi = (world: Surroundings, door: Door, interrupted?: AbortSignal): Api => {
+  const newId = idMaker(world.clock, world.random)
+  const call = caller(world, door, interrupted)
   const api: Api = {
     url: door.url,
     get: async (path, query, withinMs = answerWithinMs) =>
-      json(await call(withQuery(path, query), { headers: { accept: 'application/json' } }, withinMs)),
+      jsonOf(await call(withQuery(path, query), { headers: { accept: 'application/json' } }, withinMs), door.url),
     post: async (path, body, extra = {}) => {
       const headers = {
         accept: 'application/json',
@@ -107,7 +143,7 @@ export const openApi = (world: Surroundings, door: Door, interrupted?: AbortSign
         'idempotency-key': newId('req'),
       }
       const init = { method: 'POST', headers, body: extra.text?.body ?? JSON.stringify(body ?? {}) }
-      return json(await call(withQuery(path, extra.query), init, extra.withinMs ?? answerWithinMs))
+      return jsonOf(await call(withQuery(path, extra.query), init, extra.withinMs ?? answerWithinMs), door.url)
     },
     all: async <Item>(path: string, query: Query = {}, asked = 0) => {
       const most = asked === 0 ? Infinity : asked
@@ -128,21 +164,7 @@ export const openApi = (world: Surroundings, door: Door, interrupted?: AbortSign
     },
     lines: async function* lines(path, ask = {}) {
       const answer = await call(withQuery(path, ask.query), { headers: { ...ask.headers } }, null)
-      if (answer.body === null) return
-      const decoder = new TextDecoder()
-      let rest = ''
-      try {
-        for await (const chunk of answer.body) {
-          const parts = (rest + decoder.decode(chunk, { stream: true })).split('\n')
-          rest = parts.pop()!
-          if (rest.length > longestLine) throw failure('too-large', 'the answer has a line over 2 MiB')
-          for (const part of parts) yield part.endsWith('\r') ? part.slice(0, -1) : part
-        }
-      } catch (error) {
-        if (error instanceof TypeError) throw unreachable(door.url, error)
-        throw error
-      }
-      if (rest !== '') yield rest
+      if (answer.body !== null) yield* linesOf(answer.body as ReadableStream<Uint8Array>, door.url)
     },
   }
   return api

@@ -1,16 +1,13 @@
 /**
- * Finds the sitter: `run/api.json` ({url, pid}) and `run/operator.token` in the data directory. The file's token goes only to the
- * address that the file itself names: `--url` elsewhere needs its own `--token`, so that no stranger is handed the operator's.
+ * Finds the sitter: `run/api.json` ({url, pid}) and `run/operator.token` in the data directory. The file's token goes
+ * only to the address that the file itself names: `--url` elsewhere needs its own `--token`, so that no stranger is
+ * handed the operator's.
  */
 import { dirname, join, relative, resolve } from 'node:path'
 import { failure } from '../../std/std.ts'
+import type { Door } from './client.ts'
 import type { Surroundings } from './surroundings.ts'
 import type { OptionReader } from './verb.ts'
-
-export interface Door {
-  readonly url: string
-  readonly token: string
-}
 
 /** The directory that a flag or the environment names, absolute; undefined when neither does. */
 export const namedDataDirectory = (world: Surroundings, options: OptionReader): string | undefined => {
@@ -61,7 +58,10 @@ const originOf = (url: string): string => {
   }
 }
 
-/** Address and token. Rejects `no-sitter` (nobody runs there, and where was looked) or `unauthorized` (no token is known). */
+/**
+ * Address and token. Rejects `no-sitter` (nobody runs there, and where was looked) or `unauthorized` (no token is
+ * known).
+ */
 export const locate = async (world: Surroundings, options: OptionReader): Promise<Door> => {
   const givenUrl = options.text('url') ?? world.env['SITTER_URL']
   const givenToken = options.text('token') ?? world.env['SITTER_TOKEN']

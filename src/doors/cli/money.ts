@@ -61,10 +61,13 @@ export const batchName = (answer: BatchAnswer): string => answer.id ?? 'no batch
 /** One sentence about what the sitter made of a file. */
 export const batchSentence = (answer: BatchAnswer, dryRun: boolean): string => {
   const rows = `${counted(answer.rows, 'row')} worth ${amountsText(answer.totals)}`
-  if (dryRun)
-    return `${rows}: ${count(answer.newTasks)} would be paid, ${count(answer.alreadyThere)} are known already; nothing was done (--dry-run)`
+  if (dryRun) {
+    const known = `${count(answer.alreadyThere)} are known already`
+    return `${rows}: ${count(answer.newTasks)} would be paid, ${known}; nothing was done (--dry-run)`
+  }
   if (answer.newTasks === 0) return `${batchName(answer)}: nothing new: all ${rows} are known already`
-  return `${batchName(answer)}: ${rows}, ${count(answer.newTasks)} to pay${answer.alreadyThere > 0 ? `, ${count(answer.alreadyThere)} known already` : ''}`
+  const known = answer.alreadyThere > 0 ? `, ${count(answer.alreadyThere)} known already` : ''
+  return `${batchName(answer)}: ${rows}, ${count(answer.newTasks)} to pay${known}`
 }
 
 /** True when every task of the batch has ended. */
@@ -182,7 +185,7 @@ const intentLines = (intents: readonly IntentView[], nowMs: number): string[] =>
       { head: 'KIND', value: (intent) => intent.kind },
       { head: 'WRITTEN', value: (intent) => `${age(nowMs, intent.writtenMs)} ago`, align: 'right' },
       { head: 'OUTCOME', value: (intent) => intent.outcome ?? 'open' },
-      { head: 'JOURNAL', value: (intent) => (intent.journal === null ? '–' : String(intent.journal)), align: 'right' },
+      { head: 'JOURNAL', value: (intent) => String(intent.journal ?? '–'), align: 'right' },
       { head: 'COST', value: (intent) => intent.cost ?? '–', align: 'right' },
       { head: 'EVIDENCE', value: (intent) => intent.evidence ?? '' },
     ],
@@ -250,7 +253,8 @@ export const settlementResolve: Deed = async (invocation) => {
   if (evidence === '') throw failure('usage', 'the evidence is empty')
   const api = await invocation.api()
   const settlement = await api.get<SettlementDescription>(`/api/v1/settlements/${encodeURIComponent(id)}`)
-  const what = `${plain(settlement.amount)} ${plain(settlement.currency)} to ${plain(settlement.payee)} (${plain(settlement.reference)})`
+  const { amount, currency, payee, reference } = settlement
+  const what = plain(`${amount} ${currency} to ${payee} (${reference})`)
   if (onlyDry(invocation, `resolve ${what} as ${as}`, { id, as, evidence })) return 0
   const effect = as === 'absent' ? 'It may be paid again.' : 'It counts as paid.'
   await confirm(invocation, `resolve ${what} as ${as}? ${effect}`, as)
@@ -285,9 +289,8 @@ export const ledgerLines = (check: LedgerCheck): string[] => [
   check.ok
     ? `balanced: ${counted(check.transfers, 'transfer')} over ${counted(check.accounts, 'account')}`
     : `NOT BALANCED: ${counted(check.faults.length, 'fault')}`,
-  ...check.byCurrency.map(
-    (one) =>
-      `${plain(one.currency)}: debits ${plain(one.debits)}, credits ${plain(one.credits)}, pending ${plain(one.pending)}`,
+  ...check.byCurrency.map((one) =>
+    plain(`${one.currency}: debits ${one.debits}, credits ${one.credits}, pending ${one.pending}`),
   ),
   ...check.faults.map((fault) => `- ${plain(fault)}`),
 ]

@@ -1,6 +1,6 @@
 /**
- * Looks at the swarm once a second and remembers the last samples. It survives the sitter: while nobody answers, what is known grows
- * old and says so; a new epoch is a sitter that was restarted.
+ * Looks at the swarm once a second and remembers the last samples. It survives the sitter: while nobody answers, what
+ * is known grows old and says so; a new epoch is a sitter that was restarted.
  */
 import { sleep } from '../../std/std.ts'
 import type { BatchDescription, SwarmView } from '../api.ts'
@@ -77,7 +77,8 @@ export const monitorSwarm = (world: Surroundings, api: () => Api): Monitor => {
         try {
           await read()
         } catch (error) {
-          // A refusal in words is the sitter's answer and no silence, but it brings no numbers either: both make the view old.
+          // A refusal in words is the sitter's answer and no silence, but it brings no numbers either: both make the
+          // view old.
           refusedSinceMs ??= clock.monoMs()
           if (error instanceof Refusal && error.problem.status === 401) throw error
         }

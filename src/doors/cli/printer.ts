@@ -1,4 +1,7 @@
-/** Where words go: documents and results to stdout, messages to stderr; with `--json` stdout carries JSON and nothing else. */
+/**
+ * Where words go: documents and results to stdout, messages to stderr; with `--json` stdout carries JSON and nothing
+ * else.
+ */
 import type { Surroundings } from './surroundings.ts'
 import { tableLines, type Column } from './table.ts'
 import { safeJson } from './text.ts'
@@ -12,9 +15,9 @@ export interface Printer {
   /** The terminal's width for tables, null when stdout is no terminal. */
   readonly columns: number | null
   /** Colours a text for stdout when colours are wanted. */
-  paint(style: Style, text: string): string
+  readonly paint: (style: Style, text: string) => string
   /** The same for stderr. */
-  paintMessage(style: Style, text: string): string
+  readonly paintMessage: (style: Style, text: string) => string
   /** One JSON document. */
   document(value: unknown): void
   /** One NDJSON line that is JSON text already. */

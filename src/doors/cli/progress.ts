@@ -1,4 +1,6 @@
-/** How far a run is, from samples of the API; pure, so that the view on the terminal and the plain lines say the same. */
+/**
+ * How far a run is, from samples of the API; pure, so that the view on the terminal and the plain lines say the same.
+ */
 import type { BatchDescription, SwarmView } from '../api.ts'
 import type { Printer } from './printer.ts'
 import { fit, count, duration, plain } from './text.ts'
@@ -81,8 +83,9 @@ export const progressOf = (samples: readonly Sample[], expectsBatch = false): Pr
 }
 
 /**
- * True when nothing of the run can go on without a person: the whole swarm is idle, or the batch's tasks have ended and none of its
- * settlements is under way (an unknown one may still be asked about, so it counts as under way until the swarm is idle).
+ * True when nothing of the run can go on without a person: the whole swarm is idle, or the batch's tasks have ended
+ * and none of its settlements is under way (an unknown one may still be asked about, so it counts as under way until
+ * the swarm is idle).
  */
 export const isRunOver = ({ view, batch }: Sample): boolean => {
   if (view.idle) return true
@@ -120,9 +123,13 @@ const moneyText = (progress: Progress): string =>
 const silentText = (freshness: Freshness): string | null =>
   freshness.kind === 'live'
     ? null
-    : `sitter restarting … no answer for ${duration(freshness.forMs)}; the numbers are ${duration(freshness.lastMs)} old`
+    : `sitter restarting … no answer for ${duration(freshness.forMs)}; ` +
+      `the numbers are ${duration(freshness.lastMs)} old`
 
-/** Everything in one line, for logs and pipes. Rate and time left are apart, so that a caller can tell change from jitter. */
+/**
+ * Everything in one line, for logs and pipes. Rate and time left are apart, so that a caller can tell change from
+ * jitter.
+ */
 export const plainProgress = (
   progress: Progress,
   freshness: Freshness,
@@ -139,10 +146,14 @@ const barColumns = 40
 const bar = (progress: Progress, paint: Printer['paint']): string => {
   const share = progress.total === 0 || progress.isTaking ? 0 : (progress.total - progress.toGo) / progress.total
   const done = Math.floor(share * barColumns)
-  return `${paint('green', '━'.repeat(done))}${paint('dim', '─'.repeat(barColumns - done))} ${Math.floor(share * 100)} %`
+  const rest = paint('dim', '─'.repeat(barColumns - done))
+  return `${paint('green', '━'.repeat(done))}${rest} ${Math.floor(share * 100)} %`
 }
 
-/** The calm view of a terminal: the same lines in the same places. `columns` cuts them, so that the repaint counts right. */
+/**
+ * The calm view of a terminal: the same lines in the same places. `columns` cuts them, so that the repaint counts
+ * right.
+ */
 export const liveLines = (
   progress: Progress,
   around: {
@@ -156,8 +167,10 @@ export const liveLines = (
 ): string[] => {
   const silent = silentText(around.freshness)
   const cut = (text: string): string => fit(text, around.columns - 1)
+  const again = around.sitterRestarts > 0 ? ` · sitter restarted ${around.sitterRestarts}×` : ''
+  const restarts = `restarts ${count(progress.restarts)}${again}`
   const numbers = [
-    `agents    ${count(progress.ready)} ready of ${count(progress.agents)} · restarts ${count(progress.restarts)}${around.sitterRestarts > 0 ? ` · sitter restarted ${around.sitterRestarts}×` : ''}`,
+    `agents    ${count(progress.ready)} ready of ${count(progress.agents)} · ${restarts}`,
     `payments  ${moneyText(progress)}`,
     `pace      ${paceText(progress)} · running ${duration(around.ranMs)}`,
   ].map(cut)

@@ -61,32 +61,30 @@ const exitByStatus = (status: number): number => {
 
 const isCode = (code: string): code is Code => Object.hasOwn(codes, code)
 
+const quoted = (value: unknown): string => (typeof value === 'string' ? JSON.stringify(value) : String(value))
+
 /** One fault as text: a sentence as it is, a row's fault as "line 3, amount: found …: why". */
 const faultText = (fault: unknown): string => {
   if (typeof fault !== 'object' || fault === null) return String(fault)
-  const { line, path, field, found, expected, why, nearest } = fault as Record<string, unknown>
-  const where = [line === undefined ? null : `line ${String(line)}`, field ?? path ?? '']
-    .filter((part) => part !== null && part !== '')
-    .map(String)
-    .join(', ')
-  const seen =
-    found === undefined || found === ''
-      ? null
-      : `found ${typeof found === 'string' ? JSON.stringify(found) : String(found)}`
-  const parts = [
-    seen,
-    expected === undefined ? null : `expected ${String(expected)}`,
-    why ?? null,
-    nearest === undefined || nearest === null ? null : `did you mean ${String(nearest)}?`,
+  const { line, path, field, found, expected, why, nearest } = fault as Readonly<
+    Record<string, string | number | null | undefined>
+  >
+  const known = (value: string | number | null | undefined): value is string | number =>
+    value !== undefined && value !== null && value !== ''
+  const where = [known(line) ? `line ${line}` : '', field ?? path ?? ''].filter(known).join(', ')
+  const said = [
+    known(found) ? `found ${quoted(found)}` : '',
+    known(expected) ? `expected ${expected}` : '',
+    why ?? '',
+    known(nearest) ? `did you mean ${nearest}?` : '',
   ]
-  const said = parts
-    .filter((part) => part !== null)
-    .map(String)
-    .join(': ')
-  return where === '' ? said : `${where}: ${said}`
+  return [where, ...said].filter(known).join(': ')
 }
 
-/** The list of faults in the facts: as a list, as JSON text of one (facts are flat), or as lines; empty when there is none. */
+/**
+ * The list of faults in the facts: as a list, as JSON text of one (facts are flat), or as lines; empty when there is
+ * none.
+ */
 const faultsOf = (facts: Readonly<Record<string, unknown>> | undefined): string[] => {
   const told = facts?.['faults'] ?? facts?.['errors']
   if (Array.isArray(told)) return told.map(faultText)

@@ -1,4 +1,7 @@
-/** `rehearse`: the rehearsal providers of a configuration without its swarm, or one by flags; for people who test against them. */
+/**
+ * `rehearse`: the rehearsal providers of a configuration without its swarm, or one by flags; for people who test
+ * against them.
+ */
 import { dirname, join } from 'node:path'
 import type { RehearsalOptions, RunningRehearsal } from '../../rehearsal/rehearsal.ts'
 import { failure } from '../../std/std.ts'

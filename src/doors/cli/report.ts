@@ -1,4 +1,7 @@
-/** The report at the end of a run: what became of the money, what it cost, which checks hold, and what is not known. Pure. */
+/**
+ * The report at the end of a run: what became of the money, what it cost, which checks hold, and what is not known.
+ * Pure.
+ */
 import type { AuditVerdict, BatchAnswer, BatchDescription, LedgerCheck, SwarmView } from '../api.ts'
 import { auditLine } from './evidence.ts'
 import type { Checked, Judgement } from './judgement.ts'
@@ -64,7 +67,8 @@ const durationFacts = (view: SwarmView): (readonly [string, string])[] =>
     `time ${plain(type)}`,
     one === null
       ? 'none succeeded yet'
-      : `p50 ${duration(one.p50)} · p95 ${duration(one.p95)} · p99 ${duration(one.p99)}, from submission to end of ${counted(one.count, 'task')}`,
+      : `p50 ${duration(one.p50)} · p95 ${duration(one.p95)} · p99 ${duration(one.p99)}, ` +
+        `from submission to end of ${counted(one.count, 'task')}`,
   ])
 
 const costText = ({ settle }: SwarmView): string =>
@@ -73,21 +77,24 @@ const costText = ({ settle }: SwarmView): string =>
     : settle.cost
         .map(
           (one) =>
-            `${plain(one.amount)} ${plain(one.currency)} for ${counted(one.calls, 'call')}, ${plain(one.perSettlement)} ${plain(one.currency)} per settlement`,
+            `${plain(`${one.amount} ${one.currency}`)} for ${counted(one.calls, 'call')}, ` +
+            `${plain(`${one.perSettlement} ${one.currency}`)} per settlement`,
         )
         .join(' + ')
 
 /** What the file came to: the sentence that a second start is about. */
 export const headline = ({ answer, fileName, batch, view }: Run): string => {
   if (answer === null) return `${plain(view.name)}: no file was given; the record as it stands`
+  const rows = counted(answer.rows, 'row')
+  const name = batchName(answer)
   const file = fileName === null ? 'the file' : plain(fileName)
   if (answer.newTasks > 0) {
-    return `${file}: ${counted(answer.rows, 'row')} worth ${amountsText(answer.totals)}, ${count(answer.newTasks)} of them new (${batchName(answer)})`
+    return `${file}: ${rows} worth ${amountsText(answer.totals)}, ${count(answer.newTasks)} of them new (${name})`
   }
   const settled = batch?.settlements['settled']?.count ?? 0
-  if (batch !== null && settled === answer.rows)
-    return `nothing to pay: all ${counted(answer.rows, 'row')} were settled before (${batchName(answer)})`
-  return `nothing new to pay: all ${counted(answer.rows, 'row')} were known before${batch === null ? '' : `, ${count(settled)} of them settled`} (${batchName(answer)})`
+  if (batch !== null && settled === answer.rows) return `nothing to pay: all ${rows} were settled before (${name})`
+  const known = batch === null ? '' : `, ${count(settled)} of them settled`
+  return `nothing new to pay: all ${rows} were known before${known} (${name})`
 }
 
 const checkText = <Value>(checked: Checked<Value>, text: (value: Value) => string): string =>
@@ -113,11 +120,13 @@ export const reportLines = (run: Run, paint: Printer['paint']): string[] => {
       ...moneyFacts(batch === null ? view.settle.byState : batch.settlements),
       [
         'retries',
-        `${counted(view.settle.tries, 'payment request')} went out for ${counted(settlementsOf(view), 'settlement')}; attempts of tasks: ${tally(view.work.attempts)}`,
+        `${counted(view.settle.tries, 'payment request')} went out for ` +
+          `${counted(settlementsOf(view), 'settlement')}; attempts of tasks: ${tally(view.work.attempts)}`,
       ],
       [
         'restarts',
-        `${counted(restarts, 'agent')}, ${counted(cellsLost, 'cell')} lost, sitter ${run.sitterRestarts} during this run`,
+        `${counted(restarts, 'agent')}, ${counted(cellsLost, 'cell')} lost, ` +
+          `sitter ${run.sitterRestarts} during this run`,
       ],
       ...durationFacts(view),
       ['cost', costText(view)],

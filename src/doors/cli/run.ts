@@ -1,4 +1,7 @@
-/** A run of a started swarm: the file in, progress while it works, checks and report at its end, then serving until told to stop. */
+/**
+ * A run of a started swarm: the file in, progress while it works, checks and report at its end, then serving until
+ * told to stop.
+ */
 import { sleep } from '../../std/std.ts'
 import type { AuditVerdict, BatchAnswer, LedgerCheck } from '../api.ts'
 import { openApi, type Api } from './client.ts'
@@ -57,7 +60,10 @@ const checked = async <Value>(ask: () => Promise<Value>): Promise<Checked<Value>
   }
 }
 
-/** Lines of the watch a second beyond which they are only counted: a swarm that falls apart must not flood the terminal. */
+/**
+ * Lines of the watch a second beyond which they are only counted: a swarm that falls apart must not flood the
+ * terminal.
+ */
 const mostLinesASecond = 20
 
 const tellEvents = ({ world, printer }: Invocation, watching: Watching, live: Live): void => {

@@ -17,10 +17,11 @@ export const section = (title: string, lines: readonly string[]): string[] => [
 ]
 
 export const eventLine = (event: EventView): string =>
-  `${at(event.wallMs)}  ${event.level.padEnd(5)}  ${plain(event.kind)}  ${plain(event.subject)}  ${plain(event.message)}`
+  [at(event.wallMs), event.level.padEnd(5), plain(event.kind), plain(event.subject), plain(event.message)].join('  ')
 
 export const errorText = (error: ErrorReport): string[] => {
-  const head = `${plain(error.name)}: ${plain(error.message)}${error.code === undefined ? '' : ` [${plain(error.code)}]`}`
+  const code = error.code === undefined ? '' : ` [${error.code}]`
+  const head = plain(`${error.name}: ${error.message}${code}`)
   // The first line of a stack repeats name and message.
   return [head, ...(error.stack === undefined ? [] : plainLines(error.stack).slice(1, 12))]
 }

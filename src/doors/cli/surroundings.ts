@@ -1,4 +1,7 @@
-/** The world as the CLI sees it; main.ts fills it with the machine, tests with a fake. Nothing in doors/cli reaches the machine otherwise. */
+/**
+ * The world as the CLI sees it; main.ts fills it with the machine, tests with a fake. Nothing in doors/cli reaches the
+ * machine otherwise.
+ */
 import type { Cancel, Clock, Disk, Proc, Random } from '../../std/std.ts'
 
 export interface Output {

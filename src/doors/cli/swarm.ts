@@ -18,7 +18,8 @@ const verdictText = (judgement: Judgement, paint: Printer['paint']): string => {
 
 const gateText = (gate: SwarmView['gate']): string => {
   if ('unknown' in gate) return `unknown: ${plain(gate.unknown)}`
-  return `pid ${gate.pid}, ${count(gate.inFlight)} in flight, ${count(gate.queued)} queued${gate.frozen ? ', FROZEN' : ''}`
+  const frozen = gate.frozen ? ', FROZEN' : ''
+  return `pid ${gate.pid}, ${count(gate.inFlight)} in flight, ${count(gate.queued)} queued${frozen}`
 }
 
 /** How much of the fleet's figures was observed: "4,812 of 5,000 reporting, oldest 41.0 s ago". */
@@ -34,14 +35,16 @@ export const statusLines = (view: SwarmView, paint: Printer['paint']): string[] 
     ...facts([
       [
         'sitter',
-        `pid ${view.pid}, up ${age(view.nowMs, view.startedMs)}, epoch ${view.epoch}, version ${plain(view.version)}, Node ${plain(view.nodeVersion)}`,
+        `pid ${view.pid}, up ${age(view.nowMs, view.startedMs)}, epoch ${view.epoch}, ` +
+          `version ${plain(view.version)}, Node ${plain(view.nodeVersion)}`,
       ],
       ['gate', gateText(view.gate)],
       ['agents', `${count(view.fleet.agents)}: ${tally(view.fleet.byState)}`],
       ['evidence', coverageText(view.fleet.coverage)],
       [
         'cells',
-        `${count(view.fleet.cells)}, ${count(view.fleet.cellsLost)} lost, ${counted(view.fleet.restarts, 'agent restart')}`,
+        `${count(view.fleet.cells)}, ${count(view.fleet.cellsLost)} lost, ` +
+          `${counted(view.fleet.restarts, 'agent restart')}`,
       ],
       ...Object.entries(view.work.byType).map(([type, states]) => [`tasks ${plain(type)}`, tally(states)] as const),
       ...Object.entries(view.settle.byState).map(

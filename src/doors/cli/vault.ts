@@ -1,4 +1,6 @@
-/** `vault set` and `vault ls`: a secret is read hidden or from stdin, sealed to the gate's key here, and never printed. */
+/**
+ * `vault set` and `vault ls`: a secret is read hidden or from stdin, sealed to the gate's key here, and never printed.
+ */
 import { failure } from '../../std/std.ts'
 import type { VaultView } from '../api.ts'
 import { onlyDry, required } from './asking.ts'
@@ -27,7 +29,7 @@ export const vaultSet: Deed = async (invocation) => {
   const { sealingKey } = await api.get<VaultView>('/api/v1/credentials')
   const value = await readSecret(invocation, name)
   if (value === '') throw failure('usage', 'the value is empty')
-  const { sealTo } = await import('../../wire/wire.ts')
+  const { sealTo } = await import('../../gatelink/gatelink.ts')
   const sealed = sealTo(sealingKey, value)
   if (onlyDry(invocation, `set ${plain(name)}`, { name })) return 0
   const answer = await api.post<unknown>('/api/v1/credentials', { name, sealed })

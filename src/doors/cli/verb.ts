@@ -1,4 +1,7 @@
-/** What a verb is: its words, and its deed. Verbs are loaded when they are used, so that `sitter --help` loads none of them. */
+/**
+ * What a verb is: its words, and its deed. Verbs are loaded when they are used, so that `sitter --help` loads none of
+ * them.
+ */
 import { failure, parseDuration } from '../../std/std.ts'
 import type { Api } from './client.ts'
 import type { Printer } from './printer.ts'
@@ -11,7 +14,7 @@ export interface Invocation {
   readonly world: Surroundings
   readonly printer: Printer
   /** Finds the sitter; rejects `no-sitter` when there is none. */
-  api(): Promise<Api>
+  readonly api: () => Promise<Api>
   /** Aborts when the person pressed Ctrl-C. */
   readonly interrupted: AbortSignal
 }
@@ -68,3 +71,13 @@ export const optionReader = (values: Readonly<Record<string, unknown>>): OptionR
     },
   }
 }
+
+export type VerbOptions = NonNullable<Verb['options']>
+/** Options that several verbs share. */
+export const dryRun: VerbOptions = [['--dry-run', 'say what would be done, and do nothing']]
+export const limit: VerbOptions = [['--limit <n>', 'at most this many (default: all)']]
+export const wait: VerbOptions = [
+  ['--wait [within]', 'wait for the end, at most this long (default 10m); exit 124 when it is over'],
+]
+
+export const id = (what: string): readonly [string, string] => ['<id>', what]

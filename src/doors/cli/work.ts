@@ -32,7 +32,9 @@ export const textOrFile = async (invocation: Invocation, given: string): Promise
 const stateText = (task: TaskView, nowMs: number): string => {
   const { state } = task
   if (state.state !== 'waiting') return state.state
-  return `waiting: ${state.reason}${state.untilMs === null ? '' : state.untilMs <= nowMs ? ', due' : `, ${duration(state.untilMs - nowMs)} more`}`
+  if (state.untilMs === null) return `waiting: ${state.reason}`
+  const left = state.untilMs <= nowMs ? 'due' : `${duration(state.untilMs - nowMs)} more`
+  return `waiting: ${state.reason}, ${left}`
 }
 
 const columns = (nowMs: number): readonly Column<TaskView>[] => [
@@ -53,7 +55,10 @@ export const taskList: Deed = async ({ api, options, printer, world }) => {
   return 0
 }
 
-/** Dead letters of a type whose error contains a text and that died within `--since`; the API filters by type, the rest is done here. */
+/**
+ * Dead letters of a type whose error contains a text and that died within `--since`; the API filters by type, the rest
+ * is done here.
+ */
 const deadLetters = async ({ options, world }: Invocation, api: Api): Promise<readonly TaskView[]> => {
   const error = options.text('error')?.toLowerCase()
   const sinceMs = options.duration('since')

@@ -16,8 +16,8 @@ const readBootId = (): string => {
 }
 
 /**
- * Monotonic milliseconds shared by all processes of one boot (CLOCK_MONOTONIC through hrtime), so that a deadline that one
- * sitter stored means the same to the next.
+ * Monotonic milliseconds shared by all processes of one boot (CLOCK_MONOTONIC through hrtime), so that a deadline that
+ * one sitter stored means the same to the next.
  */
 const monoMs = (): number => Number(process.hrtime.bigint() / 1_000n) / 1_000
 
@@ -33,7 +33,8 @@ export const realClock = (): Clock => {
       const arm = (leftMs: number): void => {
         handle = setTimeout(look, Math.min(Math.max(0, Math.ceil(leftMs)), longestTimerMs))
       }
-      // Node's timers may fire early (by up to 0.9 ms in 3 of 500 at 3 ms), which a rate's window must not see: look again.
+      // Node's timers may fire early (by up to 0.9 ms in 3 of 500 at 3 ms), which a rate's window must not see: look
+      // again.
       const look = (): void => {
         const leftMs = dueMs - monoMs()
         if (leftMs > 0) arm(leftMs)

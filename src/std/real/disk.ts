@@ -10,13 +10,22 @@ let temporaries = 0
 
 const syncDirectory = async (path: string): Promise<void> => {
   const handle = await open(path, 'r')
-  try { await handle.sync() } finally { await handle.close() }
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
 }
 
 export const realDisk = (): Disk => ({
   readText: (path) => readFile(path, 'utf8'),
   readTextIfThere: async (path) => {
-    try { return await readFile(path, 'utf8') } catch (error) { if (isAbsent(error)) return undefined; throw error }
+    try {
+      return await readFile(path, 'utf8')
+    } catch (error) {
+      if (isAbsent(error)) return undefined
+      throw error
+    }
   },
   writeWhole: async (path, text, mode) => {
     temporaries += 1
@@ -51,12 +60,25 @@ export const realDisk = (): Disk => ({
       await handle.close()
     }
   },
-  makeDirectory: async (path, mode) => { await mkdir(path, { recursive: true, mode }) },
+  makeDirectory: async (path, mode) => {
+    await mkdir(path, { recursive: true, mode })
+  },
   list: async (path) => {
-    try { return (await readdir(path)).toSorted() } catch (error) { if (isAbsent(error)) return []; throw error }
+    try {
+      return (await readdir(path)).toSorted()
+    } catch (error) {
+      if (isAbsent(error)) return []
+      throw error
+    }
   },
   exists: async (path) => {
-    try { await access(path); return true } catch (error) { if (isAbsent(error)) return false; throw error }
+    try {
+      await access(path)
+      return true
+    } catch (error) {
+      if (isAbsent(error)) return false
+      throw error
+    }
   },
   remove: (path) => rm(path, { recursive: true, force: true }),
   rename: (from, to) => rename(from, to),

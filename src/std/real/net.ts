@@ -9,8 +9,12 @@ const lingerMs = 5_000
 const asLink = (socket: Socket): Link => {
   let closed = false
   let cause: Error | undefined
-  socket.on('error', (error) => { cause = error })
-  socket.once('close', () => { closed = true })
+  socket.on('error', (error) => {
+    cause = error
+  })
+  socket.once('close', () => {
+    closed = true
+  })
   return {
     write: (text) => (closed || socket.destroyed ? false : socket.write(text)),
     close: () => {
@@ -20,9 +24,15 @@ const asLink = (socket: Socket): Link => {
         socket.once('close', () => clearTimeout(linger))
       }
     },
-    get pendingBytes() { return socket.writableLength },
-    onData: (listener) => { socket.on('data', listener) },
-    onDrain: (listener) => { socket.on('drain', listener) },
+    get pendingBytes() {
+      return socket.writableLength
+    },
+    onData: (listener) => {
+      socket.on('data', listener)
+    },
+    onDrain: (listener) => {
+      socket.on('drain', listener)
+    },
     onClose: (listener) => {
       if (closed) queueMicrotask(() => listener(cause))
       else socket.once('close', () => listener(cause))
@@ -31,11 +41,15 @@ const asLink = (socket: Socket): Link => {
 }
 
 export const realNet = (): Net => ({
-  connect: (socketPath) => new Promise((resolve, reject) => {
-    const socket = connect(socketPath)
-    socket.once('error', reject)
-    socket.once('connect', () => { socket.off('error', reject); resolve(asLink(socket)) })
-  }),
+  connect: (socketPath) =>
+    new Promise((resolve, reject) => {
+      const socket = connect(socketPath)
+      socket.once('error', reject)
+      socket.once('connect', () => {
+        socket.off('error', reject)
+        resolve(asLink(socket))
+      })
+    }),
   listen: async (socketPath, accept) => {
     await rm(socketPath, { force: true })
     const sockets = new Set<Socket>()
@@ -53,10 +67,11 @@ export const realNet = (): Net => ({
     })
     await chmod(socketPath, 0o600)
     return {
-      close: () => new Promise<void>((resolve) => {
-        for (const socket of sockets) socket.destroy()
-        server.close(() => resolve())
-      }),
+      close: () =>
+        new Promise<void>((resolve) => {
+          for (const socket of sockets) socket.destroy()
+          server.close(() => resolve())
+        }),
     }
   },
 })

@@ -36,14 +36,25 @@ const eachLine = (stream: Readable, give: (line: string) => void): void => {
   let rest = ''
   let dropping = false
   stream.setEncoding('utf8')
-  stream.on('error', () => { /* the end of the process is told by `ended` */ })
+  stream.on('error', () => {
+    /* the end of the process is told by `ended` */
+  })
   stream.on('data', (chunk: string) => {
     const parts = (rest + chunk).split('\n')
     rest = parts.pop()!
-    for (const part of parts) { if (!dropping) give(part.slice(0, longestLine)); dropping = false }
-    if (rest.length > longestLine) { if (!dropping) give(rest.slice(0, longestLine)); rest = ''; dropping = true }
+    for (const part of parts) {
+      if (!dropping) give(part.slice(0, longestLine))
+      dropping = false
+    }
+    if (rest.length > longestLine) {
+      if (!dropping) give(rest.slice(0, longestLine))
+      rest = ''
+      dropping = true
+    }
   })
-  stream.on('end', () => { if (rest !== '' && !dropping) give(rest) })
+  stream.on('end', () => {
+    if (rest !== '' && !dropping) give(rest)
+  })
 }
 
 const signal = (pid: number, name: NodeJS.Signals): boolean => {
@@ -61,10 +72,11 @@ const signalGroup = (leader: ProcessIdentity, name: NodeJS.Signals): void => {
   if (now === undefined || now === leader.startTime) signal(-leader.pid, name)
 }
 
-const spawned = (child: ChildProcess): Promise<void> => new Promise((resolve, reject) => {
-  child.once('spawn', resolve)
-  child.once('error', reject)
-})
+const spawned = (child: ChildProcess): Promise<void> =>
+  new Promise((resolve, reject) => {
+    child.once('spawn', resolve)
+    child.once('error', reject)
+  })
 
 const start = async (options: SpawnOptions): Promise<Child> => {
   const bound = options.dieWithParent && setpriv !== undefined
@@ -74,7 +86,12 @@ const start = async (options: SpawnOptions): Promise<Child> => {
   const child = spawn(
     bound ? setpriv : options.command,
     bound ? ['--pdeathsig', 'KILL', options.command, ...options.args] : [...options.args],
-    { env: { ...options.env }, cwd: options.cwd, detached: options.ownGroup, stdio: ['ignore', output, output, options.onPrivateLine ? 'pipe' : 'ignore'] },
+    {
+      env: { ...options.env },
+      cwd: options.cwd,
+      detached: options.ownGroup,
+      stdio: ['ignore', output, output, options.onPrivateLine ? 'pipe' : 'ignore'],
+    },
   )
   const ended = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
     child.once('exit', (code, name) => resolve({ code, signal: name }))
@@ -88,15 +105,23 @@ const start = async (options: SpawnOptions): Promise<Child> => {
   }
   if (options.onPrivateLine) eachLine(privateLine!, options.onPrivateLine)
   let over = false
-  void ended.then(() => { over = true })
+  void ended.then(() => {
+    over = true
+  })
   // exec by setpriv keeps pid and start time, so the identity read here is the program's.
   const identity = { pid, startTime: startTime(pid) ?? 'gone' }
   return {
     identity,
     ended,
-    tell: (line) => { if (!over && privateLine?.writable) privateLine.write(`${line}\n`) },
-    kill: (name) => { if (!over) child.kill(name) },
-    killGroup: (name) => { if (options.ownGroup) signalGroup(identity, name) },
+    tell: (line) => {
+      if (!over && privateLine?.writable) privateLine.write(`${line}\n`)
+    },
+    kill: (name) => {
+      if (!over) child.kill(name)
+    },
+    killGroup: (name) => {
+      if (options.ownGroup) signalGroup(identity, name)
+    },
   }
 }
 

@@ -50,7 +50,9 @@ export const run = (
 ): Promise<Ended> => start(directory, args, options).ended
 
 /** A directory with a `.sitter` in it, as a running sitter leaves it. */
-export const home = async (url?: string): Promise<{ readonly directory: string; remove(): Promise<void> }> => {
+export const home = async (
+  url?: string,
+): Promise<{ readonly directory: string; readonly remove: () => Promise<void> }> => {
   const directory = await mkdtemp(join(tmpdir(), 'sitter-cli-'))
   if (url !== undefined) {
     await mkdir(join(directory, '.sitter', 'run'), { recursive: true })

@@ -1,4 +1,7 @@
-/** A world for the CLI in this process: time that a test moves, streams that remember, an API that is a function, a watch that is a script. */
+/**
+ * A world for the CLI in this process: time that a test moves, streams that remember, an API that is a function, a
+ * watch that is a script.
+ */
 import type { Surroundings, Watching } from '../../../src/doors/cli/cli.ts'
 import { seeded, type Clock } from '../../../src/std/std.ts'
 import { nowMs } from './documents.ts'
@@ -137,7 +140,7 @@ export const fakeWorld = (ask: FakeAsk): FakeWorld => {
     },
     proc: { spawn: absent, startTime: () => undefined, killExactly: () => false, residentBytes: () => undefined },
     fetch: async (input, init) => {
-      const path = `${init?.method ?? 'GET'} ${new URL(String(input)).pathname}`
+      const path = `${init?.method ?? 'GET'} ${new URL(input as string).pathname}`
       asked.push(path)
       const document = ask.api?.(path, typeof init?.body === 'string' ? init.body : '')
       const status =

@@ -19,7 +19,7 @@ export type Answer = (asked: Asked, response: ServerResponse) => unknown
 export interface Canned {
   readonly url: string
   readonly asked: Asked[]
-  close(): Promise<void>
+  readonly close: () => Promise<void>
 }
 
 const bodyOf = async (request: IncomingMessage): Promise<string> => {

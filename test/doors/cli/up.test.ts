@@ -50,7 +50,7 @@ const upUntilEnd = async (
   return { code: await moveUntil(fake.clock, runCli(argv, fake.world)), fake, stops: watch.stops }
 }
 
-test('a run that ends well reports what was paid, what it cost and which checks hold, stops in order, and exits 0', async () => {
+test('a run that ends well reports what was paid, its cost and its checks, stops in order, and exits 0', async () => {
   const { code, fake, stops } = await upUntilEnd({})
   expect(code).toBe(0)
   expect(stops).toEqual([30_000])

@@ -1,4 +1,7 @@
-/** The real CLI against a server that answers canned documents: what is asked, what is printed where, and the exit codes. */
+/**
+ * The real CLI against a server that answers canned documents: what is asked, what is printed where, and the exit
+ * codes.
+ */
 import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -15,7 +18,7 @@ afterEach(async () => {
 interface World {
   readonly server: Canned
   readonly directory: string
-  sitter(...args: string[]): Promise<Ended>
+  readonly sitter: (...args: string[]) => Promise<Ended>
 }
 
 const world = async (routes: Readonly<Record<string, unknown>>): Promise<World> => {
@@ -223,7 +226,7 @@ test('an export is passed on line by line', async () => {
     JSON.stringify({ id: `tsk_${index}`, note: index === 7 ? 'a\u009bb' : '' }),
   )
   const { sitter } = await world({
-    'GET /api/v1/export/tasks': (_asked: Asked, response: { end(text: string): void }) => {
+    'GET /api/v1/export/tasks': (_asked: Asked, response: { end: (text: string) => void }) => {
       response.end(`${lines.join('\n')}\n`)
     },
   })
@@ -318,7 +321,8 @@ test('help loads no verb and no heavy library', async () => {
   const bare = await home()
   cleanups.push(bare.remove)
   const hook =
-    'import{registerHooks}from"node:module";registerHooks({resolve(s,c,n){const r=n(s,c);process.stderr.write("LOADED "+r.url+"\\n");return r}})'
+    'import{registerHooks}from"node:module";registerHooks({resolve(s,c,n){const r=n(s,c);' +
+    'process.stderr.write("LOADED "+r.url+"\\n");return r}})'
   const { code, stdout, stderr } = await run(bare.directory, ['--help'], {
     node: ['--import', `data:text/javascript,${encodeURIComponent(hook)}`],
   })

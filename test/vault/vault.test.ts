@@ -1,0 +1,144 @@
+import { createHash } from 'node:crypto'
+import { chmodSync, cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, expect, test } from 'vitest'
+import { realKeyFiles } from '../../src/gate.ts'
+import { realClock, realDisk, realRandom } from '../../src/std/real/real.ts'
+import { idMaker } from '../../src/std/std.ts'
+import { openGateBook, type GateBook } from '../../src/store/store.ts'
+import { openVault, unlockVault, type Vault } from '../../src/vault/vault.ts'
+import { sealTo } from '../../src/wire/wire.ts'
+
+const roots: string[] = []
+const books: GateBook[] = []
+afterEach(() => {
+  for (const book of books.splice(0)) book.close()
+  for (const root of roots.splice(0)) rmSync(root, { recursive: true, force: true })
+})
+
+const newRoot = async (): Promise<string> => {
+  const root = mkdtempSync(join(tmpdir(), 'vault-'))
+  roots.push(root)
+  await realDisk().makeDirectory(join(root, 'gate'), 0o700)
+  return root
+}
+const open = async (root: string, configHome = join(root, 'config'), credentialsDirectory: string | null = null): Promise<{ vault: Vault; book: GateBook }> => {
+  const random = realRandom()
+  const directory = join(root, 'gate')
+  const unlocked = await unlockVault({
+    swarm: 'testswarm', directory, disk: realDisk(), random, keyFiles: realKeyFiles(), places: { credentialsDirectory, configHome },
+  })
+  const book = openGateBook(join(directory, 'gate.db'), () => idMaker(realClock(), random)('gat'))
+  books.push(book)
+  const vault = await openVault({ unlocked, book, clock: realClock(), random, known: (name) => name.startsWith('bank') })
+  return { vault, book }
+}
+const close = (book: GateBook): void => { books.splice(books.indexOf(book), 1); book.close() }
+const rule = (name: string, ...pool: string[]) => ({ name, pool })
+const keyPath = (root: string): string => join(root, 'config', 'swarmsitter', 'testswarm.key')
+/** Hash of every file below a folder. */
+const hashOf = (root: string): string[] => readdirSync(root, { recursive: true, withFileTypes: true })
+  .filter((entry) => entry.isFile())
+  .map((entry) => join(entry.parentPath, entry.name))
+  .toSorted()
+  .map((path) => `${path.slice(root.length)} ${createHash('sha256').update(readFileSync(path)).digest('hex')}`)
+
+test('a sealed secret becomes the active version, the one before is retired, and a restart finds both', async () => {
+  const root = await newRoot()
+  const first = await open(root)
+  const { sealingKey } = first.vault.view()
+  expect(await first.vault.set('bank', sealTo(sealingKey, 'secret-one\n'), 'ann')).toMatchObject({ name: 'bank', version: 1 })
+  expect(await first.vault.set('bank', sealTo(sealingKey, 'secret-two'), 'ann')).toMatchObject({ name: 'bank', version: 2 })
+  expect(first.vault.reveal(first.vault.choose(rule('bank'))!)).toBe('secret-two')
+  close(first.book)
+  const { vault } = await open(root)
+  expect(vault.view().sealingKey).toBe(sealingKey)
+  expect(vault.view().credentials.map(({ version, state }) => [version, state])).toEqual([[1, 'retired'], [2, 'active']])
+  expect(vault.reveal({ name: 'bank', version: 1 })).toBe('secret-one')
+  expect(vault.reveal(vault.choose(rule('bank'))!)).toBe('secret-two')
+  expect(JSON.stringify(vault.view())).not.toContain('secret-')
+})
+
+test('two sets in one turn get two versions, and a pool stands for its first member that has one', async () => {
+  const { vault } = await open(await newRoot())
+  const { sealingKey } = vault.view()
+  const set = await Promise.all(['a', 'b'].map((secret) => vault.set('bank-b', sealTo(sealingKey, secret), 'ann')))
+  expect(set.map(({ version }) => version)).toEqual([1, 2])
+  expect(vault.choose(rule('bank', 'bank-a', 'bank-b'))).toEqual({ name: 'bank-b', version: 2 })
+  expect(vault.choose(rule('bank'))).toBe(undefined)
+})
+
+test('what is not sealed to this gate, damaged, unknown or no bearer text is refused without repeating it', async () => {
+  const { vault } = await open(await newRoot())
+  const other = await open(await newRoot())
+  const { sealingKey } = vault.view()
+  const sealed = sealTo(sealingKey, 'good')
+  const faults = [sealTo(other.vault.view().sealingKey, 'good'), `${sealed.slice(0, -3)}AAA`, `${sealed}.x`, 'sealed:v1:AAAA.BBBB', 'plain text', '',
+    sealTo(sealingKey, 'with space'), sealTo(sealingKey, 'line\r\nbreak'), sealTo(sealingKey, '')]
+  for (const fault of faults) await expect(vault.set('bank', fault, 'ann')).rejects.toMatchObject({ code: 'invalid' })
+  await expect(vault.set('other', sealed, 'ann')).rejects.toMatchObject({ code: 'not-found' })
+  expect(vault.view().credentials).toEqual([])
+})
+
+test('the key is made 0600 at the first start and never written into the data directory', async () => {
+  const root = await newRoot()
+  const { vault } = await open(root)
+  await vault.set('bank', sealTo(vault.view().sealingKey, 'canary-secret-1'), 'ann')
+  expect(statSync(keyPath(root)).mode & 0o777).toBe(0o600)
+  const key = readFileSync(keyPath(root), 'utf8').trim()
+  for (const name of readdirSync(join(root, 'gate'))) {
+    const bytes = readFileSync(join(root, 'gate', name))
+    expect(bytes.includes('canary-secret-1') || bytes.includes(key) || bytes.includes(Buffer.from(key, 'base64'))).toBe(false)
+  }
+})
+
+test('a missing, wrong, damaged or readable key refuses, and no file has changed', async () => {
+  const root = await newRoot()
+  const { vault, book } = await open(root)
+  await vault.set('bank', sealTo(vault.view().sealingKey, 'secret'), 'ann')
+  // A copy of the living files, as a killed gate leaves them: with a WAL that was never written back.
+  const copy = await newRoot()
+  cpSync(join(root, 'gate'), join(copy, 'gate'), { recursive: true })
+  close(book)
+  for (const place of [root, copy]) {
+    const before = hashOf(join(place, 'gate'))
+    const elsewhere = join(place, 'elsewhere', 'swarmsitter')
+    await expect(open(place, join(place, 'elsewhere'))).rejects.toMatchObject({ code: 'key-missing' })
+    await realKeyFiles().create(join(elsewhere, 'testswarm.key'), `${Buffer.alloc(32, 7).toString('base64')}\n`)
+    await expect(open(place, join(place, 'elsewhere'))).rejects.toMatchObject({ code: 'key-wrong' })
+    writeFileSync(join(elsewhere, 'testswarm.key'), 'no key')
+    await expect(open(place, join(place, 'elsewhere'))).rejects.toMatchObject({ code: 'key-wrong' })
+    expect(hashOf(join(place, 'gate'))).toEqual(before)
+  }
+  chmodSync(keyPath(root), 0o640)
+  await expect(open(root)).rejects.toMatchObject({ code: 'key-wrong' })
+  chmodSync(keyPath(root), 0o600)
+  await open(root)
+})
+
+test('$CREDENTIALS_DIRECTORY comes first, and a lost vault.json is not taken for a first start', async () => {
+  const root = await newRoot()
+  const credentials = join(root, 'credentials')
+  await realKeyFiles().create(join(credentials, 'testswarm.key'), `${Buffer.alloc(32, 9).toString('base64')}\n`)
+  const { book } = await open(root, join(root, 'config'), credentials)
+  expect(() => statSync(keyPath(root))).toThrow(/ENOENT/)
+  close(book)
+  rmSync(join(root, 'gate', 'vault.json'))
+  await expect(open(root, join(root, 'config'), credentials)).rejects.toMatchObject({ code: 'key-missing' })
+})
+
+test('a sealed value that was moved to another version does not open', async () => {
+  const root = await newRoot()
+  const { vault, book } = await open(root)
+  const { sealingKey } = vault.view()
+  await vault.set('bank', sealTo(sealingKey, 'one'), 'ann')
+  await vault.set('bank', sealTo(sealingKey, 'two'), 'ann')
+  close(book)
+  const { DatabaseSync } = await import('node:sqlite')
+  const db = new DatabaseSync(join(root, 'gate', 'gate.db'))
+  db.exec("UPDATE secrets SET sealed = (SELECT sealed FROM secrets WHERE version = 1) WHERE version = 2")
+  db.close()
+  const again = await open(root)
+  expect(() => again.vault.reveal({ name: 'bank', version: 2 })).toThrow(/damaged or was moved/)
+})
