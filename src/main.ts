@@ -15,11 +15,9 @@ const runProcess = async (verb: string, argv: readonly string[]): Promise<void> 
       return (await import('./gate.ts')).runGate(argv)
     case '_rehearsal':
       return (await import('./rehearsal-process.ts')).runRehearsal(argv)
-    case '_sitter': {
-      const [{ runSitter }, { machinePlaces }] = await Promise.all([import('./sitter.ts'), import('./launch.ts')])
-      process.exitCode = await runSitter(machinePlaces(argv[argv.indexOf('--data-dir') + 1]!))
-      return
-    }
+    case '_sitter':
+      // Whatever still holds the loop (a host's pipe, a timer) must not keep a sitter that has closed everything.
+      return process.exit(await (await import('./sitter.ts')).runSitter(argv))
     default:
       throw new Error(`there is no process ${verb}`)
   }

@@ -1,6 +1,6 @@
 /**
- * One square an agent on a canvas a type. Mouse: hover tells, click describes. Keys: arrows move, Enter describes. The legend counts by
- * state and, pressed, dims every other state; the field beside it finds an agent by its id.
+ * One square an agent on a canvas a type. Mouse: hover tells, click describes. Keys: arrows move, Enter describes. The
+ * legend counts by state and, pressed, dims every other state; the field beside it finds an agent by its id.
  */
 import { signal, useSignal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
@@ -13,7 +13,9 @@ import { count, counted, coverageText } from './words.ts'
 
 const darkQuery = matchMedia('(prefers-color-scheme: dark)')
 const isDark = signal(darkQuery.matches)
-darkQuery.addEventListener('change', () => { isDark.value = darkQuery.matches })
+darkQuery.addEventListener('change', () => {
+  isDark.value = darkQuery.matches
+})
 
 /** The one state shown in full colour, null = all. */
 const only = signal<string | null>(null)
@@ -30,32 +32,48 @@ const Legend = ({ byState }: { byState: AgentMap['byState'] }) => {
   const strange = Object.keys(counts).filter((state) => !(legendOrder as readonly string[]).includes(state))
   return (
     <ul class="legend">
-      {[...legendOrder, ...strange].filter((state) => (counts[state] ?? 0) > 0).map((state) => (
-        <li key={state}>
-          <button
-            type="button"
-            aria-pressed={only.value === state}
-            title={lookOf(state).says}
-            onClick={() => { only.value = only.value === state ? null : state }}
-          >
-            <Key state={state} /> {state} <b>{count(counts[state]!)}</b>
-          </button>
-        </li>
-      ))}
+      {[...legendOrder, ...strange]
+        .filter((state) => (counts[state] ?? 0) > 0)
+        .map((state) => (
+          <li key={state}>
+            <button
+              type="button"
+              aria-pressed={only.value === state}
+              title={lookOf(state).says}
+              onClick={() => {
+                only.value = only.value === state ? null : state
+              }}
+            >
+              <Key state={state} /> {state} <b>{count(counts[state]!)}</b>
+            </button>
+          </li>
+        ))}
     </ul>
   )
 }
 
 type TypeMap = AgentMap['types'][number]
-interface Pointed { readonly index: number; readonly byKey: boolean }
+interface Pointed {
+  readonly index: number
+  readonly byKey: boolean
+}
 
-const statesOf = (map: TypeMap, letters: AgentMap['letters']): string[] => [...map.states].map((letter) => letters[letter] ?? 'unknown')
+const statesOf = (map: TypeMap, letters: AgentMap['letters']): string[] =>
+  [...map.states].map((letter) => letters[letter] ?? 'unknown')
 
 const Tip = ({ id, state, layout, index }: { id: string; state: string; layout: Layout; index: number }) => {
   const column = index % layout.columns
   const left = column * layout.pitch
   const side = column > layout.columns / 2 ? { right: `calc(100% - ${left}px)` } : { left: `${left + layout.pitch}px` }
-  return <p class="tip" style={{ top: `${Math.floor(index / layout.columns) * layout.pitch + layout.pitch}px`, ...side }} aria-hidden="true"><b>{id}</b> {state}</p>
+  return (
+    <p
+      class="tip"
+      style={{ top: `${Math.floor(index / layout.columns) * layout.pitch + layout.pitch}px`, ...side }}
+      aria-hidden="true"
+    >
+      <b>{id}</b> {state}
+    </p>
+  )
 }
 
 const TypeCanvas = ({ map, letters }: { map: TypeMap; letters: AgentMap['letters'] }) => {
@@ -70,12 +88,16 @@ const TypeCanvas = ({ map, letters }: { map: TypeMap; letters: AgentMap['letters
   const idAt = (index: number): string => agentId(map.type, numberAt(map, index)!)
 
   useEffect(() => {
-    const watch = new ResizeObserver(([entry]) => { width.value = Math.floor(entry!.contentRect.width) })
+    const watch = new ResizeObserver(([entry]) => {
+      width.value = Math.floor(entry!.contentRect.width)
+    })
     watch.observe(frame.current!)
     return () => watch.disconnect()
   }, [])
   const [dark, dimmed, wide] = [isDark.value, only.value, width.value]
-  useEffect(() => { if (wide > 0) paint(canvas.current!, { layout, states, dark, only: dimmed, focus }) })
+  useEffect(() => {
+    if (wide > 0) paint(canvas.current!, { layout, states, dark, only: dimmed, focus })
+  })
 
   const under = (event: MouseEvent): number | null => {
     const box = canvas.current!.getBoundingClientRect()
@@ -87,7 +109,11 @@ const TypeCanvas = ({ map, letters }: { map: TypeMap; letters: AgentMap['letters
   }
   const press = (event: KeyboardEvent): void => {
     const from = pointed.value?.index ?? lastKey.value
-    if (event.key === 'Enter' || event.key === ' ') { event.preventDefault(); choose(idAt(from)); return }
+    if (event.key === 'Enter' || event.key === ' ') {
+      event.preventDefault()
+      choose(idAt(from))
+      return
+    }
     const index = indexAfter(event.key, from, states.length, layout)
     if (index === null) return
     event.preventDefault()
@@ -96,7 +122,9 @@ const TypeCanvas = ({ map, letters }: { map: TypeMap; letters: AgentMap['letters
   }
   return (
     <div class="type">
-      <h3>{map.type} <span>{count(states.length)}</span></h3>
+      <h3>
+        {map.type} <span>{count(states.length)}</span>
+      </h3>
       <div class="frame" ref={frame}>
         <canvas
           ref={canvas}
@@ -105,15 +133,30 @@ const TypeCanvas = ({ map, letters }: { map: TypeMap; letters: AgentMap['letters
           aria-roledescription="map of agents"
           aria-label={`${counted(states.length, 'agent')} of type ${map.type}. Arrow keys move, Enter describes.`}
           onMouseMove={move}
-          onMouseLeave={() => { pointed.value = null }}
-          onClick={(event) => { const index = under(event); if (index !== null) choose(idAt(index)) }}
-          onFocus={() => { pointed.value ??= { index: Math.min(lastKey.value, states.length - 1), byKey: true } }}
-          onBlur={() => { pointed.value = null }}
+          onMouseLeave={() => {
+            pointed.value = null
+          }}
+          onClick={(event) => {
+            const index = under(event)
+            if (index === null) return
+            lastKey.value = index
+            choose(idAt(index))
+          }}
+          onFocus={() => {
+            pointed.value ??= { index: Math.min(lastKey.value, states.length - 1), byKey: true }
+          }}
+          onBlur={() => {
+            pointed.value = null
+          }}
           onKeyDown={press}
         />
-        {focus !== null && focus < states.length && <Tip id={idAt(focus)} state={states[focus]!} layout={layout} index={focus} />}
+        {focus !== null && focus < states.length && (
+          <Tip id={idAt(focus)} state={states[focus]!} layout={layout} index={focus} />
+        )}
         <p class="spoken" aria-live="polite">
-          {pointed.value?.byKey === true && focus !== null && focus < states.length ? `${idAt(focus)} ${states[focus]}` : ''}
+          {pointed.value?.byKey === true && focus !== null && focus < states.length
+            ? `${idAt(focus)} ${states[focus]}`
+            : ''}
         </p>
       </div>
     </div>
@@ -130,7 +173,16 @@ const Find = () => {
   return (
     <form class="find" onSubmit={find}>
       <label for="find">Find an agent</label>
-      <input id="find" placeholder="settler/42" value={text.value} onInput={(event) => { text.value = event.currentTarget.value }} spellcheck={false} autocomplete="off" />
+      <input
+        id="find"
+        placeholder="settler/42"
+        value={text.value}
+        onInput={(event) => {
+          text.value = event.currentTarget.value
+        }}
+        spellcheck={false}
+        autocomplete="off"
+      />
       <button>Describe</button>
     </form>
   )
@@ -147,10 +199,14 @@ export const AgentMaps = () => {
         <p class="coverage">{all === 0 ? '' : coverageText(map.coverage)}</p>
         <Find />
       </div>
-      {all === 0 ? <p class="empty">No agent is configured or started yet.</p> : (
+      {all === 0 ? (
+        <p class="empty">No agent is configured or started yet.</p>
+      ) : (
         <>
           <Legend byState={map.byState} />
-          {map.types.map((type) => <TypeCanvas key={type.type} map={type} letters={map.letters} />)}
+          {map.types.map((type) => (
+            <TypeCanvas key={type.type} map={type} letters={map.letters} />
+          ))}
         </>
       )}
     </section>

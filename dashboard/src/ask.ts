@@ -15,7 +15,11 @@ export class AskFault extends Error {
 export const ask = async <Answer>(path: string, patienceMs = withinMs): Promise<Answer> => {
   let answer: Response
   try {
-    answer = await fetch(path, { headers: { accept: 'application/json' }, signal: AbortSignal.timeout(patienceMs), cache: 'no-store' })
+    answer = await fetch(path, {
+      headers: { accept: 'application/json' },
+      signal: AbortSignal.timeout(patienceMs),
+      cache: 'no-store',
+    })
   } catch (error) {
     const late = error instanceof DOMException && error.name === 'TimeoutError'
     throw new AskFault(late ? 'the sitter does not answer in time' : 'the sitter cannot be reached', false)

@@ -8,7 +8,10 @@ const levelMark: Readonly<Record<string, string>> = { info: '·', warn: '▲', e
 export const EventLine = ({ event }: { event: EventView }) => (
   <li class={event.level}>
     <time dateTime={new Date(event.wallMs).toISOString()}>{clockTime(event.wallMs)}</time>
-    <span class="level" title={event.level}><span aria-hidden="true">{levelMark[event.level] ?? '·'}</span><span class="spoken">{event.level}</span></span>
+    <span class="level" title={event.level}>
+      <span aria-hidden="true">{levelMark[event.level] ?? '·'}</span>
+      <span class="spoken">{event.level}</span>
+    </span>
     <span class="subject">{event.subject}</span>
     <span class="message">{event.message}</span>
   </li>
@@ -20,9 +23,17 @@ export const Events = () => {
     <section class="happened" aria-labelledby="events-title">
       <h2 id="events-title">Last events</h2>
       {eventsFault.value !== null && <p class="fault">{eventsFault.value}</p>}
-      {known === null ? <p class="empty">{eventsFault.value === null ? 'Asking …' : 'Not known.'}</p>
-        : known.length === 0 ? <p class="empty">Nothing has happened yet.</p>
-        : <ol class="events scroll" tabIndex={0} aria-label="Last events, newest first">{known.map((event) => <EventLine key={event.seq} event={event} />)}</ol>}
+      {known === null ? (
+        <p class="empty">{eventsFault.value === null ? 'Asking …' : 'Not known.'}</p>
+      ) : known.length === 0 ? (
+        <p class="empty">Nothing has happened yet.</p>
+      ) : (
+        <ol class="events scroll" tabIndex={0} aria-label="Last events, newest first">
+          {known.map((event) => (
+            <EventLine key={event.seq} event={event} />
+          ))}
+        </ol>
+      )}
     </section>
   )
 }

@@ -22,5 +22,7 @@ export const connectionOf = (heard: Heard, nowMs: number): Connection => {
   if (heard.signedOut) return { state: 'signed-out' }
   if (heard.atMs === null) return heard.fault === null ? { state: 'asking' } : { state: 'away', why: heard.fault }
   const ageMs = Math.max(0, nowMs - heard.atMs)
-  return ageMs < staleAfterMs ? { state: 'live', ageMs } : { state: 'stale', ageMs, why: heard.fault ?? 'no answer yet' }
+  return ageMs < staleAfterMs
+    ? { state: 'live', ageMs }
+    : { state: 'stale', ageMs, why: heard.fault ?? 'no answer yet' }
 }

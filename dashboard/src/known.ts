@@ -1,9 +1,17 @@
 /**
- * What the page knows, as signals, and the loops that ask. One question of each kind at a time, at most once a second; while the page
- * is hidden nothing is asked and the event stream is closed.
+ * What the page knows, as signals, and the loops that ask. One question of each kind at a time, at most once a second;
+ * while the page is hidden nothing is asked and the event stream is closed.
  */
 import { computed, signal } from '@preact/signals'
-import type { AgentDescription, AgentMap, AuditVerdict, EventView, InboxItem, List, SwarmView } from '../../src/doors/api.ts'
+import type {
+  AgentDescription,
+  AgentMap,
+  AuditVerdict,
+  EventView,
+  InboxItem,
+  List,
+  SwarmView,
+} from '../../src/doors/api.ts'
 import { ask, AskFault } from './ask.ts'
 import { connectionOf, type Heard } from './freshness.ts'
 import { progressOf, withSample, type Sample } from './progress.ts'
@@ -20,13 +28,22 @@ export const connection = computed(() => connectionOf(heard.value, nowMs.value))
 export const isFresh = computed(() => connection.value.state === 'live')
 
 export const swarm = signal<SwarmView | null>(null)
+/**
+ * The sitter's wall clock by now: what it said, moved on by what passed here since. Ages are told by it, also of old
+ * figures.
+ */
+export const sitterNowMs = computed(
+  () => (swarm.value?.nowMs ?? 0) + Math.max(0, nowMs.value - (heard.value.atMs ?? nowMs.value)),
+)
 export const agents = signal<AgentMap | null>(null)
 export const inbox = signal<List<InboxItem> | null>(null)
 export const events = signal<readonly EventView[] | null>(null)
 export const eventsFault = signal<string | null>(null)
 export const samples = signal<readonly Sample[]>([])
 /** Outcome of the last audit check: a verdict with its time, or why there is none. */
-export const audit = signal<{ readonly verdict: AuditVerdict; readonly atMs: number } | { readonly fault: string } | 'asking' | null>(null)
+export const audit = signal<
+  { readonly verdict: AuditVerdict; readonly atMs: number } | { readonly fault: string } | 'asking' | null
+>(null)
 
 export const chosen = signal<string | null>(null)
 export const described = signal<AgentDescription | { readonly fault: string } | null>(null)
@@ -37,7 +54,11 @@ const askDescription = async (): Promise<void> => {
   const id = chosen.value
   if (id === null) return
   let answer: AgentDescription | { readonly fault: string }
-  try { answer = await ask<AgentDescription>(`/api/v1/agents/${id}`) } catch (error) { answer = { fault: sentence(error) } }
+  try {
+    answer = await ask<AgentDescription>(`/api/v1/agents/${id}`)
+  } catch (error) {
+    answer = { fault: sentence(error) }
+  }
   if (chosen.value === id) described.value = answer
 }
 
@@ -49,13 +70,20 @@ export const choose = (id: string | null): void => {
 }
 
 const askInbox = async (view: SwarmView): Promise<void> => {
-  if (view.person === 0) { inbox.value = { items: [], next: null }; return }
+  if (view.person === 0) {
+    inbox.value = { items: [], next: null }
+    return
+  }
   inbox.value = await ask<List<InboxItem>>(`/api/v1/inbox?limit=${inboxShown}`)
 }
 
 const askAll = async (): Promise<void> => {
   try {
-    const [view, map] = await Promise.all([ask<SwarmView>('/api/v1/swarm'), ask<AgentMap>('/api/v1/agents/map'), askDescription()])
+    const [view, map] = await Promise.all([
+      ask<SwarmView>('/api/v1/swarm'),
+      ask<AgentMap>('/api/v1/agents/map'),
+      askDescription(),
+    ])
     swarm.value = view
     agents.value = map
     samples.value = withSample(samples.value, { atMs: view.figuresMs, ended: progressOf(view).ended })
@@ -69,7 +97,9 @@ const askAll = async (): Promise<void> => {
 export const askAudit = async (): Promise<void> => {
   audit.value = 'asking'
   // A long chain takes its time; the answer says how many entries were followed.
-  try { audit.value = { verdict: await ask<AuditVerdict>('/api/v1/audit/verify', 120_000), atMs: performance.now() } } catch (error) {
+  try {
+    audit.value = { verdict: await ask<AuditVerdict>('/api/v1/audit/verify', 120_000), atMs: performance.now() }
+  } catch (error) {
     audit.value = { fault: sentence(error) }
   }
 }
@@ -82,7 +112,10 @@ let streamAgainAtMs = 0
 const flushEvents = (): void => {
   if (arrived.length === 0) return
   const known = events.value?.[0]?.seq ?? 0
-  events.value = [...arrived.filter((event) => event.seq > known).toReversed(), ...(events.value ?? [])].slice(0, eventsKept)
+  events.value = [...arrived.filter((event) => event.seq > known).toReversed(), ...(events.value ?? [])].slice(
+    0,
+    eventsKept,
+  )
   arrived = []
 }
 
@@ -101,7 +134,9 @@ const openStream = async (): Promise<void> => {
       // Bound between two flushes: what does not fit is older than what is shown.
       if (arrived.length > eventsKept) arrived.shift()
     })
-    source.addEventListener('open', () => { eventsFault.value = null })
+    source.addEventListener('open', () => {
+      eventsFault.value = null
+    })
     source.addEventListener('error', () => {
       eventsFault.value = 'the event stream is interrupted; trying again'
       if (source.readyState === EventSource.CLOSED) closeStream()
@@ -124,19 +159,31 @@ const turn = async (): Promise<void> => {
   if (document.hidden) return
   flushEvents()
   void openStream()
-  if (performance.now() - auditAskedMs >= auditEveryMs) { auditAskedMs = performance.now(); void askAudit() }
+  if (performance.now() - auditAskedMs >= auditEveryMs) {
+    auditAskedMs = performance.now()
+    void askAudit()
+  }
   if (asking) return
   asking = true
-  try { await askAll() } finally { asking = false }
+  try {
+    await askAll()
+  } finally {
+    asking = false
+  }
   nowMs.value = performance.now()
 }
 
 /** Starts the loops. */
 export const start = (): void => {
-  setInterval(() => { void turn() }, everyMs)
+  setInterval(() => {
+    void turn()
+  }, everyMs)
   document.addEventListener('visibilitychange', () => {
     if (document.hidden) closeStream()
-    else { streamAgainAtMs = 0; void turn() }
+    else {
+      streamAgainAtMs = 0
+      void turn()
+    }
   })
   void turn()
 }

@@ -1,4 +1,8 @@
-/** The page: what the swarm does now, what waits for a person, and whether the books agree. It speaks HTTP only and changes nothing. */
+/**
+ * The page: what the swarm does now, what waits for a person, and whether the books agree. It speaks HTTP only and
+ * changes nothing.
+ */
+import { effect } from '@preact/signals'
 import { render } from 'preact'
 import { AgentMaps } from './agent-maps.tsx'
 import { Checks } from './checks.tsx'
@@ -29,6 +33,12 @@ const App = () => (
     <DescribePanel />
   </>
 )
+
+/** The tab says what the title bar says, also when the page is behind others. */
+effect(() => {
+  const name = swarm.value?.name ?? 'Swarmsitter'
+  document.title = connection.value.state === 'live' ? name : `${connection.value.state} · ${name}`
+})
 
 const root = document.getElementById('page')!
 root.replaceChildren()

@@ -1,11 +1,16 @@
 /** Where each agent's square stands in its map, and which agent stands where: arithmetic only. */
 import type { AgentMap } from '../../src/doors/api.ts'
 
-export interface Layout { readonly columns: number; readonly rows: number; readonly pitch: number; readonly square: number }
+export interface Layout {
+  readonly columns: number
+  readonly rows: number
+  readonly pitch: number
+  readonly square: number
+}
 
 const [smallest, largest] = [6, 22]
 /** A map is about this high when there are many agents; it grows only when squares would be too small to see. */
-const goodHeight = 440
+const goodHeight = 560
 
 /** Squares as large as fit into the width and a good height. `pitch` = square and gap, in CSS pixels. */
 export const layoutOf = (agents: number, width: number): Layout => {
@@ -38,8 +43,14 @@ export const numberAt = (map: TypeMap, index: number): number | null => {
 export const indexAfter = (key: string, index: number, agents: number, layout: Layout): number | null => {
   const { columns } = layout
   const steps: Readonly<Record<string, number>> = {
-    ArrowRight: index + 1, ArrowLeft: index - 1, ArrowDown: index + columns, ArrowUp: index - columns, Home: 0, End: agents - 1,
-    PageDown: index + columns * 10, PageUp: index - columns * 10,
+    ArrowRight: index + 1,
+    ArrowLeft: index - 1,
+    ArrowDown: index + columns,
+    ArrowUp: index - columns,
+    Home: 0,
+    End: agents - 1,
+    PageDown: index + columns * 10,
+    PageUp: index - columns * 10,
   }
   const wanted = steps[key]
   return wanted === undefined ? null : Math.min(agents - 1, Math.max(0, wanted))

@@ -22,21 +22,50 @@ const line = (pen: Pen, points: readonly (readonly [number, number])[]): void =>
 }
 
 /** One square at (x, y). Marks are cut out of the colour in the ground's colour, so they show at any size. */
-const square = (pen: Pen, look: Look, [x, y, size]: readonly [number, number, number], colours: { colour: string; ground: string }): void => {
+const square = (
+  pen: Pen,
+  look: Look,
+  [x, y, size]: readonly [number, number, number],
+  colours: { colour: string; ground: string },
+): void => {
   const { colour, ground } = colours
   const inset = Math.max(1, size * 0.2)
   pen.fillStyle = colour
   pen.strokeStyle = colour
   pen.lineWidth = Math.max(1, size * 0.16)
-  if (look.mark === 'ring') { pen.strokeRect(x + pen.lineWidth / 2, y + pen.lineWidth / 2, size - pen.lineWidth, size - pen.lineWidth); return }
-  if (look.mark === 'dot') { pen.beginPath(); pen.arc(x + size / 2, y + size / 2, size * 0.36, 0, Math.PI * 2); pen.fill(); return }
+  if (look.mark === 'ring') {
+    pen.strokeRect(x + pen.lineWidth / 2, y + pen.lineWidth / 2, size - pen.lineWidth, size - pen.lineWidth)
+    return
+  }
+  if (look.mark === 'dot') {
+    pen.beginPath()
+    pen.arc(x + size / 2, y + size / 2, size * 0.36, 0, Math.PI * 2)
+    pen.fill()
+    return
+  }
   pen.fillRect(x, y, size, size)
   pen.strokeStyle = ground
   pen.fillStyle = ground
   const [left, right, top, bottom] = [x + inset, x + size - inset, y + inset, y + size - inset]
-  if (look.mark === 'slash') line(pen, [[left, bottom], [right, top]])
-  if (look.mark === 'cross') { line(pen, [[left, top], [right, bottom]]); line(pen, [[left, bottom], [right, top]]) }
-  if (look.mark === 'bars') { pen.fillRect(x + size * 0.28, top, size * 0.14, bottom - top); pen.fillRect(x + size * 0.58, top, size * 0.14, bottom - top) }
+  if (look.mark === 'slash')
+    line(pen, [
+      [left, bottom],
+      [right, top],
+    ])
+  if (look.mark === 'cross') {
+    line(pen, [
+      [left, top],
+      [right, bottom],
+    ])
+    line(pen, [
+      [left, bottom],
+      [right, top],
+    ])
+  }
+  if (look.mark === 'bars') {
+    pen.fillRect(x + size * 0.28, top, size * 0.14, bottom - top)
+    pen.fillRect(x + size * 0.58, top, size * 0.14, bottom - top)
+  }
   if (look.mark === 'query') pen.fillRect(x + size * 0.38, y + size * 0.38, size * 0.24, size * 0.24)
 }
 
@@ -58,7 +87,11 @@ export const paint = (canvas: HTMLCanvasElement, { layout, states, dark, only, f
   const ground = groundOf(dark)
   states.forEach((state, index) => {
     const look = lookOf(state)
-    const at = [(index % layout.columns) * layout.pitch, Math.floor(index / layout.columns) * layout.pitch, layout.square] as const
+    const at = [
+      (index % layout.columns) * layout.pitch,
+      Math.floor(index / layout.columns) * layout.pitch,
+      layout.square,
+    ] as const
     pen.globalAlpha = only === null || only === state ? 1 : 0.16
     square(pen, look, at, { colour: dark ? look.dark : look.light, ground })
   })
@@ -72,4 +105,10 @@ export const paint = (canvas: HTMLCanvasElement, { layout, states, dark, only, f
 
 /** One square as a key for the legend. */
 export const paintKey = (canvas: HTMLCanvasElement, state: string, dark: boolean): void =>
-  paint(canvas, { layout: { columns: 1, rows: 1, pitch: 14, square: 14 }, states: [state], dark, only: null, focus: null })
+  paint(canvas, {
+    layout: { columns: 1, rows: 1, pitch: 14, square: 14 },
+    states: [state],
+    dark,
+    only: null,
+    focus: null,
+  })

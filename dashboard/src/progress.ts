@@ -1,11 +1,17 @@
-/** The run's progress as pure arithmetic over what the sitter says: how much is done, how fast, and when it may be over. */
+/**
+ * The run's progress as pure arithmetic over what the sitter says: how much is done, how fast, and when it may be
+ * over.
+ */
 import type { SwarmView } from '../../src/doors/api.ts'
 
 export interface Progress {
   readonly settled: number
   readonly rejected: number
   readonly unknown: number
-  /** Ended without payment for another reason: failed, cancelled, returned, and tasks that are dead without a settlement. */
+  /**
+   * Ended without payment for another reason: failed, cancelled, returned, and tasks that are dead without a
+   * settlement.
+   */
   readonly other: number
   /** Tasks that have not ended. */
   readonly toGo: number
@@ -27,13 +33,19 @@ export const progressOf = (view: Pick<SwarmView, 'work' | 'settle'>): Progress =
   return { settled, rejected, unknown, other: Math.max(0, ended - settled - rejected), toGo, ended, total }
 }
 
-export interface Sample { readonly atMs: number; readonly ended: number }
+export interface Sample {
+  readonly atMs: number
+  readonly ended: number
+}
 
 const windowMs = 15_000
 /** Two samples closer than this say nothing about speed. */
 const shortestMs = 2_000
 
-/** Samples of the last 15 s and this one; the same moment twice is one sample, a count that fell (a new record) begins anew. */
+/**
+ * Samples of the last 15 s and this one; the same moment twice is one sample, a count that fell (a new record) begins
+ * anew.
+ */
 export const withSample = (samples: readonly Sample[], sample: Sample): readonly Sample[] => {
   const last = samples.at(-1)
   if (last !== undefined && sample.atMs <= last.atMs) return samples
@@ -41,7 +53,10 @@ export const withSample = (samples: readonly Sample[], sample: Sample): readonly
   return [...samples.filter(({ atMs }) => atMs >= sample.atMs - windowMs), sample]
 }
 
-export interface Pace { readonly perSecond: number; readonly overMs: number }
+export interface Pace {
+  readonly perSecond: number
+  readonly overMs: number
+}
 
 /** Tasks ended a second, and over how long that was seen; null when it was too short. */
 export const paceOf = (samples: readonly Sample[]): Pace | null => {

@@ -3,18 +3,33 @@ import { samples, swarm } from './known.ts'
 import { etaMs, paceOf, progressOf, type Pace } from './progress.ts'
 import { count, counted, duration, grouped, milliseconds } from './words.ts'
 
-const Figure = ({ name, value, tone, note }: { name: string; value: string; tone?: string; note?: string | undefined }) => (
+const Figure = ({
+  name,
+  value,
+  tone,
+  note,
+}: {
+  name: string
+  value: string
+  tone?: string
+  note?: string | undefined
+}) => (
   <div class={`figure ${tone ?? ''}`}>
     <dt>{name}</dt>
-    <dd>{value}{note !== undefined && <small>{note}</small>}</dd>
+    <dd>
+      {value}
+      {note !== undefined && <small>{note}</small>}
+    </dd>
   </div>
 )
 
 const Bar = ({ parts, total }: { parts: readonly { name: string; value: number }[]; total: number }) => (
   <div class="progress" role="img" aria-label={parts.map(({ name, value }) => `${count(value)} ${name}`).join(', ')}>
-    {parts.filter(({ value }) => value > 0).map(({ name, value }) => (
-      <span key={name} class={name.replace(' ', '-')} style={{ width: `${(value / total) * 100}%` }} />
-    ))}
+    {parts
+      .filter(({ value }) => value > 0)
+      .map(({ name, value }) => (
+        <span key={name} class={name.replace(' ', '-')} style={{ width: `${(value / total) * 100}%` }} />
+      ))}
   </div>
 )
 
@@ -42,27 +57,52 @@ export const Run = () => {
     <section class="run" aria-labelledby="run-title">
       <h2 id="run-title">Run</h2>
       {run.total === 0 ? (
-        <p class="empty">No task yet. Give it a file: <code>sitter settle payouts.csv</code></p>
+        <p class="empty">
+          No task yet. Give it a file: <code>sitter settle payouts.csv</code>
+        </p>
       ) : (
         <>
           <dl class="figures">
-            <Figure name="settled" value={count(run.settled)} tone="settled" note={amounts(byState['settled']?.amounts)} />
-            <Figure name="rejected" value={count(run.rejected)} tone={run.rejected > 0 ? 'rejected' : ''} note={amounts(byState['rejected']?.amounts)} />
-            <Figure name="unknown" value={count(run.unknown)} tone={run.unknown > 0 ? 'unknown' : ''} note={amounts(byState['unknown']?.amounts)} />
+            <Figure
+              name="settled"
+              value={count(run.settled)}
+              tone="settled"
+              note={amounts(byState['settled']?.amounts)}
+            />
+            <Figure
+              name="rejected"
+              value={count(run.rejected)}
+              tone={run.rejected > 0 ? 'rejected' : ''}
+              note={amounts(byState['rejected']?.amounts)}
+            />
+            <Figure
+              name="unknown"
+              value={count(run.unknown)}
+              tone={run.unknown > 0 ? 'unknown' : ''}
+              note={amounts(byState['unknown']?.amounts)}
+            />
             {run.other > 0 && <Figure name="ended otherwise" value={count(run.other)} />}
             <Figure name="to go" value={count(run.toGo)} />
           </dl>
           <Bar
             total={run.total}
             parts={[
-              { name: 'settled', value: run.settled }, { name: 'rejected', value: run.rejected },
-              { name: 'ended otherwise', value: run.other }, { name: 'to go', value: run.toGo },
+              { name: 'settled', value: run.settled },
+              { name: 'rejected', value: run.rejected },
+              { name: 'ended otherwise', value: run.other },
+              { name: 'to go', value: run.toGo },
             ]}
           />
           <p class="pace">
-            <span>{count(run.ended)} of {counted(run.total, 'task')} ended</span>
+            <span>
+              {count(run.ended)} of {counted(run.total, 'task')} ended
+            </span>
             <span>{paceText(run.toGo, paceOf(samples.value))}</span>
-            {times != null && <span>p50 {milliseconds(times.p50)} · p95 {milliseconds(times.p95)} · p99 {milliseconds(times.p99)}</span>}
+            {times != null && (
+              <span>
+                p50 {milliseconds(times.p50)} · p95 {milliseconds(times.p95)} · p99 {milliseconds(times.p99)}
+              </span>
+            )}
             {view.idle && <span>idle</span>}
           </p>
         </>

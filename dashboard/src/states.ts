@@ -1,6 +1,6 @@
 /**
- * How each state of an agent looks. Colours stay apart for the common kinds of colour blindness (Okabe and Ito's set, toned), and each
- * state has a mark of its own, so that colour is never the only sign.
+ * How each state of an agent looks. Colours stay apart for the common kinds of colour blindness (Okabe and Ito's set,
+ * toned), and each state has a mark of its own, so that colour is never the only sign.
  */
 export type Mark = 'solid' | 'soft' | 'ring' | 'dot' | 'slash' | 'cross' | 'bars' | 'query'
 
@@ -17,7 +17,12 @@ export const looks: Readonly<Record<string, Look>> = {
   starting: { light: '#2f9fc4', dark: '#63c7e6', mark: 'dot', says: 'on its way up' },
   suspect: { light: '#d98a00', dark: '#f0b03f', mark: 'slash', says: 'silent for too long' },
   backoff: { light: '#a3578a', dark: '#cf86b6', mark: 'ring', says: 'waits before its restart' },
-  quarantined: { light: '#c2410c', dark: '#ff7a45', mark: 'cross', says: 'restarted too often, waits for its probe or a person' },
+  quarantined: {
+    light: '#c2410c',
+    dark: '#ff7a45',
+    mark: 'cross',
+    says: 'restarted too often, waits for its probe or a person',
+  },
   paused: { light: '#7a7f2a', dark: '#b9bf5a', mark: 'bars', says: 'paused by a person' },
   hibernating: { light: '#8d8fa8', dark: '#73758e', mark: 'dot', says: 'asleep until there is work' },
   stopping: { light: '#6b7680', dark: '#93a0ab', mark: 'bars', says: 'ends what it has in hand' },
@@ -30,5 +35,15 @@ export const lookOf = (state: string): Look => looks[state] ?? looks['unknown']!
 
 /** The order of the legend: what needs a person first. */
 export const legendOrder = [
-  'quarantined', 'unknown', 'suspect', 'backoff', 'starting', 'busy', 'idle', 'paused', 'hibernating', 'stopping', 'stopped',
+  'quarantined',
+  'unknown',
+  'suspect',
+  'backoff',
+  'starting',
+  'busy',
+  'idle',
+  'paused',
+  'hibernating',
+  'stopping',
+  'stopped',
 ] as const

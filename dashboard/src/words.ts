@@ -12,18 +12,25 @@ export const duration = (ms: number): string => {
   return `${Math.floor(seconds / 86_400)} d ${Math.floor((seconds % 86_400) / 3_600)} h`
 }
 
-export const milliseconds = (ms: number): string => (ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`)
+export const milliseconds = (ms: number): string =>
+  ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`
 
 const time = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' })
 export const clockTime = (wallMs: number): string => time.format(wallMs)
 
 /** An amount with its thousands apart; digits are never recomputed. */
-export const grouped = (amount: string): string => amount.replace(/^-?[0-9]+/, (whole) => whole.replaceAll(/\B(?=([0-9]{3})+$)/g, ','))
+export const grouped = (amount: string): string =>
+  amount.replace(/^-?[0-9]+/, (whole) => whole.replaceAll(/\B(?=([0-9]{3})+$)/g, ','))
 
 /** "3 agents", "1 agent". */
-export const counted = (value: number, one: string, many = `${one}s`): string => `${count(value)} ${value === 1 ? one : many}`
+export const counted = (value: number, one: string, many = `${one}s`): string =>
+  `${count(value)} ${value === 1 ? one : many}`
 
-export const coverageText = (coverage: { readonly reporting: number; readonly of: number; readonly oldestMs: number | null }): string => {
+export const coverageText = (coverage: {
+  readonly reporting: number
+  readonly of: number
+  readonly oldestMs: number | null
+}): string => {
   const oldest = coverage.oldestMs === null ? '' : `, oldest sign of life ${duration(coverage.oldestMs)} ago`
   return `${count(coverage.reporting)} of ${count(coverage.of)} reporting${oldest}`
 }

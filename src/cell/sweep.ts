@@ -32,7 +32,7 @@ const lookEveryMs = 10
 const endProcess = async (proc: Proc, identity: ProcessIdentity): Promise<Swept['process']> => {
   const now = proc.startTime(identity.pid)
   if (now === undefined) return 'gone'
-  if (false) return 'stranger'
+  if (now !== identity.startTime) return 'stranger'
   proc.killExactly(identity, 'SIGKILL')
   for (let waitedMs = 0; waitedMs < goneWithinMs; waitedMs += lookEveryMs) {
     if (proc.startTime(identity.pid) !== identity.startTime) return 'killed'

@@ -11,13 +11,14 @@ export interface Doors {
   open(cell: CellOpen, epoch: number): Promise<void>
   close(cell: string): Promise<void>
   closeAll(): Promise<void>
+  /** Doors that are open now. */
   count(): number
   inFlight(): number
   /** Resolves when no call is in hand. */
   idle(): Promise<void>
 }
 
-interface Door { seat: CellSeat; epoch: number; readonly socketPath: string; readonly server: Server; readonly ready: Promise<void> }
+interface Door { seat: CellSeat; epoch: number; listening: boolean; readonly socketPath: string; readonly server: Server; readonly ready: Promise<void> }
 
 const mostConnections = 1_024
 
@@ -80,13 +81,13 @@ export const openDoors = (room: Room, disk: Disk): Doors => {
         // The cell's folder is 0700, so the socket's own mode does not matter.
         server.listen(cell.socketPath, () => { server.off('error', reject); resolve() })
       }))
-      const door: Door = { seat: seatOf(cell), epoch, socketPath: cell.socketPath, server, ready }
+      const door: Door = { seat: seatOf(cell), epoch, listening: false, socketPath: cell.socketPath, server, ready }
       doors.set(cell.cell, door)
-      try { await ready } catch (error) { doors.delete(cell.cell); throw error }
+      try { await ready; door.listening = true } catch (error) { doors.delete(cell.cell); throw error }
     },
     close,
     closeAll: async () => { await Promise.all([...doors.keys()].map((cell) => close(cell))) },
-    count: () => doors.size,
+    count: () => [...doors.values()].filter((door) => door.listening).length,
     inFlight: () => inFlight,
     idle: () => (inFlight === 0 ? Promise.resolve() : new Promise((resolve) => { idlers.push(resolve) })),
   }

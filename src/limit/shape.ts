@@ -29,8 +29,8 @@ export interface Bucket { readonly tatMs: number; readonly pending: number }
 export const shapeOf = (rule: LimitRule): Shape => {
   const { count: rate, windowMs } = rule.rate
   const count = Math.max(1, Math.floor(rate * (1 - rule.guard)))
-  // One call a window leaves no count to give away; its guard is taken from time instead.
-  if (count === 1) return { count, windowMs, intervalMs: windowMs * (1 + rule.guard), toleranceMs: 0 }
+  // One call a window leaves no count to give away; its guard is taken from time instead, and is never nothing.
+  if (count === 1) return { count, windowMs, intervalMs: windowMs * (1 + Math.max(rule.guard, 0.01)), toleranceMs: 0 }
   const burst = Math.min(Math.max(1, Math.floor(rule.burst)), count - 1)
   const intervalMs = windowMs / (count - burst)
   return { count, windowMs, intervalMs, toleranceMs: (burst - 1) * intervalMs }

@@ -238,6 +238,21 @@ test('a probe whose cell dies puts the whole group back, for longer', async () =
   expect(at - world.clock.wallMs()).toBeGreaterThan(19 * 60_000)
 })
 
+test('whoever was about to join a cell waits with the others when it is quarantined', async () => {
+  const world = await ready({ types: [agentType({ count: 5, restart: { type: 'permanent', max: 1, withinMs: 600_000, baseMs: 1_000, capMs: 1_000 } })] })
+  for (const cell of world.cells.living) cell.end()
+  await world.clock.advance(200)
+  await world.cells.of('settler/0001').say('agent.broken', { agent: 'settler/0001', error: { name: 'E', message: 'm' } })
+  world.cells.of('settler/0002').hidden.add('settler/0001')
+  await world.clock.advance(3_100)
+  expect(world.state('settler/0001')).toBe('starting')
+  const [cell] = [...world.cells.living]
+  await world.fleet.restart([world.ref('settler/0001')], 'operator:ada')
+  cell!.end()
+  await world.clock.settle()
+  expect(states(world)).toEqual({ quarantined: 5 })
+})
+
 test('a hung cell is suspect after two beats, killed at the third, and its agents work again; other cells are not touched', async () => {
   const world = await ready()
   const agent = world.give('att_1')!
@@ -341,6 +356,32 @@ test('work for an agent that died meanwhile is told as lost, once and without co
   await world.clock.settle()
   expect(world.lost.map((one) => [one.attempt, one.collateral])).toEqual([['att_1', true], ['att_2', true]])
   expect(world.fleet.freeCount('settler')).toBe(10)
+})
+
+test('work for an older life of an agent is lost, although the agent was taken again meanwhile', async () => {
+  const world = await ready({ types: [agentType({ count: 1 })] })
+  const [before] = world.fleet.take('settler', 1)
+  world.cells.of('settler/0001').end()
+  await world.clock.advance(1_000)
+  const [after] = world.fleet.take('settler', 1)
+  const run = { agent: 'settler/0001', task: 't', type: 's', payload: {}, number: 1, deadline: null, key: 'k' }
+  world.fleet.run([{ ...run, cell: before!.cell, attempt: 'att_old' }, { ...run, cell: after!.cell, attempt: 'att_new' }])
+  await world.clock.settle()
+  expect(world.lost.map((one) => one.attempt)).toEqual(['att_old'])
+  expect(world.cells.of('settler/0001').runs.get('settler/0001')!.attempt).toBe('att_new')
+})
+
+test('a challenge says nothing about what was given after it was asked', async () => {
+  const world = await ready()
+  const cell = world.cells.of('settler/0001')
+  cell.pongMs = 100
+  void world.fleet.challenge(cell.id)
+  await world.clock.advance(50)
+  const agents = Array.from({ length: 10 }, (_, index) => world.give(`att_${index}`)!)
+  await cell.say('agent.broken', { agent: 'settler/0005', error: { name: 'E', message: 'm' } })
+  await world.clock.advance(60)
+  expect(agents.filter((agent) => world.state(agent) === 'busy').length).toBe(9)
+  expect(world.lost.map((one) => one.agent)).toEqual(['settler/0005'])
 })
 
 test('an answer under way when its cell dies decides by its commit: done is done, failed is lost', async () => {

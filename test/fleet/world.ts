@@ -118,6 +118,8 @@ export class FakeCell implements Cell {
   immortal = false
   ended = false
   pings = 0
+  /** Time that an answer to a challenge is on its way. */
+  pongMs = 0
   drained = false
   pendingBytes = 0
   /** Agents that are seated but do not show up. */
@@ -181,12 +183,13 @@ export class FakeCell implements Cell {
         look()
       })
     }
-    await null
-    return {
+    const pong = {
       nonce: (params as { nonce: string }).nonce,
       agents: [...this.seats.keys()].filter((agent) => !this.hidden.has(agent)).toSorted(),
       open: [...this.runs.values()].map(({ agent, attempt }) => ({ agent, attempt })),
     }
+    await new Promise<void>((resolve) => { if (this.pongMs === 0) resolve(); else this.#world.clock.timer(this.pongMs, resolve) })
+    return pong
   }
 
   kill(why: string): void { if (!this.immortal) this.end('killed-by-us', why) }

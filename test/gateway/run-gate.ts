@@ -11,5 +11,5 @@ const gate = await openGate({
   clock: realClock(), random: realRandom(), disk: realDisk(), net: realNet(), version: '0.0.0-test',
   log: (level, message, fields) => console.log(JSON.stringify({ level, message, ...fields })), onLost: () => process.exit(1),
 })
-process.on('SIGTERM', () => { void gate.stop().then(() => process.exit(0)) })
+process.on('SIGTERM', () => { void Promise.resolve(gate.stop()).then(() => process.exit(0)) })
 console.log('open')

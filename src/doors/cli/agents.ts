@@ -13,8 +13,10 @@ import { describeTask } from './work.ts'
 const exitText = (agent: AgentView, nowMs: number): string => {
   if (agent.exit === null) return ''
   const { kind, at: whenMs, who, what } = agent.exit
-  const moment = whenMs === undefined ? '' : whenMs <= nowMs ? ' (due)' : ` in ${duration(whenMs - nowMs)}`
-  return [what ?? kind, who === undefined ? '' : ` by ${who}`, moment].join('')
+  const moment = whenMs === undefined ? '' : whenMs <= nowMs ? 'due' : `in ${duration(whenMs - nowMs)}`
+  // A time alone says all; every other exit needs its word.
+  const named = kind === 'time' && what === undefined && moment !== '' ? '' : (what ?? kind)
+  return [named, who === undefined ? '' : `by ${who}`, moment].filter((part) => part !== '').join(' ')
 }
 
 const countsOf = (agents: readonly AgentView[]): Record<string, number> => {

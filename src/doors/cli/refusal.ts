@@ -152,13 +152,17 @@ export const errorLines = (explained: Explained, paint: Printer['paint']): strin
     ...shown.map((fault) => `  - ${plain(fault)}`),
     ...(hidden > 0 ? [`  … and ${hidden} more`] : []),
     ...(explained.wayOut === null ? [] : [`  way out: ${plain(explained.wayOut)}`]),
-    ...(explained.code === 'interrupted' ? [] : [`  more: docs/errors.md, ${plain(explained.code)}`]),
+    `  more: docs/errors.md, ${plain(explained.code)}`,
   ]
 }
 
 /** Prints an error to stderr (as one JSON line with `--json`) and gives its exit code. */
 export const printError = (printer: Printer, thrown: unknown): number => {
   const explained = explain(thrown)
+  if (explained.code === 'interrupted') {
+    printer.warn('')
+    return explained.exit
+  }
   if (printer.json) printer.warn(safeJson(JSON.stringify({ error: explained })))
   else for (const line of errorLines(explained, printer.paintMessage)) printer.warn(line)
   return explained.exit

@@ -122,6 +122,10 @@ const makeServer = ({ bounds, identity, openPaths, host, newId, answer }: Server
       const admission = admit({ method, target: url, rawHeaders, localAddress }, house)
       if ('refused' in admission) return sendProblem(outgoing, admission.refused, id)
       entries.set(incoming, { actor: admission.actor, id })
+      // Once the door closes, a connection ends with its answer instead of waiting for another request.
+      outgoing.once('close', () => {
+        if (!server.listening) server.closeIdleConnections()
+      })
       void listener(incoming, outgoing)
     },
   )

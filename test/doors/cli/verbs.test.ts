@@ -5,7 +5,9 @@
 import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { ServerResponse } from 'node:http'
 import { afterEach, expect, test } from 'vitest'
+import { openSqliteStore, type AuditEntry } from '../../../src/store/store.ts'
 import { agent, audit, batch, batchAnswer, event, ledger, nowMs, problem, settlement, swarm } from './documents.ts'
 import { home, run, start, type Ended } from './child.ts'
 import { canned, token, type Asked, type Canned } from './server.ts'
@@ -292,6 +294,64 @@ test('a secret is read from stdin, sealed before it leaves, and never printed', 
   expect(name).toBe('northbank')
   expect(openSealed(privateKey, sealed).toString('utf8')).toBe('hunter2-canary')
   expect((await run(directory, ['vault', 'set', 'northbank', 'hunter2-canary'])).code).toBe(2)
+})
+
+test('down orders the end and waits until the process and its address are gone', async () => {
+  const routes: Record<string, unknown> = { 'GET /api/v1/swarm': swarm() }
+  const { server, sitter } = await world(routes)
+  let left = 2
+  routes['POST /api/v1/swarm/down'] = () => ({ stopping: true })
+  routes['GET /api/v1/swarm'] = (_asked: Asked, response: ServerResponse) => {
+    left -= 1
+    if (left >= 0) return swarm()
+    response.destroy()
+    return undefined
+  }
+  expect(await sitter('down', '--dry-run')).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('would stop payouts'),
+  })
+  expect(server.asked.some((asked) => asked.method === 'POST')).toBe(false)
+  left = 2
+  expect(await sitter('down', '--within', '2m')).toMatchObject({ code: 0, stdout: 'payouts is stopped\n' })
+  expect(JSON.parse(server.asked.find((asked) => asked.method === 'POST')!.body)).toEqual({ within: '120s' })
+})
+
+test('a copy of the record is verified without a sitter, and a changed byte is named by its entry', async () => {
+  const bare = await home()
+  cleanups.push(bare.remove)
+  const file = join(bare.directory, 'copy.db')
+  const store = openSqliteStore(file)
+  const entry = (object: string): AuditEntry => ({
+    actor: 'test',
+    action: 'thing.done',
+    object,
+    decision: 'done',
+    facts: {},
+  })
+  const entries = [entry('first-thing'), entry('second-thing'), entry('third-thing')]
+  await store.transact([{ kind: 'audit.append', with: { wallMs: nowMs, entries } }])
+  await store.close()
+  const good = await run(bare.directory, ['audit', 'verify', '--record', 'copy.db'])
+  expect(good).toMatchObject({ code: 0, stdout: expect.stringContaining('verified: 3 entries') })
+  const bytes = await readFile(file)
+  bytes.write('S', bytes.lastIndexOf('second-thing'))
+  await writeFile(file, bytes)
+  const bad = await run(bare.directory, ['audit', 'verify', '--record', 'copy.db', '--json'])
+  expect(bad.code).toBe(1)
+  expect(JSON.parse(bad.stdout)).toMatchObject({ ok: false, firstBad: 2 })
+  expect((await run(bare.directory, ['audit', 'verify', '--record', 'absent.db'])).code).toBe(3)
+})
+
+test('rehearse runs a provider alone and ends in order', async () => {
+  const bare = await home()
+  cleanups.push(bare.remove)
+  const { child, ended } = start(bare.directory, ['rehearse', '--port', '0', '--json'])
+  const [text] = (await once(child.stdout!, 'data')) as [string]
+  const { rehearsals } = JSON.parse(text) as { rehearsals: { url: string; tokenFile: string }[] }
+  expect((await fetch(`${rehearsals[0]!.url}/v1/payouts?key=x`)).status).toBe(401)
+  child.kill('SIGTERM')
+  expect(await ended).toMatchObject({ code: 0 })
 })
 
 test('nobody answers: 69 with the way out, and no process is started', async () => {

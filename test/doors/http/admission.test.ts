@@ -3,14 +3,17 @@ import { expect, test } from 'vitest'
 import { json, openHouse, token } from './house.ts'
 
 /** Sends bytes as they are and gives everything that came back. */
-const raw = (url: string, text: string): Promise<string> => new Promise((resolve, reject) => {
-  const socket = connect(Number(new URL(url).port), '127.0.0.1', () => socket.write(text))
-  let answer = ''
-  socket.setEncoding('utf8')
-  socket.on('data', (chunk: string) => { answer += chunk })
-  socket.on('end', () => resolve(answer))
-  socket.on('error', reject)
-})
+const raw = (url: string, text: string): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const socket = connect(Number(new URL(url).port), '127.0.0.1', () => socket.write(text))
+    let answer = ''
+    socket.setEncoding('utf8')
+    socket.on('data', (chunk: string) => {
+      answer += chunk
+    })
+    socket.on('end', () => resolve(answer))
+    socket.on('error', reject)
+  })
 const get = (path: string, headers: string): string => `GET ${path} HTTP/1.1\r\n${headers}Connection: close\r\n\r\n`
 const status = (answer: string): number => Number(answer.split(' ')[1])
 
@@ -18,7 +21,15 @@ const concrete = (path: string): string => path.replaceAll(/\/:[a-z]+(\{[^}]*\})
 
 test('without a token every method of every route answers 401, but for the open ones', async () => {
   await using house = await openHouse()
-  const paths = [...new Set(house.door.routes.map((route) => route.path)), '/metrics', '/mcp', '/nothing', '/api/v1/tokens', '/%6civez', '/livez/']
+  const paths = [
+    ...new Set(house.door.routes.map((route) => route.path)),
+    '/metrics',
+    '/mcp',
+    '/nothing',
+    '/api/v1/tokens',
+    '/%6civez',
+    '/livez/',
+  ]
   const open = new Set(['/livez', '/healthz', '/login'])
   expect(paths.length).toBeGreaterThan(35)
   const answered: string[] = []
@@ -26,7 +37,8 @@ test('without a token every method of every route answers 401, but for the open 
     for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
       const answer = await fetch(`${house.door.url}${concrete(path)}`, { method, redirect: 'manual' })
       const text = await answer.text()
-      const answers = open.has(path) && (method === 'GET' || method === 'HEAD' || (path === '/login' && method === 'POST'))
+      const answers =
+        open.has(path) && (method === 'GET' || method === 'HEAD' || (path === '/login' && method === 'POST'))
       if (answers) continue
       expect(`${method} ${path} ${answer.status}`).toBe(`${method} ${path} 401`)
       expect(answer.headers.get('www-authenticate')).toContain('Bearer')
@@ -61,15 +73,23 @@ test.each([
   ['an empty list', { authorization: 'Bearer []' }],
   ['another scheme', { authorization: `Basic ${token}` }],
   ['the token without scheme', { authorization: token }],
-  ['headers that claim to be internal', { 'x-request-from': 'internal', 'x-forwarded-for': '127.0.0.1', 'x-forwarded-user': 'admin' }],
+  [
+    'headers that claim to be internal',
+    { 'x-request-from': 'internal', 'x-forwarded-for': '127.0.0.1', 'x-forwarded-user': 'admin' },
+  ],
   ['the token in another header', { 'x-api-key': token, 'x-sitter-token': token }],
   ['a made-up session', { cookie: 'sitter_00000000=9999999999999.x.y; session=1' }],
   ['an upgrade', { connection: 'upgrade', upgrade: 'websocket' }],
 ] as const)('%s opens nothing', async (_name, headers) => {
   await using house = await openHouse()
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join('')
+  const lines = Object.entries(headers)
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('')
   const host = `Host: ${new URL(house.door.url).host}\r\n`
-  const answer = await raw(house.door.url, `GET /api/v1/swarm HTTP/1.1\r\n${host}${lines}${'upgrade' in headers ? '' : 'Connection: close\r\n'}\r\n`)
+  const answer = await raw(
+    house.door.url,
+    `GET /api/v1/swarm HTTP/1.1\r\n${host}${lines}${'upgrade' in headers ? '' : 'Connection: close\r\n'}\r\n`,
+  )
   expect(status(answer)).toBe(401)
 })
 
@@ -119,7 +139,10 @@ test('a foreign origin is refused for reads, writes and the event stream, even w
       ['/api/v1/swarm/down', { method: 'POST' }],
       ['/api/v1/events', { headers: { accept: 'text/event-stream' } }],
     ] as const) {
-      const answer = await house.call(path, { ...init, headers: { origin, ...('headers' in init ? init.headers : {}) } })
+      const answer = await house.call(path, {
+        ...init,
+        headers: { origin, ...('headers' in init ? init.headers : {}) },
+      })
       expect(answer.status).toBe(403)
       expect(await json(answer)).toMatchObject({ code: 'forbidden' })
     }
@@ -132,8 +155,12 @@ test('garbage, a header flood and TRACE get a clear end and the server lives on'
   await using house = await openHouse()
   expect(status(await raw(house.door.url, 'what is this\r\n\r\n'))).toBe(400)
   expect(status(await raw(house.door.url, get('/livez', `Host: localhost\r\nX: ${'x'.repeat(40_000)}\r\n`)))).toBe(431)
-  expect(status(await raw(house.door.url, get('/livez', 'Host: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n')))).toBe(400)
-  expect(status(await raw(house.door.url, get('/livez', 'Host: localhost\r\n__proto__: x\r\nconstructor: y\r\n')))).toBe(200)
+  expect(
+    status(await raw(house.door.url, get('/livez', 'Host: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n'))),
+  ).toBe(400)
+  expect(
+    status(await raw(house.door.url, get('/livez', 'Host: localhost\r\n__proto__: x\r\nconstructor: y\r\n'))),
+  ).toBe(200)
   const trace = get('/api/v1/swarm', `Host: localhost\r\nAuthorization: Bearer ${token}\r\n`).replace('GET', 'TRACE')
   expect([400, 405]).toContain(status(await raw(house.door.url, trace)))
   expect((await house.call('/api/v1/swarm')).status).toBe(200)
@@ -151,14 +178,25 @@ test('a request that never ends is answered 408 and closed', async () => {
 test('over the bound of connections the answer is 503 with Retry-After, and it passes', async () => {
   await using house = await openHouse({ bounds: { connections: 2 } })
   const port = Number(new URL(house.door.url).port)
-  const held = await Promise.all(Array.from({ length: 3 }, () => new Promise<ReturnType<typeof connect>>((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => resolve(socket))
-  })))
+  const held = await Promise.all(
+    Array.from(
+      { length: 3 },
+      () =>
+        new Promise<ReturnType<typeof connect>>((resolve) => {
+          const socket = connect(port, '127.0.0.1', () => resolve(socket))
+        }),
+    ),
+  )
   const answer = await raw(house.door.url, get('/livez', 'Host: localhost\r\n'))
   expect(status(answer)).toBe(503)
   expect(answer.toLowerCase()).toContain('retry-after: 1')
   expect(answer).toContain('"code":"overloaded"')
-  const closed = held.map((socket) => new Promise((resolve) => { socket.once('close', resolve) }))
+  const closed = held.map(
+    (socket) =>
+      new Promise((resolve) => {
+        socket.once('close', resolve)
+      }),
+  )
   for (const socket of held) socket.destroy()
   await Promise.all(closed)
   await expect.poll(async () => status(await raw(house.door.url, get('/livez', 'Host: localhost\r\n')))).toBe(200)

@@ -1,6 +1,6 @@
 /**
- * A house for the door's tests: the real record, the real work room and a real server; agents, money and the gate are scripts that note
- * what was asked of them.
+ * A house for the door's tests: the real record, the real work room and a real server; agents, money and the gate are
+ * scripts that note what was asked of them.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -22,7 +22,10 @@ const clock = realClock()
 const random = realRandom()
 export const newId = idMaker(clock, random)
 
-export interface Told { readonly deed: string; readonly with: unknown }
+export interface Told {
+  readonly deed: string
+  readonly with: unknown
+}
 
 /** What the scripted rooms say; tests change it. */
 export interface Script {
@@ -35,11 +38,23 @@ export interface Script {
 }
 
 export const agentOf = (type: string, number: number, state: AgentStateName): AgentView => ({
-  id: formatAgent({ type, number }), type, number, state, mode: 'active', epoch: 1, sinceMs: clock.wallMs() - number * 10, restarts: number % 3,
+  id: formatAgent({ type, number }),
+  type,
+  number,
+  state,
+  mode: 'active',
+  epoch: 1,
+  sinceMs: clock.wallMs() - number * 10,
+  restarts: number % 3,
   reason: state === 'quarantined' ? 'six restarts in ten minutes' : null,
   exit: state === 'backoff' || state === 'quarantined' ? { kind: 'time', at: clock.wallMs() + 30_000 } : null,
   attempt: null,
-  cell: { id: `cel_${Math.floor(number / 100)}`, kind: 'pool', pid: 4_000 + Math.floor(number / 100), startTime: '123456' },
+  cell: {
+    id: `cel_${Math.floor(number / 100)}`,
+    kind: 'pool',
+    pid: 4_000 + Math.floor(number / 100),
+    startTime: '123456',
+  },
   evidence: [
     { fact: 'exists', source: '/proc', atMs: clock.wallMs() - 900, value: 'yes' },
     { fact: 'responds', source: 'challenge', atMs: clock.wallMs() - 4_200, value: state === 'suspect' ? 'no' : 'yes' },
@@ -48,13 +63,22 @@ export const agentOf = (type: string, number: number, state: AgentStateName): Ag
 })
 
 const fleetOf = (script: Script, told: Told[]): Fleet => {
-  const cells = (): CellStatus[] => [...new Set(script.agents.map((agent) => agent.cell!.id))].map((id) => {
-    const here = script.agents.filter((agent) => agent.cell!.id === id)
-    return {
-      id, kind: 'pool', agentType: here[0]!.type, identity: { pid: here[0]!.cell!.pid, startTime: '123456' }, agents: here.length,
-      busy: here.filter((agent) => agent.state === 'busy').length, startedMs: 0, answeredMs: null, answeredAgents: null, residentBytes: null,
-    }
-  })
+  const cells = (): CellStatus[] =>
+    [...new Set(script.agents.map((agent) => agent.cell!.id))].map((id) => {
+      const here = script.agents.filter((agent) => agent.cell!.id === id)
+      return {
+        id,
+        kind: 'pool',
+        agentType: here[0]!.type,
+        identity: { pid: here[0]!.cell!.pid, startTime: '123456' },
+        agents: here.length,
+        busy: here.filter((agent) => agent.state === 'busy').length,
+        startedMs: 0,
+        answeredMs: null,
+        answeredAgents: null,
+        residentBytes: null,
+      }
+    })
   const counted = (agents: readonly AgentView[]): Record<string, number> => {
     const counts: Record<string, number> = {}
     for (const agent of agents) counts[agent.state] = (counts[agent.state] ?? 0) + 1
@@ -62,59 +86,116 @@ const fleetOf = (script: Script, told: Told[]): Fleet => {
   }
   const nothing = (): void => {}
   return {
-    take: () => [], freeCount: () => 0, run: nothing, release: nothing, cancel: nothing,
+    take: () => [],
+    freeCount: () => 0,
+    run: nothing,
+    release: nothing,
+    cancel: nothing,
     list: () => script.agents,
     view: ({ type, number }: AgentRef) => script.agents.find((agent) => agent.type === type && agent.number === number),
     cells,
     challenge: (cell: string) => script.challenge(cell),
     summary: () => ({
-      agents: script.agents.length, byState: counted(script.agents),
-      byType: Object.fromEntries([...new Set(script.agents.map(({ type }) => type))]
-        .map((type) => [type, counted(script.agents.filter((agent) => agent.type === type))])),
-      cells: cells().length, restarts: 7, cellsLost: 1,
-      coverage: { reporting: script.agents.filter(({ state }) => state !== 'unknown').length, of: script.agents.length, oldestMs: 4_100 },
+      agents: script.agents.length,
+      byState: counted(script.agents),
+      byType: Object.fromEntries(
+        [...new Set(script.agents.map(({ type }) => type))].map((type) => [
+          type,
+          counted(script.agents.filter((agent) => agent.type === type)),
+        ]),
+      ),
+      cells: cells().length,
+      restarts: 7,
+      cellsLost: 1,
+      coverage: {
+        reporting: script.agents.filter(({ state }) => state !== 'unknown').length,
+        of: script.agents.length,
+        oldestMs: 4_100,
+      },
     }),
-    restart: async (agents: readonly AgentRef[], actor: string) => { told.push({ deed: 'restart', with: { agents: agents.map(formatAgent), actor } }) },
-    unquarantine: async (agents: readonly AgentRef[], actor: string) => { told.push({ deed: 'release', with: { agents: agents.map(formatAgent), actor } }) },
+    restart: async (agents: readonly AgentRef[], actor: string) => {
+      told.push({ deed: 'restart', with: { agents: agents.map(formatAgent), actor } })
+    },
+    unquarantine: async (agents: readonly AgentRef[], actor: string) => {
+      told.push({ deed: 'release', with: { agents: agents.map(formatAgent), actor } })
+    },
     stop: async () => {},
   } as unknown as Fleet
 }
 
-const settleOf = (script: Script, told: Told[]): Settle => ({
-  batch: async (file: { name: string; text: string; dryRun: boolean }) => {
-    told.push({ deed: 'batch', with: file })
-    if (file.text.startsWith('wrong')) throw new Failure('file-invalid', 'two faults', { facts: { faults: ['line 2: amount', 'line 3: payee'] } })
-    return { id: file.dryRun ? null : 'bat_1', created: true, rows: 2, newTasks: 2, alreadyThere: 0, totals: { XTS: '3.00' } }
-  },
-  resolve: async (settlement: string, as: string, evidence: string, actor: string) => { told.push({ deed: 'resolve', with: { settlement, as, evidence, actor } }) },
-  ledgerCheck: () => script.ledger,
-  summary: () => script.settle,
-} as unknown as Settle)
+const settleOf = (script: Script, told: Told[]): Settle =>
+  ({
+    batch: async (file: { name: string; text: string; dryRun: boolean }) => {
+      told.push({ deed: 'batch', with: file })
+      if (file.text.startsWith('wrong'))
+        throw new Failure('file-invalid', 'two faults', { facts: { faults: ['line 2: amount', 'line 3: payee'] } })
+      return {
+        id: file.dryRun ? null : 'bat_1',
+        created: true,
+        rows: 2,
+        newTasks: 2,
+        alreadyThere: 0,
+        totals: { XTS: '3.00' },
+      }
+    },
+    resolve: async (settlement: string, as: string, evidence: string, actor: string) => {
+      told.push({ deed: 'resolve', with: { settlement, as, evidence, actor } })
+    },
+    ledgerCheck: () => script.ledger,
+    summary: () => script.settle,
+  }) as unknown as Settle
 
-const gateOf = (script: Script, told: Told[]): GateLink => ({
-  get gateId() { return script.gateId },
-  vaultSet: async (name: string, sealed: string, actor: string) => { told.push({ deed: 'vaultSet', with: { name, sealed, actor } }); return { name, version: 2, fingerprint: 'ab12' } },
-  vaultList: async () => {
-    if (script.gateId === null) throw new Failure('gate-lost', 'no link to the gate')
-    return { sealingKey: 'k', credentials: [{ name: 'northbank', version: 1, state: 'active', fingerprint: 'ab12', setMs: 1, usedMs: null }] }
-  },
-  status: async () => ({
-    gateId: 'gat_1', pid: 99, frozen: false, queued: 3, inFlight: 12, cells: 50,
-    upstreams: [{
-      name: 'northbank', calls: 4_121, byStatus: { '201': 4_009, '429': 88, '500': 24 }, latencyMs: { p50: 11, p95: 31, p99: 74 },
-      limits: [{ per: 'credential', rate: '400/s', pausedUntilMs: null, waiting: 3 }],
-    }],
-  }),
-} as unknown as GateLink)
+const gateOf = (script: Script, told: Told[]): GateLink =>
+  ({
+    get gateId() {
+      return script.gateId
+    },
+    vaultSet: async (name: string, sealed: string, actor: string) => {
+      told.push({ deed: 'vaultSet', with: { name, sealed, actor } })
+      return { name, version: 2, fingerprint: 'ab12' }
+    },
+    vaultList: async () => {
+      if (script.gateId === null) throw new Failure('gate-lost', 'no link to the gate')
+      return {
+        sealingKey: 'k',
+        credentials: [{ name: 'northbank', version: 1, state: 'active', fingerprint: 'ab12', setMs: 1, usedMs: null }],
+      }
+    },
+    status: async () => ({
+      gateId: 'gat_1',
+      pid: 99,
+      frozen: false,
+      queued: 3,
+      inFlight: 12,
+      cells: 50,
+      upstreams: [
+        {
+          name: 'northbank',
+          calls: 4_121,
+          byStatus: { '201': 4_009, '429': 88, '500': 24 },
+          latencyMs: { p50: 11, p95: 31, p99: 74 },
+          limits: [{ per: 'credential', rate: '400/s', pausedUntilMs: null, waiting: 3 }],
+        },
+      ],
+    }),
+  }) as unknown as GateLink
 
 const scriptOf = (): Script => ({
   agents: [
-    ...Array.from({ length: 30 }, (_, index) => agentOf('settler', index + 1, index === 4 ? 'quarantined' : index % 2 === 0 ? 'idle' : 'busy')),
+    ...Array.from({ length: 30 }, (_, index) =>
+      agentOf('settler', index + 1, index === 4 ? 'quarantined' : index % 2 === 0 ? 'idle' : 'busy'),
+    ),
     ...Array.from({ length: 3 }, (_, index) => agentOf('notifier', index + 9, 'starting')),
   ],
   gateId: 'gat_1',
   challenge: async (cell) => [`settler/0001 in ${cell}`],
-  ledger: { ok: true, transfers: 4, accounts: 2, faults: [], byCurrency: [{ currency: 'XTS', debits: '3.00', credits: '3.00', pending: '0.00' }] },
+  ledger: {
+    ok: true,
+    transfers: 4,
+    accounts: 2,
+    faults: [],
+    byCurrency: [{ currency: 'XTS', debits: '3.00', credits: '3.00', pending: '0.00' }],
+  },
   settle: { byState: {}, tries: 0, unknown: [], person: 0, idle: true, cost: [] },
   notBuilt: ['message bus'],
 })
@@ -131,39 +212,91 @@ export interface TestHouse extends AsyncDisposable {
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>
 }
 
-const taskTypes = { settle: { name: 'settle', agent: 'settler', retry: { max: 3, baseMs: 1_000, capMs: 60_000 }, deadlineMs: null, priority: 5 } }
+const taskTypes = {
+  settle: {
+    name: 'settle',
+    agent: 'settler',
+    retry: { max: 3, baseMs: 1_000, capMs: 60_000 },
+    deadlineMs: null,
+    priority: 5,
+  },
+}
 
 /** Opens a house with a server on a free port. `await using` closes it. */
 export const openHouse = async (options: Partial<HttpOptions> = {}): Promise<TestHouse> => {
   const directory = await mkdtemp(join(tmpdir(), 'sitter-door-'))
   const store = openSqliteStore(join(directory, 'swarm.db'))
-  const [host] = await store.transact([{ kind: 'host.open', with: { owner: 'here', bootId: 'boot', wallMs: clock.wallMs() } }])
+  const [host] = await store.transact([
+    { kind: 'host.open', with: { owner: 'here', bootId: 'boot', wallMs: clock.wallMs() } },
+  ])
   if (!host.ok) throw new Error(host.detail)
   const script = scriptOf()
   const told: Told[] = []
   const faults: string[] = []
   const fleet = fleetOf(script, told)
   const work = openWork({
-    tasks: taskTypes, store, fleet, clock, random, newId, owner: 'here', epoch: host.value.epoch, waitsOutside: () => false,
+    tasks: taskTypes,
+    store,
+    fleet,
+    clock,
+    random,
+    newId,
+    owner: 'here',
+    epoch: host.value.epoch,
+    waitsOutside: () => false,
     failed: (error) => faults.push(String(error)),
   })
   const rooms: Rooms = {
-    name: 'payouts', version: '0.0.0', owner: 'here', epoch: host.value.epoch, pid: process.pid, startedMs: clock.wallMs() - 61_000, clock, newId,
+    name: 'payouts',
+    version: '0.0.0',
+    owner: 'here',
+    epoch: host.value.epoch,
+    pid: process.pid,
+    startedMs: clock.wallMs() - 61_000,
+    clock,
+    newId,
     config: { name: 'payouts', agents: { settler: {}, notifier: {} }, tasks: taskTypes } as unknown as Rooms['config'],
-    store, fleet, work, settle: settleOf(script, told), gatelink: gateOf(script, told), audit: { verify: () => verifyAudit(store.read) },
-    get notBuilt() { return script.notBuilt },
+    store,
+    fleet,
+    work,
+    settle: settleOf(script, told),
+    gatelink: gateOf(script, told),
+    audit: { verify: () => verifyAudit(store.read) },
+    get notBuilt() {
+      return script.notBuilt
+    },
     shutdown: (withinMs, actor) => told.push({ deed: 'shutdown', with: { withinMs, actor } }),
   }
   const door = await startHttp(rooms, {
-    host: '127.0.0.1', port: 0, token, pageDirectory: join(directory, 'no-page'), disk: realDisk(), clock, random,
-    onFault: (fault) => faults.push(fault.message), ...options,
+    host: '127.0.0.1',
+    port: 0,
+    token,
+    pageDirectory: join(directory, 'no-page'),
+    disk: realDisk(),
+    clock,
+    random,
+    onFault: (fault) => faults.push(fault.message),
+    ...options,
   })
   const call = (path: string, init: RequestInit = {}): Promise<Response> =>
-    fetch(`${door.url}${path}`, { ...init, headers: { authorization: `Bearer ${token}`, ...init.headers as Record<string, string> } })
+    fetch(`${door.url}${path}`, {
+      ...init,
+      headers: { authorization: `Bearer ${token}`, ...(init.headers as Record<string, string>) },
+    })
   return {
-    door, rooms, store, script, told, faults, call,
+    door,
+    rooms,
+    store,
+    script,
+    told,
+    faults,
+    call,
     post: (path, body, headers = {}) =>
-      call(path, { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json', ...headers } }),
+      call(path, {
+        method: 'POST',
+        body: JSON.stringify(body),
+        headers: { 'content-type': 'application/json', ...headers },
+      }),
     [Symbol.asyncDispose]: async () => {
       await door.stop()
       await work.stop()
@@ -174,15 +307,26 @@ export const openHouse = async (options: Partial<HttpOptions> = {}): Promise<Tes
 }
 
 /** A body as JSON, loosely typed for assertions. */
-export const json = async (answer: Response): Promise<Record<string, unknown>> => await answer.json() as Record<string, unknown>
+export const json = async (answer: Response): Promise<Record<string, unknown>> =>
+  (await answer.json()) as Record<string, unknown>
 
 /** A settlement straight into the record, in state `reserved` or moved on to `unknown` for a person. */
 export const addSettlement = async (store: Store, reference: string, unknown = false): Promise<string> => {
   const id = newId('set')
   const wallMs = clock.wallMs()
   const settlement = {
-    id, payer: 'assets:northbank', reference, payee: 'Ada', amountMinor: 1_234n, currency: 'XTS', channel: 'northbank', memo: null,
-    providerKey: `key-${reference}`, batch: null, task: null, agent: 'settler/0001',
+    id,
+    payer: 'assets:northbank',
+    reference,
+    payee: 'Ada',
+    amountMinor: 1_234n,
+    currency: 'XTS',
+    channel: 'northbank',
+    memo: null,
+    providerKey: `key-${reference}`,
+    batch: null,
+    task: null,
+    agent: 'settler/0001',
   }
   const [opened] = await store.transact([{ kind: 'settlement.open', with: { settlement, wallMs } }])
   if (!opened.ok) throw new Error(opened.detail)
@@ -197,8 +341,11 @@ export const addSettlement = async (store: Store, reference: string, unknown = f
 }
 
 export const addEvents = async (store: Store, count: number, message = 'something happened'): Promise<void> => {
-  const events = Array.from({ length: count }, (_, index) =>
-    ({ kind: 'test.happened', level: 'info', subject: 'sitter', message: `${message} ${index}`, facts: {} }) as const)
+  const events = Array.from(
+    { length: count },
+    (_, index) =>
+      ({ kind: 'test.happened', level: 'info', subject: 'sitter', message: `${message} ${index}`, facts: {} }) as const,
+  )
   await store.transact([{ kind: 'events.add', with: { events, wallMs: clock.wallMs() } }])
 }
 

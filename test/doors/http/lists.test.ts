@@ -2,19 +2,34 @@ import { expect, test } from 'vitest'
 import type { AgentMap, SwarmView } from '../../../src/doors/api.ts'
 import { addEvents, addSettlement, agentOf, json, openHouse } from './house.ts'
 
-interface Listed { items: { id: string; seq: number }[]; next: string | null }
+interface Listed {
+  items: { id: string; seq: number }[]
+  next: string | null
+}
 const listed = async (answer: Response): Promise<Listed> => {
   expect(answer.status).toBe(200)
-  return await answer.json() as Listed
+  return (await answer.json()) as Listed
 }
 
 test('the swarm at a glance says what the rooms say, and how old its sums are', async () => {
   await using house = await openHouse()
-  const view = await (await house.call('/api/v1/swarm')).json() as SwarmView
+  const view = (await (await house.call('/api/v1/swarm')).json()) as SwarmView
   expect(view).toMatchObject({
-    name: 'payouts', epoch: 1, fleet: { agents: 33, byState: { quarantined: 1, starting: 3 }, coverage: { reporting: 33, of: 33, oldestMs: 4_100 } },
-    work: { idle: true }, ledger: { ok: true }, gate: { gateId: 'gat_1', inFlight: 12 }, idle: true, person: 1, notBuilt: ['message bus'],
-    durations: { settle: null }, agentsThatSucceeded: 0,
+    name: 'payouts',
+    epoch: 1,
+    fleet: {
+      agents: 33,
+      byState: { quarantined: 1, starting: 3 },
+      coverage: { reporting: 33, of: 33, oldestMs: 4_100 },
+    },
+    work: { idle: true },
+    ledger: { ok: true },
+    gate: { gateId: 'gat_1', inFlight: 12 },
+    idle: true,
+    person: 1,
+    notBuilt: ['message bus'],
+    durations: { settle: null },
+    agentsThatSucceeded: 0,
   })
   expect(view.nowMs - view.figuresMs).toBeLessThan(5_000)
 })
@@ -48,38 +63,81 @@ test('agents come in pages by type and number, each exactly once, and filters ho
   expect(new Set(seen).size).toBe(33)
   expect(seen[0]).toBe('notifier/0009')
   expect(seen.at(-1)).toBe('settler/0030')
-  expect((await listed(await house.call('/api/v1/agents?state=quarantined'))).items.map(({ id }) => id)).toEqual(['settler/0005'])
+  expect((await listed(await house.call('/api/v1/agents?state=quarantined'))).items.map(({ id }) => id)).toEqual([
+    'settler/0005',
+  ])
   expect((await listed(await house.call('/api/v1/agents/notifier'))).items).toHaveLength(3)
 })
 
 test('an agent is described with its evidence, its time line and the attempt in hand; 42 and 0042 are one', async () => {
   await using house = await openHouse()
-  await house.store.transact([{ kind: 'events.add', with: { wallMs: 5, events: [
-    { kind: 'agent.quarantined', level: 'warn', subject: 'settler/0005', message: 'six restarts', facts: {} },
-    { kind: 'agent.started', level: 'info', subject: 'settler/0006', message: 'another', facts: {} },
-  ] } }])
+  await house.store.transact([
+    {
+      kind: 'events.add',
+      with: {
+        wallMs: 5,
+        events: [
+          { kind: 'agent.quarantined', level: 'warn', subject: 'settler/0005', message: 'six restarts', facts: {} },
+          { kind: 'agent.started', level: 'info', subject: 'settler/0006', message: 'another', facts: {} },
+        ],
+      },
+    },
+  ])
   const short = await json(await house.call('/api/v1/agents/settler/5'))
   expect(short).toEqual(await json(await house.call('/api/v1/agents/settler/0005')))
-  expect(short).toMatchObject({ id: 'settler/0005', state: 'quarantined', timeLine: [{ kind: 'agent.quarantined' }], attempts: [] })
+  expect(short).toMatchObject({
+    id: 'settler/0005',
+    state: 'quarantined',
+    timeLine: [{ kind: 'agent.quarantined' }],
+    attempts: [],
+  })
   expect(short['evidence']).toContainEqual({ fact: 'progresses', source: 'frames', atMs: null, value: 'unknown' })
   expect((await house.call('/api/v1/agents/settler/999')).status).toBe(404)
 })
 
 test('the map has one letter an agent, decodable by its own table, with gaps in the numbers kept', async () => {
   await using house = await openHouse()
-  house.script.agents = [agentOf('settler', 7, 'busy'), agentOf('settler', 2, 'idle'), agentOf('settler', 1, 'quarantined')]
-  const map = await (await house.call('/api/v1/agents/map')).json() as AgentMap
-  expect(map.types).toEqual([{ type: 'settler', ranges: [[1, 2], [7, 7]], states: expect.any(String) }])
+  house.script.agents = [
+    agentOf('settler', 7, 'busy'),
+    agentOf('settler', 2, 'idle'),
+    agentOf('settler', 1, 'quarantined'),
+  ]
+  const map = (await (await house.call('/api/v1/agents/map')).json()) as AgentMap
+  expect(map.types).toEqual([
+    {
+      type: 'settler',
+      ranges: [
+        [1, 2],
+        [7, 7],
+      ],
+      states: expect.any(String),
+    },
+  ])
   expect([...map.types[0]!.states].map((letter) => map.letters[letter])).toEqual(['quarantined', 'idle', 'busy'])
   expect(map.byState).toEqual({ quarantined: 1, idle: 1, busy: 1 })
 })
 
 test.each([
-  '/api/v1/agents?limit=0', '/api/v1/agents?limit=1001', '/api/v1/agents?limit=-1', '/api/v1/agents?limit=1e3', '/api/v1/agents?limit=',
-  '/api/v1/agents?cursor=x', '/api/v1/agents?cursor=', '/api/v1/agents?cursor=c2V0dGxlci8wMDAx.AAAAAAAAAAAAAAAAAAAAAA',
-  '/api/v1/agents?stat=busy', '/api/v1/agents?state=happy', '/api/v1/agents?type=nobody', '/api/v1/agents?mode=fast',
-  '/api/v1/agents?limit=1&limit=2', '/api/v1/agents?__proto__=1', '/api/v1/tasks?state=done', '/api/v1/settlements?state=x',
-  '/api/v1/settlements?person=maybe', '/api/v1/events?after=1', '/api/v1/events?newestFirst=perhaps', '/api/v1/audit/entries?cursor=1',
+  '/api/v1/agents?limit=0',
+  '/api/v1/agents?limit=1001',
+  '/api/v1/agents?limit=-1',
+  '/api/v1/agents?limit=1e3',
+  '/api/v1/agents?limit=',
+  '/api/v1/agents?cursor=x',
+  '/api/v1/agents?cursor=',
+  '/api/v1/agents?cursor=c2V0dGxlci8wMDAx.AAAAAAAAAAAAAAAAAAAAAA',
+  '/api/v1/agents?stat=busy',
+  '/api/v1/agents?state=happy',
+  '/api/v1/agents?type=nobody',
+  '/api/v1/agents?mode=fast',
+  '/api/v1/agents?limit=1&limit=2',
+  '/api/v1/agents?__proto__=1',
+  '/api/v1/tasks?state=done',
+  '/api/v1/settlements?state=x',
+  '/api/v1/settlements?person=maybe',
+  '/api/v1/events?after=1',
+  '/api/v1/events?newestFirst=perhaps',
+  '/api/v1/audit/entries?cursor=1',
   `/api/v1/tasks?type=${'x'.repeat(3_000)}`,
 ])('a bad question is refused, not guessed at: %s', async (path) => {
   await using house = await openHouse()
@@ -101,14 +159,29 @@ test('a cursor is good for its own list and filters only', async () => {
 test('amounts are text in major units, in lists, in one, and in the ledger', async () => {
   await using house = await openHouse()
   const id = await addSettlement(house.store, 'row-1')
-  expect((await json(await house.call('/api/v1/settlements')))['items']).toMatchObject([{ id, amount: '12.34', currency: 'XTS' }])
+  expect((await json(await house.call('/api/v1/settlements')))['items']).toMatchObject([
+    { id, amount: '12.34', currency: 'XTS' },
+  ])
   const one = await json(await house.call(`/api/v1/settlements/${id}`))
   expect(one).toMatchObject({ amount: '12.34', state: 'reserved', intents: [], transfers: [] })
   expect(one).not.toHaveProperty('amountMinor')
-  const transfer = { id: 'trf_1', kind: 'single', pendingId: null, debit: 'a', credit: 'b', amountMinor: 905n, currency: 'XTS', settlement: id } as const
+  const transfer = {
+    id: 'trf_1',
+    kind: 'single',
+    pendingId: null,
+    debit: 'a',
+    credit: 'b',
+    amountMinor: 905n,
+    currency: 'XTS',
+    settlement: id,
+  } as const
   await house.store.transact([{ kind: 'ledger.transfer', with: { transfer, wallMs: 5 } }])
-  expect((await json(await house.call('/api/v1/ledger/transfers')))['items']).toMatchObject([{ amount: '9.05', debit: 'a' }])
-  expect((await json(await house.call('/api/v1/ledger/accounts')))['items']).toContainEqual(expect.objectContaining({ code: 'a', debitsPosted: '9.05' }))
+  expect((await json(await house.call('/api/v1/ledger/transfers')))['items']).toMatchObject([
+    { amount: '9.05', debit: 'a' },
+  ])
+  expect((await json(await house.call('/api/v1/ledger/accounts')))['items']).toContainEqual(
+    expect.objectContaining({ code: 'a', debitsPosted: '9.05' }),
+  )
   expect(await json(await house.call('/api/v1/ledger/check'))).toMatchObject({ ok: true })
 })
 
@@ -118,7 +191,10 @@ test('the inbox pages through unknown payments, dead letters and quarantined age
   house.script.agents.push(agentOf('settler', 31, 'quarantined'))
   const items: Record<string, unknown>[] = []
   for (let cursor = ''; ;) {
-    const page = await json(await house.call(`/api/v1/inbox?limit=1${cursor}`)) as unknown as { items: Record<string, unknown>[]; next: string | null }
+    const page = (await json(await house.call(`/api/v1/inbox?limit=1${cursor}`))) as unknown as {
+      items: Record<string, unknown>[]
+      next: string | null
+    }
     expect(page.items.length).toBeLessThanOrEqual(1)
     items.push(...page.items)
     if (page.next === null) break
@@ -151,9 +227,25 @@ test('the audit pages from its first entry, and its proof is recomputed on each 
 
 test('what this version does not have is 404 by name, not an empty success', async () => {
   await using house = await openHouse()
-  for (const path of ['/metrics', '/mcp', '/openapi.json', '/api/v1/schedules', '/api/v1/tokens', '/api/v1/logs', '/api/v1/export/runs', '/api/v1/tasks/tsk_x',
-    '/api/v1/dead-letters/tsk_x', '/api/v1/settlements/set_x', '/api/v1/batches/bat_x', '/../../etc/passwd', '/assets/../../etc/passwd',
-    '/assets/%2e%2e%2fpackage.json', '//evil.test/', '/api/v1/agents/settler/0x1', '/api/v1/swarm/freeze']) {
+  for (const path of [
+    '/metrics',
+    '/mcp',
+    '/openapi.json',
+    '/api/v1/schedules',
+    '/api/v1/tokens',
+    '/api/v1/logs',
+    '/api/v1/export/runs',
+    '/api/v1/tasks/tsk_x',
+    '/api/v1/dead-letters/tsk_x',
+    '/api/v1/settlements/set_x',
+    '/api/v1/batches/bat_x',
+    '/../../etc/passwd',
+    '/assets/../../etc/passwd',
+    '/assets/%2e%2e%2fpackage.json',
+    '//evil.test/',
+    '/api/v1/agents/settler/0x1',
+    '/api/v1/swarm/freeze',
+  ]) {
     const answer = await house.call(path)
     expect(answer.status, path).toBe(404)
     expect(await json(answer)).toMatchObject({ code: 'not-found' })
@@ -162,18 +254,24 @@ test('what this version does not have is 404 by name, not an empty success', asy
 
 test('a fault in a room is told as a fault, with a request id and without its message', async () => {
   await using house = await openHouse()
-  house.script.challenge = async () => { throw new TypeError('secret path /root/x of process.env.TOKEN') }
+  house.script.challenge = async () => {
+    throw new TypeError('secret path /root/x of process.env.TOKEN')
+  }
   const answer = await house.call('/api/v1/cells/cel_0/challenge', { method: 'POST' })
   const text = await answer.text()
   expect(answer.status).toBe(500)
   expect(text).not.toMatch(/secret|TypeError|\bat \b|\/root/)
   expect(JSON.parse(text)).toMatchObject({ code: 'bug', facts: { request: answer.headers.get('x-request-id') } })
-  await expect.poll(() => house.store.read.events({ limit: 10, after: null }).items.map(({ kind }) => kind)).toContain('door.fault')
+  await expect
+    .poll(() => house.store.read.events({ limit: 10, after: null }).items.map(({ kind }) => kind))
+    .toContain('door.fault')
 })
 
 test('a cell is asked at the moment of the question', async () => {
   await using house = await openHouse()
-  expect(await json(await house.call('/api/v1/cells'))).toMatchObject({ items: [{ id: 'cel_0', agents: 33, answeredMs: null }] })
+  expect(await json(await house.call('/api/v1/cells'))).toMatchObject({
+    items: [{ id: 'cel_0', agents: 33, answeredMs: null }],
+  })
   const answer = await house.post('/api/v1/cells/cel_0/challenge', {})
   expect(await json(answer)).toMatchObject({ cell: 'cel_0', agents: ['settler/0001 in cel_0'] })
   expect((await house.post('/api/v1/cells/cel_9/challenge', {})).status).toBe(404)

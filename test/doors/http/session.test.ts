@@ -6,7 +6,11 @@ import { json, openHouse, token } from './house.ts'
 
 const cookieOf = (answer: Response): string => answer.headers.get('set-cookie')!.split(';')[0]!
 const login = (url: string, body: string, headers: Record<string, string> = {}): Promise<Response> =>
-  fetch(`${url}/login`, { method: 'POST', body, headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers } })
+  fetch(`${url}/login`, {
+    method: 'POST',
+    body,
+    headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
+  })
 
 test('the printed address opens a session once, in a cookie that no script and no other site gets', async () => {
   await using house = await openHouse()
@@ -24,7 +28,8 @@ test('the printed address opens a session once, in a cookie that no script and n
 
 test('a wrong code opens nothing and does not spend the right one', async () => {
   await using house = await openHouse({ loginSecret: 'the-right-code' })
-  for (const code of ['', 'wrong', 'the-right-cod', 'null']) expect((await fetch(`${house.door.url}/login?code=${code}`)).status).toBe(401)
+  for (const code of ['', 'wrong', 'the-right-cod', 'null'])
+    expect((await fetch(`${house.door.url}/login?code=${code}`)).status).toBe(401)
   expect((await fetch(`${house.door.url}/login?code=the-right-code`)).status).toBe(200)
 })
 
@@ -58,17 +63,32 @@ test('a session lives through a restart of the sitter, writes only with its own 
   expect(house.told).toEqual([{ deed: 'restart', with: { agents: ['settler/0001'], actor: 'operator:session' } }])
   const [name, value] = cookie.split('=') as [string, string]
   const [until, nonce, mac] = value.split('.') as [string, string, string]
-  for (const forged of [`${Number(until) + 1}.${nonce}.${mac}`, `${until}.x${nonce}.${mac}`, `${until}.${nonce}.`, `${until}.${nonce}`, `${until}.${mac}`, '']) {
-    expect((await fetch(`${house.door.url}/api/v1/swarm`, { headers: { cookie: `${name}=${forged}` } })).status).toBe(401)
+  for (const forged of [
+    `${Number(until) + 1}.${nonce}.${mac}`,
+    `${until}.x${nonce}.${mac}`,
+    `${until}.${nonce}.`,
+    `${until}.${nonce}`,
+    `${until}.${mac}`,
+    '',
+  ]) {
+    expect((await fetch(`${house.door.url}/api/v1/swarm`, { headers: { cookie: `${name}=${forged}` } })).status).toBe(
+      401,
+    )
   }
 })
 
 test('a session ends after its day, by the wall clock', async () => {
   let nowMs = 1_800_000_000_000
-  const clock = { wallMs: () => nowMs, monoMs: () => 0, stamp: () => ({ wallMs: nowMs, monoMs: 0, bootId: 'b' }), timer: () => () => {} }
+  const clock = {
+    wallMs: () => nowMs,
+    monoMs: () => 0,
+    stamp: () => ({ wallMs: nowMs, monoMs: 0, bootId: 'b' }),
+    timer: () => () => {},
+  }
   await using house = await openHouse({ clock, bounds: { stopMs: 0 } })
   const cookie = cookieOf(await fetch(house.door.loginUrl))
-  const status = async (): Promise<number> => (await fetch(`${house.door.url}/api/v1/swarm`, { headers: { cookie } })).status
+  const status = async (): Promise<number> =>
+    (await fetch(`${house.door.url}/api/v1/swarm`, { headers: { cookie } })).status
   nowMs += 12 * 3_600_000 - 1
   expect(await status()).toBe(200)
   nowMs += 1
@@ -103,7 +123,15 @@ test('of the built page only its own assets are served, hashed ones for ever, an
   const asset = await fetch(`${house.door.url}/assets/index-abc123.js`)
   expect(asset.headers.get('content-type')).toContain('text/javascript')
   expect(asset.headers.get('cache-control')).toContain('immutable')
-  for (const path of ['/assets/secret.pem', '/assets/', '/assets', '/assets/../index.html', '/assets/%2e%2e/index.html', '/index.html', '/assets/index-abc123.js/']) {
+  for (const path of [
+    '/assets/secret.pem',
+    '/assets/',
+    '/assets',
+    '/assets/../index.html',
+    '/assets/%2e%2e/index.html',
+    '/index.html',
+    '/assets/index-abc123.js/',
+  ]) {
     expect((await fetch(`${house.door.url}${path}`)).status, path).toBe(401)
   }
   expect(await (await house.call('/')).text()).toContain('built')

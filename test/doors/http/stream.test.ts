@@ -4,9 +4,16 @@ import { streamBounds } from '../../../src/doors/http/event-stream.ts'
 import { addEvents, openHouse, token, type TestHouse } from './house.ts'
 
 /** Opens the stream; `until` reads on until the text has what it waits for. */
-const open = async (house: TestHouse, headers: Record<string, string> = {}, query = ''): Promise<{ until(text: string): Promise<string>; close(): Promise<void> }> => {
+const open = async (
+  house: TestHouse,
+  headers: Record<string, string> = {},
+  query = '',
+): Promise<{ until(text: string): Promise<string>; close(): Promise<void> }> => {
   const stop = new AbortController()
-  const answer = await house.call(`/api/v1/events${query}`, { headers: { accept: 'text/event-stream', ...headers }, signal: stop.signal })
+  const answer = await house.call(`/api/v1/events${query}`, {
+    headers: { accept: 'text/event-stream', ...headers },
+    signal: stop.signal,
+  })
   expect(answer.status).toBe(200)
   expect(answer.headers.get('content-type')).toContain('text/event-stream')
   const reader = answer.body!.pipeThrough(new TextDecoderStream()).getReader()
@@ -20,7 +27,10 @@ const open = async (house: TestHouse, headers: Record<string, string> = {}, quer
       }
       return seen
     },
-    close: async () => { stop.abort(); await reader.closed.catch(() => {}) },
+    close: async () => {
+      stop.abort()
+      await reader.closed.catch(() => {})
+    },
   }
 }
 const idsOf = (text: string): number[] => [...text.matchAll(/^id: (\d+)$/gm)].map((match) => Number(match[1]))
@@ -55,14 +65,22 @@ test('a Last-Event-ID that is none is refused', async () => {
 test('a client that does not read is cut at the bound with a last event that says how to resume, and it can', async () => {
   await using house = await openHouse()
   const socket = connect(Number(new URL(house.door.url).port), '127.0.0.1')
-  socket.write(`GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${token}\r\nAccept: text/event-stream\r\n\r\n`)
-  await new Promise<void>((resolve) => { socket.once('readable', resolve) })
+  socket.write(
+    `GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${token}\r\nAccept: text/event-stream\r\n\r\n`,
+  )
+  await new Promise<void>((resolve) => {
+    socket.once('readable', resolve)
+  })
   // The kernel takes a few MB on its own; more than the bound must lie here before the client is slow.
   for (let round = 0; round < 40; round += 1) await addEvents(house.store, 50, 'x'.repeat(8_000))
   let text = ''
   socket.setEncoding('utf8')
-  socket.on('data', (chunk: string) => { text += chunk })
-  await new Promise<void>((resolve) => { socket.once('end', resolve) })
+  socket.on('data', (chunk: string) => {
+    text += chunk
+  })
+  await new Promise<void>((resolve) => {
+    socket.once('end', resolve)
+  })
   expect(text).toContain('event: cut')
   const seen = Number(/Last-Event-ID (\d+)/.exec(text)![1])
   expect(idsOf(text)).toEqual(Array.from({ length: seen }, (_, index) => index + 1))

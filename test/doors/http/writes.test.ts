@@ -10,13 +10,19 @@ test('a task is taken, audited with its actor in the same commit, and described'
   const answer = await house.post('/api/v1/tasks', { type: 'settle', payload: { row: 1 } })
   expect(answer.status).toBe(201)
   const { id } = await json(answer)
-  expect(await json(await house.call(`/api/v1/tasks/${String(id)}`))).toMatchObject({ id, type: 'settle', state: { state: 'ready' }, history: [] })
+  expect(await json(await house.call(`/api/v1/tasks/${String(id)}`))).toMatchObject({
+    id,
+    type: 'settle',
+    state: { state: 'ready' },
+    history: [],
+  })
   expect(auditOf(house)).toMatchObject([{ actor: 'operator:token', action: 'task.submit', decision: 'done' }])
 })
 
 test('fifty posts at once with one Idempotency-Key make one task; another body is a conflict; a later one gets the first answer', async () => {
   await using house = await openHouse()
-  const post = (payload: unknown): Promise<Response> => house.post('/api/v1/tasks', { type: 'settle', payload }, { 'idempotency-key': 'once' })
+  const post = (payload: unknown): Promise<Response> =>
+    house.post('/api/v1/tasks', { type: 'settle', payload }, { 'idempotency-key': 'once' })
   const answers = await Promise.all(Array.from({ length: 50 }, () => post(1).then(json)))
   expect(new Set(answers.map(({ id }) => id)).size).toBe(1)
   expect(tasksOf(house)).toBe(1)
@@ -34,13 +40,24 @@ test('a refused write is not remembered: the same key may try again', async () =
   const first = await house.post('/api/v1/tasks', { type: 'nonsense', payload: 1 }, { 'idempotency-key': 'k' })
   expect(first.status).toBe(422)
   expect(await json(first)).toMatchObject({ code: 'unknown-task-type' })
-  expect((await house.post('/api/v1/tasks', { type: 'settle', payload: 1 }, { 'idempotency-key': 'k' })).status).toBe(201)
+  expect((await house.post('/api/v1/tasks', { type: 'settle', payload: 1 }, { 'idempotency-key': 'k' })).status).toBe(
+    201,
+  )
 })
 
 test.each([
-  ['an id', { id: 'tsk_mine' }], ['a state', { state: 'succeeded' }], ['an attempt', { attempt: 'att_1' }], ['a fence', { fence: 9 }],
-  ['an owner', { owner: 'me' }], ['a birthday', { createdAt: 1 }], ['a batch', { batch: 'bat_1' }], ['a constructor', { constructor: {} }],
-  ['a float', { priority: 1.5 }], ['a far priority', { priority: 10 }], ['a number as type', { type: 1 }], ['an empty key', { key: '' }],
+  ['an id', { id: 'tsk_mine' }],
+  ['a state', { state: 'succeeded' }],
+  ['an attempt', { attempt: 'att_1' }],
+  ['a fence', { fence: 9 }],
+  ['an owner', { owner: 'me' }],
+  ['a birthday', { createdAt: 1 }],
+  ['a batch', { batch: 'bat_1' }],
+  ['a constructor', { constructor: {} }],
+  ['a float', { priority: 1.5 }],
+  ['a far priority', { priority: 10 }],
+  ['a number as type', { type: 1 }],
+  ['an empty key', { key: '' }],
 ])('a task that brings %s is refused and nothing is taken', async (_name, extra) => {
   await using house = await openHouse()
   const answer = await house.post('/api/v1/tasks', { type: 'settle', payload: 1, ...extra })
@@ -54,7 +71,10 @@ const text = (house: TestHouse, body: string, headers: Record<string, string> = 
 
 test('a key __proto__ is dropped wherever it stands, also when it is written with escapes', async () => {
   await using house = await openHouse()
-  const answer = await text(house, '{"type":"settle","__proto__":{"type":"x"},"payload":{"a":1,"\\u005f_proto__":{"polluted":true}}}')
+  const answer = await text(
+    house,
+    '{"type":"settle","__proto__":{"type":"x"},"payload":{"a":1,"\\u005f_proto__":{"polluted":true}}}',
+  )
   expect(answer.status).toBe(201)
   const { id } = await json(answer)
   expect(JSON.parse(house.store.read.task(String(id))!.payload)).toEqual({ a: 1 })
@@ -62,7 +82,11 @@ test('a key __proto__ is dropped wherever it stands, also when it is written wit
 })
 
 test.each([
-  ['garbage', 'not json', 422], ['nothing', '', 422], ['a list', '[]', 422], ['null', 'null', 422], ['a text', '"x"', 422],
+  ['garbage', 'not json', 422],
+  ['nothing', '', 422],
+  ['a list', '[]', 422],
+  ['null', 'null', 422],
+  ['a text', '"x"', 422],
   ['deep nesting', `{"type":"settle","payload":${'['.repeat(5_000)}${']'.repeat(5_000)}}`, 422],
   ['65 levels in an unclosed body', '['.repeat(65), 422],
   ['more than 1 MiB', `{"type":"settle","payload":"${'x'.repeat(1_048_576)}"}`, 413],
@@ -85,12 +109,24 @@ test('depth within strings is no depth, and 64 levels pass', async () => {
 test('a body without length is cut at the bound, one that is compressed or of another type is refused, as is bad UTF-8', async () => {
   await using house = await openHouse()
   const endless = new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array(65_536).fill(32)) })
-  const init = { method: 'POST', body: endless, duplex: 'half', headers: { 'content-type': 'application/json' } } as RequestInit
-  const outcome = await house.call('/api/v1/tasks', init).then((answer) => answer.status, () => 'cut')
+  const init = {
+    method: 'POST',
+    body: endless,
+    duplex: 'half',
+    headers: { 'content-type': 'application/json' },
+  } as RequestInit
+  const outcome = await house.call('/api/v1/tasks', init).then(
+    (answer) => answer.status,
+    () => 'cut',
+  )
   expect([413, 'cut']).toContain(outcome)
   expect((await text(house, '{}', { 'content-encoding': 'gzip' })).status).toBe(400)
   expect((await text(house, '{"type":"settle"}', { 'content-type': 'text/plain' })).status).toBe(400)
-  const bad = await house.call('/api/v1/tasks', { method: 'POST', body: new Uint8Array([0x22, 0xff, 0x22]), headers: { 'content-type': 'application/json' } })
+  const bad = await house.call('/api/v1/tasks', {
+    method: 'POST',
+    body: new Uint8Array([0x22, 0xff, 0x22]),
+    headers: { 'content-type': 'application/json' },
+  })
   expect(bad.status).toBe(422)
   expect((await house.call('/livez')).status).toBe(200)
 })
@@ -100,30 +136,67 @@ test('tasks are cancelled once, retried only where that means something, and dea
   const { id } = await json(await house.post('/api/v1/tasks', { type: 'settle', payload: 1 }))
   expect((await house.post(`/api/v1/tasks/${String(id)}/retry`, {})).status).toBe(409)
   expect((await house.post(`/api/v1/dead-letters/${String(id)}/redrive`, {})).status).toBe(404)
-  await house.store.transact([{ kind: 'task.move', with: { task: String(id), event: { event: 'give-up' }, resetAttempts: false, orNothing: false, wallMs: 1 } }])
+  await house.store.transact([
+    {
+      kind: 'task.move',
+      with: { task: String(id), event: { event: 'give-up' }, resetAttempts: false, orNothing: false, wallMs: 1 },
+    },
+  ])
   expect((await json(await house.call('/api/v1/dead-letters')))['items']).toMatchObject([{ id }])
-  expect(await json(await house.post(`/api/v1/dead-letters/${String(id)}/redrive`, {}))).toMatchObject({ state: { state: 'ready' } })
-  expect(await json(await house.post(`/api/v1/tasks/${String(id)}/cancel`, {}))).toMatchObject({ state: { state: 'cancelled' } })
+  expect(await json(await house.post(`/api/v1/dead-letters/${String(id)}/redrive`, {}))).toMatchObject({
+    state: { state: 'ready' },
+  })
+  expect(await json(await house.post(`/api/v1/tasks/${String(id)}/cancel`, {}))).toMatchObject({
+    state: { state: 'cancelled' },
+  })
   expect((await house.post(`/api/v1/tasks/${String(id)}/cancel`, {})).status).toBe(409)
   expect((await house.post(`/api/v1/tasks/${String(id)}/cancel`, { force: true })).status).toBe(422)
   expect(auditOf(house).map(({ action }) => action)).toEqual(['task.submit', 'task.redrive', 'task.cancel'])
 })
 
-const batch = async (house: TestHouse, body: BodyInit, headers: Record<string, string> = {}): Promise<Record<string, unknown>[]> => {
+const batch = async (
+  house: TestHouse,
+  body: BodyInit,
+  headers: Record<string, string> = {},
+): Promise<Record<string, unknown>[]> => {
   const answer = await house.call('/api/v1/tasks:batch', {
-    method: 'POST', body, headers: { 'content-type': 'application/x-ndjson', ...headers }, duplex: 'half',
+    method: 'POST',
+    body,
+    headers: { 'content-type': 'application/x-ndjson', ...headers },
+    duplex: 'half',
   } as RequestInit)
   expect(answer.status).toBe(200)
-  return (await answer.text()).trimEnd().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>)
+  return (await answer.text())
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
 }
-const line = (payload: unknown, extra: object = {}): string => `${JSON.stringify({ type: 'settle', payload, ...extra })}\n`
+const line = (payload: unknown, extra: object = {}): string =>
+  `${JSON.stringify({ type: 'settle', payload, ...extra })}\n`
 
 test('a batch of lines answers each in order, takes the good ones, and ends with a count', async () => {
   await using house = await openHouse()
-  const body = [line(1), 'garbage\n', '\n', line(2, { key: 'k' }), line(3, { id: 'tsk_1' }), line(9, { key: 'k' }), line(2, { key: 'k' }), line('x').trimEnd()]
+  const body = [
+    line(1),
+    'garbage\n',
+    '\n',
+    line(2, { key: 'k' }),
+    line(3, { id: 'tsk_1' }),
+    line(9, { key: 'k' }),
+    line(2, { key: 'k' }),
+    line('x').trimEnd(),
+  ]
   const answers = await batch(house, body.join(''))
-  expect(answers.map(({ outcome, code }) => outcome ?? code)).toEqual(
-    ['created', 'invalid', 'created', 'invalid', 'task-exists-with-different', 'exists', 'created', undefined])
+  expect(answers.map(({ outcome, code }) => outcome ?? code)).toEqual([
+    'created',
+    'invalid',
+    'created',
+    'invalid',
+    'task-exists-with-different',
+    'exists',
+    'created',
+    undefined,
+  ])
   expect(answers.slice(0, 7).map(({ item }) => item)).toEqual([1, 2, 3, 4, 5, 6, 7])
   expect(answers.at(-1)).toEqual({ end: true, items: 7, created: 3, existed: 1, refused: 3 })
 })
@@ -138,8 +211,19 @@ test('a batch sent twice under one key makes its tasks once', async () => {
 test('a line over its bound is refused alone, however it is cut into chunks', async () => {
   await using house = await openHouse()
   const long = new TextEncoder().encode(`${line(1)}"${'x'.repeat(1_200_000)}"\n${line(2)}`)
-  const chunks = Array.from({ length: Math.ceil(long.length / 50_000) }, (_, index) => long.subarray(index * 50_000, (index + 1) * 50_000))
-  const answers = await batch(house, new ReadableStream({ pull: (controller) => { const next = chunks.shift(); if (next) controller.enqueue(next); else controller.close() } }))
+  const chunks = Array.from({ length: Math.ceil(long.length / 50_000) }, (_, index) =>
+    long.subarray(index * 50_000, (index + 1) * 50_000),
+  )
+  const answers = await batch(
+    house,
+    new ReadableStream({
+      pull: (controller) => {
+        const next = chunks.shift()
+        if (next) controller.enqueue(next)
+        else controller.close()
+      },
+    }),
+  )
   expect(answers.map(({ outcome, code }) => outcome ?? code)).toEqual(['created', 'too-large', 'created', undefined])
 })
 
@@ -160,11 +244,17 @@ test('a payment file is passed on whole with name, channel and dryRun; its fault
     house.call(`/api/v1/batches?${query}`, { method: 'POST', body, headers: { 'content-type': 'text/csv' } })
   expect((await send('name=a.csv&channel=northbank&dryRun=1')).status).toBe(200)
   expect((await send('name=a.csv')).status).toBe(201)
-  for (const query of ['dryRun=yes', 'dryrun=true', 'dry-run=true', 'dryRun=']) expect((await send(query)).status).toBe(422)
+  for (const query of ['dryRun=yes', 'dryrun=true', 'dry-run=true', 'dryRun='])
+    expect((await send(query)).status).toBe(422)
   const wrong = await send('name=w', 'wrong')
-  expect(await json(wrong)).toMatchObject({ code: 'file-invalid', facts: { faults: ['line 2: amount', 'line 3: payee'] } })
+  expect(await json(wrong)).toMatchObject({
+    code: 'file-invalid',
+    facts: { faults: ['line 2: amount', 'line 3: payee'] },
+  })
   expect(house.told).toMatchObject([
-    { with: { name: 'a.csv', channel: 'northbank', dryRun: true, actor: 'operator:token' } }, { with: { channel: null, dryRun: false } }, { deed: 'batch' },
+    { with: { name: 'a.csv', channel: 'northbank', dryRun: true, actor: 'operator:token' } },
+    { with: { channel: null, dryRun: false } },
+    { deed: 'batch' },
   ])
   expect((await house.post('/api/v1/batches', {})).status).toBe(400)
 })
@@ -172,17 +262,34 @@ test('a payment file is passed on whole with name, channel and dryRun; its fault
 test('a person resolves a settlement with evidence; without it, or otherwise, nothing is passed on', async () => {
   await using house = await openHouse()
   const id = await addSettlement(house.store, 'row-1', true)
-  for (const body of [{}, { as: 'settled' }, { as: 'settled', evidence: '' }, { as: 'failed', evidence: 'x' }, { as: 'settled', evidence: 'x', state: 'settled' }]) {
+  for (const body of [
+    {},
+    { as: 'settled' },
+    { as: 'settled', evidence: '' },
+    { as: 'failed', evidence: 'x' },
+    { as: 'settled', evidence: 'x', state: 'settled' },
+  ]) {
     expect((await house.post(`/api/v1/settlements/${id}/resolve`, body)).status).toBe(422)
   }
   expect(house.told).toEqual([])
-  expect((await house.post(`/api/v1/settlements/${id}/resolve`, { as: 'absent', evidence: 'statement of 3 May' })).status).toBe(200)
-  expect(house.told).toEqual([{ deed: 'resolve', with: { settlement: id, as: 'absent', evidence: 'statement of 3 May', actor: 'operator:token' } }])
+  expect(
+    (await house.post(`/api/v1/settlements/${id}/resolve`, { as: 'absent', evidence: 'statement of 3 May' })).status,
+  ).toBe(200)
+  expect(house.told).toEqual([
+    {
+      deed: 'resolve',
+      with: { settlement: id, as: 'absent', evidence: 'statement of 3 May', actor: 'operator:token' },
+    },
+  ])
 })
 
 test('a credential goes on sealed, and its name and text are checked', async () => {
   await using house = await openHouse()
-  for (const body of [{ name: '../x', sealed: 'AAAA' }, { name: 'northbank', sealed: 'plain text!' }, { name: 'northbank', value: 'secret' }]) {
+  for (const body of [
+    { name: '../x', sealed: 'AAAA' },
+    { name: 'northbank', sealed: 'plain text!' },
+    { name: 'northbank', value: 'secret' },
+  ]) {
     expect((await house.post('/api/v1/credentials', body)).status).toBe(422)
   }
   const answer = await house.post('/api/v1/credentials', { name: 'northbank', sealed: 'QUJD' })
@@ -191,19 +298,29 @@ test('a credential goes on sealed, and its name and text are checked', async () 
 
 test('down passes the patience on, once, and refuses what is no duration', async () => {
   await using house = await openHouse()
-  for (const within of ['soon', '2d', 30, '']) expect((await house.post('/api/v1/swarm/down', { within })).status).toBe(422)
+  for (const within of ['soon', '2d', 30, ''])
+    expect((await house.post('/api/v1/swarm/down', { within })).status).toBe(422)
   expect((await house.post('/api/v1/swarm/down', { within: '5s' })).status).toBe(202)
-  expect((await house.call('/api/v1/swarm/down', { method: 'POST', headers: { authorization: `bearer ${token}` } })).status).toBe(202)
-  expect(house.told.map((told) => told.with)).toEqual([{ withinMs: 5_000, actor: 'operator:token' }, { withinMs: 30_000, actor: 'operator:token' }])
+  expect(
+    (await house.call('/api/v1/swarm/down', { method: 'POST', headers: { authorization: `bearer ${token}` } })).status,
+  ).toBe(202)
+  expect(house.told.map((told) => told.with)).toEqual([
+    { withinMs: 5_000, actor: 'operator:token' },
+    { withinMs: 30_000, actor: 'operator:token' },
+  ])
 })
 
 test('an export is complete over many pages and named in the audit before its first line', async () => {
   await using house = await openHouse()
   await batch(house, Array.from({ length: 2_300 }, (_, index) => line(index)).join(''))
   const answer = await house.call('/api/v1/export/tasks')
-  const lines = (await answer.text()).trimEnd().split('\n').map((one) => (JSON.parse(one) as { id: string }).id)
+  const lines = (await answer.text())
+    .trimEnd()
+    .split('\n')
+    .map((one) => (JSON.parse(one) as { id: string }).id)
   expect(lines).toHaveLength(2_300)
   expect(new Set(lines).size).toBe(2_300)
   expect(auditOf(house).at(-1)).toMatchObject({ actor: 'operator:token', action: 'export.read', object: 'tasks' })
-  for (const kind of ['attempts', 'settlements', 'transfers', 'audit']) expect((await house.call(`/api/v1/export/${kind}`)).status).toBe(200)
+  for (const kind of ['attempts', 'settlements', 'transfers', 'audit'])
+    expect((await house.call(`/api/v1/export/${kind}`)).status).toBe(200)
 })

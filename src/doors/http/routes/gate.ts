@@ -12,7 +12,7 @@ const credentialBody = z.strictObject({
     .string()
     .min(1)
     .max(65_536)
-    .regex(/^[A-Za-z0-9+/_.=-]+$/, 'sealed must be base64 text'),
+    .regex(/^sealed:v1:[A-Za-z0-9_.-]+$/, 'sealed must be what `sitter vault set` makes of a secret'),
 })
 
 const setCredential = async (ask: Ask, once: Once): Promise<Reply | Response> => {
