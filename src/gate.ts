@@ -33,14 +33,18 @@ export interface GateOptions {
   /** Called once when gate.db can no longer be trusted: the process must end and start again. */
   readonly onLost: (cause: Error) => void
 }
-export interface Gate extends Service { status(): GateStatus }
+export interface Gate extends Service {
+  status(): GateStatus
+}
 
 /** How long calls in flight may go on when the gate ends. */
 const finishMs = 10_000
 
 export const realKeyFiles = (): KeyFiles => ({
   read: async (path) => {
-    try { return { text: await readFile(path, 'utf8'), mode: (await stat(path)).mode & 0o7777 } } catch (error) {
+    try {
+      return { text: await readFile(path, 'utf8'), mode: (await stat(path)).mode & 0o7777 }
+    } catch (error) {
       const { code } = error as NodeJS.ErrnoException
       if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
       throw new Failure('key-missing', `${path} cannot be read: ${code ?? 'unknown error'}`, { cause: error })
@@ -49,9 +53,18 @@ export const realKeyFiles = (): KeyFiles => ({
   create: async (path, text) => {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 })
     const handle = await open(path, 'wx', 0o600)
-    try { await handle.writeFile(text); await handle.sync() } finally { await handle.close() }
+    try {
+      await handle.writeFile(text)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
     const folder = await open(dirname(path), 'r')
-    try { await folder.sync() } finally { await folder.close() }
+    try {
+      await folder.sync()
+    } finally {
+      await folder.close()
+    }
   },
 })
 
@@ -61,7 +74,12 @@ export const openGate = async (options: GateOptions): Promise<Gate> => {
   const directory = join(dataDirectory, 'gate')
   await disk.makeDirectory(directory, 0o700)
   const unlocked = await unlockVault({
-    swarm: rules.name, directory, disk, random, keyFiles: options.keyFiles, places: options.keyPlaces,
+    swarm: rules.name,
+    directory,
+    disk,
+    random,
+    keyFiles: options.keyFiles,
+    places: options.keyPlaces,
   })
   const lock = await lockGate(join(directory, 'lock.db'), clock)
   const book = openGateBook(join(directory, 'gate.db'), () => idMaker(clock, random)('gat'))
@@ -69,9 +87,20 @@ export const openGate = async (options: GateOptions): Promise<Gate> => {
   const names = new Set(Object.values(rules.credentials).flatMap(({ name, pool }) => [name, ...pool]))
   const vault = await openVault({ unlocked, book, clock, random, known: (name) => names.has(name) })
   const gateway = await openGateway({
-    rules, clock, random, disk, net: options.net, vault, journal: book, log, gateId: book.gateId, version: options.version,
+    rules,
+    clock,
+    random,
+    disk,
+    net: options.net,
+    vault,
+    journal: book,
+    log,
+    gateId: book.gateId,
+    version: options.version,
     limits: { saved: book.limits(), saveWith: (rows) => book.saveLimitsWith(rows) },
-    pid: process.pid, linkSocket: options.linkSocket, frozenPath: join(dataDirectory, 'run', 'FROZEN'),
+    pid: process.pid,
+    linkSocket: options.linkSocket,
+    frozenPath: join(dataDirectory, 'run', 'FROZEN'),
   })
   return {
     status: gateway.status,
@@ -84,16 +113,21 @@ export const openGate = async (options: GateOptions): Promise<Gate> => {
 }
 
 /** NDJSON on stdout, written before the next statement runs: a dying gate's last words count. */
-const lineLog = (clock: Clock): Log => (level, message, fields = {}) => {
-  writeSync(1, `${JSON.stringify({ at: clock.wallMs(), level, room: 'gate', message, ...fields })}\n`)
-}
+const lineLog =
+  (clock: Clock): Log =>
+  (level, message, fields = {}) => {
+    writeSync(1, `${JSON.stringify({ at: clock.wallMs(), level, room: 'gate', message, ...fields })}\n`)
+  }
 
 const readVersion = (): string =>
   (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version
 
 /** The process behind `_gate --data-dir D [--link-socket S]`; runs until it is told to end. */
 export const runGate = async (argv: readonly string[]): Promise<void> => {
-  const { values } = parseArgs({ args: [...argv], options: { 'data-dir': { type: 'string' }, 'link-socket': { type: 'string' } } })
+  const { values } = parseArgs({
+    args: [...argv],
+    options: { 'data-dir': { type: 'string' }, 'link-socket': { type: 'string' } },
+  })
   const clock = realClock()
   const disk = realDisk()
   const log = lineLog(clock)
@@ -106,8 +140,16 @@ export const runGate = async (argv: readonly string[]): Promise<void> => {
     const dataDirectory = resolve(values['data-dir'])
     const { config } = await readApplied(disk, dataDirectory)
     const gate = await openGate({
-      dataDirectory, rules: config, clock, disk, random: realRandom(), net: realNet(), version: readVersion(), log,
-      linkSocket: values['link-socket'] ?? placesOf(dataDirectory, process.env['XDG_RUNTIME_DIR'] ?? tmpdir()).gateSocket,
+      dataDirectory,
+      rules: config,
+      clock,
+      disk,
+      random: realRandom(),
+      net: realNet(),
+      version: readVersion(),
+      log,
+      linkSocket:
+        values['link-socket'] ?? placesOf(dataDirectory, process.env['XDG_RUNTIME_DIR'] ?? tmpdir()).gateSocket,
       keyFiles: realKeyFiles(),
       keyPlaces: {
         credentialsDirectory: process.env['CREDENTIALS_DIRECTORY'] ?? null,

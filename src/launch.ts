@@ -1,6 +1,7 @@
 /**
- * Brings a swarm up from its configuration: checks it whole, prepares the data directory, starts the watch with rehearsal providers, gate
- * and sitter, and hands a rehearsal's own token to the vault. Nothing is changed on disk before the configuration is known to be good.
+ * Brings a swarm up from its configuration: checks it whole, prepares the data directory, starts the watch with
+ * rehearsal providers, gate and sitter, and hands a rehearsal's own token to the vault. Nothing is changed on disk
+ * before the configuration is known to be good.
  */
 import { appendFileSync, existsSync, renameSync, statSync } from 'node:fs'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
@@ -11,9 +12,13 @@ import { sealTo } from './gatelink/gatelink.ts'
 import { placesOf, type Places } from './places.ts'
 import { realClock, realDisk, realProc, realRandom } from './std/real/real.ts'
 import { Failure } from './std/std.ts'
-import { lockInstance, startWatch, type Program, type Watch, type WatchLine } from './watch.ts'
+import { lockInstance, startWatch, type Program, type Watch, type WatchLine, type WatchOptions } from './watch.ts'
 
-export interface LaunchAsk { readonly configFile: string; readonly dataDirectory: string; readonly fresh: boolean }
+export interface LaunchAsk {
+  readonly configFile: string
+  readonly dataDirectory: string
+  readonly fresh: boolean
+}
 export interface Launched {
   readonly apiUrl: string
   readonly loginUrl: string
@@ -24,26 +29,44 @@ export interface Launched {
   readonly stopped: Promise<void>
 }
 
-/** One log of all programs; at the bound the file becomes `.1` and a new one begins, so that logs never take more than twice this. */
+/**
+ * One log of all programs; at the bound the file becomes `.1` and a new one begins, so that logs never take more than
+ * twice this.
+ */
 const logBytesMost = 64 * 1024 * 1024
 
 const isRehearsed = (config: SwarmConfig, upstream: string): boolean => {
   const { hostname, port } = new URL(config.upstreams[upstream]!.url)
-  return (hostname === '127.0.0.1' || hostname === 'localhost') && Object.values(config.rehearsals).some((one) => String(one.port) === port)
+  return (
+    (hostname === '127.0.0.1' || hostname === 'localhost') &&
+    Object.values(config.rehearsals).some((one) => String(one.port) === port)
+  )
 }
 
 /** Throws away everything, if nobody runs on it and no real provider was ever paid from it. */
 const beginAnew = async (config: SwarmConfig, places: Places): Promise<void> => {
   const real = Object.values(config.channels).find((channel) => !isRehearsed(config, channel.upstream))
   if (real) {
-    throw new Failure('fresh-refused', `the channel ${real.name} pays at a provider that is no rehearsal: without the record a second run could pay again. Choose another --data-dir instead`)
+    throw new Failure(
+      'fresh-refused',
+      `the channel ${real.name} pays at a provider that is no rehearsal: without the record a second run could pay ` +
+        'again; choose another --data-dir instead',
+    )
   }
   if (existsSync(places.watchLock)) lockInstance(places.watchLock).release()
   await rm(places.data, { recursive: true, force: true })
 }
 
 const prepare = async (places: Places): Promise<string> => {
-  for (const directory of [places.data, places.run, places.sockets, places.logs, places.cells, places.rehearsal, join(places.data, 'cache')]) {
+  for (const directory of [
+    places.data,
+    places.run,
+    places.sockets,
+    places.logs,
+    places.cells,
+    places.rehearsal,
+    join(places.data, 'cache'),
+  ]) {
     await mkdir(directory, { recursive: true, mode: 0o700 })
   }
   if (existsSync(places.token)) return (await readFile(places.token, 'utf8')).trim()
@@ -53,51 +76,92 @@ const prepare = async (places: Places): Promise<string> => {
 }
 
 /** What the programs need of our environment, and nothing else: a secret in ours must not become theirs. */
-const passedOn = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'XDG_CONFIG_HOME', 'XDG_RUNTIME_DIR', 'CREDENTIALS_DIRECTORY']
+const passedOn = [
+  'PATH',
+  'HOME',
+  'LANG',
+  'LC_ALL',
+  'TZ',
+  'TMPDIR',
+  'XDG_CONFIG_HOME',
+  'XDG_RUNTIME_DIR',
+  'CREDENTIALS_DIRECTORY',
+]
 
 const programsOf = (config: SwarmConfig, places: Places): Program[] => {
-  const env = Object.fromEntries(passedOn.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])))
+  const env = Object.fromEntries(
+    passedOn.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+  )
   const program = (name: string, readyWithinMs: number): Program => ({
-    name, command: process.execPath,
-    args: [...process.execArgv, join(import.meta.dirname, `main${extname(import.meta.filename)}`), `_${name}`, '--data-dir', places.data],
-    env, readyWithinMs, silentAfterMs: 15_000,
+    name,
+    command: process.execPath,
+    args: [
+      ...process.execArgv,
+      join(import.meta.dirname, `main${extname(import.meta.filename)}`),
+      `_${name}`,
+      '--data-dir',
+      places.data,
+    ],
+    env,
+    readyWithinMs,
+    silentAfterMs: 15_000,
   })
   const rehearsals = Object.keys(config.rehearsals).length > 0 ? [program('rehearsal', 15_000)] : []
   return [...rehearsals, program('gate', 20_000), program('sitter', 60_000)]
 }
 
-const logWriter = (file: string): ((program: string, stream: string, line: string) => void) => {
+const levels = { stdout: 'info', stderr: 'warn' } as const
+
+const logWriter = (file: string): WatchOptions['onLine'] => {
   let bytes = existsSync(file) ? statSync(file).size : 0
   return (program, stream, line) => {
-    const text = line.startsWith('{') ? `${line}\n` : `${JSON.stringify({ at: Date.now(), level: stream === 'stderr' ? 'warn' : 'info', room: program, message: line })}\n`
+    const text = line.startsWith('{')
+      ? `${line}\n`
+      : `${JSON.stringify({ at: Date.now(), level: levels[stream], room: program, message: line })}\n`
     // A full disk must not stop the swarm for its log: what cannot be written is lost, the record says what matters.
     try {
-      if (bytes + text.length > logBytesMost) { renameSync(file, `${file}.1`); bytes = 0 }
+      if (bytes + text.length > logBytesMost) {
+        renameSync(file, `${file}.1`)
+        bytes = 0
+      }
       appendFileSync(file, text, { mode: 0o600 })
       bytes += Buffer.byteLength(text)
-    } catch { bytes = existsSync(file) ? statSync(file).size : 0 }
+    } catch {
+      bytes = existsSync(file) ? statSync(file).size : 0
+    }
   }
 }
 
 const api = async (url: string, token: string, path: string, body?: unknown): Promise<unknown> => {
   const answer = await fetch(`${url}/api/v1/${path}`, {
-    headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    headers: {
+      authorization: `Bearer ${token}`,
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
     ...(body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }),
     signal: AbortSignal.timeout(10_000),
   })
-  const value = await answer.json() as { detail?: string }
+  const value = (await answer.json()) as { detail?: string }
   if (!answer.ok) throw new Failure('credential-unavailable', `${path}: ${value.detail ?? answer.status}`)
   return value
 }
 
-interface VaultAnswer { readonly sealingKey: string; readonly credentials: readonly { readonly name: string; readonly state: string }[] }
+interface VaultAnswer {
+  readonly sealingKey: string
+  readonly credentials: readonly { readonly name: string; readonly state: string }[]
+}
 
 /** A rehearsal issues its own token; it goes to the vault by the same door as any secret, once. */
-const issueRehearsalTokens = async (config: SwarmConfig, places: Places, watch: Watch, token: string): Promise<readonly string[]> => {
+const issueRehearsalTokens = async (
+  config: SwarmConfig,
+  places: Places,
+  watch: Watch,
+  token: string,
+): Promise<readonly string[]> => {
   const wanted = Object.values(config.rehearsals).filter((one) => one.credential !== null)
   if (wanted.length === 0) return []
   const url = watch.facts('sitter')['url'] as string
-  const vault = await api(url, token, 'credentials') as VaultAnswer
+  const vault = (await api(url, token, 'credentials')) as VaultAnswer
   const issued: string[] = []
   for (const { name, credential } of wanted) {
     const member = config.credentials[credential!]?.pool[0] ?? credential!
@@ -109,8 +173,11 @@ const issueRehearsalTokens = async (config: SwarmConfig, places: Places, watch: 
   return issued
 }
 
-/** The places of a data directory on this machine; every program finds the same ones, for it gets the same environment. */
-const machinePlaces = (dataDirectory: string): Places => placesOf(dataDirectory, process.env['XDG_RUNTIME_DIR'] ?? tmpdir())
+/**
+ * The places of a data directory on this machine; every program finds the same ones, for it gets the same environment.
+ */
+const machinePlaces = (dataDirectory: string): Places =>
+  placesOf(dataDirectory, process.env['XDG_RUNTIME_DIR'] ?? tmpdir())
 
 /** @throws Failure `config-…`, `already-running`, `fresh-refused`, `port-taken`, `key-…`: then nothing runs. */
 export const launch = async (ask: LaunchAsk): Promise<Launched> => {
@@ -128,8 +195,13 @@ export const launch = async (ask: LaunchAsk): Promise<Launched> => {
     for (const listener of listeners) listener(line)
   }
   const watch = await startWatch({
-    programs: programsOf(loaded.config, places), lockFile: places.watchLock, directory: places.data, clock, proc,
-    onLine: logWriter(join(places.logs, 'swarm.ndjson')), onEvent,
+    programs: programsOf(loaded.config, places),
+    lockFile: places.watchLock,
+    directory: places.data,
+    clock,
+    proc,
+    onLine: logWriter(join(places.logs, 'swarm.ndjson')),
+    onEvent,
   })
   try {
     for (const name of await issueRehearsalTokens(loaded.config, places, watch, token)) {
@@ -140,8 +212,15 @@ export const launch = async (ask: LaunchAsk): Promise<Launched> => {
     throw error
   }
   return {
-    apiUrl: watch.facts('sitter')['url'] as string, loginUrl: watch.facts('sitter')['loginUrl'] as string, token,
-    onEvent: (listener) => { for (const line of early.splice(0)) listener(line); listeners.add(listener) },
-    stop: watch.stop, failed: watch.failed, stopped: watch.stopped,
+    apiUrl: watch.facts('sitter')['url'] as string,
+    loginUrl: watch.facts('sitter')['loginUrl'] as string,
+    token,
+    onEvent: (listener) => {
+      for (const line of early.splice(0)) listener(line)
+      listeners.add(listener)
+    },
+    stop: watch.stop,
+    failed: watch.failed,
+    stopped: watch.stopped,
   }
 }

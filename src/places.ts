@@ -2,7 +2,9 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 
-/** A Unix socket's path has room for 107 bytes; ours stay under 100. The longest is `<sockets>/<cell id>/sitter.sock`. */
+/**
+ * A Unix socket's path has room for 107 bytes; ours stay under 100. The longest is `<sockets>/<cell id>/sitter.sock`.
+ */
 const longestSocketPath = 100
 const socketNameBytes = '/cel_00000000-0000-7000-8000-000000000000/sitter.sock'.length
 
@@ -22,15 +24,27 @@ export interface Places {
   readonly api: string
 }
 
-/** `shortDirectory` is a private directory with a short path, used when the data directory's own path is too long for sockets. */
+/**
+ * `shortDirectory` is a private directory with a short path, used when the data directory's own path is too long for
+ * sockets.
+ */
 export const placesOf = (data: string, shortDirectory: string): Places => {
   const own = join(data, 'run', 's')
   const short = join(shortDirectory, `sitter-${createHash('sha256').update(data).digest('hex').slice(0, 12)}`)
   const sockets = Buffer.byteLength(own) + socketNameBytes <= longestSocketPath ? own : short
   return {
-    data, sockets, record: join(data, 'swarm.db'), gate: join(data, 'gate'), gateSocket: join(sockets, 'gate.sock'),
-    cells: join(data, 'cells'), logs: join(data, 'logs'), run: join(data, 'run'), rehearsal: join(data, 'rehearsal'),
-    lock: join(data, 'run', 'lock.db'), watchLock: join(data, 'run', 'watch.db'), token: join(data, 'run', 'operator.token'),
+    data,
+    sockets,
+    record: join(data, 'swarm.db'),
+    gate: join(data, 'gate'),
+    gateSocket: join(sockets, 'gate.sock'),
+    cells: join(data, 'cells'),
+    logs: join(data, 'logs'),
+    run: join(data, 'run'),
+    rehearsal: join(data, 'rehearsal'),
+    lock: join(data, 'run', 'lock.db'),
+    watchLock: join(data, 'run', 'watch.db'),
+    token: join(data, 'run', 'operator.token'),
     api: join(data, 'run', 'api.json'),
   }
 }

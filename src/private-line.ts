@@ -1,4 +1,7 @@
-/** A program's end of its private line to the watch: descriptor 3, when there is one. Without a watch it says nothing and never closes. */
+/**
+ * A program's end of its private line to the watch: descriptor 3, when there is one. Without a watch it says nothing
+ * and never closes.
+ */
 import { fstatSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { Failure, type Clock, type Service } from './std/std.ts'
@@ -25,21 +28,40 @@ const openSocket = (): Socket | undefined => {
 
 export const openPrivateLine = (clock: Clock, onClosed: () => void): PrivateLine => {
   const socket = openSocket()
-  socket?.on('error', () => { /* the close that follows says it */ })
+  socket?.on('error', () => {
+    /* the close that follows says it */
+  })
   socket?.once('close', onClosed)
   socket?.once('end', onClosed)
   socket?.resume()
-  const say = (line: string): Promise<void> => new Promise((resolve) => {
-    if (socket?.writable) socket.write(`${line}\n`, () => resolve())
-    else resolve()
+  const say = (line: string): Promise<void> =>
+    new Promise((resolve) => {
+      if (socket?.writable) socket.write(`${line}\n`, () => resolve())
+      else resolve()
+    })
+  let cancel = clock.timer(beatMs, function beat() {
+    void say('beat')
+    cancel = clock.timer(beatMs, beat)
   })
-  let cancel = clock.timer(beatMs, function beat() { void say('beat'); cancel = clock.timer(beatMs, beat) })
   return {
-    ready: (facts) => { void say(`ready ${JSON.stringify(facts)}`) },
-    failed: (error) => say(`failed ${JSON.stringify({
-      code: error instanceof Failure ? error.code : 'bug', message: error instanceof Error ? error.message : String(error),
-    })}`),
-    down: () => { void say('down') },
-    stop: () => { cancel(); socket?.removeListener('close', onClosed); socket?.removeListener('end', onClosed); socket?.destroy() },
+    ready: (facts) => {
+      void say(`ready ${JSON.stringify(facts)}`)
+    },
+    failed: (error) =>
+      say(
+        `failed ${JSON.stringify({
+          code: error instanceof Failure ? error.code : 'bug',
+          message: error instanceof Error ? error.message : String(error),
+        })}`,
+      ),
+    down: () => {
+      void say('down')
+    },
+    stop: () => {
+      cancel()
+      socket?.removeListener('close', onClosed)
+      socket?.removeListener('end', onClosed)
+      socket?.destroy()
+    },
   }
 }

@@ -1,4 +1,7 @@
-/** The rehearsal providers of a swarm in one process of their own, so that they outlive every kill of gate and sitter, as real banks do. */
+/**
+ * The rehearsal providers of a swarm in one process of their own, so that they outlive every kill of gate and sitter,
+ * as real banks do.
+ */
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { readApplied } from './config/config.ts'
@@ -15,12 +18,25 @@ export const runRehearsal = async (argv: readonly string[]): Promise<void> => {
   const ending = Promise.withResolvers<void>()
   const line = openPrivateLine(realClock(), ending.resolve)
   process.on('SIGTERM', ending.resolve)
-  process.on('SIGINT', () => { /* Ctrl-C reaches the whole group; the watch stops us in order */ })
+  process.on('SIGINT', () => {
+    /* Ctrl-C reaches the whole group; the watch stops us in order */
+  })
   const running: RunningRehearsal[] = []
   try {
     const { config } = await readApplied(realDisk(), data)
     for (const { name, port, seed, rate, faults, latencyMs, query } of Object.values(config.rehearsals)) {
-      running.push(await startRehearsal({ name, port, seed, rate, faults, latencyMs, query, directory: join(data, 'rehearsal', name) }))
+      running.push(
+        await startRehearsal({
+          name,
+          port,
+          seed,
+          rate,
+          faults,
+          latencyMs,
+          query,
+          directory: join(data, 'rehearsal', name),
+        }),
+      )
     }
     line.ready({ providers: running.map((one) => one.url) })
     await ending.promise

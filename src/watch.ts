@@ -1,7 +1,8 @@
 /**
- * The parent of gate and sitter: starts them, hears that they live, starts again what is dead or silent. It runs no agent code, opens no
- * record, holds no secret. Over a private line (descriptor 3) a program says `beat` once a second, `ready {…}` once, or
- * `failed {code, message}` when starting again cannot help. When the watch dies, the line closes and the programs end in order.
+ * The parent of gate and sitter: starts them, hears that they live, starts again what is dead or silent. It runs no
+ * agent code, opens no record, holds no secret. Over a private line (descriptor 3) a program says `beat` once a second,
+ * `ready {…}` once, or `failed {code, message}` when starting again cannot help. When the watch dies, the line closes
+ * and the programs end in order.
  *
  * The sitter's cells are in its process group: when the sitter dies, the group is killed before a new one starts.
  */
@@ -18,7 +19,11 @@ export interface Program {
   /** Silence on the private line after which it is killed and started again. */
   readonly silentAfterMs: number
 }
-export interface WatchLine { readonly at: number; readonly level: 'info' | 'warn' | 'error'; readonly message: string }
+export interface WatchLine {
+  readonly at: number
+  readonly level: 'info' | 'warn' | 'error'
+  readonly message: string
+}
 export interface WatchOptions {
   /** Started in this order, each when the one before is ready; stopped in the reverse order. */
   readonly programs: readonly Program[]
@@ -62,10 +67,15 @@ export const lockInstance = (file: string): { release(): void } => {
 }
 
 const readFacts = (text: string): Record<string, unknown> => {
-  try { return JSON.parse(text) as Record<string, unknown> } catch { return {} }
+  try {
+    return JSON.parse(text) as Record<string, unknown>
+  } catch {
+    return {}
+  }
 }
 
-const describeEnd = (end: ProcessEnd): string => (end.signal === null ? `exit code ${end.code}` : `signal ${end.signal}`)
+const describeEnd = (end: ProcessEnd): string =>
+  end.signal === null ? `exit code ${end.code}` : `signal ${end.signal}`
 
 /** One program, kept alive until it is stopped. */
 class Keeper {
@@ -92,7 +102,9 @@ class Keeper {
 
   /** Resolves at the first `ready`; rejects when it cannot be started. */
   start(): Promise<void> {
-    this.#ready.promise.catch(() => { /* told to the caller of start, and through `failed` */ })
+    this.#ready.promise.catch(() => {
+      /* told to the caller of start, and through `failed` */
+    })
     this.#loop = this.#keep()
     return this.#ready.promise
   }
@@ -109,11 +121,18 @@ class Keeper {
       if (this.#refusal) return this.#end(this.#refusal)
       this.#deaths = this.#options.clock.monoMs() - startedMs >= provenMs ? 1 : this.#deaths + 1
       if (this.#deaths > deathsMost) {
-        return this.#end(new Failure('cell-start', `${this.program.name} died ${this.#deaths} times in a row, last by ${end}${this.#lastError && `: ${this.#lastError}`}`))
+        return this.#end(
+          new Failure(
+            'cell-start',
+            `${this.program.name} died ${this.#deaths} times in a row, last by ${end} ${this.#lastError}`.trim(),
+          ),
+        )
       }
       const delayMs = Math.min(longestDelayMs, firstDelayMs * 2 ** (this.#deaths - 1))
       this.#tell('warn', `ended by ${end}; starting it again in ${delayMs} ms`)
-      await new Promise<void>((resolve) => { this.#options.clock.timer(delayMs, resolve) })
+      await new Promise<void>((resolve) => {
+        this.#options.clock.timer(delayMs, resolve)
+      })
     }
   }
 
@@ -129,15 +148,23 @@ class Keeper {
     let heardMs = clock.monoMs()
     let isReady = false
     const child = await proc.spawn({
-      command, args, env, cwd: directory, ownGroup: true, dieWithParent: false,
+      command,
+      args,
+      env,
+      cwd: directory,
+      ownGroup: true,
+      dieWithParent: false,
       onLine: (stream, line) => {
         if (stream === 'stderr' && /error/i.test(line)) this.#lastError = line.trim().slice(0, 300)
         onLine(name, stream, line)
       },
       onPrivateLine: (line) => {
         heardMs = clock.monoMs()
-        if (line.startsWith('ready ')) { isReady = true; this.facts = readFacts(line.slice(6)); this.#ready.resolve() }
-        else if (line.startsWith('failed ')) this.#refusal = this.#readRefusal(line.slice(7))
+        if (line.startsWith('ready ')) {
+          isReady = true
+          this.facts = readFacts(line.slice(6))
+          this.#ready.resolve()
+        } else if (line.startsWith('failed ')) this.#refusal = this.#readRefusal(line.slice(7))
         else if (line === 'down') this.#askedDown()
       },
     })
@@ -150,7 +177,12 @@ class Keeper {
       const late = isReady ? nowMs - heardMs > silentAfterMs : nowMs - startedMs > readyWithinMs
       if (late && !silent && !this.#stopping) {
         silent = true
-        this.#tell('error', isReady ? `gave no sign of life for ${silentAfterMs} ms: killed` : `was not ready within ${readyWithinMs} ms: killed`)
+        this.#tell(
+          'error',
+          isReady
+            ? `gave no sign of life for ${silentAfterMs} ms: killed`
+            : `was not ready within ${readyWithinMs} ms: killed`,
+        )
         child.killGroup('SIGKILL')
       }
       cancel = clock.timer(1_000, look)
@@ -165,8 +197,17 @@ class Keeper {
 
   #readRefusal(text: string): Failure {
     const { code, message } = readFacts(text)
-    const known = code === 'port-taken' || code === 'key-missing' || code === 'key-wrong' || code === 'record-newer' || code === 'already-running' || code === 'config-invalid'
-    return new Failure(known ? code : 'cell-start', `${this.program.name}: ${typeof message === 'string' ? message : 'cannot start'}`)
+    const known =
+      code === 'port-taken' ||
+      code === 'key-missing' ||
+      code === 'key-wrong' ||
+      code === 'record-newer' ||
+      code === 'already-running' ||
+      code === 'config-invalid'
+    return new Failure(
+      known ? code : 'cell-start',
+      `${this.program.name}: ${typeof message === 'string' ? message : 'cannot start'}`,
+    )
   }
 
   async stop(withinMs: number): Promise<void> {
@@ -203,7 +244,9 @@ export const startWatch = async (options: WatchOptions): Promise<Watch> => {
     return now === undefined ? stopping : Promise.all([now, stopping]).then(() => undefined)
   }
   for (const program of options.programs) {
-    const keeper = new Keeper(program, options, failed.resolve, () => { void stop(30_000) })
+    const keeper = new Keeper(program, options, failed.resolve, () => {
+      void stop(30_000)
+    })
     keepers.push(keeper)
     try {
       await keeper.start()

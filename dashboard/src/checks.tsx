@@ -16,6 +16,8 @@ const Check = ({ tone, name, children }: { tone: Tone; name: string; children: C
   </li>
 )
 
+const isZero = (amount: string): boolean => /^0(\.0*)?$/.test(amount)
+
 const Ledger = ({ view }: { view: SwarmView }) => {
   const { ok, transfers, faults, byCurrency } = view.ledger
   if (!ok)
@@ -25,8 +27,7 @@ const Ledger = ({ view }: { view: SwarmView }) => {
       </Check>
     )
   const sums = byCurrency.map(
-    (one) =>
-      `${grouped(one.debits)} ${one.currency}${/^0(\.0*)?$/.test(one.pending) ? '' : `, ${grouped(one.pending)} reserved`}`,
+    (one) => `${grouped(one.debits)} ${one.currency}${isZero(one.pending) ? '' : `, ${grouped(one.pending)} reserved`}`,
   )
   return (
     <Check tone="good" name="Ledger">
@@ -83,7 +84,9 @@ const upstreamText = (one: {
   latencyMs: { p95: number } | null
 }): string => {
   const statuses = Object.entries(one.byStatus).map(([status, number]) => `${count(number)} × ${status}`)
-  return `${one.name}: ${counted(one.calls, 'call')}${statuses.length > 0 ? ` (${statuses.join(', ')})` : ''}${one.latencyMs === null ? '' : `, p95 ${Math.round(one.latencyMs.p95)} ms`}`
+  const answered = statuses.length > 0 ? ` (${statuses.join(', ')})` : ''
+  const speed = one.latencyMs === null ? '' : `, p95 ${Math.round(one.latencyMs.p95)} ms`
+  return `${one.name}: ${counted(one.calls, 'call')}${answered}${speed}`
 }
 
 const Gate = ({ view }: { view: SwarmView }) => {

@@ -16,7 +16,7 @@ const Row = ({ name, children }: { name: string; children: ComponentChildren }) 
 
 const exitText = (exit: NonNullable<AgentDescription['exit']>, now: number): string => {
   const at = exit.at === undefined ? '' : exit.at > now ? ` in ${duration(exit.at - now)}` : ' due now'
-  return `${exit.kind}${at}${exit.who === undefined ? '' : `, ${exit.who}`}${exit.what === undefined ? '' : `, ${exit.what}`}`
+  return [`${exit.kind}${at}`, exit.who, exit.what].filter((part) => part !== undefined).join(', ')
 }
 
 const Evidence = ({ agent, now }: { agent: AgentDescription; now: number }) => (

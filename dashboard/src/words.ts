@@ -3,8 +3,10 @@ const whole = new Intl.NumberFormat('en-GB')
 
 export const count = (value: number): string => whole.format(value)
 
-/** "4 s", "3 m 12 s", "2 h 5 m", "3 d 4 h". */
-export const duration = (ms: number): string => {
+/** "4 s", "3 m 12 s", "2 h 5 m", "3 d 4 h"; the spaces do not break. */
+export const duration = (ms: number): string => spaced(ms).replaceAll(' ', '\u00a0')
+
+const spaced = (ms: number): string => {
   const seconds = Math.max(0, Math.floor(ms / 1_000))
   if (seconds < 60) return `${seconds} s`
   if (seconds < 3_600) return `${Math.floor(seconds / 60)} m ${seconds % 60} s`

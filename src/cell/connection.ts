@@ -112,7 +112,7 @@ export class Connection {
     this.#refused += 1
     this.#answerError(id, code, detail)
     this.#events.refused(code, detail)
-    if (false)
+    if (this.#refused >= mostRefused)
       this.cut(`${mostRefused} of its frames were refused, the last with ${code}: ${detail}`)
   }
 

@@ -1,6 +1,7 @@
 /**
- * What the HTTP door answers, and the CLI and the page read. Amounts are text in major units ("12.34") beside their currency, times are
- * wall ms. Lists are `{items, next, coverage?}`; errors are RFC 9457 problem documents with a stable `code`.
+ * What the HTTP door answers, and the CLI and the page read. Amounts are text in major units ("12.34") beside their
+ * currency, times are wall ms. Lists are `{items, next, coverage?}`; errors are RFC 9457 problem documents with a
+ * stable `code`.
  */
 import type { AgentView, CellStatus, FleetSummary } from '../fleet/fleet.ts'
 import type { BatchAnswer, LedgerCheck, SettleSummary } from '../settle/settle.ts'
@@ -8,9 +9,20 @@ import type { AttemptView, BatchView, CellView, EventView, IntentView, TaskView 
 import type { WorkSummary } from '../work/work.ts'
 import type { GateStatus, VaultView } from '../wire/wire.ts'
 
-export interface List<Item> { readonly items: readonly Item[]; readonly next: string | null; readonly coverage?: { readonly reporting: number; readonly of: number; readonly oldestMs: number | null } }
+export interface List<Item> {
+  readonly items: readonly Item[]
+  readonly next: string | null
+  readonly coverage?: { readonly reporting: number; readonly of: number; readonly oldestMs: number | null }
+}
 
-export interface Problem { readonly type: string; readonly title: string; readonly status: number; readonly code: string; readonly detail: string; readonly facts?: Readonly<Record<string, unknown>> }
+export interface Problem {
+  readonly type: string
+  readonly title: string
+  readonly status: number
+  readonly code: string
+  readonly detail: string
+  readonly facts?: Readonly<Record<string, unknown>>
+}
 
 /** GET /api/v1/swarm */
 export interface SwarmView {
@@ -27,12 +39,20 @@ export interface SwarmView {
   readonly settle: SettleSummary
   readonly ledger: LedgerCheck
   readonly gate: GateStatus | { readonly unknown: string }
-  readonly durations: Readonly<Record<string, { readonly count: number; readonly p50: number; readonly p95: number; readonly p99: number } | null>>
-  /** Wall time at which work, settle, ledger, durations and agentsThatSucceeded were computed; the rest is as of `nowMs`. */
+  readonly durations: Readonly<
+    Record<string, { readonly count: number; readonly p50: number; readonly p95: number; readonly p99: number } | null>
+  >
+  /**
+   * Wall time at which work, settle, ledger, durations and agentsThatSucceeded were computed; the rest is as of
+   * `nowMs`.
+   */
   readonly figuresMs: number
   /** Distinct agents that finished at least one task with success. */
   readonly agentsThatSucceeded: number
-  /** True when nothing can advance without a person: no ready or running task, none waiting for time, no settlement under way. */
+  /**
+   * True when nothing can advance without a person: no ready or running task, none waiting for time, no settlement
+   * under way.
+   */
   readonly idle: boolean
   /** Everything that waits for a person. */
   readonly person: number
@@ -40,9 +60,14 @@ export interface SwarmView {
   readonly notBuilt: readonly string[]
 }
 /** GET /api/v1/agents/{type}/{number} */
-export interface AgentDescription extends AgentView { readonly timeLine: readonly EventView[]; readonly attempts: readonly AttemptView[] }
+export interface AgentDescription extends AgentView {
+  readonly timeLine: readonly EventView[]
+  readonly attempts: readonly AttemptView[]
+}
 /** GET /api/v1/tasks/{id} */
-export interface TaskDescription extends TaskView { readonly history: readonly AttemptView[] }
+export interface TaskDescription extends TaskView {
+  readonly history: readonly AttemptView[]
+}
 export interface SettlementAnswer {
   readonly id: string
   readonly payer: string
@@ -64,28 +89,86 @@ export interface SettlementAnswer {
   readonly createdMs: number
   readonly updatedMs: number
 }
-export interface SettlementDescription extends SettlementAnswer { readonly intents: readonly IntentView[]; readonly transfers: readonly TransferAnswer[]; readonly timeLine: readonly EventView[] }
-export interface TransferAnswer { readonly seq: number; readonly id: string; readonly kind: string; readonly pendingId: string | null; readonly debit: string; readonly credit: string; readonly amount: string; readonly currency: string; readonly settlement: string | null; readonly wallMs: number }
-export interface AccountAnswer { readonly code: string; readonly currency: string; readonly debitsPending: string; readonly debitsPosted: string; readonly creditsPending: string; readonly creditsPosted: string }
-export interface BatchDescription extends BatchView { readonly tasks: Readonly<Record<string, number>>; readonly settlements: Readonly<Record<string, { readonly count: number; readonly amounts: Readonly<Record<string, string>> }>> }
+export interface SettlementDescription extends SettlementAnswer {
+  readonly intents: readonly IntentView[]
+  readonly transfers: readonly TransferAnswer[]
+  readonly timeLine: readonly EventView[]
+}
+export interface TransferAnswer {
+  readonly seq: number
+  readonly id: string
+  readonly kind: string
+  readonly pendingId: string | null
+  readonly debit: string
+  readonly credit: string
+  readonly amount: string
+  readonly currency: string
+  readonly settlement: string | null
+  readonly wallMs: number
+}
+export interface AccountAnswer {
+  readonly code: string
+  readonly currency: string
+  readonly debitsPending: string
+  readonly debitsPosted: string
+  readonly creditsPending: string
+  readonly creditsPosted: string
+}
+export interface BatchDescription extends BatchView {
+  readonly tasks: Readonly<Record<string, number>>
+  readonly settlements: Readonly<
+    Record<string, { readonly count: number; readonly amounts: Readonly<Record<string, string>> }>
+  >
+}
 /**
- * GET /api/v1/agents/map: one letter a state for each agent, compact enough for a page to ask every second. `letters` tells what each
- * letter means; `ranges` are the agents' numbers in order, both ends included, and `states` has one letter for each of them.
+ * GET /api/v1/agents/map: one letter a state for each agent, compact enough for a page to ask every second. `letters`
+ * tells what each letter means; `ranges` are the agents' numbers in order, both ends included, and `states` has one
+ * letter for each of them.
  */
 export interface AgentMap {
   readonly nowMs: number
   readonly letters: Readonly<Record<string, string>>
-  readonly types: readonly { readonly type: string; readonly ranges: readonly (readonly [number, number])[]; readonly states: string }[]
+  readonly types: readonly {
+    readonly type: string
+    readonly ranges: readonly (readonly [number, number])[]
+    readonly states: string
+  }[]
   readonly byState: FleetSummary['byState']
   readonly coverage: FleetSummary['coverage']
 }
-/** One line of the answer to POST /api/v1/tasks:batch; `item` counts the non-empty lines from 1. The last line of an answer is a BatchEnd. */
+/**
+ * One line of the answer to POST /api/v1/tasks:batch; `item` counts the non-empty lines from 1. The last line of an
+ * answer is a BatchEnd.
+ */
 export type BatchLine =
   | { readonly item: number; readonly id: string; readonly outcome: 'created' | 'exists' }
   | { readonly item: number; readonly code: string; readonly detail: string }
-export interface BatchEnd { readonly end: true; readonly items: number; readonly created: number; readonly existed: number; readonly refused: number }
+export interface BatchEnd {
+  readonly end: true
+  readonly items: number
+  readonly created: number
+  readonly existed: number
+  readonly refused: number
+}
 /** POST /api/v1/cells/{id}/challenge: what the cell itself answered just now. */
-export interface ChallengeAnswer { readonly cell: string; readonly agents: readonly string[]; readonly askedMs: number; readonly answeredMs: number }
-export interface InboxItem { readonly kind: 'unknown-settlement' | 'dead-letter' | 'quarantined'; readonly id: string; readonly what: string; readonly sinceMs: number; readonly wayOut: string }
-export interface AuditVerdict { readonly ok: boolean; readonly entries: number; readonly firstBad: number | null; readonly why: string | null; readonly head: string }
+export interface ChallengeAnswer {
+  readonly cell: string
+  readonly agents: readonly string[]
+  readonly askedMs: number
+  readonly answeredMs: number
+}
+export interface InboxItem {
+  readonly kind: 'unknown-settlement' | 'dead-letter' | 'quarantined'
+  readonly id: string
+  readonly what: string
+  readonly sinceMs: number
+  readonly wayOut: string
+}
+export interface AuditVerdict {
+  readonly ok: boolean
+  readonly entries: number
+  readonly firstBad: number | null
+  readonly why: string | null
+  readonly head: string
+}
 export type { AgentView, BatchAnswer, CellStatus, CellView, EventView, LedgerCheck, VaultView }

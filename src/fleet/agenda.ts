@@ -1,11 +1,15 @@
 /**
- * Everything the fleet does later, on one timer of the clock: beats, backoffs, probes, deadlines. A binary heap by monotonic time;
- * a cancelled entry stays in the heap until its time and does nothing, so cancelling is O(1). Bound: a few entries per cell and one
- * per agent that waits by itself.
+ * Everything the fleet does later, on one timer of the clock: beats, backoffs, probes, deadlines. A binary heap by
+ * monotonic time; a cancelled entry stays in the heap until its time and does nothing, so cancelling is O(1). Bound: a
+ * few entries per cell and one per agent that waits by itself.
  */
 import type { Cancel, Clock } from '../std/std.ts'
 
-interface Entry { readonly atMs: number; readonly order: number; fire: (() => void) | null }
+interface Entry {
+  readonly atMs: number
+  readonly order: number
+  fire: (() => void) | null
+}
 
 const before = (a: Entry, b: Entry): boolean => a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order)
 
@@ -17,16 +21,25 @@ export class Agenda {
   #disarm: Cancel | undefined
   #over = false
 
-  constructor(clock: Clock) { this.#clock = clock }
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
 
   /** Calls `fire` once at or after the monotonic time; entries of one time fire in the order they were made. */
   at(atMs: number, fire: () => void): Cancel {
     const entry: Entry = { atMs, order: this.#order++, fire }
-    if (!this.#over) { this.#push(entry); this.#arm() }
-    return () => { entry.fire = null }
+    if (!this.#over) {
+      this.#push(entry)
+      this.#arm()
+    }
+    return () => {
+      entry.fire = null
+    }
   }
 
-  after(delayMs: number, fire: () => void): Cancel { return this.at(this.#clock.monoMs() + delayMs, fire) }
+  after(delayMs: number, fire: () => void): Cancel {
+    return this.at(this.#clock.monoMs() + delayMs, fire)
+  }
 
   /** Forgets everything; nothing fires any more. */
   stop(): void {

@@ -1,10 +1,10 @@
 /**
- * One agent's moves: every change of state goes through the model's transition, is saved unless it is the flip between busy and idle
- * (live knowledge, thousands a second), and puts the agent into or out of the queue of free ones.
+ * One agent's moves: every change of state goes through the model's transition, is saved unless it is the flip between
+ * busy and idle (live knowledge, thousands a second), and puts the agent into or out of the queue of free ones.
  */
 import { agentAfter, type AgentEvent } from '../model/model.ts'
 import type { AgentRow } from '../store/store.ts'
-import type { Agent, Attempt, Due, Live } from './live.ts'
+import type { Agent, Attempt, AttemptLoss, Due, Live } from './live.ts'
 import { savePolicy } from './saved.ts'
 
 const unsaved: ReadonlySet<AgentEvent> = new Set<AgentEvent>(['claim', 'finish'])
@@ -33,7 +33,9 @@ const rowOf = (live: Live, agent: Agent): AgentRow => ({
   nextMs: nextMsOf(agent),
 })
 
-export const touch = (live: Live, agent: Agent): void => { live.record.touch(agent, () => rowOf(live, agent)) }
+export const touch = (live: Live, agent: Agent): void => {
+  live.record.touch(agent, () => rowOf(live, agent))
+}
 
 const canWork = (live: Live, agent: Agent): boolean =>
   live.phase === 'open' && agent.state === 'idle' && agent.cell?.phase === 'ready' && !agent.cell.suspect
@@ -55,17 +57,20 @@ export const move = (live: Live, agent: Agent, event: AgentEvent, reason?: strin
 }
 
 /** Tells that an attempt is lost, exactly once; while its answer is under way the commit decides instead. */
-export const loseAttempt = (live: Live, agent: Agent, attempt: Attempt, cause: string, collateral: boolean): void => {
+export const loseAttempt = (live: Live, agent: Agent, attempt: Attempt, loss: AttemptLoss): void => {
   if (agent.attempt === attempt) agent.attempt = null
   if (attempt.over) return
-  if (attempt.answering > 0) { attempt.lostAs = { cause, collateral }; return }
+  if (attempt.answering > 0) {
+    attempt.lostAs = loss
+    return
+  }
   attempt.over = true
-  live.turn.lost({ attempt: attempt.id, agent: agent.id, cause, collateral })
+  live.turn.lost({ attempt: attempt.id, agent: agent.id, ...loss })
 }
 
 /** Takes an agent out of its cell, with whatever it had in hand. */
-export const unseat = (live: Live, agent: Agent, cause: string, collateral: boolean): void => {
-  if (agent.attempt) loseAttempt(live, agent, agent.attempt, cause, collateral)
+export const unseat = (live: Live, agent: Agent, loss: AttemptLoss): void => {
+  if (agent.attempt) loseAttempt(live, agent, agent.attempt, loss)
   agent.cell?.agents.delete(agent)
   agent.cell = null
   agent.taken = false

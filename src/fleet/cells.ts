@@ -1,7 +1,7 @@
 /**
- * Cells from launch to end. A cell is started for the agents of its group that want a seat; those that want one later are seated in
- * the living cell. No agent is given an epoch, and no cell is trusted with work, before the record holds it. A replacement is never
- * started before the old process is known to be gone.
+ * Cells from launch to end. A cell is started for the agents of its group that want a seat; those that want one later
+ * are seated in the living cell. No agent is given an epoch, and no cell is trusted with work, before the record holds
+ * it. A replacement is never started before the old process is known to be gone.
  */
 import type { Cell, CellEnd, CellEvents, CellPlan } from '../cell/cell.ts'
 import { asFailure, Failure } from '../std/std.ts'
@@ -30,33 +30,71 @@ const openCell = (live: Live, group: Group): LiveCell => {
   const id = live.options.newId('cel')
   const { clock } = live.options
   return {
-    id, group, directory: `${live.options.directories.cells}/${id}`,
-    sitterSocket: socketPath(live, id, 'sitter'), gateSocket: socketPath(live, id, 'gate'),
-    launchedMs: clock.monoMs(), startedWallMs: clock.wallMs(), phase: 'starting', cell: null, welcomed: false,
-    recorded: false, gone: false, ended: Promise.withResolvers<void>(), readyMs: null, progressed: false, agents: new Set(), named: new Map(),
-    killedFor: null, mark: 0, silentBeats: 0, suspect: false, heardMs: clock.monoMs(), answeredMs: null,
-    answeredWallMs: null, answeredAgents: null, askedAgain: null, timers: new Set(), exists: null,
-    lines: { windowMs: clock.monoMs(), count: 0, dropped: 0 }, refusedFrames: 0, refusedTold: 0,
+    id,
+    group,
+    directory: `${live.options.directories.cells}/${id}`,
+    sitterSocket: socketPath(live, id, 'sitter'),
+    gateSocket: socketPath(live, id, 'gate'),
+    launchedMs: clock.monoMs(),
+    startedWallMs: clock.wallMs(),
+    phase: 'starting',
+    cell: null,
+    welcomed: false,
+    recorded: false,
+    gone: false,
+    ended: Promise.withResolvers<void>(),
+    readyMs: null,
+    progressed: false,
+    agents: new Set(),
+    named: new Map(),
+    killedFor: null,
+    mark: 0,
+    silentBeats: 0,
+    suspect: false,
+    heardMs: clock.monoMs(),
+    answeredMs: null,
+    answeredWallMs: null,
+    answeredAgents: null,
+    askedAgain: null,
+    timers: new Set(),
+    exists: null,
+    lines: { windowMs: clock.monoMs(), count: 0, dropped: 0 },
+    refusedFrames: 0,
+    refusedTold: 0,
   }
 }
 
-const seatOf = (agent: Agent): Seat =>
-  ({ agent: agent.id, epoch: agent.epoch, mode: agent.mode, config: agent.settings.config })
+const seatOf = (agent: Agent): Seat => ({
+  agent: agent.id,
+  epoch: agent.epoch,
+  mode: agent.mode,
+  config: agent.settings.config,
+})
 
 const planOf = (cell: LiveCell): CellPlan => {
   const { settings } = cell.group
   return {
-    id: cell.id, kind: settings.cell.kind, agentType: settings.name, module: settings.run.module,
-    directory: cell.directory, gateSocket: cell.gateSocket, sitterSocket: cell.sitterSocket,
-    seats: [...cell.agents].map(seatOf), env: {}, memoryMb: Math.max(1, Math.floor(settings.memoryBytes / 1_000_000)),
+    id: cell.id,
+    kind: settings.cell.kind,
+    agentType: settings.name,
+    module: settings.run.module,
+    directory: cell.directory,
+    gateSocket: cell.gateSocket,
+    sitterSocket: cell.sitterSocket,
+    seats: [...cell.agents].map(seatOf),
+    env: {},
+    memoryMb: Math.max(1, Math.floor(settings.memoryBytes / 1_000_000)),
     startWithinMs: settings.startWithinMs,
   }
 }
 
 const announce = (live: Live, cell: LiveCell): void => {
   live.options.gatelink.openCell({
-    cell: cell.id, socketPath: cell.gateSocket, type: cell.group.settings.name,
-    agents: [...cell.agents].map((agent) => agent.id).toSorted(), upstreams: cell.group.settings.upstreams,
+    cell: cell.id,
+    socketPath: cell.gateSocket,
+    type: cell.group.settings.name,
+    agents: [...cell.agents].map((agent) => agent.id).toSorted(),
+    upstreams: cell.group.settings.upstreams,
   })
 }
 
@@ -88,10 +126,17 @@ export const provide = (live: Live, group: Group): void => {
 /** Seats agents in a living cell, once the record holds their epochs. */
 const seat = async (live: Live, cell: LiveCell, agents: readonly Agent[]): Promise<void> => {
   for (const agent of agents) take(live, cell, agent)
-  try { await live.record.flush() } catch { return /* the record told its fault; without it nothing new is started */ }
+  try {
+    await live.record.flush()
+  } catch {
+    return /* the record told its fault; without it nothing new is started */
+  }
   const still = agents.filter((agent) => agent.cell === cell && agent.state === 'starting')
   if (still.length === 0 || cell.phase !== 'ready' || live.phase !== 'open') return
-  for (const agent of still) { agent.mark = cell.mark += 1; agent.seatedMs = live.options.clock.monoMs() }
+  for (const agent of still) {
+    agent.mark = cell.mark += 1
+    agent.seatedMs = live.options.clock.monoMs()
+  }
   announce(live, cell)
   cell.cell!.send([{ jsonrpc: '2.0', method: 'seat', params: { seats: still.map(seatOf) } }])
   challengeSoon(live, cell)
@@ -104,14 +149,16 @@ export const kill = (live: Live, cell: LiveCell, why: string): void => {
   cell.phase = 'ending'
   for (const agent of cell.agents) refile(live, agent)
   cell.cell?.kill(why)
-  cell.timers.add(live.agenda.after(killAgainMs, () => {
-    notify(live, 'cell.outlived', 'error', {
-      subject: cell.id,
-      message: `cell ${cell.id} is still there ${killAgainMs} ms after it was killed (${why}); nothing replaces it before it is gone`,
-      facts: { pid: cell.cell?.identity.pid ?? null, why },
-    })
-    kill(live, cell, why)
-  }))
+  cell.timers.add(
+    live.agenda.after(killAgainMs, () => {
+      notify(live, 'cell.outlived', 'error', {
+        subject: cell.id,
+        message: `cell ${cell.id} is still there ${killAgainMs} ms after it was killed (${why}); nothing replaces it before it is gone`,
+        facts: { pid: cell.cell?.identity.pid ?? null, why },
+      })
+      kill(live, cell, why)
+    }),
+  )
 }
 
 const gone = (live: Live, cell: LiveCell, end: CellEnd): void => {
@@ -126,7 +173,8 @@ const gone = (live: Live, cell: LiveCell, end: CellEnd): void => {
   live.options.gatelink.closeCell(cell.id)
   const wallMs = live.options.clock.wallMs()
   const { cause, detail } = end
-  if (cell.recorded) live.record.cell({ kind: 'cell.ended', with: { id: cell.id, cause, detail: cell.killedFor ?? detail, wallMs } })
+  if (cell.recorded)
+    live.record.cell({ kind: 'cell.ended', with: { id: cell.id, cause, detail: cell.killedFor ?? detail, wallMs } })
   if (live.phase === 'open') cellLost(live, cell, end)
   else endQuietly(live, cell)
   cell.ended.resolve()
@@ -136,8 +184,9 @@ const gone = (live: Live, cell: LiveCell, end: CellEnd): void => {
 
 /** The sitter stops: nobody is charged, and what waited in quarantine goes on waiting. */
 const endQuietly = (live: Live, cell: LiveCell): void => {
+  const cause = live.phase === 'stopping' ? 'the sitter stops' : 'a newer sitter acts for this host'
   for (const agent of cell.agents) {
-    unseat(live, agent, live.phase === 'stopping' ? 'the sitter stops' : 'a newer sitter acts for this host', true)
+    unseat(live, agent, { cause, collateral: true })
     if (agent.state !== 'stopping') move(live, agent, 'stop')
     if (agent.state === 'stopping') move(live, agent, 'ended')
   }
@@ -154,8 +203,11 @@ const becomeReady = (live: Live, cell: LiveCell): void => {
     subject: cell.id,
     message: `cell ${cell.id} is up with ${formatAgents([...cell.agents])}`,
     facts: {
-      pid: cell.cell!.identity.pid, startTime: cell.cell!.identity.startTime, agents: formatAgents([...cell.agents]),
-      count: cell.agents.size, tookMs: Math.round(cell.readyMs - cell.launchedMs),
+      pid: cell.cell!.identity.pid,
+      startTime: cell.cell!.identity.startTime,
+      agents: formatAgents([...cell.agents]),
+      count: cell.agents.size,
+      tookMs: Math.round(cell.readyMs - cell.launchedMs),
       afterLossMs: cell.group.lostMs === null ? null : Math.round(cell.readyMs - cell.group.lostMs),
     },
   })
@@ -167,11 +219,22 @@ const becomeReady = (live: Live, cell: LiveCell): void => {
 }
 
 const eventsOf = (live: Live, cell: LiveCell): CellEvents => ({
-  ready: () => { cell.welcomed = true; becomeReady(live, cell) },
-  frame: (method, params, answer) => { if (!cell.gone) onFrame(live, cell, { method, params, answer }) },
-  refused: (code, detail) => { if (!cell.gone) onRefused(live, cell, code, detail) },
-  line: (stream, text) => { onLine(live, cell, stream, text) },
-  gone: (end) => { gone(live, cell, end) },
+  ready: () => {
+    cell.welcomed = true
+    becomeReady(live, cell)
+  },
+  frame: (method, params, answer) => {
+    if (!cell.gone) onFrame(live, cell, { method, params, answer })
+  },
+  refused: (code, detail) => {
+    if (!cell.gone) onRefused(live, cell, code, detail)
+  },
+  line: (stream, text) => {
+    onLine(live, cell, stream, text)
+  },
+  gone: (end) => {
+    gone(live, cell, end)
+  },
 })
 
 const adopt = async (live: Live, cell: LiveCell, started: Cell): Promise<void> => {
@@ -179,11 +242,20 @@ const adopt = async (live: Live, cell: LiveCell, started: Cell): Promise<void> =
   if (cell.gone) return
   if (cell.phase === 'ending') return started.kill(cell.killedFor ?? 'not wanted any more')
   const { owner, epoch, clock } = live.options
-  const { name, cell: { kind } } = cell.group.settings
+  const {
+    name,
+    cell: { kind },
+  } = cell.group.settings
   live.record.cell({
     kind: 'cell.started',
     with: {
-      id: cell.id, kind, agentType: name, identity: started.identity, directory: cell.directory, owner, epoch,
+      id: cell.id,
+      kind,
+      agentType: name,
+      identity: started.identity,
+      directory: cell.directory,
+      owner,
+      epoch,
       wallMs: clock.wallMs(),
     },
   })
@@ -201,12 +273,15 @@ export const launch = async (live: Live, group: Group): Promise<void> => {
   group.cell = cell
   live.cells.set(cell.id, cell)
   for (const agent of agents) take(live, cell, agent)
-  // The kind keeps the deadline from process to hello; this one ends what never gets that far, and frees its place in the wave.
+  // The kind keeps the deadline from process to hello; this one ends what never gets that far, and frees its place in
+  // the wave.
   const longestMs = 3 * group.settings.startWithinMs
-  cell.timers.add(live.agenda.after(longestMs, () => {
-    if (cell.phase === 'starting') kill(live, cell, `not ready within ${longestMs} ms`)
-    live.waves.done(group)
-  }))
+  cell.timers.add(
+    live.agenda.after(longestMs, () => {
+      if (cell.phase === 'starting') kill(live, cell, `not ready within ${longestMs} ms`)
+      live.waves.done(group)
+    }),
+  )
   try {
     await live.record.flush()
     if (live.phase !== 'open') throw new Failure('cell-start', 'the sitter stops')

@@ -1,6 +1,7 @@
 /**
- * The end of the fleet, in order: no new work, time for running attempts, then the cells. What is still running then is given back
- * without cost. Agents that wait in backoff or quarantine keep what was saved, so that the next sitter goes on with it.
+ * The end of the fleet, in order: no new work, time for running attempts, then the cells. What is still running then is
+ * given back without cost. Agents that wait in backoff or quarantine keep what was saved, so that the next sitter goes
+ * on with it.
  */
 import { move, refile } from './agents.ts'
 import type { Live } from './live.ts'
@@ -11,11 +12,15 @@ const afterwardsMs = 2_000
 /** A killed process is gone long before; after this the stop goes on and says so. */
 const goneWithinMs = 5_000
 
-const withinTime = (live: Live, work: Promise<unknown>, delayMs: number): Promise<void> => new Promise((resolve) => {
-  const cancel = live.options.clock.timer(delayMs, resolve)
-  const over = (): void => { cancel(); resolve() }
-  work.then(over, over)
-})
+const withinTime = (live: Live, work: Promise<unknown>, delayMs: number): Promise<void> =>
+  new Promise((resolve) => {
+    const cancel = live.options.clock.timer(delayMs, resolve)
+    const over = (): void => {
+      cancel()
+      resolve()
+    }
+    work.then(over, over)
+  })
 
 const beginStop = (live: Live): void => {
   live.phase = 'stopping'
@@ -30,7 +35,8 @@ const beginStop = (live: Live): void => {
 export const stopFleet = async (live: Live, withinMs: number): Promise<void> => {
   if (live.phase === 'open') beginStop(live)
   const cells = [...live.cells.values()]
-  const drains = cells.filter((cell) => cell.phase === 'ready')
+  const drains = cells
+    .filter((cell) => cell.phase === 'ready')
     .map((cell) => cell.cell!.ask('drain', { withinMs }, withinMs + afterwardsMs))
   await withinTime(live, Promise.allSettled(drains), withinMs + afterwardsMs)
   // An answer under way is waited for: its commit decides whether the attempt is done or given back.

@@ -1,7 +1,8 @@
 /**
- * Frames from cells. Identity comes from the socket: a frame speaks for an agent only when that agent has its seat in that very cell,
- * and about an attempt only when it was given to this incarnation of the agent. Everything else is refused and changes nothing. The
- * end of an attempt goes to the room above and is answered after its commit; only then the agent is free again.
+ * Frames from cells. Identity comes from the socket: a frame speaks for an agent only when that agent has its seat in
+ * that very cell, and about an attempt only when it was given to this incarnation of the agent. Everything else is
+ * refused and changes nothing. The end of an attempt goes to the room above and is answered after its commit; only then
+ * the agent is free again.
  */
 import { formatAgent, parseAgent } from '../model/model.ts'
 import { asFailure, Failure, type Code } from '../std/std.ts'
@@ -61,7 +62,12 @@ const progress = (live: Live, agent: Agent, cell: LiveCell): void => {
   if (cell.group.quarantined) live.deeds.proven(cell.group)
 }
 
-interface AttemptRequest { readonly method: string; readonly agent: Agent; readonly attempt: Attempt; readonly params: unknown }
+interface AttemptRequest {
+  readonly method: string
+  readonly agent: Agent
+  readonly attempt: Attempt
+  readonly params: unknown
+}
 
 const endAttempt = async (live: Live, cell: LiveCell, ask: AttemptRequest): Promise<unknown> => {
   const { method, agent, attempt, params } = ask
@@ -79,7 +85,7 @@ const endAttempt = async (live: Live, cell: LiveCell, ask: AttemptRequest): Prom
     attempt.answering -= 1
     if (over) attempt.over = true
     const { lostAs } = attempt
-    if (attempt.answering === 0 && lostAs !== null) loseAttempt(live, agent, attempt, lostAs.cause, lostAs.collateral)
+    if (attempt.answering === 0 && lostAs !== null) loseAttempt(live, agent, attempt, lostAs)
   }
 }
 
@@ -102,7 +108,9 @@ const request = async (live: Live, cell: LiveCell, frame: IncomingFrame): Promis
   attempt.progressMs = live.options.clock.monoMs()
   try {
     return await live.options.hooks.request(frame.method, agent.id, params)
-  } finally { attempt.progressMs = live.options.clock.monoMs() }
+  } finally {
+    attempt.progressMs = live.options.clock.monoMs()
+  }
 }
 
 const answerRequest = async (live: Live, cell: LiveCell, frame: IncomingFrame): Promise<void> => {
@@ -138,7 +146,13 @@ const takeNotification = (live: Live, cell: LiveCell, { method, params }: Incomi
     if (progress && agent.attempt) agent.attempt.progressMs = live.options.clock.monoMs()
   } else if (method === 'log') {
     const { level, message, fields } = valueOf(method, checkLog(params))
-    putLine(live, cell, { level, source: 'agent', agent: agent.id, message, ...(fields === undefined ? {} : { fields }) })
+    putLine(live, cell, {
+      level,
+      source: 'agent',
+      agent: agent.id,
+      message,
+      ...(fields === undefined ? {} : { fields }),
+    })
   } else {
     const { error } = valueOf(method, checkBroken(params))
     live.deeds.agentsLost([agent], `broken, says its cell: ${error.name}: ${error.message}`.slice(0, 1_000))

@@ -1,6 +1,7 @@
 /**
- * Free agents of one type, the one that has been free longest first, so that work spreads over all of them. A doubly linked list
- * through the agents themselves: joining, leaving (an agent can be lost while free) and taking are O(1) and leave nothing behind.
+ * Free agents of one type, the one that has been free longest first, so that work spreads over all of them. A doubly
+ * linked list through the agents themselves: joining, leaving (an agent can be lost while free) and taking are O(1) and
+ * leave nothing behind.
  */
 
 export interface Place<Item> {
@@ -16,7 +17,9 @@ export class FreeQueue<Item> {
   #last: Place<Item> | null = null
   #size = 0
 
-  get size(): number { return this.#size }
+  get size(): number {
+    return this.#size
+  }
 
   /** At the end; false when it was in already. */
   join(place: Place<Item>): boolean {

@@ -1,6 +1,7 @@
 /**
- * What the fleet holds in memory: agents, the groups that share a cell, and the cells that live now. Groups are fixed by the
- * configuration; a cell is one incarnation of a group's process. Plain records, changed only by the files of this room.
+ * What the fleet holds in memory: agents, the groups that share a cell, and the cells that live now. Groups are fixed
+ * by the configuration; a cell is one incarnation of a group's process. Plain records, changed only by the files of
+ * this room.
  */
 import type { Cell, CellKind } from '../cell/cell.ts'
 import type { GateLink } from '../gatelink/gatelink.ts'
@@ -15,7 +16,10 @@ import type { PolicyState } from './restart.ts'
 import type { Turn } from './turn.ts'
 import type { Waves } from './waves.ts'
 
-/** A line for the log: what an agent or a host printed, or what the fleet has to say about itself. Message at most 16 KiB. */
+/**
+ * A line for the log: what an agent or a host printed, or what the fleet has to say about itself. Message at most 16
+ * KiB.
+ */
 export interface FleetLine {
   readonly wallMs: number
   readonly level: 'debug' | 'info' | 'warn' | 'error'
@@ -38,7 +42,10 @@ export interface FleetOptions {
   /** Incarnation of this host's sitter, from `host.open`. Cells of older ones have been swept before. */
   readonly owner: string
   readonly epoch: number
-  /** `cells`: private directories of cells are made in it. `sockets`: short path for sockets that would exceed 100 bytes. */
+  /**
+   * `cells`: private directories of cells are made in it. `sockets`: short path for sockets that would exceed 100
+   * bytes.
+   */
   readonly directories: { readonly cells: string; readonly sockets: string }
   readonly hooks: FleetHooks
   readonly onLog: (line: FleetLine) => void
@@ -47,6 +54,12 @@ export interface FleetOptions {
   readonly onDeposed?: (detail: string) => void
   /** Cells that start at the same time; default 4 (two per core of the smallest machine it is meant for). */
   readonly startingAtOnce?: number
+}
+
+/** How an attempt was lost; `collateral`: not the fault of its agent, costs no attempt. */
+export interface AttemptLoss {
+  readonly cause: string
+  readonly collateral: boolean
 }
 
 /** An attempt that was given to an agent. */
@@ -60,13 +73,16 @@ export interface Attempt {
   /** Requests about its end that wait for their commit. */
   answering: number
   /** The agent was lost while an answer was under way: told as lost only when that answer fails. */
-  lostAs: { readonly cause: string; readonly collateral: boolean } | null
+  lostAs: AttemptLoss | null
   /** Told as lost, or answered: nothing more may be said about it. */
   over: boolean
 }
 
 /** Waits for a time, bounded by its original delay whatever the clocks do. */
-export interface Due { readonly set: Stamp; readonly delayMs: number }
+export interface Due {
+  readonly set: Stamp
+  readonly delayMs: number
+}
 
 export interface Agent extends AgentRef {
   readonly id: string
@@ -93,6 +109,10 @@ export interface Agent extends AgentRef {
   /** Wall time of the last finished work in this incarnation. */
   finishedMs: number | null
   taken: boolean
+  /**
+   * When it was last taken (monotonic): agents that come back together are free in the order in which they last worked.
+   */
+  takenMs: number
   attempt: Attempt | null
   lastAttempt: string | null
   /** Cells it lived in, newest first, at most four: where its time line is told. */
@@ -155,7 +175,10 @@ export interface LiveCell {
   refusedTold: number
 }
 
-/** What the parts of this room ask of each other; filled once at opening, so that no file imports the one that imports it. */
+/**
+ * What the parts of this room ask of each other; filled once at opening, so that no file imports the one that imports
+ * it.
+ */
 export interface Deeds {
   /** Gets every agent of the group that wants a seat into a cell. */
   provide(group: Group): void

@@ -1,14 +1,20 @@
 /**
- * Losses and returns. A lost agent goes by its own policy when it is to blame; when its cell died for another reason it waits for its
- * cell, and the cell's policy decides. A group whose cell dies too often is quarantined as a whole: one agent of it is started as a
- * probe, and when that proves itself the others follow.
+ * Losses and returns. A lost agent goes by its own policy when it is to blame; when its cell died for another reason it
+ * waits for its cell, and the cell's policy decides. A group whose cell dies too often is quarantined as a whole: one
+ * agent of it is started as a probe, and when that proves itself the others follow.
  */
 import type { CellEnd } from '../cell/cell.ts'
 import { move, touch, unseat } from './agents.ts'
 import type { Agent, Due, Group, Live, LiveCell } from './live.ts'
 import { formatAgents } from './range.ts'
 import {
-  afterLoss, asProbe, settled, stableAfterMs, type Decision, type Policy, type QuarantineWhy,
+  afterLoss,
+  asProbe,
+  settled,
+  stableAfterMs,
+  type Decision,
+  type Policy,
+  type QuarantineWhy,
 } from './restart.ts'
 import { charged } from './verdict.ts'
 import { notify } from './wiring.ts'
@@ -19,7 +25,11 @@ const namedWithinMs = 2_000
 const mostSingleEvents = 10
 
 const ownPolicy = (agent: Agent): Policy => ({ ...agent.settings.restart, firstAtOnce: false })
-export const groupPolicy = (group: Group): Policy => ({ ...group.settings.restart, type: 'permanent', firstAtOnce: true })
+export const groupPolicy = (group: Group): Policy => ({
+  ...group.settings.restart,
+  type: 'permanent',
+  firstAtOnce: true,
+})
 
 const whyText: Record<QuarantineWhy, (policy: Policy) => string> = {
   window: (policy) => `more than ${policy.max} losses within ${policy.withinMs} ms`,
@@ -36,7 +46,10 @@ const forget = (agent: Agent): void => {
   agent.hold = null
 }
 
-/** A new incarnation of each: the epoch rises, so that frames of the old one are refused; then their group gets them a seat. */
+/**
+ * A new incarnation of each: the epoch rises, so that frames of the old one are refused; then their group gets them a
+ * seat.
+ */
 export const rise = (live: Live, agents: readonly Agent[], event: 'start' | 'due' | 'release'): void => {
   const groups = new Set<Group>()
   for (const agent of agents) {
@@ -46,7 +59,10 @@ export const rise = (live: Live, agents: readonly Agent[], event: 'start' | 'due
     agent.readyMs = null
     agent.progressed = false
     agent.finishedMs = null
-    if (event !== 'start') { agent.restarts += 1; live.counts.restarts += 1 }
+    if (event !== 'start') {
+      agent.restarts += 1
+      live.counts.restarts += 1
+    }
     move(live, agent, event)
     groups.add(agent.group)
   }
@@ -90,8 +106,15 @@ const obey = (live: Live, agent: Agent, decision: Decision, cause: string): void
       subject: agent.id,
       message: `${agent.id} is quarantined: ${why}`,
       facts: {
-        cause, why: decision.why, max: policy.max, withinMs: policy.withinMs, lossesInWindow: losses.length, inARow,
-        quarantines, nextProbeInMs: decision.delayMs, cells: agent.lastCells,
+        cause,
+        why: decision.why,
+        max: policy.max,
+        withinMs: policy.withinMs,
+        lossesInWindow: losses.length,
+        inARow,
+        quarantines,
+        nextProbeInMs: decision.delayMs,
+        cells: agent.lastCells,
       },
     })
   }
@@ -103,7 +126,12 @@ const charge = (live: Live, agents: readonly Agent[], cause: string): void => {
   const nowMs = live.options.clock.monoMs()
   for (const agent of agents) {
     const life = { readyMs: agent.readyMs, progressed: agent.progressed }
-    obey(live, agent, afterLoss(ownPolicy(agent), agent.policy, { nowMs, life, counts: true }, live.options.random), cause)
+    obey(
+      live,
+      agent,
+      afterLoss(ownPolicy(agent), agent.policy, { nowMs, life, counts: true }, live.options.random),
+      cause,
+    )
   }
   if (agents.length > mostSingleEvents) {
     notify(live, 'agent.lost', 'warn', {
@@ -118,8 +146,13 @@ const charge = (live: Live, agents: readonly Agent[], cause: string): void => {
       subject: agent.id,
       message: `${agent.id} lost: ${cause}`,
       facts: {
-        cause, state: agent.state, epoch: agent.epoch, cell: agent.lastCells[0] ?? null, inARow: agent.policy.inARow,
-        lossesInWindow: agent.policy.losses.length, nextInMs: agent.due?.delayMs ?? null,
+        cause,
+        state: agent.state,
+        epoch: agent.epoch,
+        cell: agent.lastCells[0] ?? null,
+        inARow: agent.policy.inARow,
+        lossesInWindow: agent.policy.losses.length,
+        nextInMs: agent.due?.delayMs ?? null,
       },
     })
   }
@@ -131,7 +164,7 @@ export const agentsLost = (live: Live, agents: readonly Agent[], cause: string):
   for (const agent of agents) {
     const cell = agent.cell
     cell?.named.set(agent.id, nowMs)
-    unseat(live, agent, cause, false)
+    unseat(live, agent, { cause, collateral: false })
     cell?.cell?.send([{ jsonrpc: '2.0', method: 'unseat', params: { agents: [agent.id] } }])
   }
   charge(live, agents, cause)
@@ -198,7 +231,10 @@ export const beginTrial = (live: Live, group: Group): void => {
 const hold = (live: Live, group: Group, agents: readonly Agent[], ask: { decision: Decision; cause: string }): void => {
   const { decision, cause } = ask
   for (const agent of agents) {
-    if (ownPolicy(agent).type === 'temporary') { obey(live, agent, { action: 'stop', state: agent.policy }, cause); continue }
+    if (ownPolicy(agent).type === 'temporary') {
+      obey(live, agent, { action: 'stop', state: agent.policy }, cause)
+      continue
+    }
     if (agent.state !== 'backoff' && agent.state !== 'quarantined') move(live, agent, 'lost', cause)
     if (decision.action === 'quarantine' && agent.state !== 'quarantined') move(live, agent, 'quarantine', cause)
     agent.hold = 'cell'
@@ -209,11 +245,16 @@ const hold = (live: Live, group: Group, agents: readonly Agent[], ask: { decisio
   if (decision.action !== 'stop') waitGroup(live, group, dueIn(live, decision.delayMs), decision.delayMs)
 }
 
-const causeOf = (cell: LiveCell, end: CellEnd): string => (cell.killedFor === null
-  ? `cell ${cell.id} ended (${end.cause}): ${end.detail}`
-  : `cell ${cell.id} killed by us: ${cell.killedFor}`)
+const causeOf = (cell: LiveCell, end: CellEnd): string =>
+  cell.killedFor === null
+    ? `cell ${cell.id} ended (${end.cause}): ${end.detail}`
+    : `cell ${cell.id} killed by us: ${cell.killedFor}`
 
-interface Death { readonly seated: readonly Agent[]; readonly atWork: readonly Agent[]; readonly blamed: ReadonlySet<string> }
+interface Death {
+  readonly seated: readonly Agent[]
+  readonly atWork: readonly Agent[]
+  readonly blamed: ReadonlySet<string>
+}
 
 /** What the cell's death says about its agents. While the whole group is on trial, the death is about the cell. */
 const examine = (cell: LiveCell, nowMs: number): Death => {
@@ -224,19 +265,36 @@ const examine = (cell: LiveCell, nowMs: number): Death => {
   return { seated, atWork, blamed: new Set(blamed) }
 }
 
-const tellLoss = (live: Live, cell: LiveCell, end: CellEnd, told: Death & { cause: string; decision: Decision }): void => {
+const tellLoss = (
+  live: Live,
+  cell: LiveCell,
+  end: CellEnd,
+  told: Death & { cause: string; decision: Decision },
+): void => {
   const { seated, atWork, blamed, cause, decision } = told
   const who = blamed.size > 0 ? `${[...blamed].join(', ')} to blame` : 'no agent to blame'
   notify(live, 'cell.lost', 'warn', {
     subject: cell.id,
     message: `${cause}; ${formatAgents(seated)} lost, ${who}`,
     facts: {
-      cause: end.cause, detail: end.detail, killedFor: cell.killedFor, code: end.end?.code ?? null,
-      signal: end.end?.signal ?? null, pid: cell.cell?.identity.pid ?? null, startTime: cell.cell?.identity.startTime ?? null,
-      agents: formatAgents(seated), count: seated.length, attemptsLost: atWork.length, blamed: [...blamed],
-      upMs: Math.round(live.options.clock.monoMs() - cell.launchedMs), ready: cell.readyMs !== null,
-      silentBeats: cell.silentBeats, answeredMs: cell.answeredWallMs, next: decision.action,
-      nextInMs: decision.action === 'stop' ? null : decision.delayMs, inARow: decision.state.inARow,
+      cause: end.cause,
+      detail: end.detail,
+      killedFor: cell.killedFor,
+      code: end.end?.code ?? null,
+      signal: end.end?.signal ?? null,
+      pid: cell.cell?.identity.pid ?? null,
+      startTime: cell.cell?.identity.startTime ?? null,
+      agents: formatAgents(seated),
+      count: seated.length,
+      attemptsLost: atWork.length,
+      blamed: [...blamed],
+      upMs: Math.round(live.options.clock.monoMs() - cell.launchedMs),
+      ready: cell.readyMs !== null,
+      silentBeats: cell.silentBeats,
+      answeredMs: cell.answeredWallMs,
+      next: decision.action,
+      nextInMs: decision.action === 'stop' ? null : decision.delayMs,
+      inARow: decision.state.inARow,
       lossesInWindow: decision.state.losses.length,
     },
   })
@@ -247,8 +305,13 @@ const tellLoss = (live: Live, cell: LiveCell, end: CellEnd, told: Death & { caus
     subject: cell.id,
     message: `${formatAgents(held)} are quarantined with their cell: ${why}`,
     facts: {
-      cause, why: decision.why, agents: formatAgents(held), count: held.length, nextProbeInMs: decision.delayMs,
-      lossesInWindow: decision.state.losses.length, inARow: decision.state.inARow,
+      cause,
+      why: decision.why,
+      agents: formatAgents(held),
+      count: held.length,
+      nextProbeInMs: decision.delayMs,
+      lossesInWindow: decision.state.losses.length,
+      inARow: decision.state.inARow,
     },
   })
 }
@@ -264,15 +327,16 @@ export const cellLost = (live: Live, cell: LiveCell, end: CellEnd): void => {
   group.cancelTrial = null
   group.lostMs ??= nowMs
   live.counts.cellsLost += 1
-  for (const agent of death.seated) unseat(live, agent, cause, !isBlamed(agent))
+  for (const agent of death.seated) unseat(live, agent, { cause, collateral: !isBlamed(agent) })
   const life = { readyMs: cell.readyMs, progressed: cell.progressed }
   const loss = { nowMs, life, counts: death.blamed.size === 0 }
   const decision = afterLoss(groupPolicy(group), group.policy, loss, live.options.random)
   const innocent = death.seated.filter((agent) => !isBlamed(agent))
   // Those that were about to join the cell wait with the others.
-  const joining = decision.action === 'quarantine'
-    ? group.agents.filter((agent) => agent.state === 'starting' && !death.seated.includes(agent))
-    : []
+  const joining =
+    decision.action === 'quarantine'
+      ? group.agents.filter((agent) => agent.state === 'starting' && !death.seated.includes(agent))
+      : []
   hold(live, group, [...innocent, ...joining], { decision, cause })
   charge(live, death.seated.filter(isBlamed), cause)
   tellLoss(live, cell, end, { ...death, cause, decision })

@@ -49,7 +49,10 @@ const assemble = (options: FleetOptions, roster: Roster): Live => {
     free: new Map(Object.keys(options.config.agents).map((type) => [type, new FreeQueue<Agent>()])),
     agenda: new Agenda(clock),
     record: openFleetRecord({
-      store, owner, epoch, wallMs: () => clock.wallMs(),
+      store,
+      owner,
+      epoch,
+      wallMs: () => clock.wallMs(),
       onDeposed: (detail) => depose(live, detail),
       onFault: (failure) => say(live, 'error', `the fleet's writes were not taken: ${failure.message}`),
     }),
@@ -76,7 +79,9 @@ const begin = (live: Live, roster: Roster): void => {
   saveRetired(live, roster.retired)
   for (const id of roster.unreadable) {
     notify(live, 'agent.forgotten', 'warn', {
-      subject: id, message: `the saved restart policy of ${id} cannot be read; it begins with a clean slate`, facts: {},
+      subject: id,
+      message: `the saved restart policy of ${id} cannot be read; it begins with a clean slate`,
+      facts: {},
     })
   }
   for (const group of live.groups) {
@@ -84,21 +89,37 @@ const begin = (live: Live, roster: Roster): void => {
     for (const agent of group.agents) {
       if (agent.due) waitOwn(live, agent, agent.due, remainingMs(now, agent.due.set, agent.due.delayMs))
     }
-    rise(live, group.agents.filter((agent) => agent.state === 'stopped'), 'start')
+    rise(
+      live,
+      group.agents.filter((agent) => agent.state === 'stopped'),
+      'start',
+    )
   }
 }
 
 const give = (live: Live, run: Parameters<Fleet['run']>[0][number]): LiveCell | undefined => {
   const agent = live.agents.get(run.agent)
-  if (agent === undefined || agent.cell?.id !== run.cell || !agent.taken || agent.attempt || agent.cell.phase !== 'ready') {
+  if (
+    agent === undefined ||
+    agent.cell?.id !== run.cell ||
+    !agent.taken ||
+    agent.attempt ||
+    agent.cell.phase !== 'ready'
+  ) {
     const cause = `${run.agent} is not there any more to take it`
     live.turn.lost({ attempt: run.attempt, agent: run.agent, cause, collateral: true })
     return undefined
   }
   const nowMs = live.options.clock.monoMs()
   const attempt: Attempt = {
-    id: run.attempt, mark: (agent.cell.mark += 1), givenMs: nowMs, progressMs: nowMs, cancelledMs: null, answering: 0,
-    lostAs: null, over: false,
+    id: run.attempt,
+    mark: (agent.cell.mark += 1),
+    givenMs: nowMs,
+    progressMs: nowMs,
+    cancelledMs: null,
+    answering: 0,
+    lostAs: null,
+    over: false,
   }
   agent.attempt = attempt
   return agent.cell
@@ -122,6 +143,7 @@ const take = (live: Live, agentType: string, count: number): FreeAgent[] => {
   const agents = live.free.get(agentType)?.take(count) ?? []
   return agents.map((agent) => {
     agent.taken = true
+    agent.takenMs = live.options.clock.monoMs()
     move(live, agent, 'claim')
     return { agent: agent.id, cell: agent.cell!.id, epoch: agent.epoch }
   })
@@ -149,8 +171,8 @@ const asked = (live: Live, id: string): Promise<readonly string[]> => {
 }
 
 /**
- * Opens the fleet and begins to start its agents; resolves when the first states are durable, not when the agents are ready.
- * Cells that an older sitter left must have been swept before.
+ * Opens the fleet and begins to start its agents; resolves when the first states are durable, not when the agents are
+ * ready. Cells that an older sitter left must have been swept before.
  * @throws what the record throws when it cannot be read or written.
  */
 export const openFleet = async (options: FleetOptions): Promise<Fleet> => {
@@ -165,7 +187,10 @@ export const openFleet = async (options: FleetOptions): Promise<Fleet> => {
     release: (agent) => release(live, agent),
     cancel: (agent, attempt, reason) => cancel(live, agent, attempt, reason),
     list: () => [...live.agents.values()].map((agent) => viewOf(live, agent)),
-    view: (ref) => { const agent = find(live, ref); return agent && viewOf(live, agent) },
+    view: (ref) => {
+      const agent = find(live, ref)
+      return agent && viewOf(live, agent)
+    },
     cells: () => [...live.cells.values()].flatMap((cell) => cellStatusOf(live, cell) ?? []),
     challenge: (cell) => asked(live, cell),
     summary: () => summaryOf(live),

@@ -1,4 +1,6 @@
-/** What people order: restart and release. Each order is audited with its actor and what became of it, in one commit. */
+/**
+ * What people order: restart and release. Each order is audited with its actor and what became of it, in one commit.
+ */
 import { formatAgent, type AgentRef } from '../model/model.ts'
 import { Failure } from '../std/std.ts'
 import { move, unseat } from './agents.ts'
@@ -9,13 +11,19 @@ import { asProbe, freshPolicy } from './restart.ts'
 import { notify } from './wiring.ts'
 
 /** @throws Failure `not-found` for the first that is no agent; nothing was done then. */
-const known = (live: Live, refs: readonly AgentRef[]): Agent[] => refs.map((ref) => {
-  const agent = live.agents.get(formatAgent(ref))
-  if (agent === undefined) throw new Failure('not-found', `there is no agent ${formatAgent(ref)}`)
-  return agent
-})
+const known = (live: Live, refs: readonly AgentRef[]): Agent[] =>
+  refs.map((ref) => {
+    const agent = live.agents.get(formatAgent(ref))
+    if (agent === undefined) throw new Failure('not-found', `there is no agent ${formatAgent(ref)}`)
+    return agent
+  })
 
-const order = (live: Live, actor: string, action: 'agent.restart' | 'agent.release', agents: readonly Agent[]): void => {
+const order = (
+  live: Live,
+  actor: string,
+  action: 'agent.restart' | 'agent.release',
+  agents: readonly Agent[],
+): void => {
   const names = formatAgents(agents)
   const subject = agents.length === 1 ? agents[0]!.id : names
   live.record.audit({ actor, action, object: names, decision: 'done', facts: { count: agents.length } })
@@ -42,7 +50,7 @@ const takeOut = (live: Live, agent: Agent, actor: string): 'start' | 'release' =
   if (agent.state === 'stopped') return 'start'
   if (agent.state === 'backoff' || agent.state === 'quarantined') return 'release'
   const { cell } = agent
-  unseat(live, agent, `restarted by ${actor}`, true)
+  unseat(live, agent, { cause: `restarted by ${actor}`, collateral: true })
   if (cell?.phase === 'ready') {
     cell.cell?.send([{ jsonrpc: '2.0', method: 'unseat', params: { agents: [agent.id] } }])
   }
@@ -51,7 +59,8 @@ const takeOut = (live: Live, agent: Agent, actor: string): 'start' | 'release' =
 }
 
 /**
- * A new incarnation of each, now; attempts in hand are lost without cost. Resolves when the order is durable, not when they are back.
+ * A new incarnation of each, now; attempts in hand are lost without cost. Resolves when the order is durable, not when
+ * they are back.
  * @throws Failure `not-found`, `conflict` while stopping.
  */
 export const restartAgents = async (live: Live, refs: readonly AgentRef[], actor: string): Promise<void> => {
@@ -62,7 +71,11 @@ export const restartAgents = async (live: Live, refs: readonly AgentRef[], actor
   hurry(agents)
   const events = agents.map((agent) => ({ agent, event: takeOut(live, agent, actor) }))
   for (const event of ['start', 'release'] as const) {
-    rise(live, events.filter((one) => one.event === event).map((one) => one.agent), event)
+    rise(
+      live,
+      events.filter((one) => one.event === event).map((one) => one.agent),
+      event,
+    )
   }
   await live.record.flush()
 }

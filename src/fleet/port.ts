@@ -5,19 +5,36 @@ import type { ProcessIdentity } from '../std/std.ts'
 import type { Run } from '../wire/wire.ts'
 
 /** A free agent in a cell that answers. */
-export interface FreeAgent { readonly agent: string; readonly cell: string; readonly epoch: number }
+export interface FreeAgent {
+  readonly agent: string
+  readonly cell: string
+  readonly epoch: number
+}
 
 export interface FleetHooks {
   /** Agents of this type became free. */
   free(agentType: string): void
   /**
-   * These attempts are over: their agent or its cell is gone. `collateral` = not the fault of the attempt's agent (a pool-mate's
-   * fault, the cell was killed from outside, the sitter stops): costs no attempt.
+   * These attempts are over: their agent or its cell is gone. `collateral` = not the fault of the attempt's agent (a
+   * pool-mate's fault, the cell was killed from outside, the sitter stops): costs no attempt.
    */
-  lost(attempts: readonly { readonly attempt: string; readonly agent: string; readonly cause: string; readonly collateral: boolean }[]): void
-  /** Whether an attempt waits for something outside the agent (a settlement, a limit): then no progress is not being stuck. */
+  lost(
+    attempts: readonly {
+      readonly attempt: string
+      readonly agent: string
+      readonly cause: string
+      readonly collateral: boolean
+    }[],
+  ): void
+  /**
+   * Whether an attempt waits for something outside the agent (a settlement, a limit): then no progress is not being
+   * stuck.
+   */
   waitsOutside(attempt: string): boolean
-  /** A request from an agent that is no fleet matter: `done fail park settle`. The agent's identity and epoch are already checked. */
+  /**
+   * A request from an agent that is no fleet matter: `done fail park settle`. The agent's identity and epoch are
+   * already checked.
+   */
   request(method: string, agent: string, params: unknown): Promise<unknown>
 }
 

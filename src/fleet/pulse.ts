@@ -1,7 +1,7 @@
 /**
- * The pulse of a cell: at each beat a challenge that its own loop must answer with the agents and attempts that live in it. The list
- * is compared with ours: who is missing is lost, who is unknown is unseated. Beats of cells are spread over the interval; all of them
- * run on the fleet's one timer.
+ * The pulse of a cell: at each beat a challenge that its own loop must answer with the agents and attempts that live in
+ * it. The list is compared with ours: who is missing is lost, who is unknown is unseated. Beats of cells are spread
+ * over the interval; all of them run on the fleet's one timer.
  */
 import { asFailure, Failure } from '../std/std.ts'
 import type { Pong } from '../wire/wire.ts'
@@ -25,8 +25,10 @@ const readPong = (value: unknown, nonce: string): Pong | undefined => {
   const { nonce: said, agents, open } = value as Partial<Record<keyof Pong, unknown>>
   const listed = stringsOf(agents)
   if (said !== nonce || listed === undefined || !Array.isArray(open)) return undefined
-  const held = open.filter((one): one is { agent: string; attempt: string } =>
-    typeof one === 'object' && one !== null && typeof one.agent === 'string' && typeof one.attempt === 'string')
+  const held = open.filter(
+    (one): one is { agent: string; attempt: string } =>
+      typeof one === 'object' && one !== null && typeof one.agent === 'string' && typeof one.attempt === 'string',
+  )
   return { nonce, agents: listed, open: held }
 }
 
@@ -61,14 +63,17 @@ const appear = (live: Live, cell: LiveCell, agents: readonly Agent[]): void => {
   })
 }
 
-/** Attempts that the cell does not hold, though it was given them before it was asked; and those that it should not hold. */
+/**
+ * Attempts that the cell does not hold, though it was given them before it was asked; and those that it should not
+ * hold.
+ */
 const compareAttempts = (live: Live, cell: LiveCell, pong: Pong, mark: number): void => {
   const open = new Set(pong.open.map((one) => `${one.agent} ${one.attempt}`))
   const isMissing = (agent: Agent, attempt: Attempt): boolean =>
     attempt.mark <= mark && attempt.answering === 0 && !open.has(`${agent.id} ${attempt.id}`)
   for (const agent of cell.agents) {
     if (agent.attempt === null || !isMissing(agent, agent.attempt)) continue
-    loseAttempt(live, agent, agent.attempt, `cell ${cell.id} does not hold the attempt`, true)
+    loseAttempt(live, agent, agent.attempt, { cause: `cell ${cell.id} does not hold the attempt`, collateral: true })
     becomeFree(live, agent)
   }
   const strange = pong.open.filter(({ agent: id, attempt }) => {
@@ -76,18 +81,28 @@ const compareAttempts = (live: Live, cell: LiveCell, pong: Pong, mark: number): 
     return agent?.cell !== cell || (agent.attempt?.id !== attempt && agent.lastAttempt !== attempt)
   })
   if (strange.length === 0) return
-  cell.cell?.send(strange.map(({ agent, attempt }) => (
-    { jsonrpc: '2.0', method: 'cancel', params: { agent, attempt, reason: 'the attempt is over' } } as const)))
+  cell.cell?.send(
+    strange.map(
+      ({ agent, attempt }) =>
+        ({ jsonrpc: '2.0', method: 'cancel', params: { agent, attempt, reason: 'the attempt is over' } }) as const,
+    ),
+  )
 }
 
 const compare = (live: Live, cell: LiveCell, pong: Pong, mark: number): void => {
   const listed = new Set(pong.agents)
   const asked = [...cell.agents].filter((agent) => agent.mark <= mark)
-  appear(live, cell, asked.filter((agent) => agent.state === 'starting' && listed.has(agent.id)))
+  const there = asked.filter((agent) => agent.state === 'starting' && listed.has(agent.id))
+  appear(
+    live,
+    cell,
+    there.toSorted((a, b) => a.takenMs - b.takenMs || a.number - b.number),
+  )
   const missing = asked.filter((agent) => !listed.has(agent.id))
   const nowMs = live.options.clock.monoMs()
-  const late = missing.filter((agent) =>
-    agent.state !== 'starting' || nowMs - agent.seatedMs >= agent.settings.startWithinMs)
+  const late = missing.filter(
+    (agent) => agent.state !== 'starting' || nowMs - agent.seatedMs >= agent.settings.startWithinMs,
+  )
   if (late.length > 0) live.deeds.agentsLost(late, `cell ${cell.id} does not list it`)
   if (missing.length > late.length) challengeAgain(live, cell)
   const strange = pong.agents.filter((id) => live.agents.get(id)?.cell !== cell)
@@ -97,7 +112,10 @@ const compare = (live: Live, cell: LiveCell, pong: Pong, mark: number): void => 
 
 const challengeAgain = (live: Live, cell: LiveCell): void => {
   cell.askedAgain?.()
-  cell.askedAgain = live.agenda.after(askAgainMs, () => { cell.askedAgain = null; challengeSoon(live, cell) })
+  cell.askedAgain = live.agenda.after(askAgainMs, () => {
+    cell.askedAgain = null
+    challengeSoon(live, cell)
+  })
 }
 
 /**
@@ -142,8 +160,13 @@ const suspectCell = (live: Live, cell: LiveCell): void => {
     subject: cell.id,
     message: `cell ${cell.id} has not answered for ${cell.silentBeats} beats`,
     facts: {
-      beats: cell.silentBeats, silentMs, answeredMs: cell.answeredWallMs, agents: formatAgents(agents), count: agents.length,
-      pid: cell.cell?.identity.pid ?? null, exists: existsNow(live, cell),
+      beats: cell.silentBeats,
+      silentMs,
+      answeredMs: cell.answeredWallMs,
+      agents: formatAgents(agents),
+      count: agents.length,
+      pid: cell.cell?.identity.pid ?? null,
+      exists: existsNow(live, cell),
     },
   })
 }
@@ -174,7 +197,8 @@ const judge = (live: Live, agent: Agent): void => {
   const waitsOutside = live.options.hooks.waitsOutside(attempt.id)
   const verdict = attemptVerdict({ ...attempt, nowMs, stuckAfterMs: settings.stuckAfterMs, graceMs, waitsOutside })
   if (verdict === 'waits') attempt.progressMs = nowMs
-  if (verdict === 'stuck') cancelAttempt(live, agent, attempt, `no progress for ${Math.round(nowMs - attempt.progressMs)} ms`)
+  if (verdict === 'stuck')
+    cancelAttempt(live, agent, attempt, `no progress for ${Math.round(nowMs - attempt.progressMs)} ms`)
   if (verdict !== 'ignores-cancel') return
   cell.named.set(agent.id, nowMs)
   live.deeds.kill(cell, `${agent.id} did not give up ${attempt.id} within ${graceMs} ms`)
@@ -196,11 +220,16 @@ export const cancelAttempt = (live: Live, agent: Agent, attempt: Attempt, reason
     message: `${agent.id} is asked to give up ${attempt.id}: ${reason}`,
     facts: { attempt: attempt.id, reason, graceMs, cell: cell.id },
   })
-  schedule(live, cell, attempt.cancelledMs + graceMs, () => { if (agent.attempt === attempt) judge(live, agent) })
+  schedule(live, cell, attempt.cancelledMs + graceMs, () => {
+    if (agent.attempt === attempt) judge(live, agent)
+  })
 }
 
 const schedule = (live: Live, cell: LiveCell, atMs: number, fire: (atMs: number) => void): void => {
-  const cancel = live.agenda.at(atMs, () => { cell.timers.delete(cancel); if (!cell.gone && cell.phase === 'ready') fire(atMs) })
+  const cancel = live.agenda.at(atMs, () => {
+    cell.timers.delete(cancel)
+    if (!cell.gone && cell.phase === 'ready') fire(atMs)
+  })
   cell.timers.add(cancel)
 }
 

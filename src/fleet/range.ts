@@ -1,4 +1,6 @@
-/** Many agents in few words: `settler/0001-0100, 0103`. For messages and facts, so that one event tells of a whole cell. */
+/**
+ * Many agents in few words: `settler/0001-0100, 0103`. For messages and facts, so that one event tells of a whole cell.
+ */
 import { formatAgent, type AgentRef } from '../model/model.ts'
 
 /** Ranges that are spelled out; the rest is counted. */
@@ -16,8 +18,10 @@ export const formatAgents = (agents: readonly AgentRef[]): string => {
     else ranges.push({ from: number, to: number })
   }
   const pad = (number: number): string => String(number).padStart(4, '0')
-  const told = ranges.slice(0, mostRanges)
-    .map(({ from, to }) => (from === to ? pad(from) : `${pad(from)}-${pad(to)}`)).join(', ')
+  const told = ranges
+    .slice(0, mostRanges)
+    .map(({ from, to }) => (from === to ? pad(from) : `${pad(from)}-${pad(to)}`))
+    .join(', ')
   const spelled = ranges.slice(0, mostRanges).reduce((sum, { from, to }) => sum + to - from + 1, 0)
   const rest = numbers.length - spelled
   const prefix = formatAgent(first).slice(0, first.type.length + 1)

@@ -1,7 +1,7 @@
 /**
- * The fleet's writes, batched: whatever changed in a turn of the loop goes into one list (agents that changed, cells, events, audit
- * entries), one list at a time. An agent that changes twice before its turn comes is written once, as it is then.
- * Bounds: each agent once; 1,000 events, beyond which events are counted and told in one.
+ * The fleet's writes, batched: whatever changed in a turn of the loop goes into one list (agents that changed, cells,
+ * events, audit entries), one list at a time. An agent that changes twice before its turn comes is written once, as it
+ * is then. Bounds: each agent once; 1,000 events, beyond which events are counted and told in one.
  */
 import { Failure, asFailure } from '../std/std.ts'
 import type { AgentRow, CellEnded, CellStarted, Command, NewAudit, NewEvent, Store } from '../store/store.ts'
@@ -40,17 +40,27 @@ const gather = (): Gathered => ({ rows: new Map(), cells: [], events: [], audit:
 
 const commandsOf = (gathered: Gathered, ask: RecordAsk): Command[] => {
   const wallMs = ask.wallMs()
-  const events = gathered.dropped === 0 ? gathered.events : [...gathered.events, {
-    kind: 'events.dropped', level: 'warn', subject: 'sitter',
-    message: `${gathered.dropped} events of the fleet were not written: more than ${mostEvents} waited`,
-    facts: { dropped: gathered.dropped, bound: mostEvents },
-  } satisfies NewEvent]
+  const events =
+    gathered.dropped === 0
+      ? gathered.events
+      : [
+          ...gathered.events,
+          {
+            kind: 'events.dropped',
+            level: 'warn',
+            subject: 'sitter',
+            message: `${gathered.dropped} events of the fleet were not written: more than ${mostEvents} waited`,
+            facts: { dropped: gathered.dropped, bound: mostEvents },
+          } satisfies NewEvent,
+        ]
   const rows = [...gathered.rows.values()].map((row) => row())
   return [
     ...gathered.cells,
     ...(rows.length > 0 ? [{ kind: 'agents.save', with: { owner: ask.owner, epoch: ask.epoch, rows } } as const] : []),
     ...(events.length > 0 ? [{ kind: 'events.add', with: { events, wallMs } } as const] : []),
-    ...(gathered.audit.length > 0 ? [{ kind: 'audit.append', with: { entries: gathered.audit, wallMs } } as const] : []),
+    ...(gathered.audit.length > 0
+      ? [{ kind: 'audit.append', with: { entries: gathered.audit, wallMs } } as const]
+      : []),
   ]
 }
 
@@ -76,11 +86,15 @@ export const openFleetRecord = (ask: RecordAsk): FleetRecord => {
 
   /** After the list under way, or at the end of this turn. */
   const plan = (): Promise<void> => {
-    next ??= (writing ?? Promise.resolve()).catch(() => { /* told to those who waited for it */ }).then(() => {
-      next = undefined
-      writing = write()
-      return writing
-    })
+    next ??= (writing ?? Promise.resolve())
+      .catch(() => {
+        /* told to those who waited for it */
+      })
+      .then(() => {
+        next = undefined
+        writing = write()
+        return writing
+      })
     return next
   }
   /** For what nobody waits for; the first of a turn listens for the fault of the whole list. */
@@ -89,14 +103,23 @@ export const openFleetRecord = (ask: RecordAsk): FleetRecord => {
   }
 
   return {
-    touch: (agent, row) => { gathered.rows.set(agent, row); said() },
+    touch: (agent, row) => {
+      gathered.rows.set(agent, row)
+      said()
+    },
     event: (event) => {
       if (gathered.events.length < mostEvents) gathered.events.push(event)
       else gathered.dropped += 1
       said()
     },
-    audit: (entry) => { gathered.audit.push(entry); said() },
-    cell: (command) => { gathered.cells.push(command); said() },
+    audit: (entry) => {
+      gathered.audit.push(entry)
+      said()
+    },
+    cell: (command) => {
+      gathered.cells.push(command)
+      said()
+    },
     flush: plan,
   }
 }

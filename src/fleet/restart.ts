@@ -5,10 +5,10 @@
  *         ├─ quarantine with a next probe: more than `max` in the window, or more than `max` in a row, or lost while on probation
  *         └─ stop: the restart type does not bring it back
  *
- * The window is OTP's: the loss itself counts, those exactly `withinMs` old still count, and only *more* than `max` is too many.
- * A window alone never fires when delays grow (losses get rarer than the window is wide), so losses in a row are counted too. Both
- * counters would forgive for ever an agent that works a little and crashes a little: the probe's delay doubles until a whole window
- * passed without a loss. Times are monotonic ms.
+ * The window is OTP's: the loss itself counts, those exactly `withinMs` old still count, and only *more* than `max` is
+ * too many. A window alone never fires when delays grow (losses get rarer than the window is wide), so losses in a row
+ * are counted too. Both counters would forgive for ever an agent that works a little and crashes a little: the probe's
+ * delay doubles until a whole window passed without a loss. Times are monotonic ms.
  */
 import type { Random } from '../std/std.ts'
 
@@ -18,7 +18,9 @@ export interface Policy {
   readonly withinMs: number
   readonly baseMs: number
   readonly capMs: number
-  /** The first loss after proven stability is made good without delay: for cells, whose agents mostly did nothing wrong. */
+  /**
+   * The first loss after proven stability is made good without delay: for cells, whose agents mostly did nothing wrong.
+   */
   readonly firstAtOnce: boolean
 }
 
@@ -38,11 +40,19 @@ export interface PolicyState {
   readonly probation: boolean
 }
 export const freshPolicy: PolicyState = {
-  losses: [], inARow: 0, delayMs: 0, quarantines: 0, probeMs: 0, probation: false,
+  losses: [],
+  inARow: 0,
+  delayMs: 0,
+  quarantines: 0,
+  probeMs: 0,
+  probation: false,
 }
 
 /** A life that ended: when it became ready (null = never), whether it finished any work. */
-export interface Life { readonly readyMs: number | null; readonly progressed: boolean }
+export interface Life {
+  readonly readyMs: number | null
+  readonly progressed: boolean
+}
 
 export interface Loss {
   readonly nowMs: number
@@ -53,7 +63,12 @@ export interface Loss {
 
 export type Decision =
   | { readonly action: 'restart'; readonly delayMs: number; readonly state: PolicyState }
-  | { readonly action: 'quarantine'; readonly delayMs: number; readonly why: QuarantineWhy; readonly state: PolicyState }
+  | {
+      readonly action: 'quarantine'
+      readonly delayMs: number
+      readonly why: QuarantineWhy
+      readonly state: PolicyState
+    }
   | { readonly action: 'stop'; readonly state: PolicyState }
 export type QuarantineWhy = 'window' | 'in-a-row' | 'probe-failed'
 
@@ -80,8 +95,12 @@ export const settled = (policy: Policy, state: PolicyState, life: Life, nowMs: n
   if (!isStable(policy, state, life, nowMs)) return state
   const calm = isCalm(policy, state, life, nowMs)
   return {
-    losses: state.losses, inARow: 0, delayMs: 0, probation: false,
-    quarantines: calm ? 0 : state.quarantines, probeMs: calm ? 0 : state.probeMs,
+    losses: state.losses,
+    inARow: 0,
+    delayMs: 0,
+    probation: false,
+    quarantines: calm ? 0 : state.quarantines,
+    probeMs: calm ? 0 : state.probeMs,
   }
 }
 

@@ -1,6 +1,7 @@
 /**
- * Who there is: agents and groups from the configuration, and what the last sitter knew about each. A sitter's death costs nobody
- * anything: whoever was at work starts again at once; who waited in backoff or quarantine goes on waiting, never longer than before.
+ * Who there is: agents and groups from the configuration, and what the last sitter knew about each. A sitter's death
+ * costs nobody anything: whoever was at work starts again at once; who waited in backoff or quarantine goes on waiting,
+ * never longer than before.
  */
 import { formatAgent, type AgentType } from '../model/model.ts'
 import type { Stamp } from '../std/std.ts'
@@ -20,18 +21,48 @@ export interface Roster {
 }
 
 const groupOf = (settings: AgentType, index: number): Group => ({
-  index, settings, agents: [], policy: freshPolicy, cell: null, notBeforeMs: -Infinity, due: null, cancelDue: null,
-  quarantined: false, cancelTrial: null, lostMs: null,
+  index,
+  settings,
+  agents: [],
+  policy: freshPolicy,
+  cell: null,
+  notBeforeMs: -Infinity,
+  due: null,
+  cancelDue: null,
+  quarantined: false,
+  cancelTrial: null,
+  lostMs: null,
 })
 
 const agentOf = (settings: AgentType, number: number, group: Group, wallMs: number): Agent => {
   const id = formatAgent({ type: settings.name, number })
   const made: Omit<Agent, 'place'> = {
-    id, type: settings.name, number, settings, group,
+    id,
+    type: settings.name,
+    number,
+    settings,
+    group,
     mode: settings.overrides[id]?.mode ?? 'active',
-    state: 'stopped', epoch: 0, sinceMs: wallMs, restarts: 0, reason: null, policy: freshPolicy,
-    hold: null, due: null, cancelDue: null, cell: null, mark: 0, seatedMs: 0, readyMs: null, progressed: false,
-    finishedMs: null, taken: false, attempt: null, lastAttempt: null, lastCells: [],
+    state: 'stopped',
+    epoch: 0,
+    sinceMs: wallMs,
+    restarts: 0,
+    reason: null,
+    policy: freshPolicy,
+    hold: null,
+    due: null,
+    cancelDue: null,
+    cell: null,
+    mark: 0,
+    seatedMs: 0,
+    readyMs: null,
+    progressed: false,
+    finishedMs: null,
+    taken: false,
+    takenMs: -Infinity,
+    attempt: null,
+    lastAttempt: null,
+    lastCells: [],
   }
   const agent = made as Agent
   Object.assign(agent, { place: placeOf(agent) })
@@ -64,7 +95,9 @@ const resumeGroup = (group: Group, saved: Saved, now: Stamp): void => {
 
 /** Agents are numbered from 1; the first `perCell` of a type share the first cell. */
 export const openRoster = (
-  types: Readonly<Record<string, AgentType>>, rows: readonly AgentRow[], now: Stamp,
+  types: Readonly<Record<string, AgentType>>,
+  rows: readonly AgentRow[],
+  now: Stamp,
 ): Roster => {
   const agents = new Map<string, Agent>()
   const groups: Group[] = []
@@ -82,7 +115,10 @@ export const openRoster = (
   const read: { readonly agent: Agent; readonly row: AgentRow; readonly saved: Saved }[] = []
   for (const row of rows) {
     const agent = agents.get(formatAgent(row))
-    if (agent === undefined) { retired.push(row); continue }
+    if (agent === undefined) {
+      retired.push(row)
+      continue
+    }
     const saved = readSaved(row.policy, now)
     if (saved === undefined) unreadable.push(agent.id)
     read.push({ agent, row, saved: saved ?? nothingSaved })

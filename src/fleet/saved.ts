@@ -1,6 +1,7 @@
 /**
- * The policy state as it is saved with an agent (`AgentRow.policy`), and read back by the next sitter. Times are monotonic, so the
- * stamp of the save goes with them: within one boot they mean the same, after a reboot they are moved by the wall time that passed.
+ * The policy state as it is saved with an agent (`AgentRow.policy`), and read back by the next sitter. Times are
+ * monotonic, so the stamp of the save goes with them: within one boot they mean the same, after a reboot they are moved
+ * by the wall time that passed.
  */
 import type { Stamp } from '../std/std.ts'
 import type { Agent, Due } from './live.ts'
@@ -30,7 +31,8 @@ export const savePolicy = (agent: Agent, at: Stamp): string => {
 }
 
 type Loose = Readonly<Record<string, unknown>>
-const isObject = (value: unknown): value is Loose => typeof value === 'object' && value !== null && !Array.isArray(value)
+const isObject = (value: unknown): value is Loose =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 const isAmount = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value) && value >= 0
 const isTime = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value)
 
@@ -58,10 +60,17 @@ const readPolicy = (value: unknown, shift: number): PolicyState | undefined => {
   return { losses: losses.map((atMs) => atMs + shift), inARow, delayMs, quarantines, probeMs, probation }
 }
 
-/** Undefined when the text is not what savePolicy writes: then the agent starts with a clean slate, and the caller says so. */
+/**
+ * Undefined when the text is not what savePolicy writes: then the agent starts with a clean slate, and the caller says
+ * so.
+ */
 export const readSaved = (text: string, now: Stamp): Saved | undefined => {
   let value: unknown
-  try { value = JSON.parse(text) } catch { return undefined }
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return undefined
+  }
   if (!isObject(value)) return undefined
   const at = readStamp(value['at'])
   if (at === undefined) return undefined
@@ -77,8 +86,9 @@ export const readSaved = (text: string, now: Stamp): Saved | undefined => {
     hold,
     due: readDue(value['due']),
     lastCells: Array.isArray(cells) ? cells.filter((id): id is string => typeof id === 'string').slice(0, 4) : [],
-    group: isObject(group) && groupPolicy
-      ? { policy: groupPolicy, quarantined: group['quarantined'] === true, due: readDue(group['due']) }
-      : null,
+    group:
+      isObject(group) && groupPolicy
+        ? { policy: groupPolicy, quarantined: group['quarantined'] === true, due: readDue(group['due']) }
+        : null,
   }
 }

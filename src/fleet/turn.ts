@@ -1,6 +1,7 @@
 /**
- * What happened in this turn of the loop, told to the room above once at its end: agents that became free (once per type) and
- * attempts that were lost (one list). Never from inside a call of the room above, so it is never entered twice.
+ * What happened in this turn of the loop, told to the room above once at its end: agents that became free (once per
+ * type) and attempts that were lost (one list). Never from inside a call of the room above, so it is never entered
+ * twice.
  */
 import type { FleetHooks } from './port.ts'
 
@@ -17,7 +18,13 @@ export const openTurn = (hooks: Pick<FleetHooks, 'free' | 'lost'>, onFault: (thr
   let lost: Lost[] = []
   let planned = false
 
-  const tell = (call: () => void): void => { try { call() } catch (thrown) { onFault(thrown) } }
+  const tell = (call: () => void): void => {
+    try {
+      call()
+    } catch (thrown) {
+      onFault(thrown)
+    }
+  }
   const end = (): void => {
     planned = false
     const [types, attempts] = [free, lost]
@@ -32,7 +39,13 @@ export const openTurn = (hooks: Pick<FleetHooks, 'free' | 'lost'>, onFault: (thr
     queueMicrotask(end)
   }
   return {
-    free: (agentType) => { free.add(agentType); plan() },
-    lost: (attempt) => { lost.push(attempt); plan() },
+    free: (agentType) => {
+      free.add(agentType)
+      plan()
+    },
+    lost: (attempt) => {
+      lost.push(attempt)
+      plan()
+    },
   }
 }

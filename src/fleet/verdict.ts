@@ -1,9 +1,12 @@
 /**
- * From evidence to verdict, without acting: is a cell alive, is an attempt stuck, who is to blame for a cell's death. Liveness never
- * looks at what an agent depends on: a provider's outage must not restart a swarm.
+ * From evidence to verdict, without acting: is a cell alive, is an attempt stuck, who is to blame for a cell's death.
+ * Liveness never looks at what an agent depends on: a provider's outage must not restart a swarm.
  */
 
-/** Beats without a word from the cell. The beat that asks is the first of them, so three are three whole intervals of silence. */
+/**
+ * Beats without a word from the cell. The beat that asks is the first of them, so three are three whole intervals of
+ * silence.
+ */
 const suspectAtBeats = 2
 const deadAtBeats = 3
 
@@ -15,8 +18,8 @@ export const liveness = (silentBeats: number): Liveness => {
 }
 
 /**
- * Whether a beat may count against the cell: when the beat itself comes late, it was the sitter that stood still (a paused machine, a
- * blocked loop), and answers may wait unread in its sockets.
+ * Whether a beat may count against the cell: when the beat itself comes late, it was the sitter that stood still (a
+ * paused machine, a blocked loop), and answers may wait unread in its sockets.
  */
 export const beatCounts = (lateMs: number, intervalMs: number): boolean => lateMs <= intervalMs / 2
 
@@ -32,7 +35,10 @@ export interface AttemptEvidence {
 }
 export type AttemptVerdict = 'works' | 'waits' | 'stuck' | 'ignores-cancel'
 
-/** An attempt that waits for something outside is not stuck, however long; one that was asked to give up gets its grace, no more. */
+/**
+ * An attempt that waits for something outside is not stuck, however long; one that was asked to give up gets its grace,
+ * no more.
+ */
 export const attemptVerdict = (evidence: AttemptEvidence): AttemptVerdict => {
   if (evidence.cancelledMs !== null) {
     return evidence.nowMs - evidence.cancelledMs >= evidence.graceMs ? 'ignores-cancel' : 'works'
@@ -49,8 +55,8 @@ export interface Blame {
 }
 
 /**
- * Who is charged with a cell's death: those named, else the only one that was at work. With several at work nobody is charged:
- * collateral damage costs no agent its good name and no task an attempt; the cell's own counter moves instead.
+ * Who is charged with a cell's death: those named, else the only one that was at work. With several at work nobody is
+ * charged: collateral damage costs no agent its good name and no task an attempt; the cell's own counter moves instead.
  */
 export const charged = ({ named, inHand }: Blame): readonly string[] => {
   if (named.length > 0) return named

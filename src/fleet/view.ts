@@ -1,6 +1,6 @@
 /**
- * What is known about agents and cells, with source and age. Nothing is claimed: what was never observed is `unknown`. Every agent
- * shows how its state ends: a time, an event, or an owner.
+ * What is known about agents and cells, with source and age. Nothing is claimed: what was never observed is `unknown`.
+ * Every agent shows how its state ends: a time, an event, or an owner.
  */
 import type { AgentStateName, Coverage, Evidence, Exit } from '../model/model.ts'
 import { nextMsOf } from './agents.ts'
@@ -25,8 +25,8 @@ const exists = (live: Live, cell: LiveCell): NonNullable<LiveCell['exists']> | n
 }
 
 const answerIsFresh = (live: Live, cell: LiveCell): boolean =>
-  cell.answeredMs !== null
-  && live.options.clock.monoMs() - cell.answeredMs <= freshBeats * cell.group.settings.heartbeatMs
+  cell.answeredMs !== null &&
+  live.options.clock.monoMs() - cell.answeredMs <= freshBeats * cell.group.settings.heartbeatMs
 
 const responds = (live: Live, agent: Agent, cell: LiveCell): Evidence['value'] => {
   if (cell.suspect) return 'no'
@@ -36,7 +36,9 @@ const responds = (live: Live, agent: Agent, cell: LiveCell): Evidence['value'] =
 const evidenceOf = (live: Live, agent: Agent): Evidence[] => {
   const { cell } = agent
   const progresses: Evidence = {
-    fact: 'progresses', source: 'finished work, committed', atMs: agent.finishedMs,
+    fact: 'progresses',
+    source: 'finished work, committed',
+    atMs: agent.finishedMs,
     value: agent.finishedMs === null ? 'unknown' : 'yes',
   }
   if (cell === null) {
@@ -47,11 +49,19 @@ const evidenceOf = (live: Live, agent: Agent): Evidence[] => {
     ]
   }
   const there = exists(live, cell)
-  const source = cell.cell === null ? 'process table' : `process table: pid ${cell.cell.identity.pid} and its start time`
+  const source =
+    cell.cell === null ? 'process table' : `process table: pid ${cell.cell.identity.pid} and its start time`
   return [
-    { fact: 'exists', source, atMs: there?.wallMs ?? null, value: there === null ? 'unknown' : there.yes ? 'yes' : 'no' },
     {
-      fact: 'responds', source: 'challenge, answered by its cell with the agents that live there', atMs: cell.answeredWallMs,
+      fact: 'exists',
+      source,
+      atMs: there?.wallMs ?? null,
+      value: there === null ? 'unknown' : there.yes ? 'yes' : 'no',
+    },
+    {
+      fact: 'responds',
+      source: 'challenge, answered by its cell with the agents that live there',
+      atMs: cell.answeredWallMs,
       value: responds(live, agent, cell),
       ...(cell.suspect ? { detail: `silent for ${cell.silentBeats} beats` } : {}),
     },
@@ -65,26 +75,36 @@ export const exitOf = (live: Live, agent: Agent): Exit => {
   switch (agent.state) {
     case 'starting':
       return cell?.phase === 'ready'
-        ? { kind: 'time', what: 'its cell lists it, or it is lost', at: wallOf(live, agent.seatedMs + settings.startWithinMs) }
+        ? {
+            kind: 'time',
+            what: 'its cell lists it, or it is lost',
+            at: wallOf(live, agent.seatedMs + settings.startWithinMs),
+          }
         : { kind: 'event', what: cell === null ? 'its cell is started' : 'its cell is ready, or lost' }
-    case 'idle': return { kind: 'event', what: 'work' }
-    case 'busy': return { kind: 'event', what: 'its attempt ends, or makes no progress for too long' }
+    case 'idle':
+      return { kind: 'event', what: 'work' }
+    case 'busy':
+      return { kind: 'event', what: 'its attempt ends, or makes no progress for too long' }
     case 'suspect':
       return {
-        kind: 'time', what: 'its cell answers, or is killed',
+        kind: 'time',
+        what: 'its cell answers, or is killed',
         at: wallOf(live, (cell?.heardMs ?? live.options.clock.monoMs()) + freshBeats * settings.heartbeatMs),
       }
     case 'backoff':
     case 'quarantined': {
       const at = nextMsOf(agent)
-      if (at !== null) return { kind: 'time', what: agent.state === 'backoff' ? 'restart' : 'probe, or release by a person', at }
+      if (at !== null)
+        return { kind: 'time', what: agent.state === 'backoff' ? 'restart' : 'probe, or release by a person', at }
       return { kind: 'event', what: 'the probe of its cell proves stable, or is lost; or release by a person' }
     }
-    case 'stopping': return { kind: 'event', what: 'its cell ends' }
+    case 'stopping':
+      return { kind: 'event', what: 'its cell ends' }
     case 'stopped':
     case 'paused':
     case 'hibernating':
-    case 'unknown': return { kind: 'owner', who: 'operator', what: 'restart' }
+    case 'unknown':
+      return { kind: 'owner', who: 'operator', what: 'restart' }
   }
 }
 
@@ -100,9 +120,7 @@ export const viewOf = (live: Live, agent: Agent): AgentView => ({
   reason: agent.reason,
   exit: exitOf(live, agent),
   attempt: agent.attempt?.id ?? null,
-  cell: agent.cell?.cell
-    ? { id: agent.cell.id, kind: agent.settings.cell.kind, ...agent.cell.cell.identity }
-    : null,
+  cell: agent.cell?.cell ? { id: agent.cell.id, kind: agent.settings.cell.kind, ...agent.cell.cell.identity } : null,
   evidence: evidenceOf(live, agent),
   lastCells: agent.lastCells,
 })
@@ -150,7 +168,12 @@ export const summaryOf = (live: Live): FleetSummary => {
     byState[state] = (byState[state] ?? 0) + 1
   }
   return {
-    agents: live.agents.size, byState, byType, cells: live.cells.size,
-    restarts: live.counts.restarts, cellsLost: live.counts.cellsLost, coverage: coverageOf(live),
+    agents: live.agents.size,
+    byState,
+    byType,
+    cells: live.cells.size,
+    restarts: live.counts.restarts,
+    cellsLost: live.counts.cellsLost,
+    coverage: coverageOf(live),
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Starts in waves: a few at a time, oldest ask first, so that five thousand agents or a whole lost swarm do not start in one blow
- * and starve each other past their start deadlines. Bound: each item waits at most once.
+ * Starts in waves: a few at a time, oldest ask first, so that five thousand agents or a whole lost swarm do not start
+ * in one blow and starve each other past their start deadlines. Bound: each item waits at most once.
  */
 export interface Waves<Item> {
   /** Waits for its turn; asking again while it waits changes nothing. */
@@ -26,10 +26,21 @@ export const openWaves = <Item>(atOnce: number, start: (item: Item) => void): Wa
     }
   }
   return {
-    ask: (item) => { waiting.add(item); next() },
-    withdraw: (item) => { waiting.delete(item) },
-    done: (item) => { if (starting.delete(item)) next() },
-    get waiting() { return waiting.size },
-    get starting() { return starting.size },
+    ask: (item) => {
+      waiting.add(item)
+      next()
+    },
+    withdraw: (item) => {
+      waiting.delete(item)
+    },
+    done: (item) => {
+      if (starting.delete(item)) next()
+    },
+    get waiting() {
+      return waiting.size
+    },
+    get starting() {
+      return starting.size
+    },
   }
 }

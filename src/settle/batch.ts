@@ -1,4 +1,6 @@
-/** A settlement file becomes one batch and one task a row, whole or not at all, in one transaction with its audit entry. */
+/**
+ * A settlement file becomes one batch and one task a row, whole or not at all, in one transaction with its audit entry.
+ */
 import type { Channel, TaskType } from '../model/model.ts'
 import { canonicalJson, Failure, formatAmount, type Clock, type NewId } from '../std/std.ts'
 import type { Command, NewBatch, Queries } from '../store/store.ts'
@@ -20,7 +22,9 @@ export interface BatchPort {
 
 const refuse = (faults: readonly RowFault[], name: string): never => {
   const first = faults[0]!
-  throw new Failure('file-invalid', `${name} is refused whole: ${faults.length} fault${faults.length === 1 ? '' : 's'}, the first in line ${first.line}: ${[first.field, first.why].filter(Boolean).join(' ')}`, {
+  const count = `${faults.length} fault${faults.length === 1 ? '' : 's'}`
+  const where = `the first in line ${first.line}: ${[first.field, first.why].filter(Boolean).join(' ')}`
+  throw new Failure('file-invalid', `${name} is refused whole: ${count}, ${where}`, {
     facts: { count: faults.length, faults: JSON.stringify(faults.slice(0, faultsMost)) },
   })
 }
@@ -28,27 +32,43 @@ const refuse = (faults: readonly RowFault[], name: string): never => {
 const pickChannel = (port: BatchPort, asked: string | null): Channel => {
   const names = Object.keys(port.channels)
   const name = asked ?? (names.length === 1 ? names[0]! : undefined)
-  if (name === undefined) throw new Failure('unknown-channel', `say which channel pays (--channel); there are: ${names.join(', ') || 'none'}`)
-  if (!Object.hasOwn(port.channels, name)) throw new Failure('unknown-channel', `there is no channel ${JSON.stringify(name)}; there are: ${names.join(', ') || 'none'}`)
+  if (name === undefined)
+    throw new Failure('unknown-channel', `say which channel pays (--channel); there are: ${names.join(', ') || 'none'}`)
+  if (!Object.hasOwn(port.channels, name))
+    throw new Failure(
+      'unknown-channel',
+      `there is no channel ${JSON.stringify(name)}; there are: ${names.join(', ') || 'none'}`,
+    )
   return port.channels[name]!
 }
 
 const rowPayload = (row: Row, channel: Channel): Record<string, string> => ({
-  reference: row.reference, payee: row.payee, amount: row.amount, currency: row.currency, channel: row.channel ?? channel.name,
+  reference: row.reference,
+  payee: row.payee,
+  amount: row.amount,
+  currency: row.currency,
+  channel: row.channel ?? channel.name,
   ...(row.memo === null ? {} : { memo: row.memo }),
 })
 
 export const taskKey = (payer: string, reference: string): string => `${payer}:${reference}`
 
 /** Rows that contradict what is there already: the same reference with other parameters. */
-const conflicts = (port: BatchPort, asks: readonly { row: Row; payload: Record<string, string>; key: string; channel: Channel }[]): RowFault[] =>
+const conflicts = (
+  port: BatchPort,
+  asks: readonly { row: Row; payload: Record<string, string>; key: string; channel: Channel }[],
+): RowFault[] =>
   asks.flatMap(({ row, payload, key, channel }) => {
     const fault = (why: string): RowFault[] => [{ line: row.line, field: 'reference', found: row.reference, why }]
     const task = port.read.taskByKey(settleTaskType, key)
-    if (task !== undefined) return task.payload === canonicalJson(payload) ? [] : fault(`was submitted as ${task.id} with other parameters`)
+    if (task !== undefined)
+      return task.payload === canonicalJson(payload) ? [] : fault(`was submitted as ${task.id} with other parameters`)
     const settlement = port.read.settlementByReference(channel.payer, row.reference)
     if (settlement === undefined) return []
-    const same = settlement.payee === row.payee && settlement.amountMinor === row.amountMinor && settlement.currency === row.currency
+    const same =
+      settlement.payee === row.payee &&
+      settlement.amountMinor === row.amountMinor &&
+      settlement.currency === row.currency
     return same ? [] : fault(`exists as ${settlement.id} with other parameters`)
   })
 
@@ -62,9 +82,19 @@ const totalsOf = (rows: readonly Row[]): Record<string, string> => {
 export const submitBatch = async (port: BatchPort, file: BatchAsk): Promise<BatchAnswer> => {
   const channel = pickChannel(port, file.channel)
   const { rows, faults, repeated } = readRows(file.text)
-  const foreign = rows.filter((row) => row.channel !== null && !Object.hasOwn(port.channels, row.channel))
-    .map((row) => ({ line: row.line, field: 'channel', found: row.channel!, why: `there is no such channel; there are: ${Object.keys(port.channels).join(', ')}` }))
-  if (faults.length + foreign.length > 0) refuse([...faults, ...foreign].toSorted((one, other) => one.line - other.line), file.name)
+  const foreign = rows
+    .filter((row) => row.channel !== null && !Object.hasOwn(port.channels, row.channel))
+    .map((row) => ({
+      line: row.line,
+      field: 'channel',
+      found: row.channel!,
+      why: `there is no such channel; there are: ${Object.keys(port.channels).join(', ')}`,
+    }))
+  if (faults.length + foreign.length > 0)
+    refuse(
+      [...faults, ...foreign].toSorted((one, other) => one.line - other.line),
+      file.name,
+    )
   const asks = rows.map((row) => {
     const of = row.channel === null ? channel : port.channels[row.channel]!
     return { row, channel: of, payload: rowPayload(row, channel), key: taskKey(of.payer, row.reference) }
@@ -75,7 +105,12 @@ export const submitBatch = async (port: BatchPort, file: BatchAsk): Promise<Batc
   const there = port.read.batchByContent(hash)
   const fresh = asks.filter(({ key }) => port.read.taskByKey(settleTaskType, key) === undefined)
   const totals = totalsOf(rows)
-  const counts = { rows: rows.length + repeated, newTasks: fresh.length, alreadyThere: asks.length - fresh.length + repeated, totals }
+  const counts = {
+    rows: rows.length + repeated,
+    newTasks: fresh.length,
+    alreadyThere: asks.length - fresh.length + repeated,
+    totals,
+  }
   if (there !== undefined && fresh.length === 0) return { id: there.id, created: false, ...counts }
   if (file.dryRun) return { id: there?.id ?? null, created: false, ...counts }
   return open(port, { file, channel, hash, totals, fresh, rows: rows.length }, counts)
@@ -90,13 +125,38 @@ interface Opening {
   readonly rows: number
 }
 
-const open = async (port: BatchPort, opening: Opening, counts: Omit<BatchAnswer, 'id' | 'created'>): Promise<BatchAnswer> => {
+const open = async (
+  port: BatchPort,
+  opening: Opening,
+  counts: Omit<BatchAnswer, 'id' | 'created'>,
+): Promise<BatchAnswer> => {
   const { file, channel, hash, totals, fresh, rows } = opening
   const wallMs = port.clock.wallMs()
-  const batch: NewBatch = { id: port.newId('bat'), contentHash: hash, name: file.name, channel: channel.name, payer: channel.payer, rows, totals, actor: file.actor }
-  const audit: Command = { kind: 'audit.append', with: { wallMs, entries: [{
-    actor: file.actor, action: 'batch.submitted', object: batch.id, decision: 'done', facts: { name: file.name, rows, newTasks: fresh.length, totals, contentHash: hash },
-  }] } }
+  const batch: NewBatch = {
+    id: port.newId('bat'),
+    contentHash: hash,
+    name: file.name,
+    channel: channel.name,
+    payer: channel.payer,
+    rows,
+    totals,
+    actor: file.actor,
+  }
+  const audit: Command = {
+    kind: 'audit.append',
+    with: {
+      wallMs,
+      entries: [
+        {
+          actor: file.actor,
+          action: 'batch.submitted',
+          object: batch.id,
+          decision: 'done',
+          facts: { name: file.name, rows, newTasks: fresh.length, totals, contentHash: hash },
+        },
+      ],
+    },
+  }
   const extra: Command[] = [{ kind: 'batch.open', with: { batch, wallMs } }, audit]
   const tasks = fresh.map(({ payload, key }): TaskAsk => ({ type: settleTaskType, payload, key, batch: batch.id }))
   if (tasks.length > 0) await port.work.submit(tasks, extra)

@@ -1,6 +1,7 @@
 /**
- * The books of a settlement, and their check. Reserve: funds → clearing, pending. Settled: the reservation is posted, and clearing is
- * emptied into what was paid out, so that clearing is zero for each settled payment. Not paid: the reservation is voided.
+ * The books of a settlement, and their check. Reserve: funds → clearing, pending. Settled: the reservation is posted,
+ * and clearing is emptied into what was paid out, so that clearing is zero for each settled payment. Not paid: the
+ * reservation is voided.
  */
 import { formatAmount } from '../std/std.ts'
 import type { AccountView, NewTransfer, Queries, SettlementView, TransferView } from '../store/store.ts'
@@ -9,17 +10,30 @@ import type { LedgerCheck } from './port.ts'
 type Paid = Pick<SettlementView, 'id' | 'payer' | 'channel' | 'amountMinor' | 'currency'>
 
 const reservation = (settlement: Paid): Omit<NewTransfer, 'id' | 'kind' | 'pendingId'> => ({
-  debit: `clearing:${settlement.channel}`, credit: `funds:${settlement.payer}`, amountMinor: settlement.amountMinor,
-  currency: settlement.currency, settlement: settlement.id,
+  debit: `clearing:${settlement.channel}`,
+  credit: `funds:${settlement.payer}`,
+  amountMinor: settlement.amountMinor,
+  currency: settlement.currency,
+  settlement: settlement.id,
 })
 
-export const reserve = (settlement: Paid): NewTransfer =>
-  ({ ...reservation(settlement), id: `${settlement.id}:reserve`, kind: 'pending', pendingId: null })
+export const reserve = (settlement: Paid): NewTransfer => ({
+  ...reservation(settlement),
+  id: `${settlement.id}:reserve`,
+  kind: 'pending',
+  pendingId: null,
+})
 
 export const post = (settlement: Paid): readonly NewTransfer[] => [
   { ...reservation(settlement), id: `${settlement.id}:post`, kind: 'post', pendingId: `${settlement.id}:reserve` },
-  { ...reservation(settlement), id: `${settlement.id}:paid`, kind: 'single', pendingId: null,
-    debit: `paid:${settlement.channel}`, credit: `clearing:${settlement.channel}` },
+  {
+    ...reservation(settlement),
+    id: `${settlement.id}:paid`,
+    kind: 'single',
+    pendingId: null,
+    debit: `paid:${settlement.channel}`,
+    credit: `clearing:${settlement.channel}`,
+  },
 ]
 
 export const release = (settlement: Paid): readonly NewTransfer[] => [
@@ -37,7 +51,8 @@ export class Fold {
   #account(code: string, currency: string): Sums {
     const key = `${code} ${currency}`
     let sums = this.accounts.get(key)
-    if (!sums) this.accounts.set(key, (sums = { debitsPending: 0n, debitsPosted: 0n, creditsPending: 0n, creditsPosted: 0n }))
+    if (!sums)
+      this.accounts.set(key, (sums = { debitsPending: 0n, debitsPosted: 0n, creditsPending: 0n, creditsPosted: 0n }))
     return sums
   }
 
@@ -68,8 +83,11 @@ export const foldOn = (fold: Fold, read: Pick<Queries, 'transfers'>): void => {
 }
 
 const differs = (account: AccountView, sums: Sums | undefined): boolean =>
-  sums === undefined || sums.debitsPending !== account.debitsPending || sums.debitsPosted !== account.debitsPosted ||
-  sums.creditsPending !== account.creditsPending || sums.creditsPosted !== account.creditsPosted
+  sums === undefined ||
+  sums.debitsPending !== account.debitsPending ||
+  sums.debitsPosted !== account.debitsPosted ||
+  sums.creditsPending !== account.creditsPending ||
+  sums.creditsPosted !== account.creditsPosted
 
 /** Compares the accounts with the folded transfers, and debits with credits per currency. */
 export const checkBooks = (fold: Fold, accounts: readonly AccountView[]): LedgerCheck => {
@@ -86,13 +104,20 @@ export const checkBooks = (fold: Fold, accounts: readonly AccountView[]): Ledger
     sum.pendingCredits += account.creditsPending
     sums.set(account.currency, sum)
   }
-  if (accounts.length !== fold.accounts.size) faults.push(`there are ${accounts.length} accounts, the transfers name ${fold.accounts.size}`)
+  if (accounts.length !== fold.accounts.size)
+    faults.push(`there are ${accounts.length} accounts, the transfers name ${fold.accounts.size}`)
   for (const [currency, sum] of sums) {
-    if (sum.debits !== sum.credits) faults.push(`${currency}: debits ${formatAmount(sum.debits, currency)} ≠ credits ${formatAmount(sum.credits, currency)}`)
+    if (sum.debits !== sum.credits)
+      faults.push(
+        `${currency}: debits ${formatAmount(sum.debits, currency)} ≠ credits ${formatAmount(sum.credits, currency)}`,
+      )
     if (sum.pendingDebits !== sum.pendingCredits) faults.push(`${currency}: pending debits and credits differ`)
   }
   const byCurrency = [...sums].map(([currency, sum]) => ({
-    currency, debits: formatAmount(sum.debits, currency), credits: formatAmount(sum.credits, currency), pending: formatAmount(sum.pendingDebits, currency),
+    currency,
+    debits: formatAmount(sum.debits, currency),
+    credits: formatAmount(sum.credits, currency),
+    pending: formatAmount(sum.pendingDebits, currency),
   }))
   return { ok: faults.length === 0, transfers: fold.transfers, accounts: accounts.length, faults, byCurrency }
 }

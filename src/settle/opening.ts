@@ -1,4 +1,7 @@
-/** How a settlement begins: the ask is read, and everything that must be true before the first byte is one list of commands. */
+/**
+ * How a settlement begins: the ask is read, and everything that must be true before the first byte is one list of
+ * commands.
+ */
 import { createHash } from 'node:crypto'
 import type { Grant, GrantedRequest } from '../gatelink/gatelink.ts'
 import type { Channel } from '../model/model.ts'
@@ -10,55 +13,95 @@ import type { SettleAsk } from './port.ts'
 /** Ten minutes in the gate's queue, then it comes back as not sent and is tried again. */
 const grantWaitMs = 600_000
 
-/** The provider's idempotency key: of payer account and reference alone, so that every attempt for ever carries the same one. */
+/**
+ * The provider's idempotency key: of payer account and reference alone, so that every attempt for ever carries the same
+ * one.
+ */
 export const providerKey = (payer: string, reference: string): string =>
-  `sit_${createHash('sha256').update(canonicalJson([payer, reference])).digest('hex').slice(0, 40)}`
+  `sit_${createHash('sha256')
+    .update(canonicalJson([payer, reference]))
+    .digest('hex')
+    .slice(0, 40)}`
 
 /** Binds a grant to its request: SHA-256 of the canonical JSON of method, path, headers and body. */
 export const requestHash = ({ method, path, headers, body }: GrantedRequest): string =>
   createHash('sha256').update(canonicalJson({ method, path, headers, body })).digest('hex')
 
-export const grantOf = (grant: string, subject: string, agent: string | null, request: GrantedRequest): Grant =>
-  ({ frame: 'grant', grant, subject, agent, request, hash: requestHash(request), waitMs: grantWaitMs })
+export const grantOf = (grant: string, subject: string, agent: string | null, request: GrantedRequest): Grant => ({
+  frame: 'grant',
+  grant,
+  subject,
+  agent,
+  request,
+  hash: requestHash(request),
+  waitMs: grantWaitMs,
+})
 
 /** @throws Failure `unknown-channel`, `amount-invalid`. */
-export const readAsk = (ask: SettleAsk, channels: Readonly<Record<string, Channel>>): { channel: Channel; amountMinor: bigint } => {
+export const readAsk = (
+  ask: SettleAsk,
+  channels: Readonly<Record<string, Channel>>,
+): { channel: Channel; amountMinor: bigint } => {
   const names = Object.keys(channels)
   const name = ask.channel ?? (names.length === 1 ? names[0]! : '')
   if (!Object.hasOwn(channels, name)) {
-    throw new Failure('unknown-channel', `there is no channel ${JSON.stringify(name)}; there are: ${names.join(', ') || 'none'}`)
+    throw new Failure(
+      'unknown-channel',
+      `there is no channel ${JSON.stringify(name)}; there are: ${names.join(', ') || 'none'}`,
+    )
   }
   const { minor } = parseAmount(ask.amount, ask.currency)
   if (minor === 0n) throw new Failure('amount-invalid', 'an amount of zero is no payment')
   return { channel: channels[name]!, amountMinor: minor }
 }
 
-/**
- * Settlement, reservation, audit entry; with a gate at hand also the intent and the step to `submitting`. One transaction: after it the
- * grant may be given, before it nothing may leave.
- */
-export const openingCommands = (
-  settlement: NewSettlement, request: GrantedRequest, sending: { readonly gateId: string; readonly grant: string } | null, wallMs: number,
-): Command[] => {
-  const hash = requestHash(request)
-  const opened: Command[] = [
+/** To whom the first request goes: null when no gate is linked yet. */
+export interface Sending {
+  readonly gateId: string
+  readonly grant: string
+}
+
+const opened = (settlement: NewSettlement, hash: string, sending: Sending | null, wallMs: number): Command[] => {
+  const { payer, reference, payee, currency, channel, agent } = settlement
+  const facts = {
+    ...{ payer, reference, payee, currency, channel, hash },
+    amountMinor: settlement.amountMinor.toString(),
+    key: settlement.providerKey,
+    grant: sending?.grant ?? '',
+  }
+  const actor = agent === null ? 'sitter' : `agent:${agent}`
+  const entry = { actor, action: 'settlement.opened', object: settlement.id, decision: 'allowed', facts } as const
+  return [
     { kind: 'settlement.open', with: { settlement, wallMs } },
     { kind: 'ledger.transfer', with: { transfer: reserve(settlement), wallMs } },
-    { kind: 'audit.append', with: { wallMs, entries: [{
-      actor: settlement.agent === null ? 'sitter' : `agent:${settlement.agent}`, action: 'settlement.opened', object: settlement.id, decision: 'allowed',
-      facts: {
-        payer: settlement.payer, reference: settlement.reference, payee: settlement.payee, amountMinor: settlement.amountMinor.toString(),
-        currency: settlement.currency, channel: settlement.channel, key: settlement.providerKey, grant: sending?.grant ?? '', hash,
-      },
-    }] } },
-  ]
-  const { id } = settlement
-  if (sending === null) {
-    return [...opened, { kind: 'settlement.wait', with: { settlement: id, from: 'reserved', reason: 'the gate is not linked', nextMs: wallMs, person: false, absences: 0, wallMs } }]
-  }
-  return [
-    ...opened,
-    { kind: 'intent.write', with: { wallMs, intent: { settlement: id, number: 1, grant: sending.grant, kind: 'pay', request: JSON.stringify(request), hash, gateId: sending.gateId } } },
-    { kind: 'settlement.move', with: { settlement: id, from: 'reserved', event: 'submit', reason: null, nextMs: null, person: false, tries: 1, providerReference: null, wallMs } },
+    { kind: 'audit.append', with: { wallMs, entries: [entry] } },
   ]
 }
+
+const waiting = (settlement: string, wallMs: number): Command => {
+  const rest = { reason: 'the gate is not linked', nextMs: wallMs, person: false, absences: 0, wallMs }
+  return { kind: 'settlement.wait', with: { settlement, from: 'reserved', ...rest } }
+}
+
+const submitted = (settlement: string, request: GrantedRequest, sending: Sending, wallMs: number): Command[] => {
+  const text = { request: JSON.stringify(request), hash: requestHash(request) }
+  const rest = { reason: null, nextMs: null, person: false, tries: 1, providerReference: null, wallMs }
+  return [
+    { kind: 'intent.write', with: { wallMs, intent: { settlement, number: 1, kind: 'pay', ...sending, ...text } } },
+    { kind: 'settlement.move', with: { settlement, from: 'reserved', event: 'submit', ...rest } },
+  ]
+}
+
+/**
+ * Settlement, reservation, audit entry; with a gate at hand also the intent and the step to `submitting`. One
+ * transaction: after it the grant may be given, before it nothing may leave.
+ */
+export const openingCommands = (
+  settlement: NewSettlement,
+  request: GrantedRequest,
+  sending: Sending | null,
+  wallMs: number,
+): Command[] => [
+  ...opened(settlement, requestHash(request), sending, wallMs),
+  ...(sending === null ? [waiting(settlement.id, wallMs)] : submitted(settlement.id, request, sending, wallMs)),
+]

@@ -2,8 +2,19 @@
 import type { Call } from '../gatelink/gatelink.ts'
 import type { SettlementState } from '../model/model.ts'
 
-export interface RowFault { readonly line: number; readonly field: string; readonly found: string; readonly why: string }
-export interface BatchAsk { readonly name: string; readonly text: string; readonly channel: string | null; readonly actor: string; readonly dryRun: boolean }
+export interface RowFault {
+  readonly line: number
+  readonly field: string
+  readonly found: string
+  readonly why: string
+}
+export interface BatchAsk {
+  readonly name: string
+  readonly text: string
+  readonly channel: string | null
+  readonly actor: string
+  readonly dryRun: boolean
+}
 export interface BatchAnswer {
   /** Null for a dry run of a file that is not there yet. */
   readonly id: string | null
@@ -25,7 +36,12 @@ export interface SettleAsk {
   readonly memo?: string
 }
 /** `unknown`: it waits for a person. Every other state is an end. */
-export interface SettleOutcome { readonly settlement: string; readonly state: SettlementState; readonly reason?: string; readonly providerReference?: string }
+export interface SettleOutcome {
+  readonly settlement: string
+  readonly state: SettlementState
+  readonly reason?: string
+  readonly providerReference?: string
+}
 
 export interface LedgerCheck {
   readonly ok: boolean
@@ -33,23 +49,43 @@ export interface LedgerCheck {
   readonly accounts: number
   /** What is wrong, each as a sentence; empty when it balances. */
   readonly faults: readonly string[]
-  readonly byCurrency: readonly { readonly currency: string; readonly debits: string; readonly credits: string; readonly pending: string }[]
+  readonly byCurrency: readonly {
+    readonly currency: string
+    readonly debits: string
+    readonly credits: string
+    readonly pending: string
+  }[]
 }
 export interface SettleSummary {
-  readonly byState: Readonly<Record<string, { readonly count: number; readonly amounts: Readonly<Record<string, string>> }>>
+  readonly byState: Readonly<
+    Record<string, { readonly count: number; readonly amounts: Readonly<Record<string, string>> }>
+  >
   /** Payment requests that went out, the first of each settlement included. */
   readonly tries: number
   /** At most 100 of them. */
-  readonly unknown: readonly { readonly id: string; readonly reference: string; readonly why: string; readonly person: boolean }[]
+  readonly unknown: readonly {
+    readonly id: string
+    readonly reference: string
+    readonly why: string
+    readonly person: boolean
+  }[]
   /** Settlements that wait for a person. */
   readonly person: number
   /** True when no settlement can advance without a person. */
   readonly idle: boolean
-  readonly cost: readonly { readonly currency: string; readonly amount: string; readonly calls: number; readonly perSettlement: string }[]
+  readonly cost: readonly {
+    readonly currency: string
+    readonly amount: string
+    readonly calls: number
+    readonly perSettlement: string
+  }[]
 }
 
 export interface Settle {
-  /** CSV text `reference,payee,amount,currency[,channel,memo]`. Refused whole with every fault: Failure `file-invalid` with facts.faults. */
+  /**
+   * CSV text `reference,payee,amount,currency[,channel,memo]`. Refused whole with every fault: Failure `file-invalid`
+   * with facts.faults.
+   */
   batch(file: BatchAsk): Promise<BatchAnswer>
   /** The frame `settle` of an agent: answers when the settlement has ended or waits for a person. */
   request(ask: SettleAsk, agent: string): Promise<SettleOutcome>
@@ -62,7 +98,10 @@ export interface Settle {
   linked(gateId: string): void
   /** A person's word on an unknown settlement, with evidence text. Rejects `not-found`, `conflict`. */
   resolve(settlement: string, as: 'settled' | 'absent', evidence: string, actor: string): Promise<void>
-  /** `new` folds only the transfers since the last check (cheap, for displays); `all` folds every one and joins settlements with them. */
+  /**
+   * `new` folds only the transfers since the last check (cheap, for displays); `all` folds every one and joins
+   * settlements with them.
+   */
   ledgerCheck(extent: 'new' | 'all'): LedgerCheck
   summary(): SettleSummary
   start(): void

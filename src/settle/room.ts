@@ -1,17 +1,19 @@
 /**
- * The room's deeds. Before anything is sent, one transaction holds the settlement, its reservation, the exact request and the audit
- * entry; the outcome, the ledger's answer to it and its audit entry are one transaction again. In between the process may die at any
- * point: the next sitter gives the gate the same grant, and the gate's journal knows whether it was spent.
+ * The room's deeds. Before anything is sent, one transaction holds the settlement, its reservation, the exact request
+ * and the audit entry; the outcome, the ledger's answer to it and its audit entry are one transaction again. In between
+ * the process may die at any point: the next sitter gives the gate the same grant, and the gate's journal knows whether
+ * it was spent.
  */
 import type { Call, GateLink, Grant, GrantedRequest } from '../gatelink/gatelink.ts'
-import { isSettlementEnd, type Channel, type SettlementEvent, type TaskType } from '../model/model.ts'
+import { isSettlementEnd, type Channel, type TaskType } from '../model/model.ts'
 import { Failure, type Cancel, type Clock, type NewId, type Random } from '../std/std.ts'
-import type { Command, IntentView, NewTransfer, SettlementView, Store } from '../store/store.ts'
+import type { Command, IntentView, NewSettlement, SettlementView, Store } from '../store/store.ts'
 import type { Work } from '../work/work.ts'
 import { submitBatch } from './batch.ts'
 import { payRequest, queryRequest, readPay, readQuery } from './channels/http.ts'
+import { dueCommands, stepCommands, type By } from './commands.ts'
 import { afterPay, afterQuery, type Known, type Step } from './decide.ts'
-import { checkBooks, Fold, foldOn, post, release } from './ledger.ts'
+import { checkBooks, Fold, foldOn } from './ledger.ts'
 import { grantOf, openingCommands, providerKey, readAsk } from './opening.ts'
 import type { BatchAnswer, BatchAsk, LedgerCheck, Settle, SettleAsk, SettleOutcome, SettleSummary } from './port.ts'
 import { summarise } from './summary.ts'
@@ -43,7 +45,9 @@ class SettleRoom implements Settle {
   #dueTimer: Cancel | undefined
   #acting = false
 
-  constructor(options: SettleOptions) { this.#options = options }
+  constructor(options: SettleOptions) {
+    this.#options = options
+  }
 
   start(): void {
     this.#started = true
@@ -60,43 +64,81 @@ class SettleRoom implements Settle {
     return submitBatch({ channels, tasks, read: store.read, work, clock, newId }, file)
   }
 
-  forget(attempts: readonly string[]): void { for (const attempt of attempts) this.#waiters.forget(attempt) }
+  forget(attempts: readonly string[]): void {
+    for (const attempt of attempts) this.#waiters.forget(attempt)
+  }
 
-  waitsOutside(attempt: string): boolean { return this.#waiters.has(attempt) }
+  waitsOutside(attempt: string): boolean {
+    return this.#waiters.has(attempt)
+  }
 
   async request(ask: SettleAsk, agent: string): Promise<SettleOutcome> {
-    const { channels, store, clock } = this.#options
-    const { channel, amountMinor } = readAsk(ask, channels)
-    const there = store.read.settlementByReference(channel.payer, ask.reference)
+    const { channel, amountMinor } = readAsk(ask, this.#options.channels)
+    const there = this.#options.store.read.settlementByReference(channel.payer, ask.reference)
     if (there !== undefined) return this.#join(there, { ...ask, amountMinor, channel: channel.name })
+    const opened = await this.#open(this.#newSettlement(ask, { agent, channel, amountMinor }), channel)
+    // Another request was faster: now it is there.
+    return opened === 'exists' ? this.request(ask, agent) : this.#waiters.wait(opened, ask.attempt)
+  }
+
+  #newSettlement(ask: SettleAsk, by: { agent: string; channel: Channel; amountMinor: bigint }): NewSettlement {
+    const { store, newId } = this.#options
     const attempt = store.read.attempt(ask.attempt)
     const task = attempt === undefined ? undefined : store.read.task(attempt.task)
-    const settlement = {
-      id: this.#options.newId('set'), payer: channel.payer, reference: ask.reference, payee: ask.payee, amountMinor, currency: ask.currency,
-      channel: channel.name, memo: ask.memo ?? null, providerKey: providerKey(channel.payer, ask.reference), batch: task?.batch ?? null,
-      task: task?.id ?? null, agent,
+    return {
+      id: newId('set'),
+      payer: by.channel.payer,
+      reference: ask.reference,
+      payee: ask.payee,
+      amountMinor: by.amountMinor,
+      currency: ask.currency,
+      channel: by.channel.name,
+      memo: ask.memo ?? null,
+      providerKey: providerKey(by.channel.payer, ask.reference),
+      batch: task?.batch ?? null,
+      task: task?.id ?? null,
+      agent: by.agent,
     }
+  }
+
+  /** Writes everything that must be true before the first byte, then gives the grant. */
+  async #open(settlement: NewSettlement, channel: Channel): Promise<string> {
+    const { store, clock, gatelink, newId } = this.#options
     const wallMs = clock.wallMs()
-    const gateId = this.#started ? this.#options.gatelink.gateId : null
-    const sending = gateId === null ? null : { gateId, grant: this.#options.newId('grn') }
-    const request = payRequest(channel, { ...settlement, state: 'reserved', reason: null, providerReference: null, tries: 0, absences: 0, nextMs: null, person: false, createdMs: wallMs, updatedMs: wallMs })
+    const gateId = this.#started ? gatelink.gateId : null
+    const sending = gateId === null ? null : { gateId, grant: newId('grn') }
+    const request = payRequest(channel, settlement)
     const results = await store.transact(openingCommands(settlement, request, sending, wallMs))
     const refused = results.find((result) => !result.ok && result.refusal !== 'rolled-back')
     if (refused && !refused.ok) {
-      if (refused.refusal === 'exists') return this.request(ask, agent)
-      throw new Failure(refused.refusal === 'exists-with-different' ? 'settlement-exists-with-different' : 'conflict', refused.detail)
+      if (refused.refusal === 'exists') return 'exists'
+      throw new Failure(
+        refused.refusal === 'exists-with-different' ? 'settlement-exists-with-different' : 'conflict',
+        refused.detail,
+      )
     }
-    if (sending !== null) this.#send([grantOf(sending.grant, settlement.id, agent, request)])
-    else this.#arm(wallMs)
-    return this.#waiters.wait(settlement.id, ask.attempt)
+    if (sending === null) this.#arm(wallMs)
+    else this.#send([grantOf(sending.grant, settlement.id, settlement.agent, request)])
+    return settlement.id
   }
 
   /** The same reference again: the settlement that is there, when the parameters are the same. */
   #join(there: SettlementView, ask: SettleAsk & { amountMinor: bigint; channel: string }): Promise<SettleOutcome> {
-    const field = there.payee !== ask.payee ? 'payee' : there.amountMinor !== ask.amountMinor ? 'amount'
-      : there.currency !== ask.currency ? 'currency' : there.channel !== ask.channel ? 'channel' : undefined
+    const field =
+      there.payee !== ask.payee
+        ? 'payee'
+        : there.amountMinor !== ask.amountMinor
+          ? 'amount'
+          : there.currency !== ask.currency
+            ? 'currency'
+            : there.channel !== ask.channel
+              ? 'channel'
+              : undefined
     if (field !== undefined) {
-      throw new Failure('settlement-exists-with-different', `${there.reference} exists as ${there.id} with another ${field}`)
+      throw new Failure(
+        'settlement-exists-with-different',
+        `${there.reference} exists as ${there.id} with another ${field}`,
+      )
     }
     if (isSettlementEnd(there.state) || there.person) return Promise.resolve(outcomeOf(there))
     return this.#waiters.wait(there.id, ask.attempt)
@@ -108,7 +150,9 @@ class SettleRoom implements Settle {
   }
 
   /** The gate is there (again): open intents are given to it once more; those of a lost journal are unknown. */
-  linked(gateId: string): void { this.#relink(gateId).catch(this.#options.failed) }
+  linked(gateId: string): void {
+    this.#relink(gateId).catch(this.#options.failed)
+  }
 
   async #relink(gateId: string): Promise<void> {
     const { store, clock } = this.#options
@@ -117,12 +161,24 @@ class SettleRoom implements Settle {
       const open = store.read.openIntents(actSize, after)
       for (const intent of open.filter((one) => one.gateId !== gateId)) {
         const nowMs = clock.wallMs()
-        await this.#conclude(intent, { journal: null, cost: null, outcome: {
-          kind: 'lost', code: 'outcome-unknown', message: 'the journal of the gate that had this request is gone', closedMs: nowMs,
-        } })
+        await this.#conclude(intent, {
+          journal: null,
+          cost: null,
+          outcome: {
+            kind: 'lost',
+            code: 'outcome-unknown',
+            message: 'the journal of the gate that had this request is gone',
+            closedMs: nowMs,
+          },
+        })
       }
-      this.#send(open.filter((one) => one.gateId === gateId).map((intent) =>
-        grantOf(intent.grant, intent.settlement, null, JSON.parse(intent.request) as GrantedRequest)))
+      this.#send(
+        open
+          .filter((one) => one.gateId === gateId)
+          .map((intent) =>
+            grantOf(intent.grant, intent.settlement, null, JSON.parse(intent.request) as GrantedRequest),
+          ),
+      )
       if (open.length < actSize) break
       after = open.at(-1)!.grant
     }
@@ -137,35 +193,58 @@ class SettleRoom implements Settle {
   }
 
   /** Closes an intent and takes the step that follows from its outcome, in one transaction. */
-  async #conclude(intent: IntentView, call: Pick<Call, 'outcome' | 'cost'> & { readonly journal: number | null }): Promise<void> {
+  async #conclude(
+    intent: IntentView,
+    call: Pick<Call, 'outcome' | 'cost'> & { readonly journal: number | null },
+  ): Promise<void> {
     const { store, clock, random, channels } = this.#options
     const settlement = store.read.settlement(intent.settlement)!
     const channel = channels[settlement.channel]
     const nowMs = clock.wallMs()
     const evidence = JSON.stringify(call.outcome)
-    const close: Command = { kind: 'intent.close', with: {
-      grant: intent.grant, outcome: call.outcome.kind === 'answered' ? `answered ${call.outcome.status}` : call.outcome.kind,
-      evidence, journal: call.journal, closedMs: nowMs, cost: call.cost,
-    } }
-    if (isSettlementEnd(settlement.state)) { await store.transact([close]); return }
+    const close: Command = {
+      kind: 'intent.close',
+      with: {
+        grant: intent.grant,
+        outcome: call.outcome.kind === 'answered' ? `answered ${call.outcome.status}` : call.outcome.kind,
+        evidence,
+        journal: call.journal,
+        closedMs: nowMs,
+        cost: call.cost,
+      },
+    }
+    if (isSettlementEnd(settlement.state)) {
+      await store.transact([close])
+      return
+    }
     const known = this.#known(settlement)
-    const step = channel === undefined ? orphaned(settlement.channel)
-      : intent.kind === 'pay' ? afterPay(known, readPay(channel, call.outcome, nowMs), channel, nowMs, random)
-        : afterQuery(known, readQuery(call.outcome, settlement), channel, nowMs, random)
-    await this.#take(settlement, step, [close], { actor: 'sitter', why: call.outcome.kind })
+    const step =
+      channel === undefined
+        ? orphaned(settlement.channel)
+        : decide(intent.kind, { settlement, known, outcome: call.outcome, channel, nowMs, random })
+    await this.#take(settlement, step, { actor: 'sitter', why: call.outcome.kind }, [close])
   }
 
   #known(settlement: SettlementView): Known {
     const intents = this.#options.store.read.intents(settlement.id)
     const pays = intents.filter((intent) => intent.kind === 'pay')
     const evidence = pays.at(-1)?.evidence
-    const closed = evidence === null || evidence === undefined ? undefined : (JSON.parse(evidence) as { closedMs?: number }).closedMs
+    const closed =
+      evidence === null || evidence === undefined ? undefined : (JSON.parse(evidence) as { closedMs?: number }).closedMs
     const asked = intents.length - 1 - intents.findLastIndex((intent) => intent.kind === 'pay')
-    return { state: settlement.state, tries: settlement.tries, absences: settlement.absences, asked, closedMs: closed ?? pays.at(-1)?.closedMs ?? null }
+    return {
+      state: settlement.state,
+      tries: settlement.tries,
+      absences: settlement.absences,
+      asked,
+      closedMs: closed ?? pays.at(-1)?.closedMs ?? null,
+    }
   }
 
-  /** Takes a step with everything that belongs to it; a refusal means that another turn was faster, and changes nothing. */
-  async #take(settlement: SettlementView, step: Step, before: readonly Command[], by: { readonly actor: string; readonly why: string }): Promise<boolean> {
+  /**
+   * Takes a step with everything that belongs to it; a refusal means that another turn was faster, and changes nothing.
+   */
+  async #take(settlement: SettlementView, step: Step, by: By, before: readonly Command[] = []): Promise<boolean> {
     const { store, clock } = this.#options
     const wallMs = clock.wallMs()
     const results = await store.transact([...before, ...stepCommands(settlement, step, by, wallMs)])
@@ -211,36 +290,39 @@ class SettleRoom implements Settle {
   async #actOn(settlement: SettlementView, gateId: string): Promise<Grant | undefined> {
     const { store, clock, channels, newId } = this.#options
     const channel = channels[settlement.channel]
-    if (channel === undefined) { await this.#take(settlement, orphaned(settlement.channel), [], { actor: 'sitter', why: 'config' }); return undefined }
-    const pays = settlement.state === 'reserved' || channel.resolve?.by === 'resend-same-key'
-    const request = pays ? payRequest(channel, settlement) : queryRequest(channel, settlement)
+    const pays = settlement.state === 'reserved' || channel?.resolve?.by === 'resend-same-key'
+    const request = channel && (pays ? payRequest(channel, settlement) : queryRequest(channel, settlement))
     if (request === undefined) {
-      await this.#take(settlement, { ...orphaned(settlement.channel), reason: 'the channel has no way to ask' }, [], { actor: 'sitter', why: 'config' })
+      await this.#take(settlement, orphaned(settlement.channel), { actor: 'sitter', why: 'config' })
       return undefined
     }
-    const grant = newId('grn')
-    const wallMs = clock.wallMs()
+    const grant = grantOf(newId('grn'), settlement.id, settlement.agent, request)
     const number = store.read.intents(settlement.id).length + 1
-    const full = grantOf(grant, settlement.id, settlement.agent, request)
-    const intent: Command = { kind: 'intent.write', with: { wallMs, intent: {
-      settlement: settlement.id, number, grant, kind: pays ? 'pay' : 'query', request: JSON.stringify(request), hash: full.hash, gateId,
-    } } }
-    const audit: Command = { kind: 'audit.append', with: { wallMs, entries: [{
-      actor: 'sitter', action: pays ? 'settlement.sent-again' : 'settlement.asked', object: settlement.id, decision: 'allowed',
-      facts: { grant, number, why: settlement.reason ?? '', hash: full.hash },
-    }] } }
-    const move: Command = settlement.state === 'reserved'
-      ? { kind: 'settlement.move', with: { settlement: settlement.id, from: 'reserved', event: 'submit', reason: settlement.reason, nextMs: null, person: false, tries: 1, providerReference: null, wallMs } }
-      : { kind: 'settlement.wait', with: { settlement: settlement.id, from: settlement.state, reason: settlement.reason, nextMs: null, person: settlement.person, absences: settlement.absences, wallMs } }
-    const results = await store.transact([move, intent, audit])
-    return results.every((result) => result.ok) ? full : undefined
+    const results = await store.transact(
+      dueCommands(
+        {
+          settlement,
+          number,
+          gateId,
+          grant: grant.grant,
+          kind: pays ? 'pay' : 'query',
+          request: JSON.stringify(request),
+          hash: grant.hash,
+        },
+        clock.wallMs(),
+      ),
+    )
+    return results.every((result) => result.ok) ? grant : undefined
   }
 
   async resolve(id: string, as: 'settled' | 'absent', evidence: string, actor: string): Promise<void> {
     const settlement = this.#options.store.read.settlement(id)
     if (settlement === undefined) throw new Failure('not-found', `there is no settlement ${id}`)
     if (settlement.state !== 'unknown' && settlement.state !== 'accepted') {
-      throw new Failure('conflict', `${id} is ${settlement.state}: only an unknown or accepted one can be resolved by a person`)
+      throw new Failure(
+        'conflict',
+        `${id} is ${settlement.state}: only an unknown or accepted one can be resolved by a person`,
+      )
     }
     if (as === 'absent' && settlement.state === 'accepted') {
       throw new Failure('conflict', `${id} was accepted by the provider: it cannot be declared absent`)
@@ -250,10 +332,11 @@ class SettleRoom implements Settle {
     }
     const reason = `resolved as ${as} by ${actor}: ${evidence}`.slice(0, 500)
     const rest = { reason, person: false, absences: 0, providerReference: null }
-    const step: Step = as === 'settled'
-      ? { ...rest, event: 'settle', ledger: 'post', nextMs: null }
-      : { ...rest, event: 'absent', ledger: null, nextMs: this.#options.clock.wallMs() }
-    const taken = await this.#take(settlement, step, [], { actor, why: evidence.slice(0, 500) })
+    const step: Step =
+      as === 'settled'
+        ? { ...rest, event: 'settle', ledger: 'post', nextMs: null }
+        : { ...rest, event: 'absent', ledger: null, nextMs: this.#options.clock.wallMs() }
+    const taken = await this.#take(settlement, step, { actor, why: evidence.slice(0, 500) })
     if (!taken) throw new Failure('conflict', `${id} has changed meanwhile; look again`)
   }
 
@@ -264,13 +347,33 @@ class SettleRoom implements Settle {
     if (extent === 'all') this.#fold = fold
     const books = checkBooks(fold, read.accounts())
     if (extent === 'new') return books
-    const faults = [...books.faults, ...read.ledgerDisagreements(20).map((one) =>
-      `settlement ${one.settlement} is ${one.state} but has the transfers ${one.transfers || 'none'}`)]
+    const faults = [
+      ...books.faults,
+      ...read
+        .ledgerDisagreements(20)
+        .map((one) => `settlement ${one.settlement} is ${one.state} but has the transfers ${one.transfers || 'none'}`),
+    ]
     return { ...books, faults, ok: faults.length === 0 }
   }
 
-  summary(): SettleSummary { return summarise(this.#options.store.read) }
+  summary(): SettleSummary {
+    return summarise(this.#options.store.read)
+  }
 }
+
+interface Concluding {
+  readonly settlement: SettlementView
+  readonly known: Known
+  readonly outcome: Call['outcome']
+  readonly channel: Channel
+  readonly nowMs: number
+  readonly random: Random
+}
+
+const decide = (kind: IntentView['kind'], { settlement, known, outcome, ...at }: Concluding): Step =>
+  kind === 'pay'
+    ? afterPay(known, readPay(at.channel, outcome, at.nowMs), at)
+    : afterQuery(known, readQuery(outcome, settlement), at)
 
 const outcomeOf = (settlement: SettlementView): SettleOutcome => ({
   settlement: settlement.id,
@@ -280,44 +383,18 @@ const outcomeOf = (settlement: SettlementView): SettleOutcome => ({
   ...(settlement.providerReference === null ? {} : { providerReference: settlement.providerReference }),
 })
 
-/** A channel that left the config while it had open settlements: nothing is guessed, a person decides. */
+/**
+ * The channel left the config, or its way to ask, while settlements were open: nothing is guessed, a person decides.
+ */
 const orphaned = (channel: string): Step => ({
-  event: null, ledger: null, reason: `the channel ${channel} is not in the config any more`, nextMs: null, person: true, absences: 0, providerReference: null,
+  event: null,
+  ledger: null,
+  reason: `the config has no channel ${channel} any more, or no way to ask it`,
+  nextMs: null,
+  person: true,
+  absences: 0,
+  providerReference: null,
 })
-
-const stepCommands = (settlement: SettlementView, step: Step, by: { readonly actor: string; readonly why: string }, wallMs: number): Command[] => {
-  const { id } = settlement
-  const { reason, nextMs, person, providerReference } = step
-  const ledger: readonly NewTransfer[] = step.ledger === 'post' ? post(settlement) : step.ledger === 'void' ? release(settlement) : []
-  const transfers = ledger.map((transfer): Command => ({ kind: 'ledger.transfer', with: { transfer, wallMs } }))
-  if (step.event === null) {
-    const wait: Command = { kind: 'settlement.wait', with: { settlement: id, from: settlement.state, reason, nextMs, person, absences: step.absences, wallMs } }
-    return person && !settlement.person ? [wait, ...told(settlement, step, 'settlement.waits', by, wallMs)] : [wait]
-  }
-  const move = (from: SettlementView['state'], event: SettlementEvent): Command =>
-    ({ kind: 'settlement.move', with: { settlement: id, from, event, reason, nextMs, person, tries: 0, providerReference, wallMs } })
-  const moves = step.then === undefined ? [move(settlement.state, step.event)] : [move(settlement.state, step.event), move('reserved', step.then)]
-  const name = `settlement.${past[step.then ?? step.event]}`
-  const wake: Command[] = settlement.task === null ? []
-    : [{ kind: 'task.move', with: { task: settlement.task, event: { event: 'wake' }, resetAttempts: false, orNothing: true, wallMs } }]
-  const ended = step.ledger !== null
-  return [...moves, ...transfers, ...told(settlement, step, name, by, wallMs), ...(ended ? wake : [])]
-}
-
-const past: Record<SettlementEvent, string> = {
-  hold: 'held', approve: 'approved', reserve: 'reserved', submit: 'submitted', settle: 'settled', accept: 'accepted', reject: 'rejected',
-  lose: 'unknown', 'not-sent': 'not-sent', absent: 'absent', 'give-up': 'failed', cancel: 'cancelled', return: 'returned',
-}
-
-/** Every step is audited; an event is written only where a person may want to look. */
-const told = (settlement: SettlementView, step: Step, name: string, by: { readonly actor: string; readonly why: string }, wallMs: number): Command[] => {
-  const facts = { reference: settlement.reference, channel: settlement.channel, from: settlement.state, reason: step.reason ?? '', evidence: by.why, provider: step.providerReference ?? settlement.providerReference ?? '' }
-  const audit: Command = { kind: 'audit.append', with: { wallMs, entries: [{ actor: by.actor, action: name, object: settlement.id, decision: 'done', facts }] } }
-  const quiet = name === 'settlement.settled' || (name === 'settlement.not-sent' && !step.person)
-  if (quiet) return [audit]
-  const level = step.person || name === 'settlement.failed' ? 'error' : 'warn'
-  return [audit, { kind: 'events.add', with: { wallMs, events: [{ kind: name, level, subject: settlement.id, message: `${settlement.reference}: ${step.reason ?? name}`, facts }] } }]
-}
 
 /** Opens the room; nothing is sent before `start` and a linked gate. */
 export const openSettle = (options: SettleOptions): Settle => new SettleRoom(options)

@@ -15,7 +15,10 @@ export const byStateOf = (counts: ReturnType<Queries['settlementCounts']>): BySt
     const entry = (byState[state] ??= { count: 0, amounts: {} })
     const before = entry.amounts[currency]
     entry.count += count
-    entry.amounts[currency] = formatAmount((before === undefined ? 0n : parseAmount(before, currency).minor) + amountMinor, currency)
+    entry.amounts[currency] = formatAmount(
+      (before === undefined ? 0n : parseAmount(before, currency).minor) + amountMinor,
+      currency,
+    )
   }
   return byState
 }
@@ -23,7 +26,9 @@ export const byStateOf = (counts: ReturnType<Queries['settlementCounts']>): BySt
 export const summarise = (read: Reads): SettleSummary => {
   const counts = read.settlementCounts()
   const byState = byStateOf(counts)
-  const open = Object.entries(byState).filter(([state]) => !isSettlementEnd(state as SettlementState)).reduce((sum, [, { count }]) => sum + count, 0)
+  const open = Object.entries(byState)
+    .filter(([state]) => !isSettlementEnd(state as SettlementState))
+    .reduce((sum, [, { count }]) => sum + count, 0)
   const persons = open === 0 ? [] : read.settlements({ person: true }, { limit: 1_000, after: null }).items
   const unknown = open === 0 ? [] : read.settlements({ state: 'unknown' }, { limit: unknownMost, after: null }).items
   const settled = byState['settled']?.count ?? 0
@@ -34,13 +39,18 @@ export const summarise = (read: Reads): SettleSummary => {
     person: persons.length,
     idle: open === persons.length,
     cost: read.costTotals().map(({ currency, amount, calls }) => ({
-      currency, amount, calls,
+      currency,
+      amount,
+      calls,
       perSettlement: settled === 0 ? 'unknown' : perOne(amount, currency, BigInt(settled)),
     })),
   }
 }
 
-/** A share of an amount with four digits more than the currency has, for costs are often a fraction of its smallest coin. */
+/**
+ * A share of an amount with four digits more than the currency has, for costs are often a fraction of its smallest
+ * coin.
+ */
 const perOne = (amount: string, currency: string, count: bigint): string => {
   const digits = (currencyDigits(currency) ?? 0) + 4
   const scaled = (parseAmount(amount, currency).minor * 10_000n + count / 2n) / count

@@ -1,13 +1,18 @@
 /** Attempts that wait for a settlement to end: at most one wait an attempt, so at most one an agent. */
 import type { SettleOutcome } from './port.ts'
 
-interface Waiting { readonly attempt: string; readonly resolve: (outcome: SettleOutcome) => void }
+interface Waiting {
+  readonly attempt: string
+  readonly resolve: (outcome: SettleOutcome) => void
+}
 
 export class Waiters {
   readonly #bySettlement = new Map<string, Waiting[]>()
   readonly #attempts = new Map<string, string>()
 
-  has(attempt: string): boolean { return this.#attempts.has(attempt) }
+  has(attempt: string): boolean {
+    return this.#attempts.has(attempt)
+  }
 
   /** A second wait of the same attempt takes the place of its first, which is never answered: the agent asked again. */
   wait(settlement: string, attempt: string): Promise<SettleOutcome> {
@@ -22,7 +27,10 @@ export class Waiters {
   }
 
   answer(settlement: string, outcome: SettleOutcome): void {
-    for (const { attempt, resolve } of this.#bySettlement.get(settlement) ?? []) { this.#attempts.delete(attempt); resolve(outcome) }
+    for (const { attempt, resolve } of this.#bySettlement.get(settlement) ?? []) {
+      this.#attempts.delete(attempt)
+      resolve(outcome)
+    }
     this.#bySettlement.delete(settlement)
   }
 

@@ -1,10 +1,19 @@
-/** Reads of the record. They take no lock and see the last commit. Lists are pages: `after` is the cursor of the last item seen. */
+/**
+ * Reads of the record. They take no lock and see the last commit. Lists are pages: `after` is the cursor of the last
+ * item seen.
+ */
 import type { AttemptOutcome, ErrorReport, SettlementState, TaskState } from '../model/model.ts'
 import type { ProcessIdentity } from '../std/std.ts'
 import type { AgentRow } from './commands/fleet.ts'
 
-export interface Page<Item> { readonly items: readonly Item[]; readonly next: string | null }
-export interface PageAsk { readonly limit: number; readonly after: string | null }
+export interface Page<Item> {
+  readonly items: readonly Item[]
+  readonly next: string | null
+}
+export interface PageAsk {
+  readonly limit: number
+  readonly after: string | null
+}
 
 export interface TaskView {
   readonly id: string
@@ -127,10 +136,24 @@ export interface EventView {
   readonly facts: Readonly<Record<string, unknown>>
 }
 /** `entry` is the canonical JSON that is hashed; `prev` and `hash` are SHA-256 hex. */
-export interface AuditView { readonly seq: number; readonly entry: string; readonly prev: string; readonly hash: string }
+export interface AuditView {
+  readonly seq: number
+  readonly entry: string
+  readonly prev: string
+  readonly hash: string
+}
 
-export interface TaskFilter { readonly type?: string; readonly state?: string; readonly batch?: string }
-export interface SettlementFilter { readonly state?: string; readonly batch?: string; readonly channel?: string; readonly person?: boolean }
+export interface TaskFilter {
+  readonly type?: string
+  readonly state?: string
+  readonly batch?: string
+}
+export interface SettlementFilter {
+  readonly state?: string
+  readonly batch?: string
+  readonly channel?: string
+  readonly person?: boolean
+}
 
 export interface Queries {
   agents(): readonly AgentRow[]
@@ -154,7 +177,14 @@ export interface Queries {
   settlement(id: string): SettlementView | undefined
   settlementByReference(payer: string, reference: string): SettlementView | undefined
   settlements(filter: SettlementFilter, ask: PageAsk): Page<SettlementView>
-  settlementCounts(batch?: string): readonly { readonly channel: string; readonly currency: string; readonly state: SettlementState; readonly count: number; readonly amountMinor: bigint; readonly tries: number }[]
+  settlementCounts(batch?: string): readonly {
+    readonly channel: string
+    readonly currency: string
+    readonly state: SettlementState
+    readonly count: number
+    readonly amountMinor: bigint
+    readonly tries: number
+  }[]
   /** Settlements in a state that the sitter must act on at or before `wallMs`. */
   settlementsDue(wallMs: number, limit: number): readonly SettlementView[]
   nextSettlementDueMs(): number | null
@@ -166,14 +196,25 @@ export interface Queries {
   batches(ask: PageAsk): Page<BatchView>
   accounts(): readonly AccountView[]
   transfers(ask: PageAsk, settlement?: string): Page<TransferView>
-  /** Settlements whose state and ledger transfers contradict each other, at most `limit`; empty when the books agree. */
-  ledgerDisagreements(limit: number): readonly { readonly settlement: string; readonly state: SettlementState; readonly transfers: string }[]
+  /**
+   * Settlements whose state and ledger transfers contradict each other, at most `limit`; empty when the books agree.
+   */
+  ledgerDisagreements(
+    limit: number,
+  ): readonly { readonly settlement: string; readonly state: SettlementState; readonly transfers: string }[]
   events(ask: PageAsk & { readonly subject?: string; readonly newestFirst?: boolean }): Page<EventView>
   audit(fromSeq: number, limit: number): readonly AuditView[]
   auditHead(): { readonly seq: number; readonly hash: string }
-  request(key: string): { readonly requestHash: string; readonly status: number; readonly body: string; readonly untilMs: number } | undefined
+  request(
+    key: string,
+  ):
+    | { readonly requestHash: string; readonly status: number; readonly body: string; readonly untilMs: number }
+    | undefined
   /** Milliseconds from submission to end of succeeded tasks, for the report: p50, p95, p99. */
-  taskDurations(type: string, batch?: string): { readonly count: number; readonly p50: number; readonly p95: number; readonly p99: number } | null
+  taskDurations(
+    type: string,
+    batch?: string,
+  ): { readonly count: number; readonly p50: number; readonly p95: number; readonly p99: number } | null
   /** Sum of the costs of closed intents and their number, per currency. */
   costTotals(): readonly { readonly currency: string; readonly amount: string; readonly calls: number }[]
 }

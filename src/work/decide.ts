@@ -1,14 +1,18 @@
 /**
  * What becomes of a task after an attempt: pure decisions of (attempt, error, policy, now, chance).
  *
- * Retry is exponential with full jitter: uniform in [0, min(cap, base × 2^n)]. A Retry-After is a minimum, with positive jitter on top.
- * Waiting is not failing: parked and interrupted attempts cost nothing.
+ * Retry is exponential with full jitter: uniform in [0, min(cap, base × 2^n)]. A Retry-After is a minimum, with
+ * positive jitter on top. Waiting is not failing: parked and interrupted attempts cost nothing.
  */
 import type { ErrorReport, TaskEvent } from '../model/model.ts'
 import type { Random } from '../std/std.ts'
 import type { Finish } from '../store/store.ts'
 
-export interface RetryPolicy { readonly max: number; readonly baseMs: number; readonly capMs: number }
+export interface RetryPolicy {
+  readonly max: number
+  readonly baseMs: number
+  readonly capMs: number
+}
 
 /** Milliseconds until the next attempt; `failed` = attempts that failed and count, this one included. */
 export const retryDelayMs = (failed: number, policy: RetryPolicy, random: Random, retryAfterMs = 0): number => {
@@ -21,11 +25,12 @@ export const retryDelayMs = (failed: number, policy: RetryPolicy, random: Random
 export type FailureClass = 'transient' | 'permanent' | 'refused' | 'unknown'
 
 /**
- * The class of a reported error: what the agent says (`kind`), else its HTTP status, else transient. 408, 425, 429 and 5xx can pass by
- * themselves; other 4xx cannot.
+ * The class of a reported error: what the agent says (`kind`), else its HTTP status, else transient. 408, 425, 429 and
+ * 5xx can pass by themselves; other 4xx cannot.
  */
 export const classify = (error: ErrorReport): FailureClass => {
-  if (error.kind === 'permanent' || error.kind === 'refused' || error.kind === 'unknown' || error.kind === 'transient') return error.kind
+  if (error.kind === 'permanent' || error.kind === 'refused' || error.kind === 'unknown' || error.kind === 'transient')
+    return error.kind
   const status = error.status
   if (status === undefined || status >= 500 || status < 400) return 'transient'
   return status === 408 || status === 425 || status === 429 ? 'transient' : 'permanent'
@@ -43,15 +48,30 @@ export interface FailedAttempt {
 export const afterFailure = (failed: FailedAttempt, policy: RetryPolicy, nowMs: number, random: Random): Finish => {
   const outcome = classify(failed.error)
   const untilMs = nowMs + retryDelayMs(failed.number, policy, random, failed.error.retryAfterMs)
-  const mayRetry = (outcome === 'transient' || outcome === 'unknown') && failed.number < policy.max &&
+  const mayRetry =
+    (outcome === 'transient' || outcome === 'unknown') &&
+    failed.number < policy.max &&
     (failed.deadlineMs === null || untilMs < failed.deadlineMs)
   const event: TaskEvent = mayRetry ? { event: 'retry', untilMs } : { event: 'give-up' }
   return { attempt: failed.attempt, outcome, result: null, error: failed.error, event, counts: true }
 }
 
 /** An attempt that ended with its agent. Not the agent's fault: as if it had never begun. */
-export const afterLoss = (lost: Omit<FailedAttempt, 'error'> & { readonly cause: string; readonly collateral: boolean }, policy: RetryPolicy, nowMs: number, random: Random): Finish => {
+export const afterLoss = (
+  lost: Omit<FailedAttempt, 'error'> & { readonly cause: string; readonly collateral: boolean },
+  policy: RetryPolicy,
+  nowMs: number,
+  random: Random,
+): Finish => {
   const error: ErrorReport = { name: 'AgentLost', message: lost.cause }
-  if (lost.collateral) return { attempt: lost.attempt, outcome: 'interrupted', result: null, error, event: { event: 'interrupt' }, counts: false }
+  if (lost.collateral)
+    return {
+      attempt: lost.attempt,
+      outcome: 'interrupted',
+      result: null,
+      error,
+      event: { event: 'interrupt' },
+      counts: false,
+    }
   return afterFailure({ ...lost, error }, policy, nowMs, random)
 }

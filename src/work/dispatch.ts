@@ -1,6 +1,6 @@
 /**
- * Gives ready tasks to free agents, in batches: one claim at a time per agent type, as large as there are free agents. No polling: it
- * is nudged when tasks become ready or agents become free, and does nothing otherwise.
+ * Gives ready tasks to free agents, in batches: one claim at a time per agent type, as large as there are free agents.
+ * No polling: it is nudged when tasks become ready or agents become free, and does nothing otherwise.
  */
 import type { Fleet, FreeAgent } from '../fleet/fleet.ts'
 import type { NewId } from '../std/std.ts'
@@ -12,7 +12,10 @@ export const claimSize = 1_000
 export interface DispatchPort {
   readonly fleet: Pick<Fleet, 'take' | 'freeCount' | 'release' | 'run'>
   readonly newId: NewId
-  claim(agentType: string, slots: readonly Slot[]): Promise<{ readonly claimed: readonly Claimed[]; readonly more: boolean }>
+  claim(
+    agentType: string,
+    slots: readonly Slot[],
+  ): Promise<{ readonly claimed: readonly Claimed[]; readonly more: boolean }>
   /** Claimed tasks that are to run; those it keeps back (past their deadline) are answered by the caller. */
   begin(claimed: readonly Claimed[]): readonly Claimed[]
   failed(error: unknown): void
@@ -23,7 +26,9 @@ export interface Dispatch {
   ready(agentType: string): void
   /** Agents of this type may be free. */
   free(agentType: string): void
-  /** Free agents for claim-on-insert, only when no older task waits; unused ones must come back through `settleSlots`. */
+  /**
+   * Free agents for claim-on-insert, only when no older task waits; unused ones must come back through `settleSlots`.
+   */
   slotsFor(agentType: string, count: number): readonly Slot[]
   /** Runs what was claimed with these slots and frees the agents of the others. */
   settleSlots(slots: readonly Slot[], claimed: readonly Claimed[]): void
@@ -44,10 +49,19 @@ export const openDispatch = (port: DispatchPort): Dispatch => {
     const running = port.begin(claimed)
     const begun = new Set(running.map((one) => one.attempt))
     for (const slot of slots) if (!used.has(slot.attempt) || !begun.has(slot.attempt)) port.fleet.release(slot.agent)
-    port.fleet.run(running.map((one) => ({
-      agent: one.agent, attempt: one.attempt, task: one.task, type: one.type, payload: JSON.parse(one.payload) as unknown,
-      number: one.number, deadline: one.deadlineMs, key: one.key ?? one.task, cell: cells.get(one.attempt)!,
-    })))
+    port.fleet.run(
+      running.map((one) => ({
+        agent: one.agent,
+        attempt: one.attempt,
+        task: one.task,
+        type: one.type,
+        payload: JSON.parse(one.payload) as unknown,
+        number: one.number,
+        deadline: one.deadlineMs,
+        key: one.key ?? one.task,
+        cell: cells.get(one.attempt)!,
+      })),
+    )
   }
 
   const pump = async (agentType: string): Promise<void> => {
@@ -62,7 +76,8 @@ export const openDispatch = (port: DispatchPort): Dispatch => {
       if (more) hungry.add(agentType)
       settleSlots(slots, claimed)
     } catch (error) {
-      // The record refused or is lost: nobody was given anything, the agents are free again, and the owner decides what follows.
+      // The record refused or is lost: nobody was given anything, the agents are free again, and the owner decides what
+      // follows.
       for (const slot of slots) port.fleet.release(slot.agent)
       port.failed(error)
       return
@@ -73,13 +88,20 @@ export const openDispatch = (port: DispatchPort): Dispatch => {
   }
 
   return {
-    ready: (agentType) => { hungry.add(agentType); void pump(agentType) },
-    free: (agentType) => { void pump(agentType) },
+    ready: (agentType) => {
+      hungry.add(agentType)
+      void pump(agentType)
+    },
+    free: (agentType) => {
+      void pump(agentType)
+    },
     slotsFor: (agentType, count) => {
       if (stopped || hungry.has(agentType) || claiming.has(agentType)) return []
       return asSlots(port.fleet.take(agentType, Math.min(count, claimSize)), port.newId)
     },
     settleSlots,
-    stop: () => { stopped = true },
+    stop: () => {
+      stopped = true
+    },
   }
 }

@@ -1,4 +1,7 @@
-/** The room's deeds: submit, give out, take back, retry, bury. Every decision is in decide.ts; every change is one list of commands. */
+/**
+ * The room's deeds: submit, give out, take back, retry, bury. Every decision is in decide.ts; every change is one list
+ * of commands.
+ */
 import type { Fleet } from '../fleet/fleet.ts'
 import type { ErrorReport, TaskEvent, TaskType } from '../model/model.ts'
 import { Failure, type Cancel, type Clock, type NewId, type Random } from '../std/std.ts'
@@ -44,7 +47,9 @@ class WorkRoom implements Work {
       fleet: options.fleet,
       newId: options.newId,
       claim: async (agentType, slots) => {
-        const [result] = await store.transact([{ kind: 'tasks.claim', with: { agentType, slots, owner, epoch, wallMs: clock.wallMs() } }])
+        const [result] = await store.transact([
+          { kind: 'tasks.claim', with: { agentType, slots, owner, epoch, wallMs: clock.wallMs() } },
+        ])
         if (!result.ok) throw new Failure('stale', result.detail)
         return result.value
       },
@@ -60,7 +65,10 @@ class WorkRoom implements Work {
     this.#started = true
     this.#readyAll()
     this.#armDue(this.#options.store.read.nextTaskDueMs())
-    const sweep = (): void => { this.#sweepDeadlines(); this.#sweep = this.#options.clock.timer(deadlineSweepMs, sweep) }
+    const sweep = (): void => {
+      this.#sweepDeadlines()
+      this.#sweep = this.#options.clock.timer(deadlineSweepMs, sweep)
+    }
     this.#sweep = this.#options.clock.timer(deadlineSweepMs, sweep)
   }
 
@@ -75,7 +83,9 @@ class WorkRoom implements Work {
     if (this.#started) for (const agentType of this.#options.store.read.readyTypes()) this.#dispatch.ready(agentType)
   }
 
-  free(agentType: string): void { if (this.#started) this.#dispatch.free(agentType) }
+  free(agentType: string): void {
+    if (this.#started) this.#dispatch.free(agentType)
+  }
 
   async submit(asks: readonly TaskAsk[], extra: readonly Command[] = []): Promise<readonly TaskAnswer[]> {
     const { tasks: types, store, newId, clock, owner, epoch } = this.#options
@@ -95,14 +105,25 @@ class WorkRoom implements Work {
     }
     const refused = results.find((result) => !result.ok && result.refusal !== 'rolled-back')
     const first = results[0] as Extract<(typeof results)[0], { ok: true }>
-    const value = first.ok ? first.value as { submitted: readonly { id: string; outcome: TaskAnswer['outcome'] }[]; claimed: readonly Claimed[] } : undefined
+    const value = first.ok
+      ? (first.value as {
+          submitted: readonly { id: string; outcome: TaskAnswer['outcome'] }[]
+          claimed: readonly Claimed[]
+        })
+      : undefined
     this.#dispatch.settleSlots(claim, value?.claimed ?? [])
     if (refused && !refused.ok) {
-      if (refused.refusal === 'exists-with-different') throw new Failure('task-exists-with-different', `the key is taken by ${refused.detail} with another payload`)
+      if (refused.refusal === 'exists-with-different')
+        throw new Failure('task-exists-with-different', `the key is taken by ${refused.detail} with another payload`)
       throw new Failure('conflict', refused.detail)
     }
     for (const task of new Set(tasks.map((one) => one.agentType))) if (this.#started) this.#dispatch.ready(task)
-    this.#armDue(tasks.reduce<number | null>((soonest, task) => (task.notBeforeMs === null ? soonest : Math.min(soonest ?? Infinity, task.notBeforeMs)), null))
+    this.#armDue(
+      tasks.reduce<number | null>(
+        (soonest, task) => (task.notBeforeMs === null ? soonest : Math.min(soonest ?? Infinity, task.notBeforeMs)),
+        null,
+      ),
+    )
     return value!.submitted
   }
 
@@ -111,7 +132,14 @@ class WorkRoom implements Work {
     switch (request.method) {
       case 'done': {
         const result = request.params.result === undefined ? null : JSON.stringify(request.params.result)
-        return this.#finish(agent, attempt, () => ({ attempt, outcome: 'succeeded', result, error: null, event: { event: 'succeed' }, counts: true }))
+        return this.#finish(agent, attempt, () => ({
+          attempt,
+          outcome: 'succeeded',
+          result,
+          error: null,
+          event: { event: 'succeed' },
+          counts: true,
+        }))
       }
       case 'fail': {
         const { error } = request.params
@@ -119,7 +147,14 @@ class WorkRoom implements Work {
       }
       case 'park': {
         const event: TaskEvent = { event: 'park', reason: request.params.reason, untilMs: request.params.until ?? null }
-        return this.#finish(agent, attempt, () => ({ attempt, outcome: 'interrupted', result: null, error: null, event, counts: false }))
+        return this.#finish(agent, attempt, () => ({
+          attempt,
+          outcome: 'interrupted',
+          result: null,
+          error: null,
+          event,
+          counts: false,
+        }))
       }
     }
   }
@@ -131,7 +166,12 @@ class WorkRoom implements Work {
   }
 
   #failure(claimed: Claimed, error: ErrorReport): Finish {
-    return afterFailure({ ...claimed, error }, this.#policy(claimed), this.#options.clock.wallMs(), this.#options.random)
+    return afterFailure(
+      { ...claimed, error },
+      this.#policy(claimed),
+      this.#options.clock.wallMs(),
+      this.#options.random,
+    )
   }
 
   /** Ends an attempt of this agent; answers only after the commit. */
@@ -144,7 +184,9 @@ class WorkRoom implements Work {
     return null
   }
 
-  /** A result for an attempt that is no longer in hand: told twice, or too late. Nothing changes; the answer says which. */
+  /**
+   * A result for an attempt that is no longer in hand: told twice, or too late. Nothing changes; the answer says which.
+   */
   #late(agent: string, attempt: string): null {
     const there = this.#options.store.read.attempt(attempt)
     if (there?.agent !== agent) throw new Failure('not-found', `there is no attempt ${attempt} of ${agent}`)
@@ -157,7 +199,19 @@ class WorkRoom implements Work {
     const nowMs = clock.wallMs()
     const ends = attempts.flatMap((one) => {
       const claimed = this.#inHand.get(one.attempt)
-      return claimed ? [{ claimed, finish: afterLoss({ ...claimed, cause: one.cause, collateral: one.collateral }, this.#policy(claimed), nowMs, random) }] : []
+      return claimed
+        ? [
+            {
+              claimed,
+              finish: afterLoss(
+                { ...claimed, cause: one.cause, collateral: one.collateral },
+                this.#policy(claimed),
+                nowMs,
+                random,
+              ),
+            },
+          ]
+        : []
     })
     if (ends.length > 0) this.#end(ends).catch(failed)
   }
@@ -166,12 +220,22 @@ class WorkRoom implements Work {
     const { store, clock } = this.#options
     for (const { claimed } of ends) this.#inHand.delete(claimed.attempt)
     const wallMs = clock.wallMs()
-    const buried: NewEvent[] = ends.filter(({ finish }) => finish.event.event === 'give-up').map(({ claimed, finish }) => ({
-      kind: 'task.died', level: 'error', subject: claimed.task, message: `${claimed.type} task is dead after attempt ${claimed.number}: ${finish.error?.message ?? ''}`.slice(0, 500),
-      facts: { type: claimed.type, agent: claimed.agent, attempt: claimed.attempt, outcome: finish.outcome },
-    }))
+    const buried: NewEvent[] = ends
+      .filter(({ finish }) => finish.event.event === 'give-up')
+      .map(({ claimed, finish }) => ({
+        kind: 'task.died',
+        level: 'error',
+        subject: claimed.task,
+        message: `${claimed.type} task is dead after attempt ${claimed.number}: ${finish.error?.message ?? ''}`.slice(
+          0,
+          500,
+        ),
+        facts: { type: claimed.type, agent: claimed.agent, attempt: claimed.attempt, outcome: finish.outcome },
+      }))
     const finishes: Command = { kind: 'attempts.finish', with: { finishes: ends.map((end) => end.finish), wallMs } }
-    await store.transact(buried.length > 0 ? [finishes, { kind: 'events.add', with: { events: buried, wallMs } }] : [finishes])
+    await store.transact(
+      buried.length > 0 ? [finishes, { kind: 'events.add', with: { events: buried, wallMs } }] : [finishes],
+    )
     for (const { claimed, finish } of ends) this.#after(this.#options.tasks[claimed.type]?.agent, finish.event)
   }
 
@@ -191,15 +255,27 @@ class WorkRoom implements Work {
   }
 
   #pastDeadline(claimed: Claimed): Finish {
-    const error: ErrorReport = { name: 'DeadlineExceeded', message: 'the task did not end before its deadline', kind: 'permanent' }
-    return { attempt: claimed.attempt, outcome: 'permanent', result: null, error, event: { event: 'give-up' }, counts: true }
+    const error: ErrorReport = {
+      name: 'DeadlineExceeded',
+      message: 'the task did not end before its deadline',
+      kind: 'permanent',
+    }
+    return {
+      attempt: claimed.attempt,
+      outcome: 'permanent',
+      result: null,
+      error,
+      event: { event: 'give-up' },
+      counts: true,
+    }
   }
 
   /** Running attempts past their deadline: the agent is told to stop, the task is dead, a late result is stale. */
   #sweepDeadlines(): void {
     const nowMs = this.#options.clock.wallMs()
-    const late = [...this.#inHand.values()].filter((one) =>
-      one.deadlineMs !== null && one.deadlineMs <= nowMs && !this.#options.waitsOutside(one.attempt))
+    const late = [...this.#inHand.values()].filter(
+      (one) => one.deadlineMs !== null && one.deadlineMs <= nowMs && !this.#options.waitsOutside(one.attempt),
+    )
     if (late.length === 0) return
     for (const one of late) this.#options.fleet.cancel(one.agent, one.attempt, 'deadline')
     this.#end(late.map((one) => ({ claimed: one, finish: this.#pastDeadline(one) }))).catch(this.#options.failed)
@@ -210,7 +286,9 @@ class WorkRoom implements Work {
     if (untilMs === null || !this.#started || untilMs >= this.#dueMs) return
     this.#dueTimer?.()
     this.#dueMs = untilMs
-    this.#dueTimer = this.#options.clock.timer(Math.max(0, untilMs - this.#options.clock.wallMs()), () => { this.#due().catch(this.#options.failed) })
+    this.#dueTimer = this.#options.clock.timer(Math.max(0, untilMs - this.#options.clock.wallMs()), () => {
+      this.#due().catch(this.#options.failed)
+    })
   }
 
   async #due(): Promise<void> {
@@ -225,8 +303,14 @@ class WorkRoom implements Work {
     const { store, clock } = this.#options
     const wallMs = clock.wallMs()
     const [moved] = await store.transact([
-      { kind: 'task.move', with: { task, event: { event }, resetAttempts: event === 'redrive', orNothing: false, wallMs } },
-      { kind: 'audit.append', with: { entries: [{ actor, action: `task.${event}`, object: task, decision: 'done', facts: {} }], wallMs } },
+      {
+        kind: 'task.move',
+        with: { task, event: { event }, resetAttempts: event === 'redrive', orNothing: false, wallMs },
+      },
+      {
+        kind: 'audit.append',
+        with: { entries: [{ actor, action: `task.${event}`, object: task, decision: 'done', facts: {} }], wallMs },
+      },
     ])
     if (!moved.ok) throw new Failure(moved.refusal === 'not-found' ? 'not-found' : 'conflict', moved.detail)
     if (event !== 'cancel') return

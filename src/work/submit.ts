@@ -1,4 +1,7 @@
-/** Checks and shapes what is submitted: the task type exists, the payload fits and is hashed canonically, so that a key means one body. */
+/**
+ * Checks and shapes what is submitted: the task type exists, the payload fits and is hashed canonically, so that a key
+ * means one body.
+ */
 import { createHash } from 'node:crypto'
 import type { TaskType } from '../model/model.ts'
 import { canonicalJson, Failure, type NewId } from '../std/std.ts'
@@ -11,23 +14,41 @@ const keyPattern = /^[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?$/
 export const payloadHash = (canonical: string): string => createHash('sha256').update(canonical).digest('hex')
 
 /** @throws Failure `unknown-task-type`, `invalid` or `too-large`, naming the task. */
-export const shapeTask = (ask: TaskAsk, types: Readonly<Record<string, TaskType>>, newId: NewId, nowMs: number): NewTask => {
+export const shapeTask = (
+  ask: TaskAsk,
+  types: Readonly<Record<string, TaskType>>,
+  newId: NewId,
+  nowMs: number,
+): NewTask => {
   const type = Object.hasOwn(types, ask.type) ? types[ask.type] : undefined
   if (!type) {
-    throw new Failure('unknown-task-type', `there is no task type ${JSON.stringify(ask.type)}; there are: ${Object.keys(types).join(', ')}`)
+    throw new Failure(
+      'unknown-task-type',
+      `there is no task type ${JSON.stringify(ask.type)}; there are: ${Object.keys(types).join(', ')}`,
+    )
   }
   if (ask.key !== undefined && !keyPattern.test(ask.key)) {
     throw new Failure('invalid', 'a key is 1 to 255 printable ASCII characters without space at its ends')
   }
   const priority = ask.priority ?? type.priority
-  if (!Number.isInteger(priority) || priority < 0 || priority > 9) throw new Failure('invalid', 'priority is an integer from 0 to 9')
+  if (!Number.isInteger(priority) || priority < 0 || priority > 9)
+    throw new Failure('invalid', 'priority is an integer from 0 to 9')
   const delayMs = ask.delayMs ?? 0
   if (!Number.isSafeInteger(delayMs) || delayMs < 0) throw new Failure('invalid', 'delay is a duration of zero or more')
   const payload = canonicalJson(ask.payload ?? null)
-  if (Buffer.byteLength(payload) > payloadBytes) throw new Failure('too-large', `a payload may have ${payloadBytes} bytes`)
+  if (Buffer.byteLength(payload) > payloadBytes)
+    throw new Failure('too-large', `a payload may have ${payloadBytes} bytes`)
   return {
-    id: newId('tsk'), type: type.name, agentType: type.agent, key: ask.key ?? null, payload, payloadHash: payloadHash(payload), priority,
-    maxAttempts: type.retry.max, deadlineMs: type.deadlineMs === null ? null : nowMs + delayMs + type.deadlineMs,
-    batch: ask.batch ?? null, notBeforeMs: delayMs > 0 ? nowMs + delayMs : null,
+    id: newId('tsk'),
+    type: type.name,
+    agentType: type.agent,
+    key: ask.key ?? null,
+    payload,
+    payloadHash: payloadHash(payload),
+    priority,
+    maxAttempts: type.retry.max,
+    deadlineMs: type.deadlineMs === null ? null : nowMs + delayMs + type.deadlineMs,
+    batch: ask.batch ?? null,
+    notBeforeMs: delayMs > 0 ? nowMs + delayMs : null,
   }
 }

@@ -1,4 +1,7 @@
-/** The suite that every engine of the record runs: what commands do, seen through queries and through a second opening of the same record. */
+/**
+ * The suite that every engine of the record runs: what commands do, seen through queries and through a second opening
+ * of the same record.
+ */
 import { expect, test } from 'vitest'
 import type { Command, NewSettlement, NewTask, Store } from '../../src/store/store.ts'
 
@@ -11,33 +14,94 @@ export interface Engine {
 const owner = 'here'
 
 const task = (name: string, more: Partial<NewTask> = {}): NewTask => ({
-  id: `tsk_${name}`, type: 'settle', agentType: 'settler', key: name, payload: '{}', payloadHash: 'same', priority: 5, maxAttempts: 3,
-  deadlineMs: null, batch: null, notBeforeMs: null, ...more,
+  id: `tsk_${name}`,
+  type: 'settle',
+  agentType: 'settler',
+  key: name,
+  payload: '{}',
+  payloadHash: 'same',
+  priority: 5,
+  maxAttempts: 3,
+  deadlineMs: null,
+  batch: null,
+  notBeforeMs: null,
+  ...more,
 })
 
-const submit = (tasks: readonly NewTask[], more: Partial<Extract<Command, { kind: 'tasks.submit' }>['with']> = {}): Extract<Command, { kind: 'tasks.submit' }> =>
-  ({ kind: 'tasks.submit', with: { tasks, all: true, claim: [], owner, epoch: 1, wallMs: 10, ...more } })
+const submit = (
+  tasks: readonly NewTask[],
+  more: Partial<Extract<Command, { kind: 'tasks.submit' }>['with']> = {},
+): Extract<Command, { kind: 'tasks.submit' }> => ({
+  kind: 'tasks.submit',
+  with: { tasks, all: true, claim: [], owner, epoch: 1, wallMs: 10, ...more },
+})
 
-const slot = (number: number): { agent: string; cell: string; agentEpoch: number; attempt: string } =>
-  ({ agent: `settler/${number}`, cell: 'cel_1', agentEpoch: 1, attempt: `att_${number}` })
+const slot = (number: number): { agent: string; cell: string; agentEpoch: number; attempt: string } => ({
+  agent: `settler/${number}`,
+  cell: 'cel_1',
+  agentEpoch: 1,
+  attempt: `att_${number}`,
+})
 
-const claim = (numbers: readonly number[], epoch = 1): Extract<Command, { kind: 'tasks.claim' }> =>
-  ({ kind: 'tasks.claim', with: { agentType: 'settler', slots: numbers.map(slot), owner, epoch, wallMs: 20 } })
+const claim = (numbers: readonly number[], epoch = 1): Extract<Command, { kind: 'tasks.claim' }> => ({
+  kind: 'tasks.claim',
+  with: { agentType: 'settler', slots: numbers.map(slot), owner, epoch, wallMs: 20 },
+})
 
-const succeed = (number: number): Extract<Command, { kind: 'attempts.finish' }> => ({ kind: 'attempts.finish', with: { wallMs: 30, finishes: [
-  { attempt: `att_${number}`, outcome: 'succeeded', result: '1', error: null, event: { event: 'succeed' }, counts: true },
-] } })
+const succeed = (number: number): Extract<Command, { kind: 'attempts.finish' }> => ({
+  kind: 'attempts.finish',
+  with: {
+    wallMs: 30,
+    finishes: [
+      {
+        attempt: `att_${number}`,
+        outcome: 'succeeded',
+        result: '1',
+        error: null,
+        event: { event: 'succeed' },
+        counts: true,
+      },
+    ],
+  },
+})
 
 const settlement = (name: string, more: Partial<NewSettlement> = {}): NewSettlement => ({
-  id: `set_${name}`, payer: 'bank', reference: name, payee: 'ann', amountMinor: 1_234n, currency: 'XTS', channel: 'bank', memo: null,
-  providerKey: `key-${name}`, batch: null, task: null, agent: null, ...more,
+  id: `set_${name}`,
+  payer: 'bank',
+  reference: name,
+  payee: 'ann',
+  amountMinor: 1_234n,
+  currency: 'XTS',
+  channel: 'bank',
+  memo: null,
+  providerKey: `key-${name}`,
+  batch: null,
+  task: null,
+  agent: null,
+  ...more,
 })
 
-const reserve = (name: string, amountMinor = 1_234n): Command => ({ kind: 'ledger.transfer', with: { wallMs: 1, transfer: {
-  id: `set_${name}:reserve`, kind: 'pending', pendingId: null, debit: 'clearing:bank', credit: 'funds:bank', amountMinor, currency: 'XTS', settlement: `set_${name}`,
-} } })
+const reserve = (name: string, amountMinor = 1_234n): Command => ({
+  kind: 'ledger.transfer',
+  with: {
+    wallMs: 1,
+    transfer: {
+      id: `set_${name}:reserve`,
+      kind: 'pending',
+      pendingId: null,
+      debit: 'clearing:bank',
+      credit: 'funds:bank',
+      amountMinor,
+      currency: 'XTS',
+      settlement: `set_${name}`,
+    },
+  },
+})
 
-const audit = (action: string): Command => ({ kind: 'audit.append', with: { wallMs: 1, entries: [{ actor: 'sitter', action, object: 'x', decision: 'done', facts: {} }] } })
+const audit = (action: string): Command => ({
+  kind: 'audit.append',
+  with: { wallMs: 1, entries: [{ actor: 'sitter', action, object: 'x', decision: 'done', facts: {} }] },
+})
 
 export const storeSuite = (engine: Engine): void => {
   const opened = async (): Promise<{ store: Store; reopen(): Promise<Store> }> => {
@@ -46,7 +110,10 @@ export const storeSuite = (engine: Engine): void => {
     return record
   }
   const it = (title: string, body: (store: Store, reopen: () => Promise<Store>) => Promise<void>): void => {
-    test(`${engine.name}: ${title}`, async () => { const record = await opened(); await body(record.store, record.reopen) })
+    test(`${engine.name}: ${title}`, async () => {
+      const record = await opened()
+      await body(record.store, record.reopen)
+    })
   }
 
   it('each opening of a host is a new epoch, and an older epoch may not claim any more', async (store) => {
@@ -64,7 +131,10 @@ export const storeSuite = (engine: Engine): void => {
     expect(first.ok && first.value.submitted).toEqual([{ id: 'tsk_a', outcome: 'created' }])
     const [again] = await store.transact([submit([task('a', { id: 'tsk_other' })])])
     expect(again.ok && again.value.submitted).toEqual([{ id: 'tsk_a', outcome: 'exists' }])
-    const [wrong, beside] = await store.transact([submit([task('b'), task('a', { payloadHash: 'other' })]), audit('beside')])
+    const [wrong, beside] = await store.transact([
+      submit([task('b'), task('a', { payloadHash: 'other' })]),
+      audit('beside'),
+    ])
     expect(wrong).toMatchObject({ ok: false, refusal: 'exists-with-different', detail: 'tsk_a' })
     expect(beside).toMatchObject({ ok: false, refusal: 'rolled-back' })
     expect(store.read.task('tsk_b')).toBeUndefined()
@@ -72,7 +142,9 @@ export const storeSuite = (engine: Engine): void => {
   })
 
   it('fifty submissions of one key at once make one task', async (store) => {
-    const answers = await Promise.all(Array.from({ length: 50 }, (_, index) => store.transact([submit([task('a', { id: `tsk_${index}` })])])))
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, (_, index) => store.transact([submit([task('a', { id: `tsk_${index}` })])])),
+    )
     expect(new Set(answers.map(([one]) => (one.ok ? one.value.submitted[0]!.id : 'refused'))).size).toBe(1)
     expect(store.read.taskCounts()).toMatchObject([{ type: 'settle', state: 'ready', count: 1 }])
   })
@@ -85,11 +157,17 @@ export const storeSuite = (engine: Engine): void => {
       store.transact([submit([task('d')])]),
     ])
     expect([good[0].ok, bad[0].ok, better[0].ok]).toEqual([true, false, true])
-    expect(['b', 'c', 'd'].map((name) => store.read.task(`tsk_${name}`)?.state.state)).toEqual(['ready', undefined, 'ready'])
+    expect(['b', 'c', 'd'].map((name) => store.read.task(`tsk_${name}`)?.state.state)).toEqual([
+      'ready',
+      undefined,
+      'ready',
+    ])
   })
 
   it('tasks are claimed by priority, then age, each by one agent only', async (store) => {
-    await store.transact([submit([task('low', { priority: 1 }), task('old'), task('new'), task('high', { priority: 9 })])])
+    await store.transact([
+      submit([task('low', { priority: 1 }), task('old'), task('new'), task('high', { priority: 9 })]),
+    ])
     const [[one], [two]] = await Promise.all([store.transact([claim([1, 2])]), store.transact([claim([3, 4, 5])])])
     expect(one.ok && one.value.claimed.map((got) => got.task)).toEqual(['tsk_high', 'tsk_old'])
     expect(two.ok && two.value.claimed.map((got) => got.task)).toEqual(['tsk_new', 'tsk_low'])
@@ -99,7 +177,9 @@ export const storeSuite = (engine: Engine): void => {
 
   it('a task that finds a free agent is written already running, unless an older one waits', async (store) => {
     const [claimed] = await store.transact([submit([task('a'), task('b')], { claim: [slot(1)] })])
-    expect(claimed.ok && claimed.value.claimed.map((one) => [one.task, one.agent, one.fence])).toEqual([['tsk_a', 'settler/1', 1]])
+    expect(claimed.ok && claimed.value.claimed.map((one) => [one.task, one.agent, one.fence])).toEqual([
+      ['tsk_a', 'settler/1', 1],
+    ])
     const [behind] = await store.transact([submit([task('c')], { claim: [slot(2)] })])
     expect(behind.ok && behind.value.claimed).toEqual([])
     expect(store.read.task('tsk_b')?.state).toEqual({ state: 'ready' })
@@ -107,13 +187,32 @@ export const storeSuite = (engine: Engine): void => {
 
   it('an attempt ends once: told again it is a repeat, and an interrupted one that comes late is stale and changes nothing', async (store) => {
     await store.transact([submit([task('a')]), claim([1])])
-    await store.transact([{ kind: 'attempts.finish', with: { wallMs: 25, finishes: [
-      { attempt: 'att_1', outcome: 'interrupted', result: null, error: null, event: { event: 'interrupt' }, counts: false },
-    ] } }])
+    await store.transact([
+      {
+        kind: 'attempts.finish',
+        with: {
+          wallMs: 25,
+          finishes: [
+            {
+              attempt: 'att_1',
+              outcome: 'interrupted',
+              result: null,
+              error: null,
+              event: { event: 'interrupt' },
+              counts: false,
+            },
+          ],
+        },
+      },
+    ])
     await store.transact([claim([2])])
     const [late] = await store.transact([succeed(1)])
     expect(late.ok && late.value[0]!.outcome).toBe('stale')
-    expect(store.read.task('tsk_a')).toMatchObject({ state: { state: 'running', attempt: 'att_2' }, fence: 2, attempts: 0 })
+    expect(store.read.task('tsk_a')).toMatchObject({
+      state: { state: 'running', attempt: 'att_2' },
+      fence: 2,
+      attempts: 0,
+    })
     const [done] = await store.transact([succeed(2)])
     const [again] = await store.transact([succeed(2)])
     expect([done.ok && done.value[0]!.outcome, again.ok && again.value[0]!.outcome]).toEqual(['done', 'repeat'])
@@ -142,36 +241,77 @@ export const storeSuite = (engine: Engine): void => {
 
   it('an illegal step of a task is refused and told', async (store) => {
     await store.transact([submit([task('a')])])
-    const redrive = (orNothing: boolean): Command => ({ kind: 'task.move', with: { task: 'tsk_a', event: { event: 'redrive' }, resetAttempts: true, orNothing, wallMs: 1 } })
+    const redrive = (orNothing: boolean): Command => ({
+      kind: 'task.move',
+      with: { task: 'tsk_a', event: { event: 'redrive' }, resetAttempts: true, orNothing, wallMs: 1 },
+    })
     expect((await store.transact([redrive(false)]))[0]).toMatchObject({ ok: false, refusal: 'illegal' })
     expect((await store.transact([redrive(true)]))[0]).toMatchObject({ ok: true })
     expect(store.read.task('tsk_a')?.state).toEqual({ state: 'ready' })
   })
 
   it('payer and reference make one settlement, and another amount is told by its field', async (store) => {
-    const open = (more: Partial<NewSettlement> = {}): Command => ({ kind: 'settlement.open', with: { settlement: settlement('a', more), wallMs: 1 } })
+    const open = (more: Partial<NewSettlement> = {}): Command => ({
+      kind: 'settlement.open',
+      with: { settlement: settlement('a', more), wallMs: 1 },
+    })
     expect((await store.transact([open()]))[0]).toMatchObject({ ok: true })
-    expect((await store.transact([open({ id: 'set_b' })]))[0]).toMatchObject({ ok: false, refusal: 'exists', detail: 'set_a' })
+    expect((await store.transact([open({ id: 'set_b' })]))[0]).toMatchObject({
+      ok: false,
+      refusal: 'exists',
+      detail: 'set_a',
+    })
     const [other] = await store.transact([open({ id: 'set_b', amountMinor: 1_235n })])
-    expect(other).toMatchObject({ ok: false, refusal: 'exists-with-different', detail: expect.stringContaining('amount') })
+    expect(other).toMatchObject({
+      ok: false,
+      refusal: 'exists-with-different',
+      detail: expect.stringContaining('amount'),
+    })
     expect(store.read.settlement('set_a')).toMatchObject({ amountMinor: 1_234n, state: 'reserved' })
   })
 
   it('a settlement moves only from the state that was expected and only along its legal ways', async (store) => {
     await store.transact([{ kind: 'settlement.open', with: { settlement: settlement('a'), wallMs: 1 } }])
-    const move = (from: 'reserved' | 'submitting', event: 'submit' | 'settle' | 'cancel'): Command => ({ kind: 'settlement.move', with: {
-      settlement: 'set_a', from, event, reason: null, nextMs: null, person: false, tries: 0, providerReference: null, wallMs: 2,
-    } })
+    const move = (from: 'reserved' | 'submitting', event: 'submit' | 'settle' | 'cancel'): Command => ({
+      kind: 'settlement.move',
+      with: {
+        settlement: 'set_a',
+        from,
+        event,
+        reason: null,
+        nextMs: null,
+        person: false,
+        tries: 0,
+        providerReference: null,
+        wallMs: 2,
+      },
+    })
     expect((await store.transact([move('submitting', 'settle')]))[0]).toMatchObject({ ok: false, refusal: 'stale' })
     expect((await store.transact([move('reserved', 'settle')]))[0]).toMatchObject({ ok: false, refusal: 'illegal' })
-    expect((await store.transact([move('reserved', 'submit')]))[0]).toMatchObject({ ok: true, value: { state: 'submitting' } })
+    expect((await store.transact([move('reserved', 'submit')]))[0]).toMatchObject({
+      ok: true,
+      value: { state: 'submitting' },
+    })
     expect((await store.transact([move('submitting', 'cancel')]))[0]).toMatchObject({ ok: false, refusal: 'illegal' })
   })
 
   it('a reservation is resolved once, with its own amount, and accounts follow', async (store) => {
-    const resolve = (id: string, kind: 'post' | 'void', amountMinor = 1_234n): Command => ({ kind: 'ledger.transfer', with: { wallMs: 2, transfer: {
-      id, kind, pendingId: 'set_a:reserve', debit: 'clearing:bank', credit: 'funds:bank', amountMinor, currency: 'XTS', settlement: 'set_a',
-    } } })
+    const resolve = (id: string, kind: 'post' | 'void', amountMinor = 1_234n): Command => ({
+      kind: 'ledger.transfer',
+      with: {
+        wallMs: 2,
+        transfer: {
+          id,
+          kind,
+          pendingId: 'set_a:reserve',
+          debit: 'clearing:bank',
+          credit: 'funds:bank',
+          amountMinor,
+          currency: 'XTS',
+          settlement: 'set_a',
+        },
+      },
+    })
     await store.transact([{ kind: 'settlement.open', with: { settlement: settlement('a'), wallMs: 1 } }, reserve('a')])
     expect((await store.transact([resolve('p', 'post', 1_233n)]))[0]).toMatchObject({ ok: false, refusal: 'conflict' })
     expect((await store.transact([resolve('p', 'post')]))[0]).toMatchObject({ ok: true })
@@ -185,16 +325,40 @@ export const storeSuite = (engine: Engine): void => {
 
   it('books that contradict a settlement are named', async (store) => {
     await store.transact([{ kind: 'settlement.open', with: { settlement: settlement('a'), wallMs: 1 } }])
-    expect(store.read.ledgerDisagreements(10)).toMatchObject([{ settlement: 'set_a', state: 'reserved', transfers: '' }])
+    expect(store.read.ledgerDisagreements(10)).toMatchObject([
+      { settlement: 'set_a', state: 'reserved', transfers: '' },
+    ])
     await store.transact([reserve('a')])
     expect(store.read.ledgerDisagreements(10)).toEqual([])
   })
 
   it('an intent is closed once', async (store) => {
-    await store.transact([{ kind: 'intent.write', with: { wallMs: 1, intent: { settlement: 'set_a', number: 1, grant: 'grn_1', kind: 'pay', request: '{}', hash: 'h', gateId: 'gat_1' } } }])
-    const close: Command = { kind: 'intent.close', with: { grant: 'grn_1', outcome: 'lost', evidence: '{}', journal: 1, closedMs: 2, cost: '0.01 XTS' } }
+    await store.transact([
+      {
+        kind: 'intent.write',
+        with: {
+          wallMs: 1,
+          intent: {
+            settlement: 'set_a',
+            number: 1,
+            grant: 'grn_1',
+            kind: 'pay',
+            request: '{}',
+            hash: 'h',
+            gateId: 'gat_1',
+          },
+        },
+      },
+    ])
+    const close: Command = {
+      kind: 'intent.close',
+      with: { grant: 'grn_1', outcome: 'lost', evidence: '{}', journal: 1, closedMs: 2, cost: '0.01 XTS' },
+    }
     expect(store.read.openIntents(10, null)).toHaveLength(1)
-    expect((await store.transact([close]))[0]).toMatchObject({ ok: true, value: { settlement: 'set_a', kind: 'pay', number: 1 } })
+    expect((await store.transact([close]))[0]).toMatchObject({
+      ok: true,
+      value: { settlement: 'set_a', kind: 'pay', number: 1 },
+    })
     expect((await store.transact([close]))[0]).toMatchObject({ ok: false, refusal: 'exists' })
     expect(store.read.openIntents(10, null)).toEqual([])
     expect(store.read.costTotals()).toEqual([{ currency: 'XTS', amount: '0.01', calls: 1 }])
@@ -202,7 +366,11 @@ export const storeSuite = (engine: Engine): void => {
 
   it('the audit chain goes on over refused lists and over a new opening', async (store, reopen) => {
     await store.transact([audit('one')])
-    await Promise.all([store.transact([audit('two')]), store.transact([audit('never'), claim([1], 99)]), store.transact([audit('three')])])
+    await Promise.all([
+      store.transact([audit('two')]),
+      store.transact([audit('never'), claim([1], 99)]),
+      store.transact([audit('three')]),
+    ])
     const before = store.read.auditHead()
     expect(before.seq).toBe(3)
     await store.close()
@@ -210,7 +378,12 @@ export const storeSuite = (engine: Engine): void => {
     expect(next.read.auditHead()).toEqual(before)
     await next.transact([audit('four')])
     const rows = next.read.audit(1, 10)
-    expect(rows.map((row) => (JSON.parse(row.entry) as { action: string }).action)).toEqual(['one', 'two', 'three', 'four'])
+    expect(rows.map((row) => (JSON.parse(row.entry) as { action: string }).action)).toEqual([
+      'one',
+      'two',
+      'three',
+      'four',
+    ])
     expect(rows.slice(1).every((row, index) => row.prev === rows[index]!.hash)).toBe(true)
   })
 
@@ -222,7 +395,10 @@ export const storeSuite = (engine: Engine): void => {
   })
 
   it('an answer to an idempotent request is kept and told apart from another request under its key', async (store) => {
-    const remember = (requestHash: string, wallMs = 1): Command => ({ kind: 'request.remember', with: { key: 'k', requestHash, status: 201, body: '{}', untilMs: 100, wallMs } })
+    const remember = (requestHash: string, wallMs = 1): Command => ({
+      kind: 'request.remember',
+      with: { key: 'k', requestHash, status: 201, body: '{}', untilMs: 100, wallMs },
+    })
     expect((await store.transact([remember('a')]))[0]).toMatchObject({ ok: true })
     expect((await store.transact([remember('a')]))[0]).toMatchObject({ ok: false, refusal: 'exists' })
     expect((await store.transact([remember('b')]))[0]).toMatchObject({ ok: false, refusal: 'exists-with-different' })

@@ -1,6 +1,7 @@
 /**
- * Kills a paying swarm at random moments and looks at what is left. `--kills N` (default 10), `--rows`, `--agents`, `--seed`, `--keep`.
- * Sitter, gate or both die by SIGKILL, pool hosts at 0.5/s beside them; then everything at once, with nobody to restart it.
+ * Kills a paying swarm at random moments and looks at what is left. `--kills N` (default 10), `--rows`, `--agents`,
+ * `--seed`, `--keep`. Sitter, gate or both die by SIGKILL, pool hosts at 0.5/s beside them; then everything at once,
+ * with nobody to restart it.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -12,7 +13,15 @@ import { judge, type Verdict } from './judge.ts'
 import { hostsOf, isThere, kill, processes, programOf, type Process } from './machine.ts'
 import { prepare, sitter, type Place, type Run } from './swarm.ts'
 
-const { values } = parseArgs({ options: { kills: { type: 'string', default: '10' }, rows: { type: 'string' }, agents: { type: 'string', default: '500' }, seed: { type: 'string' }, keep: { type: 'boolean', default: false } } })
+const { values } = parseArgs({
+  options: {
+    kills: { type: 'string', default: '10' },
+    rows: { type: 'string' },
+    agents: { type: 'string', default: '500' },
+    seed: { type: 'string' },
+    keep: { type: 'boolean', default: false },
+  },
+})
 const kills = Number(values.kills)
 const rows = Number(values.rows ?? Math.max(2_000, kills * 800))
 const seed = Number(values.seed ?? Math.floor(Date.now() / 1_000) % 1_000_000)
@@ -36,48 +45,80 @@ const killHosts = (place: Place, random: Random): { stop(): number } => {
     const hosts = hostsOf(programOf('sitter', place.data))
     if (hosts.length > 0 && kill(hosts[between(random, 0, hosts.length - 1)])) count += 1
   }, hostKillMs)
-  return { stop: () => { clearInterval(timer); return count } }
+  return {
+    stop: () => {
+      clearInterval(timer)
+      return count
+    },
+  }
 }
 
 const report = (verdicts: readonly Verdict[]): number => {
-  for (const { title, wrong } of verdicts) console.log(`${wrong.length === 0 ? '✓' : '✗'} ${title}${wrong.map((one) => `\n    ${one}`).join('')}`)
+  for (const { title, wrong } of verdicts)
+    console.log(`${wrong.length === 0 ? '✓' : '✗'} ${title}${wrong.map((one) => `\n    ${one}`).join('')}`)
   return verdicts.filter((one) => one.wrong.length > 0).length
 }
 
 const killAtRandom = async (place: Place, run: Run, random: Random): Promise<number> => {
   let count = 0
   let over = false
-  void run.ended.then(() => { over = true })
+  void run.ended.then(() => {
+    over = true
+  })
   while (count < kills && !over) {
     await wait(between(random, 300, 4_000))
     const choice = between(random, 0, 2)
-    const victims = [choice === 1 ? undefined : programOf('sitter', place.data), choice === 0 ? undefined : programOf('gate', place.data)]
+    const victims = [
+      choice === 1 ? undefined : programOf('sitter', place.data),
+      choice === 0 ? undefined : programOf('gate', place.data),
+    ]
     const dead = victims.map((victim) => kill(victim)).filter(Boolean).length
-    if (dead > 0) { count += 1; console.log(`  kill ${count}: ${['sitter', 'gate', 'both'][choice]}`) }
+    if (dead > 0) {
+      count += 1
+      console.log(`  kill ${count}: ${['sitter', 'gate', 'both'][choice]}`)
+    }
   }
   return count
 }
 
 const underFire = async (): Promise<Verdict[]> => {
-  const place = await prepare({ directory: join(directory, 'fire'), agents: Number(values.agents), rows, faults: { acceptThenCut: 0.05, limited: 0.05, cutBeforeAccept: 0.01, decline: 0.01, error: 0.01, late: 0.01 } })
+  const place = await prepare({
+    directory: join(directory, 'fire'),
+    agents: Number(values.agents),
+    rows,
+    faults: { acceptThenCut: 0.05, limited: 0.05, cutBeforeAccept: 0.01, decline: 0.01, error: 0.01, late: 0.01 },
+  })
   const random = seeded(seed)
   const run = sitter(place, 'up', place.config, '--settle', place.file, '--exit-when-idle')
-  await Promise.race([until('the sitter works', () => hostsOf(programOf('sitter', place.data)).length > 0, 60_000), run.ended.then((code) => { throw new Error(`up ended at once with ${code}\n${run.output()}`) })])
+  await Promise.race([
+    until('the sitter works', () => hostsOf(programOf('sitter', place.data)).length > 0, 60_000),
+    run.ended.then((code) => {
+      throw new Error(`up ended at once with ${code}\n${run.output()}`)
+    }),
+  ])
   const hosts = killHosts(place, random)
   const killed = await killAtRandom(place, run, random)
   const code = await Promise.race([run.ended, wait(withinMs, 'late' as const)])
   const hostsKilled = hosts.stop()
-  if (code === 'late') { process.kill(-run.pid, 'SIGKILL'); console.log(run.output().slice(-3_000)) }
-  else if (code !== 0) console.log(run.output().slice(-3_000))
+  if (code === 'late') {
+    process.kill(-run.pid, 'SIGKILL')
+    console.log(run.output().slice(-3_000))
+  } else if (code !== 0) console.log(run.output().slice(-3_000))
   const audit = await sitter(place, 'audit', 'verify', '--record', join(place.data, 'swarm.db')).ended
   const second = sitter(place, 'up', place.config, '--settle', place.file, '--exit-when-idle')
   const secondCode = await second.ended
   console.log(`  ${killed} kills, ${hostsKilled} hosts killed, seed ${seed}`)
   return [
-    { title: `${kills} kills were made while it worked`, wrong: killed === kills ? [] : [`only ${killed}: give it more --rows`] },
+    {
+      title: `${kills} kills were made while it worked`,
+      wrong: killed === kills ? [] : [`only ${killed}: give it more --rows`],
+    },
     { title: 'up --exit-when-idle ended with 0', wrong: code === 0 ? [] : [`it ended with ${code}`] },
     { title: 'audit verify on the record ends with 0', wrong: audit === 0 ? [] : [`it ended with ${audit}`] },
-    { title: 'a second up with the same file ends with 0', wrong: secondCode === 0 ? [] : [`it ended with ${secondCode}`, second.output().slice(-500)] },
+    {
+      title: 'a second up with the same file ends with 0',
+      wrong: secondCode === 0 ? [] : [`it ended with ${secondCode}`, second.output().slice(-500)],
+    },
     ...judge(place, rows),
   ]
 }
@@ -89,27 +130,47 @@ const allAtOnce = async (): Promise<Verdict[]> => {
   await until('hosts live', () => hostsOf(programOf('sitter', place.data)).length >= 3, 60_000)
   await wait(1_500)
   const hosts = hostsOf(programOf('sitter', place.data))
-  const family: (Process | undefined)[] = [processes().find((one) => one.pid === run.pid), programOf('sitter', place.data), programOf('gate', place.data)]
+  const family: (Process | undefined)[] = [
+    processes().find((one) => one.pid === run.pid),
+    programOf('sitter', place.data),
+    programOf('gate', place.data),
+  ]
   for (const one of family) kill(one)
   const startedMs = performance.now()
-  await until('hosts are gone', () => !hosts.some(isThere), 5_000).catch(() => { /* told below */ })
+  await until('hosts are gone', () => !hosts.some(isThere), 5_000).catch(() => {
+    /* told below */
+  })
   const left = hosts.filter(isThere)
   console.log(`  ${hosts.length} hosts were gone ${Math.round(performance.now() - startedMs)} ms after the kill`)
-  await until('the rehearsal ends too', () => programOf('rehearsal', place.data) === undefined, 10_000).catch(() => { /* told below */ })
+  await until('the rehearsal ends too', () => programOf('rehearsal', place.data) === undefined, 10_000).catch(() => {
+    /* told below */
+  })
   const rehearsal = programOf('rehearsal', place.data)
   for (const one of [...left, rehearsal]) kill(one)
   return [
-    { title: 'no agent or cell process lives 5 s after everything was killed', wrong: left.map((one) => `${one.pid} ${one.command.slice(0, 80)}`) },
+    {
+      title: 'no agent or cell process lives 5 s after everything was killed',
+      wrong: left.map((one) => `${one.pid} ${one.command.slice(0, 80)}`),
+    },
     { title: 'no other program of the swarm is left', wrong: rehearsal ? [rehearsal.command.slice(0, 80)] : [] },
   ]
 }
 
 let failed = 0
 let passed = 0
-for (const [name, scenario] of [['under fire', underFire], ['all at once', allAtOnce]] as const) {
+for (const [name, scenario] of [
+  ['under fire', underFire],
+  ['all at once', allAtOnce],
+] as const) {
   console.log(`\n${name}`)
   let verdicts: Verdict[]
-  try { verdicts = await scenario() } catch (error) { verdicts = [{ title: `${name} ran`, wrong: [error instanceof Error ? (error.stack ?? error.message) : String(error)] }] }
+  try {
+    verdicts = await scenario()
+  } catch (error) {
+    verdicts = [
+      { title: `${name} ran`, wrong: [error instanceof Error ? (error.stack ?? error.message) : String(error)] },
+    ]
+  }
   const wrong = report(verdicts)
   failed += wrong
   passed += verdicts.length - wrong

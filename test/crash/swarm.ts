@@ -1,4 +1,6 @@
-/** A swarm of its own for each scenario: configuration, rows, ports, data directory, and the command that people type. */
+/**
+ * A swarm of its own for each scenario: configuration, rows, ports, data directory, and the command that people type.
+ */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
@@ -23,44 +25,102 @@ export interface Setting {
   readonly rows: number
   readonly faults: Readonly<Record<string, number>>
 }
-export interface Place { readonly config: string; readonly file: string; readonly data: string; readonly log: string; readonly env: NodeJS.ProcessEnv }
+export interface Place {
+  readonly config: string
+  readonly file: string
+  readonly data: string
+  readonly log: string
+  readonly env: NodeJS.ProcessEnv
+}
 
 export const prepare = async ({ directory, agents, rows, faults }: Setting): Promise<Place> => {
   const [api, bank] = [await freePort(), await freePort()]
   mkdirSync(directory, { recursive: true })
   const config = join(directory, 'swarm.config.json')
   const address = `127.0.0.1:${bank}`
-  writeFileSync(config, JSON.stringify({
-    name: 'crash',
-    agents: { settler: { run: { module: join(root, 'examples/payouts/agents/settler.ts') }, count: agents, cell: 'pool', upstreams: ['bank'], heartbeat: '2s' } },
-    tasks: { settle: { agent: 'settler', retry: { max: 8, base: '200ms', cap: '5s' } } },
-    upstreams: { bank: {
-      url: `http://${address}`, grant: [address], credentials: 'bank', allow: ['GET /v1/**', 'POST /v1/payouts'], money: ['POST /v1/payouts'],
-      limits: [{ per: 'credential', rate: '400/s', burst: 40 }], cost: { call: '0.01 XTS' },
-    } },
-    credentials: { bank: { kind: 'bearer' } },
-    channels: { bank: {
-      kind: 'http', upstream: 'bank', pay: 'POST /v1/payouts', keyHeader: 'idempotency-key',
-      body: { reference: '{reference}', payee: '{payee}', amount: '{amount}', currency: '{currency}' },
-      outcome: { accepted: [200, 201, 202], rejected: [400, 422], unknown: ['5xx', 'lost'] },
-      resolve: { query: 'GET /v1/payouts?key={key}', absentAfter: '2s' },
-    } },
-    rehearsal: { bank: { port: bank, seed: 11, rate: '400/s', credential: 'bank', latency: '5ms', query: true, faults } },
-    api: { port: api },
-  }))
+  writeFileSync(
+    config,
+    JSON.stringify({
+      name: 'crash',
+      agents: {
+        settler: {
+          run: { module: join(root, 'examples/payouts/agents/settler.ts') },
+          count: agents,
+          cell: 'pool',
+          upstreams: ['bank'],
+          heartbeat: '2s',
+        },
+      },
+      tasks: { settle: { agent: 'settler', retry: { max: 8, base: '200ms', cap: '5s' } } },
+      upstreams: {
+        bank: {
+          url: `http://${address}`,
+          grant: [address],
+          credentials: 'bank',
+          allow: ['GET /v1/**', 'POST /v1/payouts'],
+          money: ['POST /v1/payouts'],
+          limits: [{ per: 'credential', rate: '400/s', burst: 40 }],
+          cost: { call: '0.01 XTS' },
+        },
+      },
+      credentials: { bank: { kind: 'bearer' } },
+      channels: {
+        bank: {
+          kind: 'http',
+          upstream: 'bank',
+          pay: 'POST /v1/payouts',
+          keyHeader: 'idempotency-key',
+          body: { reference: '{reference}', payee: '{payee}', amount: '{amount}', currency: '{currency}' },
+          outcome: { accepted: [200, 201, 202], rejected: [400, 422], unknown: ['5xx', 'lost'] },
+          resolve: { query: 'GET /v1/payouts?key={key}', absentAfter: '2s' },
+        },
+      },
+      rehearsal: {
+        bank: { port: bank, seed: 11, rate: '400/s', credential: 'bank', latency: '5ms', query: true, faults },
+      },
+      api: { port: api },
+    }),
+  )
   const file = join(directory, 'payouts.csv')
-  writeFileSync(file, ['reference,payee,amount,currency', ...Array.from({ length: rows }, (_, index) =>
-    `R-${String(index).padStart(6, '0')},Payee ${index % 97},${1 + (index % 500)}.${String(index % 100).padStart(2, '0')},XTS`)].join('\n'))
+  writeFileSync(
+    file,
+    [
+      'reference,payee,amount,currency',
+      ...Array.from(
+        { length: rows },
+        (_, index) =>
+          `R-${String(index).padStart(6, '0')},Payee ${index % 97},${1 + (index % 500)}.${String(index % 100).padStart(2, '0')},XTS`,
+      ),
+    ].join('\n'),
+  )
   const data = join(directory, 'data')
-  return { config, file, data, log: join(data, 'rehearsal', 'bank', 'log.ndjson'), env: { ...process.env, XDG_CONFIG_HOME: join(directory, 'keys'), NO_COLOR: '1' } }
+  return {
+    config,
+    file,
+    data,
+    log: join(data, 'rehearsal', 'bank', 'log.ndjson'),
+    env: { ...process.env, XDG_CONFIG_HOME: join(directory, 'keys'), NO_COLOR: '1' },
+  }
 }
 
-export interface Run { readonly pid: number; readonly ended: Promise<number | null>; output(): string }
+export interface Run {
+  readonly pid: number
+  readonly ended: Promise<number | null>
+  output(): string
+}
 
 /** Starts a command of the CLI in a process group of its own. */
 export const sitter = (place: Place, ...words: string[]): Run => {
-  const child = spawn(process.execPath, [...program, ...words, '--data-dir', place.data], { env: place.env, cwd: root, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [...program, ...words, '--data-dir', place.data], {
+    env: place.env,
+    cwd: root,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   let text = ''
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (chunk: string) => { text = (text + chunk).slice(-20_000) })
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (chunk: string) => {
+      text = (text + chunk).slice(-20_000)
+    })
   return { pid: child.pid!, ended: once(child, 'exit').then(([code]) => code as number | null), output: () => text }
 }

@@ -1,12 +1,25 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import {
-  afterLoss, asProbe, freshPolicy, isStable, settled, stableAfterMs, type Decision, type Policy, type PolicyState,
+  afterLoss,
+  asProbe,
+  freshPolicy,
+  isStable,
+  settled,
+  stableAfterMs,
+  type Decision,
+  type Policy,
+  type PolicyState,
 } from '../../src/fleet/restart.ts'
 import { seeded } from '../../src/std/std.ts'
 
 const policy: Policy = {
-  type: 'permanent', max: 3, withinMs: 10_000, baseMs: 100, capMs: 2_000, firstAtOnce: false,
+  type: 'permanent',
+  max: 3,
+  withinMs: 10_000,
+  baseMs: 100,
+  capMs: 2_000,
+  firstAtOnce: false,
 }
 const died = { readyMs: null, progressed: false }
 const worked = { readyMs: null, progressed: true }
@@ -76,9 +89,16 @@ test('a quarantine has a probe that comes later each time, up to six hours, and 
 
 test('a probe that is lost before it is stable is quarantined at once, one that worked is treated like any other', () => {
   const state = asProbe({ ...freshPolicy, quarantines: 1, probeMs: 600_000 })
-  expect(afterLoss(policy, state, { nowMs: 1e7, life: died, counts: true }, chance))
-    .toMatchObject({ action: 'quarantine', why: 'probe-failed' })
-  const after = afterLoss(policy, state, { nowMs: 1e7, life: { readyMs: 1e7 - 50, progressed: true }, counts: true }, chance)
+  expect(afterLoss(policy, state, { nowMs: 1e7, life: died, counts: true }, chance)).toMatchObject({
+    action: 'quarantine',
+    why: 'probe-failed',
+  })
+  const after = afterLoss(
+    policy,
+    state,
+    { nowMs: 1e7, life: { readyMs: 1e7 - 50, progressed: true }, counts: true },
+    chance,
+  )
   expect(after.action).toBe('restart')
   // It worked a little and crashed again: the number of quarantines is not forgiven yet.
   expect(after.state.quarantines).toBe(1)
@@ -114,25 +134,34 @@ test('what is temporary is not brought back', () => {
 })
 
 test('delays lie between base and cap, and no window ever holds more than max restarts without a quarantine', () => {
-  const gaps = fc.array(fc.record({ gapMs: fc.integer({ min: 0, max: 4_000 }), progressed: fc.boolean() }), { maxLength: 60 })
-  fc.assert(fc.property(gaps, fc.integer({ min: 0, max: 6 }), fc.integer(), (lives, max, seed) => {
-    const by = { ...policy, max }
-    const random = seeded(seed)
-    let state: PolicyState = freshPolicy
-    let nowMs = 0
-    let restarts: number[] = []
-    for (const { gapMs, progressed } of lives) {
-      nowMs += gapMs
-      const decision = afterLoss(by, state, { nowMs, life: { readyMs: null, progressed }, counts: true }, random)
-      state = decision.state
-      if (decision.action === 'quarantine') { restarts = []; nowMs += decision.delayMs; state = asProbe(state); continue }
-      if (decision.action === 'stop') throw new Error('a permanent one never stops')
-      expect(decision.delayMs).toBeGreaterThanOrEqual(by.baseMs)
-      expect(decision.delayMs).toBeLessThanOrEqual(by.capMs)
-      restarts.push(nowMs)
-      expect(restarts.filter((atMs) => atMs >= nowMs - by.withinMs).length).toBeLessThanOrEqual(max)
-      expect(state.losses.length).toBeLessThanOrEqual(max + 1)
-      nowMs += decision.delayMs
-    }
-  }))
+  const gaps = fc.array(fc.record({ gapMs: fc.integer({ min: 0, max: 4_000 }), progressed: fc.boolean() }), {
+    maxLength: 60,
+  })
+  fc.assert(
+    fc.property(gaps, fc.integer({ min: 0, max: 6 }), fc.integer(), (lives, max, seed) => {
+      const by = { ...policy, max }
+      const random = seeded(seed)
+      let state: PolicyState = freshPolicy
+      let nowMs = 0
+      let restarts: number[] = []
+      for (const { gapMs, progressed } of lives) {
+        nowMs += gapMs
+        const decision = afterLoss(by, state, { nowMs, life: { readyMs: null, progressed }, counts: true }, random)
+        state = decision.state
+        if (decision.action === 'quarantine') {
+          restarts = []
+          nowMs += decision.delayMs
+          state = asProbe(state)
+          continue
+        }
+        if (decision.action === 'stop') throw new Error('a permanent one never stops')
+        expect(decision.delayMs).toBeGreaterThanOrEqual(by.baseMs)
+        expect(decision.delayMs).toBeLessThanOrEqual(by.capMs)
+        restarts.push(nowMs)
+        expect(restarts.filter((atMs) => atMs >= nowMs - by.withinMs).length).toBeLessThanOrEqual(max)
+        expect(state.losses.length).toBeLessThanOrEqual(max + 1)
+        nowMs += decision.delayMs
+      }
+    }),
+  )
 })

@@ -1,4 +1,7 @@
-/** A small world for the fleet: a clock that only moves when told, a record in memory, and cells that do as they are told. */
+/**
+ * A small world for the fleet: a clock that only moves when told, a record in memory, and cells that do as they are
+ * told.
+ */
 import type { Cell, CellEvents, CellKind, CellPlan } from '../../src/cell/cell.ts'
 import { openFleet, type Fleet, type FleetHooks, type FleetLine } from '../../src/fleet/fleet.ts'
 import { formatAgent, type AgentType } from '../../src/model/model.ts'
@@ -6,7 +9,11 @@ import { Failure, idMaker, seeded, type Cancel, type Clock } from '../../src/std
 import type { AgentRow, Command, NewAudit, NewEvent, Queries, Store } from '../../src/store/store.ts'
 import type { Frame, Run, Seat } from '../../src/wire/wire.ts'
 
-interface Timer { readonly atMs: number; readonly order: number; readonly fire: () => void }
+interface Timer {
+  readonly atMs: number
+  readonly order: number
+  readonly fire: () => void
+}
 
 export class VirtualClock implements Clock {
   bootId = 'boot-1'
@@ -15,27 +22,41 @@ export class VirtualClock implements Clock {
   #order = 0
   readonly #timers = new Set<Timer>()
 
-  wallMs(): number { return this.#wallMs }
-  monoMs(): number { return this.#monoMs }
+  wallMs(): number {
+    return this.#wallMs
+  }
+  monoMs(): number {
+    return this.#monoMs
+  }
   stamp(): { wallMs: number; monoMs: number; bootId: string } {
     return { wallMs: this.#wallMs, monoMs: this.#monoMs, bootId: this.bootId }
   }
   timer(delayMs: number, fire: () => void): Cancel {
     const timer = { atMs: this.#monoMs + Math.max(0, delayMs), order: (this.#order += 1), fire }
     this.#timers.add(timer)
-    return () => { this.#timers.delete(timer) }
+    return () => {
+      this.#timers.delete(timer)
+    }
   }
-  get timers(): number { return this.#timers.size }
+  get timers(): number {
+    return this.#timers.size
+  }
 
   /** Lets everything happen that needs no time. */
-  async settle(): Promise<void> { for (let turn = 0; turn < 4; turn += 1) await new Promise((resolve) => { setImmediate(resolve) }) }
+  async settle(): Promise<void> {
+    for (let turn = 0; turn < 4; turn += 1)
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
+  }
 
   /** Moves on, firing what becomes due in order, each followed by whatever it sets off. */
   async advance(ms: number): Promise<void> {
     const untilMs = this.#monoMs + ms
     await this.settle()
     for (;;) {
-      const due = [...this.#timers].filter((one) => one.atMs <= untilMs)
+      const due = [...this.#timers]
+        .filter((one) => one.atMs <= untilMs)
         .toSorted((a, b) => a.atMs - b.atMs || a.order - b.order)[0]
       if (due === undefined) break
       this.#move(Math.max(0, due.atMs - this.#monoMs))
@@ -47,12 +68,20 @@ export class VirtualClock implements Clock {
   }
 
   /** The machine stood still: time passed and nothing fired until now. */
-  async sleepThrough(ms: number): Promise<void> { this.#move(ms); await this.advance(0) }
+  async sleepThrough(ms: number): Promise<void> {
+    this.#move(ms)
+    await this.advance(0)
+  }
 
-  #move(ms: number): void { this.#monoMs += ms; this.#wallMs = Math.round(this.#wallMs + ms) }
+  #move(ms: number): void {
+    this.#monoMs += ms
+    this.#wallMs = Math.round(this.#wallMs + ms)
+  }
 }
 
-export interface StoredEvent extends NewEvent { readonly wallMs: number }
+export interface StoredEvent extends NewEvent {
+  readonly wallMs: number
+}
 
 /** The part of the record that the fleet writes, in memory. */
 export class MemoryRecord implements Pick<Store, 'transact' | 'read'> {
@@ -66,40 +95,47 @@ export class MemoryRecord implements Pick<Store, 'transact' | 'read'> {
   readonly events: StoredEvent[] = []
   readonly audit: NewAudit[] = []
   readonly #clock: Clock
-  constructor(clock: Clock) { this.#clock = clock }
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
 
   readonly read = { agents: () => [...this.agents.values()] } as unknown as Queries
 
   transact = (async (commands: readonly Command[]): Promise<unknown> => {
     this.lists += 1
-    await new Promise((resolve) => { setImmediate(resolve) })
+    await new Promise((resolve) => {
+      setImmediate(resolve)
+    })
     if (this.broken) throw this.broken
     const stale = commands.find((one) => 'epoch' in one.with && one.with.epoch !== this.epoch)
     if (stale) {
-      return commands.map((one) => (
-        { ok: false, refusal: one === stale ? 'stale' : 'rolled-back', detail: 'not the newest epoch' }))
+      return commands.map((one) => ({
+        ok: false,
+        refusal: one === stale ? 'stale' : 'rolled-back',
+        detail: 'not the newest epoch',
+      }))
     }
     for (const command of commands) this.#apply(command)
     return commands.map(() => ({ ok: true, value: null }))
   }) as Store['transact']
 
   #apply(command: Command): void {
-    switch (command.kind) {
-      case 'agents.save':
-        this.rowsSaved += command.with.rows.length
-        for (const row of command.with.rows) this.agents.set(formatAgent(row), JSON.parse(JSON.stringify(row)) as AgentRow)
-        return
-      case 'cell.started': this.cells.set(command.with.id, { pid: command.with.identity.pid, ended: null }); return
-      case 'cell.ended': this.cells.get(command.with.id)!.ended = command.with.detail; return
-      case 'events.add':
-        for (const event of command.with.events) this.events.push({ ...event, wallMs: this.#clock.wallMs() })
-        return
-      case 'audit.append': this.audit.push(...command.with.entries); return
-      default: throw new Error(`the fleet wrote ${command.kind}`)
-    }
+    const { kind } = command
+    if (kind === 'agents.save') {
+      this.rowsSaved += command.with.rows.length
+      for (const row of command.with.rows)
+        this.agents.set(formatAgent(row), JSON.parse(JSON.stringify(row)) as AgentRow)
+    } else if (kind === 'cell.started') this.cells.set(command.with.id, { pid: command.with.identity.pid, ended: null })
+    else if (kind === 'cell.ended') this.cells.get(command.with.id)!.ended = command.with.detail
+    else if (kind === 'events.add') {
+      for (const event of command.with.events) this.events.push({ ...event, wallMs: this.#clock.wallMs() })
+    } else if (kind === 'audit.append') this.audit.push(...command.with.entries)
+    else throw new Error(`the fleet wrote ${kind}`)
   }
 
-  eventsOf(kind: string): readonly StoredEvent[] { return this.events.filter((event) => event.kind === kind) }
+  eventsOf(kind: string): readonly StoredEvent[] {
+    return this.events.filter((event) => event.kind === kind)
+  }
 }
 
 /** One scripted host. It answers like the pool: lists its agents, holds attempts, drops what it is told to drop. */
@@ -135,8 +171,12 @@ export class FakeCell implements Cell {
     for (const seat of plan.seats) this.seats.set(seat.agent, seat)
   }
 
-  /** Does nothing any more, like a busy loop or SIGSTOP; a kill still works, and what it was sent waits in its socket. */
-  get hung(): boolean { return this.#hung }
+  /**
+   * Does nothing any more, like a busy loop or SIGSTOP; a kill still works, and what it was sent waits in its socket.
+   */
+  get hung(): boolean {
+    return this.#hung
+  }
   set hung(hung: boolean) {
     this.#hung = hung
     if (!hung) for (const read of this.#unread.splice(0)) read()
@@ -144,7 +184,10 @@ export class FakeCell implements Cell {
 
   send(frames: readonly Frame[]): void {
     if (this.ended) return
-    if (this.#hung) { this.#unread.push(() => this.send(frames)); return }
+    if (this.#hung) {
+      this.#unread.push(() => this.send(frames))
+      return
+    }
     for (const frame of frames) {
       this.seen.push(frame)
       if ('method' in frame) this.#take(frame.method, frame.params as Record<string, unknown>)
@@ -154,7 +197,10 @@ export class FakeCell implements Cell {
   #take(method: string, params: Record<string, unknown>): void {
     if (method === 'seat') for (const seat of params['seats'] as Seat[]) this.seats.set(seat.agent, seat)
     if (method === 'unseat') {
-      for (const agent of params['agents'] as string[]) { this.seats.delete(agent); this.runs.delete(agent) }
+      for (const agent of params['agents'] as string[]) {
+        this.seats.delete(agent)
+        this.runs.delete(agent)
+      }
     }
     if (method === 'cancel') this.#world.onCancel?.(this, params as unknown as { agent: string; attempt: string })
     if (method === 'run') {
@@ -170,7 +216,9 @@ export class FakeCell implements Cell {
     if (this.#hung) {
       return new Promise((resolve, reject) => {
         this.#world.clock.timer(withinMs, () => reject(new Failure('timed-out', 'no answer')))
-        this.#unread.push(() => { this.ask(method, params, withinMs).then(resolve, reject) })
+        this.#unread.push(() => {
+          this.ask(method, params, withinMs).then(resolve, reject)
+        })
       })
     }
     if (method === 'drain') {
@@ -188,11 +236,16 @@ export class FakeCell implements Cell {
       agents: [...this.seats.keys()].filter((agent) => !this.hidden.has(agent)).toSorted(),
       open: [...this.runs.values()].map(({ agent, attempt }) => ({ agent, attempt })),
     }
-    await new Promise<void>((resolve) => { if (this.pongMs === 0) resolve(); else this.#world.clock.timer(this.pongMs, resolve) })
+    await new Promise<void>((resolve) => {
+      if (this.pongMs === 0) resolve()
+      else this.#world.clock.timer(this.pongMs, resolve)
+    })
     return pong
   }
 
-  kill(why: string): void { if (!this.immortal) this.end('killed-by-us', why) }
+  kill(why: string): void {
+    if (!this.immortal) this.end('killed-by-us', why)
+  }
 
   /** The process is gone. */
   end(cause: Parameters<CellEvents['gone']>[0]['cause'] = 'killed', detail = 'signal SIGKILL'): void {
@@ -204,15 +257,21 @@ export class FakeCell implements Cell {
 
   /** The host says something; resolves with the sitter's answer. */
   say(method: string, params: unknown): Promise<{ readonly result?: unknown; readonly error?: unknown }> {
-    if (this.hung || this.ended) return new Promise(() => { /* nobody hears it */ })
-    return new Promise((resolve) => { this.events.frame(method, params, resolve) })
+    if (this.hung || this.ended)
+      return new Promise(() => {
+        /* nobody hears it */
+      })
+    return new Promise((resolve) => {
+      this.events.frame(method, params, resolve)
+    })
   }
 
   /** The agent finishes what it was given. */
   async finish(agent: string, method: 'done' | 'fail' | 'park' = 'done'): Promise<void> {
     const run = this.runs.get(agent)
     if (!run) return
-    const more = method === 'fail' ? { error: { name: 'Error', message: 'no' } } : method === 'park' ? { reason: 'rate' } : {}
+    const more =
+      method === 'fail' ? { error: { name: 'Error', message: 'no' } } : method === 'park' ? { reason: 'rate' } : {}
     const answer = this.say(method, { agent, attempt: run.attempt, ...more })
     await answer
     if (this.runs.get(agent) === run) this.runs.delete(agent)
@@ -234,7 +293,9 @@ export class FakeCells implements CellKind {
   onCancel: ((cell: FakeCell, what: { agent: string; attempt: string }) => void) | null = null
   #pid = 100
 
-  constructor(clock: VirtualClock) { this.clock = clock }
+  constructor(clock: VirtualClock) {
+    this.clock = clock
+  }
 
   async start(plan: CellPlan, events: CellEvents): Promise<Cell> {
     const why = this.failing?.(plan)
@@ -244,7 +305,10 @@ export class FakeCells implements CellKind {
     this.living.add(cell)
     this.starting += 1
     this.mostStarting = Math.max(this.mostStarting, this.starting)
-    this.clock.timer(this.startMs, () => { this.starting -= 1; if (!cell.ended) events.ready() })
+    this.clock.timer(this.startMs, () => {
+      this.starting -= 1
+      if (!cell.ended) events.ready()
+    })
     return cell
   }
 
@@ -257,10 +321,20 @@ export class FakeCells implements CellKind {
 }
 
 export const agentType = (change: Partial<AgentType> = {}): AgentType => ({
-  name: 'settler', run: { module: '/agents/settler.ts' }, count: 10, cell: { kind: 'pool', orWeaker: false },
-  upstreams: ['northbank'], restart: { type: 'permanent', max: 5, withinMs: 600_000, baseMs: 200, capMs: 30_000 },
-  heartbeatMs: 5_000, stuckAfterMs: 60_000, startWithinMs: 10_000, perCell: 5, memoryBytes: 256_000_000,
-  overrides: {}, config: {}, ...change,
+  name: 'settler',
+  run: { module: '/agents/settler.ts' },
+  count: 10,
+  cell: { kind: 'pool', orWeaker: false },
+  upstreams: ['northbank'],
+  restart: { type: 'permanent', max: 5, withinMs: 600_000, baseMs: 200, capMs: 30_000 },
+  heartbeatMs: 5_000,
+  stuckAfterMs: 60_000,
+  startWithinMs: 10_000,
+  perCell: 5,
+  memoryBytes: 256_000_000,
+  overrides: {},
+  config: {},
+  ...change,
 })
 
 type Lost = Parameters<FleetHooks['lost']>[0][number]
@@ -302,22 +376,43 @@ export const openWorld = async (ask: WorldAsk = {}): Promise<World> => {
   const types = ask.types ?? [agentType()]
   const random = seeded(ask.seed ?? 7)
   const world = {
-    clock, record, cells, lost: [] as Lost[], freed: [] as string[], requests: [] as World['requests'],
-    lines: [] as FleetLine[], gate: new Map<string, readonly string[]>(), deposed: [] as string[],
+    clock,
+    record,
+    cells,
+    lost: [] as Lost[],
+    freed: [] as string[],
+    requests: [] as World['requests'],
+    lines: [] as FleetLine[],
+    gate: new Map<string, readonly string[]>(),
+    deposed: [] as string[],
     answer: async () => null,
     waitsOutside: () => false,
   } as unknown as World & { fleet: Fleet }
   world.fleet = await openFleet({
-    clock, random, newId: idMaker(clock, random), store: record, cells,
+    clock,
+    random,
+    newId: idMaker(clock, random),
+    store: record,
+    cells,
     gatelink: {
-      openCell: ({ cell, agents }) => { world.gate.set(cell, agents) },
-      closeCell: (cell) => { world.gate.delete(cell) },
+      openCell: ({ cell, agents }) => {
+        world.gate.set(cell, agents)
+      },
+      closeCell: (cell) => {
+        world.gate.delete(cell)
+      },
     },
     config: { agents: Object.fromEntries(types.map((type) => [type.name, type])) },
-    owner: 'host-1', epoch: ask.epoch ?? 1, directories: { cells: '/state/cells', sockets: '/run/s' },
+    owner: 'host-1',
+    epoch: ask.epoch ?? 1,
+    directories: { cells: '/state/cells', sockets: '/run/s' },
     hooks: {
-      free: (type) => { world.freed.push(type) },
-      lost: (attempts) => { world.lost.push(...attempts) },
+      free: (type) => {
+        world.freed.push(type)
+      },
+      lost: (attempts) => {
+        world.lost.push(...attempts)
+      },
       waitsOutside: (attempt) => world.waitsOutside(attempt),
       request: (method, agent, params) => {
         const fields = params as Record<string, unknown>
@@ -325,23 +420,39 @@ export const openWorld = async (ask: WorldAsk = {}): Promise<World> => {
         return world.answer(method, agent, fields)
       },
     },
-    onLog: (line) => { world.lines.push(line) },
+    onLog: (line) => {
+      world.lines.push(line)
+    },
     proc: {
       startTime: (pid) => [...cells.living].find((cell) => cell.identity.pid === pid)?.identity.startTime,
       residentBytes: () => 1_000_000,
     },
-    onDeposed: (detail) => { world.deposed.push(detail) },
+    onDeposed: (detail) => {
+      world.deposed.push(detail)
+    },
     ...(ask.startingAtOnce === undefined ? {} : { startingAtOnce: ask.startingAtOnce }),
   })
-  world.ref = (agent) => { const [type, number] = agent.split('/'); return { type: type!, number: Number(number) } }
+  world.ref = (agent) => {
+    const [type, number] = agent.split('/')
+    return { type: type!, number: Number(number) }
+  }
   world.state = (agent) => world.fleet.view(world.ref(agent))!.state
   world.give = (attempt, type = types[0]!.name) => {
     const [free] = world.fleet.take(type, 1)
     if (!free) return undefined
-    world.fleet.run([{
-      agent: free.agent, cell: free.cell, attempt, task: `tsk_${attempt}`, type: 'settle', payload: {}, number: 1,
-      deadline: null, key: attempt,
-    }])
+    world.fleet.run([
+      {
+        agent: free.agent,
+        cell: free.cell,
+        attempt,
+        task: `tsk_${attempt}`,
+        type: 'settle',
+        payload: {},
+        number: 1,
+        deadline: null,
+        key: attempt,
+      },
+    ])
     return free.agent
   }
   return world

@@ -63,30 +63,30 @@ export const startSitter = (
   place: Place, epoch = 1, owner = `sitter-${epoch}`, commit: (call: Call) => Promise<void> = () => Promise.resolve(),
 ): TestSitter => {
   const calls: Call[] = []
+  const byGrant = new Map<string, PromiseWithResolvers<Call>>()
+  const told = (grant: string): PromiseWithResolvers<Call> => {
+    const known = byGrant.get(grant) ?? Promise.withResolvers<Call>()
+    byGrant.set(grant, known)
+    return known
+  }
   let links = 0
-  let waiters: (() => boolean)[] = []
-  const look = (): void => { waiters = waiters.filter((waiter) => !waiter()) }
-  const until = <Value>(find: () => Value | undefined): Promise<Value> => new Promise((resolve) => {
-    const waiter = (): boolean => {
-      const found = find()
-      if (found === undefined) return false
-      resolve(found)
-      return true
-    }
-    if (!waiter()) waiters.push(waiter)
-  })
+  let waiters: { readonly times: number; readonly resolve: () => void }[] = []
   const link = openGateLink({
     net: realNet(), clock: realClock(), random: realRandom(), socketPath: place.socket, swarm: 'testswarm', owner, epoch,
     events: {
-      linked: () => { links += 1; look() },
+      linked: () => {
+        links += 1
+        for (const waiter of waiters) if (waiter.times <= links) waiter.resolve()
+        waiters = waiters.filter((waiter) => waiter.times > links)
+      },
       lost: () => {},
-      call: async (call) => { calls.push(call); look(); await commit(call) },
+      call: async (call) => { calls.push(call); told(call.grant).resolve(call); await commit(call) },
     },
   })
   return {
     link, calls,
-    callOf: (grant) => until(() => calls.find((call) => call.grant === grant)),
-    linked: (times = 1) => until(() => (links >= times ? true : undefined)).then(() => {}),
+    callOf: (grant) => told(grant).promise,
+    linked: (times = 1) => (links >= times ? Promise.resolve() : new Promise((resolve) => { waiters.push({ times, resolve }) })),
   }
 }
 

@@ -11,38 +11,94 @@ import { openSqliteStore, type Store } from '../../src/store/store.ts'
 import { movedClock, type MovedClock } from '../worlds/clock.ts'
 import { channel } from './channel.ts'
 
-interface World { readonly clock: MovedClock; readonly store: Store; readonly settle: Settle; readonly grants: Grant[]; readonly gate: { id: string | null } }
+interface World {
+  readonly clock: MovedClock
+  readonly store: Store
+  readonly settle: Settle
+  readonly grants: Grant[]
+  readonly gate: { id: string | null }
+}
 
-const world = (path = join(mkdtempSync(join(tmpdir(), 'sitter-settle-')), 'swarm.db'), of: Channel = channel): World => {
+const world = (
+  path = join(mkdtempSync(join(tmpdir(), 'sitter-settle-')), 'swarm.db'),
+  of: Channel = channel,
+): World => {
   const clock = movedClock()
   const store = openSqliteStore(path)
   const random = seeded(3)
   const grants: Grant[] = []
   const gate: { id: string | null } = { id: 'gat_1' }
   const settle = openSettle({
-    channels: { bank: of }, tasks: {}, store, clock, random, newId: idMaker(clock, random),
-    work: { submit: () => { throw new Error('no file here') } },
-    gatelink: { get gateId() { return gate.id }, grant: (list) => { grants.push(...list); return gate.id !== null } },
-    failed: (error) => { throw error },
+    channels: { bank: of },
+    tasks: {},
+    store,
+    clock,
+    random,
+    newId: idMaker(clock, random),
+    work: {
+      submit: () => {
+        throw new Error('no file here')
+      },
+    },
+    gatelink: {
+      get gateId() {
+        return gate.id
+      },
+      grant: (list) => {
+        grants.push(...list)
+        return gate.id !== null
+      },
+    },
+    failed: (error) => {
+      throw error
+    },
   })
   settle.start()
   return { clock, store, settle, grants, gate }
 }
 
-const ask = (reference: string, more: Partial<SettleAsk> = {}): SettleAsk => ({ attempt: `att_${reference}`, reference, payee: 'ann', amount: '12.34', currency: 'XTS', ...more })
-const answered = (status: number, body: unknown = {}): CallOutcome => ({ kind: 'answered', status, headers: {}, body: JSON.stringify(body), truncated: false })
+const ask = (reference: string, more: Partial<SettleAsk> = {}): SettleAsk => ({
+  attempt: `att_${reference}`,
+  reference,
+  payee: 'ann',
+  amount: '12.34',
+  currency: 'XTS',
+  ...more,
+})
+const answered = (status: number, body: unknown = {}): CallOutcome => ({
+  kind: 'answered',
+  status,
+  headers: {},
+  body: JSON.stringify(body),
+  truncated: false,
+})
 
 let journal = 0
-const tell = (at: World, grant: Grant, outcome: CallOutcome): Promise<void> => at.settle.call({
-  frame: 'call', journal: (journal += 1), grant: grant.grant, subject: grant.subject, outcome, sentMs: 1, tookMs: 1, waitedMs: 0, cost: '0.01 XTS', credential: 'bank@1',
-})
+const tell = (at: World, grant: Grant, outcome: CallOutcome): Promise<void> =>
+  at.settle.call({
+    frame: 'call',
+    journal: (journal += 1),
+    grant: grant.grant,
+    subject: grant.subject,
+    outcome,
+    sentMs: 1,
+    tookMs: 1,
+    waitedMs: 0,
+    cost: '0.01 XTS',
+    credential: 'bank@1',
+  })
 /** Moves time until the room has given its next grant. */
 const nextGrant = async (at: World, count: number): Promise<Grant> => {
   for (let step = 0; step < 200 && at.grants.length < count; step += 1) await at.clock.move(100)
   expect(at.grants).toHaveLength(count)
   return at.grants[count - 1]!
 }
-const lost = (at: World): CallOutcome => ({ kind: 'lost', code: 'outcome-unknown', message: 'cut', closedMs: at.clock.wallMs() })
+const lost = (at: World): CallOutcome => ({
+  kind: 'lost',
+  code: 'outcome-unknown',
+  message: 'cut',
+  closedMs: at.clock.wallMs(),
+})
 
 test('before a grant is given, settlement, reservation, exact request and audit entry are in the record', async () => {
   const at = world()
@@ -50,12 +106,24 @@ test('before a grant is given, settlement, reservation, exact request and audit 
   const grant = await nextGrant(at, 1)
   const settlement = at.store.read.settlementByReference('bank', 'a')!
   expect(settlement).toMatchObject({ state: 'submitting', amountMinor: 1_234n, tries: 1, agent: 'settler/0001' })
-  expect(at.store.read.intentByGrant(grant.grant)).toMatchObject({ kind: 'pay', hash: grant.hash, outcome: null, gateId: 'gat_1' })
+  expect(at.store.read.intentByGrant(grant.grant)).toMatchObject({
+    kind: 'pay',
+    hash: grant.hash,
+    outcome: null,
+    gateId: 'gat_1',
+  })
   expect(at.store.read.transfers({ limit: 9, after: null }).items.map((one) => one.kind)).toEqual(['pending'])
-  expect(JSON.parse(at.store.read.audit(1, 9)[0]!.entry)).toMatchObject({ action: 'settlement.opened', actor: 'agent:settler/0001' })
+  expect(JSON.parse(at.store.read.audit(1, 9)[0]!.entry)).toMatchObject({
+    action: 'settlement.opened',
+    actor: 'agent:settler/0001',
+  })
   await tell(at, grant, answered(201, { id: 'p1' }))
   expect(await outcome).toMatchObject({ state: 'settled', providerReference: 'p1' })
-  expect(at.settle.ledgerCheck('all')).toMatchObject({ ok: true, transfers: 3, byCurrency: [{ currency: 'XTS', pending: '0.00' }] })
+  expect(at.settle.ledgerCheck('all')).toMatchObject({
+    ok: true,
+    transfers: 3,
+    byCurrency: [{ currency: 'XTS', pending: '0.00' }],
+  })
 })
 
 test('an outcome told twice changes nothing the second time', async () => {
@@ -71,13 +139,17 @@ test('an outcome told twice changes nothing the second time', async () => {
 
 test('the same reference asked a hundred times at once is one settlement and one grant', async () => {
   const at = world()
-  const outcomes = Array.from({ length: 100 }, (_, index) => at.settle.request(ask('a', { attempt: `att_${index}` }), 'settler/0001'))
+  const outcomes = Array.from({ length: 100 }, (_, index) =>
+    at.settle.request(ask('a', { attempt: `att_${index}` }), 'settler/0001'),
+  )
   const grant = await nextGrant(at, 1)
   await at.clock.move(10)
   await tell(at, grant, answered(200))
   expect(new Set((await Promise.all(outcomes)).map((one) => one.settlement)).size).toBe(1)
   expect(at.grants).toHaveLength(1)
-  await expect(at.settle.request(ask('a', { amount: '12.35' }), 'settler/0002')).rejects.toMatchObject({ code: 'settlement-exists-with-different' })
+  await expect(at.settle.request(ask('a', { amount: '12.35' }), 'settler/0002')).rejects.toMatchObject({
+    code: 'settlement-exists-with-different',
+  })
 })
 
 test('a lost answer is asked about, found, and never sent again', async () => {
@@ -88,7 +160,11 @@ test('a lost answer is asked about, found, and never sent again', async () => {
   expect(at.store.read.settlementByReference('bank', 'a')!.state).toBe('unknown')
   const query = await nextGrant(at, 2)
   expect(query.request).toMatchObject({ method: 'GET', body: null })
-  await tell(at, query, answered(200, { items: [{ id: 'p9', status: 'settled', key: pay.request.headers['idempotency-key'] }] }))
+  await tell(
+    at,
+    query,
+    answered(200, { items: [{ id: 'p9', status: 'settled', key: pay.request.headers['idempotency-key'] }] }),
+  )
   expect(await outcome).toMatchObject({ state: 'settled', providerReference: 'p9' })
   expect(at.grants.filter((grant) => grant.request.method === 'POST')).toHaveLength(1)
 })
@@ -126,7 +202,9 @@ test('a provider without a query leaves the unknown to a person, whose word with
   await at.settle.resolve(told.settlement, 'settled', 'bank statement 7', 'operator:ann')
   expect(at.store.read.settlement(told.settlement)!.state).toBe('settled')
   expect(at.settle.ledgerCheck('all').ok).toBe(true)
-  await expect(at.settle.resolve(told.settlement, 'absent', 'x', 'operator:ann')).rejects.toMatchObject({ code: 'conflict' })
+  await expect(at.settle.resolve(told.settlement, 'absent', 'x', 'operator:ann')).rejects.toMatchObject({
+    code: 'conflict',
+  })
 })
 
 test('without a gate a settlement is reserved and goes out when the gate is linked', async () => {
@@ -151,15 +229,24 @@ test('after a crash the next sitter gives the same grant again; a gate with anot
   const second = world(path)
   second.settle.linked('gat_1')
   await second.clock.move(100)
-  expect(second.grants.map((grant) => grant.grant).toSorted()).toEqual(first.grants.map((grant) => grant.grant).toSorted())
-  await tell(second, second.grants.find((grant) => grant.request.body?.includes('"a"'))!, answered(201))
+  expect(second.grants.map((grant) => grant.grant).toSorted()).toEqual(
+    first.grants.map((grant) => grant.grant).toSorted(),
+  )
+  await tell(
+    second,
+    second.grants.find((grant) => grant.request.body?.includes('"a"'))!,
+    answered(201),
+  )
   await second.store.close()
 
   const third = world(path)
   third.gate.id = 'gat_2'
   third.settle.linked('gat_2')
   await third.clock.move(10)
-  expect(['a', 'b'].map((reference) => third.store.read.settlementByReference('bank', reference)!.state)).toEqual(['settled', 'unknown'])
+  expect(['a', 'b'].map((reference) => third.store.read.settlementByReference('bank', reference)!.state)).toEqual([
+    'settled',
+    'unknown',
+  ])
   expect((await nextGrant(third, 1)).request.method).toBe('GET')
 })
 

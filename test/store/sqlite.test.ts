@@ -18,9 +18,14 @@ storeSuite({
   },
 })
 
-const audit = (action: string): Command => ({ kind: 'audit.append', with: { wallMs: 1, entries: [{ actor: 'sitter', action, object: 'x', decision: 'done', facts: {} }] } })
+const audit = (action: string): Command => ({
+  kind: 'audit.append',
+  with: { wallMs: 1, entries: [{ actor: 'sitter', action, object: 'x', decision: 'done', facts: {} }] },
+})
 
-const tampered = async (change: (database: DatabaseSync) => void): Promise<Awaited<ReturnType<typeof verifyRecordFile>>> => {
+const tampered = async (
+  change: (database: DatabaseSync) => void,
+): Promise<Awaited<ReturnType<typeof verifyRecordFile>>> => {
   const path = place()
   const store = openSqliteStore(path)
   for (let number = 1; number <= 9; number += 1) await store.transact([audit(`entry ${number}`)])
@@ -35,25 +40,45 @@ const tampered = async (change: (database: DatabaseSync) => void): Promise<Await
 }
 
 test('an untouched copy of the record is verified whole', async () => {
-  expect(await tampered(() => { /* nothing */ })).toMatchObject({ ok: true, entries: 9, firstBad: null })
+  expect(
+    await tampered(() => {
+      /* nothing */
+    }),
+  ).toMatchObject({ ok: true, entries: 9, firstBad: null })
 })
 
 test('one changed byte in an audit entry is found and its number named', async () => {
-  const verdict = await tampered((database) => database.exec("UPDATE audit SET entry = replace(entry, 'entry 5', 'entry 6') WHERE seq = 5"))
+  const verdict = await tampered((database) =>
+    database.exec("UPDATE audit SET entry = replace(entry, 'entry 5', 'entry 6') WHERE seq = 5"),
+  )
   expect(verdict).toMatchObject({ ok: false, firstBad: 5 })
 })
 
 test('a changed entry with a recomputed hash is found at the next entry', async () => {
-  const verdict = await tampered((database) => database.exec(
-    "UPDATE audit SET entry = replace(entry, 'entry 5', 'entry x'), hash = 'f00d' WHERE seq = 5"))
+  const verdict = await tampered((database) =>
+    database.exec("UPDATE audit SET entry = replace(entry, 'entry 5', 'entry x'), hash = 'f00d' WHERE seq = 5"),
+  )
   expect(verdict.firstBad).toBe(5)
 })
 
 test('a deleted, an inserted and a reordered entry are each found at the first place that is wrong', async () => {
   expect((await tampered((database) => database.exec('DELETE FROM audit WHERE seq = 4'))).firstBad).toBe(4)
-  expect((await tampered((database) => database.exec("INSERT INTO audit SELECT 0, entry, prev, hash FROM audit WHERE seq = 1"))).ok).toBe(false)
-  expect((await tampered((database) => database.exec(
-    'UPDATE audit SET seq = 100 WHERE seq = 3; UPDATE audit SET seq = 3 WHERE seq = 4; UPDATE audit SET seq = 4 WHERE seq = 100'))).firstBad).toBe(3)
+  expect(
+    (
+      await tampered((database) =>
+        database.exec('INSERT INTO audit SELECT 0, entry, prev, hash FROM audit WHERE seq = 1'),
+      )
+    ).ok,
+  ).toBe(false)
+  expect(
+    (
+      await tampered((database) =>
+        database.exec(
+          'UPDATE audit SET seq = 100 WHERE seq = 3; UPDATE audit SET seq = 3 WHERE seq = 4; UPDATE audit SET seq = 4 WHERE seq = 100',
+        ),
+      )
+    ).firstBad,
+  ).toBe(3)
 })
 
 test('audit entries and ledger transfers refuse to be changed or deleted by SQL', async () => {
@@ -77,8 +102,27 @@ test('a record of a newer version is refused with both numbers', () => {
 
 test('a statement that throws harms its own list only', async () => {
   const store = openSqliteStore(place())
-  const broken: Command = { kind: 'ledger.transfer', with: { wallMs: 1, transfer: { id: 'x', kind: 'single', pendingId: null, debit: 'same', credit: 'same', amountMinor: 1n, currency: 'XTS', settlement: null } } }
-  const [good, bad, better] = await Promise.allSettled([store.transact([audit('a')]), store.transact([audit('lost'), broken]), store.transact([audit('b')])])
+  const broken: Command = {
+    kind: 'ledger.transfer',
+    with: {
+      wallMs: 1,
+      transfer: {
+        id: 'x',
+        kind: 'single',
+        pendingId: null,
+        debit: 'same',
+        credit: 'same',
+        amountMinor: 1n,
+        currency: 'XTS',
+        settlement: null,
+      },
+    },
+  }
+  const [good, bad, better] = await Promise.allSettled([
+    store.transact([audit('a')]),
+    store.transact([audit('lost'), broken]),
+    store.transact([audit('b')]),
+  ])
   expect([good.status, bad.status, better.status]).toEqual(['fulfilled', 'rejected', 'fulfilled'])
   expect(store.read.audit(1, 9).map((row) => (JSON.parse(row.entry) as { action: string }).action)).toEqual(['a', 'b'])
   await store.close()

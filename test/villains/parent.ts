@@ -1,12 +1,22 @@
-/** A sitter that is about to be killed: starts cells, tells their pids, and gives one of them an endless loop. */
-import { poolCells, type Cell } from '../../src/cell/cell.ts'
+/**
+ * A sitter that is about to be killed: starts cells, tells their pids, and gives one of them an endless loop. The
+ * calm one is not bound to its parent.
+ */
+import { poolCells, type Cell, type CellKind } from '../../src/cell/cell.ts'
 import { realClock, realDisk, realNet, realProc } from '../../src/std/real/real.ts'
 
 const [directory = '', module = ''] = process.argv.slice(2)
-const kind = poolCells({ clock: realClock(), proc: realProc(), net: realNet(), disk: realDisk() })
+const proc = realProc()
+const ports = { clock: realClock(), proc, net: realNet(), disk: realDisk() }
+const bound = poolCells(ports)
+/** Its processes learn of their parent's death by the end of their socket alone. */
+const unbound = poolCells({
+  ...ports,
+  proc: { ...proc, spawn: (options) => proc.spawn({ ...options, dieWithParent: false }) },
+})
 const seat = (agent: string) => ({ agent, epoch: 1, mode: 'active' as const, config: {} })
 
-const start = async (id: string): Promise<Cell> => {
+const start = async (kind: CellKind, id: string): Promise<Cell> => {
   const ready = Promise.withResolvers<void>()
   const own = `${directory}/${id}`
   const cell = await kind.start(
@@ -34,7 +44,7 @@ const start = async (id: string): Promise<Cell> => {
   return cell
 }
 
-const cells = await Promise.all([start('calm'), start('looping')])
+const cells = await Promise.all([start(unbound, 'calm'), start(bound, 'looping')])
 cells[1]!.send([
   {
     jsonrpc: '2.0',

@@ -2,7 +2,9 @@
 import type { Clock } from '../../src/std/std.ts'
 
 export interface MovedClock extends Clock {
-  /** Moves time, firing what comes due; between two timers the event loop turns, so that commits and promises settle. */
+  /**
+   * Moves time, firing what comes due; between two timers the event loop turns, so that commits and promises settle.
+   */
   move(ms: number): Promise<void>
 }
 
@@ -10,7 +12,10 @@ export const movedClock = (startMs = 1_000_000): MovedClock => {
   let nowMs = startMs
   let order = 0
   const timers = new Map<number, { atMs: number; fire: () => void }>()
-  const turn = (): Promise<void> => new Promise((resolve) => { setImmediate(() => setImmediate(() => setImmediate(resolve))) })
+  const turn = (): Promise<void> =>
+    new Promise((resolve) => {
+      setImmediate(() => setImmediate(() => setImmediate(resolve)))
+    })
   return {
     wallMs: () => nowMs,
     monoMs: () => nowMs,
@@ -24,7 +29,9 @@ export const movedClock = (startMs = 1_000_000): MovedClock => {
       const untilMs = nowMs + ms
       await turn()
       for (;;) {
-        const next = [...timers].filter(([, timer]) => timer.atMs <= untilMs).toSorted(([a, one], [b, two]) => one.atMs - two.atMs || a - b)[0]
+        const next = [...timers]
+          .filter(([, timer]) => timer.atMs <= untilMs)
+          .toSorted(([a, one], [b, two]) => one.atMs - two.atMs || a - b)[0]
         if (next === undefined) break
         timers.delete(next[0])
         nowMs = Math.max(nowMs, next[1].atMs)

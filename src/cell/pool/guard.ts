@@ -1,7 +1,7 @@
 /**
- * What an agent's stray code does lands at that agent: errors from timers and floating promises, console lines,
- * process.exit. Node keeps the async context through all of them but queueMicrotask (tried on 26.10), which is
- * wrapped.
+ * What an agent's stray code does lands at that agent: errors from timers, microtasks and floating promises, console
+ * lines, process.exit. Node keeps the async context through all of them, up to its handlers of last resort (tried on
+ * 26.10).
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { format } from 'node:util'
@@ -68,17 +68,5 @@ export const guard = (host: () => AgentHost | undefined): Guard => {
   guardExit(context)
   process.on('uncaughtException', stray)
   process.on('unhandledRejection', stray)
-  const queue = globalThis.queueMicrotask
-  globalThis.queueMicrotask = (task) => {
-    const owner = context.getStore()
-    if (owner === undefined) return queue(task)
-    queue(() => {
-      try {
-        task()
-      } catch (error) {
-        context.run(owner, () => stray(error))
-      }
-    })
-  }
   return { within: (owner, work) => context.run(owner, work), exit }
 }

@@ -54,7 +54,7 @@ export const events: Deed = async (invocation) => {
   if (options.flag('follow')) return follow(invocation, api)
   const newest = await api.all<EventView>(
     '/api/v1/events',
-    { subject: options.text('subject'), order: 'newest' },
+    { subject: options.text('subject'), newestFirst: 'true' },
     options.whole('limit') ?? usualEvents,
   )
   const inOrder = newest.toReversed()

@@ -82,17 +82,18 @@ export const progressOf = (samples: readonly Sample[], expectsBatch = false): Pr
   }
 }
 
+const settlementEnds = new Set(['settled', 'rejected', 'failed', 'cancelled', 'returned'])
+
 /**
- * True when nothing of the run can go on without a person: the whole swarm is idle, or the batch's tasks have ended
- * and none of its settlements is under way (an unknown one may still be asked about, so it counts as under way until
- * the swarm is idle).
+ * True when the batch's tasks have ended and none of its settlements is under way (an unknown one may still be asked
+ * about).
  */
-export const isRunOver = ({ view, batch }: Sample): boolean => {
-  if (view.idle) return true
-  if (batch === null || endedOf(batch.tasks) < sum(batch.tasks)) return false
-  const ends = new Set(['settled', 'rejected', 'failed', 'cancelled', 'returned'])
-  return Object.entries(batch.settlements).every(([state, { count: number }]) => number === 0 || ends.has(state))
-}
+export const isBatchOver = (batch: BatchDescription): boolean =>
+  endedOf(batch.tasks) === sum(batch.tasks) &&
+  Object.entries(batch.settlements).every(([state, one]) => one.count === 0 || settlementEnds.has(state))
+
+/** True when nothing of the run can go on without a person: the whole swarm is idle, or the batch is over. */
+export const isRunOver = ({ view, batch }: Sample): boolean => view.idle || (batch !== null && isBatchOver(batch))
 
 /** Whether what is shown is what is: `live`, or silent since some ms (the numbers are then that old). */
 export type Freshness =

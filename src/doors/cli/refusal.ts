@@ -23,7 +23,7 @@ const waysOut: Partial<Record<Code, string>> = {
   unauthorized:
     'the token is not (or no longer) valid: leave --token away to use the operator token of the data directory',
   forbidden: "this token's role may not do this: use a token whose role may",
-  'not-found': 'look for the right id with `sitter ps`, `sitter task ls`, `sitter settlement ls`',
+  'not-found': 'check the name or id: `sitter ps`, `sitter task ls` and `sitter settlement ls` list what there is',
   'already-running': 'one swarm runs on one data directory: use it, or stop it first with `sitter down`',
   'port-taken': 'end the program that listens there, or choose another `api.port` in the configuration',
   'config-unreadable': 'give the path: `sitter up <config>`, or run it where swarm.config.ts lies',

@@ -6,6 +6,7 @@ import type { AuditVerdict, BatchAnswer, BatchDescription, LedgerCheck, SwarmVie
 import { auditLine } from './evidence.ts'
 import type { Checked, Judgement } from './judgement.ts'
 import { amountsText, batchName, ledgerLines } from './money.ts'
+import { isBatchOver } from './progress.ts'
 import type { Printer } from './printer.ts'
 import { facts, section } from './story.ts'
 import { count, counted, duration, plain, tally } from './text.ts'
@@ -93,8 +94,12 @@ export const headline = ({ answer, fileName, batch, view }: Run): string => {
   }
   const settled = batch?.settlements['settled']?.count ?? 0
   if (batch !== null && settled === answer.rows) return `nothing to pay: all ${rows} were settled before (${name})`
-  const known = batch === null ? '' : `, ${count(settled)} of them settled`
-  return `nothing new to pay: all ${rows} were known before${known} (${name})`
+  const states = tally(
+    Object.fromEntries(Object.entries(batch?.settlements ?? {}).map(([state, one]) => [state, one.count])),
+  )
+  if (batch !== null && isBatchOver(batch))
+    return `nothing to pay: all ${rows} had their end before: ${states} (${name})`
+  return `nothing new in ${file}: all ${rows} were known before: ${states} (${name})`
 }
 
 const checkText = <Value>(checked: Checked<Value>, text: (value: Value) => string): string =>

@@ -1,6 +1,6 @@
 /**
- * The channel kind `http`: a payout is one JSON request that carries the settlement's key in a header; an outcome is read from status and
- * body. What the channel's lists do not name is unknown, never "failed".
+ * The channel kind `http`: a payout is one JSON request that carries the settlement's key in a header; an outcome is
+ * read from status and body. What the channel's lists do not name is unknown, never "failed".
  */
 import type { CallOutcome, GrantedRequest } from '../../gatelink/gatelink.ts'
 import type { Channel } from '../../model/model.ts'
@@ -13,7 +13,13 @@ export type PayVerdict =
   /** Bytes may have arrived; `closedMs` = wall time from which absence may be counted. */
   | { readonly is: 'unknown'; readonly why: string; readonly closedMs: number }
   /** Proven not accepted. `counts`: the try is spent; `person`: somebody must mend something first. */
-  | { readonly is: 'not-sent'; readonly why: string; readonly retryAfterMs: number | null; readonly counts: boolean; readonly person: boolean }
+  | {
+      readonly is: 'not-sent'
+      readonly why: string
+      readonly retryAfterMs: number | null
+      readonly counts: boolean
+      readonly person: boolean
+    }
 
 export type QueryVerdict =
   | { readonly is: 'settled' | 'accepted'; readonly providerReference: string | null }
@@ -24,34 +30,58 @@ export type QueryVerdict =
 
 type Values = Readonly<Record<string, string>>
 
-const valuesOf = (settlement: SettlementView): Values => ({
-  reference: settlement.reference, payee: settlement.payee, amount: formatAmount(settlement.amountMinor, settlement.currency),
-  currency: settlement.currency, memo: settlement.memo ?? '', key: settlement.providerKey,
+/** What a request is made of: the same before a settlement is in the record and after. */
+export type Payable = Pick<SettlementView, 'reference' | 'payee' | 'amountMinor' | 'currency' | 'memo' | 'providerKey'>
+
+const valuesOf = (settlement: Payable): Values => ({
+  reference: settlement.reference,
+  payee: settlement.payee,
+  amount: formatAmount(settlement.amountMinor, settlement.currency),
+  currency: settlement.currency,
+  memo: settlement.memo ?? '',
+  key: settlement.providerKey,
 })
 
 const fill = (template: string, values: Values, encode: (value: string) => string): string =>
-  template.replaceAll(/\{([a-z]+)\}/g, (whole, name: string) => (Object.hasOwn(values, name) ? encode(values[name]!) : whole))
+  template.replaceAll(/\{([a-z]+)\}/g, (whole, name: string) =>
+    Object.hasOwn(values, name) ? encode(values[name]!) : whole,
+  )
 
 /** The exact request of a payout; the same settlement always gives the same bytes. */
-export const payRequest = (channel: Channel, settlement: SettlementView): GrantedRequest => {
+export const payRequest = (channel: Channel, settlement: Payable): GrantedRequest => {
   const values = valuesOf(settlement)
-  const body = Object.fromEntries(Object.entries(channel.body).map(([field, template]) => [field, fill(template, values, (value) => value)]))
+  const body = Object.fromEntries(
+    Object.entries(channel.body).map(([field, template]) => [field, fill(template, values, (value) => value)]),
+  )
   return {
-    upstream: channel.upstream, method: channel.pay.method, path: fill(channel.pay.path, values, encodeURIComponent),
-    headers: { 'content-type': 'application/json', [channel.keyHeader]: settlement.providerKey }, body: JSON.stringify(body),
+    upstream: channel.upstream,
+    method: channel.pay.method,
+    path: fill(channel.pay.path, values, encodeURIComponent),
+    headers: { 'content-type': 'application/json', [channel.keyHeader]: settlement.providerKey },
+    body: JSON.stringify(body),
   }
 }
 
 /** Asks the provider what it knows under the settlement's key; undefined when the channel has no query. */
-export const queryRequest = (channel: Channel, settlement: SettlementView): GrantedRequest | undefined => {
+export const queryRequest = (channel: Channel, settlement: Payable): GrantedRequest | undefined => {
   if (channel.resolve?.by !== 'query') return undefined
   const path = fill(channel.resolve.path, valuesOf(settlement), encodeURIComponent)
-  return { upstream: channel.upstream, method: channel.resolve.method, path, headers: { accept: 'application/json' }, body: null }
+  return {
+    upstream: channel.upstream,
+    method: channel.resolve.method,
+    path,
+    headers: { accept: 'application/json' },
+    body: null,
+  }
 }
 
 const parsed = (body: string): unknown => {
   // A body that is no JSON says nothing; the status has spoken already.
-  try { return JSON.parse(body) } catch { return undefined }
+  try {
+    return JSON.parse(body)
+  } catch {
+    return undefined
+  }
 }
 
 const text = (value: unknown, field: string): string | null => {
@@ -60,7 +90,10 @@ const text = (value: unknown, field: string): string | null => {
 }
 
 const whyRejected = (status: number, body: unknown): string =>
-  [`the provider answered ${status}`, text(body, 'code'), text(body, 'message') ?? text(body, 'detail')].filter((part) => part !== null).join(': ').slice(0, 300)
+  [`the provider answered ${status}`, text(body, 'code'), text(body, 'message') ?? text(body, 'detail')]
+    .filter((part) => part !== null)
+    .join(': ')
+    .slice(0, 300)
 
 const isUnknown = (channel: Channel, status: number): boolean =>
   channel.outcome.unknown.some((one) => one === status || (one === '5xx' && status >= 500))
@@ -69,32 +102,65 @@ const isUnknown = (channel: Channel, status: number): boolean =>
 const notNow = (status: number, headers: Values): PayVerdict | undefined => {
   if (status === 429) {
     const after = Number(headers['retry-after'])
-    return { is: 'not-sent', why: 'the provider answered 429', retryAfterMs: Number.isFinite(after) ? after * 1_000 : null, counts: false, person: false }
+    return {
+      is: 'not-sent',
+      why: 'the provider answered 429',
+      retryAfterMs: Number.isFinite(after) ? after * 1_000 : null,
+      counts: false,
+      person: false,
+    }
   }
   if (status === 401 || status === 403) {
-    return { is: 'not-sent', why: `the provider answered ${status}: the credential is refused`, retryAfterMs: 60_000, counts: false, person: true }
+    return {
+      is: 'not-sent',
+      why: `the provider answered ${status}: the credential is refused`,
+      retryAfterMs: 60_000,
+      counts: false,
+      person: true,
+    }
   }
   return undefined
 }
 
 /** Codes of the gate that pass by themselves or by a person's act; the others count as a try. */
-const freeCodes = new Set(['limited', 'frozen', 'breaker-open', 'credential-unavailable', 'mode-forbids', 'gate-lost', 'journal-failed'])
+const freeCodes = new Set([
+  'limited',
+  'frozen',
+  'breaker-open',
+  'credential-unavailable',
+  'mode-forbids',
+  'gate-lost',
+  'journal-failed',
+])
 const personCodes = new Set(['frozen', 'credential-unavailable', 'mode-forbids', 'not-allowed', 'intent-required'])
 
 export const readPay = (channel: Channel, outcome: CallOutcome, nowMs: number): PayVerdict => {
   if (outcome.kind === 'lost') return { is: 'unknown', why: outcome.message, closedMs: outcome.closedMs }
   if (outcome.kind === 'not-sent') {
     const { code, message, retryAfterMs } = outcome
-    return { is: 'not-sent', why: message, retryAfterMs: retryAfterMs ?? null, counts: !freeCodes.has(code), person: personCodes.has(code) }
+    return {
+      is: 'not-sent',
+      why: message,
+      retryAfterMs: retryAfterMs ?? null,
+      counts: !freeCodes.has(code),
+      person: personCodes.has(code),
+    }
   }
   const { status } = outcome
   const body = parsed(outcome.body)
   const providerReference = text(body, 'id')
-  if (channel.outcome.accepted.includes(status)) return { is: status === 202 ? 'accepted' : 'settled', providerReference }
-  if (channel.outcome.rejected.includes(status)) return { is: 'rejected', why: whyRejected(status, body), providerReference }
+  if (channel.outcome.accepted.includes(status))
+    return { is: status === 202 ? 'accepted' : 'settled', providerReference }
+  if (channel.outcome.rejected.includes(status))
+    return { is: 'rejected', why: whyRejected(status, body), providerReference }
   if (isUnknown(channel, status)) return { is: 'unknown', why: `the provider answered ${status}`, closedMs: nowMs }
-  return notNow(status, outcome.headers) ??
-    { is: 'unknown', why: `the provider answered ${status}, which the channel does not name`, closedMs: nowMs }
+  return (
+    notNow(status, outcome.headers) ?? {
+      is: 'unknown',
+      why: `the provider answered ${status}, which the channel does not name`,
+      closedMs: nowMs,
+    }
+  )
 }
 
 const paidWords = new Set(['settled', 'succeeded', 'success', 'completed', 'paid'])
@@ -112,15 +178,18 @@ const readItem = (item: unknown): QueryVerdict => {
 const itemOf = (body: unknown, settlement: SettlementView): unknown => {
   const items = typeof body === 'object' && body !== null ? (body as Record<string, unknown>)['items'] : undefined
   if (!Array.isArray(items)) return text(body, 'status') === null ? undefined : body
-  return items.find((item) => text(item, 'key') === settlement.providerKey) ??
+  return (
+    items.find((item) => text(item, 'key') === settlement.providerKey) ??
     items.find((item) => text(item, 'key') === null && text(item, 'reference') === settlement.reference)
+  )
 }
 
 export const readQuery = (outcome: CallOutcome, settlement: SettlementView): QueryVerdict => {
   if (outcome.kind !== 'answered') return { is: 'no-answer', why: outcome.message }
   const { status } = outcome
   if (status === 404) return { is: 'absent' }
-  if (status === 501 || status === 405 || status === 410) return { is: 'not-offered', why: `the provider answered ${status} to the query` }
+  if (status === 501 || status === 405 || status === 410)
+    return { is: 'not-offered', why: `the provider answered ${status} to the query` }
   if (status !== 200) return { is: 'no-answer', why: `the provider answered ${status} to the query` }
   if (outcome.truncated) return { is: 'no-answer', why: 'the answer to the query was too long to be read whole' }
   const body = parsed(outcome.body)

@@ -10,4 +10,6 @@ export type CommandKind = Command['kind']
 export type CommandOf<Kind extends CommandKind> = Extract<Command, { kind: Kind }>
 /** By kind, for the type of a literal has lost what its command was defined with. */
 export type ValueOf<C extends Command> = Exclude<CommandOf<C['kind']>['~value'], undefined>
-export type ResultsOf<List extends readonly Command[]> = { readonly [Index in keyof List]: Result<ValueOf<List[Index]>> }
+export type ResultsOf<List extends readonly Command[]> = {
+  readonly [Index in keyof List]: Result<ValueOf<List[Index]>>
+}

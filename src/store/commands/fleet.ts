@@ -3,21 +3,36 @@ import type { AgentStateName, Mode } from '../../model/model.ts'
 import type { ProcessIdentity } from '../../std/std.ts'
 import type { Defined } from './result.ts'
 
-/** A new incarnation of the sitter of host `owner`: the next epoch, and what the last one left. Every later write names both. */
-export type HostOpen = Defined<'host.open', { readonly owner: string; readonly bootId: string; readonly wallMs: number }, { readonly epoch: number }>
+/**
+ * A new incarnation of the sitter of host `owner`: the next epoch, and what the last one left. Every later write names
+ * both.
+ */
+export type HostOpen = Defined<
+  'host.open',
+  { readonly owner: string; readonly bootId: string; readonly wallMs: number },
+  { readonly epoch: number }
+>
 
 /** A cell is recorded before its process is trusted with work, so that the next sitter can sweep it. */
-export type CellStarted = Defined<'cell.started', {
-  readonly id: string
-  readonly kind: string
-  readonly agentType: string
-  readonly identity: ProcessIdentity
-  readonly directory: string
-  readonly owner: string
-  readonly epoch: number
-  readonly wallMs: number
-}, null>
-export type CellEnded = Defined<'cell.ended', { readonly id: string; readonly cause: string; readonly detail: string; readonly wallMs: number }, null>
+export type CellStarted = Defined<
+  'cell.started',
+  {
+    readonly id: string
+    readonly kind: string
+    readonly agentType: string
+    readonly identity: ProcessIdentity
+    readonly directory: string
+    readonly owner: string
+    readonly epoch: number
+    readonly wallMs: number
+  },
+  null
+>
+export type CellEnded = Defined<
+  'cell.ended',
+  { readonly id: string; readonly cause: string; readonly detail: string; readonly wallMs: number },
+  null
+>
 
 /** The saved part of an agent: state and all that its restart decision needs, so that a new sitter resumes it. */
 export interface AgentRow {
@@ -36,6 +51,10 @@ export interface AgentRow {
   readonly nextMs: number | null
 }
 /** Writes rows whole (the fleet is their only writer); refused `stale` when `epoch` of the host is not the newest. */
-export type AgentsSave = Defined<'agents.save', { readonly owner: string; readonly epoch: number; readonly rows: readonly AgentRow[] }, null>
+export type AgentsSave = Defined<
+  'agents.save',
+  { readonly owner: string; readonly epoch: number; readonly rows: readonly AgentRow[] },
+  null
+>
 
 export type FleetCommand = HostOpen | CellStarted | CellEnded | AgentsSave

@@ -33,7 +33,9 @@ export interface NewIntent {
   readonly gateId: string
 }
 
-/** A ledger transfer. `pending` reserves, `post` makes a pending one final, `void` undoes it, `single` is final at once. */
+/**
+ * A ledger transfer. `pending` reserves, `post` makes a pending one final, `void` undoes it, `single` is final at once.
+ */
 export interface NewTransfer {
   readonly id: string
   readonly kind: 'pending' | 'post' | 'void' | 'single'
@@ -46,52 +48,81 @@ export interface NewTransfer {
 }
 
 /**
- * Opens a settlement in state `reserved`. Refused `exists` (detail: its id) when payer and reference are there with the same
- * parameters, `exists-with-different` naming the first field that differs: so whatever else the list does, it does for a new one only.
+ * Opens a settlement in state `reserved`. Refused `exists` (detail: its id) when payer and reference are there with the
+ * same parameters, `exists-with-different` naming the first field that differs: so whatever else the list does, it does
+ * for a new one only.
  */
-export type SettlementOpen = Defined<'settlement.open', { readonly settlement: NewSettlement; readonly wallMs: number }, null>
+export type SettlementOpen = Defined<
+  'settlement.open',
+  { readonly settlement: NewSettlement; readonly wallMs: number },
+  null
+>
 
-/** Moves a settlement by one event. Refused `stale` when its state is not `from`, `illegal` when the event does not fit. */
-export type SettlementMove = Defined<'settlement.move', {
-  readonly settlement: string
-  readonly from: SettlementState
-  readonly event: SettlementEvent
-  readonly reason: string | null
-  /** When the sitter will act on it next; null = it does not wait for time. */
-  readonly nextMs: number | null
-  /** True: it waits for a person and stands in the inbox. */
-  readonly person: boolean
-  /** Adds to the count of payment tries. */
-  readonly tries: number
-  readonly providerReference: string | null
-  readonly wallMs: number
-}, { readonly state: SettlementState }>
+/**
+ * Moves a settlement by one event. Refused `stale` when its state is not `from`, `illegal` when the event does not fit.
+ */
+export type SettlementMove = Defined<
+  'settlement.move',
+  {
+    readonly settlement: string
+    readonly from: SettlementState
+    readonly event: SettlementEvent
+    readonly reason: string | null
+    /** When the sitter will act on it next; null = it does not wait for time. */
+    readonly nextMs: number | null
+    /** True: it waits for a person and stands in the inbox. */
+    readonly person: boolean
+    /** Adds to the count of payment tries. */
+    readonly tries: number
+    readonly providerReference: string | null
+    readonly wallMs: number
+  },
+  { readonly state: SettlementState }
+>
 
-/** Changes only the waiting facts of a settlement that stays in its state (asked again later, now waits for a person). Refused `stale` when state is not `from`. */
-export type SettlementWait = Defined<'settlement.wait', {
-  readonly settlement: string
-  readonly from: SettlementState
-  readonly reason: string | null
-  readonly nextMs: number | null
-  readonly person: boolean
-  readonly absences: number
-  readonly wallMs: number
-}, null>
+/**
+ * Changes only the waiting facts of a settlement that stays in its state (asked again later, now waits for a person).
+ * Refused `stale` when state is not `from`.
+ */
+export type SettlementWait = Defined<
+  'settlement.wait',
+  {
+    readonly settlement: string
+    readonly from: SettlementState
+    readonly reason: string | null
+    readonly nextMs: number | null
+    readonly person: boolean
+    readonly absences: number
+    readonly wallMs: number
+  },
+  null
+>
 
 export type IntentWrite = Defined<'intent.write', { readonly intent: NewIntent; readonly wallMs: number }, null>
 /** Closes an intent once; refused `exists` when it is closed already (the outcome told again). */
-export type IntentClose = Defined<'intent.close', {
-  readonly grant: string
-  readonly outcome: string
-  /** JSON text of the evidence (CallOutcome without secrets). */
-  readonly evidence: string
-  readonly journal: number | null
-  readonly closedMs: number
-  readonly cost: string | null
-}, { readonly settlement: string; readonly kind: 'pay' | 'query'; readonly number: number }>
+export type IntentClose = Defined<
+  'intent.close',
+  {
+    readonly grant: string
+    readonly outcome: string
+    /** JSON text of the evidence (CallOutcome without secrets). */
+    readonly evidence: string
+    readonly journal: number | null
+    readonly closedMs: number
+    readonly cost: string | null
+  },
+  { readonly settlement: string; readonly kind: 'pay' | 'query'; readonly number: number }
+>
 
-/** Refused `conflict` when a pending transfer was resolved already, `exists` when the id is there. Accounts are made on first use. */
-export type LedgerTransfer = Defined<'ledger.transfer', { readonly transfer: NewTransfer; readonly wallMs: number }, null>
+/**
+ * Refused `conflict` when a pending transfer was resolved already, `exists` when the id is there. Accounts are made on
+ * first use.
+ */
+export type LedgerTransfer = Defined<
+  'ledger.transfer',
+  { readonly transfer: NewTransfer; readonly wallMs: number },
+  null
+>
 
 export interface NewBatch {
   readonly id: string
@@ -104,6 +135,17 @@ export interface NewBatch {
   readonly totals: Readonly<Record<string, string>>
   readonly actor: string
 }
-export type BatchOpen = Defined<'batch.open', { readonly batch: NewBatch; readonly wallMs: number }, { readonly id: string; readonly created: boolean }>
+export type BatchOpen = Defined<
+  'batch.open',
+  { readonly batch: NewBatch; readonly wallMs: number },
+  { readonly id: string; readonly created: boolean }
+>
 
-export type MoneyCommand = SettlementOpen | SettlementMove | SettlementWait | IntentWrite | IntentClose | LedgerTransfer | BatchOpen
+export type MoneyCommand =
+  | SettlementOpen
+  | SettlementMove
+  | SettlementWait
+  | IntentWrite
+  | IntentClose
+  | LedgerTransfer
+  | BatchOpen

@@ -21,9 +21,27 @@ export interface NewAudit {
   readonly facts: Readonly<Record<string, unknown>>
 }
 /** Sequence number, previous hash and hash are given by the record, in commit order. */
-export type AuditAppend = Defined<'audit.append', { readonly entries: readonly NewAudit[]; readonly wallMs: number }, { readonly lastSeq: number }>
+export type AuditAppend = Defined<
+  'audit.append',
+  { readonly entries: readonly NewAudit[]; readonly wallMs: number },
+  { readonly lastSeq: number }
+>
 
-/** Remembers the answer to a write that carried an Idempotency-Key. Refused `exists` (same request) or `exists-with-different`. */
-export type RequestRemember = Defined<'request.remember', { readonly key: string; readonly requestHash: string; readonly status: number; readonly body: string; readonly untilMs: number; readonly wallMs: number }, null>
+/**
+ * Remembers the answer to a write that carried an Idempotency-Key. Refused `exists` (same request) or
+ * `exists-with-different`.
+ */
+export type RequestRemember = Defined<
+  'request.remember',
+  {
+    readonly key: string
+    readonly requestHash: string
+    readonly status: number
+    readonly body: string
+    readonly untilMs: number
+    readonly wallMs: number
+  },
+  null
+>
 
 export type RecordCommand = EventsAdd | AuditAppend | RequestRemember

@@ -1,6 +1,6 @@
 /**
- * A command is plain data with its preconditions. A failed precondition is a value, not an exception, and rolls back the caller's
- * whole list (and nobody else's).
+ * A command is plain data with its preconditions. A failed precondition is a value, not an exception, and rolls back
+ * the caller's whole list (and nobody else's).
  */
 export interface Defined<Kind extends string, Arguments, Value> {
   readonly kind: Kind
@@ -9,7 +9,14 @@ export interface Defined<Kind extends string, Arguments, Value> {
   readonly '~value'?: Value
 }
 
-export type Refusal = 'stale' | 'conflict' | 'exists' | 'exists-with-different' | 'not-found' | 'illegal' | 'rolled-back'
+export type Refusal =
+  | 'stale'
+  | 'conflict'
+  | 'exists'
+  | 'exists-with-different'
+  | 'not-found'
+  | 'illegal'
+  | 'rolled-back'
 
 export type Result<Value> =
   | { readonly ok: true; readonly value: Value }

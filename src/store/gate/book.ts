@@ -1,4 +1,7 @@
-/** gate.db: the gate's own record. Journal of calls, spent grants, limits, sealed secrets. Only the gate's process writes it. */
+/**
+ * gate.db: the gate's own record. Journal of calls, spent grants, limits, sealed secrets. Only the gate's process
+ * writes it.
+ */
 import { DatabaseSync } from 'node:sqlite'
 import { journalOf, type Journal } from './journal.ts'
 import type { LimitRow, SecretRow } from './rows.ts'
@@ -26,14 +29,17 @@ export const openGateBook = (path: string, newGateId: () => string): GateBook =>
   // FULL: a power cut lost none of 6,580 acknowledged commits; NORMAL lost 339 of 93,318 (measured, ext4).
   db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
   migrate(db)
-  const putMeta = db.prepare('INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value')
+  const putMeta = db.prepare(
+    'INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
+  )
   const getMeta = db.prepare('SELECT value FROM meta WHERE name = ?')
   const meta = (name: string): string | undefined => (getMeta.get(name) as { value: string } | undefined)?.value
   if (meta('gate-id') === undefined) putMeta.run('gate-id', newGateId())
 
   const turn = openTurn(db)
   const putLimit = db.prepare(`INSERT INTO limits (name, ahead_ms, pause_ms, strikes, wall_ms, mono_ms, boot_id)
-    VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET ahead_ms = excluded.ahead_ms, pause_ms = excluded.pause_ms,
+    VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE
+    SET ahead_ms = excluded.ahead_ms, pause_ms = excluded.pause_ms,
     strikes = excluded.strikes, wall_ms = excluded.wall_ms, mono_ms = excluded.mono_ms, boot_id = excluded.boot_id`)
   const retire = db.prepare("UPDATE secrets SET state = 'retired' WHERE name = ? AND state = 'active'")
   const putSecret = db.prepare(`INSERT INTO secrets (name, version, state, sealed, fingerprint, set_ms, used_ms, actor)
@@ -42,22 +48,36 @@ export const openGateBook = (path: string, newGateId: () => string): GateBook =>
   return {
     gateId: meta('gate-id')!,
     meta,
-    setMeta: (values) => turn.write(() => { for (const [name, value] of Object.entries(values)) putMeta.run(name, value) }),
-    limits: () => db.prepare(`SELECT name, ahead_ms AS aheadMs, pause_ms AS pauseMs, strikes, wall_ms AS wallMs, mono_ms AS monoMs,
-      boot_id AS bootId FROM limits`).all() as unknown as LimitRow[],
-    saveLimitsWith: (rows) => turn.beforeCommit(() => {
-      for (const row of rows()) {
-        putLimit.run(row.name, row.aheadMs, row.pauseMs, row.strikes, row.wallMs, row.monoMs, row.bootId)
-      }
-    }),
-    secrets: () => db.prepare(`SELECT name, version, state, sealed, fingerprint, set_ms AS setMs, used_ms AS usedMs, actor
-      FROM secrets ORDER BY name, version`).all() as unknown as SecretRow[],
-    addSecret: (row) => turn.write(() => {
-      retire.run(row.name)
-      putSecret.run(row.name, row.version, row.state, row.sealed, row.fingerprint, row.setMs, row.usedMs, row.actor)
-    }),
+    setMeta: (values) =>
+      turn.write(() => {
+        for (const [name, value] of Object.entries(values)) putMeta.run(name, value)
+      }),
+    limits: () =>
+      db
+        .prepare(`SELECT name, ahead_ms AS aheadMs, pause_ms AS pauseMs, strikes, wall_ms AS wallMs, mono_ms AS monoMs,
+      boot_id AS bootId FROM limits`)
+        .all() as unknown as LimitRow[],
+    saveLimitsWith: (rows) =>
+      turn.beforeCommit(() => {
+        for (const row of rows()) {
+          putLimit.run(row.name, row.aheadMs, row.pauseMs, row.strikes, row.wallMs, row.monoMs, row.bootId)
+        }
+      }),
+    secrets: () =>
+      db
+        .prepare(`SELECT name, version, state, sealed, fingerprint, set_ms AS setMs, used_ms AS usedMs, actor
+      FROM secrets ORDER BY name, version`)
+        .all() as unknown as SecretRow[],
+    addSecret: (row) =>
+      turn.write(() => {
+        retire.run(row.name)
+        putSecret.run(row.name, row.version, row.state, row.sealed, row.fingerprint, row.setMs, row.usedMs, row.actor)
+      }),
     ...journalOf(db, turn),
     onLost: (listener) => turn.onLost(listener),
-    close: () => { turn.close(); db.close() },
+    close: () => {
+      turn.close()
+      db.close()
+    },
   }
 }

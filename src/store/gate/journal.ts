@@ -1,4 +1,7 @@
-/** The journal of calls inside gate.db: begun before the first byte leaves, ended when the outcome is known, told until acknowledged. */
+/**
+ * The journal of calls inside gate.db: begun before the first byte leaves, ended when the outcome is known, told until
+ * acknowledged.
+ */
 import type { DatabaseSync } from 'node:sqlite'
 import type { CallCount, CallEnd, CallRow, NewCall } from './rows.ts'
 import type { Turn } from './turn.ts'
@@ -22,24 +25,63 @@ export interface Journal {
 }
 
 interface Raw {
-  journal: number; grant_id: string | null; subject: string | null; agent: string | null; cell: string | null; upstream: string
-  method: string; path: string; hash: string | null; credential: string | null; version: number | null; epoch: number
-  begun_ms: number; waited_ms: number; ended: CallEnd['ended'] | null; status: number | null; outcome: string | null
-  sent_ms: number | null; took_ms: number | null; cost: string | null; acked: number
+  journal: number
+  grant_id: string | null
+  subject: string | null
+  agent: string | null
+  cell: string | null
+  upstream: string
+  method: string
+  path: string
+  hash: string | null
+  credential: string | null
+  version: number | null
+  epoch: number
+  begun_ms: number
+  waited_ms: number
+  ended: CallEnd['ended'] | null
+  status: number | null
+  outcome: string | null
+  sent_ms: number | null
+  took_ms: number | null
+  cost: string | null
+  acked: number
 }
 
 const asRow = (raw: Raw): CallRow => ({
-  journal: raw.journal, grant: raw.grant_id, subject: raw.subject, agent: raw.agent, cell: raw.cell, upstream: raw.upstream,
-  method: raw.method, path: raw.path, hash: raw.hash, credential: raw.credential, version: raw.version, epoch: raw.epoch,
-  begunMs: raw.begun_ms, waitedMs: raw.waited_ms, acked: raw.acked === 1,
-  end: raw.ended === null ? null : {
-    ended: raw.ended, status: raw.status, outcome: raw.outcome, sentMs: raw.sent_ms, tookMs: raw.took_ms, cost: raw.cost,
-  },
+  journal: raw.journal,
+  grant: raw.grant_id,
+  subject: raw.subject,
+  agent: raw.agent,
+  cell: raw.cell,
+  upstream: raw.upstream,
+  method: raw.method,
+  path: raw.path,
+  hash: raw.hash,
+  credential: raw.credential,
+  version: raw.version,
+  epoch: raw.epoch,
+  begunMs: raw.begun_ms,
+  waitedMs: raw.waited_ms,
+  acked: raw.acked === 1,
+  end:
+    raw.ended === null
+      ? null
+      : {
+          ended: raw.ended,
+          status: raw.status,
+          outcome: raw.outcome,
+          sentMs: raw.sent_ms,
+          tookMs: raw.took_ms,
+          cost: raw.cost,
+        },
 })
 
 export const journalOf = (db: DatabaseSync, turn: Turn): Journal => {
-  const insert = db.prepare(`INSERT INTO calls (grant_id, subject, agent, cell, upstream, method, path, hash, credential, version,
-    epoch, begun_ms, waited_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (grant_id) DO NOTHING RETURNING journal`)
+  const insert =
+    db.prepare(`INSERT INTO calls (grant_id, subject, agent, cell, upstream, method, path, hash, credential, version,
+    epoch, begun_ms, waited_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (grant_id) DO NOTHING RETURNING journal`)
   const finish = db.prepare(`UPDATE calls SET ended = ?, status = ?, outcome = ?, sent_ms = ?, took_ms = ?, cost = ?
     WHERE journal = ? AND ended IS NULL`)
   const used = db.prepare('UPDATE secrets SET used_ms = ? WHERE name = ? AND version = ?')
@@ -50,8 +92,21 @@ export const journalOf = (db: DatabaseSync, turn: Turn): Journal => {
     WHERE grant_id IS NOT NULL AND acked = 0 AND ended IS NOT NULL AND journal > ? ORDER BY journal LIMIT ?`)
 
   const add = (call: NewCall): number | 'spent' => {
-    const made = insert.get(call.grant, call.subject, call.agent, call.cell, call.upstream, call.method, call.path, call.hash,
-      call.credential, call.version, call.epoch, call.begunMs, call.waitedMs) as { journal: number } | undefined
+    const made = insert.get(
+      call.grant,
+      call.subject,
+      call.agent,
+      call.cell,
+      call.upstream,
+      call.method,
+      call.path,
+      call.hash,
+      call.credential,
+      call.version,
+      call.epoch,
+      call.begunMs,
+      call.waitedMs,
+    ) as { journal: number } | undefined
     return made?.journal ?? 'spent'
   }
   const conclude = (journal: number, end: CallEnd): void => {
@@ -60,27 +115,36 @@ export const journalOf = (db: DatabaseSync, turn: Turn): Journal => {
   const one = (raw: unknown): CallRow | undefined => (raw === undefined ? undefined : asRow(raw as Raw))
 
   return {
-    begin: (call) => turn.write(() => {
-      const journal = add(call)
-      if (journal !== 'spent' && call.credential !== null) used.run(call.begunMs, call.credential, call.version)
-      return journal
-    }),
+    begin: (call) =>
+      turn.write(() => {
+        const journal = add(call)
+        if (journal !== 'spent' && call.credential !== null) used.run(call.begunMs, call.credential, call.version)
+        return journal
+      }),
     end: (journal, end) => turn.write(() => conclude(journal, end)),
-    refuse: (call, end) => turn.write(() => {
-      const journal = add(call)
-      if (journal !== 'spent') conclude(journal, end)
-      return journal
-    }),
-    ack: (journals) => turn.write(() => { for (const journal of journals) acknowledge.run(journal) }),
+    refuse: (call, end) =>
+      turn.write(() => {
+        const journal = add(call)
+        if (journal !== 'spent') conclude(journal, end)
+        return journal
+      }),
+    ack: (journals) =>
+      turn.write(() => {
+        for (const journal of journals) acknowledge.run(journal)
+      }),
     findGrant: (grant) => one(byGrant.get(grant)),
     findCall: (journal) => one(byJournal.get(journal)),
     untold: (after, limit) => (untold.all(after, limit) as unknown as { journal: number }[]).map((row) => row.journal),
-    endOpen: (endOf) => turn.write(() => {
-      const open = db.prepare('SELECT * FROM calls WHERE ended IS NULL').all() as unknown as Raw[]
-      for (const raw of open) conclude(raw.journal, endOf(asRow(raw)))
-      return open.length
-    }),
-    counts: () => db.prepare(`SELECT upstream, ended, status, COUNT(*) AS count FROM calls WHERE ended IS NOT NULL
-      GROUP BY upstream, ended, status`).all() as unknown as CallCount[],
+    endOpen: (endOf) =>
+      turn.write(() => {
+        const open = db.prepare('SELECT * FROM calls WHERE ended IS NULL').all() as unknown as Raw[]
+        for (const raw of open) conclude(raw.journal, endOf(asRow(raw)))
+        return open.length
+      }),
+    counts: () =>
+      db
+        .prepare(`SELECT upstream, ended, status, COUNT(*) AS count FROM calls WHERE ended IS NOT NULL
+      GROUP BY upstream, ended, status`)
+        .all() as unknown as CallCount[],
   }
 }

@@ -1,6 +1,7 @@
 /**
- * One gate per gate.db, held by the kernel for as long as the process lives. A gate whose watch was killed may still be finishing its
- * calls when the next one starts; two at once would call each other's calls lost, and send at twice the rate.
+ * One gate per gate.db, held by the kernel for as long as the process lives. A gate whose watch was killed may still be
+ * finishing its calls when the next one starts; two at once would call each other's calls lost, and send at twice the
+ * rate.
  */
 import { DatabaseSync } from 'node:sqlite'
 import { failure, sleep, type Clock } from '../../std/std.ts'
@@ -9,7 +10,9 @@ import { failure, sleep, type Clock } from '../../std/std.ts'
 const patienceMs = 15_000
 const retryMs = 50
 
-export interface GateLock { release(): void }
+export interface GateLock {
+  release(): void
+}
 
 /** Waits for a gate that is just ending. @throws Failure `already-running` when another one keeps the lock. */
 export const lockGate = async (path: string, clock: Clock): Promise<GateLock> => {

@@ -27,9 +27,15 @@ export interface CallEnd {
   readonly tookMs: number | null
   readonly cost: string | null
 }
-export interface CallRow extends NewCall { readonly journal: number; readonly end: CallEnd | null; readonly acked: boolean }
+export interface CallRow extends NewCall {
+  readonly journal: number
+  readonly end: CallEnd | null
+  readonly acked: boolean
+}
 
-/** State of one limit or one pause, relative to its stamp, so that it means the same after a restart and after a reboot. */
+/**
+ * State of one limit or one pause, relative to its stamp, so that it means the same after a restart and after a reboot.
+ */
 export interface LimitRow {
   readonly name: string
   readonly aheadMs: number
@@ -52,4 +58,9 @@ export interface SecretRow {
 }
 
 /** How many calls of an upstream ended how; `status` is null unless it answered. */
-export interface CallCount { readonly upstream: string; readonly ended: string; readonly status: number | null; readonly count: number }
+export interface CallCount {
+  readonly upstream: string
+  readonly ended: string
+  readonly status: number | null
+  readonly count: number
+}

@@ -1,6 +1,7 @@
 /**
- * Tables of gate.db, in numbered steps that only go forward. The journal is append-only but for three columns: how a call ended, its
- * outcome, and whether the sitter acknowledged it. A grant's id is unique for ever: that is what "spent once" rests on.
+ * Tables of gate.db, in numbered steps that only go forward. The journal is append-only but for three columns: how a
+ * call ended, its outcome, and whether the sitter acknowledged it. A grant's id is unique for ever: that is what "spent
+ * once" rests on.
  */
 import type { DatabaseSync } from 'node:sqlite'
 import { failure } from '../../std/std.ts'

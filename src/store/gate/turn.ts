@@ -1,15 +1,23 @@
 /**
- * One writer, one commit (and one fsync) per event-loop turn: whatever was asked for while the loop turned goes into the next commit.
- * A write that throws rolls back its turn, and everybody of that turn learns that nothing was written. A failed COMMIT is another
- * matter: its outcome is unknown, so the book is lost and the process must stop and read again.
+ * One writer, one commit (and one fsync) per event-loop turn: whatever was asked for while the loop turned goes into
+ * the next commit. A write that throws rolls back its turn, and everybody of that turn learns that nothing was written.
+ * A failed COMMIT is another matter: its outcome is unknown, so the book is lost and the process must stop and read
+ * again.
  */
 import type { DatabaseSync } from 'node:sqlite'
 import { failure } from '../../std/std.ts'
 
-interface Write { readonly run: () => unknown; readonly resolve: (value: unknown) => void; readonly reject: (cause: unknown) => void }
+interface Write {
+  readonly run: () => unknown
+  readonly resolve: (value: unknown) => void
+  readonly reject: (cause: unknown) => void
+}
 
 export interface Turn {
-  /** Resolves after the commit is durable. Rejects with `journal-failed` (nothing written) or `record-unknown` (nobody knows). */
+  /**
+   * Resolves after the commit is durable. Rejects with `journal-failed` (nothing written) or `record-unknown` (nobody
+   * knows).
+   */
   write<Value>(run: () => Value): Promise<Value>
   /** Called inside every transaction, just before its COMMIT. */
   beforeCommit(also: () => void): void
@@ -29,7 +37,9 @@ export const openTurn = (db: DatabaseSync): Turn => {
   const rollBack = (writes: readonly Write[], cause: unknown): void => {
     // A full disk has rolled back by itself already; a second ROLLBACK would throw and hide the cause.
     if (db.isTransaction) db.exec('ROLLBACK')
-    const told = failure('journal-failed', 'the gate could not write its journal, nothing was written or sent', { cause })
+    const told = failure('journal-failed', 'the gate could not write its journal, nothing was written or sent', {
+      cause,
+    })
     for (const write of writes) write.reject(told)
   }
 
@@ -44,27 +54,44 @@ export const openTurn = (db: DatabaseSync): Turn => {
     const writes = pending
     pending = []
     if (writes.length === 0) return
-    if (lost) { for (const write of writes) write.reject(lost); return }
+    if (lost) {
+      for (const write of writes) write.reject(lost)
+      return
+    }
     const values: unknown[] = []
     try {
       db.exec('BEGIN IMMEDIATE')
       for (const write of writes) values.push(write.run())
       for (const also of extras) also()
-    } catch (cause) { return rollBack(writes, cause) }
-    try { db.exec('COMMIT') } catch (cause) { return lose(writes, cause) }
+    } catch (cause) {
+      return rollBack(writes, cause)
+    }
+    try {
+      db.exec('COMMIT')
+    } catch (cause) {
+      return lose(writes, cause)
+    }
     for (const [index, write] of writes.entries()) write.resolve(values[index])
   }
 
   return {
-    write: <Value>(run: () => Value) => new Promise<Value>((resolve, reject) => {
-      if (closed) return reject(failure('record-closed', 'gate.db is closed'))
-      pending.push({ run, resolve: resolve as (value: unknown) => void, reject })
-      if (scheduled) return
-      scheduled = true
-      setImmediate(flush)
-    }),
-    beforeCommit: (also) => { extras.push(also) },
-    onLost: (listener) => { listeners.push(listener) },
-    close: () => { closed = true; flush() },
+    write: <Value>(run: () => Value) =>
+      new Promise<Value>((resolve, reject) => {
+        if (closed) return reject(failure('record-closed', 'gate.db is closed'))
+        pending.push({ run, resolve: resolve as (value: unknown) => void, reject })
+        if (scheduled) return
+        scheduled = true
+        setImmediate(flush)
+      }),
+    beforeCommit: (also) => {
+      extras.push(also)
+    },
+    onLost: (listener) => {
+      listeners.push(listener)
+    },
+    close: () => {
+      closed = true
+      flush()
+    },
   }
 }

@@ -6,7 +6,10 @@ import type { Queries } from '../queries.ts'
 import { recordReads } from './read-record.ts'
 import { openSession } from './session.ts'
 
-export interface RecordCopy { readonly read: Pick<Queries, 'audit' | 'auditHead'>; close(): void }
+export interface RecordCopy {
+  readonly read: Pick<Queries, 'audit' | 'auditHead'>
+  close(): void
+}
 
 /** @throws Failure `not-found` when there is no such file, `invalid` when it is no record. */
 export const openRecordCopy = (path: string): RecordCopy => {

@@ -10,7 +10,10 @@ export const hostOpen = (session: Session, { owner, bootId, wallMs }: HostOpen['
   session.run(
     `INSERT INTO hosts (owner, epoch, boot_id, opened_ms) VALUES (?, 1, ?, ?)
      ON CONFLICT (owner) DO UPDATE SET epoch = epoch + 1, boot_id = excluded.boot_id, opened_ms = excluded.opened_ms`,
-    owner, bootId, wallMs)
+    owner,
+    bootId,
+    wallMs,
+  )
   session.run('DELETE FROM events WHERE seq <= (SELECT COALESCE(MAX(seq), 0) FROM events) - ?', eventsKept)
   return done({ epoch: session.one<{ epoch: number }>('SELECT epoch FROM hosts WHERE owner = ?', owner)!.epoch })
 }
@@ -20,15 +23,32 @@ export const isNewest = (session: Session, owner: string, epoch: number): boolea
   session.one<{ epoch: number }>('SELECT epoch FROM hosts WHERE owner = ?', owner)?.epoch === epoch
 
 export const cellStarted = (session: Session, cell: CellStarted['with']): Result<null> => {
-  if (!isNewest(session, cell.owner, cell.epoch)) return refuse('stale', `epoch ${cell.epoch} of ${cell.owner} is not the newest`)
+  if (!isNewest(session, cell.owner, cell.epoch))
+    return refuse('stale', `epoch ${cell.epoch} of ${cell.owner} is not the newest`)
   session.run(
-    `INSERT INTO cells (id, kind, agent_type, pid, start_time, directory, owner, epoch, started_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    cell.id, cell.kind, cell.agentType, cell.identity.pid, cell.identity.startTime, cell.directory, cell.owner, cell.epoch, cell.wallMs)
+    `INSERT INTO cells (id, kind, agent_type, pid, start_time, directory, owner, epoch, started_ms)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    cell.id,
+    cell.kind,
+    cell.agentType,
+    cell.identity.pid,
+    cell.identity.startTime,
+    cell.directory,
+    cell.owner,
+    cell.epoch,
+    cell.wallMs,
+  )
   return done(null)
 }
 
 export const cellEnded = (session: Session, { id, cause, detail, wallMs }: CellEnded['with']): Result<null> => {
-  session.run('UPDATE cells SET ended_ms = ?, cause = ?, detail = ? WHERE id = ? AND ended_ms IS NULL', wallMs, cause, detail, id)
+  session.run(
+    'UPDATE cells SET ended_ms = ?, cause = ?, detail = ? WHERE id = ? AND ended_ms IS NULL',
+    wallMs,
+    cause,
+    detail,
+    id,
+  )
   return done(null)
 }
 
@@ -36,13 +56,27 @@ export const agentsSave = (session: Session, { owner, epoch, rows }: AgentsSave[
   if (!isNewest(session, owner, epoch)) return refuse('stale', `epoch ${epoch} of ${owner} is not the newest`)
   for (const row of rows) {
     session.run(
-      `INSERT INTO agents (type, number, state, mode, agent_epoch, cell, since_ms, restarts, policy, reason, next_ms, owner, epoch)
+      `INSERT INTO agents (type, number, state, mode, agent_epoch, cell, since_ms, restarts, policy, reason,
+        next_ms, owner, epoch)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT (type, number) DO UPDATE SET state = excluded.state, mode = excluded.mode, agent_epoch = excluded.agent_epoch,
+       ON CONFLICT (type, number) DO UPDATE
+       SET state = excluded.state, mode = excluded.mode, agent_epoch = excluded.agent_epoch,
          cell = excluded.cell, since_ms = excluded.since_ms, restarts = excluded.restarts, policy = excluded.policy,
          reason = excluded.reason, next_ms = excluded.next_ms, owner = excluded.owner, epoch = excluded.epoch`,
-      row.type, row.number, row.state, row.mode, row.epoch, row.cell, row.sinceMs, row.restarts, row.policy, row.reason, row.nextMs,
-      owner, epoch)
+      row.type,
+      row.number,
+      row.state,
+      row.mode,
+      row.epoch,
+      row.cell,
+      row.sinceMs,
+      row.restarts,
+      row.policy,
+      row.reason,
+      row.nextMs,
+      owner,
+      epoch,
+    )
   }
   return done(null)
 }

@@ -1,6 +1,6 @@
 /**
- * Numbered, forward-only migrations; the number is PRAGMA user_version and is written in the migration's own transaction. A record
- * written by a newer version is refused, never guessed at.
+ * Numbered, forward-only migrations; the number is PRAGMA user_version and is written in the migration's own
+ * transaction. A record written by a newer version is refused, never guessed at.
  */
 import type { DatabaseSync } from 'node:sqlite'
 import { Failure } from '../../std/std.ts'
@@ -11,7 +11,10 @@ const migrations: readonly string[] = [ground]
 export const migrate = (database: DatabaseSync): void => {
   const { user_version: version } = database.prepare('PRAGMA user_version').get() as { user_version: number }
   if (version > migrations.length) {
-    throw new Failure('record-newer', `this record has version ${version}, this program knows ${migrations.length}: run the newer program`)
+    throw new Failure(
+      'record-newer',
+      `this record has version ${version}, this program knows ${migrations.length}: run the newer program`,
+    )
   }
   for (let number = version; number < migrations.length; number += 1) {
     database.exec(`BEGIN IMMEDIATE; ${migrations[number]} PRAGMA user_version = ${number + 1}; COMMIT`)

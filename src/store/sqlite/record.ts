@@ -6,13 +6,23 @@ import { done, refuse, type Session } from './session.ts'
 
 export const eventsAdd = (session: Session, { events, wallMs }: EventsAdd['with']): Result<null> => {
   for (const event of events) {
-    session.run('INSERT INTO events (wall_ms, kind, level, subject, message, facts) VALUES (?, ?, ?, ?, ?, ?)',
-      wallMs, event.kind, event.level, event.subject, event.message, JSON.stringify(event.facts))
+    session.run(
+      'INSERT INTO events (wall_ms, kind, level, subject, message, facts) VALUES (?, ?, ?, ?, ?, ?)',
+      wallMs,
+      event.kind,
+      event.level,
+      event.subject,
+      event.message,
+      JSON.stringify(event.facts),
+    )
   }
   return done(null)
 }
 
-export const auditAppend = (session: Session, { entries, wallMs }: AuditAppend['with']): Result<{ lastSeq: number }> => {
+export const auditAppend = (
+  session: Session,
+  { entries, wallMs }: AuditAppend['with'],
+): Result<{ lastSeq: number }> => {
   for (const entry of entries) {
     const seq = session.head.seq + 1
     const text = auditEntry(seq, wallMs, entry, session.head.hash)
@@ -26,8 +36,15 @@ export const auditAppend = (session: Session, { entries, wallMs }: AuditAppend['
 export const requestRemember = (session: Session, remember: RequestRemember['with']): Result<null> => {
   session.run('DELETE FROM requests WHERE until_ms < ?', remember.wallMs)
   const there = session.one<{ request_hash: string }>('SELECT request_hash FROM requests WHERE key = ?', remember.key)
-  if (there) return refuse(there.request_hash === remember.requestHash ? 'exists' : 'exists-with-different', remember.key)
-  session.run('INSERT INTO requests (key, request_hash, status, body, until_ms) VALUES (?, ?, ?, ?, ?)',
-    remember.key, remember.requestHash, remember.status, remember.body, remember.untilMs)
+  if (there)
+    return refuse(there.request_hash === remember.requestHash ? 'exists' : 'exists-with-different', remember.key)
+  session.run(
+    'INSERT INTO requests (key, request_hash, status, body, until_ms) VALUES (?, ?, ?, ?, ?)',
+    remember.key,
+    remember.requestHash,
+    remember.status,
+    remember.body,
+    remember.untilMs,
+  )
   return done(null)
 }

@@ -1,8 +1,14 @@
-/** What a command's SQL function gets: prepared statements by their text, the audit chain's head, and the shapes of answers. */
+/**
+ * What a command's SQL function gets: prepared statements by their text, the audit chain's head, and the shapes of
+ * answers.
+ */
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
 import type { Refusal, Result } from '../commands/result.ts'
 
-export interface ChainHead { readonly seq: number; readonly hash: string }
+export interface ChainHead {
+  readonly seq: number
+  readonly hash: string
+}
 
 export interface Session {
   /** Runs a statement; gives the number of rows that changed. */
@@ -18,7 +24,10 @@ export interface Session {
 
 export const emptyChain: ChainHead = { seq: 0, hash: '0'.repeat(64) }
 
-/** Statements are prepared once and kept: 4.6 µs for a prepared select against about 25 µs with preparing. Texts are ours, so few. */
+/**
+ * Statements are prepared once and kept: 4.6 µs for a prepared select against about 25 µs with preparing. Texts are
+ * ours, so few.
+ */
 export const openSession = (database: DatabaseSync): Session => {
   const kept = new Map<string, StatementSync>()
   const keptBig = new Map<string, StatementSync>()
@@ -29,7 +38,11 @@ export const openSession = (database: DatabaseSync): Session => {
   }
   const bigStatement = (sql: string): StatementSync => {
     let found = keptBig.get(sql)
-    if (!found) { found = database.prepare(sql); found.setReadBigInts(true); keptBig.set(sql, found) }
+    if (!found) {
+      found = database.prepare(sql)
+      found.setReadBigInts(true)
+      keptBig.set(sql, found)
+    }
     return found
   }
   const head = database.prepare('SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1').get() as ChainHead | undefined
@@ -44,4 +57,8 @@ export const openSession = (database: DatabaseSync): Session => {
 }
 
 export const done = <Value>(value: Value): Result<Value> => ({ ok: true, value })
-export const refuse = (refusal: Refusal, detail: string): { ok: false; refusal: Refusal; detail: string } => ({ ok: false, refusal, detail })
+export const refuse = (refusal: Refusal, detail: string): { ok: false; refusal: Refusal; detail: string } => ({
+  ok: false,
+  refusal,
+  detail,
+})

@@ -1,20 +1,30 @@
 /**
- * The SQLite engine: WAL, synchronous=FULL, one writer, one commit per turn of the event loop. Whatever arrives while the loop is busy
- * joins the next commit, so the fsync is shared (measured elsewhere: 2,180 commits/s one by one, above 75,000 operations/s per turn).
+ * The SQLite engine: WAL, synchronous=FULL, one writer, one commit per turn of the event loop. Whatever arrives while
+ * the loop is busy joins the next commit, so the fsync is shared (measured elsewhere: 2,180 commits/s one by one, above
+ * 75,000 operations/s per turn).
  *
- * Each caller's list runs inside a savepoint: a refusal rolls back that list alone. When a statement throws, the turn is rolled back
- * and every list is run again in a commit of its own, so that one caller's bug harms nobody else. When COMMIT itself throws, nobody
- * knows what is on disk: all callers get `record-unknown` and the engine is dead; the process must stop and read again.
+ * Each caller's list runs inside a savepoint: a refusal rolls back that list alone. When a statement throws, the turn
+ * is rolled back and every list is run again in a commit of its own, so that one caller's bug harms nobody else. When
+ * COMMIT itself throws, nobody knows what is on disk: all callers get `record-unknown` and the engine is dead; the
+ * process must stop and read again.
  */
 import { DatabaseSync } from 'node:sqlite'
 import { Failure } from '../../std/std.ts'
 import type { Command, CommandKind, CommandOf, ResultsOf, ValueOf } from '../commands/commands.ts'
 import type { Result } from '../commands/result.ts'
 import type { Queries } from '../queries.ts'
-import type { Committed, Store } from '../store.ts'
+import type { Committed, Store } from '../port.ts'
 import { agentsSave, cellEnded, cellStarted, hostOpen } from './fleet.ts'
 import { migrate } from './migrate.ts'
-import { batchOpen, intentClose, intentWrite, ledgerTransfer, settlementMove, settlementOpen, settlementWait } from './money.ts'
+import {
+  batchOpen,
+  intentClose,
+  intentWrite,
+  ledgerTransfer,
+  settlementMove,
+  settlementOpen,
+  settlementWait,
+} from './money.ts'
 import { moneyReads } from './read-money.ts'
 import { recordReads } from './read-record.ts'
 import { workReads } from './read-work.ts'
@@ -22,15 +32,31 @@ import { auditAppend, eventsAdd, requestRemember } from './record.ts'
 import { openSession, refuse, type Session } from './session.ts'
 import { attemptsFinish, attemptsRecover, taskMove, tasksClaim, tasksDue, tasksSubmit } from './work.ts'
 
-type Executors = { readonly [Kind in CommandKind]: (session: Session, asked: CommandOf<Kind>['with']) => Result<ValueOf<CommandOf<Kind>>> }
+type Executors = {
+  readonly [Kind in CommandKind]: (session: Session, asked: CommandOf<Kind>['with']) => Result<ValueOf<CommandOf<Kind>>>
+}
 
 const executors: Executors = {
-  'host.open': hostOpen, 'cell.started': cellStarted, 'cell.ended': cellEnded, 'agents.save': agentsSave,
-  'tasks.submit': tasksSubmit, 'tasks.claim': tasksClaim, 'attempts.finish': attemptsFinish, 'attempts.recover': attemptsRecover,
-  'tasks.due': tasksDue, 'task.move': taskMove,
-  'settlement.open': settlementOpen, 'settlement.move': settlementMove, 'settlement.wait': settlementWait,
-  'intent.write': intentWrite, 'intent.close': intentClose, 'ledger.transfer': ledgerTransfer, 'batch.open': batchOpen,
-  'events.add': eventsAdd, 'audit.append': auditAppend, 'request.remember': requestRemember,
+  'host.open': hostOpen,
+  'cell.started': cellStarted,
+  'cell.ended': cellEnded,
+  'agents.save': agentsSave,
+  'tasks.submit': tasksSubmit,
+  'tasks.claim': tasksClaim,
+  'attempts.finish': attemptsFinish,
+  'attempts.recover': attemptsRecover,
+  'tasks.due': tasksDue,
+  'task.move': taskMove,
+  'settlement.open': settlementOpen,
+  'settlement.move': settlementMove,
+  'settlement.wait': settlementWait,
+  'intent.write': intentWrite,
+  'intent.close': intentClose,
+  'ledger.transfer': ledgerTransfer,
+  'batch.open': batchOpen,
+  'events.add': eventsAdd,
+  'audit.append': auditAppend,
+  'request.remember': requestRemember,
 }
 
 const execute = (session: Session, command: Command): Result<unknown> =>
@@ -57,7 +83,9 @@ const runList = (session: Session, commands: readonly Command[]): readonly Resul
     session.run('ROLLBACK TO list')
     session.run('RELEASE list')
     session.head = head
-    return commands.map((_, at) => (at === index ? result : refuse('rolled-back', `command ${index + 1} of the list was refused: ${result.detail}`)))
+    return commands.map((_, at) =>
+      at === index ? result : refuse('rolled-back', `command ${index + 1} of the list was refused: ${result.detail}`),
+    )
   }
   session.run('RELEASE list')
   return results
@@ -75,7 +103,9 @@ class SqliteStore implements Store {
 
   constructor(path: string) {
     this.#database = new DatabaseSync(path)
-    this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; PRAGMA cache_size = -65536')
+    this.#database.exec(
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; PRAGMA cache_size = -65536',
+    )
     migrate(this.#database)
     this.#session = openSession(this.#database)
     this.read = { ...workReads(this.#session), ...moneyReads(this.#session), ...recordReads(this.#session) }
@@ -84,13 +114,18 @@ class SqliteStore implements Store {
   transact<const List extends readonly Command[]>(commands: List): Promise<ResultsOf<List>> {
     if (this.#over) return Promise.reject(this.#over)
     if (this.#waiting.length >= longestQueue) {
-      return Promise.reject(new Failure('overloaded', `${longestQueue} writes wait for the record`, { retryAfterMs: 1_000 }))
+      return Promise.reject(
+        new Failure('overloaded', `${longestQueue} writes wait for the record`, { retryAfterMs: 1_000 }),
+      )
     }
     return new Promise((resolve, reject) => {
       this.#waiting.push({ commands, resolve: resolve as unknown as Waiting['resolve'], reject })
       if (this.#scheduled) return
       this.#scheduled = true
-      setImmediate(() => { this.#scheduled = false; this.#turn() })
+      setImmediate(() => {
+        this.#scheduled = false
+        this.#turn()
+      })
     })
   }
 
@@ -109,7 +144,10 @@ class SqliteStore implements Store {
     }
   }
 
-  /** Runs and commits lists and answers their callers; gives what was thrown before COMMIT (then nothing was written), else undefined. */
+  /**
+   * Runs and commits lists and answers their callers; gives what was thrown before COMMIT (then nothing was written),
+   * else undefined.
+   */
   #commit(lists: readonly Waiting[]): Error | undefined {
     const head = this.#session.head
     let results: (readonly Result<unknown>[])[]
@@ -135,15 +173,21 @@ class SqliteStore implements Store {
 
   #tell(lists: readonly Waiting[], results: readonly (readonly Result<unknown>[])[]): void {
     if (this.#listeners.size === 0) return
-    const committed = lists.flatMap((list, at) => list.commands.flatMap((command, index) => {
-      const result = results[at]![index]!
-      return result.ok ? [{ command, value: result.value }] : []
-    }))
+    const committed = lists.flatMap((list, at) =>
+      list.commands.flatMap((command, index) => {
+        const result = results[at]![index]!
+        return result.ok ? [{ command, value: result.value }] : []
+      }),
+    )
     if (committed.length > 0) for (const listener of this.#listeners) listener(committed)
   }
 
   #lose(cause: Error, lists: readonly Waiting[]): void {
-    this.#over = new Failure('record-unknown', 'a COMMIT failed: what is on disk is unknown until the record is read again', { cause })
+    this.#over = new Failure(
+      'record-unknown',
+      'a COMMIT failed: what is on disk is unknown until the record is read again',
+      { cause },
+    )
     for (const list of [...lists, ...this.#waiting]) list.reject(this.#over)
     this.#waiting = []
     for (const listener of this.#lostListeners) listener(cause)
@@ -154,7 +198,9 @@ class SqliteStore implements Store {
     return () => this.#listeners.delete(listener)
   }
 
-  onLost(listener: (cause: Error) => void): void { this.#lostListeners.push(listener) }
+  onLost(listener: (cause: Error) => void): void {
+    this.#lostListeners.push(listener)
+  }
 
   async close(): Promise<void> {
     if (!this.#over) {

@@ -1,6 +1,7 @@
 /** `up` around a watch that is a script: the file, the progress, the report, the ways to end and their exit codes. */
 import { expect, test } from 'vitest'
 import { runCli } from '../../../src/doors/cli/cli.ts'
+import { makeLive } from '../../../src/doors/cli/live.ts'
 import { audit, batch, batchAnswer, ledger, problem, swarm } from './documents.ts'
 import { fakeWatch, fakeWorld, moveUntil, settled, type FakeAsk, type FakeWorld } from './fake.ts'
 import type { BatchDescription, SwarmView } from '../../../src/doors/api.ts'
@@ -85,6 +86,10 @@ test('a second start that pays nothing says so', async () => {
   })
   expect(code).toBe(0)
   expect(fake.out()).toContain('nothing to pay: all 10,000 rows were settled before')
+  const rejected = await upUntilEnd({ answer: batchAnswer({ created: false, newTasks: 0, alreadyThere: 10_000 }) })
+  expect(rejected.fake.out()).toContain(
+    'nothing to pay: all 10,000 rows had their end before: 9,998 settled · 2 rejected',
+  )
 })
 
 test('what waits for a person makes it exit 4, and each unknown is told with its reason', async () => {
@@ -258,4 +263,31 @@ test('--fresh asks on a terminal, and anything but the word leaves everything as
   expect(await fresh('fresh', [...args, '--fresh'])).toBe(0)
   expect(await fresh('', [...args, '--fresh', '--yes'])).toBe(0)
   expect(asks).toEqual([true, true])
+})
+
+test('a file that meets a restarting sitter is sent again until it is taken', async () => {
+  const script: Script = { silent: true }
+  const fake = world(script)
+  const code = runCli(args, fake.world)
+  await moveUntil(fake.clock, code, () => fake.clock.ms > 10_000)
+  script.silent = false
+  expect(await moveUntil(fake.clock, code)).toBe(0)
+  expect(fake.asked.filter((asked) => asked === 'POST /api/v1/batches').length).toBeGreaterThan(5)
+})
+
+test('however often something is shown, a terminal is painted four times a second and a log every two seconds', () => {
+  for (const { terminal, dueMs } of [
+    { terminal: true, dueMs: 250 },
+    { terminal: false, dueMs: 2_000 },
+  ]) {
+    const fake = fakeWorld({ terminal })
+    const live = makeLive(fake.world, false)
+    const show = (text: string): void => live.show([text], { what: text, pace: '' })
+    show('one')
+    for (let index = 0; index < 10; index += 1) show(`many ${index}`)
+    expect(fake.messages()).not.toContain('many')
+    fake.clock.ms += dueMs
+    show('two')
+    expect(fake.messages()).toContain('two')
+  }
 })

@@ -7,7 +7,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ServerResponse } from 'node:http'
 import { afterEach, expect, test } from 'vitest'
-import { openSqliteStore, type AuditEntry } from '../../../src/store/store.ts'
+import { openSqliteStore, type NewAudit } from '../../../src/store/store.ts'
 import { agent, audit, batch, batchAnswer, event, ledger, nowMs, problem, settlement, swarm } from './documents.ts'
 import { home, run, start, type Ended } from './child.ts'
 import { canned, token, type Asked, type Canned } from './server.ts'
@@ -322,7 +322,7 @@ test('a copy of the record is verified without a sitter, and a changed byte is n
   cleanups.push(bare.remove)
   const file = join(bare.directory, 'copy.db')
   const store = openSqliteStore(file)
-  const entry = (object: string): AuditEntry => ({
+  const entry = (object: string): NewAudit => ({
     actor: 'test',
     action: 'thing.done',
     object,

@@ -207,6 +207,8 @@ export interface TestHouse extends AsyncDisposable {
   readonly script: Script
   readonly told: Told[]
   readonly faults: string[]
+  /** Starts the door again on its port, after it was stopped. */
+  reopen(): Promise<void>
   /** A request with the token. */
   call(path: string, init?: RequestInit): Promise<Response>
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>
@@ -267,7 +269,7 @@ export const openHouse = async (options: Partial<HttpOptions> = {}): Promise<Tes
     },
     shutdown: (withinMs, actor) => told.push({ deed: 'shutdown', with: { withinMs, actor } }),
   }
-  const door = await startHttp(rooms, {
+  const opened = {
     host: '127.0.0.1',
     port: 0,
     token,
@@ -275,16 +277,22 @@ export const openHouse = async (options: Partial<HttpOptions> = {}): Promise<Tes
     disk: realDisk(),
     clock,
     random,
-    onFault: (fault) => faults.push(fault.message),
+    onFault: (fault: Failure) => faults.push(fault.message),
     ...options,
-  })
+  }
+  let door = await startHttp(rooms, opened)
   const call = (path: string, init: RequestInit = {}): Promise<Response> =>
     fetch(`${door.url}${path}`, {
       ...init,
       headers: { authorization: `Bearer ${token}`, ...(init.headers as Record<string, string>) },
     })
   return {
-    door,
+    get door() {
+      return door
+    },
+    reopen: async () => {
+      door = await startHttp(rooms, { ...opened, port: Number(new URL(door.url).port) })
+    },
     rooms,
     store,
     script,

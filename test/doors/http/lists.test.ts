@@ -69,7 +69,7 @@ test('agents come in pages by type and number, each exactly once, and filters ho
   expect((await listed(await house.call('/api/v1/agents/notifier'))).items).toHaveLength(3)
 })
 
-test('an agent is described with its evidence, its time line and the attempt in hand; 42 and 0042 are one', async () => {
+test('an agent is described with its evidence and its time line; 42 and 0042 are one', async () => {
   await using house = await openHouse()
   await house.store.transact([
     {

@@ -33,7 +33,7 @@ test('a wrong code opens nothing and does not spend the right one', async () => 
   expect((await fetch(`${house.door.url}/login?code=the-right-code`)).status).toBe(200)
 })
 
-test('the token opens a session through the form; anything else does not, nor does a form on another site', async () => {
+test('the token opens a session through the form; nothing else does, nor a form on another site', async () => {
   await using house = await openHouse()
   const { url } = house.door
   for (const body of ['', 'token=', 'token=x', `token=x&token=${token}`, `token[]=${token}`, `code=${token}`]) {
@@ -48,7 +48,7 @@ test('the token opens a session through the form; anything else does not, nor do
   expect((await fetch(`${url}/api/v1/swarm`, { headers: { cookie: cookieOf(answer) } })).status).toBe(200)
 })
 
-test('a session lives through a restart of the sitter, writes only with its own Origin, and dies when it is changed by one byte', async () => {
+test('a session lives through a restart, writes only with its own Origin, and dies when changed by a byte', async () => {
   let cookie = ''
   {
     await using before = await openHouse()
@@ -113,7 +113,7 @@ test('a browser without a session gets the form beside its 401, a program gets a
   expect(await json(program)).toMatchObject({ code: 'unauthorized' })
 })
 
-test('of the built page only its own assets are served, hashed ones for ever, and the page needs a session', async () => {
+test('of the built page only its assets are served, for ever, and the page itself needs a session', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'sitter-page-'))
   await mkdir(join(directory, 'assets'))
   await writeFile(join(directory, 'index.html'), '<!doctype html><title>built</title>')

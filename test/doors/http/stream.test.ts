@@ -35,7 +35,7 @@ const open = async (
 }
 const idsOf = (text: string): number[] => [...text.matchAll(/^id: (\d+)$/gm)].map((match) => Number(match[1]))
 
-test('a new client gets what happens from now on; one that resumes gets everything after what it saw, once and in order', async () => {
+test('a new client gets what happens from now on, a resumed one all that it missed, once and in order', async () => {
   await using house = await openHouse()
   await addEvents(house.store, 3)
   const fresh = await open(house)
@@ -62,11 +62,12 @@ test('a Last-Event-ID that is none is refused', async () => {
   }
 })
 
-test('a client that does not read is cut at the bound with a last event that says how to resume, and it can', async () => {
+test('a client that does not read is cut at the bound; its last event says how to resume, and it can', async () => {
   await using house = await openHouse()
   const socket = connect(Number(new URL(house.door.url).port), '127.0.0.1')
   socket.write(
-    `GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${token}\r\nAccept: text/event-stream\r\n\r\n`,
+    `GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${token}\r\n` +
+      'Accept: text/event-stream\r\n\r\n',
   )
   await new Promise<void>((resolve) => {
     socket.once('readable', resolve)

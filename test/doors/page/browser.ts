@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { chromium, type Browser, type Page } from 'playwright-core'
 import { build } from 'vite'
 import type { AgentStateName } from '../../../src/model/model.ts'
-import { addSettlement, agentOf, openHouse, type TestHouse } from '../http/house.ts'
+import { addSettlement, agentOf, openHouse, token, type TestHouse } from '../http/house.ts'
 
 export const executablePath = '/usr/bin/chromium'
 
@@ -103,7 +103,7 @@ export interface Scene extends AsyncDisposable {
   open(options?: Parameters<Browser['newPage']>[0]): Promise<Page>
 }
 
-/** Builds the page, opens the house and a browser. `open` signs in with the printed address's token form cookie. */
+/** Builds the page, opens the house and a browser. `open` signs in with the token. */
 export const openScene = async (tasks = { ended: 615, total: 1_000 }): Promise<Scene> => {
   const pageDirectory = await mkdtemp(join(tmpdir(), 'sitter-built-'))
   const root = join(import.meta.dirname, '../../../dashboard')
@@ -117,7 +117,9 @@ export const openScene = async (tasks = { ended: 615, total: 1_000 }): Promise<S
     browser,
     open: async (options) => {
       const page = await browser.newPage({ viewport: { width: 1440, height: 1000 }, ...options })
-      await page.goto(house.door.loginUrl)
+      await page.goto(`${house.door.url}/login`)
+      await page.getByLabel('Operator token').fill(token)
+      await page.getByRole('button', { name: 'Sign in' }).click()
       await page.waitForURL(`${house.door.url}/`)
       return page
     },

@@ -1,6 +1,7 @@
 /**
- * Migration 1. Times are wall ms. Rows that a sitter acts for carry `owner` and `epoch`, so that a deposed sitter's writes can be
- * refused. Amounts are INTEGER minor units. Audit rows and ledger transfers are append-only, and triggers say so.
+ * Migration 1. Times are wall ms. Rows that a sitter acts for carry `owner` and `epoch`, so that a deposed sitter's
+ * writes can be refused. Amounts are INTEGER minor units. Audit rows and ledger transfers are append-only, and triggers
+ * say so.
  */
 export const ground = `
 CREATE TABLE hosts (
@@ -43,15 +44,18 @@ CREATE INDEX attempts_open ON attempts (owner, epoch) WHERE ended_ms IS NULL;
 CREATE INDEX attempts_agent ON attempts (agent, seq);
 
 CREATE TABLE batches (
-  seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, content_hash TEXT NOT NULL UNIQUE, name TEXT NOT NULL, channel TEXT NOT NULL,
+  seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, content_hash TEXT NOT NULL UNIQUE, name TEXT NOT NULL,
+  channel TEXT NOT NULL,
   payer TEXT NOT NULL, rows INTEGER NOT NULL, totals TEXT NOT NULL, actor TEXT NOT NULL, created_ms INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE settlements (
   seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, payer TEXT NOT NULL, reference TEXT NOT NULL, payee TEXT NOT NULL,
   amount_minor INTEGER NOT NULL CHECK (amount_minor > 0), currency TEXT NOT NULL, channel TEXT NOT NULL, memo TEXT,
-  state TEXT NOT NULL, reason TEXT, provider_key TEXT NOT NULL UNIQUE, provider_reference TEXT, batch TEXT, task TEXT, agent TEXT,
-  tries INTEGER NOT NULL DEFAULT 0, absences INTEGER NOT NULL DEFAULT 0, next_ms INTEGER, person INTEGER NOT NULL DEFAULT 0,
+  state TEXT NOT NULL, reason TEXT, provider_key TEXT NOT NULL UNIQUE, provider_reference TEXT, batch TEXT,
+  task TEXT, agent TEXT,
+  tries INTEGER NOT NULL DEFAULT 0, absences INTEGER NOT NULL DEFAULT 0, next_ms INTEGER,
+  person INTEGER NOT NULL DEFAULT 0,
   created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL, UNIQUE (payer, reference)
 ) STRICT;
 CREATE INDEX settlements_state ON settlements (state);
@@ -60,7 +64,8 @@ CREATE INDEX settlements_batch ON settlements (batch) WHERE batch IS NOT NULL;
 CREATE INDEX settlements_person ON settlements (seq) WHERE person = 1;
 
 CREATE TABLE intents (
-  grant_id TEXT PRIMARY KEY, settlement TEXT NOT NULL, number INTEGER NOT NULL, kind TEXT NOT NULL, request TEXT NOT NULL,
+  grant_id TEXT PRIMARY KEY, settlement TEXT NOT NULL, number INTEGER NOT NULL, kind TEXT NOT NULL,
+  request TEXT NOT NULL,
   hash TEXT NOT NULL, gate_id TEXT NOT NULL, written_ms INTEGER NOT NULL, outcome TEXT, evidence TEXT, journal INTEGER,
   closed_ms INTEGER, cost TEXT, UNIQUE (settlement, number)
 ) STRICT, WITHOUT ROWID;
@@ -77,15 +82,18 @@ CREATE TABLE accounts (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE transfers (
-  seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL CHECK (kind IN ('pending', 'post', 'void', 'single')),
+  seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL CHECK (kind IN ('pending', 'post',
+  'void', 'single')),
   pending_id TEXT, debit TEXT NOT NULL, credit TEXT NOT NULL, amount_minor INTEGER NOT NULL CHECK (amount_minor > 0),
   currency TEXT NOT NULL, settlement TEXT, wall_ms INTEGER NOT NULL,
   CHECK (debit <> credit), CHECK ((pending_id IS NOT NULL) = (kind IN ('post', 'void')))
 ) STRICT;
 CREATE UNIQUE INDEX transfers_resolution ON transfers (pending_id) WHERE pending_id IS NOT NULL;
 CREATE INDEX transfers_settlement ON transfers (settlement);
-CREATE TRIGGER transfers_keep BEFORE UPDATE ON transfers BEGIN SELECT RAISE(ABORT, 'ledger transfers are append-only'); END;
-CREATE TRIGGER transfers_stay BEFORE DELETE ON transfers BEGIN SELECT RAISE(ABORT, 'ledger transfers are append-only'); END;
+CREATE TRIGGER transfers_keep BEFORE UPDATE ON transfers BEGIN SELECT RAISE(ABORT,
+'ledger transfers are append-only'); END;
+CREATE TRIGGER transfers_stay BEFORE DELETE ON transfers BEGIN SELECT RAISE(ABORT,
+'ledger transfers are append-only'); END;
 
 CREATE TABLE events (
   seq INTEGER PRIMARY KEY, wall_ms INTEGER NOT NULL, kind TEXT NOT NULL, level TEXT NOT NULL, subject TEXT NOT NULL,
@@ -100,6 +108,7 @@ CREATE TRIGGER audit_keep BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'audi
 CREATE TRIGGER audit_stay BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'audit entries are append-only'); END;
 
 CREATE TABLE requests (
-  key TEXT PRIMARY KEY, request_hash TEXT NOT NULL, status INTEGER NOT NULL, body TEXT NOT NULL, until_ms INTEGER NOT NULL
+  key TEXT PRIMARY KEY, request_hash TEXT NOT NULL, status INTEGER NOT NULL, body TEXT NOT NULL,
+  until_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 `

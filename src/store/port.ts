@@ -1,0 +1,23 @@
+/** The port that every engine of the record fills. */
+import type { Command, ResultsOf } from './commands/commands.ts'
+import type { Queries } from './queries.ts'
+
+/** What a commit contained that others may want to know; given after the commit, in order. */
+export interface Committed {
+  readonly command: Command
+  readonly value: unknown
+}
+
+export interface Store {
+  /**
+   * Resolves after the commit is durable. Rejects with Failure `record-unknown` when the commit's outcome is not known:
+   * the caller must not tell anybody that it failed; the process stops and reads again.
+   */
+  transact<const List extends readonly Command[]>(commands: List): Promise<ResultsOf<List>>
+  readonly read: Queries
+  /** Tells committed commands, in commit order; a listener must not throw. Returns how to stop listening. */
+  onCommit(listener: (committed: readonly Committed[]) => void): () => void
+  /** Called once when the record can no longer be trusted (a COMMIT failed): the process must stop. */
+  onLost(listener: (cause: Error) => void): void
+  close(): Promise<void>
+}
