@@ -153,7 +153,7 @@ export const kill = (live: Live, cell: LiveCell, why: string): void => {
     live.agenda.after(killAgainMs, () => {
       notify(live, 'cell.outlived', 'error', {
         subject: cell.id,
-        message: `cell ${cell.id} is still there ${killAgainMs} ms after it was killed (${why}); nothing replaces it before it is gone`,
+        message: `cell ${cell.id} outlives its kill by ${killAgainMs} ms (${why}); nothing replaces it meanwhile`,
         facts: { pid: cell.cell?.identity.pid ?? null, why },
       })
       kill(live, cell, why)

@@ -316,6 +316,9 @@ const tellLoss = (
   })
 }
 
+const waitsForCell = (agent: Agent): boolean =>
+  agent.state === 'starting' || (agent.state === 'backoff' && agent.hold === 'cell')
+
 /** A cell is gone: who is charged, who waits for what, what was lost; told in one event with the evidence. */
 export const cellLost = (live: Live, cell: LiveCell, end: CellEnd): void => {
   const { group } = cell
@@ -332,10 +335,10 @@ export const cellLost = (live: Live, cell: LiveCell, end: CellEnd): void => {
   const loss = { nowMs, life, counts: death.blamed.size === 0 }
   const decision = afterLoss(groupPolicy(group), group.policy, loss, live.options.random)
   const innocent = death.seated.filter((agent) => !isBlamed(agent))
-  // Those that were about to join the cell wait with the others.
+  // Those that were about to join the cell, or wait for it already, wait with the others.
   const joining =
     decision.action === 'quarantine'
-      ? group.agents.filter((agent) => agent.state === 'starting' && !death.seated.includes(agent))
+      ? group.agents.filter((agent) => waitsForCell(agent) && !death.seated.includes(agent))
       : []
   hold(live, group, [...innocent, ...joining], { decision, cause })
   charge(live, death.seated.filter(isBlamed), cause)

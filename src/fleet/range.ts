@@ -6,10 +6,8 @@ import { formatAgent, type AgentRef } from '../model/model.ts'
 /** Ranges that are spelled out; the rest is counted. */
 const mostRanges = 8
 
-/** Agents of one type, in any order. */
-export const formatAgents = (agents: readonly AgentRef[]): string => {
-  const first = agents[0]
-  if (first === undefined) return 'no agent'
+const formatType = (agents: readonly AgentRef[]): string => {
+  const first = agents[0]!
   const numbers = agents.map((agent) => agent.number).toSorted((a, b) => a - b)
   const ranges: { readonly from: number; to: number }[] = []
   for (const number of numbers) {
@@ -26,4 +24,10 @@ export const formatAgents = (agents: readonly AgentRef[]): string => {
   const rest = numbers.length - spelled
   const prefix = formatAgent(first).slice(0, first.type.length + 1)
   return `${prefix}${told}${rest > 0 ? ` and ${rest} more` : ''}`
+}
+
+/** Agents in any order, type by type. */
+export const formatAgents = (agents: readonly AgentRef[]): string => {
+  if (agents.length === 0) return 'no agent'
+  return [...Map.groupBy(agents, (agent) => agent.type).values()].map(formatType).join('; ')
 }

@@ -2,7 +2,7 @@
  * What happens after a loss: a pure function of (policy, state, fact, chance).
  *
  *   loss ─┬─ restart after a delay: base … cap, decorrelated jitter, growing until stability is proven
- *         ├─ quarantine with a next probe: more than `max` in the window, or more than `max` in a row, or lost while on probation
+ *         ├─ quarantine with a next probe: more than `max` in the window or in a row, or lost while on probation
  *         └─ stop: the restart type does not bring it back
  *
  * The window is OTP's: the loss itself counts, those exactly `withinMs` old still count, and only *more* than `max` is
@@ -13,6 +13,9 @@
 import type { Random } from '../std/std.ts'
 
 export interface Policy {
+  /**
+   * `temporary` is never brought back. Agents of a pool do not end by themselves, so to `transient` every loss is one.
+   */
   readonly type: 'permanent' | 'transient' | 'temporary'
   readonly max: number
   readonly withinMs: number

@@ -7,7 +7,7 @@ import { freshPolicy } from '../../src/fleet/restart.ts'
 import { readSaved } from '../../src/fleet/saved.ts'
 import { attemptVerdict, beatCounts, charged, liveness } from '../../src/fleet/verdict.ts'
 import { openWaves } from '../../src/fleet/waves.ts'
-import { VirtualClock } from './world.ts'
+import { VirtualClock } from './clock.ts'
 
 test('a cell is suspect after two silent beats and dead after three', () => {
   expect([0, 1, 2, 3, 4].map(liveness)).toEqual(['alive', 'alive', 'suspect', 'dead', 'dead'])
@@ -19,7 +19,7 @@ test('a beat that comes late itself does not count against the cell', () => {
   expect(beatCounts(501, 1_000)).toBe(false)
 })
 
-test('an attempt is stuck without progress, never while it waits outside, and its grace after a cancel is not extended', () => {
+test('an attempt is stuck without progress, never while it waits outside; its grace is not extended', () => {
   const evidence = { nowMs: 100, progressMs: 40, stuckAfterMs: 60, cancelledMs: null, graceMs: 10, waitsOutside: false }
   expect(attemptVerdict(evidence)).toBe('stuck')
   expect(attemptVerdict({ ...evidence, nowMs: 99 })).toBe('works')
@@ -128,6 +128,7 @@ test('many agents are told in few words', () => {
   expect(formatAgents(agents([3, 1, 2, 7]))).toBe('settler/0001-0003, 0007')
   expect(formatAgents(agents([12_345]))).toBe('settler/12345')
   expect(formatAgents([])).toBe('no agent')
+  expect(formatAgents([...agents([1, 2]), { type: 'report', number: 1 }])).toBe('settler/0001-0002; report/0001')
   expect(formatAgents(agents(Array.from({ length: 20 }, (_, index) => index * 2)))).toMatch(/ and 12 more$/)
 })
 

@@ -87,7 +87,7 @@ test('a quarantine has a probe that comes later each time, up to six hours, and 
   }
 })
 
-test('a probe that is lost before it is stable is quarantined at once, one that worked is treated like any other', () => {
+test('a probe lost before it is stable is quarantined at once, one that worked is treated like any other', () => {
   const state = asProbe({ ...freshPolicy, quarantines: 1, probeMs: 600_000 })
   expect(afterLoss(policy, state, { nowMs: 1e7, life: died, counts: true }, chance)).toMatchObject({
     action: 'quarantine',

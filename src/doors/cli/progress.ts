@@ -77,7 +77,8 @@ export const progressOf = (samples: readonly Sample[], expectsBatch = false): Pr
     toGo,
     total: sum(tasks),
     rate,
-    leftMs: rate === null || rate === 0 ? null : (toGo / rate) * 1_000,
+    // Whole seconds: a tail that waits for its provider is no matter of milliseconds.
+    leftMs: rate === null || rate === 0 ? null : Math.ceil(toGo / rate) * 1_000,
     restarts: view.fleet.restarts,
   }
 }

@@ -37,7 +37,7 @@ const byConfig = async ({ options, world, arguments: [given] }: Invocation): Pro
   const all = Object.values(config.rehearsals)
   if (all.length === 0)
     throw failure('usage', `${file} has no rehearsals`, {
-      facts: { wayOut: 'give it some under `rehearsals`, or run one with --port' },
+      facts: { wayOut: 'give it some under `rehearsal`, or run one with --port' },
     })
   return all.map(({ name, port, seed, rate, faults, latencyMs, query }) => ({
     name,
