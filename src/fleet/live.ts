@@ -49,7 +49,7 @@ export interface FleetOptions {
   readonly directories: { readonly cells: string; readonly sockets: string }
   readonly hooks: FleetHooks
   readonly onLog: (line: FleetLine) => void
-  readonly proc: Pick<Proc, 'startTime' | 'residentBytes'>
+  readonly proc: Pick<Proc, 'startTime' | 'residentBytes' | 'oomKills'>
   /** A newer sitter acts for this host: every cell is being killed, nothing is started any more. */
   readonly onDeposed?: (detail: string) => void
   /** Cells that start at the same time; default 4 (two per core of the smallest machine it is meant for). */
@@ -200,6 +200,8 @@ export interface Live {
   readonly turn: Turn
   readonly waves: Waves<Group>
   readonly deeds: Deeds
+  /** The machine's count of out-of-memory kills when a cell was last lost; undefined where it does not say. */
+  oomKills: number | undefined
   readonly counts: { restarts: number; cellsLost: number; linesDropped: number; framesRefused: number }
   phase: 'open' | 'stopping' | 'deposed'
 }

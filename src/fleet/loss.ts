@@ -256,12 +256,16 @@ interface Death {
   readonly blamed: ReadonlySet<string>
 }
 
-/** What the cell's death says about its agents. While the whole group is on trial, the death is about the cell. */
-const examine = (cell: LiveCell, nowMs: number): Death => {
+/**
+ * What the cell's death says about its agents: nothing when somebody outside killed it, or while the whole group is on
+ * trial and the death is about the cell.
+ */
+const examine = (cell: LiveCell, nowMs: number, fromOutside: boolean): Death => {
   const seated = [...cell.agents]
   const atWork = seated.filter((agent) => agent.attempt !== null && agent.attempt.answering === 0)
   const named = [...cell.named].filter(([, atMs]) => nowMs - atMs <= namedWithinMs).map(([id]) => id)
-  const blamed = cell.group.quarantined ? [] : charged({ named, inHand: atWork.map((agent) => agent.id) })
+  const blameless = fromOutside || cell.group.quarantined
+  const blamed = blameless ? [] : charged({ named, inHand: atWork.map((agent) => agent.id) })
   return { seated, atWork, blamed: new Set(blamed) }
 }
 
@@ -319,11 +323,21 @@ const tellLoss = (
 const waitsForCell = (agent: Agent): boolean =>
   agent.state === 'starting' || (agent.state === 'backoff' && agent.hold === 'cell')
 
+/** A signal that a program does not get by its own doing, while the kernel killed nobody for memory meanwhile. */
+const isFromOutside = (live: Live, cell: LiveCell, end: CellEnd): boolean => {
+  const before = live.oomKills
+  live.oomKills = live.options.proc.oomKills()
+  const signal = end.end?.signal
+  const killed = cell.killedFor === null && (signal === 'SIGKILL' || signal === 'SIGTERM')
+  return killed && before !== undefined && live.oomKills === before
+}
+
 /** A cell is gone: who is charged, who waits for what, what was lost; told in one event with the evidence. */
 export const cellLost = (live: Live, cell: LiveCell, end: CellEnd): void => {
   const { group } = cell
   const nowMs = live.options.clock.monoMs()
-  const death = examine(cell, nowMs)
+  const fromOutside = isFromOutside(live, cell, end)
+  const death = examine(cell, nowMs, fromOutside)
   const isBlamed = (agent: Agent): boolean => death.blamed.has(agent.id)
   const cause = causeOf(cell, end)
   group.cancelTrial?.()
@@ -332,7 +346,7 @@ export const cellLost = (live: Live, cell: LiveCell, end: CellEnd): void => {
   live.counts.cellsLost += 1
   for (const agent of death.seated) unseat(live, agent, { cause, collateral: !isBlamed(agent) })
   const life = { readyMs: cell.readyMs, progressed: cell.progressed }
-  const loss = { nowMs, life, counts: death.blamed.size === 0 }
+  const loss = { nowMs, life, counts: death.blamed.size === 0, fromOutside }
   const decision = afterLoss(groupPolicy(group), group.policy, loss, live.options.random)
   const innocent = death.seated.filter((agent) => !isBlamed(agent))
   // Those that were about to join the cell, or wait for it already, wait with the others.

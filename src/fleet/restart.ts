@@ -62,6 +62,12 @@ export interface Loss {
   readonly life: Life
   /** False when somebody else was the cause: it is delayed like a loss, but neither counter moves. */
   readonly counts: boolean
+  /**
+   * Killed by somebody outside (an operator, a test), not by the kernel for memory and not by us: it counts in a row,
+   * until stability is proven, but not in the window, which judges deaths of its own. Else fifty hosts that somebody
+   * kills now and then would all end in quarantine though each of them works.
+   */
+  readonly fromOutside?: boolean
 }
 
 export type Decision =
@@ -135,7 +141,7 @@ export const afterLoss = (policy: Policy, before: PolicyState, loss: Loss, chanc
   if (policy.type === 'temporary') return { action: 'stop', state }
   if (!loss.counts) return restart(policy, state, chance)
   const recent = state.losses.filter((atMs) => atMs >= loss.nowMs - policy.withinMs)
-  const losses = [...recent, loss.nowMs].slice(-(policy.max + 1))
+  const losses = loss.fromOutside === true ? recent : [...recent, loss.nowMs].slice(-(policy.max + 1))
   const counted = { ...state, losses, inARow: state.inARow + 1 }
   if (state.probation) return quarantine(counted, 'probe-failed', chance)
   if (losses.length > policy.max) return quarantine(counted, 'window', chance)

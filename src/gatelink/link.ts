@@ -1,15 +1,26 @@
 /**
- * The sitter's end of the link. One connection at a time, made again for ever with growing pauses; after each `opened` the cells are
- * announced anew, and the gate tells what was not acknowledged. What the sitter could not commit is tried again here, not acknowledged.
+ * The sitter's end of the link. One connection at a time, made again for ever with growing pauses; after each `opened`
+ * the cells are announced anew, and the gate tells what was not acknowledged. What the sitter could not commit is tried
+ * again here, not acknowledged.
  *
  *   down ── connect, open ──▶ opening ── opened ──▶ up ── closed ──▶ down
  */
-import { codes, Failure, failure, type Cancel, type Clock, type Code, type Link, type Net, type Random } from '../std/std.ts'
+import { failure, type Cancel, type Clock, type Link, type Net, type Random } from '../std/std.ts'
 import {
-  lineReader, toLine, type Ack, type Answer, type Call, type CellOpen, type GateStatus, type Grant, type Opened, type ToGate, type VaultView,
+  lineReader,
+  toLine,
+  type Answer,
+  type Call,
+  type CellOpen,
+  type GateStatus,
+  type Grant,
+  type Opened,
+  type ToGate,
+  type VaultView,
 } from '../wire/wire.ts'
 import { openAcks, type Acks } from './acks.ts'
 import type { GateLink, GateLinkEvents } from './port.ts'
+import { openQuestions, type Questions } from './questions.ts'
 
 export interface GateLinkOptions {
   readonly net: Net
@@ -26,131 +37,140 @@ const firstPauseMs = 50
 const longestPauseMs = 2_000
 /** A gate that accepts and then says nothing is hung. */
 const openWithinMs = 5_000
-const answerWithinMs = 10_000
-/** Questions under way; at the bound the next is refused as `overloaded`. */
-const mostAsked = 1_000
 /** Bytes that the gate has not taken; beyond it the gate is hung, and the link is cut and made again. */
 const mostPending = 64 * 1024 * 1024
 const bounds = { frameBytes: 1024 * 1024, jsonDepth: 64 }
 
-interface Asked { readonly resolve: (value: unknown) => void; readonly reject: (error: Error) => void; readonly cancel: Cancel }
+type Raw = Readonly<Record<string, unknown>>
 
-const gateFailure = (code: string, message: string): Failure =>
-  new Failure(code in codes ? (code as Code) : 'bug', message)
+const isOpened = (raw: Raw): raw is Raw & Opened => raw['frame'] === 'opened' && typeof raw['gateId'] === 'string'
 
-const isOpened = (raw: Readonly<Record<string, unknown>>): raw is Readonly<Record<string, unknown>> & Opened =>
-  raw['frame'] === 'opened' && typeof raw['gateId'] === 'string'
+class SitterEnd implements GateLink {
+  readonly #options: GateLinkOptions
+  readonly #cells = new Map<string, CellOpen>()
+  readonly #questions: Questions
+  readonly #acks: Acks
+  #link: Link | undefined
+  #gateId: string | null = null
+  #pauseMs = firstPauseMs
+  #stopped = false
+  #cancelRetry: Cancel | undefined
 
-export const openGateLink = (options: GateLinkOptions): GateLink => {
-  const { net, clock, random, socketPath, swarm, owner, epoch, events } = options
-  const cells = new Map<string, CellOpen>()
-  const asked = new Map<string, Asked>()
-  const acks: Acks = openAcks({
-    clock, events, current: () => gateId, send: (journals) => { if (gateId !== null) send([{ frame: 'ack', journals } satisfies Ack]) },
-  })
-  let link: Link | undefined
-  let gateId: string | null = null
-  let pauseMs = firstPauseMs
-  let stopped = false
-  let cancelRetry: Cancel | undefined
-  let nextId = 1
-
-  const send = (frames: readonly ToGate[]): void => {
-    if (link === undefined) return
-    if (link.pendingBytes > mostPending) { link.close(); return }
-    link.write(frames.map(toLine).join(''))
+  constructor(options: GateLinkOptions) {
+    const { clock, events } = options
+    this.#options = options
+    this.#questions = openQuestions(clock)
+    const send = (journals: readonly number[]): void => this.#sendUp([{ frame: 'ack', journals }])
+    this.#acks = openAcks({ clock, events, current: () => this.#gateId, send })
+    void this.#connect()
   }
 
-  const retry = (): void => {
-    if (stopped) return
-    cancelRetry = clock.timer(pauseMs * (0.5 + random.next() / 2), () => { void connect() })
-    pauseMs = Math.min(longestPauseMs, pauseMs * 2)
+  get gateId(): string | null {
+    return this.#gateId
   }
 
-  const closed = (of: Link): void => {
-    if (link !== of) return
-    const was = gateId
-    link = undefined
-    gateId = null
-    acks.lost()
-    for (const one of asked.values()) { one.cancel(); one.reject(failure('gate-lost', 'the link to the gate was lost')) }
-    asked.clear()
-    if (was !== null && !stopped) events.lost()
-    retry()
+  grant(grants: readonly Grant[]): boolean {
+    if (this.#gateId === null) return false
+    this.#sendUp(grants)
+    return true
   }
 
-  const answered = (answer: Answer): void => {
-    const one = asked.get(answer.id)
-    if (one === undefined) return
-    asked.delete(answer.id)
-    one.cancel()
-    if (answer.ok) one.resolve(answer.value)
-    else one.reject(gateFailure(answer.error?.code ?? 'bug', answer.error?.message ?? 'the gate refused without a reason'))
+  openCell(cell: Omit<CellOpen, 'frame'>): void {
+    const frame: CellOpen = { frame: 'cell', ...cell }
+    this.#cells.set(cell.cell, frame)
+    this.#sendUp([frame])
   }
 
-  const take = (of: Link, raw: Readonly<Record<string, unknown>>, opened: () => void): void => {
-    if (link !== of) return
-    if (gateId === null) {
+  closeCell(cell: string): void {
+    if (this.#cells.delete(cell)) this.#sendUp([{ frame: 'cell.gone', cell }])
+  }
+
+  vaultSet(credential: string, sealed: string, actor: string): ReturnType<GateLink['vaultSet']> {
+    return this.#ask((id) => ({ frame: 'vault.set', id, credential, sealed, actor }))
+  }
+
+  vaultList(): Promise<VaultView> {
+    return this.#ask((id) => ({ frame: 'vault.list', id }))
+  }
+
+  status(): Promise<GateStatus> {
+    return this.#ask((id) => ({ frame: 'status', id }))
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#cancelRetry?.()
+    await this.#acks.settle()
+    this.#link?.close()
+  }
+
+  #ask<Value>(frame: (id: string) => ToGate): Promise<Value> {
+    if (this.#gateId === null) return Promise.reject(failure('gate-lost', 'the link to the gate is down'))
+    return this.#questions.ask((id) => this.#sendUp([frame(id)]))
+  }
+
+  /** Sends when the link is up; what must not be lost is sent again by whoever hears of `linked`. */
+  #sendUp(frames: readonly ToGate[]): void {
+    if (this.#link === undefined || this.#gateId === null || frames.length === 0) return
+    if (this.#link.pendingBytes > mostPending) this.#link.close()
+    else this.#link.write(frames.map(toLine).join(''))
+  }
+
+  #retry(): void {
+    if (this.#stopped) return
+    const { clock, random } = this.#options
+    this.#cancelRetry = clock.timer(this.#pauseMs * (0.5 + random.next() / 2), () => {
+      void this.#connect()
+    })
+    this.#pauseMs = Math.min(longestPauseMs, this.#pauseMs * 2)
+  }
+
+  async #connect(): Promise<void> {
+    const { net, clock, socketPath, swarm, owner, epoch } = this.#options
+    let link: Link
+    try {
+      link = await net.connect(socketPath)
+    } catch {
+      // Nobody listens yet, or not any more; that is what the next try is for.
+      return this.#retry()
+    }
+    if (this.#stopped) return link.close()
+    this.#link = link
+    const cancel = clock.timer(openWithinMs, () => link.close())
+    link.onClose(() => {
+      cancel()
+      this.#closed(link)
+    })
+    const object = (raw: Raw): void => this.#take(link, raw, cancel)
+    link.onData(lineReader(bounds, { object, refused: () => link.close() }))
+    link.write(toLine({ frame: 'open', swarm, owner, epoch }))
+  }
+
+  #take(from: Link, raw: Raw, opened: () => void): void {
+    if (this.#link !== from) return
+    if (this.#gateId === null) {
       // Anything else before `opened` is the gate's refusal of our epoch or swarm; it closes the link itself.
       if (!isOpened(raw)) return
       opened()
-      pauseMs = firstPauseMs
-      gateId = raw.gateId
-      if (cells.size > 0) send([...cells.values()])
-      events.linked(raw.gateId)
-    } else if (raw['frame'] === 'call') acks.take(gateId, raw as unknown as Call)
-    else if (raw['frame'] === 'answer') answered(raw as unknown as Answer)
+      this.#pauseMs = firstPauseMs
+      this.#gateId = raw.gateId
+      this.#sendUp([...this.#cells.values()])
+      this.#options.events.linked(raw.gateId)
+    } else if (raw['frame'] === 'call') this.#acks.take(this.#gateId, raw as unknown as Call)
+    else if (raw['frame'] === 'answer') this.#questions.answered(raw as unknown as Answer)
   }
 
-  const connect = async (): Promise<void> => {
-    let made: Link
-    try { made = await net.connect(socketPath) } catch {
-      // Nobody listens yet, or not any more; that is what the next try is for.
-      return retry()
-    }
-    if (stopped) return made.close()
-    link = made
-    const cancel = clock.timer(openWithinMs, () => made.close())
-    made.onClose(() => { cancel(); closed(made) })
-    made.onData(lineReader(bounds, { object: (raw) => take(made, raw, cancel), refused: () => made.close() }))
-    made.write(toLine({ frame: 'open', swarm, owner, epoch }))
-  }
-
-  const ask = <Value>(frame: (id: string) => ToGate): Promise<Value> => new Promise<unknown>((resolve, reject) => {
-    if (gateId === null) return reject(failure('gate-lost', 'the link to the gate is down'))
-    if (asked.size >= mostAsked) return reject(failure('overloaded', 'too many questions to the gate are under way'))
-    const id = `q${nextId}`
-    nextId += 1
-    const cancel = clock.timer(answerWithinMs, () => {
-      asked.delete(id)
-      reject(failure('timed-out', `the gate did not answer within ${answerWithinMs} ms`))
-    })
-    asked.set(id, { resolve, reject, cancel })
-    send([frame(id)])
-  }) as Promise<Value>
-
-  void connect()
-  return {
-    get gateId() { return gateId },
-    grant: (grants: readonly Grant[]) => {
-      if (gateId === null) return false
-      send(grants)
-      return true
-    },
-    openCell: (cell) => {
-      const frame: CellOpen = { frame: 'cell', ...cell }
-      cells.set(cell.cell, frame)
-      if (gateId !== null) send([frame])
-    },
-    closeCell: (cell) => { if (cells.delete(cell) && gateId !== null) send([{ frame: 'cell.gone', cell }]) },
-    vaultSet: (credential, sealed, actor) => ask((id) => ({ frame: 'vault.set', id, credential, sealed, actor })),
-    vaultList: () => ask<VaultView>((id) => ({ frame: 'vault.list', id })),
-    status: () => ask<GateStatus>((id) => ({ frame: 'status', id })),
-    stop: async () => {
-      stopped = true
-      cancelRetry?.()
-      await acks.settle()
-      link?.close()
-    },
+  #closed(link: Link): void {
+    if (this.#link !== link) return
+    const wasUp = this.#gateId !== null
+    this.#link = undefined
+    this.#gateId = null
+    this.#acks.lost()
+    this.#questions.lost()
+    if (wasUp && !this.#stopped) this.#options.events.lost()
+    this.#retry()
   }
 }
+
+/** Begins to connect at once, and goes on for ever until `stop`. */
+export const openGateLink = (options: GateLinkOptions): GateLink => new SitterEnd(options)

@@ -1,8 +1,8 @@
 /**
- * The gate's end of the link: one sitter at a time. The highest epoch ever seen is kept in gate.db before it is believed; a lower one
- * is refused, so a deposed sitter sends nothing, also after a restart of the gate.
+ * The gate's end of the link: one sitter at a time. The highest epoch ever seen is kept in gate.db before it is
+ * believed; a lower one is refused, so a deposed sitter sends nothing, also after a restart of the gate.
  */
-import { asFailure, Failure, failure, type Link, type Listening, type Net } from '../std/std.ts'
+import { asFailure, failure, type Failure, type Link, type Listening, type Net } from '../std/std.ts'
 import { lineReader, toLine, type CallOutcome, type Grant, type Open } from '../wire/wire.ts'
 import type { Doors } from './doors.ts'
 import { readCell, readGrant, readJournals, readOpen, textOf } from './frames.ts'
@@ -12,6 +12,8 @@ import { openTeller, type Teller } from './teller.ts'
 
 /** A grant's body and a call's answer are larger than an agent's frame. */
 const bounds = { frameBytes: 1024 * 1024, jsonDepth: 64 }
+
+type Raw = Readonly<Record<string, unknown>>
 
 export interface LinkServerOptions {
   readonly net: Net
@@ -23,8 +25,8 @@ export interface LinkServerOptions {
   readonly grants: () => Grants
   readonly doors: Doors
   readonly log: Log
-  /** Answers `vault.set`, `vault.list`, `status`, `freeze`; undefined = no such question. */
-  readonly ask: (frame: Readonly<Record<string, unknown>>) => Promise<unknown> | undefined
+  /** Answers `vault.set`, `vault.list`, `status`, `freeze`; rejects for any other question. */
+  readonly ask: (frame: Raw) => Promise<unknown>
 }
 export interface LinkServer {
   tell(journal: number): void
@@ -32,111 +34,157 @@ export interface LinkServer {
   stop(): Promise<void>
 }
 
-interface Sitter { readonly link: Link; readonly epoch: number; readonly teller: Teller }
-type Raw = Readonly<Record<string, unknown>>
+interface Sitter {
+  readonly link: Link
+  readonly epoch: number
+  readonly teller: Teller
+}
 
-export const openLinkServer = async (options: LinkServerOptions): Promise<LinkServer> => {
-  const { net, socketPath, swarm, gateId, version, journal, grants, doors, log, ask } = options
-  let highest = { epoch: Number(journal.meta('epoch') ?? -1), owner: journal.meta('owner') ?? '' }
-  let sitter: Sitter | undefined
+class GateEnd implements LinkServer {
+  readonly #options: LinkServerOptions
+  #listening: Listening | undefined
+  #highest: { readonly epoch: number; readonly owner: string }
+  #sitter: Sitter | undefined
 
-  const refuse = (link: Link, error: Failure): void => {
-    log('warn', 'a sitter was refused', { code: error.code, message: error.message })
-    link.write(toLine({ frame: 'answer', id: 'open', ok: false, error: { code: error.code, message: error.message } }))
+  constructor(options: LinkServerOptions) {
+    this.#options = options
+    const { journal } = options
+    this.#highest = { epoch: Number(journal.meta('epoch') ?? -1), owner: journal.meta('owner') ?? '' }
+  }
+
+  async listen(): Promise<void> {
+    this.#listening = await this.#options.net.listen(this.#options.socketPath, (link) => this.#accept(link))
+  }
+
+  tell(journal: number): void {
+    this.#sitter?.teller.tell(journal)
+  }
+
+  tellUnwritten({ grant, subject }: Grant, outcome: CallOutcome, waitedMs: number): void {
+    const nothing = { sentMs: null, tookMs: null, cost: null, credential: null }
+    this.#sitter?.link.write(toLine({ frame: 'call', journal: 0, grant, subject, outcome, waitedMs, ...nothing }))
+  }
+
+  async stop(): Promise<void> {
+    this.#leaveSitter()
+    await this.#listening?.close()
+  }
+
+  #accept(link: Link): void {
+    let opening = false
+    link.onClose(() => {
+      if (this.#sitter?.link !== link) return
+      this.#options.log('warn', 'the sitter is gone')
+      this.#leaveSitter()
+    })
+    const object = (raw: Raw): void => {
+      if (this.#sitter?.link === link) return this.#frame(this.#sitter, raw)
+      const open = raw['frame'] === 'open' && !opening ? readOpen(raw) : undefined
+      if (open === undefined) return link.close()
+      opening = true
+      this.#open(link, open).catch((error: unknown) => this.#refuse(link, asFailure(error)))
+    }
+    const refused = (code: string, detail: string): void => {
+      this.#options.log('error', 'a frame of the link was refused', { code, detail })
+      link.close()
+    }
+    link.onData(lineReader(bounds, { object, refused }))
+  }
+
+  #refuse(link: Link, { code, message }: Failure): void {
+    this.#options.log('warn', 'a sitter was refused', { code, message })
+    link.write(toLine({ frame: 'answer', id: 'open', ok: false, error: { code, message } }))
     link.close()
   }
 
-  const leaveSitter = (): void => {
-    if (sitter === undefined) return
-    sitter.teller.close()
-    sitter.link.close()
-    sitter = undefined
-    grants().dropQueued()
+  /** What is queued for it is forgotten (nothing was sent); what is in flight is finished and journalled. */
+  #leaveSitter(): void {
+    if (this.#sitter === undefined) return
+    this.#sitter.teller.close()
+    this.#sitter.link.close()
+    this.#sitter = undefined
+    this.#options.grants().dropQueued()
   }
 
-  const openFor = async (link: Link, open: Open): Promise<void> => {
-    if (open.swarm !== swarm) return refuse(link, failure('conflict', `this gate serves the swarm ${swarm}`))
-    const deposed = open.epoch < highest.epoch || (open.epoch === highest.epoch && highest.owner !== '' && open.owner !== highest.owner)
-    if (deposed) return refuse(link, failure('stale', `a sitter of epoch ${highest.epoch} was here; epoch ${open.epoch} sends nothing`))
-    const newer = open.epoch > highest.epoch
-    highest = { epoch: open.epoch, owner: open.owner }
-    leaveSitter()
-    if (newer) {
-      await journal.setMeta({ epoch: String(open.epoch), owner: open.owner })
+  async #open(link: Link, { swarm, owner, epoch }: Open): Promise<void> {
+    const { journal, doors, gateId, version, log } = this.#options
+    if (swarm !== this.#options.swarm) {
+      throw failure('conflict', `this gate serves the swarm ${this.#options.swarm}`)
+    }
+    const before = this.#highest
+    if (epoch < before.epoch || (epoch === before.epoch && before.owner !== '' && owner !== before.owner)) {
+      throw failure('stale', `a sitter of epoch ${before.epoch} was here; epoch ${epoch} of ${owner} sends nothing`)
+    }
+    this.#highest = { epoch, owner }
+    this.#leaveSitter()
+    if (epoch > before.epoch) {
+      await journal.setMeta({ epoch: String(epoch), owner })
       // Cells of the sitter before died with it.
       await doors.closeAll()
       // Another one may have come while this was written.
-      if (highest.epoch !== open.epoch) return refuse(link, failure('stale', 'a newer sitter came'))
+      if (this.#highest.epoch !== epoch) throw failure('stale', 'a newer sitter came')
+      this.#leaveSitter()
     }
-    leaveSitter()
     link.write(toLine({ frame: 'opened', gateId, version }))
-    sitter = { link, epoch: open.epoch, teller: openTeller(link, journal) }
-    log('info', 'a sitter opened the link', { owner: open.owner, epoch: open.epoch })
+    this.#sitter = { link, epoch, teller: openTeller(link, journal) }
+    log('info', 'a sitter opened the link', { owner, epoch })
   }
 
-  const answer = async (link: Link, raw: Raw): Promise<void> => {
+  #frame(from: Sitter, raw: Raw): void {
+    const { journal, doors, log } = this.#options
+    switch (raw['frame']) {
+      case 'grant':
+        return this.#grant(from, raw)
+      case 'ack':
+        journal.ack(readJournals(raw)).catch((error: unknown) => {
+          log('error', 'acknowledgements were not written', { code: asFailure(error).code })
+        })
+        return
+      case 'cell':
+        void this.#cell(raw, from.epoch)
+        return
+      case 'cell.gone':
+        void doors.close(textOf(raw, 'cell'))
+        return
+      default:
+        void this.#answer(from.link, raw)
+    }
+  }
+
+  #grant(from: Sitter, raw: Raw): void {
+    const grant = readGrant(raw)
+    if (grant !== undefined) return this.#options.grants().receive(grant, from.epoch)
+    const name = textOf(raw, 'grant').slice(0, 80)
+    this.#options.log('error', 'a grant is malformed and was not sent', { grant: name })
+  }
+
+  async #cell(raw: Raw, epoch: number): Promise<void> {
+    const { doors, log } = this.#options
+    const cell = readCell(raw)
+    if (cell === undefined) return log('error', 'a cell frame is malformed')
+    try {
+      await doors.open(cell, epoch)
+    } catch (error) {
+      const { message } = asFailure(error)
+      log('error', 'the door of a cell could not be opened', { cell: cell.cell, message })
+    }
+  }
+
+  async #answer(link: Link, raw: Raw): Promise<void> {
     const id = textOf(raw, 'id')
     try {
-      const value = await ask(raw)
+      const value = await this.#options.ask(raw)
       link.write(toLine({ frame: 'answer', id, ok: true, value }))
     } catch (error) {
       const { code, message } = asFailure(error)
       link.write(toLine({ frame: 'answer', id, ok: false, error: { code, message } }))
     }
   }
+}
 
-  const openCell = async (raw: Raw, epoch: number): Promise<void> => {
-    const cell = readCell(raw)
-    if (cell === undefined) return log('error', 'a cell frame is malformed')
-    try { await doors.open(cell, epoch) } catch (error) {
-      log('error', 'the door of a cell could not be opened', { cell: cell.cell, message: asFailure(error).message })
-    }
-  }
-
-  const frame = (from: Sitter, raw: Raw): void => {
-    switch (raw['frame']) {
-      case 'grant': {
-        const grant = readGrant(raw)
-        if (grant === undefined) return log('error', 'a grant is malformed and was not sent', { grant: textOf(raw, 'grant').slice(0, 80) })
-        return grants().receive(grant, from.epoch)
-      }
-      case 'ack':
-        journal.ack(readJournals(raw)).catch((error: unknown) => log('error', 'acknowledgements were not written', { code: asFailure(error).code }))
-        return undefined
-      case 'cell': void openCell(raw, from.epoch); return undefined
-      case 'cell.gone': void doors.close(textOf(raw, 'cell')); return undefined
-      default: void answer(from.link, raw); return undefined
-    }
-  }
-
-  const accept = (link: Link): void => {
-    let opening = false
-    link.onClose(() => { if (sitter?.link === link) { log('warn', 'the sitter is gone'); leaveSitter() } })
-    link.onData(lineReader(bounds, {
-      object: (raw) => {
-        if (sitter?.link === link) return frame(sitter, raw)
-        const open = raw['frame'] === 'open' && !opening ? readOpen(raw) : undefined
-        if (open === undefined) { link.close(); return undefined }
-        opening = true
-        openFor(link, open).catch((error: unknown) => refuse(link, asFailure(error)))
-        return undefined
-      },
-      refused: (code, detail) => {
-        log('error', 'a frame of the link was refused', { code, detail })
-        link.close()
-      },
-    }))
-  }
-
-  const listening: Listening = await net.listen(socketPath, accept)
-  return {
-    tell: (number) => sitter?.teller.tell(number),
-    tellUnwritten: (grant, outcome, waitedMs) => {
-      sitter?.link.write(toLine({
-        frame: 'call', journal: 0, grant: grant.grant, subject: grant.subject, outcome, sentMs: null, tookMs: null, waitedMs,
-        cost: null, credential: null,
-      }))
-    },
-    stop: async () => { leaveSitter(); await listening.close() },
-  }
+/** Listens; rejects when the socket cannot be made. */
+export const openLinkServer = async (options: LinkServerOptions): Promise<LinkServer> => {
+  const end = new GateEnd(options)
+  await end.listen()
+  return end
 }

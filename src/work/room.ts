@@ -218,6 +218,7 @@ class WorkRoom implements Work {
 
   async #end(ends: readonly { readonly claimed: Claimed; readonly finish: Finish }[]): Promise<void> {
     const { store, clock } = this.#options
+    // Out of hand at once, so that nothing ends an attempt twice; back in hand when the record takes nothing now.
     for (const { claimed } of ends) this.#inHand.delete(claimed.attempt)
     const wallMs = clock.wallMs()
     const buried: NewEvent[] = ends
@@ -233,9 +234,13 @@ class WorkRoom implements Work {
         facts: { type: claimed.type, agent: claimed.agent, attempt: claimed.attempt, outcome: finish.outcome },
       }))
     const finishes: Command = { kind: 'attempts.finish', with: { finishes: ends.map((end) => end.finish), wallMs } }
-    await store.transact(
-      buried.length > 0 ? [finishes, { kind: 'events.add', with: { events: buried, wallMs } }] : [finishes],
-    )
+    const events: Command[] = buried.length > 0 ? [{ kind: 'events.add', with: { events: buried, wallMs } }] : []
+    try {
+      await store.transact([finishes, ...events])
+    } catch (error) {
+      for (const { claimed } of ends) this.#inHand.set(claimed.attempt, claimed)
+      throw error
+    }
     for (const { claimed, finish } of ends) this.#after(this.#options.tasks[claimed.type]?.agent, finish.event)
   }
 

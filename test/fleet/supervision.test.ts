@@ -361,3 +361,29 @@ test('a release ends a quarantine at once, and is refused where nothing is quara
   expect(world.record.audit).toMatchObject([{ actor: 'operator:ada', action: 'agent.release', object: agent }])
   await expect(world.fleet.unquarantine([world.ref(agent)], 'operator:ada')).rejects.toMatchObject({ code: 'conflict' })
 })
+
+/** Ten deaths of the one cell, with finished work before each. */
+const tenDeaths = async (each: (world: World) => void): Promise<Record<string, number>> => {
+  const world = await ready({ types: [agentType({ perCell: 10 })], oomKills: 7 })
+  for (let round = 0; round < 10; round += 1) {
+    const agent = world.give(`att_${round}`)
+    if (agent === undefined) break
+    void world.cells.of(agent).finish(agent, 'done')
+    await world.clock.advance(10)
+    each(world)
+    world.cells.of(agent).end()
+    await world.clock.advance(5_000)
+  }
+  return states(world)
+}
+
+test('a cell that somebody outside kills again and again, working in between, is never quarantined', async () => {
+  expect(await tenDeaths((world) => expect(world.oomKills).toBe(7))).toEqual({ idle: 10 })
+})
+
+test('the same deaths are its own when the kernel killed for memory meanwhile, and end in quarantine', async () => {
+  const after = await tenDeaths((world) => {
+    world.oomKills = (world.oomKills ?? 0) + 1
+  })
+  expect(after).toEqual({ quarantined: 10 })
+})

@@ -34,6 +34,8 @@ export interface World {
   readonly freed: string[]
   readonly requests: { readonly method: string; readonly agent: string; readonly params: Record<string, unknown> }[]
   readonly lines: FleetLine[]
+  /** The machine's count of out-of-memory kills; undefined where it does not say. */
+  oomKills: number | undefined
   readonly gate: Map<string, readonly string[]>
   readonly deposed: string[]
   /** Set to change how requests of agents are answered. */
@@ -46,6 +48,7 @@ export interface World {
 }
 
 export interface WorldAsk {
+  readonly oomKills?: number
   readonly types?: readonly AgentType[]
   readonly clock?: VirtualClock
   readonly record?: MemoryRecord
@@ -69,6 +72,7 @@ export const openWorld = async (ask: WorldAsk = {}): Promise<World> => {
     freed: [] as string[],
     requests: [] as World['requests'],
     lines: [] as FleetLine[],
+    oomKills: ask.oomKills,
     gate: new Map<string, readonly string[]>(),
     deposed: [] as string[],
     answer: async () => null,
@@ -112,6 +116,7 @@ export const openWorld = async (ask: WorldAsk = {}): Promise<World> => {
     proc: {
       startTime: (pid) => [...cells.living].find((cell) => cell.identity.pid === pid)?.identity.startTime,
       residentBytes: () => 1_000_000,
+      oomKills: () => world.oomKills,
     },
     onDeposed: (detail) => {
       world.deposed.push(detail)

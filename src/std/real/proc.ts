@@ -11,9 +11,9 @@ const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(p
 /** Whether children can be bound to their parent's life by the kernel; `doctor` says what is weaker without. */
 export const canDieWithParent = setpriv !== undefined
 
-const readProc = (pid: number, file: 'stat' | 'status'): string | undefined => {
+const readProc = (name: string): string | undefined => {
   try {
-    return readFileSync(`/proc/${pid}/${file}`, 'utf8')
+    return readFileSync(`/proc/${name}`, 'utf8')
   } catch {
     // No such process (or no /proc): what is asked about is not there.
     return undefined
@@ -22,7 +22,7 @@ const readProc = (pid: number, file: 'stat' | 'status'): string | undefined => {
 
 /** Fields of stat after the program's name, which may itself hold spaces and brackets. */
 const statFields = (pid: number): readonly string[] | undefined => {
-  const text = readProc(pid, 'stat')
+  const text = readProc(`${pid}/stat`)
   return text?.slice(text.lastIndexOf(')') + 2).split(' ')
 }
 
@@ -129,8 +129,12 @@ export const realProc = (): Proc => ({
   spawn: start,
   startTime,
   killExactly: (identity, name) => startTime(identity.pid) === identity.startTime && signal(identity.pid, name),
+  oomKills: () => {
+    const found = /^oom_kill (\d+)$/m.exec(readProc('vmstat') ?? '')
+    return found ? Number(found[1]) : undefined
+  },
   residentBytes: (pid) => {
-    const kilobytes = /^VmRSS:\s+([0-9]+) kB$/m.exec(readProc(pid, 'status') ?? '')?.[1]
+    const kilobytes = /^VmRSS:\s+([0-9]+) kB$/m.exec(readProc(`${pid}/status`) ?? '')?.[1]
     return kilobytes === undefined ? undefined : Number(kilobytes) * 1_024
   },
 })

@@ -117,6 +117,7 @@ export const openScene = async (tasks = { ended: 615, total: 1_000 }): Promise<S
     browser,
     open: async (options) => {
       const page = await browser.newPage({ viewport: { width: 1440, height: 1000 }, ...options })
+      page.setDefaultTimeout(10_000)
       await page.goto(`${house.door.url}/login`)
       await page.getByLabel('Operator token').fill(token)
       await page.getByRole('button', { name: 'Sign in' }).click()
