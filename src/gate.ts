@@ -1,6 +1,7 @@
 /**
- * The gate's process: vault, limits and gateway opened bottom-up over gate.db, closed top-down. The only process that ever holds a
- * secret. It ends when the watch's private line closes or by SIGTERM: it takes on nothing new, and finishes what is in flight.
+ * The gate's process: vault, limits and gateway opened bottom-up over gate.db, closed top-down. The only process that
+ * ever holds a secret. It ends when the watch's private line closes or by SIGTERM: it takes on nothing new, and
+ * finishes what is in flight.
  */
 import { readFileSync, writeSync } from 'node:fs'
 import { mkdir, open, readFile, stat } from 'node:fs/promises'
@@ -15,7 +16,7 @@ import { realClock, realDisk, realNet, realRandom } from './std/real/real.ts'
 import { asFailure, Failure, idMaker, type Clock, type Disk, type Net, type Random, type Service } from './std/std.ts'
 import { lockGate, openGateBook } from './store/store.ts'
 import { openVault, unlockVault, type KeyFiles, type KeyPlaces } from './vault/vault.ts'
-import type { GateStatus } from './wire/wire.ts'
+import { openSealed, type GateStatus } from './wire/wire.ts'
 
 export interface GateOptions {
   /** Absolute path; gate.db is `gate/gate.db` in it, the freeze file `run/FROZEN`. */
@@ -85,7 +86,7 @@ export const openGate = async (options: GateOptions): Promise<Gate> => {
   const book = openGateBook(join(directory, 'gate.db'), () => idMaker(clock, random)('gat'))
   book.onLost(options.onLost)
   const names = new Set(Object.values(rules.credentials).flatMap(({ name, pool }) => [name, ...pool]))
-  const vault = await openVault({ unlocked, book, clock, random, known: (name) => names.has(name) })
+  const vault = await openVault({ unlocked, book, clock, random, openSealed, known: (name) => names.has(name) })
   const gateway = await openGateway({
     rules,
     clock,
@@ -171,6 +172,6 @@ export const runGate = async (argv: readonly string[]): Promise<void> => {
     if (error instanceof Failure) await line.failed(error)
     process.exitCode = 1
   }
-  line.stop()
+  void line.stop()
   process.exit()
 }

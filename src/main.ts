@@ -43,6 +43,8 @@ const runPerson = async (argv: readonly string[]): Promise<number> => {
     env: process.env,
     directory: process.cwd(),
     version,
+    // In a checkout nobody has `sitter` on the path; npx finds it there.
+    program: import.meta.filename.endsWith('.ts') ? 'npx sitter' : 'sitter',
     stdin: streamInput(() => process.stdin, isatty(0)),
     stdout: streamOutput(process.stdout),
     stderr: streamOutput(process.stderr),

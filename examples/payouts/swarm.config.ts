@@ -51,7 +51,8 @@ export default defineSwarm({
         decline: 0.005,
         acceptThenCut: 0.003,
         cutBeforeAccept: 0.002,
-        limited: 0.003,
+        // Each 429 asks for a second of silence, and gets it for all: five of them cost the run five seconds.
+        limited: 0.0005,
         error: 0.002,
         slow: 0.005,
       },

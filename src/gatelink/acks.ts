@@ -1,6 +1,6 @@
 /**
- * Calls in, acknowledgements out. A call is acknowledged when the sitter has committed it; until then a repetition of it is not taken in
- * a second time, and a commit that failed is tried again.
+ * Calls in, acknowledgements out. A call is acknowledged when the sitter has committed it; until then a repetition of
+ * it is not taken in a second time, and a commit that failed is tried again.
  */
 import { sleep, type Clock } from '../std/std.ts'
 import type { Call } from '../wire/wire.ts'
@@ -54,7 +54,8 @@ export const openAcks = (options: {
         if (call.journal > 0) acknowledge(gateId, call.journal)
         return
       } catch {
-        // Not committed, so not acknowledged: whoever could not commit has said why. The next gate link would bring it again too.
+        // Not committed, so not acknowledged: whoever could not commit has said why. The next gate link would bring
+        // it again too.
         if (stopping.signal.aborted) return
         await sleep(clock, againMs, stopping.signal)
       }
@@ -64,9 +65,14 @@ export const openAcks = (options: {
     take: (gateId, call) => {
       const name = `${gateId} ${call.journal === 0 ? call.grant : call.journal}`
       if (inHand.has(name)) return
-      inHand.set(name, commit(gateId, call).finally(() => inHand.delete(name)))
+      inHand.set(
+        name,
+        commit(gateId, call).finally(() => inHand.delete(name)),
+      )
     },
-    lost: () => { done = [] },
+    lost: () => {
+      done = []
+    },
     settle: async () => {
       stopping.abort()
       const enough = new AbortController()

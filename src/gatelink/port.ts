@@ -1,11 +1,19 @@
-/** The sitter's end of the link to the gate: grants and cells out, calls in. It reconnects by itself and sends what was not acknowledged again. */
+/**
+ * The sitter's end of the link to the gate: grants and cells out, calls in. It reconnects by itself and sends what
+ * was not acknowledged again.
+ */
 import type { Call, CellOpen, Grant, GateStatus, VaultView } from '../wire/wire.ts'
 
 export interface GateLinkEvents {
-  /** The link is up; `gateId` may be another one than before (then the journal is lost). Cells have been announced again already. */
+  /**
+   * The link is up; `gateId` may be another one than before (then the journal is lost). Cells have been announced
+   * again already.
+   */
   linked(gateId: string): void
   lost(): void
-  /** The outcome of a grant. Acknowledged to the gate when the promise resolves, so it must resolve after the commit. */
+  /**
+   * The outcome of a grant. Acknowledged to the gate when the promise resolves, so it must resolve after the commit.
+   */
   call(call: Call): Promise<void>
 }
 

@@ -1,4 +1,7 @@
-/** Questions to the gate that wait for their answers: each has an id and a time by which it must be answered, and their number a bound. */
+/**
+ * Questions to the gate that wait for their answers: each has an id and a time by which it must be answered, and
+ * their number a bound.
+ */
 import { codes, Failure, failure, type Cancel, type Clock, type Code } from '../std/std.ts'
 import type { Answer } from '../wire/wire.ts'
 
@@ -36,10 +39,12 @@ export const openQuestions = (clock: Clock): Questions => {
   return {
     ask: <Value>(send: (id: string) => void) =>
       new Promise<unknown>((resolve, reject) => {
-        if (asked.size >= mostAsked) return reject(failure('overloaded', 'too many questions to the gate are under way'))
+        if (asked.size >= mostAsked)
+          return reject(failure('overloaded', 'too many questions to the gate are under way'))
         const id = `q${nextId}`
         nextId += 1
-        const late = (): void => take(id)?.reject(failure('timed-out', `the gate did not answer in ${answerWithinMs} ms`))
+        const late = (): void =>
+          take(id)?.reject(failure('timed-out', `the gate did not answer in ${answerWithinMs} ms`))
         asked.set(id, { resolve, reject, cancel: clock.timer(answerWithinMs, late) })
         send(id)
       }) as Promise<Value>,
@@ -49,7 +54,7 @@ export const openQuestions = (clock: Clock): Questions => {
       else one?.reject(asFailure(answer))
     },
     lost: () => {
-      for (const id of [...asked.keys()]) take(id)?.reject(failure('gate-lost', 'the link to the gate was lost'))
+      for (const id of asked.keys()) take(id)?.reject(failure('gate-lost', 'the link to the gate was lost'))
     },
   }
 }

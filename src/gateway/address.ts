@@ -1,6 +1,7 @@
 /**
- * Which addresses may be connected to. Public unicast is allowed; loopback, private, link-local and everything unknown only where the
- * configuration grants it. Names are resolved once, and the very address that was checked is connected to.
+ * Which addresses may be connected to. Public unicast is allowed; loopback, private, link-local and everything
+ * unknown only where the configuration grants it. Names are resolved once, and the very address that was checked is
+ * connected to.
  */
 
 const v4 = (text: string): number | undefined => {
@@ -11,18 +12,33 @@ const v4 = (text: string): number | undefined => {
 }
 
 /** First address and prefix length of what is not the public internet (IANA special-purpose registry). */
-const notPublic = ([
-  ['0.0.0.0', 8], ['10.0.0.0', 8], ['100.64.0.0', 10], ['127.0.0.0', 8], ['169.254.0.0', 16], ['172.16.0.0', 12], ['192.0.0.0', 24],
-  ['192.0.2.0', 24], ['192.88.99.0', 24], ['192.168.0.0', 16], ['198.18.0.0', 15], ['198.51.100.0', 24], ['203.0.113.0', 24],
-  ['224.0.0.0', 4], ['240.0.0.0', 4],
-] as const).map(([first, bits]) => ({ first: v4(first)!, size: 2 ** (32 - bits) }))
+const notPublic = (
+  [
+    ['0.0.0.0', 8],
+    ['10.0.0.0', 8],
+    ['100.64.0.0', 10],
+    ['127.0.0.0', 8],
+    ['169.254.0.0', 16],
+    ['172.16.0.0', 12],
+    ['192.0.0.0', 24],
+    ['192.0.2.0', 24],
+    ['192.88.99.0', 24],
+    ['192.168.0.0', 16],
+    ['198.18.0.0', 15],
+    ['198.51.100.0', 24],
+    ['203.0.113.0', 24],
+    ['224.0.0.0', 4],
+    ['240.0.0.0', 4],
+  ] as const
+).map(([first, bits]) => ({ first: v4(first)!, size: 2 ** (32 - bits) }))
 
 /** The eight groups of an IPv6 address without zone; undefined when it is none, or ends in dotted IPv4. */
 const v6 = (text: string): readonly number[] | undefined => {
   if (!/^[0-9a-fA-F:]+$/.test(text)) return undefined
   const halves = text.split('::')
   if (halves.length > 2) return undefined
-  const groups = (part: string | undefined): number[] => (part ? part.split(':').map((group) => Number.parseInt(group, 16)) : [])
+  const groups = (part: string | undefined): number[] =>
+    part ? part.split(':').map((group) => Number.parseInt(group, 16)) : []
   const head = groups(halves[0])
   const tail = groups(halves[1])
   const gap = halves.length === 2 ? 8 - head.length - tail.length : 0
@@ -35,7 +51,12 @@ const publicV6 = (groups: readonly number[]): boolean => {
   // Only 2000::/3 is public unicast; v4-mapped, NAT64, ULA and link-local lie outside of it.
   if (first < 0x2000 || first > 0x3fff) return false
   // 2001::/23 (Teredo and other protocols), documentation, and 6to4, which carries an IPv4 address inside.
-  return !(first === 0x2001 && second < 0x200) && !(first === 0x2001 && second === 0xdb8) && first !== 0x2002 && first !== 0x3fff
+  return (
+    !(first === 0x2001 && second < 0x200) &&
+    !(first === 0x2001 && second === 0xdb8) &&
+    first !== 0x2002 &&
+    first !== 0x3fff
+  )
 }
 
 export const isPublic = (address: string): boolean => {
@@ -48,13 +69,17 @@ export const isPublic = (address: string): boolean => {
 const isLinkLocal = (address: string): boolean => address.startsWith('169.254.') || /^fe[89ab][0-9a-f]:/i.test(address)
 
 /** `host:port` as in a grant; IPv6 in brackets. */
-const place = (host: string, port: number): string => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`).toLowerCase()
+const place = (host: string, port: number): string =>
+  (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`).toLowerCase()
 
 /**
- * Whether `address`, which the upstream's `host` stands for, may be connected to. A grant names the address, or the host: a host's
- * name covers private addresses and loopback, never link-local, where clouds keep their credentials.
+ * Whether `address`, which the upstream's `host` stands for, may be connected to. A grant names the address, or the
+ * host: a host's name covers private addresses and loopback, never link-local, where clouds keep their credentials.
  */
-export const mayConnect = (to: { readonly host: string; readonly address: string; readonly port: number }, grants: readonly string[]): boolean => {
+export const mayConnect = (
+  to: { readonly host: string; readonly address: string; readonly port: number },
+  grants: readonly string[],
+): boolean => {
   if (isPublic(to.address)) return true
   const granted = grants.map((grant) => grant.toLowerCase())
   if (granted.includes(place(to.address, to.port))) return true

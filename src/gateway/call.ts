@@ -10,8 +10,16 @@ import type { Outbound } from './outbound.ts'
 import type { PlainTarget, Route } from './path.ts'
 import type { CallJournal, CredentialRule, Log, UpstreamRule } from './ports.ts'
 
-/** Why a call was not sent. `silent`: it left the queue because its sitter or this gate went away; nobody is told, nothing was written. */
-export interface Refusal { readonly code: Code; readonly message: string; readonly retryAfterMs?: number; readonly silent?: true }
+/**
+ * Why a call was not sent. `silent`: it left the queue because its sitter or this gate went away; nobody is told,
+ * nothing was written.
+ */
+export interface Refusal {
+  readonly code: Code
+  readonly message: string
+  readonly retryAfterMs?: number
+  readonly silent?: true
+}
 
 export interface OpenUpstream {
   readonly rule: UpstreamRule
@@ -79,10 +87,35 @@ export interface Room {
 /** Undefined = go on. */
 export type Stage = (call: CallInHand, room: Room) => Refusal | undefined | Promise<Refusal | undefined>
 
-type Asked = Pick<CallInHand,
-  'grant' | 'seat' | 'subject' | 'agent' | 'upstreamName' | 'method' | 'target' | 'headers' | 'body' | 'bodyBytes' | 'waitMs' | 'epoch' | 'onWaiting'>
+type Asked = Pick<
+  CallInHand,
+  | 'grant'
+  | 'seat'
+  | 'subject'
+  | 'agent'
+  | 'upstreamName'
+  | 'method'
+  | 'target'
+  | 'headers'
+  | 'body'
+  | 'bodyBytes'
+  | 'waitMs'
+  | 'epoch'
+  | 'onWaiting'
+>
 
 export const callOf = (asked: Asked): CallInHand => ({
-  ...asked, upstream: null, plain: null, credential: null, scope: null, limits: [], charged: false, waitedMs: 0, begunMs: null,
-  journal: null, secret: null, sentWallMs: null, sentMonoMs: null,
+  ...asked,
+  upstream: null,
+  plain: null,
+  credential: null,
+  scope: null,
+  limits: [],
+  charged: false,
+  waitedMs: 0,
+  begunMs: null,
+  journal: null,
+  secret: null,
+  sentWallMs: null,
+  sentMonoMs: null,
 })

@@ -18,7 +18,14 @@ export interface Doors {
   idle(): Promise<void>
 }
 
-interface Door { seat: CellSeat; epoch: number; listening: boolean; readonly socketPath: string; readonly server: Server; readonly ready: Promise<void> }
+interface Door {
+  seat: CellSeat
+  epoch: number
+  listening: boolean
+  readonly socketPath: string
+  readonly server: Server
+  readonly ready: Promise<void>
+}
 
 const mostConnections = 1_024
 
@@ -27,10 +34,19 @@ export const openDoors = (room: Room, disk: Disk): Doors => {
   let inFlight = 0
   let idlers: (() => void)[] = []
 
-  const seatOf = (cell: CellOpen): CellSeat => ({ cell: cell.cell, agents: new Set(cell.agents), upstreams: new Set(cell.upstreams) })
+  const seatOf = (cell: CellOpen): CellSeat => ({
+    cell: cell.cell,
+    agents: new Set(cell.agents),
+    upstreams: new Set(cell.upstreams),
+  })
 
   const serve = (door: () => Door): Server => {
-    const server = createServer({ maxHeaderSize: 16_384, requestTimeout: 120_000, headersTimeout: 20_000, keepAliveTimeout: 60_000 })
+    const server = createServer({
+      maxHeaderSize: 16_384,
+      requestTimeout: 120_000,
+      headersTimeout: 20_000,
+      keepAliveTimeout: 60_000,
+    })
     server.maxConnections = mostConnections
     server.on('request', (request, response) => {
       inFlight += 1
@@ -50,10 +66,15 @@ export const openDoors = (room: Room, disk: Disk): Doors => {
     })
     server.on('clientError', (_error, socket) => {
       // Node's parser refuses bad framing (two lengths, length and chunks, controls); the agent learns only that.
-      if (!socket.writable) { socket.destroy(); return }
+      if (!socket.writable) {
+        socket.destroy()
+        return
+      }
       const text = problemText({ code: 'invalid', message: 'this is no well-formed HTTP request' })
-      socket.end(`HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\nx-should-retry: false\r\n` +
-        `connection: close\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`)
+      socket.end(
+        `HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\nx-should-retry: false\r\n` +
+          `connection: close\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
+      )
     })
     return server
   }
@@ -62,8 +83,13 @@ export const openDoors = (room: Room, disk: Disk): Doors => {
     const door = doors.get(cell)
     if (door === undefined) return
     doors.delete(cell)
-    await door.ready.catch(() => { /* it never opened; whoever opened it was told */ })
-    await new Promise<void>((resolve) => { door.server.close(() => resolve()); door.server.closeAllConnections() })
+    await door.ready.catch(() => {
+      /* it never opened; whoever opened it was told */
+    })
+    await new Promise<void>((resolve) => {
+      door.server.close(() => resolve())
+      door.server.closeAllConnections()
+    })
   }
 
   return {
@@ -76,19 +102,38 @@ export const openDoors = (room: Room, disk: Disk): Doors => {
       }
       if (known !== undefined) await close(cell.cell)
       const server = serve(() => door)
-      const ready = disk.remove(cell.socketPath).then(() => new Promise<void>((resolve, reject) => {
-        server.once('error', reject)
-        // The cell's folder is 0700, so the socket's own mode does not matter.
-        server.listen(cell.socketPath, () => { server.off('error', reject); resolve() })
-      }))
+      const ready = disk.remove(cell.socketPath).then(
+        () =>
+          new Promise<void>((resolve, reject) => {
+            server.once('error', reject)
+            // The cell's folder is 0700, so the socket's own mode does not matter.
+            server.listen(cell.socketPath, () => {
+              server.off('error', reject)
+              resolve()
+            })
+          }),
+      )
       const door: Door = { seat: seatOf(cell), epoch, listening: false, socketPath: cell.socketPath, server, ready }
       doors.set(cell.cell, door)
-      try { await ready; door.listening = true } catch (error) { doors.delete(cell.cell); throw error }
+      try {
+        await ready
+        door.listening = true
+      } catch (error) {
+        doors.delete(cell.cell)
+        throw error
+      }
     },
     close,
-    closeAll: async () => { await Promise.all([...doors.keys()].map((cell) => close(cell))) },
+    closeAll: async () => {
+      await Promise.all([...doors.keys()].map((cell) => close(cell)))
+    },
     count: () => [...doors.values()].filter((door) => door.listening).length,
     inFlight: () => inFlight,
-    idle: () => (inFlight === 0 ? Promise.resolve() : new Promise((resolve) => { idlers.push(resolve) })),
+    idle: () =>
+      inFlight === 0
+        ? Promise.resolve()
+        : new Promise((resolve) => {
+            idlers.push(resolve)
+          }),
   }
 }

@@ -26,7 +26,8 @@ const headerPairs = (raw: readonly string[]): HeaderPairs => {
 const bodyOf = (request: IncomingMessage, tooLarge: () => void): { body: Transform | null; length: number | null } => {
   const told = request.headers['content-length']
   const length = told === undefined ? null : Number(told)
-  if (length === 0 || (length === null && request.headers['transfer-encoding'] === undefined)) return { body: null, length: null }
+  if (length === 0 || (length === null && request.headers['transfer-encoding'] === undefined))
+    return { body: null, length: null }
   let passed = 0
   const body = new Transform({
     transform: (chunk: Buffer, _encoding, next) => {
@@ -52,12 +53,19 @@ const outcomeOf = (ended: Ended, status: number, closedMs: number): CallOutcome 
 const addedHeaders = (call: CallInHand): Record<string, string> => {
   const cost = costOf(call)
   return {
-    'x-sitter-call': String(call.journal), 'x-sitter-waited-ms': String(Math.round(call.waitedMs)), ...(cost === null ? {} : { 'x-sitter-cost': cost }),
+    'x-sitter-call': String(call.journal),
+    'x-sitter-waited-ms': String(Math.round(call.waitedMs)),
+    ...(cost === null ? {} : { 'x-sitter-cost': cost }),
   }
 }
 
 /** Sends a prepared call and streams its answer; resolves when the outcome is journalled. */
-const stream = async (call: CallInHand, room: Room, response: ServerResponse, hold: (flow: Flow) => void): Promise<Ended> => {
+const stream = async (
+  call: CallInHand,
+  room: Room,
+  response: ServerResponse,
+  hold: (flow: Flow) => void,
+): Promise<Ended> => {
   let status = 0
   const flow = forward(call, room, {
     head: (answered, headers) => {
@@ -78,37 +86,79 @@ const stream = async (call: CallInHand, room: Room, response: ServerResponse, ho
 
 /** Serves one request to its end; never rejects because of what an agent or an upstream does. */
 export const serveFetch = async (
-  exchange: { readonly request: IncomingMessage; readonly response: ServerResponse }, seat: CellSeat, room: Room, epoch: number,
+  exchange: { readonly request: IncomingMessage; readonly response: ServerResponse },
+  seat: CellSeat,
+  room: Room,
+  epoch: number,
 ): Promise<void> => {
   const { request, response } = exchange
   const target = targetText.exec(request.url ?? '')
   if (target === null) return answerProblem(response, { code: 'not-allowed', message: 'ask for /<upstream>/<path>' })
   if (Number(request.headers['content-length'] ?? 0) > bodyBytes) {
-    return answerProblem(response, { code: 'too-large', message: `a body may have ${bodyBytes} bytes` }, { connection: 'close' })
+    return answerProblem(
+      response,
+      { code: 'too-large', message: `a body may have ${bodyBytes} bytes` },
+      { connection: 'close' },
+    )
   }
   let tooLarge = false
   let leave: () => void = () => {}
   let flow: Flow | undefined
   // Built late: until the call is admitted the body stays in the agent's own socket buffer.
-  const { body, length } = bodyOf(request, () => { tooLarge = true })
-  const call = callOf({
-    grant: null, seat, subject: null, agent: null, upstreamName: target[1]!, method: request.method ?? '', target: target[2] ?? '/',
-    headers: headerPairs(request.rawHeaders), body, bodyBytes: length, waitMs, epoch, onWaiting: (way) => { leave = way },
+  const { body, length } = bodyOf(request, () => {
+    tooLarge = true
   })
-  response.on('close', () => { if (!response.writableFinished) { leave(); flow?.abort('given-up') } })
+  const call = callOf({
+    grant: null,
+    seat,
+    subject: null,
+    agent: null,
+    upstreamName: target[1]!,
+    method: request.method ?? '',
+    target: target[2] ?? '/',
+    headers: headerPairs(request.rawHeaders),
+    body,
+    bodyBytes: length,
+    waitMs,
+    epoch,
+    onWaiting: (way) => {
+      leave = way
+    },
+  })
+  response.on('close', () => {
+    if (!response.writableFinished) {
+      leave()
+      flow?.abort('given-up')
+    }
+  })
 
   const refusal = await prepare(call, room)
   if (refusal !== undefined) {
-    if (call.journal !== null) await witness(call, room, { kind: 'not-sent', code: refusal.code, message: refusal.message })
+    if (call.journal !== null)
+      await witness(call, room, { kind: 'not-sent', code: refusal.code, message: refusal.message })
     body?.destroy()
     return answerProblem(response, refusal, body === null ? {} : { connection: 'close' })
   }
-  const ended = await stream(call, room, response, (given) => { flow = given })
-  if (ended.kind === 'answered') { response.end(); return }
+  const ended = await stream(call, room, response, (given) => {
+    flow = given
+  })
+  if (ended.kind === 'answered') {
+    response.end()
+    return
+  }
   const added = addedHeaders(call)
-  if (tooLarge) return answerProblem(response, { code: 'too-large', message: `a body may have ${bodyBytes} bytes` }, { ...added, connection: 'close' })
+  if (tooLarge)
+    return answerProblem(
+      response,
+      { code: 'too-large', message: `a body may have ${bodyBytes} bytes` },
+      { ...added, connection: 'close' },
+    )
   if (ended.kind === 'not-sent') {
-    return answerProblem(response, { code: 'upstream-unreachable', message: `nothing was sent: ${ended.message}` }, added)
+    return answerProblem(
+      response,
+      { code: 'upstream-unreachable', message: `nothing was sent: ${ended.message}` },
+      added,
+    )
   }
   answerProblem(response, { code: 'outcome-unknown', message: `sent, but not answered: ${ended.message}` }, added)
 }

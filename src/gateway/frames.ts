@@ -3,9 +3,12 @@ import type { CellOpen, Grant, Open } from '../wire/wire.ts'
 
 type Raw = Readonly<Record<string, unknown>>
 
-const isText = (value: unknown, most = 512): value is string => typeof value === 'string' && value.length > 0 && value.length <= most
-const isTextList = (value: unknown): value is string[] => Array.isArray(value) && value.length <= 10_000 && value.every((one) => isText(one))
-const isPlain = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
+const isText = (value: unknown, most = 512): value is string =>
+  typeof value === 'string' && value.length > 0 && value.length <= most
+const isTextList = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.length <= 10_000 && value.every((one) => isText(one))
+const isPlain = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 export const readOpen = (raw: Raw): Open | undefined =>
   isText(raw['swarm']) && isText(raw['owner']) && Number.isSafeInteger(raw['epoch'])
@@ -13,8 +16,19 @@ export const readOpen = (raw: Raw): Open | undefined =>
     : undefined
 
 export const readCell = (raw: Raw): CellOpen | undefined =>
-  isText(raw['cell']) && isText(raw['socketPath']) && isText(raw['type']) && isTextList(raw['agents']) && isTextList(raw['upstreams'])
-    ? { frame: 'cell', cell: raw['cell'], socketPath: raw['socketPath'], type: raw['type'], agents: raw['agents'], upstreams: raw['upstreams'] }
+  isText(raw['cell']) &&
+  isText(raw['socketPath']) &&
+  isText(raw['type']) &&
+  isTextList(raw['agents']) &&
+  isTextList(raw['upstreams'])
+    ? {
+        frame: 'cell',
+        cell: raw['cell'],
+        socketPath: raw['socketPath'],
+        type: raw['type'],
+        agents: raw['agents'],
+        upstreams: raw['upstreams'],
+      }
     : undefined
 
 const headersOf = (value: unknown): Record<string, string> | undefined => {
@@ -26,7 +40,8 @@ const headersOf = (value: unknown): Record<string, string> | undefined => {
 
 export const readGrant = (raw: Raw): Grant | undefined => {
   const { grant, subject, agent, request, hash, waitMs } = raw
-  if (!isText(grant) || !isText(subject) || !(agent === null || isText(agent)) || !isText(hash) || !isPlain(request)) return undefined
+  if (!isText(grant) || !isText(subject) || !(agent === null || isText(agent)) || !isText(hash) || !isPlain(request))
+    return undefined
   if (typeof waitMs !== 'number' || !Number.isFinite(waitMs) || waitMs < 0) return undefined
   const { upstream, method, path, body } = request
   const headers = headersOf(request['headers'])
@@ -36,7 +51,9 @@ export const readGrant = (raw: Raw): Grant | undefined => {
 }
 
 export const readJournals = (raw: Raw): readonly number[] =>
-  Array.isArray(raw['journals']) ? raw['journals'].filter((one): one is number => Number.isSafeInteger(one) && (one as number) > 0) : []
+  Array.isArray(raw['journals'])
+    ? raw['journals'].filter((one): one is number => Number.isSafeInteger(one) && (one as number) > 0)
+    : []
 
 export const textOf = (raw: Raw, name: string): string => {
   const value = raw[name]

@@ -1,6 +1,7 @@
 /**
- * Front door of the gateway: the only way out. Opens the stages' room, the cells' doors and the link, and closes them in order: nothing
- * new is taken on, what is in flight is finished within its bound and journalled, whatever is left then is lost and journalled as such.
+ * Front door of the gateway: the only way out. Opens the stages' room, the cells' doors and the link, and closes them
+ * in order: nothing new is taken on, what is in flight is finished within its bound and journalled, whatever is left
+ * then is lost and journalled as such.
  */
 import { failure, sleep, type Clock, type Disk, type Net, type Random } from '../std/std.ts'
 import { openBuckets, openLines } from '../limit/limit.ts'
@@ -37,11 +38,15 @@ export interface GatewayOptions {
   readonly frozenPath: string
   readonly log: Log
 }
-export interface Gateway { status(): GateStatus; stop(withinMs: number): Promise<void> }
+export interface Gateway {
+  status(): GateStatus
+  stop(withinMs: number): Promise<void>
+}
 
 const openUpstream = (rule: UpstreamRule, rules: Rules, clock: Clock): OpenUpstream => ({
   rule,
-  credential: rule.credential === null ? null : rules.credentials[rule.credential] ?? { name: rule.credential, pool: [] },
+  credential:
+    rule.credential === null ? null : (rules.credentials[rule.credential] ?? { name: rule.credential, pool: [] }),
   allow: rule.allow.map(parseRoute),
   money: rule.money.map(parseRoute),
   outbound: openOutbound(rule, clock),
@@ -51,7 +56,12 @@ const openUpstream = (rule: UpstreamRule, rules: Rules, clock: Clock): OpenUpstr
 const endWhatWasOpen = async ({ journal, clock, log }: GatewayOptions): Promise<void> => {
   const outcome = outcomeOfOpen(clock)
   const ended = await journal.endOpen((call) => ({
-    ended: 'lost', status: null, outcome: call.grant === null ? null : JSON.stringify(outcome), sentMs: null, tookMs: null, cost: null,
+    ended: 'lost',
+    status: null,
+    outcome: call.grant === null ? null : JSON.stringify(outcome),
+    sentMs: null,
+    tookMs: null,
+    cost: null,
   }))
   if (ended > 0) log('warn', 'calls of the gate before have no known outcome', { calls: ended })
 }
@@ -63,14 +73,27 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
   options.limits.saveWith(buckets.changed)
   const lines = openLines({ clock, buckets })
   const freezer = await openFreezer({
-    clock, disk, path: options.frozenPath, said: journal.meta('frozen') === 'yes',
+    clock,
+    disk,
+    path: options.frozenPath,
+    said: journal.meta('frozen') === 'yes',
     changed: (frozen, why) => {
       log('warn', frozen ? 'frozen: nothing is sent' : 'thawed', { why })
       if (frozen) lines.dropAll()
     },
   })
   const upstreams = new Map(Object.values(rules.upstreams).map((rule) => [rule.name, openUpstream(rule, rules, clock)]))
-  const room: Room = { clock, upstreams, vault, buckets, lines, journal, meter: openMeter(journal.counts()), log, frozen: freezer.frozen }
+  const room: Room = {
+    clock,
+    upstreams,
+    vault,
+    buckets,
+    lines,
+    journal,
+    meter: openMeter(journal.counts()),
+    log,
+    frozen: freezer.frozen,
+  }
   const doors = openDoors(room, disk)
   // The link and the grants know each other: outcomes may be told as soon as the link is there.
   const end: { link?: LinkServer } = {}
@@ -81,15 +104,27 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
   })
   const status = (): GateStatus => statusOf(options, { room, doors, grants })
   const link = await openLinkServer({
-    net: options.net, socketPath: options.linkSocket, swarm: rules.name, gateId: options.gateId, version: options.version, journal,
-    grants: () => grants, doors, log,
+    net: options.net,
+    socketPath: options.linkSocket,
+    swarm: rules.name,
+    gateId: options.gateId,
+    version: options.version,
+    journal,
+    grants: () => grants,
+    doors,
+    log,
     ask: (frame) => {
       switch (frame['frame']) {
-        case 'vault.set': return vault.set(textOf(frame, 'credential'), textOf(frame, 'sealed'), textOf(frame, 'actor'))
-        case 'vault.list': return Promise.resolve(vault.view())
-        case 'status': return Promise.resolve(status())
-        case 'freeze': return say(frame['frozen'] === true)
-        default: return Promise.reject(failure('unknown-method', 'the gate knows no such frame'))
+        case 'vault.set':
+          return vault.set(textOf(frame, 'credential'), textOf(frame, 'sealed'), textOf(frame, 'actor'))
+        case 'vault.list':
+          return Promise.resolve(vault.view())
+        case 'status':
+          return Promise.resolve(status())
+        case 'freeze':
+          return say(frame['frozen'] === true)
+        default:
+          return Promise.reject(failure('unknown-method', 'the gate knows no such frame'))
       }
     },
   })
@@ -121,19 +156,31 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
   }
 }
 
-const statusOf = (options: GatewayOptions, parts: { readonly room: Room; readonly doors: Doors; readonly grants: Grants }): GateStatus => {
+const statusOf = (
+  options: GatewayOptions,
+  parts: { readonly room: Room; readonly doors: Doors; readonly grants: Grants },
+): GateStatus => {
   const { room, doors, grants } = parts
   const { clock } = options
   return {
-    gateId: options.gateId, pid: options.pid, frozen: room.frozen(), queued: room.lines.waiting(),
-    inFlight: grants.inFlight() + doors.inFlight(), cells: doors.count(),
+    gateId: options.gateId,
+    pid: options.pid,
+    frozen: room.frozen(),
+    queued: room.lines.waiting(),
+    inFlight: grants.inFlight() + doors.inFlight(),
+    cells: doors.count(),
     upstreams: [...room.upstreams.values()].map(({ rule, credential }) => {
       const version = credential === null ? undefined : room.vault.choose(credential)
-      const leftMs = room.buckets.pausedUntil({ upstream: rule.name, credential: version?.name ?? null, agent: null }) - clock.monoMs()
+      const leftMs =
+        room.buckets.pausedUntil({ upstream: rule.name, credential: version?.name ?? null, agent: null }) -
+        clock.monoMs()
       return {
-        name: rule.name, ...room.meter.figures(rule.name),
+        name: rule.name,
+        ...room.meter.figures(rule.name),
         limits: rule.limits.map(({ per, rate }) => ({
-          per, rate: `${rate.count}/${rate.windowMs / 1_000}s`, pausedUntilMs: leftMs > 0 ? clock.wallMs() + leftMs : null,
+          per,
+          rate: `${rate.count}/${rate.windowMs / 1_000}s`,
+          pausedUntilMs: leftMs > 0 ? clock.wallMs() + leftMs : null,
           waiting: room.lines.waiting(rule.name),
         })),
       }

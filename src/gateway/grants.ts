@@ -1,6 +1,6 @@
 /**
- * Granted requests from arrival to their told outcome. A grant is in hand (queued or in flight), or in the journal, or unknown here;
- * only an unknown one is taken on, so however often it is given, it is sent at most once.
+ * Granted requests from arrival to their told outcome. A grant is in hand (queued or in flight), or in the journal,
+ * or unknown here; only an unknown one is taken on, so however often it is given, it is sent at most once.
  *
  *   unknown ── queue ──▶ journalled ── sent ──▶ ended ── told ──▶ acknowledged
  *                └─ sitter lost: forgotten, nothing was sent; the next sitter gives it again
@@ -36,22 +36,45 @@ export interface GrantsOptions {
   readonly tellUnwritten: (grant: Grant, outcome: CallOutcome, waitedMs: number) => void
 }
 
-interface InHand { readonly call: CallInHand; leave: () => void; flow: Flow | undefined }
+interface InHand {
+  readonly call: CallInHand
+  leave: () => void
+  flow: Flow | undefined
+}
 
-const asCall = (grant: Grant, epoch: number, onWaiting: (leave: () => void) => void): CallInHand => callOf({
-  grant, seat: null, subject: grant.subject, agent: grant.agent, upstreamName: grant.request.upstream, method: grant.request.method,
-  target: grant.request.path, headers: Object.entries(grant.request.headers), body: grant.request.body, bodyBytes: null,
-  waitMs: grant.waitMs, epoch, onWaiting,
-})
+const asCall = (grant: Grant, epoch: number, onWaiting: (leave: () => void) => void): CallInHand =>
+  callOf({
+    grant,
+    seat: null,
+    subject: grant.subject,
+    agent: grant.agent,
+    upstreamName: grant.request.upstream,
+    method: grant.request.method,
+    target: grant.request.path,
+    headers: Object.entries(grant.request.headers),
+    body: grant.request.body,
+    bodyBytes: null,
+    waitMs: grant.waitMs,
+    epoch,
+    onWaiting,
+  })
 
 const notSent = (refusal: Refusal): CallOutcome => ({
-  kind: 'not-sent', code: refusal.code, message: refusal.message,
+  kind: 'not-sent',
+  code: refusal.code,
+  message: refusal.message,
   ...(refusal.retryAfterMs === undefined ? {} : { retryAfterMs: refusal.retryAfterMs }),
 })
 
-/** What is known of a call that a dead gate left open: it may have been sent, and whatever connection it had is closed by now. */
+/**
+ * What is known of a call that a dead gate left open: it may have been sent, and whatever connection it had is closed
+ * by now.
+ */
 export const outcomeOfOpen = (clock: Clock): CallOutcome => ({
-  kind: 'lost', code: 'gate-lost', message: 'the gate ended between sending and answer', closedMs: clock.wallMs(),
+  kind: 'lost',
+  code: 'gate-lost',
+  message: 'the gate ended between sending and answer',
+  closedMs: clock.wallMs(),
 })
 
 /** Sends a prepared grant and gathers its answer. */
@@ -71,14 +94,23 @@ const exchange = (one: InHand, room: Room): Promise<CallOutcome> => {
       const left = keptBytes - kept
       chunks.push(chunk.subarray(0, left))
       kept += Math.min(left, chunk.length)
-      if (chunk.length > left) { cut = true; flow.abort('enough') }
+      if (chunk.length > left) {
+        cut = true
+        flow.abort('enough')
+      }
       return true
     },
   })
   one.flow = flow
   return flow.ended.then((ended): CallOutcome => {
     if (ended.kind === 'answered') {
-      return { kind: 'answered', status, headers, body: scrubText(call, Buffer.concat(chunks).toString('utf8'), cut), truncated: cut }
+      return {
+        kind: 'answered',
+        status,
+        headers,
+        body: scrubText(call, Buffer.concat(chunks).toString('utf8'), cut),
+        truncated: cut,
+      }
     }
     return ended.kind === 'lost'
       ? { ...ended, closedMs: room.clock.wallMs() }
@@ -129,16 +161,32 @@ export const openGrants = ({ room, tell, tellUnwritten }: GrantsOptions): Grants
     receive: (grant, epoch) => {
       if (inHand.has(grant.grant)) return
       const row = room.journal.findGrant(grant.grant)
-      if (row !== undefined) { if (row.end !== null) tell(row.journal); return }
+      if (row !== undefined) {
+        if (row.end !== null) tell(row.journal)
+        return
+      }
       const one: InHand = {
-        call: asCall(grant, epoch, (leave) => { one.leave = leave }), leave: () => {}, flow: undefined,
+        call: asCall(grant, epoch, (leave) => {
+          one.leave = leave
+        }),
+        leave: () => {},
+        flow: undefined,
       }
       inHand.set(grant.grant, one)
       void work(grant, one).finally(() => done(grant))
     },
-    dropQueued: () => { for (const one of inHand.values()) one.leave() },
+    dropQueued: () => {
+      for (const one of inHand.values()) one.leave()
+    },
     inFlight: () => [...inHand.values()].filter((one) => one.flow !== undefined).length,
-    abortAll: () => { for (const one of inHand.values()) one.flow?.abort('given-up') },
-    idle: () => (inHand.size === 0 ? Promise.resolve() : new Promise((resolve) => { idlers.push(resolve) })),
+    abortAll: () => {
+      for (const one of inHand.values()) one.flow?.abort('given-up')
+    },
+    idle: () =>
+      inHand.size === 0
+        ? Promise.resolve()
+        : new Promise((resolve) => {
+            idlers.push(resolve)
+          }),
   }
 }

@@ -1,4 +1,7 @@
-/** Headers on their way through: what an agent may not say, what an upstream's answer may not carry back. Lists of pairs, never objects. */
+/**
+ * Headers on their way through: what an agent may not say, what an upstream's answer may not carry back. Lists of
+ * pairs, never objects.
+ */
 
 export type HeaderPairs = readonly (readonly [name: string, value: string])[]
 
@@ -10,13 +13,33 @@ export const headerIsClean = (name: string, value: string): boolean => tokenText
 
 /** Hop by hop (RFC 9110 7.6.1), framing, and all that says who is asking: the gate says that itself. */
 const hops = ['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'expect']
-const gateOwn = new Set([...hops, 'host', 'content-length', 'authorization', 'proxy-authorization', 'proxy-authenticate', 'cookie',
+const gateOwn = new Set([
+  ...hops,
+  'host',
+  'content-length',
+  'authorization',
+  'proxy-authorization',
+  'proxy-authenticate',
+  'cookie',
   // These make some upstreams run another method or path than the one that was checked.
-  'x-http-method', 'x-http-method-override', 'x-method-override', 'x-original-url', 'x-rewrite-url'])
+  'x-http-method',
+  'x-http-method-override',
+  'x-method-override',
+  'x-original-url',
+  'x-rewrite-url',
+])
 
-const namedByConnection = (headers: HeaderPairs): ReadonlySet<string> => new Set(
-  headers.filter(([name]) => name.toLowerCase() === 'connection').flatMap(([, value]) => value.toLowerCase().split(',').map((part) => part.trim())),
-)
+const namedByConnection = (headers: HeaderPairs): ReadonlySet<string> =>
+  new Set(
+    headers
+      .filter(([name]) => name.toLowerCase() === 'connection')
+      .flatMap(([, value]) =>
+        value
+          .toLowerCase()
+          .split(',')
+          .map((part) => part.trim()),
+      ),
+  )
 
 /** An agent's headers as they may go out. */
 export const outgoing = (headers: HeaderPairs): HeaderPairs => {
@@ -27,7 +50,10 @@ export const outgoing = (headers: HeaderPairs): HeaderPairs => {
   })
 }
 
-/** Name of the first header that a granted request must not have, undefined when all are fine. Nothing is repaired: it is sent exactly. */
+/**
+ * Name of the first header that a granted request must not have, undefined when all are fine. Nothing is repaired: it
+ * is sent exactly.
+ */
 export const notGrantable = (headers: Readonly<Record<string, string>>): string | undefined =>
   Object.entries(headers).find(([name, value]) => !headerIsClean(name, value) || gateOwn.has(name.toLowerCase()))?.[0]
 
@@ -37,12 +63,19 @@ const notBack = new Set([...hops, 'set-cookie', 'set-cookie2', 'proxy-authentica
 export const incoming = (headers: HeaderPairs, secret: string | null): HeaderPairs => {
   const named = namedByConnection(headers)
   return headers
-    .filter(([name, value]) => !notBack.has(name.toLowerCase()) && !named.has(name.toLowerCase())
-      && !name.toLowerCase().startsWith('x-sitter-') && headerIsClean(name, value))
+    .filter(
+      ([name, value]) =>
+        !notBack.has(name.toLowerCase()) &&
+        !named.has(name.toLowerCase()) &&
+        !name.toLowerCase().startsWith('x-sitter-') &&
+        headerIsClean(name, value),
+    )
     .map(([name, value]) => [name, blot(value, secret)] as const)
 }
 
 /** Replaces a secret in a text; the forms that escape it are the work of the scrubber to come. */
-export const blot = (text: string, secret: string | null): string => (secret === null ? text : text.replaceAll(secret, '[secret]'))
+export const blot = (text: string, secret: string | null): string =>
+  secret === null ? text : text.replaceAll(secret, '[secret]')
 
-export const headerOf = (headers: HeaderPairs, name: string): string | undefined => headers.find(([one]) => one.toLowerCase() === name)?.[1]
+export const headerOf = (headers: HeaderPairs, name: string): string | undefined =>
+  headers.find(([one]) => one.toLowerCase() === name)?.[1]

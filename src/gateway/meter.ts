@@ -1,4 +1,7 @@
-/** Counts and durations of each upstream, for `status`. Counts begin with what the journal holds, so a restart forgets none. */
+/**
+ * Counts and durations of each upstream, for `status`. Counts begin with what the journal holds, so a restart forgets
+ * none.
+ */
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
 
 export interface UpstreamFigures {
@@ -13,12 +16,21 @@ export interface Meter {
   figures(upstream: string): UpstreamFigures
 }
 
-interface Counted { readonly byStatus: Map<string, number>; readonly histogram: RecordableHistogram; calls: number }
+interface Counted {
+  readonly byStatus: Map<string, number>
+  readonly histogram: RecordableHistogram
+  calls: number
+}
 
 const hundredths = (histogram: RecordableHistogram, percent: number): number => histogram.percentile(percent) / 100
 
 export const openMeter = (
-  before: readonly { readonly upstream: string; readonly ended: string; readonly status: number | null; readonly count: number }[],
+  before: readonly {
+    readonly upstream: string
+    readonly ended: string
+    readonly status: number | null
+    readonly count: number
+  }[],
 ): Meter => {
   const upstreams = new Map<string, Counted>()
   const of = (upstream: string): Counted => {
@@ -42,9 +54,10 @@ export const openMeter = (
     },
     figures: (upstream) => {
       const { calls, byStatus, histogram } = of(upstream)
-      const latencyMs = histogram.count === 0
-        ? null
-        : { p50: hundredths(histogram, 50), p95: hundredths(histogram, 95), p99: hundredths(histogram, 99) }
+      const latencyMs =
+        histogram.count === 0
+          ? null
+          : { p50: hundredths(histogram, 50), p95: hundredths(histogram, 95), p99: hundredths(histogram, 99) }
       return { calls, byStatus: Object.fromEntries(byStatus), latencyMs }
     },
   }

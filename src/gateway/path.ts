@@ -1,6 +1,7 @@
 /**
- * Paths and routes. A path is brought to its one plain form before a rule looks at it, and that form is what is sent; what two readers
- * could read differently (dot segments, encoded slashes, double slashes, backslashes, controls) is refused, not repaired.
+ * Paths and routes. A path is brought to its one plain form before a rule looks at it, and that form is what is sent;
+ * what two readers could read differently (dot segments, encoded slashes, double slashes, backslashes, controls) is
+ * refused, not repaired.
  */
 
 /** RFC 3986 pchar, with percent escapes. */
@@ -9,7 +10,10 @@ const queryText = /^(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9A-Fa-f]{2})*$/
 const unreserved = /^[A-Za-z0-9\-._~]$/
 const longestPath = 8_192
 
-/** Escapes of harmless characters are undone, the others written in upper case; undefined when an escape must not occur in a path. */
+/**
+ * Escapes of harmless characters are undone, the others written in upper case; undefined when an escape must not
+ * occur in a path.
+ */
 const plainSegment = (segment: string): string | undefined => {
   if (!segmentText.test(segment)) return undefined
   let refused = false
@@ -23,9 +27,15 @@ const plainSegment = (segment: string): string | undefined => {
   return refused || plain === '.' || plain === '..' ? undefined : plain
 }
 
-export interface PlainTarget { readonly path: string; readonly query: string; readonly segments: readonly string[] }
+export interface PlainTarget {
+  readonly path: string
+  readonly query: string
+  readonly segments: readonly string[]
+}
 
-/** The plain form of a request target that begins with `/`; undefined when it must not be sent. `query` keeps its `?`. */
+/**
+ * The plain form of a request target that begins with `/`; undefined when it must not be sent. `query` keeps its `?`.
+ */
 export const plainTarget = (target: string): PlainTarget | undefined => {
   if (target.length > longestPath || !target.startsWith('/')) return undefined
   const at = target.indexOf('?')
@@ -43,11 +53,21 @@ export const plainTarget = (target: string): PlainTarget | undefined => {
 }
 
 /** A route of the configuration: `METHOD /path`, `*` = any one segment, a last `**` = one or more. */
-export interface Route { readonly method: string; readonly segments: readonly string[] }
+export interface Route {
+  readonly method: string
+  readonly segments: readonly string[]
+}
 
 export const parseRoute = (pattern: string): Route => {
   const space = pattern.indexOf(' ')
-  return { method: pattern.slice(0, space), segments: pattern.slice(space + 1).trim().replace(/^\//, '').split('/') }
+  return {
+    method: pattern.slice(0, space),
+    segments: pattern
+      .slice(space + 1)
+      .trim()
+      .replace(/^\//, '')
+      .split('/'),
+  }
 }
 
 export const routeMatches = (route: Route, method: string, segments: readonly string[]): boolean => {
@@ -61,8 +81,8 @@ export const routeMatches = (route: Route, method: string, segments: readonly st
 }
 
 /**
- * Whether a call may move money. Read as widely as any upstream may read it: letter case, trailing slashes and `;parameters` do not
- * matter, so that a wide allow-list cannot be used to walk around the money route.
+ * Whether a call may move money. Read as widely as any upstream may read it: letter case, trailing slashes and
+ * `;parameters` do not matter, so that a wide allow-list cannot be used to walk around the money route.
  */
 export const moneyMatches = (route: Route, method: string, segments: readonly string[]): boolean => {
   const loose = (list: readonly string[]): string[] => {
@@ -70,5 +90,9 @@ export const moneyMatches = (route: Route, method: string, segments: readonly st
     while (plain.length > 0 && plain.at(-1) === '') plain.pop()
     return plain
   }
-  return routeMatches({ method: route.method.toUpperCase(), segments: loose(route.segments) }, method.toUpperCase(), loose(segments))
+  return routeMatches(
+    { method: route.method.toUpperCase(), segments: loose(route.segments) },
+    method.toUpperCase(),
+    loose(segments),
+  )
 }

@@ -14,7 +14,10 @@ export interface UpstreamRule {
   readonly timeoutMs: number
   readonly costPerCall: Money | null
 }
-export interface CredentialRule { readonly name: string; readonly pool: readonly string[] }
+export interface CredentialRule {
+  readonly name: string
+  readonly pool: readonly string[]
+}
 export interface Rules {
   readonly name: string
   readonly upstreams: Readonly<Record<string, UpstreamRule>>
@@ -44,7 +47,11 @@ export interface JournalEnd {
   readonly tookMs: number | null
   readonly cost: string | null
 }
-export interface JournalRow extends JournalCall { readonly journal: number; readonly end: JournalEnd | null; readonly acked: boolean }
+export interface JournalRow extends JournalCall {
+  readonly journal: number
+  readonly end: JournalEnd | null
+  readonly acked: boolean
+}
 /** The part of gate.db that the gateway writes and reads; gate.ts gives it. */
 export interface CallJournal {
   begin(call: JournalCall): Promise<number | 'spent'>
@@ -55,10 +62,19 @@ export interface CallJournal {
   findCall(journal: number): JournalRow | undefined
   untold(after: number, limit: number): readonly number[]
   endOpen(endOf: (call: JournalRow) => JournalEnd): Promise<number>
-  counts(): readonly { readonly upstream: string; readonly ended: string; readonly status: number | null; readonly count: number }[]
+  counts(): readonly {
+    readonly upstream: string
+    readonly ended: string
+    readonly status: number | null
+    readonly count: number
+  }[]
   meta(name: string): string | undefined
   setMeta(values: Readonly<Record<string, string>>): Promise<void>
 }
 
 /** One line of the gate's log; fields are plain and never hold a secret. */
-export type Log = (level: 'info' | 'warn' | 'error', message: string, fields?: Readonly<Record<string, string | number | boolean | null>>) => void
+export type Log = (
+  level: 'info' | 'warn' | 'error',
+  message: string,
+  fields?: Readonly<Record<string, string | number | boolean | null>>,
+) => void

@@ -1,19 +1,47 @@
-/** The gate's refusals to agents: RFC 9457 problem documents with a stable code, and a plain word that retrying by reflex is wrong. */
+/**
+ * The gate's refusals to agents: RFC 9457 problem documents with a stable code, and a plain word that retrying by
+ * reflex is wrong.
+ */
 import type { ServerResponse } from 'node:http'
 import { codes, type Code } from '../std/std.ts'
 
-export interface Problem { readonly code: Code; readonly message: string; readonly retryAfterMs?: number }
+export interface Problem {
+  readonly code: Code
+  readonly message: string
+  readonly retryAfterMs?: number
+}
 
 export const problemText = ({ code, message }: Problem): string =>
-  JSON.stringify({ type: `urn:swarmsitter:error:${code}`, title: code, status: codes[code].status, code, detail: message })
+  JSON.stringify({
+    type: `urn:swarmsitter:error:${code}`,
+    title: code,
+    status: codes[code].status,
+    code,
+    detail: message,
+  })
 
-/** Answers with a problem, unless the head is out already: then the connection is cut, so that nobody takes a part for the whole. */
-export const answerProblem = (response: ServerResponse, problem: Problem, extra: Readonly<Record<string, string>> = {}): void => {
-  if (response.headersSent) { response.destroy(); return }
+/**
+ * Answers with a problem, unless the head is out already: then the connection is cut, so that nobody takes a part for
+ * the whole.
+ */
+export const answerProblem = (
+  response: ServerResponse,
+  problem: Problem,
+  extra: Readonly<Record<string, string>> = {},
+): void => {
+  if (response.headersSent) {
+    response.destroy()
+    return
+  }
   const text = problemText(problem)
   response.writeHead(codes[problem.code].status, {
-    'content-type': 'application/problem+json', 'content-length': Buffer.byteLength(text), 'x-should-retry': 'false', ...extra,
-    ...(problem.retryAfterMs === undefined ? {} : { 'retry-after': String(Math.max(1, Math.ceil(problem.retryAfterMs / 1_000))) }),
+    'content-type': 'application/problem+json',
+    'content-length': Buffer.byteLength(text),
+    'x-should-retry': 'false',
+    ...extra,
+    ...(problem.retryAfterMs === undefined
+      ? {}
+      : { 'retry-after': String(Math.max(1, Math.ceil(problem.retryAfterMs / 1_000))) }),
   })
   response.end(text)
 }

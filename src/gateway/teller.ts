@@ -1,6 +1,7 @@
 /**
- * Tells outcomes to the sitter, at least once each: those of now as they come, and after `open` all that were never acknowledged. Only
- * journal numbers are held; the row is read when it is written to the link, and no more is written than the sitter takes.
+ * Tells outcomes to the sitter, at least once each: those of now as they come, and after `open` all that were never
+ * acknowledged. Only journal numbers are held; the row is read when it is written to the link, and no more is written
+ * than the sitter takes.
  */
 import type { Link } from '../std/std.ts'
 import { toLine, type Call, type CallOutcome } from '../wire/wire.ts'
@@ -12,11 +13,22 @@ const batch = 200
 /** Beyond this many held numbers they are forgotten and read from the journal again. */
 const mostHeld = 50_000
 
-export interface Teller { tell(journal: number): void; close(): void }
+export interface Teller {
+  tell(journal: number): void
+  close(): void
+}
 
 const callOf = (row: JournalRow): Call => ({
-  frame: 'call', journal: row.journal, grant: row.grant!, subject: row.subject ?? '', outcome: JSON.parse(row.end!.outcome!) as CallOutcome,
-  sentMs: row.end!.sentMs, tookMs: row.end!.tookMs, waitedMs: row.waitedMs, cost: row.end!.cost, credential: row.credential,
+  frame: 'call',
+  journal: row.journal,
+  grant: row.grant!,
+  subject: row.subject ?? '',
+  outcome: JSON.parse(row.end!.outcome!) as CallOutcome,
+  sentMs: row.end!.sentMs,
+  tookMs: row.end!.tookMs,
+  waitedMs: row.waitedMs,
+  cost: row.end!.cost,
+  credential: row.credential,
 })
 
 /** One per link; begins with everything that is not acknowledged. */
@@ -55,9 +67,14 @@ export const openTeller = (link: Link, journal: CallJournal): Teller => {
   return {
     tell: (number) => {
       held.push(number)
-      if (held.length > mostHeld) { held = []; after = 0 }
+      if (held.length > mostHeld) {
+        held = []
+        after = 0
+      }
       schedule()
     },
-    close: () => { closed = true },
+    close: () => {
+      closed = true
+    },
   }
 }

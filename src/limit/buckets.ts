@@ -1,22 +1,44 @@
 /**
- * All buckets and pauses of this gate, by name. They are saved in the commit that journals the calls which changed them, so a gate
- * that was killed goes on where it was.
+ * All buckets and pauses of this gate, by name. They are saved in the commit that journals the calls which changed
+ * them, so a gate that was killed goes on where it was.
  */
 import { remainingMs, type Clock, type Random } from '../std/std.ts'
 import type { LimitRow } from '../store/store.ts'
-import { parseRetryAfter, pauseAfter } from './pause.ts'
-import { admitted, aheadMs, emptyTat, freshBucket, givenUp, readyAtMs, sent, shapeOf, type Bucket, type LimitRule, type Shape } from './shape.ts'
+import { openPauses, type Answered } from './pauses.ts'
+import {
+  admitted,
+  aheadMs,
+  emptyTat,
+  freshBucket,
+  givenUp,
+  readyAtMs,
+  sent,
+  shapeOf,
+  type Bucket,
+  type LimitRule,
+  type Shape,
+} from './shape.ts'
 
 /** Who a call is for, as far as limits care. */
-export interface Scope { readonly upstream: string; readonly credential: string | null; readonly agent: string | null }
-/** A limit that applies to a call: a bucket's name and its shape. */
-export interface Applied { readonly name: string; readonly shape: Shape; readonly shared: boolean }
-interface Pause { readonly untilMs: number; readonly strikes: number }
+export interface Scope {
+  readonly upstream: string
+  readonly credential: string | null
+  readonly agent: string | null
+}
+/** A limit that applies to a call: a bucket's name and its shape. `shared` = not the agent's own. */
+export interface Applied {
+  readonly name: string
+  readonly shape: Shape
+  readonly shared: boolean
+}
 
 export interface Buckets {
-  /** The limits of `rules` that a call of this scope is charged to, narrowest last. */
+  /** The limits of `rules` that a call of this scope is charged to. */
   applied(rules: readonly LimitRule[], scope: Scope): readonly Applied[]
-  /** When all of them admit a call: at most now = at once; Infinity = when a pending call has been sent. `shared` = not only the agent's own. */
+  /**
+   * When all of them admit a call: at most now = at once; Infinity = when a pending call was sent or given up. `shared`
+   * = a limit that others share stands in the way.
+   */
   readyAt(limits: readonly Applied[], nowMs: number): { readonly atMs: number; readonly shared: boolean }
   admit(limits: readonly Applied[]): void
   /** Each admitted call is either sent or given up, once. */
@@ -24,115 +46,120 @@ export interface Buckets {
   giveUp(limits: readonly Applied[]): void
   /** Monotonic ms until which this upstream and credential pause; in the past when they do not. */
   pausedUntil(scope: Scope): number
-  /** Learns from an answer to a call that was sent at `sentMs` (monotonic). True when the scope pauses longer than before. */
-  answered(scope: Scope, answer: { readonly status: number; readonly retryAfter: string | undefined; readonly sentMs: number }): boolean
+  /** Learns from an answer to a call. True when the scope pauses longer than before. */
+  answered(scope: Scope, answer: Answered): boolean
   /** Rows that changed since the last asking. */
   changed(): readonly LimitRow[]
 }
 
-/** Buckets of agents that are full again are forgotten beyond this many; a full bucket is as good as none. */
+/** Beyond this many, buckets that are full again are forgotten; a full bucket is as good as none. */
 const mostBuckets = 20_000
 /** A killed gate may have sent its last calls this much later than its last commit says. */
 const lagMs = 1_000
+const prefix = 'limit\n'
 
-const scopeName = (scope: Scope): string => `${scope.upstream}\n${scope.credential ?? ''}`
+const pauseName = (scope: Scope): string => `${scope.upstream}\n${scope.credential ?? ''}`
 
-export const openBuckets = (options: { clock: Clock; random: Random; saved: readonly LimitRow[] }): Buckets => {
-  const { clock, random } = options
-  const buckets = new Map<string, Bucket>()
-  const shapes = new Map<string, Shape>()
-  const pauses = new Map<string, Pause>()
-  const dirtyBuckets = new Set<string>()
-  const dirtyPauses = new Set<string>()
-  const resumed = new Map<string, LimitRow>()
-  const ruleShapes = new WeakMap<LimitRule, Shape>()
+const ownerOf = (per: LimitRule['per'], scope: Scope): string => {
+  if (per === 'upstream') return ''
+  return (per === 'credential' ? scope.credential : scope.agent) ?? ''
+}
 
-  const start = clock.stamp()
-  for (const row of options.saved) {
-    if (row.name.startsWith('limit\n')) { resumed.set(row.name, row); continue }
-    const leftMs = remainingMs(start, row, row.pauseMs)
-    pauses.set(row.name.slice('pause\n'.length), { untilMs: start.monoMs + leftMs, strikes: row.strikes })
+/** The map of buckets, and which of them are not saved yet. */
+class Shelf {
+  readonly #clock: Clock
+  readonly #kept = new Map<string, { readonly shape: Shape; readonly bucket: Bucket }>()
+  readonly #dirty = new Set<string>()
+  readonly #resumable: Map<string, LimitRow>
+
+  constructor(clock: Clock, saved: readonly LimitRow[]) {
+    this.#clock = clock
+    this.#resumable = new Map(saved.filter((row) => row.name.startsWith(prefix)).map((row) => [row.name, row]))
+  }
+
+  get({ name, shape }: Applied): Bucket {
+    const known = this.#kept.get(name)
+    if (known !== undefined) return known.bucket
+    const bucket = this.#resume(name, shape)
+    this.#kept.set(name, { shape, bucket })
+    return bucket
+  }
+
+  put({ name, shape }: Applied, bucket: Bucket): void {
+    this.#kept.set(name, { shape, bucket })
+    this.#dirty.add(name)
+    if (this.#kept.size > mostBuckets) this.#prune()
+  }
+
+  changed(): readonly LimitRow[] {
+    const stamp = this.#clock.stamp()
+    const rows = [...this.#dirty].map((name): LimitRow => {
+      const { shape, bucket } = this.#kept.get(name)!
+      return { name, aheadMs: aheadMs(shape, bucket, stamp.monoMs), pauseMs: 0, strikes: 0, ...stamp }
+    })
+    this.#dirty.clear()
+    return rows
   }
 
   /** A bucket of an earlier gate: as far ahead as it was, plus what a crash may hide; never worse than empty. */
-  const resume = (name: string, shape: Shape, nowMs: number): Bucket => {
-    const row = resumed.get(name)
+  #resume(name: string, shape: Shape): Bucket {
+    const row = this.#resumable.get(name)
     if (row === undefined) return freshBucket
-    resumed.delete(name)
-    const now = clock.stamp()
-    return { tatMs: Math.min(nowMs + remainingMs(now, row, row.aheadMs + lagMs), emptyTat(shape, nowMs)), pending: 0 }
+    this.#resumable.delete(name)
+    const now = this.#clock.stamp()
+    const aheadNowMs = remainingMs(now, row, row.aheadMs + lagMs)
+    return { tatMs: Math.min(now.monoMs + aheadNowMs, emptyTat(shape, now.monoMs)), pending: 0 }
   }
-  const bucketOf = (limit: Applied): Bucket => {
-    const known = buckets.get(limit.name)
-    if (known !== undefined) return known
-    const made = resume(limit.name, limit.shape, clock.monoMs())
-    buckets.set(limit.name, made)
-    shapes.set(limit.name, limit.shape)
-    return made
-  }
-  const prune = (): void => {
-    const nowMs = clock.monoMs()
-    for (const [name, bucket] of buckets) {
-      if (bucket.pending === 0 && bucket.tatMs <= nowMs && !dirtyBuckets.has(name)) { buckets.delete(name); shapes.delete(name) }
+
+  #prune(): void {
+    const nowMs = this.#clock.monoMs()
+    for (const [name, { bucket }] of this.#kept) {
+      if (bucket.pending === 0 && bucket.tatMs <= nowMs && !this.#dirty.has(name)) this.#kept.delete(name)
     }
   }
-  const put = (limit: Applied, bucket: Bucket): void => { buckets.set(limit.name, bucket); dirtyBuckets.add(limit.name) }
+}
 
-  const rowOf = (name: string, state: { aheadMs: number; pauseMs: number; strikes: number }): LimitRow => ({ name, ...state, ...clock.stamp() })
-
+export const openBuckets = (options: {
+  readonly clock: Clock
+  readonly random: Random
+  readonly saved: readonly LimitRow[]
+}): Buckets => {
+  const shelf = new Shelf(options.clock, options.saved)
+  const pauses = openPauses(options)
+  const shapes = new WeakMap<LimitRule, Shape>()
+  const shapeFor = (rule: LimitRule): Shape => {
+    const shape = shapes.get(rule) ?? shapeOf(rule)
+    shapes.set(rule, shape)
+    return shape
+  }
   return {
-    applied: (rules, scope) => rules.map((rule, index) => {
-      const shape = ruleShapes.get(rule) ?? shapeOf(rule)
-      ruleShapes.set(rule, shape)
-      const owner = rule.per === 'upstream' ? '' : rule.per === 'credential' ? scope.credential ?? '' : scope.agent ?? ''
-      return { name: `limit\n${scope.upstream}\n${index}\n${rule.per}\n${owner}`, shape, shared: rule.per !== 'agent' }
-    }),
+    applied: (rules, scope) =>
+      rules.map((rule, index) => ({
+        name: `${prefix}${scope.upstream}\n${index}\n${rule.per}\n${ownerOf(rule.per, scope)}`,
+        shape: shapeFor(rule),
+        shared: rule.per !== 'agent',
+      })),
     readyAt: (limits, nowMs) => {
       let atMs = nowMs
       let shared = false
       for (const limit of limits) {
-        const readyMs = readyAtMs(limit.shape, bucketOf(limit), nowMs)
+        const readyMs = readyAtMs(limit.shape, shelf.get(limit), nowMs)
         if (readyMs > nowMs && limit.shared) shared = true
         atMs = Math.max(atMs, readyMs)
       }
       return { atMs, shared }
     },
     admit: (limits) => {
-      for (const limit of limits) put(limit, admitted(bucketOf(limit)))
-      if (buckets.size > mostBuckets) prune()
+      for (const limit of limits) shelf.put(limit, admitted(shelf.get(limit)))
     },
-    sent: (limits, nowMs) => { for (const limit of limits) put(limit, sent(limit.shape, bucketOf(limit), nowMs)) },
-    giveUp: (limits) => { for (const limit of limits) put(limit, givenUp(bucketOf(limit))) },
-    pausedUntil: (scope) => pauses.get(scopeName(scope))?.untilMs ?? -Infinity,
-    answered: (scope, answer) => {
-      const name = scopeName(scope)
-      const before = pauses.get(name)
-      const retryAfterMs = parseRetryAfter(answer.retryAfter, clock.wallMs())
-      const pauseMs = pauseAfter({ status: answer.status, retryAfterMs, strikes: before?.strikes ?? 0 }, random)
-      if (pauseMs === undefined) {
-        if (before !== undefined && before.strikes > 0 && answer.status < 400) { pauses.set(name, { ...before, strikes: 0 }); dirtyPauses.add(name) }
-        return false
-      }
-      const untilMs = clock.monoMs() + pauseMs
-      // Calls that were under way when the pause began are refused too; together they are one strike.
-      const strikes = before === undefined ? 1 : answer.sentMs > before.untilMs ? before.strikes + 1 : Math.max(1, before.strikes)
-      pauses.set(name, { untilMs: Math.max(untilMs, before?.untilMs ?? -Infinity), strikes })
-      dirtyPauses.add(name)
-      return untilMs > (before?.untilMs ?? -Infinity)
+    sent: (limits, nowMs) => {
+      for (const limit of limits) shelf.put(limit, sent(limit.shape, shelf.get(limit), nowMs))
     },
-    changed: () => {
-      const nowMs = clock.monoMs()
-      const rows: LimitRow[] = []
-      for (const name of dirtyBuckets) {
-        rows.push(rowOf(name, { aheadMs: aheadMs(shapes.get(name)!, buckets.get(name)!, nowMs), pauseMs: 0, strikes: 0 }))
-      }
-      for (const name of dirtyPauses) {
-        const pause = pauses.get(name)!
-        rows.push(rowOf(`pause\n${name}`, { aheadMs: 0, pauseMs: Math.max(0, pause.untilMs - nowMs), strikes: pause.strikes }))
-      }
-      dirtyBuckets.clear()
-      dirtyPauses.clear()
-      return rows
+    giveUp: (limits) => {
+      for (const limit of limits) shelf.put(limit, givenUp(shelf.get(limit)))
     },
+    pausedUntil: (scope) => pauses.until(pauseName(scope)),
+    answered: (scope, answer) => pauses.answered(pauseName(scope), answer),
+    changed: () => [...shelf.changed(), ...pauses.changed()],
   }
 }

@@ -1,5 +1,6 @@
 /** Front door of limits: what may go when, who waits, what a provider's refusal means. */
 export { openBuckets, type Applied, type Buckets, type Scope } from './buckets.ts'
-export { openLines, type Admission, type Lines, type Wanted } from './line.ts'
+export type { Admission, Wanted } from './line.ts'
+export { openLines, type Lines } from './lines.ts'
 export { parseRetryAfter, pauseAfter } from './pause.ts'
-export { type LimitRule } from './shape.ts'
+export type { LimitRule } from './shape.ts'

@@ -7,8 +7,8 @@ const ownBaseMs = 500
 const ownCapMs = 60_000
 
 /**
- * Milliseconds of a Retry-After value: seconds, or an HTTP date against `wallMs`. Undefined when it is neither; a date that has
- * passed is 0. A second is added to a date, which is only told in whole seconds of another clock.
+ * Milliseconds of a Retry-After value: seconds, or an HTTP date against `wallMs`. Undefined when it is neither; a
+ * date that has passed is 0. A second is added to a date, which is only told in whole seconds of another clock.
  */
 export const parseRetryAfter = (value: string | undefined, wallMs: number): number | undefined => {
   if (value === undefined) return undefined
@@ -21,11 +21,13 @@ export const parseRetryAfter = (value: string | undefined, wallMs: number): numb
 }
 
 /**
- * How long a scope pauses after an answer, undefined when it need not: the longer of what the header says and our own patience, plus
- * up to a tenth of jitter, so that not all come back in the same instant. `strikes` = refusals in a row before this one.
+ * How long a scope pauses after an answer, undefined when it need not: the longer of what the header says and our own
+ * patience, plus up to a tenth of jitter, so that not all come back in the same instant. `strikes` = refusals in a
+ * row before this one.
  */
 export const pauseAfter = (
-  answer: { readonly status: number; readonly retryAfterMs: number | undefined; readonly strikes: number }, random: Random,
+  answer: { readonly status: number; readonly retryAfterMs: number | undefined; readonly strikes: number },
+  random: Random,
 ): number | undefined => {
   const { status, retryAfterMs, strikes } = answer
   if (status !== 429 && (status !== 503 || retryAfterMs === undefined)) return undefined

@@ -1,10 +1,12 @@
 /**
- * The arithmetic of a fixed limit: GCRA with the burst inside the rate. Of rate R per window W, guard g and burst B the provider sees
- * at most N = floor(R × (1 − g)) calls in any window of length W: B at once, the other N − B spread evenly over the window.
+ * The arithmetic of a fixed limit: GCRA with the burst inside the rate. Of rate R per window W, guard g and burst B
+ * the provider sees at most N = floor(R × (1 − g)) calls in any window of length W: B at once, the other N − B spread
+ * evenly over the window.
  *
- * What counts is when a call is really sent, not when it was admitted: in between lie the journal's fsync and perhaps a handshake.
- * A bucket therefore keeps `tatMs` (theoretical arrival time) of calls sent, and how many are admitted and not yet sent; an admission
- * must hold even if all of those leave in this very instant. So no delay on our side can ever bunch calls beyond N.
+ * What counts is when a call is really sent, not when it was admitted: in between lie the journal's fsync and perhaps
+ * a handshake. A bucket therefore keeps `tatMs` (theoretical arrival time) of calls sent, and how many are admitted
+ * and not yet sent; an admission must hold even if all of those leave in this very instant. So no delay on our side
+ * can ever bunch calls beyond N.
  */
 import type { Rate } from '../std/std.ts'
 
@@ -24,7 +26,10 @@ export interface Shape {
   /** How far ahead of even spacing calls may run. */
   readonly toleranceMs: number
 }
-export interface Bucket { readonly tatMs: number; readonly pending: number }
+export interface Bucket {
+  readonly tatMs: number
+  readonly pending: number
+}
 
 export const shapeOf = (rule: LimitRule): Shape => {
   const { count: rate, windowMs } = rule.rate
@@ -42,7 +47,8 @@ export const freshBucket: Bucket = { tatMs: -Infinity, pending: 0 }
 export const emptyTat = (shape: Shape, nowMs: number): number => nowMs + shape.toleranceMs + shape.intervalMs
 
 /**
- * When the next call may be admitted: at most `nowMs` means now; Infinity means not before a pending one is sent or given up.
+ * When the next call may be admitted: at most `nowMs` means now; Infinity means not before a pending one is sent or
+ * given up.
  */
 export const readyAtMs = (shape: Shape, bucket: Bucket, nowMs: number): number => {
   const pendingMs = bucket.pending * shape.intervalMs
@@ -52,8 +58,10 @@ export const readyAtMs = (shape: Shape, bucket: Bucket, nowMs: number): number =
 
 export const admitted = (bucket: Bucket): Bucket => ({ ...bucket, pending: bucket.pending + 1 })
 export const givenUp = (bucket: Bucket): Bucket => ({ ...bucket, pending: bucket.pending - 1 })
-export const sent = (shape: Shape, bucket: Bucket, nowMs: number): Bucket =>
-  ({ tatMs: Math.max(bucket.tatMs, nowMs) + shape.intervalMs, pending: bucket.pending - 1 })
+export const sent = (shape: Shape, bucket: Bucket, nowMs: number): Bucket => ({
+  tatMs: Math.max(bucket.tatMs, nowMs) + shape.intervalMs,
+  pending: bucket.pending - 1,
+})
 
 /** How far ahead of `nowMs` the bucket is if all that is pending leaves now: what a successor must assume. */
 export const aheadMs = (shape: Shape, bucket: Bucket, nowMs: number): number =>

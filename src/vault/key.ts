@@ -1,7 +1,7 @@
 /**
- * The key of the vault lives outside the data directory, so that a stolen directory yields nothing. `vault.json` beside gate.db says
- * which vault it is and holds a check value of its key: a missing or wrong key is found before gate.db is even opened, and changes
- * nothing on disk.
+ * The key of the vault lives outside the data directory, so that a stolen directory yields nothing. `vault.json`
+ * beside gate.db says which vault it is and holds a check value of its key: a missing or wrong key is found before
+ * gate.db is even opened, and changes nothing on disk.
  */
 import { createHmac } from 'node:crypto'
 import { canonicalJson, failure, type Disk, type Random } from '../std/std.ts'
@@ -29,7 +29,11 @@ export interface UnlockOptions {
   readonly places: KeyPlaces
 }
 /** An opened key; only the vault looks inside. */
-export interface Unlocked { readonly key: Uint8Array; readonly vaultId: string; readonly check: string }
+export interface Unlocked {
+  readonly key: Uint8Array
+  readonly vaultId: string
+  readonly check: string
+}
 
 const keyBytes = 32
 
@@ -46,10 +50,14 @@ const readKey = async (paths: readonly string[], files: KeyFiles): Promise<Uint8
     const found = await files.read(path)
     if (found === undefined) continue
     if ((found.mode & 0o077) !== 0) {
-      throw failure('key-wrong', `${path} can be read by others (mode ${found.mode.toString(8)}): chmod 600 it, and rotate what it sealed`)
+      throw failure(
+        'key-wrong',
+        `${path} can be read by others (mode ${found.mode.toString(8)}): chmod 600 it, and rotate what it sealed`,
+      )
     }
     const key = Buffer.from(found.text.trim(), 'base64')
-    if (key.length !== keyBytes) throw failure('key-wrong', `${path} is no vault key: it holds ${keyBytes} bytes as base64`)
+    if (key.length !== keyBytes)
+      throw failure('key-wrong', `${path} is no vault key: it holds ${keyBytes} bytes as base64`)
     return key
   }
   return undefined
@@ -73,7 +81,8 @@ const readIdentity = async (path: string, disk: Disk): Promise<{ vaultId: string
  */
 export const unlockVault = async (options: UnlockOptions): Promise<Unlocked> => {
   const { swarm, directory, disk, random, keyFiles, places } = options
-  if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(swarm)) throw failure('config-invalid', 'the name of the swarm cannot name a key file')
+  if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(swarm))
+    throw failure('config-invalid', 'the name of the swarm cannot name a key file')
   const identityPath = `${directory}/vault.json`
   const paths = keyPaths(swarm, places)
   const identity = await readIdentity(identityPath, disk)
@@ -81,7 +90,10 @@ export const unlockVault = async (options: UnlockOptions): Promise<Unlocked> => 
 
   if (identity !== undefined) {
     if (found === undefined) {
-      throw failure('key-missing', `the key of this vault is not at ${paths.join(' nor at ')}: put it back, its secrets cannot be read without it`)
+      throw failure(
+        'key-missing',
+        `the key of this vault is not at ${paths.join(' nor at ')}: put it back, its secrets cannot be read without it`,
+      )
     }
     if (keyCheck(found, identity.vaultId) !== identity.check) {
       throw failure('key-wrong', `the key at ${paths.join(' or ')} is not the key of this vault; nothing was changed`)
@@ -89,7 +101,10 @@ export const unlockVault = async (options: UnlockOptions): Promise<Unlocked> => 
     return { key: found, ...identity }
   }
   if (await disk.exists(`${directory}/gate.db`)) {
-    throw failure('key-missing', `${identityPath} is gone while gate.db is there: restore it from a backup, or move both away`)
+    throw failure(
+      'key-missing',
+      `${identityPath} is gone while gate.db is there: restore it from a backup, or move both away`,
+    )
   }
   const key = found ?? random.bytes(keyBytes)
   // The key first: an identity whose key was never written would lock the owner out.

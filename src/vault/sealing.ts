@@ -1,8 +1,17 @@
 /**
- * Sealing at rest: each version under its own key (HKDF of the vault's key and its name), AES-256-GCM with a random nonce, and the
- * vault, name and version bound in, so that a sealed value cannot be moved to another place and opened there.
+ * Sealing at rest: each version under its own key (HKDF of the vault's key and its name), AES-256-GCM with a random
+ * nonce, and the vault, name and version bound in, so that a sealed value cannot be moved to another place and opened
+ * there.
  */
-import { createCipheriv, createDecipheriv, createHmac, createPrivateKey, createPublicKey, hkdfSync, type KeyObject } from 'node:crypto'
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  hkdfSync,
+  type KeyObject,
+} from 'node:crypto'
 import { canonicalJson, failure, type Random } from '../std/std.ts'
 import type { Unlocked } from './key.ts'
 
@@ -12,9 +21,13 @@ const tagBytes = 16
 const privateHead = Buffer.from('302e020100300506032b656e04220420', 'hex')
 const publicHeadBytes = 12
 
-interface Place { readonly name: string; readonly version: number }
+interface Place {
+  readonly name: string
+  readonly version: number
+}
 
-const placeBytes = (vaultId: string, place: Place): Buffer => Buffer.from(canonicalJson([1, vaultId, place.name, place.version]))
+const placeBytes = (vaultId: string, place: Place): Buffer =>
+  Buffer.from(canonicalJson([1, vaultId, place.name, place.version]))
 
 const keyOf = (unlocked: Unlocked, place: Place): Buffer =>
   Buffer.from(hkdfSync('sha256', unlocked.key, unlocked.vaultId, placeBytes(unlocked.vaultId, place), 32))
@@ -36,7 +49,11 @@ export const openAtRest = (unlocked: Unlocked, place: Place, sealed: Uint8Array)
     decipher.setAuthTag(bytes.subarray(-tagBytes))
     return Buffer.concat([decipher.update(bytes.subarray(nonceBytes, -tagBytes)), decipher.final()])
   } catch (cause) {
-    throw failure('credential-unavailable', `${place.name}@${place.version} cannot be opened: it is damaged or was moved`, { cause })
+    throw failure(
+      'credential-unavailable',
+      `${place.name}@${place.version} cannot be opened: it is damaged or was moved`,
+      { cause },
+    )
   }
 }
 

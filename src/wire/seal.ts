@@ -1,8 +1,17 @@
 /**
- * Sealing to the gate: anybody can seal with its public key, only the gate can open. X25519 with a fresh key per message, HKDF-SHA-256
- * for key and nonce (the fresh key makes both unique), AES-256-GCM; both public keys are bound in, so a text cannot be re-addressed.
+ * Sealing to the gate: anybody can seal with its public key, only the gate can open. X25519 with a fresh key per
+ * message, HKDF-SHA-256 for key and nonce (the fresh key makes both unique), AES-256-GCM; both public keys are bound
+ * in, so a text cannot be re-addressed.
  */
-import { createCipheriv, createDecipheriv, createPublicKey, diffieHellman, generateKeyPairSync, hkdfSync, type KeyObject } from 'node:crypto'
+import {
+  createCipheriv,
+  createDecipheriv,
+  createPublicKey,
+  diffieHellman,
+  generateKeyPairSync,
+  hkdfSync,
+  type KeyObject,
+} from 'node:crypto'
 import { failure } from '../std/std.ts'
 
 const version = 'sealed:v1:'
@@ -19,14 +28,18 @@ const publicOf = (raw: Uint8Array): KeyObject => {
   return createPublicKey({ key: Buffer.concat([publicHead, raw]), format: 'der', type: 'spki' })
 }
 
-const keyAndNonce = (shared: Uint8Array, ephemeral: Uint8Array, recipient: Uint8Array): { key: Buffer; nonce: Buffer } => {
+const keyAndNonce = (
+  shared: Uint8Array,
+  ephemeral: Uint8Array,
+  recipient: Uint8Array,
+): { key: Buffer; nonce: Buffer } => {
   const bytes = Buffer.from(hkdfSync('sha256', shared, Buffer.concat([ephemeral, recipient]), 'swarmsitter seal 1', 44))
   return { key: bytes.subarray(0, 32), nonce: bytes.subarray(32) }
 }
 
 /**
- * Seals text to the gate's public key (base64 of 32 raw bytes). Text of the form `sealed:v1:<key>.<ciphertext and tag>`, base64url.
- * @throws Failure `invalid` when the key is none.
+ * Seals text to the gate's public key (base64 of 32 raw bytes). Text of the form `sealed:v1:<key>.<ciphertext and
+ * tag>`, base64url. @throws Failure `invalid` when the key is none.
  */
 export const sealTo = (publicKeyBase64: string, plaintext: string): string => {
   const recipient = Buffer.from(publicKeyBase64, 'base64')
@@ -39,11 +52,16 @@ export const sealTo = (publicKeyBase64: string, plaintext: string): string => {
   return `${version}${ephemeral.toString('base64url')}.${sealed.toString('base64url')}`
 }
 
-/** Opens what was sealed to `privateKey`; the caller zeroes the bytes. @throws Failure `invalid`: not sealed to this gate, or damaged. */
+/**
+ * Opens what was sealed to `privateKey`; the caller zeroes the bytes. @throws Failure `invalid`: not sealed to this
+ * gate, or damaged.
+ */
 export const openSealed = (privateKey: KeyObject, text: string): Buffer => {
-  const refused = (): Error => failure('invalid', 'this text is not sealed to this gate: ask the gate for its key and seal again')
+  const refused = (): Error =>
+    failure('invalid', 'this text is not sealed to this gate: ask the gate for its key and seal again')
   const [ephemeralText, sealedText, more] = text.slice(version.length).split('.')
-  if (text.length > longestText || !text.startsWith(version) || !ephemeralText || !sealedText || more !== undefined) throw refused()
+  if (text.length > longestText || !text.startsWith(version) || !ephemeralText || !sealedText || more !== undefined)
+    throw refused()
   const ephemeral = Buffer.from(ephemeralText, 'base64url')
   const sealed = Buffer.from(sealedText, 'base64url')
   if (ephemeral.length !== 32 || sealed.length < tagBytes) throw refused()

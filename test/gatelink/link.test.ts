@@ -4,16 +4,31 @@ import { openGateLink } from '../../src/gatelink/gatelink.ts'
 import { realClock, realNet, realRandom } from '../../src/std/real/real.ts'
 import type { Link } from '../../src/std/std.ts'
 import { lineReader, toLine, type Call } from '../../src/wire/wire.ts'
-import { fetchBy, grantFor, newPlace, rulesFor, setSecret, startGate, startSitter, type UpstreamRules } from '../gateway/harness.ts'
+import {
+  fetchBy,
+  grantFor,
+  newPlace,
+  rulesFor,
+  setSecret,
+  startGate,
+  startSitter,
+  type UpstreamRules,
+} from '../gateway/harness.ts'
 import { openUpstream } from '../gateway/upstream.ts'
 
 let closing: (() => unknown)[] = []
-afterEach(async () => { for (const close of closing.toReversed()) await close(); closing = [] })
+afterEach(async () => {
+  for (const close of closing.toReversed()) await close()
+  closing = []
+})
 
 const world = async (more: Partial<UpstreamRules> = {}) => {
   const upstream = await openUpstream()
   const place = newPlace()
-  closing.push(() => place.remove(), () => upstream.close())
+  closing.push(
+    () => place.remove(),
+    () => upstream.close(),
+  )
   const running = { gate: (await startGate(place, rulesFor(upstream, more))).gate }
   closing.push(() => running.gate.stop())
   const sitter = (epoch = 1, owner?: string, commit?: (call: Call) => Promise<void>) => {
@@ -21,11 +36,23 @@ const world = async (more: Partial<UpstreamRules> = {}) => {
     closing.push(() => made.link.stop())
     return made
   }
-  return { upstream, place, running, sitter, restart: async () => { await running.gate.stop(); running.gate = (await startGate(place, rulesFor(upstream, more))).gate } }
+  return {
+    upstream,
+    place,
+    running,
+    sitter,
+    restart: async () => {
+      await running.gate.stop()
+      running.gate = (await startGate(place, rulesFor(upstream, more))).gate
+    },
+  }
 }
 
 /** Says `open` by hand and gives the first line that the gate answers. */
-const sayOpen = async (place: { readonly socket: string }, open: object): Promise<Readonly<Record<string, unknown>>> => {
+const sayOpen = async (
+  place: { readonly socket: string },
+  open: object,
+): Promise<Readonly<Record<string, unknown>>> => {
   const link = await realNet().connect(place.socket)
   return new Promise((resolve) => {
     link.onData(lineReader({ frameBytes: 10_000, jsonDepth: 8 }, { object: resolve, refused: () => {} }))
@@ -36,15 +63,24 @@ const sayOpen = async (place: { readonly socket: string }, open: object): Promis
 test('a sitter of a lower epoch is refused, also by a gate that was started anew, and by another owner of the same epoch', async () => {
   const { place, sitter, restart } = await world()
   await sitter(5).linked()
-  expect(await sayOpen(place, { owner: 'old', epoch: 4 })).toMatchObject({ frame: 'answer', ok: false, error: { code: 'stale' } })
+  expect(await sayOpen(place, { owner: 'old', epoch: 4 })).toMatchObject({
+    frame: 'answer',
+    ok: false,
+    error: { code: 'stale' },
+  })
   await restart()
   expect(await sayOpen(place, { owner: 'old', epoch: 4 })).toMatchObject({ ok: false, error: { code: 'stale' } })
   expect(await sayOpen(place, { owner: 'thief', epoch: 5 })).toMatchObject({ ok: false, error: { code: 'stale' } })
-  expect(await sayOpen(place, { owner: 'x', epoch: 9, swarm: 'another' })).toMatchObject({ ok: false, error: { code: 'conflict' } })
+  expect(await sayOpen(place, { owner: 'x', epoch: 9, swarm: 'another' })).toMatchObject({
+    ok: false,
+    error: { code: 'conflict' },
+  })
 })
 
-test('a newer sitter takes over: the old one sends nothing more, its waiting grants are forgotten, its cells\' doors are closed', async () => {
-  const { upstream, place, sitter } = await world({ limits: [{ per: 'upstream', rate: { count: 1, windowMs: 600_000 }, burst: 1, guard: 0 }] })
+test("a newer sitter takes over: the old one sends nothing more, its waiting grants are forgotten, its cells' doors are closed", async () => {
+  const { upstream, place, sitter } = await world({
+    limits: [{ per: 'upstream', rate: { count: 1, windowMs: 600_000 }, burst: 1, guard: 0 }],
+  })
   const old = sitter(1)
   await old.linked()
   await setSecret(old)
@@ -53,7 +89,9 @@ test('a newer sitter takes over: the old one sends nothing more, its waiting gra
   const [sent, waiting] = [grantFor(), grantFor({}, { waitMs: 600_000 })]
   old.link.grant([sent, waiting])
   await old.callOf(sent.grant)
-  while ((await old.link.status()).cells === 0) { /* cell frames have no answer: ask until its door is open */ }
+  while ((await old.link.status()).cells === 0) {
+    /* cell frames have no answer: ask until its door is open */
+  }
   expect(await old.link.status()).toMatchObject({ queued: 1, cells: 1 })
   const young = sitter(2)
   await young.linked()
@@ -79,7 +117,9 @@ test('a link finds the gate again, announces its cells anew, and questions meanw
   await restarting
   await one.linked(2)
   expect(one.link.gateId).toBe(before)
-  while ((await one.link.status()).cells === 0) { /* cell frames have no answer: ask until its door is open */ }
+  while ((await one.link.status()).cells === 0) {
+    /* cell frames have no answer: ask until its door is open */
+  }
   expect((await fetchBy(door, { path: '/bank/v1/a' })).status).toBe(201)
 })
 
@@ -94,9 +134,14 @@ test('a call is acknowledged only when it was committed, a commit that failed is
   await setSecret(one)
   const grant = grantFor()
   one.link.grant([grant])
-  while (tries < 3) await new Promise((resolve) => { setImmediate(resolve) })
+  while (tries < 3)
+    await new Promise((resolve) => {
+      setImmediate(resolve)
+    })
   // The acknowledgement is on its way before this question, and the gate reads in order.
-  await new Promise((resolve) => { realClock().timer(20, () => resolve(undefined)) })
+  await new Promise((resolve) => {
+    realClock().timer(20, () => resolve(undefined))
+  })
   await one.link.status()
   await restart()
   await one.linked(2)
@@ -113,12 +158,24 @@ test('a refusal of the gate keeps its code, and garbage from the gate cuts the l
 
   const place = newPlace()
   const links: Link[] = []
-  const listening = await realNet().listen(place.socket, (link) => { links.push(link); link.write('this is no frame\n') })
+  const listening = await realNet().listen(place.socket, (link) => {
+    links.push(link)
+    link.write('this is no frame\n')
+  })
   const link = openGateLink({
-    net: realNet(), clock: realClock(), random: realRandom(), socketPath: place.socket, swarm: 's', owner: 'o', epoch: 1,
+    net: realNet(),
+    clock: realClock(),
+    random: realRandom(),
+    socketPath: place.socket,
+    swarm: 's',
+    owner: 'o',
+    epoch: 1,
     events: { linked: () => {}, lost: () => {}, call: async () => {} },
   })
-  while (links.length < 2) await new Promise((resolve) => { setImmediate(resolve) })
+  while (links.length < 2)
+    await new Promise((resolve) => {
+      setImmediate(resolve)
+    })
   expect(link.gateId).toBe(null)
   await link.stop()
   await listening.close()
@@ -132,21 +189,53 @@ test('a call that is told twice before it is committed is taken once', async () 
   const gate = Promise.withResolvers<void>()
   const acked = Promise.withResolvers<void>()
   const call: Call = {
-    frame: 'call', journal: 7, grant: 'grn_1', subject: 'set_1', outcome: { kind: 'not-sent', code: 'limited', message: 'm' },
-    sentMs: null, tookMs: null, waitedMs: 0, cost: null, credential: null,
+    frame: 'call',
+    journal: 7,
+    grant: 'grn_1',
+    subject: 'set_1',
+    outcome: { kind: 'not-sent', code: 'limited', message: 'm' },
+    sentMs: null,
+    tookMs: null,
+    waitedMs: 0,
+    cost: null,
+    credential: null,
   }
   const listening = await realNet().listen(place.socket, (link) => {
-    link.onData(lineReader({ frameBytes: 10_000, jsonDepth: 8 }, {
-      object: (raw) => {
-        if (raw['frame'] === 'open') link.write([toLine({ frame: 'opened', gateId: 'gat_1', version: '1' }), toLine(call), toLine(call)].join(''))
-        if (raw['frame'] === 'ack') { acks.push(...(raw['journals'] as number[])); acked.resolve() }
-      },
-      refused: () => {},
-    }))
+    link.onData(
+      lineReader(
+        { frameBytes: 10_000, jsonDepth: 8 },
+        {
+          object: (raw) => {
+            if (raw['frame'] === 'open')
+              link.write(
+                [toLine({ frame: 'opened', gateId: 'gat_1', version: '1' }), toLine(call), toLine(call)].join(''),
+              )
+            if (raw['frame'] === 'ack') {
+              acks.push(...(raw['journals'] as number[]))
+              acked.resolve()
+            }
+          },
+          refused: () => {},
+        },
+      ),
+    )
   })
   const link = openGateLink({
-    net: realNet(), clock: realClock(), random: realRandom(), socketPath: place.socket, swarm: 's', owner: 'o', epoch: 1,
-    events: { linked: () => gate.resolve(), lost: () => {}, call: async (told) => { await gate.promise; committed.push(told.grant) } },
+    net: realNet(),
+    clock: realClock(),
+    random: realRandom(),
+    socketPath: place.socket,
+    swarm: 's',
+    owner: 'o',
+    epoch: 1,
+    events: {
+      linked: () => gate.resolve(),
+      lost: () => {},
+      call: async (told) => {
+        await gate.promise
+        committed.push(told.grant)
+      },
+    },
   })
   await acked.promise
   expect([committed, acks]).toEqual([['grn_1'], [7]])

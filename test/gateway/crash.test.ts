@@ -4,23 +4,58 @@ import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterEach, expect, test } from 'vitest'
-import { canary, grantFor, newPlace, rulesFor, setSecret, startSitter, type Place, type UpstreamRules } from './harness.ts'
+import {
+  canary,
+  grantFor,
+  newPlace,
+  rulesFor,
+  setSecret,
+  startSitter,
+  type Place,
+  type UpstreamRules,
+} from './harness.ts'
 import { openUpstream, type TestUpstream } from './upstream.ts'
 
 let closing: (() => unknown)[] = []
-afterEach(async () => { for (const close of closing.toReversed()) await close(); closing = [] })
+afterEach(async () => {
+  for (const close of closing.toReversed()) await close()
+  closing = []
+})
 
-interface Process { readonly child: ChildProcess; readonly lines: string[] }
+interface Process {
+  readonly child: ChildProcess
+  readonly lines: string[]
+}
 
 const launch = async (place: Place, upstream: TestUpstream, more: Partial<UpstreamRules> = {}): Promise<Process> => {
   const rules = join(place.directory, 'rules.json')
-  writeFileSync(rules, JSON.stringify(rulesFor(upstream, more), (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value)))
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', join(import.meta.dirname, 'run-gate.ts'),
-    place.data, place.config, place.socket, rules], { stdio: ['ignore', 'pipe', 'inherit'] })
-  closing.push(() => { child.kill('SIGKILL') })
+  writeFileSync(
+    rules,
+    JSON.stringify(rulesFor(upstream, more), (_key, value: unknown) =>
+      typeof value === 'bigint' ? String(value) : value,
+    ),
+  )
+  const child = spawn(
+    process.execPath,
+    [
+      '--disable-warning=ExperimentalWarning',
+      join(import.meta.dirname, 'run-gate.ts'),
+      place.data,
+      place.config,
+      place.socket,
+      rules,
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  )
+  closing.push(() => {
+    child.kill('SIGKILL')
+  })
   const lines: string[] = []
   await new Promise<void>((resolve, reject) => {
-    createInterface(child.stdout!).on('line', (line) => { lines.push(line); if (line === 'open') resolve() })
+    createInterface(child.stdout!).on('line', (line) => {
+      lines.push(line)
+      if (line === 'open') resolve()
+    })
     child.on('exit', () => reject(new Error(`the gate ended: ${lines.join('\n')}`)))
   })
   return { child, lines }
@@ -33,7 +68,10 @@ const end = async ({ child }: Process, signal: 'SIGKILL' | 'SIGTERM'): Promise<v
 const world = async (more: Partial<UpstreamRules> = {}) => {
   const upstream = await openUpstream()
   const place = newPlace()
-  closing.push(() => place.remove(), () => upstream.close())
+  closing.push(
+    () => place.remove(),
+    () => upstream.close(),
+  )
   const running = await launch(place, upstream, more)
   const sitter = startSitter(place)
   closing.push(() => sitter.link.stop())
@@ -44,7 +82,9 @@ const world = async (more: Partial<UpstreamRules> = {}) => {
 
 test('a gate that is killed between sending and answer tells the call as lost when it is back, and sends it never again', async () => {
   const { upstream, running, sitter, again } = await world()
-  upstream.answer(() => { /* the answer never comes */ })
+  upstream.answer(() => {
+    /* the answer never comes */
+  })
   const grant = grantFor()
   sitter.link.grant([grant])
   await upstream.reached(1)
@@ -79,14 +119,24 @@ test('an outcome that was journalled and not acknowledged is told by the next ga
 
 const startSitterThatNeverCommits = (place: Place) => {
   const told = Promise.withResolvers<void>()
-  const sitter = startSitter(place, 2, 'deaf', async () => { told.resolve(); await new Promise(() => {}) })
+  const sitter = startSitter(place, 2, 'deaf', async () => {
+    told.resolve()
+    await new Promise(() => {})
+  })
   return { ...sitter, told: told.promise }
 }
 
 test('a gate that is asked to end finishes what is in flight, tells it, and forgets what only waited', async () => {
-  const { upstream, running, sitter, again } = await world({ limits: [{ per: 'upstream', rate: { count: 1, windowMs: 3_600_000 }, burst: 1, guard: 0 }] })
+  const { upstream, running, sitter, again } = await world({
+    limits: [{ per: 'upstream', rate: { count: 1, windowMs: 3_600_000 }, burst: 1, guard: 0 }],
+  })
   let answerNow: () => void = () => {}
-  upstream.answer((_seen, response) => { answerNow = () => { response.writeHead(201); response.end() } })
+  upstream.answer((_seen, response) => {
+    answerNow = () => {
+      response.writeHead(201)
+      response.end()
+    }
+  })
   const sent = grantFor()
   const waiting = grantFor({}, { waitMs: 60_000 })
   sitter.link.grant([sent, waiting])
@@ -104,12 +154,18 @@ test('a gate that is asked to end finishes what is in flight, tells it, and forg
 
 test('a limit and a Retry-After hold over a restart by SIGKILL', async () => {
   const { upstream, running, sitter, again } = await world()
-  upstream.answer((_seen, response) => { response.writeHead(429, { 'retry-after': '2' }); response.end() })
+  upstream.answer((_seen, response) => {
+    response.writeHead(429, { 'retry-after': '2' })
+    response.end()
+  })
   const refused = grantFor()
   sitter.link.grant([refused])
   await sitter.callOf(refused.grant)
   const toldAtMs = performance.now()
-  upstream.answer((_seen, response) => { response.writeHead(201); response.end() })
+  upstream.answer((_seen, response) => {
+    response.writeHead(201)
+    response.end()
+  })
   await end(running, 'SIGKILL')
   await again()
   await sitter.linked(2)
@@ -123,7 +179,9 @@ test('a limit and a Retry-After hold over a restart by SIGKILL', async () => {
 test('no window at the upstream exceeds the rate, also when the gate is killed in the middle', async () => {
   const count = 40
   const windowMs = 1_000
-  const { upstream, running, sitter, again } = await world({ limits: [{ per: 'credential', rate: { count, windowMs }, burst: 20, guard: 0.05 }] })
+  const { upstream, running, sitter, again } = await world({
+    limits: [{ per: 'credential', rate: { count, windowMs }, burst: 20, guard: 0.05 }],
+  })
   const first = Array.from({ length: 60 }, () => grantFor({}, { waitMs: 30_000 }))
   sitter.link.grant(first)
   await upstream.reached(30)
@@ -147,8 +205,15 @@ test('the secret is in no file of the data directory and in no line of the log',
   await end(running, 'SIGKILL')
   const files = readdirSync(place.data, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
   expect(files.map((entry) => entry.name)).toContain('gate.db')
-  const texts = [...files.map((entry) => readFileSync(join(entry.parentPath, entry.name)).toString('latin1')), running.lines.join('\n')]
-  for (const form of [canary, Buffer.from(canary).toString('base64').slice(0, 20), Buffer.from(canary).toString('hex')]) {
+  const texts = [
+    ...files.map((entry) => readFileSync(join(entry.parentPath, entry.name)).toString('latin1')),
+    running.lines.join('\n'),
+  ]
+  for (const form of [
+    canary,
+    Buffer.from(canary).toString('base64').slice(0, 20),
+    Buffer.from(canary).toString('hex'),
+  ]) {
     expect(texts.filter((text) => text.includes(form))).toEqual([])
   }
 })

@@ -6,7 +6,10 @@ import { canary, fetchBy, grantFor, openWorld, type UpstreamRules } from './harn
 import { openUpstream, type TestUpstream } from './upstream.ts'
 
 let closing: (() => Promise<void>)[] = []
-afterEach(async () => { for (const close of closing.toReversed()) await close(); closing = [] })
+afterEach(async () => {
+  for (const close of closing.toReversed()) await close()
+  closing = []
+})
 
 const world = async (more: Partial<UpstreamRules> = {}, agents: readonly string[] = ['payer/0001', 'payer/0002']) => {
   const upstream: TestUpstream = await openUpstream()
@@ -22,11 +25,16 @@ const world = async (more: Partial<UpstreamRules> = {}, agents: readonly string[
 const untilOpen = async (door: string): Promise<void> => {
   for (;;) {
     const open = await new Promise<boolean>((resolve) => {
-      const socket = connect(door, () => { socket.destroy(); resolve(true) })
+      const socket = connect(door, () => {
+        socket.destroy()
+        resolve(true)
+      })
       socket.on('error', () => resolve(false))
     })
     if (open) return
-    await new Promise((resolve) => { setImmediate(resolve) })
+    await new Promise((resolve) => {
+      setImmediate(resolve)
+    })
   }
 }
 
@@ -34,20 +42,34 @@ const as = (agent: string): Record<string, string> => ({ 'x-sitter-agent': agent
 const codeOf = (body: string): unknown => (JSON.parse(body) as { code: unknown }).code
 
 /** What the door answers to raw bytes. */
-const raw = (door: string, text: string): Promise<string> => new Promise((resolve, reject) => {
-  const socket = connect(door, () => { socket.write(text) })
-  let answer = ''
-  socket.on('data', (chunk) => { answer += chunk.toString() })
-  socket.on('close', () => resolve(answer))
-  socket.on('error', reject)
-})
+const raw = (door: string, text: string): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const socket = connect(door, () => {
+      socket.write(text)
+    })
+    let answer = ''
+    socket.on('data', (chunk) => {
+      answer += chunk.toString()
+    })
+    socket.on('close', () => resolve(answer))
+    socket.on('error', reject)
+  })
 
-test('an agent\'s call goes out with the credential injected, and its own ways of saying who it is are dropped', async () => {
+test("an agent's call goes out with the credential injected, and its own ways of saying who it is are dropped", async () => {
   const { door, upstream } = await world()
   const answer = await fetchBy(door, {
-    path: '/bank/v1/accounts?limit=3', headers: {
-      ...as('payer/0001'), authorization: 'Bearer forged', 'proxy-authorization': 'x', cookie: 'a=b', connection: 'x-private', 'x-private': 'secret',
-      'x-http-method-override': 'DELETE', host: 'evil.test', 'x-kept': 'yes', 'X-Sitter-Other': 'no',
+    path: '/bank/v1/accounts?limit=3',
+    headers: {
+      ...as('payer/0001'),
+      authorization: 'Bearer forged',
+      'proxy-authorization': 'x',
+      cookie: 'a=b',
+      connection: 'x-private',
+      'x-private': 'secret',
+      'x-http-method-override': 'DELETE',
+      host: 'evil.test',
+      'x-kept': 'yes',
+      'X-Sitter-Other': 'no',
     },
   })
   expect(answer).toMatchObject({ status: 201, body: '{"ok":true}' })
@@ -56,7 +78,10 @@ test('an agent\'s call goes out with the credential injected, and its own ways o
   expect(answer.headers['x-sitter-cost']).toBe('0.01 XTS')
   const [seen] = upstream.seen
   expect(seen).toMatchObject({ method: 'GET', url: '/v1/accounts?limit=3' })
-  const names = seen!.rawHeaders.filter((_one, index) => index % 2 === 0).map((name) => name.toLowerCase()).toSorted()
+  const names = seen!.rawHeaders
+    .filter((_one, index) => index % 2 === 0)
+    .map((name) => name.toLowerCase())
+    .toSorted()
   expect(names).toEqual(['authorization', 'connection', 'host', 'x-kept'])
   expect(seen!.headers).toMatchObject({ authorization: `Bearer ${canary}`, host: upstream.host })
 })
@@ -64,11 +89,20 @@ test('an agent\'s call goes out with the credential injected, and its own ways o
 test('the answer streams, cookies and an echoed secret do not come back, and refusals of the upstream pass as they are', async () => {
   const { door, upstream } = await world()
   upstream.answer((seen, response) => {
-    response.writeHead(422, { 'set-cookie': 'session=1', 'x-echo': String(seen.headers['authorization']), 'content-type': 'text/plain' })
+    response.writeHead(422, {
+      'set-cookie': 'session=1',
+      'x-echo': String(seen.headers['authorization']),
+      'content-type': 'text/plain',
+    })
     response.write('one ')
     setImmediate(() => response.end('two'))
   })
-  const answer = await fetchBy(door, { method: 'POST', path: '/bank/v1/checks', headers: as('payer/0001'), body: 'hello' })
+  const answer = await fetchBy(door, {
+    method: 'POST',
+    path: '/bank/v1/checks',
+    headers: as('payer/0001'),
+    body: 'hello',
+  })
   expect(answer).toMatchObject({ status: 422, body: 'one two' })
   expect(answer.headers['set-cookie']).toBe(undefined)
   expect(answer.headers['x-echo']).toBe('Bearer [secret]')
@@ -77,10 +111,22 @@ test('the answer streams, cookies and an echoed secret do not come back, and ref
 
 test('a money route is closed to agents, however it is written', async () => {
   const { door, upstream } = await world()
-  const paths = ['/bank/v1/payouts', '/bank/v1/payouts/', '/bank/v1/PAYOUTS', '/bank/v1/%70ayouts', '/bank/v1/payouts;x=1', '/bank/v1/payouts?x=1']
+  const paths = [
+    '/bank/v1/payouts',
+    '/bank/v1/payouts/',
+    '/bank/v1/PAYOUTS',
+    '/bank/v1/%70ayouts',
+    '/bank/v1/payouts;x=1',
+    '/bank/v1/payouts?x=1',
+  ]
   for (const path of paths) {
     const answer = await fetchBy(door, { method: 'POST', path, headers: as('payer/0001'), body: '{}' })
-    expect([path, answer.status, codeOf(answer.body), answer.headers['x-should-retry']]).toEqual([path, 403, 'intent-required', 'false'])
+    expect([path, answer.status, codeOf(answer.body), answer.headers['x-should-retry']]).toEqual([
+      path,
+      403,
+      'intent-required',
+      'false',
+    ])
   }
   expect(upstream.seen).toHaveLength(0)
 })
@@ -92,7 +138,9 @@ test('an agent of another cell, no agent, and two agents are refused', async () 
     fetchBy(door, { path: '/bank/v1/a' }),
     fetchBy(door, { path: '/bank/v1/a', headers: { 'x-sitter-agent': ['payer/0001', 'payer/0002'] } }),
   ])
-  expect(refused.map((answer) => [answer.status, codeOf(answer.body)])).toEqual(refused.map(() => [403, 'not-your-agent']))
+  expect(refused.map((answer) => [answer.status, codeOf(answer.body)])).toEqual(
+    refused.map(() => [403, 'not-your-agent']),
+  )
   expect(upstream.seen).toHaveLength(0)
 })
 
@@ -105,13 +153,32 @@ test('a cell with one agent need not name it, and another upstream than its own 
 
 test('paths that two readers could read differently are refused, and the connection is not confused by bad framing', async () => {
   const { door, upstream } = await world({}, ['payer/0001'])
-  const paths = ['/bank/v1/../admin', '/bank/v1/%2e%2e/admin', '/bank/v1/%252e%252e/admin', '/bank/v1/..%5cadmin', '/bank/v1/a%2fb', '/bank//v1/a',
-    '/bank/v1/a%00', '/bank/v1/a%0d%0ahost:evil', '/bank/v2/a', '/bank', '/', 'http://evil.test/v1/a', '/bank/v1/\\a', '/bank/v1/a?q=%zz']
+  const paths = [
+    '/bank/v1/../admin',
+    '/bank/v1/%2e%2e/admin',
+    '/bank/v1/%252e%252e/admin',
+    '/bank/v1/..%5cadmin',
+    '/bank/v1/a%2fb',
+    '/bank//v1/a',
+    '/bank/v1/a%00',
+    '/bank/v1/a%0d%0ahost:evil',
+    '/bank/v2/a',
+    '/bank',
+    '/',
+    'http://evil.test/v1/a',
+    '/bank/v1/\\a',
+    '/bank/v1/a?q=%zz',
+  ]
   for (const path of paths) {
     const answer = await raw(door, `GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`)
     expect([path, answer.slice(9, 12)]).toEqual([path, expect.stringMatching(/^4/)])
   }
-  for (const head of ['content-length: 5\r\ncontent-length: 6', 'content-length: 5\r\ntransfer-encoding: chunked', 'bad name: x', 'x: a\0b']) {
+  for (const head of [
+    'content-length: 5\r\ncontent-length: 6',
+    'content-length: 5\r\ntransfer-encoding: chunked',
+    'bad name: x',
+    'x: a\0b',
+  ]) {
     const answer = await raw(door, `POST /bank/v1/a HTTP/1.1\r\nhost: x\r\n${head}\r\n\r\nhello`)
     expect([head, answer.slice(0, 12)]).toEqual([head, 'HTTP/1.1 400'])
   }
@@ -124,8 +191,12 @@ test('a body over the bound is refused before anything is sent when its length i
   const { door, upstream } = await world({}, ['payer/0001'])
   const told = await raw(door, 'POST /bank/v1/a HTTP/1.1\r\nhost: x\r\ncontent-length: 40000000\r\n\r\n')
   expect(told).toContain('"code":"too-large"')
-  const grown = await fetchBy(door, { method: 'POST', path: '/bank/v1/a', headers: { 'transfer-encoding': 'chunked' }, body: Buffer.alloc(34 * 1024 * 1024) })
-    .catch((error: NodeJS.ErrnoException) => error.code ?? error.message)
+  const grown = await fetchBy(door, {
+    method: 'POST',
+    path: '/bank/v1/a',
+    headers: { 'transfer-encoding': 'chunked' },
+    body: Buffer.alloc(34 * 1024 * 1024),
+  }).catch((error: NodeJS.ErrnoException) => error.code ?? error.message)
   expect(typeof grown === 'string' ? grown : codeOf(grown.body)).toMatch(/too-large|EPIPE|ECONNRESET/)
   expect(upstream.seen).toHaveLength(0)
 })
@@ -146,13 +217,22 @@ test('a cut answer is outcome-unknown before its head, and a broken stream after
 })
 
 test('an agent that goes away while it waits leaves its place to the next', async () => {
-  const { door, upstream, gate } = await world({ limits: [{ per: 'upstream', rate: { count: 1, windowMs: 60_000 }, burst: 1, guard: 0 }] }, ['payer/0001'])
+  const { door, upstream, gate } = await world(
+    { limits: [{ per: 'upstream', rate: { count: 1, windowMs: 60_000 }, burst: 1, guard: 0 }] },
+    ['payer/0001'],
+  )
   expect((await fetchBy(door, { path: '/bank/v1/a' })).status).toBe(201)
   const socket = connect(door)
   socket.write('GET /bank/v1/a HTTP/1.1\r\nhost: x\r\n\r\n')
-  while (gate.status().queued === 0) await new Promise((resolve) => { setImmediate(resolve) })
+  while (gate.status().queued === 0)
+    await new Promise((resolve) => {
+      setImmediate(resolve)
+    })
   socket.destroy()
-  while (gate.status().queued > 0) await new Promise((resolve) => { setImmediate(resolve) })
+  while (gate.status().queued > 0)
+    await new Promise((resolve) => {
+      setImmediate(resolve)
+    })
   expect(upstream.seen).toHaveLength(1)
 })
 
@@ -162,7 +242,10 @@ test('the file FROZEN stops grants and agents within its time, and thawing lets 
   mkdirSync(join(place.data, 'run'), { recursive: true })
   writeFileSync(file, '')
   const frozenAt = performance.now()
-  while (!gate.status().frozen) await new Promise((resolve) => { setImmediate(resolve) })
+  while (!gate.status().frozen)
+    await new Promise((resolve) => {
+      setImmediate(resolve)
+    })
   expect(performance.now() - frozenAt).toBeLessThan(250)
   const grant = grantFor()
   sitter.link.grant([grant])
@@ -171,7 +254,10 @@ test('the file FROZEN stops grants and agents within its time, and thawing lets 
   expect([answer.status, codeOf(answer.body)]).toEqual([503, 'frozen'])
   expect(upstream.seen).toHaveLength(0)
   rmSync(file)
-  while (gate.status().frozen) await new Promise((resolve) => { setImmediate(resolve) })
+  while (gate.status().frozen)
+    await new Promise((resolve) => {
+      setImmediate(resolve)
+    })
   expect((await fetchBy(door, { path: '/bank/v1/a' })).status).toBe(201)
 })
 

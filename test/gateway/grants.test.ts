@@ -1,13 +1,27 @@
 import { DatabaseSync } from 'node:sqlite'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
-import { canary, grantFor, newPlace, openWorld, rulesFor, startGate, startSitter, type UpstreamRules } from './harness.ts'
+import {
+  canary,
+  grantFor,
+  newPlace,
+  openWorld,
+  rulesFor,
+  startGate,
+  startSitter,
+  type UpstreamRules,
+} from './harness.ts'
 import { openUpstream, type TestUpstream } from './upstream.ts'
 
 let closing: (() => Promise<void>)[] = []
-afterEach(async () => { for (const close of closing.toReversed()) await close(); closing = [] })
+afterEach(async () => {
+  for (const close of closing.toReversed()) await close()
+  closing = []
+})
 
-const world = async (more: Partial<UpstreamRules> = {}): Promise<Awaited<ReturnType<typeof openWorld>> & { upstream: TestUpstream }> => {
+const world = async (
+  more: Partial<UpstreamRules> = {},
+): Promise<Awaited<ReturnType<typeof openWorld>> & { upstream: TestUpstream }> => {
   const upstream = await openUpstream()
   const opened = await openWorld(upstream, more)
   closing.push(opened.close)
@@ -76,19 +90,29 @@ test('a request that differs from its hash is refused and never sent', async () 
 test('routes outside the allow-list, twisted paths and smuggled headers of a grant are refused', async () => {
   const { sitter, upstream } = await world()
   const grants = [
-    grantFor({ path: '/v2/payouts' }), grantFor({ method: 'DELETE' }), grantFor({ path: '/v1/%2e%2e/admin' }), grantFor({ path: '/v1//payouts' }),
-    grantFor({ path: '/v1/a%2Fb' }), grantFor({ upstream: 'elsewhere' }), grantFor({ headers: { authorization: 'Bearer mine' } }),
-    grantFor({ headers: { 'x-a': 'b\r\nhost: evil' } }), grantFor({ headers: { host: 'evil.test' } }),
+    grantFor({ path: '/v2/payouts' }),
+    grantFor({ method: 'DELETE' }),
+    grantFor({ path: '/v1/%2e%2e/admin' }),
+    grantFor({ path: '/v1//payouts' }),
+    grantFor({ path: '/v1/a%2Fb' }),
+    grantFor({ upstream: 'elsewhere' }),
+    grantFor({ headers: { authorization: 'Bearer mine' } }),
+    grantFor({ headers: { 'x-a': 'b\r\nhost: evil' } }),
+    grantFor({ headers: { host: 'evil.test' } }),
   ]
   sitter.link.grant(grants)
   const calls = await Promise.all(grants.map((grant) => sitter.callOf(grant.grant)))
-  expect(calls.map((call) => call.outcome.kind === 'not-sent' && call.outcome.code)).toEqual(grants.map(() => 'not-allowed'))
+  expect(calls.map((call) => call.outcome.kind === 'not-sent' && call.outcome.code)).toEqual(
+    grants.map(() => 'not-allowed'),
+  )
   expect(upstream.seen).toHaveLength(0)
 })
 
 test('a refused connection is proven not sent; an accepted one that is cut is lost', async () => {
   const { sitter, upstream } = await world()
-  upstream.answer((_seen, _response, request) => { request.socket.destroy() })
+  upstream.answer((_seen, _response, request) => {
+    request.socket.destroy()
+  })
   const cut = grantFor()
   sitter.link.grant([cut])
   const lost = await sitter.callOf(cut.grant)
@@ -107,7 +131,9 @@ test('a kept connection that the upstream closes while a request is on it makes 
   const first = grantFor()
   sitter.link.grant([first])
   await sitter.callOf(first.grant)
-  upstream.answer((_seen, _response, request) => { request.socket.resetAndDestroy() })
+  upstream.answer((_seen, _response, request) => {
+    request.socket.resetAndDestroy()
+  })
   const second = grantFor()
   sitter.link.grant([second])
   expect((await sitter.callOf(second.grant)).outcome.kind).toBe('lost')
@@ -148,15 +174,21 @@ test('of a large answer 64 KiB are kept and the cut is told; an echoed secret is
   upstream.answer((seen, response) => {
     if (seen.body.includes('large')) return response.end('x'.repeat(1_000_000))
     response.setHeader('x-echo', String(seen.headers['authorization']))
-    response.end(`you said ${seen.headers['authorization']}`)
+    response.end(`you said ${String(seen.headers['authorization'])}`)
   })
   const large = grantFor({ body: 'large' })
   const echo = grantFor({ body: 'echo' })
   sitter.link.grant([large, echo])
   const { outcome } = await sitter.callOf(large.grant)
-  expect(outcome.kind === 'answered' && [outcome.truncated, outcome.body.length <= 65_536, outcome.body.length > 60_000]).toEqual([true, true, true])
+  expect(
+    outcome.kind === 'answered' && [outcome.truncated, outcome.body.length <= 65_536, outcome.body.length > 60_000],
+  ).toEqual([true, true, true])
   const echoed = await sitter.callOf(echo.grant)
-  expect(echoed.outcome).toMatchObject({ kind: 'answered', body: 'you said Bearer [secret]', headers: { 'x-echo': 'Bearer [secret]' } })
+  expect(echoed.outcome).toMatchObject({
+    kind: 'answered',
+    body: 'you said Bearer [secret]',
+    headers: { 'x-echo': 'Bearer [secret]' },
+  })
   expect(JSON.stringify(sitter.calls)).not.toContain(canary)
 })
 
@@ -165,7 +197,12 @@ test('without an active credential nothing is sent', async () => {
   const place = newPlace()
   const { gate } = await startGate(place, rulesFor(upstream))
   const sitter = startSitter(place)
-  closing.push(async () => { await sitter.link.stop(); await gate.stop(); await upstream.close(); place.remove() })
+  closing.push(async () => {
+    await sitter.link.stop()
+    await gate.stop()
+    await upstream.close()
+    place.remove()
+  })
   await sitter.linked()
   const grant = grantFor()
   sitter.link.grant([grant])

@@ -20,33 +20,63 @@ export const rulesFor = (upstream: { readonly host: string }, more: Partial<Upst
   name: 'testswarm',
   upstreams: {
     bank: {
-      name: 'bank', url: `http://${upstream.host}`, grant: [upstream.host], credential: 'bank',
-      allow: ['GET /v1/**', 'POST /v1/**'], money: ['POST /v1/payouts'], limits: [], timeoutMs: 5_000, costPerCall: { minor: 1n, currency: 'XTS' },
+      name: 'bank',
+      url: `http://${upstream.host}`,
+      grant: [upstream.host],
+      credential: 'bank',
+      allow: ['GET /v1/**', 'POST /v1/**'],
+      money: ['POST /v1/payouts'],
+      limits: [],
+      timeoutMs: 5_000,
+      costPerCall: { minor: 1n, currency: 'XTS' },
       ...more,
     },
   },
   credentials: { bank: { name: 'bank', pool: [] } },
 })
 
-export interface Place { readonly directory: string; readonly data: string; readonly config: string; readonly socket: string; remove(): void }
+export interface Place {
+  readonly directory: string
+  readonly data: string
+  readonly config: string
+  readonly socket: string
+  remove(): void
+}
 export const newPlace = (): Place => {
   const directory = mkdtempSync(join(tmpdir(), 'gate-'))
   return {
-    directory, data: join(directory, 'd'), config: join(directory, 'c'), socket: join(directory, 'l.sock'),
+    directory,
+    data: join(directory, 'd'),
+    config: join(directory, 'c'),
+    socket: join(directory, 'l.sock'),
     remove: () => rmSync(directory, { recursive: true, force: true }),
   }
 }
 
-export interface TestGate { readonly gate: Gate; readonly lines: readonly string[] }
+export interface TestGate {
+  readonly gate: Gate
+  readonly lines: readonly string[]
+}
 export const startGate = async (place: Place, rules: Rules): Promise<TestGate> => {
   const clock = realClock()
   const lines: string[] = []
   const gate = await openGate({
-    dataDirectory: place.data, rules, linkSocket: place.socket, keyFiles: realKeyFiles(),
+    dataDirectory: place.data,
+    rules,
+    linkSocket: place.socket,
+    keyFiles: realKeyFiles(),
     keyPlaces: { credentialsDirectory: null, configHome: place.config },
-    clock, random: realRandom(), disk: realDisk(), net: realNet(), version: '0.0.0-test',
-    log: (level, message, fields) => { lines.push(JSON.stringify({ level, message, ...fields })) },
-    onLost: (cause) => { throw cause },
+    clock,
+    random: realRandom(),
+    disk: realDisk(),
+    net: realNet(),
+    version: '0.0.0-test',
+    log: (level, message, fields) => {
+      lines.push(JSON.stringify({ level, message, ...fields }))
+    },
+    onLost: (cause) => {
+      throw cause
+    },
   })
   return { gate, lines }
 }
@@ -60,7 +90,10 @@ export interface TestSitter {
   linked(times?: number): Promise<void>
 }
 export const startSitter = (
-  place: Place, epoch = 1, owner = `sitter-${epoch}`, commit: (call: Call) => Promise<void> = () => Promise.resolve(),
+  place: Place,
+  epoch = 1,
+  owner = `sitter-${epoch}`,
+  commit: (call: Call) => Promise<void> = () => Promise.resolve(),
 ): TestSitter => {
   const calls: Call[] = []
   const byGrant = new Map<string, PromiseWithResolvers<Call>>()
@@ -72,7 +105,13 @@ export const startSitter = (
   let links = 0
   let waiters: { readonly times: number; readonly resolve: () => void }[] = []
   const link = openGateLink({
-    net: realNet(), clock: realClock(), random: realRandom(), socketPath: place.socket, swarm: 'testswarm', owner, epoch,
+    net: realNet(),
+    clock: realClock(),
+    random: realRandom(),
+    socketPath: place.socket,
+    swarm: 'testswarm',
+    owner,
+    epoch,
     events: {
       linked: () => {
         links += 1
@@ -80,13 +119,23 @@ export const startSitter = (
         waiters = waiters.filter((waiter) => waiter.times > links)
       },
       lost: () => {},
-      call: async (call) => { calls.push(call); told(call.grant).resolve(call); await commit(call) },
+      call: async (call) => {
+        calls.push(call)
+        told(call.grant).resolve(call)
+        await commit(call)
+      },
     },
   })
   return {
-    link, calls,
+    link,
+    calls,
     callOf: (grant) => told(grant).promise,
-    linked: (times = 1) => (links >= times ? Promise.resolve() : new Promise((resolve) => { waiters.push({ times, resolve }) })),
+    linked: (times = 1) =>
+      links >= times
+        ? Promise.resolve()
+        : new Promise((resolve) => {
+            waiters.push({ times, resolve })
+          }),
   }
 }
 
@@ -99,28 +148,61 @@ let grants = 0
 export const grantFor = (request: Partial<GrantedRequest> = {}, more: Partial<Grant> = {}): Grant => {
   grants += 1
   const whole: GrantedRequest = {
-    upstream: 'bank', method: 'POST', path: '/v1/payouts', headers: { 'content-type': 'application/json', 'idempotency-key': `k${grants}` },
-    body: '{"amount":"12.34"}', ...request,
+    upstream: 'bank',
+    method: 'POST',
+    path: '/v1/payouts',
+    headers: { 'content-type': 'application/json', 'idempotency-key': `k${grants}` },
+    body: '{"amount":"12.34"}',
+    ...request,
   }
   const { method, path, headers, body } = whole
   const hash = createHash('sha256').update(canonicalJson({ method, path, headers, body })).digest('hex')
-  return { frame: 'grant', grant: `grn_test-${process.pid}-${grants}`, subject: `set_${grants}`, agent: 'payer/0001', request: whole, hash, waitMs: 10_000, ...more }
+  return {
+    frame: 'grant',
+    grant: `grn_test-${process.pid}-${grants}`,
+    subject: `set_${grants}`,
+    agent: 'payer/0001',
+    request: whole,
+    hash,
+    waitMs: 10_000,
+    ...more,
+  }
 }
 
-export interface Fetched { readonly status: number; readonly headers: IncomingHttpHeaders; readonly body: string }
+export interface Fetched {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly body: string
+}
 /** An agent's call by a cell's socket. */
 export const fetchBy = (
-  socketPath: string, ask: { readonly method?: string; readonly path: string; readonly headers?: Record<string, string | string[]>; readonly body?: string | Buffer },
-): Promise<Fetched> => new Promise((resolve, reject) => {
-  const asking = request({ socketPath, method: ask.method ?? 'GET', path: ask.path, headers: ask.headers ?? {}, agent: false }, (response) => {
-    const chunks: Buffer[] = []
-    response.on('data', (chunk: Buffer) => chunks.push(chunk))
-    response.on('error', reject)
-    response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks).toString() }))
+  socketPath: string,
+  ask: {
+    readonly method?: string
+    readonly path: string
+    readonly headers?: Record<string, string | string[]>
+    readonly body?: string | Buffer
+  },
+): Promise<Fetched> =>
+  new Promise((resolve, reject) => {
+    const asking = request(
+      { socketPath, method: ask.method ?? 'GET', path: ask.path, headers: ask.headers ?? {}, agent: false },
+      (response) => {
+        const chunks: Buffer[] = []
+        response.on('data', (chunk: Buffer) => chunks.push(chunk))
+        response.on('error', reject)
+        response.on('end', () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            body: Buffer.concat(chunks).toString(),
+          }),
+        )
+      },
+    )
+    asking.on('error', reject)
+    asking.end(ask.body)
   })
-  asking.on('error', reject)
-  asking.end(ask.body)
-})
 
 /** All that belongs together, with a secret in the vault. */
 export const openWorld = async (upstream: TestUpstream, more: Partial<UpstreamRules> = {}) => {
@@ -130,7 +212,9 @@ export const openWorld = async (upstream: TestUpstream, more: Partial<UpstreamRu
   await sitter.linked()
   await setSecret(sitter)
   return {
-    place, sitter, ...running,
+    place,
+    sitter,
+    ...running,
     close: async () => {
       await sitter.link.stop()
       await running.gate.stop()

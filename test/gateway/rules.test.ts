@@ -3,11 +3,42 @@ import { isPublic, mayConnect } from '../../src/gateway/address.ts'
 import { moneyMatches, parseRoute, plainTarget, routeMatches } from '../../src/gateway/path.ts'
 
 test('only public unicast addresses are public', () => {
-  for (const address of ['8.8.8.8', '1.1.1.1', '172.15.0.1', '172.32.0.1', '100.128.0.1', '2606:4700::1111', '2a00:1450:4001::200e']) {
+  for (const address of [
+    '8.8.8.8',
+    '1.1.1.1',
+    '172.15.0.1',
+    '172.32.0.1',
+    '100.128.0.1',
+    '2606:4700::1111',
+    '2a00:1450:4001::200e',
+  ]) {
     expect([address, isPublic(address)]).toEqual([address, true])
   }
-  for (const address of ['0.0.0.0', '10.1.2.3', '127.0.0.1', '127.1', '169.254.169.254', '172.16.0.1', '192.168.1.1', '100.64.0.1', '224.0.0.1', '255.255.255.255',
-    '::', '::1', '::ffff:8.8.8.8', '::ffff:808:808', '64:ff9b::7f00:1', '2002:7f00:1::', '2001:0:1::', 'fe80::1', 'fe80::1%eth0', 'fc00::1', 'ff02::1', 'x', '']) {
+  for (const address of [
+    '0.0.0.0',
+    '10.1.2.3',
+    '127.0.0.1',
+    '127.1',
+    '169.254.169.254',
+    '172.16.0.1',
+    '192.168.1.1',
+    '100.64.0.1',
+    '224.0.0.1',
+    '255.255.255.255',
+    '::',
+    '::1',
+    '::ffff:8.8.8.8',
+    '::ffff:808:808',
+    '64:ff9b::7f00:1',
+    '2002:7f00:1::',
+    '2001:0:1::',
+    'fe80::1',
+    'fe80::1%eth0',
+    'fc00::1',
+    'ff02::1',
+    'x',
+    '',
+  ]) {
     expect([address, isPublic(address)]).toEqual([address, false])
   }
 })
@@ -24,10 +55,36 @@ test('a grant is for host and port together, and a name never covers link-local'
 })
 
 test('a target is brought to one plain form or refused', () => {
-  expect(plainTarget('/v1/%41ccounts/a%20b?x=%2F')).toMatchObject({ path: '/v1/Accounts/a%20b', query: '?x=%2F', segments: ['v1', 'Accounts', 'a%20b'] })
+  expect(plainTarget('/v1/%41ccounts/a%20b?x=%2F')).toMatchObject({
+    path: '/v1/Accounts/a%20b',
+    query: '?x=%2F',
+    segments: ['v1', 'Accounts', 'a%20b'],
+  })
   expect(plainTarget('/v1/a/')?.segments).toEqual(['v1', 'a', ''])
-  for (const target of ['', 'v1', '/a/../b', '/a/./b', '/a/%2e/b', '/a/.%2E', '/a%2fb', '/a%5Cb', '/a\\b', '/a%00', '/a%0a', '/a//b', '//a', '/a%25b', '/a%2', '/a b',
-    '/ä', '/a#b', '/a?b c', '/a?b%zz', '/a?\r\nx', `/${'a'.repeat(9_000)}`]) {
+  for (const target of [
+    '',
+    'v1',
+    '/a/../b',
+    '/a/./b',
+    '/a/%2e/b',
+    '/a/.%2E',
+    '/a%2fb',
+    '/a%5Cb',
+    '/a\\b',
+    '/a%00',
+    '/a%0a',
+    '/a//b',
+    '//a',
+    '/a%25b',
+    '/a%2',
+    '/a b',
+    '/ä',
+    '/a#b',
+    '/a?b c',
+    '/a?b%zz',
+    '/a?\r\nx',
+    `/${'a'.repeat(9_000)}`,
+  ]) {
     expect([target, plainTarget(target)]).toEqual([target, undefined])
   }
 })

@@ -5,11 +5,24 @@ import type { Rules } from '../../src/gateway/gateway.ts'
 import { realClock, realDisk, realNet, realRandom } from '../../src/std/real/real.ts'
 
 const [data, config, socket, rulesFile] = process.argv.slice(2) as [string, string, string, string]
-const rules = JSON.parse(readFileSync(rulesFile, 'utf8'), (key, value: unknown) => (key === 'minor' ? BigInt(value as string) : value)) as Rules
+const rules = JSON.parse(readFileSync(rulesFile, 'utf8'), (key, value: unknown) =>
+  key === 'minor' ? BigInt(value as string) : value,
+) as Rules
 const gate = await openGate({
-  dataDirectory: data, rules, linkSocket: socket, keyFiles: realKeyFiles(), keyPlaces: { credentialsDirectory: null, configHome: config },
-  clock: realClock(), random: realRandom(), disk: realDisk(), net: realNet(), version: '0.0.0-test',
-  log: (level, message, fields) => console.log(JSON.stringify({ level, message, ...fields })), onLost: () => process.exit(1),
+  dataDirectory: data,
+  rules,
+  linkSocket: socket,
+  keyFiles: realKeyFiles(),
+  keyPlaces: { credentialsDirectory: null, configHome: config },
+  clock: realClock(),
+  random: realRandom(),
+  disk: realDisk(),
+  net: realNet(),
+  version: '0.0.0-test',
+  log: (level, message, fields) => console.log(JSON.stringify({ level, message, ...fields })),
+  onLost: () => process.exit(1),
 })
-process.on('SIGTERM', () => { void Promise.resolve(gate.stop()).then(() => process.exit(0)) })
+process.on('SIGTERM', () => {
+  void Promise.resolve(gate.stop()).then(() => process.exit(0))
+})
 console.log('open')

@@ -31,12 +31,18 @@ export const openUpstream = async (port = 0): Promise<TestUpstream> => {
   const server = createServer((request, response) => {
     const atMs = performance.now()
     const chunks: Buffer[] = []
-    request.on('error', () => { /* a cut body is what some tests send */ })
+    request.on('error', () => {
+      /* a cut body is what some tests send */
+    })
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
     request.on('end', () => {
       const one: Seen = {
-        method: request.method ?? '', url: request.url ?? '', headers: request.headers, rawHeaders: request.rawHeaders,
-        body: Buffer.concat(chunks).toString(), atMs,
+        method: request.method ?? '',
+        url: request.url ?? '',
+        headers: request.headers,
+        rawHeaders: request.rawHeaders,
+        body: Buffer.concat(chunks).toString(),
+        atMs,
       }
       seen.push(one)
       handle(one, response, request)
@@ -44,12 +50,27 @@ export const openUpstream = async (port = 0): Promise<TestUpstream> => {
       waiters = waiters.filter((waiter) => seen.length < waiter.count)
     })
   })
-  await new Promise<void>((resolve) => { server.listen(port, '127.0.0.1', resolve) })
+  await new Promise<void>((resolve) => {
+    server.listen(port, '127.0.0.1', resolve)
+  })
   const { port: bound } = server.address() as AddressInfo
   return {
-    port: bound, host: `127.0.0.1:${bound}`, seen,
-    answer: (handler) => { handle = handler },
-    reached: (count) => (seen.length >= count ? Promise.resolve() : new Promise((resolve) => { waiters.push({ count, resolve }) })),
-    close: () => new Promise((resolve) => { server.close(() => resolve()); server.closeAllConnections() }),
+    port: bound,
+    host: `127.0.0.1:${bound}`,
+    seen,
+    answer: (handler) => {
+      handle = handler
+    },
+    reached: (count) =>
+      seen.length >= count
+        ? Promise.resolve()
+        : new Promise((resolve) => {
+            waiters.push({ count, resolve })
+          }),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
   }
 }

@@ -1,7 +1,11 @@
 /** A clock that moves only when told; timers fire in order on the way. */
 import type { Clock } from '../../src/std/std.ts'
 
-export interface HandClock extends Clock { advance(ms: number): void; reboot(): void; jump(wallMs: number): void }
+export interface HandClock extends Clock {
+  advance(ms: number): void
+  reboot(): void
+  jump(wallMs: number): void
+}
 
 export const handClock = (): HandClock => {
   let wall = 1_700_000_000_000
@@ -9,11 +13,15 @@ export const handClock = (): HandClock => {
   let boot = 1
   let timers: { at: number; fire: () => void }[] = []
   return {
-    wallMs: () => wall, monoMs: () => mono, stamp: () => ({ wallMs: wall, monoMs: mono, bootId: `boot-${boot}` }),
+    wallMs: () => wall,
+    monoMs: () => mono,
+    stamp: () => ({ wallMs: wall, monoMs: mono, bootId: `boot-${boot}` }),
     timer: (delayMs, fire) => {
       const timer = { at: mono + delayMs, fire }
       timers.push(timer)
-      return () => { timers = timers.filter((one) => one !== timer) }
+      return () => {
+        timers = timers.filter((one) => one !== timer)
+      }
     },
     advance: (ms) => {
       const until = mono + ms
@@ -28,7 +36,12 @@ export const handClock = (): HandClock => {
       wall += until - mono
       mono = until
     },
-    reboot: () => { boot += 1; mono = 1 },
-    jump: (ms) => { wall += ms },
+    reboot: () => {
+      boot += 1
+      mono = 1
+    },
+    jump: (ms) => {
+      wall += ms
+    },
   }
 }

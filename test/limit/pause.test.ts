@@ -10,7 +10,8 @@ test('Retry-After is read as seconds or as an HTTP date, cut at a day, and anyth
   expect(parseRetryAfter('999999999999', nowMs)).toBe(86_400_000)
   expect(parseRetryAfter('Sun, 01 Mar 2026 12:00:30 GMT', nowMs)).toBe(31_000)
   expect(parseRetryAfter('Sun, 01 Mar 2026 11:00:00 GMT', nowMs)).toBe(0)
-  for (const junk of [undefined, '', '-1', '1.5', 'soon', '1e3', 'Sunday?', '2026-03-01']) expect(parseRetryAfter(junk, nowMs)).toBe(undefined)
+  for (const junk of [undefined, '', '-1', '1.5', 'soon', '1e3', 'Sunday?', '2026-03-01'])
+    expect(parseRetryAfter(junk, nowMs)).toBe(undefined)
 })
 
 test('a pause is never shorter than the header, grows with refusals in a row, and other answers do not pause', () => {

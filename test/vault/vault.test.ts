@@ -8,7 +8,7 @@ import { realClock, realDisk, realRandom } from '../../src/std/real/real.ts'
 import { idMaker } from '../../src/std/std.ts'
 import { openGateBook, type GateBook } from '../../src/store/store.ts'
 import { openVault, unlockVault, type Vault } from '../../src/vault/vault.ts'
-import { sealTo } from '../../src/wire/wire.ts'
+import { openSealed, sealTo } from '../../src/wire/wire.ts'
 
 const roots: string[] = []
 const books: GateBook[] = []
@@ -23,38 +23,67 @@ const newRoot = async (): Promise<string> => {
   await realDisk().makeDirectory(join(root, 'gate'), 0o700)
   return root
 }
-const open = async (root: string, configHome = join(root, 'config'), credentialsDirectory: string | null = null): Promise<{ vault: Vault; book: GateBook }> => {
+const open = async (
+  root: string,
+  configHome = join(root, 'config'),
+  credentialsDirectory: string | null = null,
+): Promise<{ vault: Vault; book: GateBook }> => {
   const random = realRandom()
   const directory = join(root, 'gate')
   const unlocked = await unlockVault({
-    swarm: 'testswarm', directory, disk: realDisk(), random, keyFiles: realKeyFiles(), places: { credentialsDirectory, configHome },
+    swarm: 'testswarm',
+    directory,
+    disk: realDisk(),
+    random,
+    keyFiles: realKeyFiles(),
+    places: { credentialsDirectory, configHome },
   })
   const book = openGateBook(join(directory, 'gate.db'), () => idMaker(realClock(), random)('gat'))
   books.push(book)
-  const vault = await openVault({ unlocked, book, clock: realClock(), random, known: (name) => name.startsWith('bank') })
+  const vault = await openVault({
+    unlocked,
+    book,
+    clock: realClock(),
+    random,
+    openSealed,
+    known: (name) => name.startsWith('bank'),
+  })
   return { vault, book }
 }
-const close = (book: GateBook): void => { books.splice(books.indexOf(book), 1); book.close() }
+const close = (book: GateBook): void => {
+  books.splice(books.indexOf(book), 1)
+  book.close()
+}
 const rule = (name: string, ...pool: string[]) => ({ name, pool })
 const keyPath = (root: string): string => join(root, 'config', 'swarmsitter', 'testswarm.key')
 /** Hash of every file below a folder. */
-const hashOf = (root: string): string[] => readdirSync(root, { recursive: true, withFileTypes: true })
-  .filter((entry) => entry.isFile())
-  .map((entry) => join(entry.parentPath, entry.name))
-  .toSorted()
-  .map((path) => `${path.slice(root.length)} ${createHash('sha256').update(readFileSync(path)).digest('hex')}`)
+const hashOf = (root: string): string[] =>
+  readdirSync(root, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .toSorted()
+    .map((path) => `${path.slice(root.length)} ${createHash('sha256').update(readFileSync(path)).digest('hex')}`)
 
 test('a sealed secret becomes the active version, the one before is retired, and a restart finds both', async () => {
   const root = await newRoot()
   const first = await open(root)
   const { sealingKey } = first.vault.view()
-  expect(await first.vault.set('bank', sealTo(sealingKey, 'secret-one\n'), 'ann')).toMatchObject({ name: 'bank', version: 1 })
-  expect(await first.vault.set('bank', sealTo(sealingKey, 'secret-two'), 'ann')).toMatchObject({ name: 'bank', version: 2 })
+  expect(await first.vault.set('bank', sealTo(sealingKey, 'secret-one\n'), 'ann')).toMatchObject({
+    name: 'bank',
+    version: 1,
+  })
+  expect(await first.vault.set('bank', sealTo(sealingKey, 'secret-two'), 'ann')).toMatchObject({
+    name: 'bank',
+    version: 2,
+  })
   expect(first.vault.reveal(first.vault.choose(rule('bank'))!)).toBe('secret-two')
   close(first.book)
   const { vault } = await open(root)
   expect(vault.view().sealingKey).toBe(sealingKey)
-  expect(vault.view().credentials.map(({ version, state }) => [version, state])).toEqual([[1, 'retired'], [2, 'active']])
+  expect(vault.view().credentials.map(({ version, state }) => [version, state])).toEqual([
+    [1, 'retired'],
+    [2, 'active'],
+  ])
   expect(vault.reveal({ name: 'bank', version: 1 })).toBe('secret-one')
   expect(vault.reveal(vault.choose(rule('bank'))!)).toBe('secret-two')
   expect(JSON.stringify(vault.view())).not.toContain('secret-')
@@ -74,8 +103,17 @@ test('what is not sealed to this gate, damaged, unknown or no bearer text is ref
   const other = await open(await newRoot())
   const { sealingKey } = vault.view()
   const sealed = sealTo(sealingKey, 'good')
-  const faults = [sealTo(other.vault.view().sealingKey, 'good'), `${sealed.slice(0, -3)}AAA`, `${sealed}.x`, 'sealed:v1:AAAA.BBBB', 'plain text', '',
-    sealTo(sealingKey, 'with space'), sealTo(sealingKey, 'line\r\nbreak'), sealTo(sealingKey, '')]
+  const faults = [
+    sealTo(other.vault.view().sealingKey, 'good'),
+    `${sealed.slice(0, -3)}AAA`,
+    `${sealed}.x`,
+    'sealed:v1:AAAA.BBBB',
+    'plain text',
+    '',
+    sealTo(sealingKey, 'with space'),
+    sealTo(sealingKey, 'line\r\nbreak'),
+    sealTo(sealingKey, ''),
+  ]
   for (const fault of faults) await expect(vault.set('bank', fault, 'ann')).rejects.toMatchObject({ code: 'invalid' })
   await expect(vault.set('other', sealed, 'ann')).rejects.toMatchObject({ code: 'not-found' })
   expect(vault.view().credentials).toEqual([])
@@ -89,7 +127,9 @@ test('the key is made 0600 at the first start and never written into the data di
   const key = readFileSync(keyPath(root), 'utf8').trim()
   for (const name of readdirSync(join(root, 'gate'))) {
     const bytes = readFileSync(join(root, 'gate', name))
-    expect(bytes.includes('canary-secret-1') || bytes.includes(key) || bytes.includes(Buffer.from(key, 'base64'))).toBe(false)
+    expect(bytes.includes('canary-secret-1') || bytes.includes(key) || bytes.includes(Buffer.from(key, 'base64'))).toBe(
+      false,
+    )
   }
 })
 
@@ -137,7 +177,7 @@ test('a sealed value that was moved to another version does not open', async () 
   close(book)
   const { DatabaseSync } = await import('node:sqlite')
   const db = new DatabaseSync(join(root, 'gate', 'gate.db'))
-  db.exec("UPDATE secrets SET sealed = (SELECT sealed FROM secrets WHERE version = 1) WHERE version = 2")
+  db.exec('UPDATE secrets SET sealed = (SELECT sealed FROM secrets WHERE version = 1) WHERE version = 2')
   db.close()
   const again = await open(root)
   expect(() => again.vault.reveal({ name: 'bank', version: 2 })).toThrow(/damaged or was moved/)

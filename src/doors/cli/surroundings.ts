@@ -48,6 +48,8 @@ export interface Surroundings {
   /** Absolute path of the working directory. */
   readonly directory: string
   readonly version: string
+  /** How this program is called here: `sitter`, or `npx sitter` in a checkout. */
+  readonly program: string
   readonly stdin: Input
   readonly stdout: Output
   readonly stderr: Output

@@ -73,7 +73,7 @@ const banner = async ({ world, printer }: Invocation, watching: Watching, dataDi
   const flag = await dataDirectoryFlag(world, dataDirectory)
   // On a terminal the address is a line of the live view; in a log it stands once, here.
   if (!canRepaint(world)) printer.note(`dashboard ${watching.loginUrl}`)
-  printer.note(`look      sitter status${flag}`)
+  printer.note(`look      ${world.program} status${flag}`)
   printer.note('stop      Ctrl-C')
 }
 

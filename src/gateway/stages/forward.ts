@@ -21,7 +21,13 @@ const headersOut = (call: CallInHand): HeaderPairs => {
 export const forward = (call: CallInHand, room: Room, receiver: Receiver): Flow => {
   const { rule, outbound } = call.upstream!
   return outbound.send(
-    { method: call.method, target: call.plain!.path + call.plain!.query, headers: headersOut(call), body: call.body, timeoutMs: rule.timeoutMs },
+    {
+      method: call.method,
+      target: call.plain!.path + call.plain!.query,
+      headers: headersOut(call),
+      body: call.body,
+      timeoutMs: rule.timeoutMs,
+    },
     {
       started: () => {
         call.sentWallMs = room.clock.wallMs()

@@ -1,20 +1,34 @@
-/** Durable before the first byte leaves: one row per call, one fsync per turn. A grant that stands there already is never sent again. */
+/**
+ * Durable before the first byte leaves: one row per call, one fsync per turn. A grant that stands there already is
+ * never sent again.
+ */
 import { assert, asFailure } from '../../std/std.ts'
 import type { CallInHand, Stage } from '../call.ts'
 import type { JournalCall } from '../ports.ts'
 
 /** The row of a call as far as it is known; stages before `route` leave gaps that the asking fills. */
 export const rowOf = (call: CallInHand, nowMs: number): JournalCall => ({
-  grant: call.grant?.grant ?? null, subject: call.subject, agent: call.agent, cell: call.seat?.cell ?? null,
-  upstream: call.upstreamName, method: call.method, path: call.plain?.path ?? '', hash: call.grant?.hash ?? null,
-  credential: call.credential?.name ?? null, version: call.credential?.version ?? null,
-  epoch: call.epoch, begunMs: nowMs, waitedMs: call.waitedMs,
+  grant: call.grant?.grant ?? null,
+  subject: call.subject,
+  agent: call.agent,
+  cell: call.seat?.cell ?? null,
+  upstream: call.upstreamName,
+  method: call.method,
+  path: call.plain?.path ?? '',
+  hash: call.grant?.hash ?? null,
+  credential: call.credential?.name ?? null,
+  version: call.credential?.version ?? null,
+  epoch: call.epoch,
+  begunMs: nowMs,
+  waitedMs: call.waitedMs,
 })
 
 export const journal: Stage = async (call, room) => {
   call.begunMs = room.clock.wallMs()
   let number: number | 'spent'
-  try { number = await room.journal.begin(rowOf(call, call.begunMs)) } catch (error) {
+  try {
+    number = await room.journal.begin(rowOf(call, call.begunMs))
+  } catch (error) {
     return { code: asFailure(error).code, message: 'the gate could not write its journal, so nothing was sent' }
   }
   assert(number !== 'spent', 'a grant that is in hand was spent by somebody else')

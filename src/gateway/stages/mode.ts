@@ -1,4 +1,7 @@
-/** Whether anything may be sent at all. Place of the modes (throttled, shadow, readonly, parked) of agent, type, channel and swarm. */
+/**
+ * Whether anything may be sent at all. Place of the modes (throttled, shadow, readonly, parked) of agent, type,
+ * channel and swarm.
+ */
 import type { Stage } from '../call.ts'
 
 export const mode: Stage = (_call, room) =>

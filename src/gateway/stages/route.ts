@@ -1,4 +1,7 @@
-/** Where it goes: an upstream of the configuration, by a path that its allow-list has, with the credential that it stands for now. */
+/**
+ * Where it goes: an upstream of the configuration, by a path that its allow-list has, with the credential that it
+ * stands for now.
+ */
 import type { Stage } from '../call.ts'
 import { notGrantable } from '../headers.ts'
 import { plainTarget, routeMatches } from '../path.ts'
@@ -12,22 +15,34 @@ export const route: Stage = (call, room) => {
     return { code: 'not-allowed', message: 'this method is never sent' }
   }
   const plain = plainTarget(call.target)
-  if (plain === undefined) return { code: 'not-allowed', message: 'this path can be read in more than one way, so it is not sent' }
+  if (plain === undefined)
+    return { code: 'not-allowed', message: 'this path can be read in more than one way, so it is not sent' }
   if (call.grant !== null) {
     // A grant is for exact bytes: what would have to be changed is refused.
-    if (plain.path + plain.query !== call.target) return { code: 'not-allowed', message: 'the granted path is not in its plain form' }
+    if (plain.path + plain.query !== call.target)
+      return { code: 'not-allowed', message: 'the granted path is not in its plain form' }
     const name = notGrantable(call.grant.request.headers)
-    if (name !== undefined) return { code: 'not-allowed', message: `a granted request must not have the header ${JSON.stringify(name.slice(0, 60))}` }
+    if (name !== undefined)
+      return {
+        code: 'not-allowed',
+        message: `a granted request must not have the header ${JSON.stringify(name.slice(0, 60))}`,
+      }
   }
   if (!upstream.allow.some((one) => routeMatches(one, call.method, plain.segments))) {
-    return { code: 'not-allowed', message: `${call.method} ${plain.path.slice(0, 200)} is not in the allow-list of ${upstream.rule.name}` }
+    return {
+      code: 'not-allowed',
+      message: `${call.method} ${plain.path.slice(0, 200)} is not in the allow-list of ${upstream.rule.name}`,
+    }
   }
   call.upstream = upstream
   call.plain = plain
   if (upstream.credential !== null) {
     const credential = room.vault.choose(upstream.credential)
     if (credential === undefined) {
-      return { code: 'credential-unavailable', message: `${upstream.credential.name} has no active version: sitter vault set` }
+      return {
+        code: 'credential-unavailable',
+        message: `${upstream.credential.name} has no active version: sitter vault set`,
+      }
     }
     call.credential = credential
   }

@@ -1,6 +1,6 @@
 /**
- * Keeps secrets and sessions from coming back. Smallest form: cookies and hop-by-hop headers go, the secret itself is blotted out of
- * headers and of granted answers. Place of the scrubber that knows escaped forms and reads streams.
+ * Keeps secrets and sessions from coming back. Smallest form: cookies and hop-by-hop headers go, the secret itself is
+ * blotted out of headers and of granted answers. Place of the scrubber that knows escaped forms and reads streams.
  */
 import type { CallInHand } from '../call.ts'
 import { blot, incoming, type HeaderPairs } from '../headers.ts'

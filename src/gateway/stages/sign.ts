@@ -4,7 +4,9 @@ import type { Stage } from '../call.ts'
 
 export const sign: Stage = (call, room) => {
   if (call.credential === null) return undefined
-  try { call.secret = room.vault.reveal(call.credential) } catch (error) {
+  try {
+    call.secret = room.vault.reveal(call.credential)
+  } catch (error) {
     const { code, message } = asFailure(error)
     return { code, message }
   }

@@ -1,4 +1,7 @@
-/** Counts what happened and writes it into the journal. Place of the audit's witness and of prices that depend on the answer. */
+/**
+ * Counts what happened and writes it into the journal. Place of the audit's witness and of prices that depend on the
+ * answer.
+ */
 import { asFailure, formatMoney, sleep } from '../../std/std.ts'
 import type { CallOutcome } from '../../wire/wire.ts'
 import type { CallInHand, Room } from '../call.ts'
@@ -23,12 +26,17 @@ export const endOf = (call: CallInHand, room: Room, outcome: CallOutcome): Journ
 const againMs = 250
 
 /**
- * Durable when it resolves. A disk that is full for a while is waited for: an answer must not be told before it is written. Undefined
- * when the book is lost or closed; then the next gate finds the call without an end and tells it as lost.
+ * Durable when it resolves. A disk that is full for a while is waited for: an answer must not be told before it is
+ * written. Undefined when the book is lost or closed; then the next gate finds the call without an end and tells it
+ * as lost.
  */
 export const witness = async (call: CallInHand, room: Room, outcome: CallOutcome): Promise<JournalEnd | undefined> => {
   const end = endOf(call, room, outcome)
-  room.meter.count(call.upstreamName, end.status === null ? end.ended : String(end.status), end.status === null ? null : end.tookMs)
+  room.meter.count(
+    call.upstreamName,
+    end.status === null ? end.ended : String(end.status),
+    end.status === null ? null : end.tookMs,
+  )
   for (;;) {
     try {
       await room.journal.end(call.journal!, end)

@@ -118,6 +118,7 @@ export const fakeWorld = (ask: FakeAsk): FakeWorld => {
     env: ask.env ?? {},
     directory: '/home',
     version: '0.0.0',
+    program: 'sitter',
     clock,
     random: seeded(1),
     stdin: {

@@ -292,7 +292,7 @@ test('a credential goes on sealed, and its name and text are checked', async () 
   ]) {
     expect((await house.post('/api/v1/credentials', body)).status).toBe(422)
   }
-  const answer = await house.post('/api/v1/credentials', { name: 'northbank', sealed: 'QUJD' })
+  const answer = await house.post('/api/v1/credentials', { name: 'northbank', sealed: 'sealed:v1:QUJD' })
   expect(await json(answer)).toEqual({ name: 'northbank', version: 2, fingerprint: 'ab12' })
 })
 

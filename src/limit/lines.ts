@@ -1,0 +1,81 @@
+/** All lines of this gate, with the bounds of who may wait at all. */
+import { every, type Clock } from '../std/std.ts'
+import type { Buckets, Scope } from './buckets.ts'
+import { Line, type Waiter, type Wanted } from './line.ts'
+
+export interface Lines {
+  /** Decides at once or later, exactly once. Gives how to leave: decided as `dropped`; nothing when already decided. */
+  wait(wanted: Wanted): () => void
+  /** Everybody who waits leaves as `dropped`. */
+  dropAll(): void
+  /** A call to this upstream was sent or given up: that may have made room, also in another credential's line. */
+  wake(upstream: string): void
+  waiting(upstream?: string): number
+  stop(): void
+}
+
+/** At the bound a call is refused as `limited`. Double of what 5,000 agents ask for at once. */
+const mostWaiting = 10_000
+/** Own calls of one agent that may wait for one upstream; more are refused, so a flood is its sender's problem. */
+const mostPerAgent = 32
+/** How exactly the end of patience is kept. */
+const sweepMs = 100
+const fullRetryMs = 1_000
+
+const agentKey = ({ scope }: Wanted): string => `${scope.upstream}\n${scope.agent ?? ''}`
+
+export const openLines = ({ clock, buckets }: { readonly clock: Clock; readonly buckets: Buckets }): Lines => {
+  const lines = new Map<string, Line>()
+  const perAgent = new Map<string, number>()
+  let total = 0
+
+  const count = (waiter: Wanted, by: 1 | -1): void => {
+    total += by
+    if (waiter.granted) return
+    const left = (perAgent.get(agentKey(waiter)) ?? 0) + by
+    if (left === 0) perAgent.delete(agentKey(waiter))
+    else perAgent.set(agentKey(waiter), left)
+  }
+  const onLeave = (waiter: Waiter): void => count(waiter, -1)
+  const lineOf = (scope: Scope): Line => {
+    const name = `${scope.upstream}\n${scope.credential ?? ''}`
+    const line = lines.get(name) ?? new Line({ ...scope, agent: null }, { clock, buckets, onLeave })
+    lines.set(name, line)
+    return line
+  }
+  const stopSweeping = every(clock, sweepMs, () => {
+    for (const line of lines.values()) line.sweep()
+  })
+
+  return {
+    wait: (wanted) => {
+      const nowMs = clock.monoMs()
+      const crowded = !wanted.granted && (perAgent.get(agentKey(wanted)) ?? 0) >= mostPerAgent
+      if (total >= mostWaiting || crowded) {
+        wanted.decided({ admitted: false, why: 'full', retryAfterMs: fullRetryMs, waitedMs: 0 })
+        return () => {}
+      }
+      const waiter: Waiter = { ...wanted, sinceMs: nowMs, untilMs: nowMs + wanted.waitMs, left: false }
+      const line = lineOf(wanted.scope)
+      count(waiter, 1)
+      const pausedMs = buckets.pausedUntil(wanted.scope)
+      if (pausedMs > waiter.untilMs) line.refuse(waiter, 'over', pausedMs - nowMs)
+      else line.push(waiter)
+      return () => line.refuse(waiter, 'dropped', 1)
+    },
+    dropAll: () => {
+      for (const line of lines.values()) line.dropAll()
+    },
+    wake: (upstream) => {
+      for (const line of lines.values()) if (line.scope.upstream === upstream) line.pump()
+    },
+    waiting: (upstream) => {
+      if (upstream === undefined) return total
+      return [...lines.values()].reduce((sum, line) => sum + (line.scope.upstream === upstream ? line.waiting : 0), 0)
+    },
+    stop: () => {
+      stopSweeping()
+      for (const line of lines.values()) line.stop()
+    },
+  }
+}

@@ -1,0 +1,77 @@
+/** Pauses by upstream and credential: begun by a provider's refusal, only ever made longer, saved with the buckets. */
+import { remainingMs, type Clock, type Random } from '../std/std.ts'
+import type { LimitRow } from '../store/store.ts'
+import { parseRetryAfter, pauseAfter } from './pause.ts'
+
+export interface Answered {
+  readonly status: number
+  readonly retryAfter: string | undefined
+  /** Monotonic ms at which the call was sent. */
+  readonly sentMs: number
+}
+export interface Pauses {
+  /** Monotonic ms until which a scope pauses; -Infinity when it never did. */
+  until(name: string): number
+  /** Learns from an answer. True when the scope pauses longer than before. */
+  answered(name: string, answer: Answered): boolean
+  /** Rows that changed since the last asking. */
+  changed(): readonly LimitRow[]
+}
+
+interface Pause {
+  readonly untilMs: number
+  /** Refusals in a row, those of one pause counted once. */
+  readonly strikes: number
+}
+
+const prefix = 'pause\n'
+
+export const openPauses = (options: {
+  readonly clock: Clock
+  readonly random: Random
+  readonly saved: readonly LimitRow[]
+}): Pauses => {
+  const { clock, random, saved } = options
+  const pauses = new Map<string, Pause>()
+  const dirty = new Set<string>()
+  const start = clock.stamp()
+  for (const row of saved) {
+    if (!row.name.startsWith(prefix)) continue
+    const untilMs = start.monoMs + remainingMs(start, row, row.pauseMs)
+    pauses.set(row.name.slice(prefix.length), { untilMs, strikes: row.strikes })
+  }
+  const put = (name: string, pause: Pause): void => {
+    pauses.set(name, pause)
+    dirty.add(name)
+  }
+  const strikesAfter = (before: Pause | undefined, sentMs: number): number => {
+    if (before === undefined) return 1
+    // Calls that were under way when the pause began are refused too; together they are one strike.
+    return sentMs > before.untilMs ? before.strikes + 1 : Math.max(1, before.strikes)
+  }
+  return {
+    until: (name) => pauses.get(name)?.untilMs ?? -Infinity,
+    answered: (name, { status, retryAfter, sentMs }) => {
+      const before = pauses.get(name)
+      const retryAfterMs = parseRetryAfter(retryAfter, clock.wallMs())
+      const pauseMs = pauseAfter({ status, retryAfterMs, strikes: before?.strikes ?? 0 }, random)
+      if (pauseMs === undefined) {
+        if (before !== undefined && before.strikes > 0 && status < 400) put(name, { ...before, strikes: 0 })
+        return false
+      }
+      const beforeMs = before?.untilMs ?? -Infinity
+      const untilMs = clock.monoMs() + pauseMs
+      put(name, { untilMs: Math.max(untilMs, beforeMs), strikes: strikesAfter(before, sentMs) })
+      return untilMs > beforeMs
+    },
+    changed: () => {
+      const stamp = clock.stamp()
+      const rows = [...dirty].map((name): LimitRow => {
+        const { untilMs, strikes } = pauses.get(name)!
+        return { name: prefix + name, aheadMs: 0, pauseMs: Math.max(0, untilMs - stamp.monoMs), strikes, ...stamp }
+      })
+      dirty.clear()
+      return rows
+    },
+  }
+}
