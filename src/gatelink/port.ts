@@ -25,7 +25,11 @@ export interface GateLink {
   openCell(cell: Omit<CellOpen, 'frame'>): void
   closeCell(cell: string): void
   /** Rejects with Failure `gate-lost` when the link is down. */
-  vaultSet(credential: string, sealed: string, actor: string): Promise<{ readonly name: string; readonly version: number; readonly fingerprint: string }>
+  vaultSet(
+    credential: string,
+    sealed: string,
+    actor: string,
+  ): Promise<{ readonly name: string; readonly version: number; readonly fingerprint: string }>
   vaultList(): Promise<VaultView>
   status(): Promise<GateStatus>
   stop(): Promise<void>

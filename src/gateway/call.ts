@@ -82,6 +82,8 @@ export interface Room {
   readonly meter: Meter
   readonly log: Log
   frozen(): boolean
+  /** This gate takes on nothing new. */
+  ending(): boolean
 }
 
 /** Undefined = go on. */

@@ -1,5 +1,6 @@
 /** The sockets of the cells: one HTTP server per cell, and what comes in by it is from that cell and no other. */
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
 import { asFailure, type Disk } from '../std/std.ts'
 import type { CellOpen } from '../wire/wire.ts'
 import type { CellSeat, Room } from './call.ts'
@@ -28,61 +29,87 @@ interface Door {
 }
 
 const mostConnections = 1_024
+const serverOptions = {
+  maxHeaderSize: 16_384,
+  requestTimeout: 120_000,
+  headersTimeout: 20_000,
+  keepAliveTimeout: 60_000,
+}
 
-export const openDoors = (room: Room, disk: Disk): Doors => {
-  const doors = new Map<string, Door>()
-  let inFlight = 0
-  let idlers: (() => void)[] = []
+const seatOf = ({ cell, agents, upstreams }: CellOpen): CellSeat => ({
+  cell,
+  agents: new Set(agents),
+  upstreams: new Set(upstreams),
+})
 
-  const seatOf = (cell: CellOpen): CellSeat => ({
-    cell: cell.cell,
-    agents: new Set(cell.agents),
-    upstreams: new Set(cell.upstreams),
+/** Node's parser refuses bad framing (two lengths, length and chunks, controls); the agent learns only that. */
+const refuseFraming = (_error: Error, socket: Duplex): void => {
+  if (!socket.writable) {
+    socket.destroy()
+    return
+  }
+  const text = problemText({ code: 'invalid', message: 'this is no well-formed HTTP request' })
+  socket.end(
+    `HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\nx-should-retry: false\r\n` +
+      `connection: close\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
+  )
+}
+
+/**
+ * Takes over a socket file that a dead gate left. The cell's folder is 0700, so the file's own mode does not matter.
+ */
+const listen = async (server: Server, socketPath: string, disk: Disk): Promise<void> => {
+  await disk.remove(socketPath)
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(socketPath, () => {
+      server.off('error', reject)
+      resolve()
+    })
   })
+}
 
-  const serve = (door: () => Door): Server => {
-    const server = createServer({
-      maxHeaderSize: 16_384,
-      requestTimeout: 120_000,
-      headersTimeout: 20_000,
-      keepAliveTimeout: 60_000,
-    })
-    server.maxConnections = mostConnections
-    server.on('request', (request, response) => {
-      inFlight += 1
-      const { seat, epoch } = door()
-      void serveFetch({ request, response }, seat, room, epoch)
-        .catch((error: unknown) => {
-          const { code, message } = asFailure(error)
-          room.log('error', 'a call of an agent failed inside the gate', { code, message })
-          answerProblem(response, { code: 'bug', message: 'the gate failed on this call' })
-        })
-        .finally(() => {
-          inFlight -= 1
-          if (inFlight > 0) return
-          for (const resolve of idlers) resolve()
-          idlers = []
-        })
-    })
-    server.on('clientError', (_error, socket) => {
-      // Node's parser refuses bad framing (two lengths, length and chunks, controls); the agent learns only that.
-      if (!socket.writable) {
-        socket.destroy()
-        return
-      }
-      const text = problemText({ code: 'invalid', message: 'this is no well-formed HTTP request' })
-      socket.end(
-        `HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\nx-should-retry: false\r\n` +
-          `connection: close\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
-      )
-    })
-    return server
+class CellDoors implements Doors {
+  readonly #room: Room
+  readonly #disk: Disk
+  readonly #doors = new Map<string, Door>()
+  #inFlight = 0
+  #idlers: (() => void)[] = []
+
+  constructor(room: Room, disk: Disk) {
+    this.#room = room
+    this.#disk = disk
   }
 
-  const close = async (cell: string): Promise<void> => {
-    const door = doors.get(cell)
+  async open(cell: CellOpen, epoch: number): Promise<void> {
+    const known = this.#doors.get(cell.cell)
+    if (known !== undefined && known.socketPath === cell.socketPath) {
+      known.seat = seatOf(cell)
+      known.epoch = epoch
+      return known.ready
+    }
+    if (known !== undefined) await this.close(cell.cell)
+    const server = createServer(serverOptions)
+    server.maxConnections = mostConnections
+    server.on('request', (request, response) => void this.#serve(door, request, response))
+    server.on('clientError', refuseFraming)
+    const { socketPath } = cell
+    const ready = listen(server, socketPath, this.#disk)
+    const door: Door = { seat: seatOf(cell), epoch, listening: false, socketPath, server, ready }
+    this.#doors.set(cell.cell, door)
+    try {
+      await ready
+      door.listening = true
+    } catch (error) {
+      this.#doors.delete(cell.cell)
+      throw error
+    }
+  }
+
+  async close(cell: string): Promise<void> {
+    const door = this.#doors.get(cell)
     if (door === undefined) return
-    doors.delete(cell)
+    this.#doors.delete(cell)
     await door.ready.catch(() => {
       /* it never opened; whoever opened it was told */
     })
@@ -92,48 +119,36 @@ export const openDoors = (room: Room, disk: Disk): Doors => {
     })
   }
 
-  return {
-    open: async (cell, epoch) => {
-      const known = doors.get(cell.cell)
-      if (known !== undefined && known.socketPath === cell.socketPath) {
-        known.seat = seatOf(cell)
-        known.epoch = epoch
-        return known.ready
-      }
-      if (known !== undefined) await close(cell.cell)
-      const server = serve(() => door)
-      const ready = disk.remove(cell.socketPath).then(
-        () =>
-          new Promise<void>((resolve, reject) => {
-            server.once('error', reject)
-            // The cell's folder is 0700, so the socket's own mode does not matter.
-            server.listen(cell.socketPath, () => {
-              server.off('error', reject)
-              resolve()
-            })
-          }),
-      )
-      const door: Door = { seat: seatOf(cell), epoch, listening: false, socketPath: cell.socketPath, server, ready }
-      doors.set(cell.cell, door)
-      try {
-        await ready
-        door.listening = true
-      } catch (error) {
-        doors.delete(cell.cell)
-        throw error
-      }
-    },
-    close,
-    closeAll: async () => {
-      await Promise.all([...doors.keys()].map((cell) => close(cell)))
-    },
-    count: () => [...doors.values()].filter((door) => door.listening).length,
-    inFlight: () => inFlight,
-    idle: () =>
-      inFlight === 0
-        ? Promise.resolve()
-        : new Promise((resolve) => {
-            idlers.push(resolve)
-          }),
+  async closeAll(): Promise<void> {
+    await Promise.all([...this.#doors.keys()].map((cell) => this.close(cell)))
+  }
+
+  count(): number {
+    return [...this.#doors.values()].filter((door) => door.listening).length
+  }
+
+  inFlight(): number {
+    return this.#inFlight
+  }
+
+  idle(): Promise<void> {
+    if (this.#inFlight === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#idlers.push(resolve))
+  }
+
+  async #serve({ seat, epoch }: Door, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.#inFlight += 1
+    try {
+      await serveFetch({ request, response }, seat, this.#room, epoch)
+    } catch (error) {
+      const { code, message } = asFailure(error)
+      this.#room.log('error', 'a call of an agent failed inside the gate', { code, message })
+      answerProblem(response, { code: 'bug', message: 'the gate failed on this call' })
+    }
+    this.#inFlight -= 1
+    if (this.#inFlight > 0) return
+    for (const resolve of this.#idlers.splice(0)) resolve()
   }
 }
+
+export const openDoors = (room: Room, disk: Disk): Doors => new CellDoors(room, disk)

@@ -2,10 +2,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Transform } from 'node:stream'
 import type { CallOutcome } from '../wire/wire.ts'
-import { callOf, type CallInHand, type CellSeat, type Room } from './call.ts'
+import { callOf, type CallInHand, type CellSeat, type Refusal, type Room } from './call.ts'
 import type { HeaderPairs } from './headers.ts'
-import type { Ended, Flow } from './outbound.ts'
-import { answerProblem } from './problem.ts'
+import type { Ended, Flow } from './exchange.ts'
+import { answerProblem, type Problem } from './problem.ts'
 import { forward, giveBack } from './stages/forward.ts'
 import { prepare } from './stages/order.ts'
 import { costOf, witness } from './stages/witness.ts'
@@ -84,6 +84,22 @@ const stream = async (
   return ended
 }
 
+const tooLargeProblem: Problem = { code: 'too-large', message: `a body may have ${bodyBytes} bytes` }
+const lastOnConnection = { connection: 'close' }
+
+/** What the agent is told of a call that got no answer. */
+const problemOf = (ended: Exclude<Ended, { kind: 'answered' }>): Problem =>
+  ended.kind === 'not-sent'
+    ? { code: 'upstream-unreachable', message: `nothing was sent: ${ended.message}` }
+    : { code: 'outcome-unknown', message: `sent, but not answered: ${ended.message}` }
+
+const refuse = async (call: CallInHand, room: Room, response: ServerResponse, refusal: Refusal): Promise<void> => {
+  const { code, message } = refusal
+  if (call.journal !== null) await witness(call, room, { kind: 'not-sent', code, message })
+  // A body that was not read makes the connection useless for another request.
+  answerProblem(response, refusal, call.body === null ? {} : lastOnConnection)
+}
+
 /** Serves one request to its end; never rejects because of what an agent or an upstream does. */
 export const serveFetch = async (
   exchange: { readonly request: IncomingMessage; readonly response: ServerResponse },
@@ -95,70 +111,39 @@ export const serveFetch = async (
   const target = targetText.exec(request.url ?? '')
   if (target === null) return answerProblem(response, { code: 'not-allowed', message: 'ask for /<upstream>/<path>' })
   if (Number(request.headers['content-length'] ?? 0) > bodyBytes) {
-    return answerProblem(
-      response,
-      { code: 'too-large', message: `a body may have ${bodyBytes} bytes` },
-      { connection: 'close' },
-    )
+    return answerProblem(response, tooLargeProblem, lastOnConnection)
   }
-  let tooLarge = false
-  let leave: () => void = () => {}
-  let flow: Flow | undefined
-  // Built late: until the call is admitted the body stays in the agent's own socket buffer.
+  const state: { tooLarge: boolean; leave: () => void; flow?: Flow } = { tooLarge: false, leave: () => {} }
   const { body, length } = bodyOf(request, () => {
-    tooLarge = true
+    state.tooLarge = true
   })
+  const asker = { grant: null, seat, subject: null, agent: null, epoch }
+  const where = { upstreamName: target[1]!, method: request.method ?? '', target: target[2] ?? '/' }
   const call = callOf({
-    grant: null,
-    seat,
-    subject: null,
-    agent: null,
-    upstreamName: target[1]!,
-    method: request.method ?? '',
-    target: target[2] ?? '/',
-    headers: headerPairs(request.rawHeaders),
+    ...asker,
+    ...where,
     body,
     bodyBytes: length,
     waitMs,
-    epoch,
-    onWaiting: (way) => {
-      leave = way
+    headers: headerPairs(request.rawHeaders),
+    onWaiting: (leave) => {
+      state.leave = leave
     },
   })
   response.on('close', () => {
-    if (!response.writableFinished) {
-      leave()
-      flow?.abort('given-up')
-    }
+    if (response.writableFinished) return
+    state.leave()
+    state.flow?.abort('given-up')
   })
-
   const refusal = await prepare(call, room)
   if (refusal !== undefined) {
-    if (call.journal !== null)
-      await witness(call, room, { kind: 'not-sent', code: refusal.code, message: refusal.message })
     body?.destroy()
-    return answerProblem(response, refusal, body === null ? {} : { connection: 'close' })
+    return refuse(call, room, response, refusal)
   }
-  const ended = await stream(call, room, response, (given) => {
-    flow = given
+  const ended = await stream(call, room, response, (flow) => {
+    state.flow = flow
   })
-  if (ended.kind === 'answered') {
-    response.end()
-    return
-  }
-  const added = addedHeaders(call)
-  if (tooLarge)
-    return answerProblem(
-      response,
-      { code: 'too-large', message: `a body may have ${bodyBytes} bytes` },
-      { ...added, connection: 'close' },
-    )
-  if (ended.kind === 'not-sent') {
-    return answerProblem(
-      response,
-      { code: 'upstream-unreachable', message: `nothing was sent: ${ended.message}` },
-      added,
-    )
-  }
-  answerProblem(response, { code: 'outcome-unknown', message: `sent, but not answered: ${ended.message}` }, added)
+  if (ended.kind === 'answered') response.end()
+  else if (state.tooLarge) answerProblem(response, tooLargeProblem, { ...addedHeaders(call), ...lastOnConnection })
+  else answerProblem(response, problemOf(ended), addedHeaders(call))
 }

@@ -10,7 +10,7 @@ import type { GateStatus } from '../wire/wire.ts'
 import type { OpenUpstream, Room } from './call.ts'
 import { openDoors, type Doors } from './doors.ts'
 import { textOf } from './frames.ts'
-import { openFreezer } from './freeze.ts'
+import { openFreezer, type Freezer } from './freeze.ts'
 import { openGrants, outcomeOfOpen, type Grants } from './grants.ts'
 import { openLinkServer, type LinkServer } from './links.ts'
 import { openMeter } from './meter.ts'
@@ -66,8 +66,54 @@ const endWhatWasOpen = async ({ journal, clock, log }: GatewayOptions): Promise<
   if (ended > 0) log('warn', 'calls of the gate before have no known outcome', { calls: ended })
 }
 
+/** Everything of a running gateway; closed in the reverse order of opening. */
+interface Parts {
+  readonly room: Room
+  readonly doors: Doors
+  readonly grants: Grants
+  readonly freezer: Freezer
+}
+
+/** The word of a person: a freeze holds at once, a thaw only when it is written. */
+const say = async (journal: CallJournal, freezer: Freezer, frozen: boolean): Promise<{ readonly frozen: boolean }> => {
+  if (frozen) freezer.say(true)
+  await journal.setMeta({ frozen: frozen ? 'yes' : 'no' })
+  return { frozen: freezer.say(frozen) }
+}
+
+/** Answers the questions of the link. */
+const answer = (options: GatewayOptions, parts: Parts, frame: Readonly<Record<string, unknown>>): Promise<unknown> => {
+  const { vault, journal } = options
+  switch (frame['frame']) {
+    case 'vault.set':
+      return vault.set(textOf(frame, 'credential'), textOf(frame, 'sealed'), textOf(frame, 'actor'))
+    case 'vault.list':
+      return Promise.resolve(vault.view())
+    case 'status':
+      return Promise.resolve(statusOf(options, parts))
+    case 'freeze':
+      return say(journal, parts.freezer, frame['frozen'] === true)
+    default:
+      return Promise.reject(failure('unknown-method', 'the gate knows no such frame'))
+  }
+}
+
+/** Gives what is in flight its time, then calls the rest lost. */
+const finish = async ({ room, doors, grants, freezer }: Parts, withinMs: number): Promise<void> => {
+  room.lines.dropAll()
+  const late = new AbortController()
+  await Promise.race([Promise.all([grants.idle(), doors.idle()]), sleep(room.clock, withinMs, late.signal)])
+  late.abort()
+  grants.abortAll()
+  await doors.closeAll()
+  await Promise.all([grants.idle(), doors.idle()])
+  await Promise.all([...room.upstreams.values()].map((upstream) => upstream.outbound.close()))
+  room.lines.stop()
+  freezer.stop()
+}
+
 export const openGateway = async (options: GatewayOptions): Promise<Gateway> => {
-  const { rules, clock, random, disk, vault, journal, log } = options
+  const { rules, clock, random, disk, net, vault, journal, log } = options
   await endWhatWasOpen(options)
   const buckets = openBuckets({ clock, random, saved: options.limits.saved })
   options.limits.saveWith(buckets.changed)
@@ -83,84 +129,45 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
     },
   })
   const upstreams = new Map(Object.values(rules.upstreams).map((rule) => [rule.name, openUpstream(rule, rules, clock)]))
+  // The link and the grants know each other: outcomes may be told as soon as the link is there.
+  const late: { link?: LinkServer; ending?: true } = {}
+  const opened = { clock, upstreams, vault, buckets, lines, journal, log }
   const room: Room = {
-    clock,
-    upstreams,
-    vault,
-    buckets,
-    lines,
-    journal,
+    ...opened,
     meter: openMeter(journal.counts()),
-    log,
     frozen: freezer.frozen,
+    ending: () => late.ending === true,
   }
   const doors = openDoors(room, disk)
-  // The link and the grants know each other: outcomes may be told as soon as the link is there.
-  const end: { link?: LinkServer } = {}
   const grants = openGrants({
     room,
-    tell: (number) => end.link?.tell(number),
-    tellUnwritten: (grant, outcome, waitedMs) => end.link?.tellUnwritten(grant, outcome, waitedMs),
+    tell: (number) => late.link?.tell(number),
+    tellUnwritten: (grant, outcome, waitedMs) => late.link?.tellUnwritten(grant, outcome, waitedMs),
   })
-  const status = (): GateStatus => statusOf(options, { room, doors, grants })
+  const parts: Parts = { room, doors, grants, freezer }
+  const identity = { swarm: rules.name, gateId: options.gateId, version: options.version }
   const link = await openLinkServer({
-    net: options.net,
+    ...identity,
+    net,
     socketPath: options.linkSocket,
-    swarm: rules.name,
-    gateId: options.gateId,
-    version: options.version,
     journal,
-    grants: () => grants,
     doors,
     log,
-    ask: (frame) => {
-      switch (frame['frame']) {
-        case 'vault.set':
-          return vault.set(textOf(frame, 'credential'), textOf(frame, 'sealed'), textOf(frame, 'actor'))
-        case 'vault.list':
-          return Promise.resolve(vault.view())
-        case 'status':
-          return Promise.resolve(status())
-        case 'freeze':
-          return say(frame['frozen'] === true)
-        default:
-          return Promise.reject(failure('unknown-method', 'the gate knows no such frame'))
-      }
-    },
+    grants: () => grants,
+    ask: (frame) => answer(options, parts, frame),
   })
-  const say = async (frozen: boolean): Promise<{ frozen: boolean }> => {
-    // A freeze holds at once, a thaw only when it is written.
-    if (frozen) freezer.say(true)
-    await journal.setMeta({ frozen: frozen ? 'yes' : 'no' })
-    return { frozen: freezer.say(frozen) }
-  }
-  end.link = link
-
+  late.link = link
   return {
-    status,
+    status: () => statusOf(options, parts),
     stop: async (withinMs) => {
+      late.ending = true
       await link.stop()
-      const closing = doors.closeAll
-      lines.dropAll()
-      const idle = Promise.all([grants.idle(), doors.idle()])
-      const late = new AbortController()
-      await Promise.race([idle, sleep(clock, withinMs, late.signal)])
-      late.abort()
-      grants.abortAll()
-      await closing()
-      await Promise.all([grants.idle(), doors.idle()])
-      await Promise.all([...upstreams.values()].map((upstream) => upstream.outbound.close()))
-      lines.stop()
-      freezer.stop()
+      await finish(parts, withinMs)
     },
   }
 }
 
-const statusOf = (
-  options: GatewayOptions,
-  parts: { readonly room: Room; readonly doors: Doors; readonly grants: Grants },
-): GateStatus => {
-  const { room, doors, grants } = parts
+const statusOf = (options: GatewayOptions, { room, doors, grants }: Parts): GateStatus => {
   const { clock } = options
   return {
     gateId: options.gateId,

@@ -8,7 +8,7 @@
 import { asFailure, type Clock } from '../std/std.ts'
 import type { CallOutcome, Grant } from '../wire/wire.ts'
 import { callOf, type CallInHand, type Refusal, type Room } from './call.ts'
-import type { Flow } from './outbound.ts'
+import type { Flow } from './exchange.ts'
 import { forward, giveBack } from './stages/forward.ts'
 import { rowOf } from './stages/journal.ts'
 import { prepare } from './stages/order.ts'

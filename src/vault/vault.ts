@@ -65,95 +65,88 @@ const loadSealingKey = async (options: VaultOptions): Promise<KeyObject> => {
   return privateKeyOf(raw)
 }
 
+class OpenVault implements Vault {
+  readonly #options: VaultOptions
+  readonly #privateKey: KeyObject
+  readonly #rows = new Map<string, readonly SecretRow[]>()
+  /** Sets of one name in one turn must not take the same number: this moves on before the commit. */
+  readonly #taken = new Map<string, number>()
+
+  constructor(options: VaultOptions, privateKey: KeyObject) {
+    this.#options = options
+    this.#privateKey = privateKey
+    for (const row of options.book.secrets()) this.#keep(row)
+  }
+
+  async set(name: string, sealed: string, actor: string): ReturnType<Vault['set']> {
+    if (!this.#options.known(name)) {
+      throw failure('not-found', `no credential or pool member is called ${JSON.stringify(name.slice(0, 80))}`)
+    }
+    const opened = this.#options.openSealed(this.#privateKey, sealed)
+    try {
+      const row = this.#sealRow(name, actor, opened.toString('utf8'))
+      await this.#options.book.addSecret(row)
+      this.#keep(row)
+      return { name, version: row.version, fingerprint: row.fingerprint }
+    } finally {
+      opened.fill(0)
+    }
+  }
+
+  view(): VaultView {
+    const credentials = this.#options.book.secrets().map((row) => {
+      const { name, version, state, fingerprint, setMs, usedMs } = row
+      return { name, version, state, fingerprint, setMs, usedMs }
+    })
+    return { sealingKey: publicTextOf(this.#privateKey), credentials }
+  }
+
+  choose(rule: CredentialRule): CredentialVersion | undefined {
+    for (const name of [...rule.pool, rule.name]) {
+      const row = this.#rows.get(name)?.findLast((one) => one.state === 'active')
+      if (row !== undefined) return { name, version: row.version }
+    }
+    return undefined
+  }
+
+  reveal({ name, version }: CredentialVersion): string {
+    const row = this.#rows.get(name)?.find((one) => one.version === version)
+    if (row === undefined) throw failure('credential-unavailable', `${name}@${version} is not in the vault`)
+    const opened = openAtRest(this.#options.unlocked, { name, version }, row.sealed)
+    try {
+      return opened.toString('utf8')
+    } finally {
+      opened.fill(0)
+    }
+  }
+
+  #sealRow(name: string, actor: string, text: string): SecretRow {
+    // A line that came from a file or a prompt ends with a newline that is no part of the secret.
+    const secret = text.replace(/\r?\n$/, '')
+    if (!bearerText.test(secret)) {
+      throw failure('invalid', 'a bearer secret is 1 to 8192 visible ASCII characters without spaces')
+    }
+    const { unlocked, random, clock } = this.#options
+    const version = Math.max(this.#taken.get(name) ?? 0, this.#rows.get(name)?.at(-1)?.version ?? 0) + 1
+    this.#taken.set(name, version)
+    const plain = Buffer.from(secret)
+    const sealed = sealAtRest(unlocked, { name, version }, plain, random)
+    const fingerprint = fingerprintOf(unlocked, plain)
+    plain.fill(0)
+    return { name, version, state: 'active', sealed, fingerprint, setMs: clock.wallMs(), usedMs: null, actor }
+  }
+
+  #keep(row: SecretRow): void {
+    const retired = (one: SecretRow): SecretRow => (row.state === 'active' ? { ...one, state: 'retired' } : one)
+    this.#rows.set(row.name, [...(this.#rows.get(row.name) ?? []).map(retired), row])
+  }
+}
+
 /** @throws Failure `key-wrong` when gate.db belongs to another vault. */
 export const openVault = async (options: VaultOptions): Promise<Vault> => {
-  const { unlocked, book, clock, random, known } = options
-  const vaultId = book.meta('vault-id')
-  if (vaultId !== undefined && vaultId !== unlocked.vaultId) {
+  const vaultId = options.book.meta('vault-id')
+  if (vaultId !== undefined && vaultId !== options.unlocked.vaultId) {
     throw failure('key-wrong', 'gate.db belongs to another vault than vault.json beside it; nothing was changed')
   }
-  const privateKey = await loadSealingKey(options)
-  const rows = new Map<string, SecretRow[]>()
-  const keep = (row: SecretRow): void => {
-    const older = (rows.get(row.name) ?? []).map((one): SecretRow =>
-      row.state === 'active' ? { ...one, state: 'retired' } : one,
-    )
-    rows.set(row.name, [...older, row])
-  }
-  for (const row of book.secrets()) keep(row)
-  const activeOf = (name: string): SecretRow | undefined => rows.get(name)?.findLast((row) => row.state === 'active')
-
-  /**
-   * Sets of one name in one turn must not take the same number: the map moves on before the commit, and nothing reads
-   * it till then.
-   */
-  const taken = new Map<string, number>()
-  const nextVersion = (name: string): number => {
-    const version = Math.max(taken.get(name) ?? 0, rows.get(name)?.at(-1)?.version ?? 0) + 1
-    taken.set(name, version)
-    return version
-  }
-
-  return {
-    set: async (name, sealed, actor) => {
-      if (!known(name))
-        throw failure('not-found', `no credential or pool member is called ${JSON.stringify(name.slice(0, 80))}`)
-      const opened = options.openSealed(privateKey, sealed)
-      try {
-        // A line that came from a file or a prompt ends with a newline that is no part of the secret.
-        const secret = opened.toString('utf8').replace(/\r?\n$/, '')
-        if (!bearerText.test(secret))
-          throw failure('invalid', 'a bearer secret is 1 to 8192 visible ASCII characters without spaces')
-        const version = nextVersion(name)
-        const plain = Buffer.from(secret)
-        const row: SecretRow = {
-          name,
-          version,
-          state: 'active',
-          sealed: sealAtRest(unlocked, { name, version }, plain, random),
-          fingerprint: fingerprintOf(unlocked, plain),
-          setMs: clock.wallMs(),
-          usedMs: null,
-          actor,
-        }
-        plain.fill(0)
-        await book.addSecret(row)
-        keep(row)
-        return { name, version, fingerprint: row.fingerprint }
-      } finally {
-        opened.fill(0)
-      }
-    },
-    view: () => ({
-      sealingKey: publicTextOf(privateKey),
-      credentials: book
-        .secrets()
-        .map(({ name, version, state, fingerprint, setMs, usedMs }) => ({
-          name,
-          version,
-          state,
-          fingerprint,
-          setMs,
-          usedMs,
-        })),
-    }),
-    choose: (rule) => {
-      for (const name of [...rule.pool, rule.name]) {
-        const row = activeOf(name)
-        if (row !== undefined) return { name, version: row.version }
-      }
-      return undefined
-    },
-    reveal: (credential) => {
-      const row = rows.get(credential.name)?.find((one) => one.version === credential.version)
-      if (row === undefined)
-        throw failure('credential-unavailable', `${credential.name}@${credential.version} is not in the vault`)
-      const opened = openAtRest(unlocked, credential, row.sealed)
-      try {
-        return opened.toString('utf8')
-      } finally {
-        opened.fill(0)
-      }
-    },
-  }
+  return new OpenVault(options, await loadSealingKey(options))
 }

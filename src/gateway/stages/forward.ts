@@ -1,7 +1,7 @@
 /** Sends it, once. The head of the answer is scrubbed and learnt from before anybody sees it. */
 import type { CallInHand, Room } from '../call.ts'
 import { outgoing, type HeaderPairs } from '../headers.ts'
-import type { Flow } from '../outbound.ts'
+import type { Flow } from '../exchange.ts'
 import { learn } from './learn.ts'
 import { scrubHead } from './scrub.ts'
 

@@ -48,7 +48,7 @@ test('the token opens a session through the form; nothing else does, nor a form 
   expect((await fetch(`${url}/api/v1/swarm`, { headers: { cookie: cookieOf(answer) } })).status).toBe(200)
 })
 
-test('a session lives through a restart, writes only with its own Origin, and dies when changed by a byte', async () => {
+test('a session lives through a restart, writes only with its own Origin, dies when changed by a byte', async () => {
   let cookie = ''
   {
     await using before = await openHouse()

@@ -294,6 +294,8 @@ test('a credential goes on sealed, and its name and text are checked', async () 
   }
   const answer = await house.post('/api/v1/credentials', { name: 'northbank', sealed: 'sealed:v1:QUJD' })
   expect(await json(answer)).toEqual({ name: 'northbank', version: 2, fingerprint: 'ab12' })
+  expect(auditOf(house)).toMatchObject([{ actor: 'operator:token', action: 'credential.set', object: 'northbank' }])
+  expect(JSON.stringify(auditOf(house))).not.toContain('QUJD')
 })
 
 test('down passes the patience on, once, and refuses what is no duration', async () => {
@@ -308,6 +310,7 @@ test('down passes the patience on, once, and refuses what is no duration', async
     { withinMs: 5_000, actor: 'operator:token' },
     { withinMs: 30_000, actor: 'operator:token' },
   ])
+  expect(auditOf(house)).toMatchObject([{ action: 'swarm.down', facts: { withinMs: 5_000 } }, { action: 'swarm.down' }])
 })
 
 test('an export is complete over many pages and named in the audit before its first line', async () => {

@@ -41,7 +41,7 @@ test('the same figures asked twice are one sample, and a record that began anew 
   expect(withSample(one, { atMs: 2_000, ended: 0 })).toEqual([{ atMs: 2_000, ended: 0 }])
 })
 
-test('figures are live until three answers are missed, then stale with their age and why, and never fresh by mistake', () => {
+test('figures are live until three answers are missed, then stale with their age and why', () => {
   expect(connectionOf({ atMs: null, fault: null, signedOut: false }, 5)).toEqual({ state: 'asking' })
   expect(connectionOf({ atMs: null, fault: 'gone', signedOut: false }, 5)).toEqual({ state: 'away', why: 'gone' })
   expect(connectionOf({ atMs: 0, fault: null, signedOut: false }, staleAfterMs - 1).state).toBe('live')

@@ -17,7 +17,7 @@ const ready = async (page: Page): Promise<void> => {
   await settlers(page).waitFor()
 }
 
-test('the page shows what the sitter says: progress, every agent, who must act, the checks, and what is not built', async () => {
+test('the page shows what the sitter says: progress, agents, who must act, checks, what is not built', async () => {
   const page = await scene.open()
   const strange: string[] = []
   page.on('console', (message) => {
@@ -68,14 +68,15 @@ test('the printed address leads to the page with one click', async () => {
   await page.close()
 })
 
-test('each agent is painted in the colour of its state, and the legend can single one state out', async () => {
+test('each agent is painted in the colour of its state, and the legend singles one state out', async () => {
   const page = await scene.open()
   await ready(page)
   const colourOf = (index: number): Promise<string> =>
     page.evaluate<string>(`(() => {
-    const canvas = [...document.querySelectorAll('canvas[role=application]')].find((one) => one.ariaLabel.includes('settler'))
+    const maps = [...document.querySelectorAll('canvas[role=application]')]
+    const canvas = maps.find((one) => one.ariaLabel.includes('settler'))
     const pitch = 10, columns = Math.floor(canvas.clientWidth / pitch)
-    const at = [(${index} % columns) * pitch + 4, Math.floor(${index} / columns) * pitch + 1].map((one) => one * devicePixelRatio)
+    const at = [(${index} % columns) * pitch + 4, Math.floor(${index} / columns) * pitch + 1]
     return [...canvas.getContext('2d').getImageData(at[0], at[1], 1, 1).data].join()
   })()`)
   const busy = scene.house.script.agents.findIndex((agent) => agent.state === 'busy')
@@ -116,7 +117,7 @@ test('an agent is found, walked to and described without a mouse, and focus come
   await page.close()
 })
 
-test('a change of state and a new event are on the page within seconds, as text even when they are markup', async () => {
+test('a change of state and a new event come within seconds, and markup in them stays text', async () => {
   const page = await scene.open()
   await ready(page)
   const { agents } = scene.house.script
@@ -196,7 +197,7 @@ test('a swarm without agents, tasks or events says so instead of showing zeros a
   await page.close()
 })
 
-test('when the sitter is gone the figures are called old, with their age; when it is back they are live again', async () => {
+test('when the sitter is gone the figures are called old, with their age; later they are live again', async () => {
   const page = await scene.open()
   await ready(page)
   await scene.house.door.stop()

@@ -1,6 +1,7 @@
 /** What the gate holds: credentials (never a secret; new ones come sealed to the gate's key) and upstreams. */
 import { z } from 'zod'
 import { Failure } from '../../../std/std.ts'
+import { auditAllowed } from '../allowed.ts'
 import { jsonText, shaped } from '../body.ts'
 import { gateStatus } from '../figures.ts'
 import type { Once } from '../once.ts'
@@ -18,10 +19,10 @@ const credentialBody = z.strictObject({
 const setCredential = async (ask: Ask, once: Once): Promise<Reply | Response> => {
   const text = await jsonText(ask.request)
   const { name, sealed } = shaped(text, credentialBody)
-  return once(ask, text, async () => ({
-    status: 201,
-    body: await ask.rooms.gatelink.vaultSet(name, sealed, ask.actor),
-  }))
+  return once(ask, text, async () => {
+    await auditAllowed(ask, 'credential.set', name)
+    return { status: 201, body: await ask.rooms.gatelink.vaultSet(name, sealed, ask.actor) }
+  })
 }
 
 const upstreams = async ({ rooms }: Ask): Promise<Reply> => {

@@ -1,6 +1,7 @@
 /** What was recorded: audit entries and their proof, events, and whole exports. */
 import { Failure } from '../../../std/std.ts'
 import type { AuditView, Page, PageAsk } from '../../../store/store.ts'
+import { auditAllowed } from '../allowed.ts'
 import { eventStream } from '../event-stream.ts'
 import { everyPage, ndjson } from '../lines.ts'
 import { listOf, pageAsk, truth } from '../list.ts'
@@ -58,17 +59,7 @@ const exportAll = async (ask: Ask): Promise<Response> => {
   const kind = ask.params['kind']!
   const kinds = exportsOf(ask.rooms)
   if (!Object.hasOwn(kinds, kind)) throw new Failure('not-found', `exports are ${Object.keys(kinds).join(' ')}`)
-  await ask.rooms.store.transact([
-    {
-      kind: 'audit.append',
-      with: {
-        wallMs: ask.rooms.clock.wallMs(),
-        entries: [
-          { actor: ask.actor, action: 'export.read', object: kind, decision: 'allowed', facts: { request: ask.id } },
-        ],
-      },
-    },
-  ])
+  await auditAllowed(ask, 'export.read', kind)
   return ndjson(kinds[kind]!())
 }
 

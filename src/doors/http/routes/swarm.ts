@@ -4,6 +4,7 @@ import { formatAgent } from '../../../model/model.ts'
 import { Failure, parseDuration } from '../../../std/std.ts'
 import type { Page, PageAsk } from '../../../store/store.ts'
 import type { InboxItem } from '../../api.ts'
+import { auditAllowed } from '../allowed.ts'
 import { jsonText, shaped } from '../body.ts'
 import { figuresMaker } from '../figures.ts'
 import { cut, listOf, pageAsk } from '../list.ts'
@@ -22,6 +23,7 @@ const down = async (ask: Ask, once: Once): Promise<Reply | Response> => {
   if (withinMs === undefined || withinMs > mostWithinMs)
     throw new Failure('invalid', 'within: a duration like 30s, at most 1h')
   return once(ask, text, async () => {
+    await auditAllowed(ask, 'swarm.down', ask.rooms.name, { withinMs })
     ask.rooms.shutdown(withinMs, ask.actor)
     return { status: 202, body: { stopping: true, withinMs } }
   })

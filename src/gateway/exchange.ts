@@ -1,0 +1,149 @@
+/**
+ * One request and its answer on the wire.
+ *
+ *   handed over ── connection free ──▶ started ── head ──▶ answering ── end ──▶ answered
+ *        └─ any failure: not sent        └───── any failure: lost ─────┘
+ */
+import type { Readable } from 'node:stream'
+import type { Dispatcher, Pool } from 'undici'
+import type { Cancel, Clock } from '../std/std.ts'
+import type { HeaderPairs } from './headers.ts'
+
+export interface OutboundRequest {
+  readonly method: string
+  /** Path and query. */
+  readonly target: string
+  readonly headers: HeaderPairs
+  readonly body: string | Readable | null
+  /** Bound of the whole exchange up to the answer's head, and of each silence within its body. */
+  readonly timeoutMs: number
+}
+export interface Sink {
+  /** The request is about to be written. */
+  started(): void
+  head(status: number, headers: HeaderPairs): void
+  /** False: no more until `Flow.resume`. */
+  data(chunk: Buffer): boolean
+}
+export type Ended =
+  | { readonly kind: 'answered' }
+  | { readonly kind: 'not-sent' | 'lost'; readonly code: string; readonly message: string }
+
+export interface Flow {
+  readonly ended: Promise<Ended>
+  resume(): void
+  /** Ends the exchange: `answered` when the caller has all it wants, else not sent or lost, whichever is true. */
+  abort(why: 'enough' | 'given-up'): void
+}
+const codeOf = (error: Error): string => (error as NodeJS.ErrnoException).code ?? 'failed'
+
+const pairs = (headers: Readonly<Record<string, string | readonly string[] | undefined>>): HeaderPairs =>
+  Object.entries(headers).flatMap(([name, value]) =>
+    value === undefined
+      ? []
+      : Array.isArray(value)
+        ? value.map((one: string) => [name, one] as const)
+        : [[name, value as string] as const],
+  )
+
+class Exchange implements Flow {
+  readonly ended: Promise<Ended>
+  readonly #clock: Clock
+  readonly #timeoutMs: number
+  readonly #sink: Sink
+  readonly #settle: (ended: Ended) => void
+  #controller: Dispatcher.DispatchController | undefined
+  #started = false
+  #over = false
+  #cancel: Cancel
+
+  constructor(clock: Clock, timeoutMs: number, sink: Sink) {
+    const { promise, resolve } = Promise.withResolvers<Ended>()
+    this.ended = promise
+    this.#settle = resolve
+    this.#clock = clock
+    this.#timeoutMs = timeoutMs
+    this.#sink = sink
+    this.#cancel = clock.timer(timeoutMs, () => this.#late())
+  }
+
+  send(pool: Pool, { method, target, headers, body }: OutboundRequest): void {
+    const options = { method, path: target, body, headers: headers.flat() as string[], idempotent: false }
+    try {
+      pool.dispatch({ ...options, blocking: false }, this.#handler())
+    } catch (error) {
+      this.#fail(codeOf(error as Error), (error as Error).message)
+    }
+  }
+
+  resume(): void {
+    if (this.#over) return
+    this.#alive()
+    this.#controller?.resume()
+  }
+
+  abort(why: 'enough' | 'given-up'): void {
+    if (why === 'enough') this.#end({ kind: 'answered' })
+    else this.#fail('given-up', 'the exchange was given up by this side')
+    this.#controller?.abort(new Error(why))
+  }
+
+  #handler(): Dispatcher.DispatchHandler {
+    return {
+      onRequestStart: (controller) => this.#start(controller),
+      onResponseStart: (_controller, status, headers) => {
+        if (this.#over || status < 200) return
+        this.#alive()
+        this.#sink.head(status, pairs(headers))
+      },
+      onResponseData: (controller, chunk) => {
+        if (this.#over) return
+        this.#alive()
+        // A receiver that is slower than the timeout is as bad as a silent upstream: the timer goes on while paused.
+        if (!this.#sink.data(chunk)) controller.pause()
+      },
+      onResponseEnd: () => this.#end({ kind: 'answered' }),
+      onResponseError: (_controller, error) => this.#fail(codeOf(error), error.message),
+    }
+  }
+
+  #start(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    // Throwing here keeps undici from writing: the exchange is over already, or this is a second start.
+    if (this.#over) throw new Error('this exchange is over')
+    if (this.#started) {
+      this.#fail('reset', 'the connection was reset after the request had been sent')
+      throw new Error('a request is sent once')
+    }
+    this.#started = true
+    this.#sink.started()
+  }
+
+  #alive(): void {
+    this.#cancel()
+    if (!this.#over) this.#cancel = this.#clock.timer(this.#timeoutMs, () => this.#late())
+  }
+
+  #late(): void {
+    this.#fail('timed-out', `nothing was heard for ${this.#timeoutMs} ms`)
+    this.#controller?.abort(new Error('timed out'))
+  }
+
+  #fail(code: string, message: string): void {
+    this.#end({ kind: this.#started ? 'lost' : 'not-sent', code, message })
+  }
+
+  #end(ended: Ended): void {
+    if (this.#over) return
+    this.#over = true
+    this.#cancel()
+    this.#settle(ended)
+  }
+}
+
+/** Hands the request to the pool; never throws, every failure is told by `ended`. */
+export const beginExchange = (pool: Pool, clock: Clock, request: OutboundRequest, sink: Sink): Flow => {
+  const exchange = new Exchange(clock, request.timeoutMs, sink)
+  exchange.send(pool, request)
+  return exchange
+}

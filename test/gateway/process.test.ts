@@ -1,0 +1,85 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Duplex } from 'node:stream'
+import { afterEach, expect, test } from 'vitest'
+import { applyConfig, parseConfig } from '../../src/config/config.ts'
+import { realDisk } from '../../src/std/real/real.ts'
+import { grantFor, newPlace, setSecret, startSitter } from './harness.ts'
+import { openUpstream } from './upstream.ts'
+
+let closing: (() => unknown)[] = []
+afterEach(async () => {
+  for (const close of closing.toReversed()) await close()
+  closing = []
+})
+
+const program = join(import.meta.dirname, '..', '..', 'src', 'main.ts')
+
+const launch = (place: { readonly data: string; readonly config: string; readonly socket: string }) => {
+  const args = ['--disable-warning=ExperimentalWarning', program, '_gate', '--data-dir', place.data]
+  const child = spawn(process.execPath, [...args, '--link-socket', place.socket], {
+    stdio: ['ignore', 'pipe', 'inherit', 'pipe'],
+    env: { XDG_CONFIG_HOME: place.config },
+  })
+  closing.push(() => child.kill('SIGKILL'))
+  const line = child.stdio[3] as Duplex
+  const log: string[] = []
+  createInterface(child.stdout!).on('line', (text) => log.push(text))
+  const heard: string[] = []
+  const said = Promise.withResolvers<string>()
+  createInterface(line).on('line', (text) => {
+    heard.push(text)
+    if (!text.startsWith('beat')) said.resolve(text)
+  })
+  return { child, line, log, heard, said: said.promise }
+}
+
+test('the program runs the applied config, says that it is ready, and ends in order when its parent is gone', async () => {
+  const upstream = await openUpstream()
+  const place = newPlace()
+  closing.push(() => place.remove(), upstream.close)
+  const raw = {
+    name: 'testswarm',
+    agents: {},
+    upstreams: {
+      bank: {
+        url: `http://${upstream.host}`,
+        grant: [upstream.host],
+        credentials: 'bank',
+        allow: ['POST /v1/payouts'],
+        money: ['POST /v1/payouts'],
+        limits: [{ per: 'credential', rate: '100/s', burst: 10 }],
+      },
+    },
+    credentials: { bank: { kind: 'bearer', pool: ['bank-a'] } },
+  }
+  const config = parseConfig(raw, place.directory)
+  const file = join(place.directory, 'swarm.config.json')
+  await applyConfig(realDisk(), place.data, { file, raw, baseDirectory: place.directory, config })
+  const gate = launch(place)
+  expect(JSON.parse((await gate.said).replace('ready ', ''))).toMatchObject({ pid: gate.child.pid })
+  const sitter = startSitter(place)
+  closing.push(() => sitter.link.stop())
+  await sitter.linked()
+  await setSecret(sitter, 'pool-secret', 'bank-a')
+  const grant = grantFor()
+  sitter.link.grant([grant])
+  expect(await sitter.callOf(grant.grant)).toMatchObject({ credential: 'bank-a', outcome: { kind: 'answered' } })
+  expect(upstream.seen[0]!.headers['authorization']).toBe('Bearer pool-secret')
+  const ended = once(gate.child, 'exit')
+  gate.line.destroy()
+  expect(await ended).toEqual([0, null])
+  for (const text of gate.log)
+    expect(JSON.parse(text)).toMatchObject({ room: 'gate', level: expect.any(String) as string })
+  expect(gate.log.join()).not.toContain('pool-secret')
+})
+
+test('a gate without its config says why to its parent and ends', async () => {
+  const place = newPlace()
+  closing.push(() => place.remove())
+  const gate = launch(place)
+  expect(await gate.said).toMatch(/^failed .*"code":"config-unreadable"/)
+  expect((await once(gate.child, 'exit'))[0]).toBe(1)
+})
