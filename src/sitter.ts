@@ -154,7 +154,10 @@ const openRooms = async ({ config, places, store, epoch, here }: Opening): Promi
   const fleet = await openFleet({
     ...here,
     ...incarnation,
-    ...{ store, gatelink, config, hooks },
+    store,
+    gatelink,
+    config,
+    hooks,
     cells: poolCells({ ...here, codeCache: join(places.data, 'cache') }),
     directories: { cells: places.cells, sockets: places.sockets },
     onLog: ({ wallMs, level, ...rest }) => {

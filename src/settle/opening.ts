@@ -64,7 +64,12 @@ export interface Sending {
 const opened = (settlement: NewSettlement, hash: string, sending: Sending | null, wallMs: number): Command[] => {
   const { payer, reference, payee, currency, channel, agent } = settlement
   const facts = {
-    ...{ payer, reference, payee, currency, channel, hash },
+    payer,
+    reference,
+    payee,
+    currency,
+    channel,
+    hash,
     amountMinor: settlement.amountMinor.toString(),
     key: settlement.providerKey,
     grant: sending?.grant ?? '',

@@ -48,6 +48,9 @@ export interface Proc {
   killExactly(identity: ProcessIdentity, signal: 'SIGTERM' | 'SIGKILL'): boolean
   /** Resident memory of a living process in bytes, undefined when it is gone. */
   residentBytes(pid: number): number | undefined
-  /** Processes that the kernel has killed for want of memory since boot, on the whole machine; undefined where it does not say. */
+  /**
+   * Processes that the kernel has killed for want of memory since boot, on the whole machine; undefined where it does
+   * not say.
+   */
   oomKills(): number | undefined
 }

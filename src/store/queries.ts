@@ -170,6 +170,8 @@ export interface Queries {
   attempts(task: string): readonly AttemptView[]
   attemptsPage(ask: PageAsk): Page<AttemptView>
   attempt(id: string): AttemptView | undefined
+  /** The newest attempts of an agent, newest first. */
+  attemptsOf(agent: string, limit: number): readonly AttemptView[]
   /** Agent types that have ready tasks now. */
   readyTypes(): readonly string[]
   /** Wall time at which the next waiting task is due; null when none waits for time. */

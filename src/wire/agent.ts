@@ -1,6 +1,6 @@
 /**
- * The words between a cell and its sitter: JSON-RPC 2.0, one JSON object a line, over the cell's Unix socket. The cell connects.
- * A pool host speaks for many agents over one socket, so every frame names its agent.
+ * The words between a cell and its sitter: JSON-RPC 2.0, one JSON object a line, over the cell's Unix socket. The cell
+ * connects. A pool host speaks for many agents over one socket, so every frame names its agent.
  */
 import type { ErrorReport, Mode, WaitReason } from '../model/model.ts'
 
@@ -16,18 +16,38 @@ export const bounds = {
   frameBurst: 5_000,
 } as const
 
-export interface Request { readonly jsonrpc: '2.0'; readonly id: number | string; readonly method: string; readonly params: unknown }
-export interface Notification { readonly jsonrpc: '2.0'; readonly method: string; readonly params: unknown }
-/** An error answer carries our stable code and kind in `data`; the number follows JSON-RPC (-32601 unknown method, -32602 params, -32000 ours). */
+export interface Request {
+  readonly jsonrpc: '2.0'
+  readonly id: number | string
+  readonly method: string
+  readonly params: unknown
+}
+export interface Notification {
+  readonly jsonrpc: '2.0'
+  readonly method: string
+  readonly params: unknown
+}
+/**
+ * An error answer carries our stable code and kind in `data`; the number follows JSON-RPC (-32601 unknown method,
+ * -32602 params, -32000 ours).
+ */
 export interface ErrorAnswer {
   readonly jsonrpc: '2.0'
   readonly id: number | string | null
-  readonly error: { readonly code: number; readonly message: string; readonly data?: { readonly code: string; readonly kind: string; readonly retryAfterMs?: number } }
+  readonly error: {
+    readonly code: number
+    readonly message: string
+    readonly data?: { readonly code: string; readonly kind: string; readonly retryAfterMs?: number }
+  }
 }
-export interface ResultAnswer { readonly jsonrpc: '2.0'; readonly id: number | string; readonly result: unknown }
+export interface ResultAnswer {
+  readonly jsonrpc: '2.0'
+  readonly id: number | string
+  readonly result: unknown
+}
 export type Frame = Request | Notification | ResultAnswer | ErrorAnswer
 
-// ── agent → sitter ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── agent → sitter ──
 
 /** First frame of a connection. `open` = attempts still in hand, with the epochs they were given under. */
 export interface Hello {
@@ -38,10 +58,26 @@ export interface Hello {
   readonly open: readonly { readonly attempt: string; readonly epoch: number }[]
 }
 /** Request; answered after the commit; idempotent by attempt. */
-export interface Done { readonly agent: string; readonly attempt: string; readonly result?: unknown }
-export interface Fail { readonly agent: string; readonly attempt: string; readonly error: ErrorReport }
-export interface Park { readonly agent: string; readonly attempt: string; readonly reason: WaitReason; readonly until?: number }
-/** Request; answered when the settlement has ended, or waits for a person (`state: 'unknown'`). May be sent again: same reference, same settlement. */
+export interface Done {
+  readonly agent: string
+  readonly attempt: string
+  readonly result?: unknown
+}
+export interface Fail {
+  readonly agent: string
+  readonly attempt: string
+  readonly error: ErrorReport
+}
+export interface Park {
+  readonly agent: string
+  readonly attempt: string
+  readonly reason: WaitReason
+  readonly until?: number
+}
+/**
+ * Request; answered when the settlement has ended, or waits for a person (`state: 'unknown'`). May be sent again: same
+ * reference, same settlement.
+ */
 export interface Settle {
   readonly agent: string
   readonly attempt: string
@@ -52,24 +88,56 @@ export interface Settle {
   readonly channel?: string
   readonly memo?: string
 }
-export interface SettleAnswer { readonly settlement: string; readonly state: string; readonly reason?: string; readonly providerReference?: string }
+export interface SettleAnswer {
+  readonly settlement: string
+  readonly state: string
+  readonly reason?: string
+  readonly providerReference?: string
+}
 /** Notification; may be dropped under pressure, and counted. */
-export interface Beat { readonly agent: string; readonly progress?: string; readonly load?: number }
-export interface Log { readonly agent: string; readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly message: string; readonly fields?: Readonly<Record<string, unknown>> }
+export interface Beat {
+  readonly agent: string
+  readonly progress?: string
+  readonly load?: number
+}
+export interface Log {
+  readonly agent: string
+  readonly level: 'debug' | 'info' | 'warn' | 'error'
+  readonly message: string
+  readonly fields?: Readonly<Record<string, unknown>>
+}
 /**
- * Notification `agent.broken`: the agent's code failed outside of any attempt's promise (a timer, a floating promise, its `start`). Its
- * attempt in hand has failed with the same error; it lives no more until it is seated again.
+ * Notification `agent.broken`: the agent's code failed outside of any attempt's promise (a timer, a floating promise,
+ * its `start`). Its attempt in hand has failed with the same error; it lives no more until it is seated again.
  */
-export interface Broken { readonly agent: string; readonly error: ErrorReport }
+export interface Broken {
+  readonly agent: string
+  readonly error: ErrorReport
+}
 
-// ── sitter → agent ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── sitter → agent ──
 
-export interface Seat { readonly agent: string; readonly epoch: number; readonly mode: Mode; readonly config: Readonly<Record<string, unknown>> }
+export interface Seat {
+  readonly agent: string
+  readonly epoch: number
+  readonly mode: Mode
+  readonly config: Readonly<Record<string, unknown>>
+}
 /** The result of `hello`: which agents live here. Later seats come and go with `seat` and `unseat` notifications. */
-export interface Welcome { readonly protocol: number; readonly sitter: string; readonly seats: readonly Seat[] }
-/** Notifications to a pool host: run this agent from now on; drop that one (its restart is seat with a higher epoch). */
-export interface SeatChange { readonly seats: readonly Seat[] }
-export interface Unseat { readonly agents: readonly string[] }
+export interface Welcome {
+  readonly protocol: number
+  readonly sitter: string
+  readonly seats: readonly Seat[]
+}
+/**
+ * Notifications to a pool host: run this agent from now on; drop that one (its restart is seat with a higher epoch).
+ */
+export interface SeatChange {
+  readonly seats: readonly Seat[]
+}
+export interface Unseat {
+  readonly agents: readonly string[]
+}
 /** Notification: work for an agent. `key` is stable over all attempts of the task: use it for outside idempotency. */
 export interface Run {
   readonly agent: string
@@ -82,9 +150,15 @@ export interface Run {
   readonly deadline: number | null
   readonly key: string
 }
-export interface CancelRun { readonly agent: string; readonly attempt: string; readonly reason: string }
+export interface CancelRun {
+  readonly agent: string
+  readonly attempt: string
+  readonly reason: string
+}
 /** Request; answered by the agent's own loop, which is what it proves. */
-export interface Ping { readonly nonce: string }
+export interface Ping {
+  readonly nonce: string
+}
 export interface Pong {
   readonly nonce: string
   /** Every agent that lives in this cell now, sorted. */
@@ -92,4 +166,6 @@ export interface Pong {
   /** Attempts in hand. */
   readonly open: readonly { readonly agent: string; readonly attempt: string }[]
 }
-export interface Drain { readonly withinMs: number }
+export interface Drain {
+  readonly withinMs: number
+}

@@ -1,19 +1,36 @@
 /**
- * The words between sitter and gate: NDJSON over `run/gate.sock` (0600). The gate listens, the sitter connects and says `open`.
+ * The words between sitter and gate: NDJSON over `run/gate.sock` (0600). The gate listens, the sitter connects and says
+ * `open`.
  *
  * sitter → gate   open · cell · cell.gone · grant · ack · vault.set · vault.list · status · freeze
  * gate → sitter   opened · call · parked · answer
  *
- * `grant` is the right to send one exact request, and the order to send it. The gate journals it (fsync) before the first byte goes
- * out, spends it once, and tells the outcome with `call` until it is acknowledged. A grant sent again gets the journalled outcome.
+ * `grant` is the right to send one exact request, and the order to send it. The gate journals it (fsync) before the
+ * first byte goes out, spends it once, and tells the outcome with `call` until it is acknowledged. A grant sent again
+ * gets the journalled outcome.
  */
 
 /** sitter → gate, first frame. A lower epoch than one seen before is refused: a deposed sitter sends nothing. */
-export interface Open { readonly frame: 'open'; readonly swarm: string; readonly owner: string; readonly epoch: number }
-/** gate → sitter. `gateId` is born with gate.db: another id means that the journal is lost and every open intent is unknown. */
-export interface Opened { readonly frame: 'opened'; readonly gateId: string; readonly version: string }
+export interface Open {
+  readonly frame: 'open'
+  readonly swarm: string
+  readonly owner: string
+  readonly epoch: number
+}
+/**
+ * gate → sitter. `gateId` is born with gate.db: another id means that the journal is lost and every open intent is
+ * unknown.
+ */
+export interface Opened {
+  readonly frame: 'opened'
+  readonly gateId: string
+  readonly version: string
+}
 
-/** Serve agents of one cell on its own socket; identity comes from the socket. `agents` is sorted; sending it again replaces it. */
+/**
+ * Serve agents of one cell on its own socket; identity comes from the socket. `agents` is sorted; sending it again
+ * replaces it.
+ */
 export interface CellOpen {
   readonly frame: 'cell'
   readonly cell: string
@@ -22,9 +39,14 @@ export interface CellOpen {
   readonly agents: readonly string[]
   readonly upstreams: readonly string[]
 }
-export interface CellGone { readonly frame: 'cell.gone'; readonly cell: string }
+export interface CellGone {
+  readonly frame: 'cell.gone'
+  readonly cell: string
+}
 
-/** The exact request. `body` is text as sent; `hash` = SHA-256 hex of canonical JSON of {method, path, headers, body}. */
+/**
+ * The exact request. `body` is text as sent; `hash` = SHA-256 hex of canonical JSON of {method, path, headers, body}.
+ */
 export interface GrantedRequest {
   readonly upstream: string
   readonly method: string
@@ -48,10 +70,19 @@ export interface Grant {
 
 export type CallOutcome =
   /** The upstream answered. `body` is at most 64 KiB of text; `truncated` says if there was more. */
-  | { readonly kind: 'answered'; readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: string; readonly truncated: boolean }
+  | {
+      readonly kind: 'answered'
+      readonly status: number
+      readonly headers: Readonly<Record<string, string>>
+      readonly body: string
+      readonly truncated: boolean
+    }
   /** Proven: no byte of the request left this gate, or nobody accepted the connection. */
   | { readonly kind: 'not-sent'; readonly code: string; readonly message: string; readonly retryAfterMs?: number }
-  /** Bytes may have left, no answer came: outcome at the provider unknown. `closedMs` = wall time at which the connection closed. */
+  /**
+   * Bytes may have left, no answer came: outcome at the provider unknown. `closedMs` = wall time at which the
+   * connection closed.
+   */
   | { readonly kind: 'lost'; readonly code: string; readonly message: string; readonly closedMs: number }
 
 /** gate → sitter, at least once, in journal order per grant, repeated after a reconnect until acknowledged. */
@@ -68,13 +99,33 @@ export interface Call {
   readonly cost: string | null
   readonly credential: string | null
 }
-export interface Ack { readonly frame: 'ack'; readonly journals: readonly number[] }
+export interface Ack {
+  readonly frame: 'ack'
+  readonly journals: readonly number[]
+}
 
 /** Requests with an `id` get one `answer` with the same id. */
-export interface VaultSet { readonly frame: 'vault.set'; readonly id: string; readonly credential: string; readonly sealed: string; readonly actor: string }
-export interface VaultList { readonly frame: 'vault.list'; readonly id: string }
-export interface StatusAsk { readonly frame: 'status'; readonly id: string }
-export interface Freeze { readonly frame: 'freeze'; readonly id: string; readonly frozen: boolean; readonly actor: string }
+export interface VaultSet {
+  readonly frame: 'vault.set'
+  readonly id: string
+  readonly credential: string
+  readonly sealed: string
+  readonly actor: string
+}
+export interface VaultList {
+  readonly frame: 'vault.list'
+  readonly id: string
+}
+export interface StatusAsk {
+  readonly frame: 'status'
+  readonly id: string
+}
+export interface Freeze {
+  readonly frame: 'freeze'
+  readonly id: string
+  readonly frozen: boolean
+  readonly actor: string
+}
 export interface Answer {
   readonly frame: 'answer'
   readonly id: string
@@ -83,10 +134,20 @@ export interface Answer {
   readonly error?: { readonly code: string; readonly message: string }
 }
 
-/** Value of `vault.list`: never a secret. `sealingKey` is the gate's X25519 public key (base64, raw 32 bytes) that secrets are sealed to. */
+/**
+ * Value of `vault.list`: never a secret. `sealingKey` is the gate's X25519 public key (base64, raw 32 bytes) that
+ * secrets are sealed to.
+ */
 export interface VaultView {
   readonly sealingKey: string
-  readonly credentials: readonly { readonly name: string; readonly version: number; readonly state: string; readonly fingerprint: string; readonly setMs: number; readonly usedMs: number | null }[]
+  readonly credentials: readonly {
+    readonly name: string
+    readonly version: number
+    readonly state: string
+    readonly fingerprint: string
+    readonly setMs: number
+    readonly usedMs: number | null
+  }[]
 }
 /** Value of `status`. */
 export interface GateStatus {
@@ -100,7 +161,12 @@ export interface GateStatus {
     readonly name: string
     readonly calls: number
     readonly byStatus: Readonly<Record<string, number>>
-    readonly limits: readonly { readonly per: string; readonly rate: string; readonly pausedUntilMs: number | null; readonly waiting: number }[]
+    readonly limits: readonly {
+      readonly per: string
+      readonly rate: string
+      readonly pausedUntilMs: number | null
+      readonly waiting: number
+    }[]
     readonly latencyMs: { readonly p50: number; readonly p95: number; readonly p99: number } | null
   }[]
 }

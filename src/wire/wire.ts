@@ -1,8 +1,20 @@
-/** Front door of wire: the words between sitter and agents (agent.ts), between sitter and gate (link.ts), and how they are framed. */
+/**
+ * Front door of wire: the words between sitter and agents (agent.ts), between sitter and gate (link.ts), and how they
+ * are framed.
+ */
 export type * from './agent.ts'
 export { bounds, protocolVersion } from './agent.ts'
 export {
-  checkBeat, checkBroken, checkDone, checkFail, checkHello, checkLog, checkPark, checkSettle, cutBytes, type Checked,
+  checkBeat,
+  checkBroken,
+  checkDone,
+  checkFail,
+  checkHello,
+  checkLog,
+  checkPark,
+  checkSettle,
+  cutBytes,
+  type Checked,
 } from './check.ts'
 export { lineReader, toLine, type LineBounds, type LineEvents } from './lines.ts'
 export type * from './link.ts'

@@ -1,4 +1,7 @@
-/** A gate as a process of its own, with the rules given as JSON; ended by SIGKILL or SIGTERM in tests. Says `open` when it is. */
+/**
+ * A gate as a process of its own, with the rules given as JSON; ended by SIGKILL or SIGTERM in tests. Says `open` when
+ * it is.
+ */
 import { readFileSync } from 'node:fs'
 import { openGate, realKeyFiles } from '../../src/gate.ts'
 import type { Rules } from '../../src/gateway/gateway.ts'

@@ -1,9 +1,11 @@
 /**
- * The plan of the house as data: which room may import which, what no process may reach, where the world may be touched, and the
- * sizes. To change a row, write a decision note first (docs/decisions/).
+ * The plan of the house as data: which room may import which, what no process may reach, where the world may be
+ * touched, and the sizes. To change a row, write a decision note first (docs/decisions/).
  */
 
-/** What a room imports beside std and model. `types` are rooms of which it may import types only, through `import type`. */
+/**
+ * What a room imports beside std and model. `types` are rooms of which it may import types only, through `import type`.
+ */
 export interface Row {
   readonly floor: number
   readonly imports: readonly string[]
@@ -126,7 +128,10 @@ export const worldly = [
   'src/rehearsal-process.ts',
 ]
 
-/** What people import or start. Every file is reached from here, or from a file that is started as its own process or thread. */
+/**
+ * What people import or start. Every file is reached from here, or from a file that is started as its own process or
+ * thread.
+ */
 export const entries = ['src/main.ts', 'src/index.ts', 'src/agent/agent.ts', 'src/rehearsal/rehearsal.ts']
 export const spawned = ['src/cell/pool/host.ts', 'src/config/evaluate.ts']
 

@@ -1,6 +1,7 @@
 /**
- * Reads one source file into the facts that the rules judge: its imports, its functions, and where it touches the world. A real
- * parser (the one inside vite) does the reading, so that text in strings and comments is never taken for code.
+ * Reads one source file into the facts that the rules judge: its imports, its functions, and where it touches the
+ * world. A real parser (the one inside vite) does the reading, so that text in strings and comments is never taken for
+ * code.
  */
 import { parseSync } from 'vite'
 

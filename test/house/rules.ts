@@ -1,6 +1,7 @@
 /**
- * The walls of the house. `checkHouse` is a pure function from a tree of files to what is wrong with it; test/house.test.ts runs it on
- * the sources and, for each rule, on a small tree with one planted fault. The plan (rooms, floors, bounds) is in plan.ts.
+ * The walls of the house. `checkHouse` is a pure function from a tree of files to what is wrong with it;
+ * test/house.test.ts runs it on the sources and, for each rule, on a small tree with one planted fault. The plan
+ * (rooms, floors, bounds) is in plan.ts.
  */
 import { posix } from 'node:path'
 import { closures, emptyWords, entries, loaders, rows, sideDoors, sizes, spawned, worldly } from './plan.ts'
@@ -115,7 +116,10 @@ const closure: Rule = (house) =>
       })
   })
 
-/** One violation per knot of files that import one another: a file is in a knot when it can be reached from what it imports. */
+/**
+ * One violation per knot of files that import one another: a file is in a knot when it can be reached from what it
+ * imports.
+ */
 const cycle: Rule = (house) => {
   const knots = new Map<string, string>()
   for (const path of house.tree.keys()) {

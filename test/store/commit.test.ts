@@ -1,4 +1,7 @@
-/** What happens when COMMIT itself fails: nobody is told "failed", nothing acknowledged is missing, and a new life reads on. */
+/**
+ * What happens when COMMIT itself fails: nobody is told "failed", nothing acknowledged is missing, and a new life reads
+ * on.
+ */
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'

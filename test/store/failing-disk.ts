@@ -1,4 +1,7 @@
-/** Writes audit entries until the disk refuses, then says what it was told: `acknowledged N, then CODE`. Run under a file-size limit. */
+/**
+ * Writes audit entries until the disk refuses, then says what it was told: `acknowledged N, then CODE`. Run under a
+ * file-size limit.
+ */
 import { openSqliteStore } from '../../src/store/store.ts'
 
 const store = openSqliteStore(process.argv[2]!)

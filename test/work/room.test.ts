@@ -44,7 +44,11 @@ const world = async (agents: number, type: TaskType = settle): Promise<World> =>
   const cancelled: string[] = []
   const work = openWork({
     tasks: { settle: type },
-    ...{ store, clock, random, owner: 'here', epoch: 1 },
+    store,
+    clock,
+    random,
+    owner: 'here',
+    epoch: 1,
     newId: idMaker(clock, random),
     fleet: {
       take: (_, count) => idle.splice(0, count).map((agent) => ({ agent, cell: 'cel_1', epoch: 1 })),

@@ -91,7 +91,7 @@ class EventFeed {
         const bytes = committedBytes(committed)
         if (bytes === 0) return
         this.#behind += bytes
-        if (false) this.#cut(controller)
+        if (this.#behind > streamBounds.behindBytes) this.#cut(controller)
         else this.#asleep?.wake()
       }),
       () => closing.removeEventListener('abort', bye),

@@ -31,6 +31,7 @@ type WorkReads = Pick<
   | 'attempts'
   | 'attemptsPage'
   | 'attempt'
+  | 'attemptsOf'
   | 'readyTypes'
   | 'nextTaskDueMs'
   | 'taskDurations'
@@ -89,6 +90,10 @@ export const workReads = (session: Session): WorkReads => ({
       limit,
       attemptView,
     ),
+  attemptsOf: (agent, limit) =>
+    session
+      .all<AttemptRow>('SELECT * FROM attempts WHERE agent = ? ORDER BY seq DESC LIMIT ?', agent, limit)
+      .map(attemptView),
   attempt: (id) => {
     const row = session.one<AttemptRow>('SELECT * FROM attempts WHERE id = ?', id)
     return row && attemptView(row)

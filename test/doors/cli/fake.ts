@@ -139,7 +139,13 @@ export const fakeWorld = (ask: FakeAsk): FakeWorld => {
       remove: absent,
       rename: absent,
     },
-    proc: { spawn: absent, startTime: () => undefined, killExactly: () => false, residentBytes: () => undefined, oomKills: () => undefined },
+    proc: {
+      spawn: absent,
+      startTime: () => undefined,
+      killExactly: () => false,
+      residentBytes: () => undefined,
+      oomKills: () => undefined,
+    },
     fetch: async (input, init) => {
       const path = `${init?.method ?? 'GET'} ${new URL(input as string).pathname}`
       asked.push(path)

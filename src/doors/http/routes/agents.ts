@@ -15,6 +15,7 @@ import type { Once } from '../once.ts'
 import { ok, type Ask, type Reply, type Route } from '../route.ts'
 import type { Rooms } from '../rooms.ts'
 
+const attemptsShown = 20
 const timeLineEvents = 50
 /** Cells are few (100 agents share one), so a list has them all unless asked otherwise. */
 const mostCells = 1_000
@@ -57,9 +58,13 @@ const agentAsked = (ask: Ask): AgentView => {
 const describe = (ask: Ask): Reply => {
   const view = agentAsked(ask)
   const { read } = ask.rooms.store
-  const timeLine = read.events({ limit: timeLineEvents, after: null, subject: view.id, newestFirst: true }).items
-  const attempt = view.attempt === null ? undefined : read.attempt(view.attempt)
-  const description: AgentDescription = { ...view, timeLine, attempts: attempt === undefined ? [] : [attempt] }
+  // What befell its cell befell the agent: the death of a host is one event, told under the cell's id.
+  const subjects = [view.id, ...new Set([...(view.cell === null ? [] : [view.cell.id]), ...(view.lastCells ?? [])])]
+  const timeLine = subjects
+    .flatMap((subject) => read.events({ limit: timeLineEvents, after: null, subject, newestFirst: true }).items)
+    .toSorted((one, other) => other.seq - one.seq)
+    .slice(0, timeLineEvents)
+  const description: AgentDescription = { ...view, timeLine, attempts: read.attemptsOf(view.id, attemptsShown) }
   return ok(description)
 }
 
