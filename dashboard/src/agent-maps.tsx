@@ -6,8 +6,9 @@ import { signal, useSignal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import type { AgentMap } from '../../src/doors/api.ts'
 import { agents, choose, chosen } from './known.ts'
-import { agentId, indexAfter, indexAt, layoutOf, numberAt, type Layout } from './map-layout.ts'
+import { agentId, layoutOf, numberAt, type Layout } from './map-layout.ts'
 import { paint, paintKey } from './paint.ts'
+import { usePointing } from './pointing.ts'
 import { legendOrder, lookOf } from './states.ts'
 import { count, counted, coverageText } from './words.ts'
 
@@ -53,10 +54,6 @@ const Legend = ({ byState }: { byState: AgentMap['byState'] }) => {
 }
 
 type TypeMap = AgentMap['types'][number]
-interface Pointed {
-  readonly index: number
-  readonly byKey: boolean
-}
 
 const statesOf = (map: TypeMap, letters: AgentMap['letters']): string[] =>
   [...map.states].map((letter) => letters[letter] ?? 'unknown')
@@ -80,12 +77,11 @@ const TypeCanvas = ({ map, letters }: { map: TypeMap; letters: AgentMap['letters
   const frame = useRef<HTMLDivElement>(null)
   const canvas = useRef<HTMLCanvasElement>(null)
   const width = useSignal(0)
-  const pointed = useSignal<Pointed | null>(null)
-  const lastKey = useSignal(0)
   const states = statesOf(map, letters)
   const layout = layoutOf(states.length, Math.max(40, width.value))
-  const focus = pointed.value?.index ?? null
   const idAt = (index: number): string => agentId(map.type, numberAt(map, index)!)
+  const pointing = usePointing({ agents: states.length, layout, pick: (index) => choose(idAt(index)) })
+  const focus = pointing.at
 
   useEffect(() => {
     const watch = new ResizeObserver(([entry]) => {
@@ -99,27 +95,6 @@ const TypeCanvas = ({ map, letters }: { map: TypeMap; letters: AgentMap['letters
     if (wide > 0) paint(canvas.current!, { layout, states, dark, only: dimmed, focus })
   })
 
-  const under = (event: MouseEvent): number | null => {
-    const box = canvas.current!.getBoundingClientRect()
-    return indexAt(layout, states.length, event.clientX - box.left, event.clientY - box.top)
-  }
-  const move = (event: MouseEvent): void => {
-    const index = under(event)
-    if (index !== pointed.value?.index) pointed.value = index === null ? null : { index, byKey: false }
-  }
-  const press = (event: KeyboardEvent): void => {
-    const from = pointed.value?.index ?? lastKey.value
-    if (event.key === 'Enter' || event.key === ' ') {
-      event.preventDefault()
-      choose(idAt(from))
-      return
-    }
-    const index = indexAfter(event.key, from, states.length, layout)
-    if (index === null) return
-    event.preventDefault()
-    lastKey.value = index
-    pointed.value = { index, byKey: true }
-  }
   return (
     <div class="type">
       <h3>
@@ -132,31 +107,11 @@ const TypeCanvas = ({ map, letters }: { map: TypeMap; letters: AgentMap['letters
           role="application"
           aria-roledescription="map of agents"
           aria-label={`${counted(states.length, 'agent')} of type ${map.type}. Arrow keys move, Enter describes.`}
-          onMouseMove={move}
-          onMouseLeave={() => {
-            pointed.value = null
-          }}
-          onClick={(event) => {
-            const index = under(event)
-            if (index === null) return
-            lastKey.value = index
-            choose(idAt(index))
-          }}
-          onFocus={() => {
-            pointed.value ??= { index: Math.min(lastKey.value, states.length - 1), byKey: true }
-          }}
-          onBlur={() => {
-            pointed.value = null
-          }}
-          onKeyDown={press}
+          {...pointing.handlers}
         />
-        {focus !== null && focus < states.length && (
-          <Tip id={idAt(focus)} state={states[focus]!} layout={layout} index={focus} />
-        )}
+        {focus !== null && <Tip id={idAt(focus)} state={states[focus]!} layout={layout} index={focus} />}
         <p class="spoken" aria-live="polite">
-          {pointed.value?.byKey === true && focus !== null && focus < states.length
-            ? `${idAt(focus)} ${states[focus]}`
-            : ''}
+          {pointing.byKey && focus !== null ? `${idAt(focus)} ${states[focus]}` : ''}
         </p>
       </div>
     </div>

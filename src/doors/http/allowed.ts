@@ -8,7 +8,7 @@ import type { Ask } from './route.ts'
 
 /** Resolves when the entry `allowed` is durable. @throws what the record throws. */
 export const auditAllowed = async (ask: Ask, action: string, object: string, facts: Facts = {}): Promise<void> => {
-  const entry = { actor: 'x', action, object, decision: 'allowed', facts: { ...facts, request: ask.id } } as const
+  const entry = { actor: ask.actor, action, object, decision: 'allowed', facts: { ...facts, request: ask.id } } as const
   const [result] = await ask.rooms.store.transact([
     { kind: 'audit.append', with: { wallMs: ask.rooms.clock.wallMs(), entries: [entry] } },
   ])

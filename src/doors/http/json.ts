@@ -30,7 +30,7 @@ export const nestsWithin = (text: string, most: number): boolean => {
 }
 
 // A reviver makes parsing several times slower, so it runs only where the name could stand, plain or escaped.
-const mayNameProto = (text: string): boolean => text.includes('__proto__') || /\\u005f/i.test(text)
+const mayNameProto = (text: string): boolean => text.includes('__proto__') || text.includes('\\u')
 
 const withoutProto = (key: string, value: unknown): unknown => (key === '__proto__' ? undefined : value)
 

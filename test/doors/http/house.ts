@@ -35,6 +35,8 @@ export interface Script {
   ledger: LedgerCheck
   settle: SettleSummary
   notBuilt: string[]
+  /** A restart takes until this resolves. */
+  restarting: Promise<void>
 }
 
 export const agentOf = (type: string, number: number, state: AgentStateName): AgentView => ({
@@ -115,6 +117,7 @@ const fleetOf = (script: Script, told: Told[]): Fleet => {
     }),
     restart: async (agents: readonly AgentRef[], actor: string) => {
       told.push({ deed: 'restart', with: { agents: agents.map(formatAgent), actor } })
+      await script.restarting
     },
     unquarantine: async (agents: readonly AgentRef[], actor: string) => {
       told.push({ deed: 'release', with: { agents: agents.map(formatAgent), actor } })
@@ -198,6 +201,7 @@ const scriptOf = (): Script => ({
   },
   settle: { byState: {}, tries: 0, unknown: [], person: 0, idle: true, cost: [] },
   notBuilt: ['message bus'],
+  restarting: Promise.resolve(),
 })
 
 export interface TestHouse extends AsyncDisposable {

@@ -69,16 +69,31 @@ test.each([
 const text = (house: TestHouse, body: string, headers: Record<string, string> = {}): Promise<Response> =>
   house.call('/api/v1/tasks', { method: 'POST', body, headers: { 'content-type': 'application/json', ...headers } })
 
-test('a key __proto__ is dropped wherever it stands, also when it is written with escapes', async () => {
+test.each(['"__proto__"', '"\\u005f_proto__"', '"__pr\\u006fto__"', '"\\u005F\\u005Fproto\\u005f_"'])(
+  'the key %s is dropped wherever it stands',
+  async (key) => {
+    await using house = await openHouse()
+    const top = await text(house, `{"type":"settle",${key}:{"type":"x"},"payload":{"a":1,${key}:{"polluted":true}}}`)
+    expect(top.status).toBe(201)
+    const { id } = await json(top)
+    expect(JSON.parse(house.store.read.task(String(id))!.payload)).toEqual({ a: 1 })
+    expect(({} as Record<string, unknown>)['polluted']).toBeUndefined()
+  },
+)
+
+test('a deed asked twenty times at once with one key is done once, and all get its answer', async () => {
   await using house = await openHouse()
-  const answer = await text(
-    house,
-    '{"type":"settle","__proto__":{"type":"x"},"payload":{"a":1,"\\u005f_proto__":{"polluted":true}}}',
-  )
-  expect(answer.status).toBe(201)
-  const { id } = await json(answer)
-  expect(JSON.parse(house.store.read.task(String(id))!.payload)).toEqual({ a: 1 })
-  expect(({} as Record<string, unknown>)['polluted']).toBeUndefined()
+  const restarted = Promise.withResolvers<void>()
+  house.script.restarting = restarted.promise
+  const restart = (): Promise<Response> =>
+    house.post('/api/v1/agents/settler/1/restart', {}, { 'idempotency-key': 'again' })
+  const answers = Promise.all(Array.from({ length: 20 }, restart))
+  await expect.poll(() => house.told.length).toBeGreaterThan(0)
+  expect((await house.call('/livez')).status).toBe(200)
+  expect((await house.post('/api/v1/agents/settler/2/restart', {}, { 'idempotency-key': 'again' })).status).toBe(409)
+  restarted.resolve()
+  expect(new Set((await answers).map(({ status }) => status))).toEqual(new Set([202]))
+  expect(house.told).toHaveLength(1)
 })
 
 test.each([
