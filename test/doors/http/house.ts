@@ -284,7 +284,15 @@ export const openHouse = async (options: Partial<HttpOptions> = {}): Promise<Tes
     onFault: (fault: Failure) => faults.push(fault.message),
     ...options,
   }
-  let door = await startHttp(rooms, opened)
+  const close = async (): Promise<void> => {
+    await work.stop()
+    await store.close()
+    await rm(directory, { recursive: true, force: true })
+  }
+  let door = await startHttp(rooms, opened).catch(async (error: unknown) => {
+    await close()
+    throw error
+  })
   const call = (path: string, init: RequestInit = {}): Promise<Response> =>
     fetch(`${door.url}${path}`, {
       ...init,
@@ -311,9 +319,7 @@ export const openHouse = async (options: Partial<HttpOptions> = {}): Promise<Tes
       }),
     [Symbol.asyncDispose]: async () => {
       await door.stop()
-      await work.stop()
-      await store.close()
-      await rm(directory, { recursive: true, force: true })
+      await close()
     },
   }
 }
