@@ -133,7 +133,7 @@ export const runGate = async (argv: readonly string[]): Promise<void> => {
   const disk = realDisk()
   const log = lineLog(clock)
   const ending = Promise.withResolvers<void>()
-  const line = openPrivateLine(clock, ending.resolve)
+  const line = openPrivateLine(clock, { closed: ending.resolve, stop: () => ending.resolve() })
   process.on('SIGTERM', ending.resolve)
   process.on('SIGINT', ending.resolve)
   try {

@@ -10,8 +10,8 @@ export interface PrivateLine extends Service {
   ready(facts: Readonly<Record<string, unknown>>): void
   /** Starting again cannot help: says why. Resolves when it was written. */
   failed(error: unknown): Promise<void>
-  /** Asks the watch to end everything in order. */
-  down(): void
+  /** Asks the watch to end everything in order, within this time. */
+  down(withinMs: number): void
 }
 
 const beatMs = 1_000
@@ -26,14 +26,36 @@ const openSocket = (): Socket | undefined => {
   }
 }
 
-export const openPrivateLine = (clock: Clock, onClosed: () => void): PrivateLine => {
+export interface PrivateLineEvents {
+  /** The watch is gone. */
+  closed(): void
+  /** The watch wants this program to end in order within this time. */
+  stop(withinMs: number): void
+}
+
+/** Whole lines of the watch's side; it says few and short ones, so the rest of a line never grows. */
+const hear = (socket: Socket, stop: PrivateLineEvents['stop']): void => {
+  let rest = ''
+  socket.setEncoding('utf8')
+  socket.on('data', (chunk: string) => {
+    const lines = (rest + chunk).split('\n')
+    rest = lines.pop()!.slice(-1_000)
+    for (const line of lines) {
+      const asked = /^stop (\d{1,9})$/.exec(line)
+      if (asked) stop(Number(asked[1]))
+    }
+  })
+}
+
+export const openPrivateLine = (clock: Clock, events: PrivateLineEvents): PrivateLine => {
   const socket = openSocket()
+  const onClosed = events.closed
   socket?.on('error', () => {
     /* the close that follows says it */
   })
   socket?.once('close', onClosed)
   socket?.once('end', onClosed)
-  socket?.resume()
+  if (socket) hear(socket, events.stop)
   const say = (line: string): Promise<void> =>
     new Promise((resolve) => {
       if (socket?.writable) socket.write(`${line}\n`, () => resolve())
@@ -54,8 +76,8 @@ export const openPrivateLine = (clock: Clock, onClosed: () => void): PrivateLine
           message: error instanceof Error ? error.message : String(error),
         })}`,
       ),
-    down: () => {
-      void say('down')
+    down: (withinMs) => {
+      void say(`down ${withinMs}`)
     },
     stop: () => {
       cancel()

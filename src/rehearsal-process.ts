@@ -16,7 +16,7 @@ export const runRehearsal = async (argv: readonly string[]): Promise<void> => {
   if (values['data-dir'] === undefined) throw new Failure('usage', 'the rehearsal needs --data-dir')
   const data = resolve(values['data-dir'])
   const ending = Promise.withResolvers<void>()
-  const line = openPrivateLine(realClock(), ending.resolve)
+  const line = openPrivateLine(realClock(), { closed: ending.resolve, stop: () => ending.resolve() })
   process.on('SIGTERM', ending.resolve)
   process.on('SIGINT', () => {
     /* Ctrl-C reaches the whole group; the watch stops us in order */

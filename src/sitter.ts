@@ -179,7 +179,7 @@ const startDoor = async (
   config: SwarmConfig,
   places: Places,
   rooms: Rooms,
-  facts: { epoch: number; shutdown: () => void },
+  facts: { epoch: number; shutdown: (withinMs: number, actor: string) => void },
 ): Promise<HttpDoor> => {
   const clock = realClock()
   const random = realRandom()
@@ -223,11 +223,15 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
   const places = placesOf(resolve(values['data-dir']), process.env['XDG_RUNTIME_DIR'] ?? tmpdir())
   const clock = realClock()
   const ended = Promise.withResolvers<number>()
-  const line = openPrivateLine(clock, () => {
-    logLine('warn', 'the watch is gone: stopping in order')
-    stop()
+  // Until the rooms are open there is nothing to close.
+  let stop: (withinMs: number) => void = () => ended.resolve(0)
+  const line = openPrivateLine(clock, {
+    closed: () => {
+      logLine('warn', 'the watch is gone: stopping in order')
+      stop(drainMs)
+    },
+    stop: (withinMs) => stop(withinMs),
   })
-  let stop: () => void = () => ended.resolve(0)
   try {
     const lock = lockInstance(places.lock)
     const { config } = await readApplied(realDisk(), places.data)
@@ -244,24 +248,25 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
     const rooms = await openRooms({ config, places, store, epoch, here: machine() })
     const door = await startDoor(config, places, rooms, {
       epoch,
-      shutdown: () => {
-        line.down()
-        stop()
+      shutdown: (withinMs, actor) => {
+        logLine('info', `${actor} asked for the end within ${withinMs} ms`)
+        line.down(withinMs)
+        stop(withinMs)
       },
     })
     rooms.settle.start()
     if (rooms.gatelink.gateId !== null) rooms.settle.linked(rooms.gatelink.gateId)
     rooms.work.start()
     let stopping = false
-    stop = () => {
+    stop = (withinMs) => {
       if (stopping) return
       stopping = true
-      close(rooms, door, store).then(() => {
+      close(rooms, door, store, withinMs).then(() => {
         lock.release()
         ended.resolve(0)
       }, failStop)
     }
-    process.on('SIGTERM', stop)
+    process.on('SIGTERM', () => stop(drainMs))
     process.on('SIGINT', () => {
       /* Ctrl-C reaches the whole group; the watch stops us in order */
     })
@@ -283,10 +288,10 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
  * Top-down: no new work, running attempts end or are given back, money's waiting stops, the link and the doors close,
  * the record last.
  */
-const close = async (rooms: Rooms, door: HttpDoor, store: Store): Promise<void> => {
+const close = async (rooms: Rooms, door: HttpDoor, store: Store, withinMs: number): Promise<void> => {
   logLine('info', 'stopping: no new work')
   await rooms.work.stop()
-  await rooms.fleet.stop(drainMs)
+  await rooms.fleet.stop(withinMs)
   await rooms.settle.stop()
   await rooms.gatelink.stop()
   await door.stop()

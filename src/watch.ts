@@ -46,13 +46,27 @@ export interface Watch {
   stop(withinMs: number): Promise<void>
 }
 
-/** Deaths in a row without having lived `provenMs` after which the watch gives up: then it is no accident. */
+/** Refusals of a program that starting it again cannot mend. */
+const finalCodes = [
+  'port-taken',
+  'key-missing',
+  'key-wrong',
+  'record-newer',
+  'already-running',
+  'config-invalid',
+  'config-unreadable',
+] as const
+
+/**
+ * Deaths in a row after which the watch gives up on a program that was never ready: then it is no accident. One that
+ * has worked before is started again for ever, ever more slowly: its disk may be freed while nobody looks.
+ */
 const deathsMost = 8
 const provenMs = 10_000
 const firstDelayMs = 100
-const longestDelayMs = 5_000
-/** After SIGTERM and the time that was given, before SIGKILL. */
-const graceMs = 2_000
+const longestDelayMs = 30_000
+/** After the order to stop and the time that was given, before SIGKILL. */
+const graceMs = 10_000
 
 /** The exclusive right to watch this data directory. @throws Failure `already-running`. */
 export const lockInstance = (file: string): { release(): void } => {
@@ -82,18 +96,24 @@ class Keeper {
   readonly program: Program
   readonly #options: WatchOptions
   readonly #giveUp: (error: Error) => void
-  readonly #askedDown: () => void
+  readonly #askedDown: (withinMs: number) => void
   readonly #ready = Promise.withResolvers<void>()
   facts: Readonly<Record<string, unknown>> = {}
   #child: Child | undefined
   #stopping = false
   #deaths = 0
+  #everReady = false
   #refusal: Failure | undefined
   /** The last line on stderr that names an error: what a person wants to read when it cannot be started. */
   #lastError = ''
   #loop: Promise<void> = Promise.resolve()
 
-  constructor(program: Program, options: WatchOptions, giveUp: (error: Error) => void, askedDown: () => void) {
+  constructor(
+    program: Program,
+    options: WatchOptions,
+    giveUp: (error: Error) => void,
+    askedDown: (withinMs: number) => void,
+  ) {
     this.program = program
     this.#options = options
     this.#giveUp = giveUp
@@ -120,7 +140,7 @@ class Keeper {
       if (this.#stopping) return
       if (this.#refusal) return this.#end(this.#refusal)
       this.#deaths = this.#options.clock.monoMs() - startedMs >= provenMs ? 1 : this.#deaths + 1
-      if (this.#deaths > deathsMost) {
+      if (this.#deaths > deathsMost && !this.#everReady) {
         return this.#end(
           new Failure(
             'cell-start',
@@ -128,7 +148,7 @@ class Keeper {
           ),
         )
       }
-      const delayMs = Math.min(longestDelayMs, firstDelayMs * 2 ** (this.#deaths - 1))
+      const delayMs = Math.min(longestDelayMs, firstDelayMs * 2 ** Math.min(20, this.#deaths - 1))
       this.#tell('warn', `ended by ${end}; starting it again in ${delayMs} ms`)
       await new Promise<void>((resolve) => {
         this.#options.clock.timer(delayMs, resolve)
@@ -162,10 +182,11 @@ class Keeper {
         heardMs = clock.monoMs()
         if (line.startsWith('ready ')) {
           isReady = true
+          this.#everReady = true
           this.facts = readFacts(line.slice(6))
           this.#ready.resolve()
         } else if (line.startsWith('failed ')) this.#refusal = this.#readRefusal(line.slice(7))
-        else if (line === 'down') this.#askedDown()
+        else if (line.startsWith('down ')) this.#askedDown(Number(line.slice(5)))
       },
     })
     this.#child = child
@@ -195,19 +216,12 @@ class Keeper {
     return describeEnd(end)
   }
 
-  #readRefusal(text: string): Failure {
+  /** What starting again cannot mend; undefined for everything that may pass (a full disk, too few descriptors). */
+  #readRefusal(text: string): Failure | undefined {
     const { code, message } = readFacts(text)
-    const known =
-      code === 'port-taken' ||
-      code === 'key-missing' ||
-      code === 'key-wrong' ||
-      code === 'record-newer' ||
-      code === 'already-running' ||
-      code === 'config-invalid'
-    return new Failure(
-      known ? code : 'cell-start',
-      `${this.program.name}: ${typeof message === 'string' ? message : 'cannot start'}`,
-    )
+    this.#lastError = String(message).slice(0, 300)
+    const final = finalCodes.find((one) => one === code)
+    return final && new Failure(final, `${this.program.name}: ${this.#lastError}`)
   }
 
   async stop(withinMs: number): Promise<void> {
@@ -215,7 +229,7 @@ class Keeper {
     const child = this.#child
     if (child) {
       if (withinMs > 0) {
-        child.kill('SIGTERM')
+        child.tell(`stop ${withinMs}`)
         const late = Promise.withResolvers<void>()
         const cancel = this.#options.clock.timer(withinMs + graceMs, late.resolve)
         await Promise.race([child.ended, late.promise])
@@ -244,8 +258,8 @@ export const startWatch = async (options: WatchOptions): Promise<Watch> => {
     return now === undefined ? stopping : Promise.all([now, stopping]).then(() => undefined)
   }
   for (const program of options.programs) {
-    const keeper = new Keeper(program, options, failed.resolve, () => {
-      void stop(30_000)
+    const keeper = new Keeper(program, options, failed.resolve, (withinMs) => {
+      void stop(withinMs)
     })
     keepers.push(keeper)
     try {

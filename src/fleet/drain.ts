@@ -3,6 +3,7 @@
  * given back without cost. Agents that wait in backoff or quarantine keep what was saved, so that the next sitter goes
  * on with it.
  */
+import { sleep } from '../std/std.ts'
 import { move, refile } from './agents.ts'
 import type { Live } from './live.ts'
 import { notify } from './wiring.ts'
@@ -22,6 +23,20 @@ const withinTime = (live: Live, work: Promise<unknown>, delayMs: number): Promis
     work.then(over, over)
   })
 
+const lookEveryMs = 250
+
+/**
+ * Resolves when every attempt that still runs waits for something outside its agent (a payment in the gate's queue):
+ * waiting longer would finish nothing here, and what it waits for goes on without it.
+ */
+const onlyWaiting = async (live: Live): Promise<void> => {
+  const works = (): boolean =>
+    [...live.agents.values()].some(
+      ({ attempt }) => attempt !== null && (attempt.answering > 0 || !live.options.hooks.waitsOutside(attempt.id)),
+    )
+  while (works()) await sleep(live.options.clock, lookEveryMs)
+}
+
 const beginStop = (live: Live): void => {
   live.phase = 'stopping'
   live.agenda.stop()
@@ -38,7 +53,7 @@ export const stopFleet = async (live: Live, withinMs: number): Promise<void> => 
   const drains = cells
     .filter((cell) => cell.phase === 'ready')
     .map((cell) => cell.cell!.ask('drain', { withinMs }, withinMs + afterwardsMs))
-  await withinTime(live, Promise.allSettled(drains), withinMs + afterwardsMs)
+  await withinTime(live, Promise.race([Promise.allSettled(drains), onlyWaiting(live)]), withinMs + afterwardsMs)
   // An answer under way is waited for: its commit decides whether the attempt is done or given back.
   const over = Promise.all([...live.cells.values()].map((cell) => cell.ended.promise))
   for (const cell of live.cells.values()) live.deeds.kill(cell, 'the sitter stops')
