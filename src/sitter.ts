@@ -7,7 +7,7 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { poolCells, sweepCells } from './cell/cell.ts'
+import { cellKinds, poolCells, processCells, sweepCells } from './cell/cell.ts'
 import { readApplied, type SwarmConfig } from './config/config.ts'
 import { startHttp, type HttpDoor } from './doors/http/http.ts'
 import { openFleet, readRequest, type Fleet, type FleetHooks } from './fleet/fleet.ts'
@@ -47,7 +47,7 @@ const failStop = (error: unknown): never => {
 
 /** What an older incarnation left: its cells are killed, its attempts interrupted; nobody is charged for it. */
 const recover = async (store: Store, epoch: number, clock: Clock): Promise<void> => {
-  const left = store.read.cellsAlive()
+  const left = await store.read.cellsAlive()
   const swept = await sweepCells({ proc: realProc(), disk: realDisk() }, left)
   const wallMs = clock.wallMs()
   const commands: Command[] = swept
@@ -158,7 +158,7 @@ const openRooms = async ({ config, places, store, epoch, here }: Opening): Promi
     gatelink,
     config,
     hooks,
-    cells: poolCells({ ...here, codeCache: join(places.data, 'cache') }),
+    cells: cellKinds({ pool: poolCells({ ...here, codeCache: join(places.data, 'cache') }), process: processCells(here) }),
     directories: { cells: places.cells, sockets: places.sockets },
     onLog: ({ wallMs, level, ...rest }) => {
       process.stdout.write(`${JSON.stringify({ at: wallMs, level, room: 'fleet', ...rest })}\n`)

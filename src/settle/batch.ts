@@ -3,7 +3,7 @@
  */
 import type { Channel, TaskType } from '../model/model.ts'
 import { canonicalJson, Failure, formatAmount, type Clock, type NewId } from '../std/std.ts'
-import type { Command, NewBatch, Queries } from '../store/store.ts'
+import type { Command, NewBatch, Queries, SettlementView } from '../store/store.ts'
 import type { TaskAsk, Work } from '../work/work.ts'
 import type { BatchAnswer, BatchAsk, RowFault } from './port.ts'
 import { contentHash, faultsMost, readRows, type Row } from './rows.ts'
@@ -14,7 +14,7 @@ export const settleTaskType = 'settle'
 export interface BatchPort {
   readonly channels: Readonly<Record<string, Channel>>
   readonly tasks: Readonly<Record<string, TaskType>>
-  readonly read: Pick<Queries, 'taskByKey' | 'settlementByReference' | 'batchByContent'>
+  readonly read: Pick<Queries, 'tasksByKeys' | 'settlementsByReferences' | 'batchByContent'>
   readonly work: Pick<Work, 'submit'>
   readonly clock: Clock
   readonly newId: NewId
@@ -53,17 +53,46 @@ const rowPayload = (row: Row, channel: Channel): Record<string, string> => ({
 
 export const taskKey = (payer: string, reference: string): string => `${payer}:${reference}`
 
+interface Asked {
+  readonly row: Row
+  readonly payload: Record<string, string>
+  readonly key: string
+  readonly channel: Channel
+}
+
+/** Keys or references that are looked up at once. */
+const lookupSize = 1_000
+
+/** What the record holds of these rows already, by task key. */
+interface Known {
+  readonly tasks: ReadonlyMap<string, { readonly id: string; readonly payload: string }>
+  readonly settlements: ReadonlyMap<string, SettlementView>
+}
+
+const lookUp = async (port: BatchPort, asks: readonly Asked[]): Promise<Known> => {
+  const tasks = new Map<string, { id: string; payload: string }>()
+  const settlements = new Map<string, SettlementView>()
+  for (let from = 0; from < asks.length; from += lookupSize) {
+    const some = asks.slice(from, from + lookupSize)
+    const keys = some.map(({ key }) => key)
+    for (const task of await port.read.tasksByKeys(settleTaskType, keys)) tasks.set(task.key, task)
+    for (const [payer, of] of Map.groupBy(some, ({ channel }) => channel.payer)) {
+      const references = of.map(({ row }) => row.reference)
+      const found = await port.read.settlementsByReferences(payer, references)
+      for (const settlement of found) settlements.set(taskKey(payer, settlement.reference), settlement)
+    }
+  }
+  return { tasks, settlements }
+}
+
 /** Rows that contradict what is there already: the same reference with other parameters. */
-const conflicts = (
-  port: BatchPort,
-  asks: readonly { row: Row; payload: Record<string, string>; key: string; channel: Channel }[],
-): RowFault[] =>
-  asks.flatMap(({ row, payload, key, channel }) => {
+const conflicts = (known: Known, asks: readonly Asked[]): RowFault[] =>
+  asks.flatMap(({ row, payload, key }) => {
     const fault = (why: string): RowFault[] => [{ line: row.line, field: 'reference', found: row.reference, why }]
-    const task = port.read.taskByKey(settleTaskType, key)
+    const task = known.tasks.get(key)
     if (task !== undefined)
       return task.payload === canonicalJson(payload) ? [] : fault(`was submitted as ${task.id} with other parameters`)
-    const settlement = port.read.settlementByReference(channel.payer, row.reference)
+    const settlement = known.settlements.get(key)
     if (settlement === undefined) return []
     const same =
       settlement.payee === row.payee &&
@@ -99,11 +128,12 @@ export const submitBatch = async (port: BatchPort, file: BatchAsk): Promise<Batc
     const of = row.channel === null ? channel : port.channels[row.channel]!
     return { row, channel: of, payload: rowPayload(row, channel), key: taskKey(of.payer, row.reference) }
   })
-  const contradicted = conflicts(port, asks)
+  const known = await lookUp(port, asks)
+  const contradicted = conflicts(known, asks)
   if (contradicted.length > 0) refuse(contradicted, file.name)
   const hash = contentHash(rows, channel.name)
-  const there = port.read.batchByContent(hash)
-  const fresh = asks.filter(({ key }) => port.read.taskByKey(settleTaskType, key) === undefined)
+  const there = await port.read.batchByContent(hash)
+  const fresh = asks.filter(({ key }) => !known.tasks.has(key))
   const totals = totalsOf(rows)
   const counts = {
     rows: rows.length + repeated,

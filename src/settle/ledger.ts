@@ -73,12 +73,12 @@ export class Fold {
 
 const foldPage = 5_000
 
-/** Adds all transfers that came since. */
-export const foldOn = (fold: Fold, read: Pick<Queries, 'transfers'>): void => {
+/** Adds all transfers that came since, and gives the accounts as they were at the last of them. */
+export const foldOn = async (fold: Fold, read: Pick<Queries, 'books'>): Promise<readonly AccountView[]> => {
   for (;;) {
-    const { items, next } = read.transfers({ limit: foldPage, after: fold.lastSeq })
-    for (const transfer of items) fold.add(transfer)
-    if (next === null) return
+    const { transfers, accounts } = await read.books({ limit: foldPage, after: fold.lastSeq })
+    for (const transfer of transfers) fold.add(transfer)
+    if (transfers.length < foldPage) return accounts
   }
 }
 

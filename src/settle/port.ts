@@ -102,8 +102,8 @@ export interface Settle {
    * `new` folds only the transfers since the last check (cheap, for displays); `all` folds every one and joins
    * settlements with them.
    */
-  ledgerCheck(extent: 'new' | 'all'): LedgerCheck
-  summary(): SettleSummary
+  ledgerCheck(extent: 'new' | 'all'): Promise<LedgerCheck>
+  summary(): Promise<SettleSummary>
   start(): void
   stop(): Promise<void>
 }

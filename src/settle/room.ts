@@ -10,12 +10,13 @@ import { Failure, type Cancel, type Clock, type NewId, type Random } from '../st
 import type { Command, IntentView, NewSettlement, SettlementView, Store } from '../store/store.ts'
 import type { Work } from '../work/work.ts'
 import { submitBatch } from './batch.ts'
-import { payRequest, queryRequest, readPay, readQuery } from './channels/http.ts'
+import { payRequest, queryRequest } from './channels/http.ts'
 import { dueCommands, stepCommands, type By } from './commands.ts'
-import { afterPay, afterQuery, type Known, type Step } from './decide.ts'
+import type { Step } from './decide.ts'
 import { checkBooks, Fold, foldOn } from './ledger.ts'
 import { grantOf, openingCommands, providerKey, readAsk } from './opening.ts'
 import type { BatchAnswer, BatchAsk, LedgerCheck, Settle, SettleAsk, SettleOutcome, SettleSummary } from './port.ts'
+import { closing, knownOf, orphaned, outcomeOf, stepAfter, type Told } from './outcome.ts'
 import { summarise } from './summary.ts'
 import { Waiters } from './waiters.ts'
 
@@ -35,11 +36,13 @@ export interface SettleOptions {
 /** Settlements acted on in one turn; the rest follows at once. */
 const actSize = 500
 const refusedPauseMs = 1_000
+const concludeTries = 20
 
 class SettleRoom implements Settle {
   readonly #options: SettleOptions
   readonly #waiters = new Waiters()
   #fold = new Fold()
+  #checking: Promise<unknown> = Promise.resolve()
   #started = false
   #dueMs = Number.POSITIVE_INFINITY
   #dueTimer: Cancel | undefined
@@ -51,7 +54,11 @@ class SettleRoom implements Settle {
 
   start(): void {
     this.#started = true
-    this.#arm(this.#options.store.read.nextSettlementDueMs())
+    this.#armStored()
+  }
+
+  #armStored(): void {
+    this.#options.store.read.nextSettlementDueMs().then((dueMs) => this.#arm(dueMs), this.#options.failed)
   }
 
   async stop(): Promise<void> {
@@ -74,17 +81,21 @@ class SettleRoom implements Settle {
 
   async request(ask: SettleAsk, agent: string): Promise<SettleOutcome> {
     const { channel, amountMinor } = readAsk(ask, this.#options.channels)
-    const there = this.#options.store.read.settlementByReference(channel.payer, ask.reference)
+    const there = await this.#options.store.read.settlementByReference(channel.payer, ask.reference)
     if (there !== undefined) return this.#join(there, { ...ask, amountMinor, channel: channel.name })
-    const opened = await this.#open(this.#newSettlement(ask, { agent, channel, amountMinor }), channel)
+    const settlement = await this.#newSettlement(ask, { agent, channel, amountMinor })
+    const opened = await this.#open(settlement, channel, ask.attempt)
     // Another request was faster: now it is there.
-    return opened === 'exists' ? this.request(ask, agent) : this.#waiters.wait(opened, ask.attempt)
+    return opened === 'exists' ? this.request(ask, agent) : opened
   }
 
-  #newSettlement(ask: SettleAsk, by: { agent: string; channel: Channel; amountMinor: bigint }): NewSettlement {
+  async #newSettlement(
+    ask: SettleAsk,
+    by: { agent: string; channel: Channel; amountMinor: bigint },
+  ): Promise<NewSettlement> {
     const { store, newId } = this.#options
-    const attempt = store.read.attempt(ask.attempt)
-    const task = attempt === undefined ? undefined : store.read.task(attempt.task)
+    const attempt = await store.read.attempt(ask.attempt)
+    const task = attempt === undefined ? undefined : await store.read.task(attempt.task)
     return {
       id: newId('set'),
       payer: by.channel.payer,
@@ -101,8 +112,8 @@ class SettleRoom implements Settle {
     }
   }
 
-  /** Writes everything that must be true before the first byte, then gives the grant. */
-  async #open(settlement: NewSettlement, channel: Channel): Promise<string> {
+  /** Writes everything that must be true before the first byte, gives the grant, and waits for the end. */
+  async #open(settlement: NewSettlement, channel: Channel, attempt: string): Promise<SettleOutcome | 'exists'> {
     const { store, clock, gatelink, newId } = this.#options
     const wallMs = clock.wallMs()
     const gateId = this.#started ? gatelink.gateId : null
@@ -117,13 +128,17 @@ class SettleRoom implements Settle {
         refused.detail,
       )
     }
+    const outcome = this.#waiters.wait(settlement.id, attempt)
     if (sending === null) this.#arm(wallMs)
     else this.#send([grantOf(sending.grant, settlement.id, settlement.agent, request)])
-    return settlement.id
+    return outcome
   }
 
   /** The same reference again: the settlement that is there, when the parameters are the same. */
-  #join(there: SettlementView, ask: SettleAsk & { amountMinor: bigint; channel: string }): Promise<SettleOutcome> {
+  async #join(
+    there: SettlementView,
+    ask: SettleAsk & { amountMinor: bigint; channel: string },
+  ): Promise<SettleOutcome> {
     const field =
       there.payee !== ask.payee
         ? 'payee'
@@ -140,8 +155,11 @@ class SettleRoom implements Settle {
         `${there.reference} exists as ${there.id} with another ${field}`,
       )
     }
-    if (isSettlementEnd(there.state) || there.person) return Promise.resolve(outcomeOf(there))
-    return this.#waiters.wait(there.id, ask.attempt)
+    // First wait, then look: what ends in between answers the wait, what had ended before is seen.
+    const outcome = this.#waiters.wait(there.id, ask.attempt)
+    const now = (await this.#options.store.read.settlement(there.id))!
+    if (isSettlementEnd(now.state) || now.person) this.#waiters.answer(now.id, outcomeOf(now))
+    return outcome
   }
 
   #send(grants: readonly Grant[]): void {
@@ -158,7 +176,7 @@ class SettleRoom implements Settle {
     const { store, clock } = this.#options
     let after: string | null = null
     for (;;) {
-      const open = store.read.openIntents(actSize, after)
+      const open = await store.read.openIntents(actSize, after)
       for (const intent of open.filter((one) => one.gateId !== gateId)) {
         const nowMs = clock.wallMs()
         await this.#conclude(intent, {
@@ -182,63 +200,41 @@ class SettleRoom implements Settle {
       if (open.length < actSize) break
       after = open.at(-1)!.grant
     }
-    this.#arm(store.read.nextSettlementDueMs())
+    this.#arm(await store.read.nextSettlementDueMs())
   }
 
   async call(call: Call): Promise<void> {
-    const intent = this.#options.store.read.intentByGrant(call.grant)
+    const intent = await this.#options.store.read.intentByGrant(call.grant)
     // Told again after it was closed, or a grant of a record that was begun anew: nothing to do but to acknowledge.
     if (intent === undefined || intent.outcome !== null) return
     await this.#conclude(intent, call)
   }
 
-  /** Closes an intent and takes the step that follows from its outcome, in one transaction. */
-  async #conclude(
-    intent: IntentView,
-    call: Pick<Call, 'outcome' | 'cost'> & { readonly journal: number | null },
-  ): Promise<void> {
+  /**
+   * Closes an intent and takes the step that follows from its outcome, in one transaction. A person or another turn may
+   * move the settlement meanwhile: then it is looked at again, and what is closed already needs nothing.
+   */
+  async #conclude(intent: IntentView, told: Told): Promise<void> {
     const { store, clock, random, channels } = this.#options
-    const settlement = store.read.settlement(intent.settlement)!
-    const channel = channels[settlement.channel]
-    const nowMs = clock.wallMs()
-    const evidence = JSON.stringify(call.outcome)
-    const close: Command = {
-      kind: 'intent.close',
-      with: {
-        grant: intent.grant,
-        outcome: call.outcome.kind === 'answered' ? `answered ${call.outcome.status}` : call.outcome.kind,
-        evidence,
-        journal: call.journal,
-        closedMs: nowMs,
-        cost: call.cost,
-      },
+    for (let tries = 0; tries < concludeTries; tries += 1) {
+      const settlement = (await store.read.settlement(intent.settlement))!
+      const nowMs = clock.wallMs()
+      const close = closing(intent, told, nowMs)
+      if (isSettlementEnd(settlement.state)) {
+        await store.transact([close])
+        return
+      }
+      const channel = channels[settlement.channel]
+      const known = knownOf(settlement, await store.read.intents(settlement.id))
+      const step =
+        channel === undefined
+          ? orphaned(settlement.channel)
+          : stepAfter(intent.kind, { settlement, known, outcome: told.outcome, channel, nowMs, random })
+      if (await this.#take(settlement, step, { actor: 'sitter', why: told.outcome.kind }, [close])) return
+      const now = await store.read.intentByGrant(intent.grant)
+      if (now?.outcome !== null) return
     }
-    if (isSettlementEnd(settlement.state)) {
-      await store.transact([close])
-      return
-    }
-    const known = this.#known(settlement)
-    const step =
-      channel === undefined
-        ? orphaned(settlement.channel)
-        : decide(intent.kind, { settlement, known, outcome: call.outcome, channel, nowMs, random })
-    await this.#take(settlement, step, { actor: 'sitter', why: call.outcome.kind }, [close])
-  }
-
-  #known(settlement: SettlementView): Known {
-    const intents = this.#options.store.read.intents(settlement.id)
-    const pays = intents.filter((intent) => intent.kind === 'pay')
-    const evidence = pays.at(-1)?.evidence
-    const closed =
-      evidence === null || evidence === undefined ? undefined : (JSON.parse(evidence) as { closedMs?: number }).closedMs
-    const asked = intents.length - 1 - intents.findLastIndex((intent) => intent.kind === 'pay')
-    return {
-      state: settlement.state,
-      tries: settlement.tries,
-      absences: settlement.absences,
-      asked,
-      closedMs: closed ?? pays.at(-1)?.closedMs ?? null,
-    }
+    throw new Failure('bug', `the outcome of ${intent.grant} could not be written in ${concludeTries} tries`)
   }
 
   /**
@@ -250,7 +246,7 @@ class SettleRoom implements Settle {
     const results = await store.transact([...before, ...stepCommands(settlement, step, by, wallMs)])
     if (results.some((result) => !result.ok)) return false
     this.#arm(step.nextMs)
-    const after = store.read.settlement(settlement.id)!
+    const after = (await store.read.settlement(settlement.id))!
     if (isSettlementEnd(after.state) || after.person) this.#waiters.answer(after.id, outcomeOf(after))
     return true
   }
@@ -274,7 +270,7 @@ class SettleRoom implements Settle {
     this.#acting = true
     let pauseMs = 0
     try {
-      const due = store.read.settlementsDue(clock.wallMs(), actSize)
+      const due = await store.read.settlementsDue(clock.wallMs(), actSize)
       const grants = await Promise.all(due.map((settlement) => this.#actOn(settlement, gatelink.gateId!)))
       const sent = grants.filter((grant) => grant !== undefined)
       this.#send(sent)
@@ -283,7 +279,7 @@ class SettleRoom implements Settle {
     } finally {
       this.#acting = false
     }
-    const nextMs = store.read.nextSettlementDueMs()
+    const nextMs = await store.read.nextSettlementDueMs()
     this.#arm(nextMs === null ? null : Math.max(nextMs, clock.wallMs() + pauseMs))
   }
 
@@ -297,7 +293,7 @@ class SettleRoom implements Settle {
       return undefined
     }
     const grant = grantOf(newId('grn'), settlement.id, settlement.agent, request)
-    const number = store.read.intents(settlement.id).length + 1
+    const number = (await store.read.intents(settlement.id)).length + 1
     const results = await store.transact(
       dueCommands(
         {
@@ -316,7 +312,7 @@ class SettleRoom implements Settle {
   }
 
   async resolve(id: string, as: 'settled' | 'absent', evidence: string, actor: string): Promise<void> {
-    const settlement = this.#options.store.read.settlement(id)
+    const settlement = await this.#options.store.read.settlement(id)
     if (settlement === undefined) throw new Failure('not-found', `there is no settlement ${id}`)
     if (settlement.state !== 'unknown' && settlement.state !== 'accepted') {
       throw new Failure(
@@ -327,7 +323,9 @@ class SettleRoom implements Settle {
     if (as === 'absent' && settlement.state === 'accepted') {
       throw new Failure('conflict', `${id} was accepted by the provider: it cannot be declared absent`)
     }
-    if (this.#options.store.read.intents(id).some((intent) => intent.kind === 'pay' && intent.outcome === null)) {
+    if (
+      (await this.#options.store.read.intents(id)).some((intent) => intent.kind === 'pay' && intent.outcome === null)
+    ) {
       throw new Failure('conflict', `${id} has a payment request under way: wait for its outcome`)
     }
     const reason = `resolved as ${as} by ${actor}: ${evidence}`.slice(0, 500)
@@ -340,61 +338,34 @@ class SettleRoom implements Settle {
     if (!taken) throw new Failure('conflict', `${id} has changed meanwhile; look again`)
   }
 
-  ledgerCheck(extent: 'new' | 'all'): LedgerCheck {
+  /** One check after the other: two that fold on at once would count what is new twice. */
+  ledgerCheck(extent: 'new' | 'all'): Promise<LedgerCheck> {
+    const check = this.#checking.then(() => this.#check(extent))
+    this.#checking = check.catch(() => undefined)
+    return check
+  }
+
+  async #check(extent: 'new' | 'all'): Promise<LedgerCheck> {
     const { read } = this.#options.store
     const fold = extent === 'all' ? new Fold() : this.#fold
-    foldOn(fold, read)
+    const accounts = await foldOn(fold, read)
     if (extent === 'all') this.#fold = fold
-    const books = checkBooks(fold, read.accounts())
+    const books = checkBooks(fold, accounts)
     if (extent === 'new') return books
+    const disagreements = await read.ledgerDisagreements(20)
     const faults = [
       ...books.faults,
-      ...read
-        .ledgerDisagreements(20)
-        .map((one) => `settlement ${one.settlement} is ${one.state} but has the transfers ${one.transfers || 'none'}`),
+      ...disagreements.map(
+        (one) => `settlement ${one.settlement} is ${one.state} but has the transfers ${one.transfers || 'none'}`,
+      ),
     ]
     return { ...books, faults, ok: faults.length === 0 }
   }
 
-  summary(): SettleSummary {
+  summary(): Promise<SettleSummary> {
     return summarise(this.#options.store.read)
   }
 }
-
-interface Concluding {
-  readonly settlement: SettlementView
-  readonly known: Known
-  readonly outcome: Call['outcome']
-  readonly channel: Channel
-  readonly nowMs: number
-  readonly random: Random
-}
-
-const decide = (kind: IntentView['kind'], { settlement, known, outcome, ...at }: Concluding): Step =>
-  kind === 'pay'
-    ? afterPay(known, readPay(at.channel, outcome, at.nowMs), at)
-    : afterQuery(known, readQuery(outcome, settlement), at)
-
-const outcomeOf = (settlement: SettlementView): SettleOutcome => ({
-  settlement: settlement.id,
-  // What waits for a person is unknown to the agent, whatever its state is called here.
-  state: settlement.person && !isSettlementEnd(settlement.state) ? 'unknown' : settlement.state,
-  ...(settlement.reason === null ? {} : { reason: settlement.reason }),
-  ...(settlement.providerReference === null ? {} : { providerReference: settlement.providerReference }),
-})
-
-/**
- * The channel left the config, or its way to ask, while settlements were open: nothing is guessed, a person decides.
- */
-const orphaned = (channel: string): Step => ({
-  event: null,
-  ledger: null,
-  reason: `the config has no channel ${channel} any more, or no way to ask it`,
-  nextMs: null,
-  person: true,
-  absences: 0,
-  providerReference: null,
-})
 
 /** Opens the room; nothing is sent before `start` and a linked gate. */
 export const openSettle = (options: SettleOptions): Settle => new SettleRoom(options)

@@ -9,7 +9,7 @@ type ByState = Record<string, { count: number; amounts: Record<string, string> }
 
 const unknownMost = 100
 
-export const byStateOf = (counts: ReturnType<Queries['settlementCounts']>): ByState => {
+export const byStateOf = (counts: Awaited<ReturnType<Queries['settlementCounts']>>): ByState => {
   const byState: ByState = {}
   for (const { state, currency, count, amountMinor } of counts) {
     const entry = (byState[state] ??= { count: 0, amounts: {} })
@@ -23,14 +23,15 @@ export const byStateOf = (counts: ReturnType<Queries['settlementCounts']>): BySt
   return byState
 }
 
-export const summarise = (read: Reads): SettleSummary => {
-  const counts = read.settlementCounts()
+export const summarise = async (read: Reads): Promise<SettleSummary> => {
+  const counts = await read.settlementCounts()
   const byState = byStateOf(counts)
   const open = Object.entries(byState)
     .filter(([state]) => !isSettlementEnd(state as SettlementState))
     .reduce((sum, [, { count }]) => sum + count, 0)
-  const persons = open === 0 ? [] : read.settlements({ person: true }, { limit: 1_000, after: null }).items
-  const unknown = open === 0 ? [] : read.settlements({ state: 'unknown' }, { limit: unknownMost, after: null }).items
+  const persons = open === 0 ? [] : (await read.settlements({ person: true }, { limit: 1_000, after: null })).items
+  const unknown =
+    open === 0 ? [] : (await read.settlements({ state: 'unknown' }, { limit: unknownMost, after: null })).items
   const settled = byState['settled']?.count ?? 0
   return {
     byState,
@@ -38,7 +39,7 @@ export const summarise = (read: Reads): SettleSummary => {
     unknown: unknown.map(({ id, reference, reason, person }) => ({ id, reference, why: reason ?? '', person })),
     person: persons.length,
     idle: open === persons.length,
-    cost: read.costTotals().map(({ currency, amount, calls }) => ({
+    cost: (await read.costTotals()).map(({ currency, amount, calls }) => ({
       currency,
       amount,
       calls,

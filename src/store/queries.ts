@@ -1,6 +1,7 @@
 /**
- * Reads of the record. They take no lock and see the last commit. Lists are pages: `after` is the cursor of the last
- * item seen.
+ * Reads of the record. They take no lock and see the last commit; by the time an answer is looked at it may be old, so
+ * what must hold is a precondition of the command that follows. Lists are pages: `after` is the cursor of the last item
+ * seen.
  */
 import type { AttemptOutcome, ErrorReport, SettlementState, TaskState } from '../model/model.ts'
 import type { ProcessIdentity } from '../std/std.ts'
@@ -156,67 +157,83 @@ export interface SettlementFilter {
 }
 
 export interface Queries {
-  agents(): readonly AgentRow[]
-  cellsAlive(): readonly CellView[]
-  cell(id: string): CellView | undefined
-  task(id: string): TaskView | undefined
-  taskByKey(type: string, key: string): TaskView | undefined
-  tasks(filter: TaskFilter, ask: PageAsk): Page<TaskView>
+  agents(): Promise<readonly AgentRow[]>
+  cellsAlive(): Promise<readonly CellView[]>
+  cell(id: string): Promise<CellView | undefined>
+  task(id: string): Promise<TaskView | undefined>
+  taskByKey(type: string, key: string): Promise<TaskView | undefined>
+  /** Those of these keys that are there, in any order; at most 1,000 keys a call. */
+  tasksByKeys(
+    type: string,
+    keys: readonly string[],
+  ): Promise<readonly { readonly id: string; readonly key: string; readonly payload: string }[]>
+  tasks(filter: TaskFilter, ask: PageAsk): Promise<Page<TaskView>>
   /** Counts by type and state; every state that occurs. */
-  taskCounts(batch?: string): readonly { readonly type: string; readonly state: string; readonly count: number }[]
-  attemptCounts(): readonly { readonly outcome: string; readonly count: number }[]
+  taskCounts(
+    batch?: string,
+  ): Promise<readonly { readonly type: string; readonly state: string; readonly count: number }[]>
+  attemptCounts(): Promise<readonly { readonly outcome: string; readonly count: number }[]>
   /** Agents that finished at least one task of the type with success. */
-  agentsThatSucceeded(taskType?: string): number
-  attempts(task: string): readonly AttemptView[]
-  attemptsPage(ask: PageAsk): Page<AttemptView>
-  attempt(id: string): AttemptView | undefined
+  agentsThatSucceeded(taskType?: string): Promise<number>
+  attempts(task: string): Promise<readonly AttemptView[]>
+  attemptsPage(ask: PageAsk): Promise<Page<AttemptView>>
+  attempt(id: string): Promise<AttemptView | undefined>
   /** The newest attempts of an agent, newest first. */
-  attemptsOf(agent: string, limit: number): readonly AttemptView[]
+  attemptsOf(agent: string, limit: number): Promise<readonly AttemptView[]>
   /** Agent types that have ready tasks now. */
-  readyTypes(): readonly string[]
+  readyTypes(): Promise<readonly string[]>
   /** Wall time at which the next waiting task is due; null when none waits for time. */
-  nextTaskDueMs(): number | null
-  settlement(id: string): SettlementView | undefined
-  settlementByReference(payer: string, reference: string): SettlementView | undefined
-  settlements(filter: SettlementFilter, ask: PageAsk): Page<SettlementView>
-  settlementCounts(batch?: string): readonly {
-    readonly channel: string
-    readonly currency: string
-    readonly state: SettlementState
-    readonly count: number
-    readonly amountMinor: bigint
-    readonly tries: number
-  }[]
+  nextTaskDueMs(): Promise<number | null>
+  settlement(id: string): Promise<SettlementView | undefined>
+  settlementByReference(payer: string, reference: string): Promise<SettlementView | undefined>
+  /** Those of these references that are there, in any order; at most 1,000 references a call. */
+  settlementsByReferences(payer: string, references: readonly string[]): Promise<readonly SettlementView[]>
+  settlements(filter: SettlementFilter, ask: PageAsk): Promise<Page<SettlementView>>
+  settlementCounts(batch?: string): Promise<
+    readonly {
+      readonly channel: string
+      readonly currency: string
+      readonly state: SettlementState
+      readonly count: number
+      readonly amountMinor: bigint
+      readonly tries: number
+    }[]
+  >
   /** Settlements in a state that the sitter must act on at or before `wallMs`. */
-  settlementsDue(wallMs: number, limit: number): readonly SettlementView[]
-  nextSettlementDueMs(): number | null
-  intents(settlement: string): readonly IntentView[]
-  intentByGrant(grant: string): IntentView | undefined
-  openIntents(limit: number, afterGrant: string | null): readonly IntentView[]
-  batch(id: string): BatchView | undefined
-  batchByContent(contentHash: string): BatchView | undefined
-  batches(ask: PageAsk): Page<BatchView>
-  accounts(): readonly AccountView[]
-  transfers(ask: PageAsk, settlement?: string): Page<TransferView>
+  settlementsDue(wallMs: number, limit: number): Promise<readonly SettlementView[]>
+  nextSettlementDueMs(): Promise<number | null>
+  intents(settlement: string): Promise<readonly IntentView[]>
+  intentByGrant(grant: string): Promise<IntentView | undefined>
+  openIntents(limit: number, afterGrant: string | null): Promise<readonly IntentView[]>
+  batch(id: string): Promise<BatchView | undefined>
+  batchByContent(contentHash: string): Promise<BatchView | undefined>
+  batches(ask: PageAsk): Promise<Page<BatchView>>
+  /** Transfers after a cursor and all accounts, of one moment: no commit lies between the two. */
+  books(
+    ask: PageAsk,
+  ): Promise<{ readonly transfers: readonly TransferView[]; readonly accounts: readonly AccountView[] }>
+  accounts(): Promise<readonly AccountView[]>
+  transfers(ask: PageAsk, settlement?: string): Promise<Page<TransferView>>
   /**
    * Settlements whose state and ledger transfers contradict each other, at most `limit`; empty when the books agree.
    */
   ledgerDisagreements(
     limit: number,
-  ): readonly { readonly settlement: string; readonly state: SettlementState; readonly transfers: string }[]
-  events(ask: PageAsk & { readonly subject?: string; readonly newestFirst?: boolean }): Page<EventView>
-  audit(fromSeq: number, limit: number): readonly AuditView[]
-  auditHead(): { readonly seq: number; readonly hash: string }
+  ): Promise<readonly { readonly settlement: string; readonly state: SettlementState; readonly transfers: string }[]>
+  events(ask: PageAsk & { readonly subject?: string; readonly newestFirst?: boolean }): Promise<Page<EventView>>
+  audit(fromSeq: number, limit: number): Promise<readonly AuditView[]>
+  auditHead(): Promise<{ readonly seq: number; readonly hash: string }>
   request(
     key: string,
-  ):
+  ): Promise<
     | { readonly requestHash: string; readonly status: number; readonly body: string; readonly untilMs: number }
     | undefined
+  >
   /** Milliseconds from submission to end of succeeded tasks, for the report: p50, p95, p99. */
   taskDurations(
     type: string,
     batch?: string,
-  ): { readonly count: number; readonly p50: number; readonly p95: number; readonly p99: number } | null
+  ): Promise<{ readonly count: number; readonly p50: number; readonly p95: number; readonly p99: number } | null>
   /** Sum of the costs of closed intents and their number, per currency. */
-  costTotals(): readonly { readonly currency: string; readonly amount: string; readonly calls: number }[]
+  costTotals(): Promise<readonly { readonly currency: string; readonly amount: string; readonly calls: number }[]>
 }

@@ -44,7 +44,7 @@ export interface Work {
   free(agentType: string): void
   /** Cancel, or redrive from the dead letters. Rejects `not-found`, `conflict`. */
   move(task: string, event: 'cancel' | 'redrive' | 'wake', actor: string): Promise<void>
-  summary(): WorkSummary
+  summary(): Promise<WorkSummary>
   /** Begins to give out work. */
   start(): void
   stop(): Promise<void>

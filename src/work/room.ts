@@ -64,7 +64,7 @@ class WorkRoom implements Work {
   start(): void {
     this.#started = true
     this.#readyAll()
-    this.#armDue(this.#options.store.read.nextTaskDueMs())
+    this.#armStored()
     const sweep = (): void => {
       this.#sweepDeadlines()
       this.#sweep = this.#options.clock.timer(deadlineSweepMs, sweep)
@@ -80,7 +80,15 @@ class WorkRoom implements Work {
   }
 
   #readyAll(): void {
-    if (this.#started) for (const agentType of this.#options.store.read.readyTypes()) this.#dispatch.ready(agentType)
+    const tell = async (): Promise<void> => {
+      const agentTypes = await this.#options.store.read.readyTypes()
+      if (this.#started) for (const agentType of agentTypes) this.#dispatch.ready(agentType)
+    }
+    if (this.#started) tell().catch(this.#options.failed)
+  }
+
+  #armStored(): void {
+    this.#options.store.read.nextTaskDueMs().then((dueMs) => this.#armDue(dueMs), this.#options.failed)
   }
 
   free(agentType: string): void {
@@ -187,8 +195,8 @@ class WorkRoom implements Work {
   /**
    * A result for an attempt that is no longer in hand: told twice, or too late. Nothing changes; the answer says which.
    */
-  #late(agent: string, attempt: string): null {
-    const there = this.#options.store.read.attempt(attempt)
+  async #late(agent: string, attempt: string): Promise<null> {
+    const there = await this.#options.store.read.attempt(attempt)
     if (there?.agent !== agent) throw new Failure('not-found', `there is no attempt ${attempt} of ${agent}`)
     if (there.outcome === 'succeeded') return null
     throw new Failure('stale', `${attempt} has ended as ${there.outcome ?? 'unknown'}: a newer attempt owns the task`)
@@ -301,7 +309,7 @@ class WorkRoom implements Work {
     this.#dueMs = Number.POSITIVE_INFINITY
     const [result] = await store.transact([{ kind: 'tasks.due', with: { wallMs: clock.wallMs(), limit: dueSize } }])
     if (result.ok && this.#started) for (const agentType of result.value.agentTypes) this.#dispatch.ready(agentType)
-    this.#armDue(store.read.nextTaskDueMs())
+    this.#armDue(await store.read.nextTaskDueMs())
   }
 
   async move(task: string, event: 'cancel' | 'redrive' | 'wake', actor: string): Promise<void> {
@@ -325,13 +333,13 @@ class WorkRoom implements Work {
     this.#options.fleet.cancel(running.agent, running.attempt, 'cancelled')
   }
 
-  summary(): WorkSummary {
+  async summary(): Promise<WorkSummary> {
     const { read } = this.#options.store
     const byType: Record<string, Record<string, number>> = {}
-    for (const { type, state, count } of read.taskCounts()) (byType[type] ??= {})[state] = count
-    const attempts = Object.fromEntries(read.attemptCounts().map(({ outcome, count }) => [outcome, count]))
+    for (const { type, state, count } of await read.taskCounts()) (byType[type] ??= {})[state] = count
+    const attempts = Object.fromEntries((await read.attemptCounts()).map(({ outcome, count }) => [outcome, count]))
     const moving = Object.values(byType).some((states) => (states['ready'] ?? 0) + (states['running'] ?? 0) > 0)
-    return { byType, attempts, idle: !moving && read.nextTaskDueMs() === null }
+    return { byType, attempts, idle: !moving && (await read.nextTaskDueMs()) === null }
   }
 }
 

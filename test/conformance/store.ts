@@ -137,8 +137,8 @@ export const storeSuite = (engine: Engine): void => {
     ])
     expect(wrong).toMatchObject({ ok: false, refusal: 'exists-with-different', detail: 'tsk_a' })
     expect(beside).toMatchObject({ ok: false, refusal: 'rolled-back' })
-    expect(store.read.task('tsk_b')).toBeUndefined()
-    expect(store.read.auditHead().seq).toBe(0)
+    expect(await store.read.task('tsk_b')).toBeUndefined()
+    expect((await store.read.auditHead()).seq).toBe(0)
   })
 
   it('fifty submissions of one key at once make one task', async (store) => {
@@ -146,7 +146,7 @@ export const storeSuite = (engine: Engine): void => {
       Array.from({ length: 50 }, (_, index) => store.transact([submit([task('a', { id: `tsk_${index}` })])])),
     )
     expect(new Set(answers.map(([one]) => (one.ok ? one.value.submitted[0]!.id : 'refused'))).size).toBe(1)
-    expect(store.read.taskCounts()).toMatchObject([{ type: 'settle', state: 'ready', count: 1 }])
+    expect(await store.read.taskCounts()).toMatchObject([{ type: 'settle', state: 'ready', count: 1 }])
   })
 
   it('one list that is refused does not undo the others of the same turn', async (store) => {
@@ -157,11 +157,8 @@ export const storeSuite = (engine: Engine): void => {
       store.transact([submit([task('d')])]),
     ])
     expect([good[0].ok, bad[0].ok, better[0].ok]).toEqual([true, false, true])
-    expect(['b', 'c', 'd'].map((name) => store.read.task(`tsk_${name}`)?.state.state)).toEqual([
-      'ready',
-      undefined,
-      'ready',
-    ])
+    const found = await Promise.all(['b', 'c', 'd'].map((name) => store.read.task(`tsk_${name}`)))
+    expect(found.map((one) => one?.state.state)).toEqual(['ready', undefined, 'ready'])
   })
 
   it('tasks are claimed by priority, then age, each by one agent only', async (store) => {
@@ -182,7 +179,7 @@ export const storeSuite = (engine: Engine): void => {
     ])
     const [behind] = await store.transact([submit([task('c')], { claim: [slot(2)] })])
     expect(behind.ok && behind.value.claimed).toEqual([])
-    expect(store.read.task('tsk_b')?.state).toEqual({ state: 'ready' })
+    expect((await store.read.task('tsk_b'))?.state).toEqual({ state: 'ready' })
   })
 
   it('an attempt ends once: told again it is a repeat, and an interrupted one that comes late is stale and changes nothing', async (store) => {
@@ -208,7 +205,7 @@ export const storeSuite = (engine: Engine): void => {
     await store.transact([claim([2])])
     const [late] = await store.transact([succeed(1)])
     expect(late.ok && late.value[0]!.outcome).toBe('stale')
-    expect(store.read.task('tsk_a')).toMatchObject({
+    expect(await store.read.task('tsk_a')).toMatchObject({
       state: { state: 'running', attempt: 'att_2' },
       fence: 2,
       attempts: 0,
@@ -216,17 +213,17 @@ export const storeSuite = (engine: Engine): void => {
     const [done] = await store.transact([succeed(2)])
     const [again] = await store.transact([succeed(2)])
     expect([done.ok && done.value[0]!.outcome, again.ok && again.value[0]!.outcome]).toEqual(['done', 'repeat'])
-    expect(store.read.task('tsk_a')).toMatchObject({ state: { state: 'succeeded' }, attempts: 1, result: '1' })
-    expect(store.read.attempts('tsk_a').map((one) => one.outcome)).toEqual(['interrupted', 'succeeded'])
+    expect(await store.read.task('tsk_a')).toMatchObject({ state: { state: 'succeeded' }, attempts: 1, result: '1' })
+    expect((await store.read.attempts('tsk_a')).map((one) => one.outcome)).toEqual(['interrupted', 'succeeded'])
   })
 
   it('waiting tasks become ready when they are due, not before', async (store) => {
     await store.transact([submit([task('a', { notBeforeMs: 1_000 }), task('b')])])
-    expect(store.read.nextTaskDueMs()).toBe(1_000)
+    expect(await store.read.nextTaskDueMs()).toBe(1_000)
     const [early] = await store.transact([{ kind: 'tasks.due', with: { wallMs: 999, limit: 10 } }])
     const [due] = await store.transact([{ kind: 'tasks.due', with: { wallMs: 1_000, limit: 10 } }])
     expect([early.ok && early.value.ready, due.ok && due.value]).toEqual([0, { ready: 1, agentTypes: ['settler'] }])
-    expect(store.read.nextTaskDueMs()).toBeNull()
+    expect(await store.read.nextTaskDueMs()).toBeNull()
   })
 
   it('a new sitter finds the attempts of the old one and gives their tasks back without charging them', async (store, reopen) => {
@@ -236,7 +233,7 @@ export const storeSuite = (engine: Engine): void => {
     await next.transact([{ kind: 'host.open', with: { owner, bootId: 'boot', wallMs: 50 } }])
     const [recovered] = await next.transact([{ kind: 'attempts.recover', with: { owner, epoch: 2, wallMs: 51 } }])
     expect(recovered).toEqual({ ok: true, value: { interrupted: 1 } })
-    expect(next.read.task('tsk_a')).toMatchObject({ state: { state: 'ready' }, attempts: 0 })
+    expect(await next.read.task('tsk_a')).toMatchObject({ state: { state: 'ready' }, attempts: 0 })
   })
 
   it('an illegal step of a task is refused and told', async (store) => {
@@ -247,7 +244,7 @@ export const storeSuite = (engine: Engine): void => {
     })
     expect((await store.transact([redrive(false)]))[0]).toMatchObject({ ok: false, refusal: 'illegal' })
     expect((await store.transact([redrive(true)]))[0]).toMatchObject({ ok: true })
-    expect(store.read.task('tsk_a')?.state).toEqual({ state: 'ready' })
+    expect((await store.read.task('tsk_a'))?.state).toEqual({ state: 'ready' })
   })
 
   it('payer and reference make one settlement, and another amount is told by its field', async (store) => {
@@ -267,7 +264,7 @@ export const storeSuite = (engine: Engine): void => {
       refusal: 'exists-with-different',
       detail: expect.stringContaining('amount'),
     })
-    expect(store.read.settlement('set_a')).toMatchObject({ amountMinor: 1_234n, state: 'reserved' })
+    expect(await store.read.settlement('set_a')).toMatchObject({ amountMinor: 1_234n, state: 'reserved' })
   })
 
   it('a settlement moves only from the state that was expected and only along its legal ways', async (store) => {
@@ -317,7 +314,7 @@ export const storeSuite = (engine: Engine): void => {
     expect((await store.transact([resolve('p', 'post')]))[0]).toMatchObject({ ok: true })
     expect((await store.transact([resolve('v', 'void')]))[0]).toMatchObject({ ok: false, refusal: 'conflict' })
     expect((await store.transact([resolve('p', 'post')]))[0]).toMatchObject({ ok: false, refusal: 'exists' })
-    expect(store.read.accounts()).toMatchObject([
+    expect(await store.read.accounts()).toMatchObject([
       { code: 'clearing:bank', debitsPending: 0n, debitsPosted: 1_234n, creditsPosted: 0n },
       { code: 'funds:bank', creditsPending: 0n, creditsPosted: 1_234n, debitsPosted: 0n },
     ])
@@ -325,11 +322,11 @@ export const storeSuite = (engine: Engine): void => {
 
   it('books that contradict a settlement are named', async (store) => {
     await store.transact([{ kind: 'settlement.open', with: { settlement: settlement('a'), wallMs: 1 } }])
-    expect(store.read.ledgerDisagreements(10)).toMatchObject([
+    expect(await store.read.ledgerDisagreements(10)).toMatchObject([
       { settlement: 'set_a', state: 'reserved', transfers: '' },
     ])
     await store.transact([reserve('a')])
-    expect(store.read.ledgerDisagreements(10)).toEqual([])
+    expect(await store.read.ledgerDisagreements(10)).toEqual([])
   })
 
   it('an intent is closed once', async (store) => {
@@ -354,14 +351,14 @@ export const storeSuite = (engine: Engine): void => {
       kind: 'intent.close',
       with: { grant: 'grn_1', outcome: 'lost', evidence: '{}', journal: 1, closedMs: 2, cost: '0.01 XTS' },
     }
-    expect(store.read.openIntents(10, null)).toHaveLength(1)
+    expect(await store.read.openIntents(10, null)).toHaveLength(1)
     expect((await store.transact([close]))[0]).toMatchObject({
       ok: true,
       value: { settlement: 'set_a', kind: 'pay', number: 1 },
     })
     expect((await store.transact([close]))[0]).toMatchObject({ ok: false, refusal: 'exists' })
-    expect(store.read.openIntents(10, null)).toEqual([])
-    expect(store.read.costTotals()).toEqual([{ currency: 'XTS', amount: '0.01', calls: 1 }])
+    expect(await store.read.openIntents(10, null)).toEqual([])
+    expect(await store.read.costTotals()).toEqual([{ currency: 'XTS', amount: '0.01', calls: 1 }])
   })
 
   it('the audit chain goes on over refused lists and over a new opening', async (store, reopen) => {
@@ -371,13 +368,13 @@ export const storeSuite = (engine: Engine): void => {
       store.transact([audit('never'), claim([1], 99)]),
       store.transact([audit('three')]),
     ])
-    const before = store.read.auditHead()
+    const before = await store.read.auditHead()
     expect(before.seq).toBe(3)
     await store.close()
     const next = await reopen()
-    expect(next.read.auditHead()).toEqual(before)
+    expect(await next.read.auditHead()).toEqual(before)
     await next.transact([audit('four')])
-    const rows = next.read.audit(1, 10)
+    const rows = await next.read.audit(1, 10)
     expect(rows.map((row) => (JSON.parse(row.entry) as { action: string }).action)).toEqual([
       'one',
       'two',
@@ -410,11 +407,14 @@ export const storeSuite = (engine: Engine): void => {
     const seen: string[] = []
     let after: string | null = null
     do {
-      const page: { items: readonly { id: string }[]; next: string | null } = store.read.tasks({}, { limit: 10, after })
+      const page: { items: readonly { id: string }[]; next: string | null } = await store.read.tasks(
+        {},
+        { limit: 10, after },
+      )
       seen.push(...page.items.map((one) => one.id))
       after = page.next
     } while (after !== null)
     expect(seen).toEqual(Array.from({ length: 25 }, (_, index) => `tsk_t${index}`))
-    expect(store.read.tasks({}, { limit: 10, after: 'nonsense' })).toEqual({ items: [], next: null })
+    expect(await store.read.tasks({}, { limit: 10, after: 'nonsense' })).toEqual({ items: [], next: null })
   })
 }

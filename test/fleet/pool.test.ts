@@ -10,7 +10,7 @@ import { poolCells } from '../../src/cell/cell.ts'
 import { openFleet, type AgentView, type CellStatus, type Fleet, type FleetHooks } from '../../src/fleet/fleet.ts'
 import { realClock, realDisk, realNet, realProc, realRandom } from '../../src/std/real/real.ts'
 import { idMaker } from '../../src/std/std.ts'
-import { openSqliteStore, type EventView, type Store } from '../../src/store/store.ts'
+import { openSqliteStore, type NewEvent, type Store } from '../../src/store/store.ts'
 import { agentType } from './world.ts'
 
 const owner = 'host-1'
@@ -25,7 +25,7 @@ interface Yard {
   /** Resolves when `look` gives something; looks again after each commit and each request of an agent. */
   until<Value>(look: () => Value | undefined | false): Promise<Value>
   run(agent: { agent: string; cell: string }, attempt: string, type: string, payload?: unknown): void
-  events(kind: string): readonly EventView[]
+  events(kind: string): readonly NewEvent[]
 }
 
 const open: { stop(): Promise<void> }[] = []
@@ -45,7 +45,11 @@ const openYard = async (directory?: string): Promise<Yard> => {
   const look = (): void => {
     for (const one of looks) one()
   }
-  store.onCommit(look)
+  const told: NewEvent[] = []
+  store.onCommit((committed) => {
+    for (const { command } of committed) if (command.kind === 'events.add') told.push(...command.with.events)
+    look()
+  })
   const lost: Yard['lost'] = []
   const done: Yard['done'] = []
   const fleet = await openFleet({
@@ -116,7 +120,7 @@ const openYard = async (directory?: string): Promise<Yard> => {
         { agent, cell, attempt, task: `tsk_${attempt}`, type, payload, number: 1, deadline: null, key: attempt },
       ])
     },
-    events: (kind) => store.read.events({ limit: 1_000, after: null }).items.filter((event) => event.kind === kind),
+    events: (kind) => told.filter((event) => event.kind === kind),
   }
 }
 
@@ -211,7 +215,7 @@ test('after a stop no host is left, and the record says how each ended', async (
   expect(yard.lost).toEqual([])
   for (const { id, identity } of cells) {
     expect(realProc().startTime(identity.pid)).not.toBe(identity.startTime)
-    expect(yard.store.read.cell(id)).toMatchObject({ cause: 'killed-by-us' })
+    expect(await yard.store.read.cell(id)).toMatchObject({ cause: 'killed-by-us' })
     await expect(
       readFile(`/proc/${identity.pid}/cmdline`, 'utf8').then(
         (text) => text.includes(id),
@@ -219,6 +223,6 @@ test('after a stop no host is left, and the record says how each ended', async (
       ),
     ).resolves.toBe(false)
   }
-  expect(new Set(yard.store.read.agents().map((row) => row.state))).toEqual(new Set(['stopped']))
-  expect(yard.store.read.cellsAlive()).toEqual([])
+  expect(new Set((await yard.store.read.agents()).map((row) => row.state))).toEqual(new Set(['stopped']))
+  expect(await yard.store.read.cellsAlive()).toEqual([])
 })

@@ -104,22 +104,22 @@ test('before a grant is given, settlement, reservation, exact request and audit 
   const at = world()
   const outcome = at.settle.request(ask('a'), 'settler/0001')
   const grant = await nextGrant(at, 1)
-  const settlement = at.store.read.settlementByReference('bank', 'a')!
+  const settlement = (await at.store.read.settlementByReference('bank', 'a'))!
   expect(settlement).toMatchObject({ state: 'submitting', amountMinor: 1_234n, tries: 1, agent: 'settler/0001' })
-  expect(at.store.read.intentByGrant(grant.grant)).toMatchObject({
+  expect(await at.store.read.intentByGrant(grant.grant)).toMatchObject({
     kind: 'pay',
     hash: grant.hash,
     outcome: null,
     gateId: 'gat_1',
   })
-  expect(at.store.read.transfers({ limit: 9, after: null }).items.map((one) => one.kind)).toEqual(['pending'])
-  expect(JSON.parse(at.store.read.audit(1, 9)[0]!.entry)).toMatchObject({
+  expect((await at.store.read.transfers({ limit: 9, after: null })).items.map((one) => one.kind)).toEqual(['pending'])
+  expect(JSON.parse((await at.store.read.audit(1, 9))[0]!.entry)).toMatchObject({
     action: 'settlement.opened',
     actor: 'agent:settler/0001',
   })
   await tell(at, grant, answered(201, { id: 'p1' }))
   expect(await outcome).toMatchObject({ state: 'settled', providerReference: 'p1' })
-  expect(at.settle.ledgerCheck('all')).toMatchObject({
+  expect(await at.settle.ledgerCheck('all')).toMatchObject({
     ok: true,
     transfers: 3,
     byCurrency: [{ currency: 'XTS', pending: '0.00' }],
@@ -131,10 +131,10 @@ test('an outcome told twice changes nothing the second time', async () => {
   void at.settle.request(ask('a'), 'settler/0001')
   const grant = await nextGrant(at, 1)
   await tell(at, grant, answered(201))
-  const head = at.store.read.auditHead()
+  const head = await at.store.read.auditHead()
   await tell(at, grant, answered(422))
-  expect(at.store.read.auditHead()).toEqual(head)
-  expect(at.store.read.settlementByReference('bank', 'a')!.state).toBe('settled')
+  expect(await at.store.read.auditHead()).toEqual(head)
+  expect((await at.store.read.settlementByReference('bank', 'a'))!.state).toBe('settled')
 })
 
 test('the same reference asked a hundred times at once is one settlement and one grant', async () => {
@@ -157,7 +157,7 @@ test('a lost answer is asked about, found, and never sent again', async () => {
   const outcome = at.settle.request(ask('a'), 'settler/0001')
   const pay = await nextGrant(at, 1)
   await tell(at, pay, lost(at))
-  expect(at.store.read.settlementByReference('bank', 'a')!.state).toBe('unknown')
+  expect((await at.store.read.settlementByReference('bank', 'a'))!.state).toBe('unknown')
   const query = await nextGrant(at, 2)
   expect(query.request).toMatchObject({ method: 'GET', body: null })
   await tell(
@@ -188,7 +188,7 @@ test('what is absent long enough and twice is sent again with the same key', asy
   expect(again.request.headers['idempotency-key']).toBe(pay.request.headers['idempotency-key'])
   await tell(at, again, answered(201))
   expect(await outcome).toMatchObject({ state: 'settled' })
-  expect(at.store.read.settlementByReference('bank', 'a')!.tries).toBe(2)
+  expect((await at.store.read.settlementByReference('bank', 'a'))!.tries).toBe(2)
 })
 
 test('a provider without a query leaves the unknown to a person, whose word with evidence ends it', async () => {
@@ -197,11 +197,11 @@ test('a provider without a query leaves the unknown to a person, whose word with
   await tell(at, await nextGrant(at, 1), lost(at))
   const told = await outcome
   expect(told.state).toBe('unknown')
-  expect(at.settle.summary()).toMatchObject({ person: 1, idle: true, unknown: [{ reference: 'a', why: 'cut' }] })
+  expect(await at.settle.summary()).toMatchObject({ person: 1, idle: true, unknown: [{ reference: 'a', why: 'cut' }] })
   await expect(at.settle.resolve('set_none', 'settled', 'x', 'operator')).rejects.toBeInstanceOf(Failure)
   await at.settle.resolve(told.settlement, 'settled', 'bank statement 7', 'operator:ann')
-  expect(at.store.read.settlement(told.settlement)!.state).toBe('settled')
-  expect(at.settle.ledgerCheck('all').ok).toBe(true)
+  expect((await at.store.read.settlement(told.settlement))!.state).toBe('settled')
+  expect((await at.settle.ledgerCheck('all')).ok).toBe(true)
   await expect(at.settle.resolve(told.settlement, 'absent', 'x', 'operator:ann')).rejects.toMatchObject({
     code: 'conflict',
   })
@@ -212,7 +212,7 @@ test('without a gate a settlement is reserved and goes out when the gate is link
   at.gate.id = null
   void at.settle.request(ask('a'), 'settler/0001')
   await at.clock.move(5_000)
-  expect(at.store.read.settlementByReference('bank', 'a')!.state).toBe('reserved')
+  expect((await at.store.read.settlementByReference('bank', 'a'))!.state).toBe('reserved')
   at.gate.id = 'gat_1'
   at.settle.linked('gat_1')
   expect((await nextGrant(at, 1)).request.method).toBe('POST')
@@ -243,7 +243,8 @@ test('after a crash the next sitter gives the same grant again; a gate with anot
   third.gate.id = 'gat_2'
   third.settle.linked('gat_2')
   await third.clock.move(10)
-  expect(['a', 'b'].map((reference) => third.store.read.settlementByReference('bank', reference)!.state)).toEqual([
+  const found = await third.store.read.settlementsByReferences('bank', ['a', 'b'])
+  expect(found.toSorted((one, other) => one.reference.localeCompare(other.reference)).map((one) => one.state)).toEqual([
     'settled',
     'unknown',
   ])
@@ -255,8 +256,11 @@ test('a declined payout releases its reservation', async () => {
   const outcome: Promise<SettleOutcome> = at.settle.request(ask('a'), 'settler/0001')
   await tell(at, await nextGrant(at, 1), answered(422, { code: 'payee-closed' }))
   expect(await outcome).toMatchObject({ state: 'rejected', reason: expect.stringContaining('payee-closed') })
-  expect(at.store.read.transfers({ limit: 9, after: null }).items.map((one) => one.kind)).toEqual(['pending', 'void'])
-  expect(at.settle.ledgerCheck('all')).toMatchObject({ ok: true })
+  expect((await at.store.read.transfers({ limit: 9, after: null })).items.map((one) => one.kind)).toEqual([
+    'pending',
+    'void',
+  ])
+  expect(await at.settle.ledgerCheck('all')).toMatchObject({ ok: true })
 })
 
 test('202 is accepted, asked about, and settled only when the provider says so', async () => {
@@ -266,7 +270,7 @@ test('202 is accepted, asked about, and settled only when the provider says so',
   await tell(at, pay, answered(202, { id: 'p1', status: 'pending' }))
   const key = pay.request.headers['idempotency-key']
   await tell(at, await nextGrant(at, 2), answered(200, { items: [{ id: 'p1', status: 'pending', key }] }))
-  expect(at.store.read.settlementByReference('bank', 'a')!.state).toBe('accepted')
+  expect((await at.store.read.settlementByReference('bank', 'a'))!.state).toBe('accepted')
   await tell(at, await nextGrant(at, 3), answered(200, { items: [{ id: 'p1', status: 'settled', key }] }))
   expect(await outcome).toMatchObject({ state: 'settled' })
 })

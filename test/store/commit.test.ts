@@ -34,7 +34,7 @@ test('a COMMIT that fails is unknown, the engine is dead, and every acknowledged
   expect(told).toMatchObject({ code: 'record-unknown', lost: true, after: 'record-unknown' })
   expect(told.acknowledged).toBeGreaterThan(5)
   const store = openSqliteStore(path)
-  const { seq } = store.read.auditHead()
+  const { seq } = await store.read.auditHead()
   expect(seq).toBeGreaterThanOrEqual(told.acknowledged)
   expect(seq).toBeLessThanOrEqual(told.acknowledged + 1)
   expect(await verifyAudit(store.read)).toMatchObject({ ok: true })

@@ -124,6 +124,9 @@ test('a statement that throws harms its own list only', async () => {
     store.transact([audit('b')]),
   ])
   expect([good.status, bad.status, better.status]).toEqual(['fulfilled', 'rejected', 'fulfilled'])
-  expect(store.read.audit(1, 9).map((row) => (JSON.parse(row.entry) as { action: string }).action)).toEqual(['a', 'b'])
+  expect((await store.read.audit(1, 9)).map((row) => (JSON.parse(row.entry) as { action: string }).action)).toEqual([
+    'a',
+    'b',
+  ])
   await store.close()
 })

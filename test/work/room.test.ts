@@ -89,7 +89,7 @@ const fail = (at: World, one: Given, error = {}): Promise<null> =>
     },
     one.agent,
   )
-const stateOf = (at: World, one: Given): string => at.store.read.task(one.task)!.state.state
+const stateOf = async (at: World, one: Given): Promise<string> => (await at.store.read.task(one.task))!.state.state
 
 test('more tasks than agents: each agent gets one, the rest follow as agents become free, each task once', async () => {
   const at = await world(3)
@@ -104,7 +104,7 @@ test('more tasks than agents: each agent gets one, the rest follow as agents bec
   }
   expect(new Set(at.given.map((one) => one.task)).size).toBe(10)
   expect(at.given).toHaveLength(10)
-  expect(at.work.summary()).toMatchObject({ byType: { settle: { succeeded: 10 } }, idle: true })
+  expect(await at.work.summary()).toMatchObject({ byType: { settle: { succeeded: 10 } }, idle: true })
 })
 
 test('a failed attempt is retried after its backoff, then dies with error and stack kept, and redrive begins anew', async () => {
@@ -117,15 +117,19 @@ test('a failed attempt is retried after its backoff, then dies with error and st
     await fail(at, at.given[number - 1]!)
     at.idle.push('settler/0001')
   }
-  const task = at.store.read.task(at.given[0]!.task)!
+  const task = (await at.store.read.task(at.given[0]!.task))!
   expect(task).toMatchObject({
     state: { state: 'dead' },
     attempts: 3,
     error: { stack: 'E: no\n  at x' },
     payload: '{"index":0}',
   })
-  expect(at.store.read.attempts(task.id).map((one) => one.outcome)).toEqual(['transient', 'transient', 'transient'])
-  expect(at.store.read.events({ limit: 9, after: null, subject: task.id }).items[0]!.kind).toBe('task.died')
+  expect((await at.store.read.attempts(task.id)).map((one) => one.outcome)).toEqual([
+    'transient',
+    'transient',
+    'transient',
+  ])
+  expect((await at.store.read.events({ limit: 9, after: null, subject: task.id })).items[0]!.kind).toBe('task.died')
   await at.work.move(task.id, 'redrive', 'operator:ann')
   await at.clock.move(0)
   expect(at.given[3]).toMatchObject({ task: task.id, number: 1 })
@@ -136,7 +140,7 @@ test('a permanent failure is not tried again', async () => {
   await at.work.submit(asks(1))
   await at.clock.move(0)
   await fail(at, at.given[0]!, { kind: 'permanent' })
-  expect(stateOf(at, at.given[0]!)).toBe('dead')
+  expect(await stateOf(at, at.given[0]!)).toBe('dead')
 })
 
 test('a lost attempt goes to another agent without being charged; its late result is refused as stale', async () => {
@@ -150,7 +154,7 @@ test('a lost attempt goes to another agent without being charged; its late resul
   await expect(done(at, first!)).rejects.toMatchObject({ code: 'stale' })
   await done(at, at.given[1]!)
   await expect(done(at, at.given[1]!)).resolves.toBeNull()
-  expect(at.store.read.task(first!.task)).toMatchObject({ state: { state: 'succeeded' }, attempts: 1 })
+  expect(await at.store.read.task(first!.task)).toMatchObject({ state: { state: 'succeeded' }, attempts: 1 })
 })
 
 test('an attempt of another agent cannot be ended', async () => {
@@ -160,7 +164,7 @@ test('an attempt of another agent cannot be ended', async () => {
   await expect(done(at, { ...at.given[0]!, agent: at.given[1]!.agent })).rejects.toMatchObject({
     code: 'not-your-agent',
   })
-  expect(stateOf(at, at.given[0]!)).toBe('running')
+  expect(await stateOf(at, at.given[0]!)).toBe('running')
 })
 
 test('parking costs no attempt, and the task is given out again when its time has come', async () => {
@@ -174,7 +178,10 @@ test('parking costs no attempt, and the task is given out again when its time ha
     one!.agent,
   )
   at.idle.push(one!.agent)
-  expect(at.store.read.task(one!.task)).toMatchObject({ state: { state: 'waiting', reason: 'rate' }, attempts: 0 })
+  expect(await at.store.read.task(one!.task)).toMatchObject({
+    state: { state: 'waiting', reason: 'rate' },
+    attempts: 0,
+  })
   await at.clock.move(59_000)
   expect(at.given).toHaveLength(1)
   await at.clock.move(2_000)
@@ -188,7 +195,7 @@ test('cancelling reaches the running attempt, and its result is stale', async ()
   await at.work.move(at.given[0]!.task, 'cancel', 'operator:ann')
   expect(at.cancelled).toEqual([at.given[0]!.attempt])
   await expect(done(at, at.given[0]!)).rejects.toMatchObject({ code: 'stale' })
-  expect(stateOf(at, at.given[0]!)).toBe('cancelled')
+  expect(await stateOf(at, at.given[0]!)).toBe('cancelled')
   await expect(at.work.move(at.given[0]!.task, 'cancel', 'operator:ann')).rejects.toMatchObject({ code: 'conflict' })
 })
 
@@ -196,9 +203,9 @@ test('past its deadline a running task is dead, its agent told to stop', async (
   const at = await world(1, { ...settle, deadlineMs: 5_000 })
   await at.work.submit(asks(1))
   await at.clock.move(4_000)
-  expect(stateOf(at, at.given[0]!)).toBe('running')
+  expect(await stateOf(at, at.given[0]!)).toBe('running')
   await at.clock.move(2_500)
-  expect([stateOf(at, at.given[0]!), at.cancelled]).toEqual(['dead', [at.given[0]!.attempt]])
+  expect([await stateOf(at, at.given[0]!), at.cancelled]).toEqual(['dead', [at.given[0]!.attempt]])
 })
 
 test.each([
@@ -210,7 +217,7 @@ test.each([
 ])('the task %# is refused as %s, and nothing of its list is taken', async (ask, code) => {
   const at = await world(1)
   await expect(at.work.submit([{ type: 'settle', payload: 1 }, ask])).rejects.toMatchObject({ code })
-  expect(at.store.read.taskCounts()).toEqual([])
+  expect(await at.store.read.taskCounts()).toEqual([])
 })
 
 test('one key with another payload refuses the whole list and frees the agents that were held for it', async () => {

@@ -18,10 +18,10 @@ const lastWord = (name: 'cut' | 'bye', seq: number, wallMs: number, message: str
 }
 
 /** The newest sequence number of the record, 0 when it is empty. */
-const newestSeq = (store: Store): number =>
-  store.read.events({ limit: 1, after: null, newestFirst: true }).items[0]?.seq ?? 0
+const newestSeq = async (store: Store): Promise<number> =>
+  (await store.read.events({ limit: 1, after: null, newestFirst: true })).items[0]?.seq ?? 0
 
-const startSeq = (store: Store, given: string | undefined): number => {
+const startSeq = async (store: Store, given: string | undefined): Promise<number> => {
   if (given === undefined || given === '') return newestSeq(store)
   if (!/^[0-9]{1,15}$/.test(given))
     throw new Failure('invalid', 'Last-Event-ID must be the sequence number of an event')
@@ -101,22 +101,25 @@ class EventFeed {
   }
 
   async #next(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
-    let events = this.#page()
+    let events = await this.#page()
     if (events.length === 0) {
       this.#behind = 0
       this.#asleep = waiting(this.#ask.rooms.clock)
       await this.#asleep.woken
       this.#asleep = undefined
       if (this.#over) return
-      events = this.#page()
+      events = await this.#page()
     }
     const text = events.length === 0 ? ': alive\n\n' : events.map(sse).join('')
     this.#behind = Math.max(0, this.#behind - text.length)
     controller.enqueue(this.#encoder.encode(text))
   }
 
-  #page(): readonly EventView[] {
-    const { items } = this.#ask.rooms.store.read.events({ limit: streamBounds.pageEvents, after: String(this.#seen) })
+  async #page(): Promise<readonly EventView[]> {
+    const { items } = await this.#ask.rooms.store.read.events({
+      limit: streamBounds.pageEvents,
+      after: String(this.#seen),
+    })
     this.#seen = items.at(-1)?.seq ?? this.#seen
     return items
   }
@@ -151,8 +154,8 @@ class EventFeed {
 /**
  * The answer that streams events after `given` (a sequence number; absent = from now on). @throws Failure `invalid`.
  */
-export const eventStream = (ask: Ask, given: string | undefined): Response => {
-  const feed = new EventFeed(ask, startSeq(ask.rooms.store, given))
+export const eventStream = async (ask: Ask, given: string | undefined): Promise<Response> => {
+  const feed = new EventFeed(ask, await startSeq(ask.rooms.store, given))
   return new Response(feed.stream(), {
     headers: {
       'content-type': 'text/event-stream; charset=utf-8',

@@ -14,14 +14,19 @@ const keepTimes = 20
 /** The gate answers from memory; one that does not answer in this time is unknown, and says so. */
 const gateWithinMs = 2_000
 
-const slowOf = (rooms: Rooms): Slow => ({
-  work: rooms.work.summary(),
-  settle: rooms.settle.summary(),
-  ledger: rooms.settle.ledgerCheck('new'),
-  durations: Object.fromEntries(
-    Object.keys(rooms.config.tasks).map((type) => [type, rooms.store.read.taskDurations(type)]),
-  ),
-  agentsThatSucceeded: rooms.store.read.agentsThatSucceeded(),
+const durationsOf = async (rooms: Rooms): Promise<Slow['durations']> => {
+  const types = Object.keys(rooms.config.tasks)
+  return Object.fromEntries(
+    await Promise.all(types.map(async (type) => [type, await rooms.store.read.taskDurations(type)] as const)),
+  )
+}
+
+const slowOf = async (rooms: Rooms): Promise<Slow> => ({
+  work: await rooms.work.summary(),
+  settle: await rooms.settle.summary(),
+  ledger: await rooms.settle.ledgerCheck('new'),
+  durations: await durationsOf(rooms),
+  agentsThatSucceeded: await rooms.store.read.agentsThatSucceeded(),
   figuresMs: rooms.clock.wallMs(),
 })
 
@@ -56,7 +61,7 @@ export const figuresMaker = (): Figures => {
     const gate = await gateStatus(rooms)
     const startMono = rooms.clock.monoMs()
     if (kept === undefined || startMono >= kept.untilMono) {
-      const slow = slowOf(rooms)
+      const slow = await slowOf(rooms)
       const endMono = rooms.clock.monoMs()
       kept = { slow, untilMono: endMono + (endMono - startMono) * keepTimes }
     }

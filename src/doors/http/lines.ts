@@ -77,12 +77,12 @@ const pageItems = 1_000
 
 /** Every item of a paged query, page by page; between pages the loop is free for others. */
 export const everyPage = async function* <From>(
-  page: (ask: { readonly limit: number; readonly after: string | null }) => Page<From>,
+  page: (ask: { readonly limit: number; readonly after: string | null }) => Promise<Page<From>>,
   present: (item: From) => object,
 ): AsyncGenerator<readonly object[], void> {
   let after: string | null = null
   do {
-    const { items, next }: Page<From> = page({ limit: pageItems, after })
+    const { items, next }: Page<From> = await page({ limit: pageItems, after })
     if (items.length > 0) yield items.map(present)
     after = next
   } while (after !== null)

@@ -57,7 +57,7 @@ export const onceMaker = (): Once => {
       if (other.hash !== hash) throw differs()
       return other.reply
     }
-    const kept = ask.rooms.store.read.request(key)
+    const kept = await ask.rooms.store.read.request(key)
     if (kept !== undefined && kept.untilMs > ask.rooms.clock.wallMs()) {
       if (kept.requestHash !== hash) throw differs()
       return new Response(kept.body, {

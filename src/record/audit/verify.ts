@@ -27,7 +27,7 @@ export const verifyAudit = async (read: Pick<Queries, 'audit'>): Promise<AuditVe
   for (;;) {
     // From the first row that is there, not the first expected: an inserted row with a number below the head must be
     // found as well.
-    const rows = read.audit(head.seq === 0 ? Number.MIN_SAFE_INTEGER : head.seq + 1, pageSize)
+    const rows = await read.audit(head.seq === 0 ? Number.MIN_SAFE_INTEGER : head.seq + 1, pageSize)
     const followed = followChain(head, rows)
     if ('fault' in followed)
       return {

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { Failure } from '../../std/std.ts'
 import type { Queries } from '../queries.ts'
-import { recordReads } from './read-record.ts'
+import { openReads } from './reads.ts'
 import { openSession } from './session.ts'
 
 export interface RecordCopy {
@@ -16,7 +16,7 @@ export const openRecordCopy = (path: string): RecordCopy => {
   if (!existsSync(path)) throw new Failure('not-found', `there is no file ${path}`)
   const database = new DatabaseSync(path, { readOnly: true })
   try {
-    return { read: recordReads(openSession(database)), close: () => database.close() }
+    return { read: openReads(openSession(database)), close: () => database.close() }
   } catch (error) {
     database.close()
     throw new Failure('invalid', `${path} is no record: ${(error as Error).message}`, { cause: error })

@@ -1,6 +1,7 @@
 /** Reads of settlements, intents, batches and the ledger. Amounts are read as bigint. */
 import { formatMoney, parseMoney } from '../../std/std.ts'
-import type { AccountView, Queries } from '../queries.ts'
+import type { AccountView } from '../queries.ts'
+import type { Reads } from './answers.ts'
 import { cursor, page } from './read-work.ts'
 import {
   batchView,
@@ -15,9 +16,10 @@ import {
 import type { Session } from './session.ts'
 
 type MoneyReads = Pick<
-  Queries,
+  Reads,
   | 'settlement'
   | 'settlementByReference'
+  | 'settlementsByReferences'
   | 'settlements'
   | 'settlementCounts'
   | 'settlementsDue'
@@ -29,6 +31,7 @@ type MoneyReads = Pick<
   | 'batchByContent'
   | 'batches'
   | 'accounts'
+  | 'books'
   | 'transfers'
   | 'ledgerDisagreements'
   | 'costTotals'
@@ -89,9 +92,10 @@ const addCosts = (
 }
 
 type PaymentReads = Pick<
-  Queries,
+  Reads,
   | 'settlement'
   | 'settlementByReference'
+  | 'settlementsByReferences'
   | 'settlements'
   | 'settlementCounts'
   | 'settlementsDue'
@@ -102,7 +106,7 @@ type PaymentReads = Pick<
 >
 
 const paymentReads = (session: Session): PaymentReads => {
-  const settlement = (sql: string, ...values: (string | number)[]): ReturnType<Queries['settlement']> => {
+  const settlement = (sql: string, ...values: (string | number)[]): ReturnType<Reads['settlement']> => {
     const row = session.oneBig<SettlementRow>(sql, ...values)
     return row && settlementView(row)
   }
@@ -110,6 +114,14 @@ const paymentReads = (session: Session): PaymentReads => {
     settlement: (id) => settlement('SELECT * FROM settlements WHERE id = ?', id),
     settlementByReference: (payer, reference) =>
       settlement('SELECT * FROM settlements WHERE payer = ? AND reference = ?', payer, reference),
+    settlementsByReferences: (payer, references) =>
+      session
+        .allBig<SettlementRow>(
+          'SELECT * FROM settlements WHERE payer = ? AND reference IN (SELECT value FROM json_each(?))',
+          payer,
+          JSON.stringify(references),
+        )
+        .map(settlementView),
     settlements: (filter, { limit, after }) =>
       page(
         session.allBig<SettlementRow>(
@@ -135,7 +147,7 @@ const paymentReads = (session: Session): PaymentReads => {
           of ?? null,
         )
         .map((row) => ({ ...row, count: Number(row.count), tries: Number(row.tries) })) as ReturnType<
-        Queries['settlementCounts']
+        Reads['settlementCounts']
       >,
     settlementsDue: (wallMs, limit) =>
       session
@@ -165,7 +177,7 @@ const paymentReads = (session: Session): PaymentReads => {
 }
 
 const bookReads = (session: Session): Omit<MoneyReads, keyof PaymentReads> => {
-  const batch = (sql: string, value: string): ReturnType<Queries['batch']> => {
+  const batch = (sql: string, value: string): ReturnType<Reads['batch']> => {
     const row = session.one<BatchRow>(sql, value)
     return row && batchView(row)
   }
@@ -178,6 +190,12 @@ const bookReads = (session: Session): Omit<MoneyReads, keyof PaymentReads> => {
         limit,
         batchView,
       ),
+    books: ({ limit, after }) => ({
+      transfers: session
+        .allBig<TransferRow>('SELECT * FROM transfers WHERE seq > ? ORDER BY seq LIMIT ?', cursor(after), limit)
+        .map(transferView),
+      accounts: session.allBig<AccountRow>('SELECT * FROM accounts ORDER BY code, currency').map(accountView),
+    }),
     accounts: () => session.allBig<AccountRow>('SELECT * FROM accounts ORDER BY code, currency').map(accountView),
     transfers: ({ limit, after }, of) =>
       page(

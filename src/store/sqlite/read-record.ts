@@ -1,12 +1,12 @@
 /** Reads of agents, cells, events, audit entries and kept answers. */
 import type { AgentStateName, Mode } from '../../model/model.ts'
 import type { AgentRow } from '../commands/fleet.ts'
-import type { Queries } from '../queries.ts'
+import type { Reads } from './answers.ts'
 import { cursor, page } from './read-work.ts'
 import { cellView, eventView, type CellRow, type EventRow } from './rows.ts'
 import type { Session } from './session.ts'
 
-type RecordReads = Pick<Queries, 'agents' | 'cellsAlive' | 'cell' | 'events' | 'audit' | 'auditHead' | 'request'>
+type RecordReads = Pick<Reads, 'agents' | 'cellsAlive' | 'cell' | 'events' | 'audit' | 'auditHead' | 'request'>
 
 interface SavedAgent {
   type: string

@@ -2,7 +2,8 @@
  * Reads of tasks and attempts. Cursors are row numbers as text: stable under inserts, and a bad one reads as the
  * start's refusal.
  */
-import type { AttemptView, Page, PageAsk, Queries, TaskView } from '../queries.ts'
+import type { AttemptView, Page, PageAsk, TaskView } from '../queries.ts'
+import type { Reads } from './answers.ts'
 import { attemptView, taskView, type AttemptRow, type TaskRow } from './rows.ts'
 import type { Session } from './session.ts'
 
@@ -21,9 +22,10 @@ export const page = <Row extends { seq: number | bigint }, Item>(
 }
 
 type WorkReads = Pick<
-  Queries,
+  Reads,
   | 'task'
   | 'taskByKey'
+  | 'tasksByKeys'
   | 'tasks'
   | 'taskCounts'
   | 'attemptCounts'
@@ -42,7 +44,29 @@ percentile(updated_ms - created_ms, 95) AS p95,
   percentile(updated_ms - created_ms, 99) AS p99 FROM tasks
   WHERE type = ?1 AND state = 'succeeded' AND (?2 IS NULL OR batch = ?2)`
 
+type AttemptReads = Pick<Reads, 'attempts' | 'attemptsPage' | 'attemptsOf' | 'attempt'>
+
+const attemptReads = (session: Session): AttemptReads => ({
+  attempts: (task) =>
+    session.all<AttemptRow>('SELECT * FROM attempts WHERE task = ? ORDER BY seq', task).map(attemptView),
+  attemptsPage: ({ limit, after }: PageAsk): Page<AttemptView> =>
+    page(
+      session.all<AttemptRow>('SELECT * FROM attempts WHERE seq > ? ORDER BY seq LIMIT ?', cursor(after), limit + 1),
+      limit,
+      attemptView,
+    ),
+  attemptsOf: (agent, limit) =>
+    session
+      .all<AttemptRow>('SELECT * FROM attempts WHERE agent = ? ORDER BY seq DESC LIMIT ?', agent, limit)
+      .map(attemptView),
+  attempt: (id) => {
+    const row = session.one<AttemptRow>('SELECT * FROM attempts WHERE id = ?', id)
+    return row && attemptView(row)
+  },
+})
+
 export const workReads = (session: Session): WorkReads => ({
+  ...attemptReads(session),
   task: (id) => {
     const row = session.one<TaskRow>('SELECT * FROM tasks WHERE id = ?', id)
     return row && taskView(row)
@@ -51,6 +75,12 @@ export const workReads = (session: Session): WorkReads => ({
     const row = session.one<TaskRow>('SELECT * FROM tasks WHERE type = ? AND key = ?', type, key)
     return row && taskView(row)
   },
+  tasksByKeys: (type, keys) =>
+    session.all(
+      'SELECT id, key, payload FROM tasks WHERE type = ? AND key IN (SELECT value FROM json_each(?))',
+      type,
+      JSON.stringify(keys),
+    ),
   tasks: (filter, { limit, after }): Page<TaskView> =>
     page(
       session.all<TaskRow>(
@@ -82,22 +112,6 @@ export const workReads = (session: Session): WorkReads => ({
       "SELECT COUNT(DISTINCT agent) AS count FROM tasks WHERE state = 'succeeded' AND (?1 IS NULL OR type = ?1)",
       taskType ?? null,
     )!.count,
-  attempts: (task) =>
-    session.all<AttemptRow>('SELECT * FROM attempts WHERE task = ? ORDER BY seq', task).map(attemptView),
-  attemptsPage: ({ limit, after }: PageAsk): Page<AttemptView> =>
-    page(
-      session.all<AttemptRow>('SELECT * FROM attempts WHERE seq > ? ORDER BY seq LIMIT ?', cursor(after), limit + 1),
-      limit,
-      attemptView,
-    ),
-  attemptsOf: (agent, limit) =>
-    session
-      .all<AttemptRow>('SELECT * FROM attempts WHERE agent = ? ORDER BY seq DESC LIMIT ?', agent, limit)
-      .map(attemptView),
-  attempt: (id) => {
-    const row = session.one<AttemptRow>('SELECT * FROM attempts WHERE id = ?', id)
-    return row && attemptView(row)
-  },
   readyTypes: () =>
     session
       .all<{ agent_type: string }>("SELECT DISTINCT agent_type FROM tasks WHERE state = 'ready' ORDER BY agent_type")

@@ -25,9 +25,7 @@ import {
   settlementOpen,
   settlementWait,
 } from './money.ts'
-import { moneyReads } from './read-money.ts'
-import { recordReads } from './read-record.ts'
-import { workReads } from './read-work.ts'
+import { openReads } from './reads.ts'
 import { auditAppend, eventsAdd, requestRemember } from './record.ts'
 import { openSession, refuse, type Session } from './session.ts'
 import { attemptsFinish, attemptsRecover, taskMove, tasksClaim, tasksDue, tasksSubmit } from './work.ts'
@@ -108,7 +106,7 @@ class SqliteStore implements Store {
     )
     migrate(this.#database)
     this.#session = openSession(this.#database)
-    this.read = { ...workReads(this.#session), ...moneyReads(this.#session), ...recordReads(this.#session) }
+    this.read = openReads(this.#session)
   }
 
   transact<const List extends readonly Command[]>(commands: List): Promise<ResultsOf<List>> {

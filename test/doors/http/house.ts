@@ -144,8 +144,8 @@ const settleOf = (script: Script, told: Told[]): Settle =>
     resolve: async (settlement: string, as: string, evidence: string, actor: string) => {
       told.push({ deed: 'resolve', with: { settlement, as, evidence, actor } })
     },
-    ledgerCheck: () => script.ledger,
-    summary: () => script.settle,
+    ledgerCheck: async () => script.ledger,
+    summary: async () => script.settle,
   }) as unknown as Settle
 
 const gateOf = (script: Script, told: Told[]): GateLink =>

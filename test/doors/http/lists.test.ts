@@ -263,7 +263,7 @@ test('a fault in a room is told as a fault, with a request id and without its me
   expect(text).not.toMatch(/secret|TypeError|\bat \b|\/root/)
   expect(JSON.parse(text)).toMatchObject({ code: 'bug', facts: { request: answer.headers.get('x-request-id') } })
   await expect
-    .poll(() => house.store.read.events({ limit: 10, after: null }).items.map(({ kind }) => kind))
+    .poll(async () => (await house.store.read.events({ limit: 10, after: null })).items.map(({ kind }) => kind))
     .toContain('door.fault')
 })
 

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest'
 import { addSettlement, json, openHouse, token, type TestHouse } from './house.ts'
 
-const auditOf = (house: TestHouse): Record<string, unknown>[] =>
-  house.store.read.audit(1, 1_000).map(({ entry }) => JSON.parse(entry) as Record<string, unknown>)
-const tasksOf = (house: TestHouse): number => house.store.read.tasks({}, { limit: 1_000, after: null }).items.length
+const auditOf = async (house: TestHouse): Promise<Record<string, unknown>[]> =>
+  (await house.store.read.audit(1, 1_000)).map(({ entry }) => JSON.parse(entry) as Record<string, unknown>)
+const tasksOf = async (house: TestHouse): Promise<number> =>
+  (await house.store.read.tasks({}, { limit: 1_000, after: null })).items.length
 
 test('a task is taken, audited with its actor in the same commit, and described', async () => {
   await using house = await openHouse()
@@ -16,7 +17,7 @@ test('a task is taken, audited with its actor in the same commit, and described'
     state: { state: 'ready' },
     history: [],
   })
-  expect(auditOf(house)).toMatchObject([{ actor: 'operator:token', action: 'task.submit', decision: 'done' }])
+  expect(await auditOf(house)).toMatchObject([{ actor: 'operator:token', action: 'task.submit', decision: 'done' }])
 })
 
 test('fifty posts at once with one Idempotency-Key make one task; another body is a conflict', async () => {
@@ -25,7 +26,7 @@ test('fifty posts at once with one Idempotency-Key make one task; another body i
     house.post('/api/v1/tasks', { type: 'settle', payload }, { 'idempotency-key': 'once' })
   const answers = await Promise.all(Array.from({ length: 50 }, () => post(1).then(json)))
   expect(new Set(answers.map(({ id }) => id)).size).toBe(1)
-  expect(tasksOf(house)).toBe(1)
+  expect(await tasksOf(house)).toBe(1)
   expect((await post(2)).status).toBe(409)
   const again = await post(1)
   expect(again.headers.get('idempotency-replayed')).toBe('true')
@@ -63,7 +64,7 @@ test.each([
   const answer = await house.post('/api/v1/tasks', { type: 'settle', payload: 1, ...extra })
   expect(answer.status).toBe(422)
   expect(await json(answer)).toMatchObject({ code: 'invalid' })
-  expect(tasksOf(house)).toBe(0)
+  expect(await tasksOf(house)).toBe(0)
 })
 
 const text = (house: TestHouse, body: string, headers: Record<string, string> = {}): Promise<Response> =>
@@ -76,7 +77,7 @@ test.each(['"__proto__"', '"\\u005f_proto__"', '"__pr\\u006fto__"', '"\\u005F\\u
     const top = await text(house, `{"type":"settle",${key}:{"type":"x"},"payload":{"a":1,${key}:{"polluted":true}}}`)
     expect(top.status).toBe(201)
     const { id } = await json(top)
-    expect(JSON.parse(house.store.read.task(String(id))!.payload)).toEqual({ a: 1 })
+    expect(JSON.parse((await house.store.read.task(String(id)))!.payload)).toEqual({ a: 1 })
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined()
   },
 )
@@ -111,7 +112,7 @@ test.each([
   const answer = await text(house, body)
   expect(answer.status).toBe(status)
   expect((await json(answer))['code']).toBe(status === 413 ? 'too-large' : 'invalid')
-  expect(tasksOf(house)).toBe(0)
+  expect(await tasksOf(house)).toBe(0)
   expect(house.faults).toEqual([])
 })
 
@@ -166,7 +167,7 @@ test('tasks are cancelled once, retried only where that means something, and dea
   })
   expect((await house.post(`/api/v1/tasks/${String(id)}/cancel`, {})).status).toBe(409)
   expect((await house.post(`/api/v1/tasks/${String(id)}/cancel`, { force: true })).status).toBe(422)
-  expect(auditOf(house).map(({ action }) => action)).toEqual(['task.submit', 'task.redrive', 'task.cancel'])
+  expect((await auditOf(house)).map(({ action }) => action)).toEqual(['task.submit', 'task.redrive', 'task.cancel'])
 })
 
 const batch = async (
@@ -309,8 +310,10 @@ test('a credential goes on sealed, and its name and text are checked', async () 
   }
   const answer = await house.post('/api/v1/credentials', { name: 'northbank', sealed: 'sealed:v1:QUJD' })
   expect(await json(answer)).toEqual({ name: 'northbank', version: 2, fingerprint: 'ab12' })
-  expect(auditOf(house)).toMatchObject([{ actor: 'operator:token', action: 'credential.set', object: 'northbank' }])
-  expect(JSON.stringify(auditOf(house))).not.toContain('QUJD')
+  expect(await auditOf(house)).toMatchObject([
+    { actor: 'operator:token', action: 'credential.set', object: 'northbank' },
+  ])
+  expect(JSON.stringify(await auditOf(house))).not.toContain('QUJD')
 })
 
 test('down passes the patience on, once, and refuses what is no duration', async () => {
@@ -325,7 +328,10 @@ test('down passes the patience on, once, and refuses what is no duration', async
     { withinMs: 5_000, actor: 'operator:token' },
     { withinMs: 30_000, actor: 'operator:token' },
   ])
-  expect(auditOf(house)).toMatchObject([{ action: 'swarm.down', facts: { withinMs: 5_000 } }, { action: 'swarm.down' }])
+  expect(await auditOf(house)).toMatchObject([
+    { action: 'swarm.down', facts: { withinMs: 5_000 } },
+    { action: 'swarm.down' },
+  ])
 })
 
 test('an export is complete over many pages and named in the audit before its first line', async () => {
@@ -338,7 +344,11 @@ test('an export is complete over many pages and named in the audit before its fi
     .map((one) => (JSON.parse(one) as { id: string }).id)
   expect(lines).toHaveLength(2_300)
   expect(new Set(lines).size).toBe(2_300)
-  expect(auditOf(house).at(-1)).toMatchObject({ actor: 'operator:token', action: 'export.read', object: 'tasks' })
+  expect((await auditOf(house)).at(-1)).toMatchObject({
+    actor: 'operator:token',
+    action: 'export.read',
+    object: 'tasks',
+  })
   for (const kind of ['attempts', 'settlements', 'transfers', 'audit'])
     expect((await house.call(`/api/v1/export/${kind}`)).status).toBe(200)
 })

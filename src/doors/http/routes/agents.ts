@@ -55,16 +55,19 @@ const agentAsked = (ask: Ask): AgentView => {
   return view
 }
 
-const describe = (ask: Ask): Reply => {
+const describe = async (ask: Ask): Promise<Reply> => {
   const view = agentAsked(ask)
   const { read } = ask.rooms.store
   // What befell its cell befell the agent: the death of a host is one event, told under the cell's id.
   const subjects = [view.id, ...new Set([...(view.cell === null ? [] : [view.cell.id]), ...(view.lastCells ?? [])])]
-  const timeLine = subjects
-    .flatMap((subject) => read.events({ limit: timeLineEvents, after: null, subject, newestFirst: true }).items)
+  const pages = await Promise.all(
+    subjects.map((subject) => read.events({ limit: timeLineEvents, after: null, subject, newestFirst: true })),
+  )
+  const timeLine = pages
+    .flatMap((page) => page.items)
     .toSorted((one, other) => other.seq - one.seq)
     .slice(0, timeLineEvents)
-  const description: AgentDescription = { ...view, timeLine, attempts: read.attemptsOf(view.id, attemptsShown) }
+  const description: AgentDescription = { ...view, timeLine, attempts: await read.attemptsOf(view.id, attemptsShown) }
   return ok(description)
 }
 

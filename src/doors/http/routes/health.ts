@@ -7,9 +7,9 @@ interface Check {
   readonly detail: string
 }
 
-const recordCheck = ({ rooms }: Ask): Check => {
+const recordCheck = async ({ rooms }: Ask): Promise<Check> => {
   try {
-    return { name: 'record', ok: true, detail: `audit entries: ${rooms.store.read.auditHead().seq}` }
+    return { name: 'record', ok: true, detail: `audit entries: ${(await rooms.store.read.auditHead()).seq}` }
   } catch {
     // A record that cannot be read is the finding itself; its own room tells why.
     return { name: 'record', ok: false, detail: 'the record cannot be read' }
@@ -28,8 +28,8 @@ export const healthRoutes: readonly Route[] = [
   {
     method: 'GET',
     path: '/readyz',
-    run: (ask) => {
-      const checks = [recordCheck(ask), gateCheck(ask)]
+    run: async (ask) => {
+      const checks = [await recordCheck(ask), gateCheck(ask)]
       const ready = checks.every((check) => check.ok)
       return { status: ready ? 200 : 503, body: { ready, checks } }
     },

@@ -19,20 +19,20 @@ const transfersShown = 100
 
 const resolveBody = z.strictObject({ as: z.enum(['settled', 'absent']), evidence: z.string().min(1).max(65_536) })
 
-const settlementAsked = (ask: Ask): SettlementView => {
-  const view = ask.rooms.store.read.settlement(ask.params['id']!)
+const settlementAsked = async (ask: Ask): Promise<SettlementView> => {
+  const view = await ask.rooms.store.read.settlement(ask.params['id']!)
   if (view === undefined) throw new Failure('not-found', `there is no settlement ${ask.params['id']!.slice(0, 80)}`)
   return view
 }
 
-const describe = (ask: Ask): Reply => {
-  const view = settlementAsked(ask)
+const describe = async (ask: Ask): Promise<Reply> => {
+  const view = await settlementAsked(ask)
   const { read } = ask.rooms.store
   const description: SettlementDescription = {
     ...presentSettlement(view),
-    intents: read.intents(view.id),
-    transfers: read.transfers({ limit: transfersShown, after: null }, view.id).items.map(presentTransfer),
-    timeLine: read.events({ limit: timeLineEvents, after: null, subject: view.id, newestFirst: true }).items,
+    intents: await read.intents(view.id),
+    transfers: (await read.transfers({ limit: transfersShown, after: null }, view.id)).items.map(presentTransfer),
+    timeLine: (await read.events({ limit: timeLineEvents, after: null, subject: view.id, newestFirst: true })).items,
   }
   return ok(description)
 }
@@ -50,15 +50,15 @@ const settlementFilter = ({ query: { state, batch, channel, person } }: Ask): Se
   }
 }
 
-const list = (ask: Ask): Reply =>
-  ok(listOf(ask, ask.rooms.store.read.settlements(settlementFilter(ask), pageAsk(ask)), presentSettlement))
+const list = async (ask: Ask): Promise<Reply> =>
+  ok(listOf(ask, await ask.rooms.store.read.settlements(settlementFilter(ask), pageAsk(ask)), presentSettlement))
 
 const resolve = async (ask: Ask, once: Once): Promise<Reply | Response> => {
   const text = await jsonText(ask.request)
   const body = shaped(text, resolveBody)
   return once(ask, text, async () => {
-    await ask.rooms.settle.resolve(settlementAsked(ask).id, body.as, body.evidence, ask.actor)
-    return ok(presentSettlement(settlementAsked(ask)))
+    await ask.rooms.settle.resolve((await settlementAsked(ask)).id, body.as, body.evidence, ask.actor)
+    return ok(presentSettlement(await settlementAsked(ask)))
   })
 }
 
@@ -80,9 +80,9 @@ const takeBatch = async (ask: Ask, once: Once): Promise<Reply | Response> => {
 }
 
 /** Settlements of a batch by state, amounts summed by currency. */
-const settlementsOf = (rooms: Rooms, batch: string): BatchDescription['settlements'] => {
+const settlementsOf = async (rooms: Rooms, batch: string): Promise<BatchDescription['settlements']> => {
   const states: Record<string, { count: number; minor: Record<string, bigint> }> = {}
-  for (const { state, currency, count, amountMinor } of rooms.store.read.settlementCounts(batch)) {
+  for (const { state, currency, count, amountMinor } of await rooms.store.read.settlementCounts(batch)) {
     const entry = (states[state] ??= { count: 0, minor: {} })
     entry.count += count
     entry.minor[currency] = (entry.minor[currency] ?? 0n) + amountMinor
@@ -95,18 +95,18 @@ const settlementsOf = (rooms: Rooms, batch: string): BatchDescription['settlemen
   )
 }
 
-const describeBatch = (ask: Ask): Reply => {
+const describeBatch = async (ask: Ask): Promise<Reply> => {
   const { read } = ask.rooms.store
-  const view = read.batch(ask.params['id']!)
+  const view = await read.batch(ask.params['id']!)
   if (view === undefined) throw new Failure('not-found', `there is no batch ${ask.params['id']!.slice(0, 80)}`)
   const tasks: Record<string, number> = {}
-  for (const { state, count } of read.taskCounts(view.id)) tasks[state] = (tasks[state] ?? 0) + count
-  const description: BatchDescription = { ...view, tasks, settlements: settlementsOf(ask.rooms, view.id) }
+  for (const { state, count } of await read.taskCounts(view.id)) tasks[state] = (tasks[state] ?? 0) + count
+  const description: BatchDescription = { ...view, tasks, settlements: await settlementsOf(ask.rooms, view.id) }
   return ok(description)
 }
 
-const transfers = (ask: Ask): Reply =>
-  ok(listOf(ask, ask.rooms.store.read.transfers(pageAsk(ask), ask.query['settlement']), presentTransfer))
+const transfers = async (ask: Ask): Promise<Reply> =>
+  ok(listOf(ask, await ask.rooms.store.read.transfers(pageAsk(ask), ask.query['settlement']), presentTransfer))
 
 export const moneyRoutes = (once: Once): readonly Route[] => [
   {
@@ -121,15 +121,15 @@ export const moneyRoutes = (once: Once): readonly Route[] => [
     method: 'GET',
     path: '/api/v1/batches',
     query: ['limit', 'cursor'],
-    run: (ask) => ok(listOf(ask, ask.rooms.store.read.batches(pageAsk(ask)), (batch) => batch)),
+    run: async (ask) => ok(listOf(ask, await ask.rooms.store.read.batches(pageAsk(ask)), (batch) => batch)),
   },
   { method: 'POST', path: '/api/v1/batches', query: ['name', 'channel', 'dryRun'], run: (ask) => takeBatch(ask, once) },
   { method: 'GET', path: '/api/v1/batches/:id', run: describeBatch },
   {
     method: 'GET',
     path: '/api/v1/ledger/accounts',
-    run: ({ rooms }) => ok({ items: rooms.store.read.accounts().map(presentAccount), next: null }),
+    run: async ({ rooms }) => ok({ items: (await rooms.store.read.accounts()).map(presentAccount), next: null }),
   },
   { method: 'GET', path: '/api/v1/ledger/transfers', query: ['limit', 'cursor', 'settlement'], run: transfers },
-  { method: 'GET', path: '/api/v1/ledger/check', run: ({ rooms }) => ok(rooms.settle.ledgerCheck('all')) },
+  { method: 'GET', path: '/api/v1/ledger/check', run: async ({ rooms }) => ok(await rooms.settle.ledgerCheck('all')) },
 ]

@@ -10,13 +10,13 @@ import { ok, type Ask, type Reply, type Route } from '../route.ts'
 import type { Rooms } from '../rooms.ts'
 
 /** Audit entries as a page: the cursor is the next sequence number. */
-const auditPage = (rooms: Rooms, { limit, after }: PageAsk): Page<AuditView> => {
-  const items = rooms.store.read.audit(after === null ? 1 : Number(after), limit)
+const auditPage = async (rooms: Rooms, { limit, after }: PageAsk): Promise<Page<AuditView>> => {
+  const items = await rooms.store.read.audit(after === null ? 1 : Number(after), limit)
   const last = items.at(-1)
   return { items, next: last === undefined || items.length < limit ? null : String(last.seq + 1) }
 }
 
-const events = (ask: Ask): Reply | Response => {
+const events = async (ask: Ask): Promise<Reply | Response> => {
   const { subject, newestFirst, after } = ask.query
   const streams = (ask.request.headers.get('accept') ?? '').includes('text/event-stream')
   if (streams && ask.method === 'GET') return eventStream(ask, ask.request.headers.get('last-event-id') ?? after)
@@ -27,7 +27,7 @@ const events = (ask: Ask): Reply | Response => {
     newestFirst: truth('newestFirst', newestFirst) ?? false,
     ...(subject !== undefined && { subject }),
   }
-  return ok(listOf(ask, ask.rooms.store.read.events(page), (event) => event))
+  return ok(listOf(ask, await ask.rooms.store.read.events(page), (event) => event))
 }
 
 /** Every kind of export: all of it, in the record's order. */
@@ -68,7 +68,7 @@ export const recordRoutes: readonly Route[] = [
     method: 'GET',
     path: '/api/v1/audit/entries',
     query: ['limit', 'cursor'],
-    run: (ask) => ok(listOf(ask, auditPage(ask.rooms, pageAsk(ask)), (entry) => entry)),
+    run: async (ask) => ok(listOf(ask, await auditPage(ask.rooms, pageAsk(ask)), (entry) => entry)),
   },
   { method: 'GET', path: '/api/v1/audit/verify', run: async ({ rooms }) => ok(await rooms.audit.verify()) },
   { method: 'GET', path: '/api/v1/events', query: ['limit', 'cursor', 'subject', 'newestFirst', 'after'], run: events },

@@ -33,9 +33,9 @@ const down = async (ask: Ask, once: Once): Promise<Reply | Response> => {
 const inboxSources = ['settlement', 'dead-letter', 'agent'] as const
 type InboxSource = (typeof inboxSources)[number]
 
-const inboxPages: Record<InboxSource, (rooms: Rooms, page: PageAsk) => Page<InboxItem>> = {
-  settlement: (rooms, page) => {
-    const { items, next } = rooms.store.read.settlements({ person: true }, page)
+const inboxPages: Record<InboxSource, (rooms: Rooms, page: PageAsk) => Promise<Page<InboxItem>>> = {
+  settlement: async (rooms, page) => {
+    const { items, next } = await rooms.store.read.settlements({ person: true }, page)
     return {
       next,
       items: items.map((item) => ({
@@ -47,8 +47,8 @@ const inboxPages: Record<InboxSource, (rooms: Rooms, page: PageAsk) => Page<Inbo
       })),
     }
   },
-  'dead-letter': (rooms, page) => {
-    const { items, next } = rooms.store.read.tasks({ state: 'dead' }, page)
+  'dead-letter': async (rooms, page) => {
+    const { items, next } = await rooms.store.read.tasks({ state: 'dead' }, page)
     return {
       next,
       items: items.map((item) => ({
@@ -60,7 +60,7 @@ const inboxPages: Record<InboxSource, (rooms: Rooms, page: PageAsk) => Page<Inbo
       })),
     }
   },
-  agent: (rooms, page) => {
+  agent: async (rooms, page) => {
     const held = rooms.fleet.list().filter((agent) => agent.state === 'quarantined')
     const { items, next } = cut(held, page, formatAgent)
     return {
@@ -80,7 +80,7 @@ const inboxPages: Record<InboxSource, (rooms: Rooms, page: PageAsk) => Page<Inbo
  * Reads from the sources in turn until the page is full; the next cursor is `source:after` (after empty = its
  * beginning).
  */
-export const inboxPage = (rooms: Rooms, { limit, after }: PageAsk): Page<InboxItem> => {
+export const inboxPage = async (rooms: Rooms, { limit, after }: PageAsk): Promise<Page<InboxItem>> => {
   const [from, inner] =
     after === null ? [inboxSources[0], ''] : [after.slice(0, after.indexOf(':')), after.slice(after.indexOf(':') + 1)]
   const items: InboxItem[] = []
@@ -89,7 +89,7 @@ export const inboxPage = (rooms: Rooms, { limit, after }: PageAsk): Page<InboxIt
   for (; start < inboxSources.length; start += 1, cursor = null) {
     const source = inboxSources[start]!
     if (items.length === limit) return { items, next: `${source}:` }
-    const page = inboxPages[source](rooms, { limit: limit - items.length, after: cursor })
+    const page = await inboxPages[source](rooms, { limit: limit - items.length, after: cursor })
     items.push(...page.items)
     if (page.next !== null) return { items, next: `${source}:${page.next}` }
   }
@@ -105,7 +105,7 @@ export const swarmRoutes = (once: Once): readonly Route[] => {
       method: 'GET',
       path: '/api/v1/inbox',
       query: ['limit', 'cursor'],
-      run: (ask) => ok(listOf(ask, inboxPage(ask.rooms, pageAsk(ask)), (item) => item)),
+      run: async (ask) => ok(listOf(ask, await inboxPage(ask.rooms, pageAsk(ask)), (item) => item)),
     },
   ]
 }

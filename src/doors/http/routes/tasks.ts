@@ -23,19 +23,19 @@ const submitOne = async (ask: Ask, once: Once): Promise<Reply | Response> => {
   })
 }
 
-const taskAsked = (ask: Ask): TaskView => {
-  const view = ask.rooms.store.read.task(ask.params['id']!)
+const taskAsked = async (ask: Ask): Promise<TaskView> => {
+  const view = await ask.rooms.store.read.task(ask.params['id']!)
   if (view === undefined) throw new Failure('not-found', `there is no task ${ask.params['id']!.slice(0, 80)}`)
   return view
 }
 
-const describe = (ask: Ask): Reply => {
-  const view = taskAsked(ask)
-  const description: TaskDescription = { ...view, history: ask.rooms.store.read.attempts(view.id) }
+const describe = async (ask: Ask): Promise<Reply> => {
+  const view = await taskAsked(ask)
+  const description: TaskDescription = { ...view, history: await ask.rooms.store.read.attempts(view.id) }
   return ok(description)
 }
 
-const list = (ask: Ask): Reply => {
+const list = async (ask: Ask): Promise<Reply> => {
   const { type, state, batch } = ask.query
   if (state !== undefined && !(taskStates as readonly string[]).includes(state)) {
     throw new Failure('invalid', `state must be one of ${taskStates.join(' ')}`)
@@ -45,17 +45,17 @@ const list = (ask: Ask): Reply => {
     ...(state !== undefined && { state }),
     ...(batch !== undefined && { batch }),
   }
-  return ok(listOf(ask, ask.rooms.store.read.tasks(filter, pageAsk(ask)), (task) => task))
+  return ok(listOf(ask, await ask.rooms.store.read.tasks(filter, pageAsk(ask)), (task) => task))
 }
 
-const deadLetters = (ask: Ask): Reply => {
+const deadLetters = async (ask: Ask): Promise<Reply> => {
   const { type } = ask.query
   const filter = { state: 'dead', ...(type !== undefined && { type }) }
-  return ok(listOf(ask, ask.rooms.store.read.tasks(filter, pageAsk(ask)), (task) => task))
+  return ok(listOf(ask, await ask.rooms.store.read.tasks(filter, pageAsk(ask)), (task) => task))
 }
 
-const deadLetterAsked = (ask: Ask): TaskView => {
-  const view = taskAsked(ask)
+const deadLetterAsked = async (ask: Ask): Promise<TaskView> => {
+  const view = await taskAsked(ask)
   if (view.state.state !== 'dead')
     throw new Failure('not-found', `task ${view.id} is ${view.state.state}, not in the dead letters`)
   return view
@@ -75,12 +75,17 @@ const cancelEvent = (view: TaskView): 'cancel' => {
 
 type Move = 'cancel' | 'redrive' | 'wake'
 
-const move = async (ask: Ask, once: Once, decide: (view: TaskView) => Move): Promise<Reply | Response> => {
+const move = async (
+  ask: Ask,
+  once: Once,
+  decide: (view: TaskView) => Move | Promise<Move>,
+): Promise<Reply | Response> => {
   const text = await jsonText(ask.request)
   shaped(text, nothing)
   return once(ask, text, async () => {
-    await ask.rooms.work.move(taskAsked(ask).id, decide(taskAsked(ask)), ask.actor)
-    return ok(taskAsked(ask))
+    const view = await taskAsked(ask)
+    await ask.rooms.work.move(view.id, await decide(view), ask.actor)
+    return ok(await taskAsked(ask))
   })
 }
 
@@ -95,8 +100,8 @@ export const taskRoutes = (once: Once): readonly Route[] => [
   {
     method: 'GET',
     path: '/api/v1/dead-letters/:id',
-    run: (ask) => {
-      deadLetterAsked(ask)
+    run: async (ask) => {
+      await deadLetterAsked(ask)
       return describe(ask)
     },
   },
@@ -104,9 +109,9 @@ export const taskRoutes = (once: Once): readonly Route[] => [
     method: 'POST',
     path: '/api/v1/dead-letters/:id/redrive',
     run: (ask) =>
-      move(ask, once, () => {
-        deadLetterAsked(ask)
-        return 'redrive'
+      move(ask, once, async () => {
+        await deadLetterAsked(ask)
+        return 'redrive' as const
       }),
   },
 ]

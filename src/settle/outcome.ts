@@ -1,0 +1,66 @@
+/** From what the gate told to the step that follows: pure, over the settlement and its intents as they were read. */
+import type { Call } from '../gatelink/gatelink.ts'
+import { isSettlementEnd, type Channel } from '../model/model.ts'
+import type { Random } from '../std/std.ts'
+import type { Command, IntentView, SettlementView } from '../store/store.ts'
+import { readPay, readQuery } from './channels/http.ts'
+import { afterPay, afterQuery, type Known, type Step } from './decide.ts'
+import type { SettleOutcome } from './port.ts'
+
+/** An outcome with its journal number; null when no gate told it. */
+export type Told = Pick<Call, 'outcome' | 'cost'> & { readonly journal: number | null }
+
+export const closing = (intent: IntentView, told: Told, nowMs: number): Command => {
+  const { outcome, journal, cost } = told
+  const name = outcome.kind === 'answered' ? `answered ${outcome.status}` : outcome.kind
+  const evidence = JSON.stringify(outcome)
+  return {
+    kind: 'intent.close',
+    with: { grant: intent.grant, outcome: name, evidence, journal, closedMs: nowMs, cost },
+  }
+}
+
+/** What a decision needs of the past: the tries, and when the last payment request's connection closed. */
+export const knownOf = (settlement: SettlementView, intents: readonly IntentView[]): Known => {
+  const { state, tries, absences } = settlement
+  const last = intents.findLastIndex((intent) => intent.kind === 'pay')
+  const pay = intents[last]
+  const evidence = pay?.evidence ?? null
+  const closed = evidence === null ? undefined : (JSON.parse(evidence) as { closedMs?: number }).closedMs
+  return { state, tries, absences, asked: intents.length - 1 - last, closedMs: closed ?? pay?.closedMs ?? null }
+}
+
+interface Concluding {
+  readonly settlement: SettlementView
+  readonly known: Known
+  readonly outcome: Call['outcome']
+  readonly channel: Channel
+  readonly nowMs: number
+  readonly random: Random
+}
+
+export const stepAfter = (kind: IntentView['kind'], { settlement, known, outcome, ...at }: Concluding): Step =>
+  kind === 'pay'
+    ? afterPay(known, readPay(at.channel, outcome, at.nowMs), at)
+    : afterQuery(known, readQuery(outcome, settlement), at)
+
+/** What an agent is told. What waits for a person is unknown to it, whatever its state is called here. */
+export const outcomeOf = (settlement: SettlementView): SettleOutcome => ({
+  settlement: settlement.id,
+  state: settlement.person && !isSettlementEnd(settlement.state) ? 'unknown' : settlement.state,
+  ...(settlement.reason === null ? {} : { reason: settlement.reason }),
+  ...(settlement.providerReference === null ? {} : { providerReference: settlement.providerReference }),
+})
+
+/**
+ * The channel left the config, or its way to ask, while settlements were open: nothing is guessed, a person decides.
+ */
+export const orphaned = (channel: string): Step => ({
+  event: null,
+  ledger: null,
+  reason: `the config has no channel ${channel} any more, or no way to ask it`,
+  nextMs: null,
+  person: true,
+  absences: 0,
+  providerReference: null,
+})

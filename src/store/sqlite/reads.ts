@@ -1,0 +1,18 @@
+/** Reads of the SQLite engine: each is one synchronous statement here, and a promise at the port. */
+import type { Queries } from '../queries.ts'
+import type { Reads } from './answers.ts'
+import { moneyReads } from './read-money.ts'
+import { recordReads } from './read-record.ts'
+import { workReads } from './read-work.ts'
+import type { Session } from './session.ts'
+
+const promised = (reads: Reads): Queries => {
+  const ask =
+    (read: (...asked: never[]) => unknown) =>
+    async (...asked: never[]): Promise<unknown> =>
+      read(...asked)
+  return Object.fromEntries(Object.entries(reads).map(([name, read]) => [name, ask(read)])) as unknown as Queries
+}
+
+export const openReads = (session: Session): Queries =>
+  promised({ ...workReads(session), ...moneyReads(session), ...recordReads(session) })
