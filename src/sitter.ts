@@ -7,7 +7,7 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { cellKinds, poolCells, processCells, sweepCells } from './cell/cell.ts'
+import { poolCells, sweepCells } from './cell/cell.ts'
 import { readApplied, type SwarmConfig } from './config/config.ts'
 import { startHttp, type HttpDoor } from './doors/http/http.ts'
 import { openFleet, readRequest, type Fleet, type FleetHooks } from './fleet/fleet.ts'
@@ -158,7 +158,7 @@ const openRooms = async ({ config, places, store, epoch, here }: Opening): Promi
     gatelink,
     config,
     hooks,
-    cells: cellKinds({ pool: poolCells({ ...here, codeCache: join(places.data, 'cache') }), process: processCells(here) }),
+    cells: poolCells({ ...here, codeCache: join(places.data, 'cache') }),
     directories: { cells: places.cells, sockets: places.sockets },
     onLog: ({ wallMs, level, ...rest }) => {
       process.stdout.write(`${JSON.stringify({ at: wallMs, level, room: 'fleet', ...rest })}\n`)
