@@ -180,7 +180,7 @@ const asked = (live: Live, id: string): Promise<readonly string[]> => {
  * @throws what the record throws when it cannot be read or written.
  */
 export const openFleet = async (options: FleetOptions): Promise<Fleet> => {
-  const roster = openRoster(options.config.agents, options.store.read.agents(), options.clock.stamp())
+  const roster = openRoster(options.config.agents, await options.store.read.agents(), options.clock.stamp())
   const live = assemble(options, roster)
   begin(live, roster)
   await live.record.flush()
