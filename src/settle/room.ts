@@ -6,7 +6,7 @@
  */
 import type { Call, GateLink, Grant, GrantedRequest } from '../gatelink/gatelink.ts'
 import { isSettlementEnd, type Channel, type TaskType } from '../model/model.ts'
-import { Failure, type Cancel, type Clock, type NewId, type Random } from '../std/std.ts'
+import { asFailure, Failure, type Cancel, type Clock, type NewId, type Random } from '../std/std.ts'
 import type { Command, IntentView, NewSettlement, SettlementView, Store } from '../store/store.ts'
 import type { Work } from '../work/work.ts'
 import { submitBatch } from './batch.ts'
@@ -167,9 +167,22 @@ class SettleRoom implements Settle {
     if (grants.length > 0) this.#options.gatelink.grant(grants)
   }
 
+  /** The gate that is linked at this moment: by now it may be another one than before. */
+  #linkedNow(): void {
+    const { gateId } = this.#options.gatelink
+    if (gateId !== null) this.linked(gateId)
+  }
+
+  /** A record that takes nothing just now (a full disk, too many writes) is tried again; any other failure is the end. */
+  #later(error: unknown, again: () => void): void {
+    const { clock, failed } = this.#options
+    if (asFailure(error).kind !== 'transient') failed(error)
+    else if (this.#started) clock.timer(refusedPauseMs, again)
+  }
+
   /** The gate is there (again): open intents are given to it once more; those of a lost journal are unknown. */
   linked(gateId: string): void {
-    this.#relink(gateId).catch(this.#options.failed)
+    this.#relink(gateId).catch((error: unknown) => this.#later(error, () => this.#linkedNow()))
   }
 
   async #relink(gateId: string): Promise<void> {
@@ -253,12 +266,12 @@ class SettleRoom implements Settle {
 
   #arm(nextMs: number | null): void {
     if (nextMs === null || !this.#started || nextMs >= this.#dueMs) return
-    const { clock, failed } = this.#options
+    const { clock } = this.#options
     this.#dueTimer?.()
     this.#dueMs = nextMs
     this.#dueTimer = clock.timer(Math.max(0, nextMs - clock.wallMs()), () => {
       this.#dueMs = Number.POSITIVE_INFINITY
-      this.#act().catch(failed)
+      this.#act().catch((error: unknown) => this.#later(error, () => this.#arm(clock.wallMs() + refusedPauseMs)))
     })
   }
 

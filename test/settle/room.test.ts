@@ -274,3 +274,23 @@ test('202 is accepted, asked about, and settled only when the provider says so',
   await tell(at, await nextGrant(at, 3), answered(200, { items: [{ id: 'p1', status: 'settled', key }] }))
   expect(await outcome).toMatchObject({ state: 'settled' })
 })
+
+test('a record that takes nothing for a while delays a payment and loses none', async () => {
+  const at = world()
+  at.gate.id = null
+  void at.settle.request(ask('a'), 'settler/0001')
+  await at.clock.move(10)
+  const { transact } = at.store
+  let refused = 0
+  at.store.transact = () => {
+    refused += 1
+    return Promise.reject(new Failure('overloaded', 'not now'))
+  }
+  at.gate.id = 'gat_1'
+  at.settle.linked('gat_1')
+  await at.clock.move(3_500)
+  expect(refused).toBeGreaterThanOrEqual(3)
+  expect(at.grants).toHaveLength(0)
+  at.store.transact = transact.bind(at.store)
+  expect((await nextGrant(at, 1)).request.method).toBe('POST')
+})
