@@ -271,7 +271,7 @@ class SettleRoom implements Settle {
     this.#dueMs = nextMs
     this.#dueTimer = clock.timer(Math.max(0, nextMs - clock.wallMs()), () => {
       this.#dueMs = Number.POSITIVE_INFINITY
-      this.#act().catch((error: unknown) => this.#later(error, () => this.#arm(clock.wallMs() + refusedPauseMs)))
+      this.#act().catch((error: unknown) => this.#later(error, () => this.#arm(clock.wallMs())))
     })
   }
 
