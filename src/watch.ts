@@ -61,7 +61,7 @@ const finalCodes = [
  * Deaths in a row after which the watch gives up on a program that was never ready: then it is no accident. One that
  * has worked before is started again for ever, ever more slowly: its disk may be freed while nobody looks.
  */
-const deathsMost = 8
+const deathsMost = 4
 const provenMs = 10_000
 const firstDelayMs = 100
 const longestDelayMs = 30_000

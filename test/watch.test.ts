@@ -1,0 +1,131 @@
+/** The watch with real programs: what dies or falls silent is started again, what it left is gone, and an end is an end. */
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, expect, test } from 'vitest'
+import { realClock, realProc } from '../src/std/real/real.ts'
+import { lockInstance, startWatch, type Program, type Watch, type WatchLine } from '../src/watch.ts'
+
+/** Programs of a few lines; each speaks over descriptor 3 as the real ones do, and tells its pid in `ready`. */
+const opening = `const line = new (require('node:net').Socket)({ fd: 3 })
+const say = (text) => line.write(text + '\\n')
+line.setEncoding('utf8').on('data', (text) => { if (text.startsWith('stop ')) process.exit(0) })
+line.on('end', () => process.exit(0))
+`
+const programs = {
+  honest: `setInterval(() => say('beat'), 200); say('ready ' + JSON.stringify({ pid: process.pid }))`,
+  mute: `say('ready ' + JSON.stringify({ pid: process.pid })); setInterval(() => {}, 1000)`,
+  broken: `console.error('Error: this program cannot work'); process.exit(3)`,
+  refusing: `say('failed ' + JSON.stringify({ code: 'port-taken', message: 'port 1 is taken' })); setTimeout(() => process.exit(1), 100)`,
+  parent: `const { pid } = require('node:child_process').spawn('sleep', ['60'], { stdio: 'ignore' })
+    setInterval(() => say('beat'), 200); say('ready ' + JSON.stringify({ pid: process.pid, child: pid }))`,
+  leaver: `setInterval(() => say('beat'), 200); say('ready {}'); setTimeout(() => say('down 1000'), 300)`,
+  deaf: `process.on('SIGTERM', () => {}); line.removeAllListeners('data'); line.resume()
+    setInterval(() => say('beat'), 200); say('ready ' + JSON.stringify({ pid: process.pid }))`,
+} as const
+
+const open: Watch[] = []
+afterEach(async () => {
+  for (const watch of open.splice(0)) await watch.stop(0)
+})
+
+interface Started {
+  readonly watch: Watch
+  readonly lines: WatchLine[]
+  readonly lockFile: string
+  /** Facts of the program's next `ready` after the ones that are known now. */
+  again(name: keyof typeof programs): Promise<Readonly<Record<string, unknown>>>
+}
+
+const start = async (names: readonly (keyof typeof programs)[], more: Partial<Program> = {}): Promise<Started> => {
+  const directory = mkdtempSync(join(tmpdir(), 'sitter-watch-'))
+  const lockFile = join(directory, 'watch.db')
+  const lines: WatchLine[] = []
+  const watch = await startWatch({
+    programs: names.map((name) => {
+      const file = join(directory, `${name}.cjs`)
+      writeFileSync(file, opening + programs[name])
+      const env = { PATH: process.env['PATH'] ?? '' }
+      return { name, command: process.execPath, args: [file], env, readyWithinMs: 5_000, silentAfterMs: 1_500, ...more }
+    }),
+    lockFile,
+    directory,
+    clock: realClock(),
+    proc: realProc(),
+    onLine: () => undefined,
+    onEvent: (line) => lines.push(line),
+  })
+  open.push(watch)
+  const again = async (name: string): Promise<Readonly<Record<string, unknown>>> => {
+    const before = watch.facts(name)
+    await expect.poll(() => watch.facts(name) !== before, { timeout: 15_000, interval: 20 }).toBe(true)
+    return watch.facts(name)
+  }
+  return { watch, lines, lockFile, again }
+}
+
+const lives = (pid: number): boolean => {
+  try {
+    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  } catch {
+    return false
+  }
+}
+
+test('a program that dies is started again, and the others are left alone', async () => {
+  const { watch, lines, again } = await start(['honest', 'parent'])
+  const [before, beside] = [watch.facts('honest')['pid'] as number, watch.facts('parent')['pid']]
+  const next = again('honest')
+  process.kill(before, 'SIGKILL')
+  expect((await next)['pid']).not.toBe(before)
+  expect(watch.facts('parent')['pid']).toBe(beside)
+  expect(lines.map((line) => line.message).join()).toContain('honest ended by signal SIGKILL')
+})
+
+test('what a dead program leaves in its group does not outlive it', async () => {
+  const { watch, again } = await start(['parent'])
+  const { pid, child } = watch.facts('parent') as { pid: number; child: number }
+  expect(lives(child)).toBe(true)
+  const next = again('parent')
+  process.kill(pid, 'SIGKILL')
+  await next
+  expect(lives(child)).toBe(false)
+})
+
+test('a program that gives no sign of life is killed and started again', async () => {
+  const { watch, lines, again } = await start(['mute'])
+  const before = watch.facts('mute')['pid']
+  expect((await again('mute'))['pid']).not.toBe(before)
+  expect(lines.some((line) => line.level === 'error' && line.message.includes('no sign of life'))).toBe(true)
+})
+
+test('a program that never becomes ready is given up with its last words', async () => {
+  await expect(start(['broken'])).rejects.toMatchObject({
+    message: expect.stringContaining('this program cannot work'),
+  })
+})
+
+test('a refusal that starting again cannot mend ends at once, with its code, and everything else is stopped', async () => {
+  await expect(start(['honest', 'refusing'])).rejects.toMatchObject({ code: 'port-taken' })
+})
+
+test('a program may ask for the end of all', async () => {
+  const { watch } = await start(['honest', 'leaver'])
+  const pid = watch.facts('honest')['pid'] as number
+  await watch.stopped
+  expect(lives(pid)).toBe(false)
+})
+
+test('a program that does not stop is killed when its time is over', async () => {
+  const { watch } = await start(['deaf'])
+  const pid = watch.facts('deaf')['pid'] as number
+  await watch.stop(100)
+  expect(lives(pid)).toBe(false)
+}, 20_000)
+
+test('there is one watch for a data directory, and its end frees the place', async () => {
+  const { watch, lockFile } = await start(['honest'])
+  expect(() => lockInstance(lockFile)).toThrow('another sitter runs')
+  await watch.stop(1_000)
+  lockInstance(lockFile).release()
+})
