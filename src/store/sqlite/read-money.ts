@@ -15,28 +15,6 @@ import {
 } from './rows.ts'
 import type { Session } from './session.ts'
 
-type MoneyReads = Pick<
-  Reads,
-  | 'settlement'
-  | 'settlementByReference'
-  | 'settlementsByReferences'
-  | 'settlements'
-  | 'settlementCounts'
-  | 'settlementsDue'
-  | 'nextSettlementDueMs'
-  | 'intents'
-  | 'intentByGrant'
-  | 'openIntents'
-  | 'batch'
-  | 'batchByContent'
-  | 'batches'
-  | 'accounts'
-  | 'books'
-  | 'transfers'
-  | 'ledgerDisagreements'
-  | 'costTotals'
->
-
 /**
  * A settled payment has its reservation posted, one that ended unpaid has it voided, an open one has it pending;
  * nothing else agrees.
@@ -176,7 +154,12 @@ const paymentReads = (session: Session): PaymentReads => {
   }
 }
 
-const bookReads = (session: Session): Omit<MoneyReads, keyof PaymentReads> => {
+type BookReads = Pick<
+  Reads,
+  'batch' | 'batchByContent' | 'batches' | 'accounts' | 'books' | 'transfers' | 'ledgerDisagreements' | 'costTotals'
+>
+
+const bookReads = (session: Session): BookReads => {
   const batch = (sql: string, value: string): ReturnType<Reads['batch']> => {
     const row = session.one<BatchRow>(sql, value)
     return row && batchView(row)
@@ -218,4 +201,7 @@ const bookReads = (session: Session): Omit<MoneyReads, keyof PaymentReads> => {
   }
 }
 
-export const moneyReads = (session: Session): MoneyReads => ({ ...paymentReads(session), ...bookReads(session) })
+export const moneyReads = (session: Session): PaymentReads & BookReads => ({
+  ...paymentReads(session),
+  ...bookReads(session),
+})
