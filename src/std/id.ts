@@ -2,10 +2,8 @@
 import type { Clock } from './clock.ts'
 import type { Random } from './random.ts'
 
-export type IdPrefix = 'tsk' | 'att' | 'set' | 'bat' | 'cel' | 'grn' | 'gat' | 'trf' | 'req'
+export type IdPrefix = 'tsk' | 'att' | 'set' | 'bat' | 'cel' | 'grn' | 'gat' | 'trf' | 'req' | 'tok' | 'frz'
 export type NewId = (prefix: IdPrefix) => string
-
-const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 
 /**
  * Makes `prefix_xxxxxxxx-xxxx-7xxx-yxxx-xxxxxxxxxxxx`; two ids of one clock and one millisecond differ by 74 random
@@ -14,23 +12,12 @@ const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toSt
 export const idMaker =
   (clock: Clock, random: Random): NewId =>
   (prefix) => {
-    const bytes = new Uint8Array(16)
-    bytes.set(random.bytes(10), 6)
-    let ms = clock.wallMs()
-    for (let index = 5; index >= 0; index -= 1) {
-      bytes[index] = ms % 256
-      ms = Math.floor(ms / 256)
-    }
-    bytes[6] = 0x70 | (bytes[6]! & 0x0f)
-    bytes[8] = 0x80 | (bytes[8]! & 0x3f)
-    const groups = [
-      bytes.subarray(0, 4),
-      bytes.subarray(4, 6),
-      bytes.subarray(6, 8),
-      bytes.subarray(8, 10),
-      bytes.subarray(10),
-    ]
-    return `${prefix}_${groups.map(hex).join('-')}`
+    const ms = clock.wallMs().toString(16).padStart(12, '0')
+    const chance = Uint8Array.from(random.bytes(10))
+    chance[0] = 0x70 | (chance[0]! & 0x0f)
+    chance[2] = 0x80 | (chance[2]! & 0x3f)
+    const hex = Buffer.from(chance.buffer).toString('hex')
+    return `${prefix}_${ms.slice(0, 8)}-${ms.slice(8)}-${hex.slice(0, 4)}-${hex.slice(4, 8)}-${hex.slice(8)}`
   }
 
 export const isId = (prefix: IdPrefix, text: string): boolean =>
