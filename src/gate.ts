@@ -33,6 +33,8 @@ export interface GateOptions {
   readonly log: Log
   /** Called once when gate.db can no longer be trusted: the process must end and start again. */
   readonly onLost: (cause: Error) => void
+  /** The applied configuration is another: the process ends in order, whoever started it starts it again. */
+  readonly onConfig?: () => void
 }
 export interface Gate extends Service {
   status(): GateStatus
@@ -102,6 +104,7 @@ export const openGate = async (options: GateOptions): Promise<Gate> => {
     pid: process.pid,
     linkSocket: options.linkSocket,
     frozenPath: join(dataDirectory, 'run', 'FROZEN'),
+    configChanged: () => options.onConfig?.(),
   })
   return {
     status: gateway.status,
@@ -155,6 +158,10 @@ export const runGate = async (argv: readonly string[]): Promise<void> => {
       keyPlaces: {
         credentialsDirectory: process.env['CREDENTIALS_DIRECTORY'] ?? null,
         configHome: process.env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'),
+      },
+      onConfig: () => {
+        log('info', 'another configuration was applied: ending in order')
+        ending.resolve()
       },
       onLost: (cause) => {
         log('error', cause.message, { code: asFailure(cause).code })

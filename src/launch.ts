@@ -3,14 +3,15 @@
  * rehearsal providers, gate and sitter, and hands a rehearsal's own token to the vault. Nothing is changed on disk
  * before the configuration is known to be good.
  */
-import { appendFileSync, existsSync, renameSync, statSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { extname, join } from 'node:path'
 import { applyConfig, loadConfig, type SwarmConfig } from './config/config.ts'
 import { sealTo } from './gatelink/gatelink.ts'
 import { placesOf, type Places } from './places.ts'
-import { realClock, realDisk, realProc, realRandom } from './std/real/real.ts'
+import { logLevels, openLogWriter, type LogWriter } from './record/record.ts'
+import { realClock, realDisk, realFolder, realProc, realRandom } from './std/real/real.ts'
 import { Failure } from './std/std.ts'
 import { lockInstance, startWatch, type Program, type Watch, type WatchLine, type WatchOptions } from './watch.ts'
 
@@ -29,12 +30,6 @@ export interface Launched {
   readonly stopped: Promise<void>
 }
 
-/**
- * One log of all programs; at the bound the file becomes `.1` and a new one begins, so that logs never take more than
- * twice this.
- */
-const logBytesMost = 64 * 1024 * 1024
-
 const isRehearsed = (config: SwarmConfig, upstream: string): boolean => {
   const { hostname, port } = new URL(config.upstreams[upstream]!.url)
   return (
@@ -45,6 +40,13 @@ const isRehearsed = (config: SwarmConfig, upstream: string): boolean => {
 
 /** Throws away everything, if nobody runs on it and no real provider was ever paid from it. */
 const beginAnew = async (config: SwarmConfig, places: Places): Promise<void> => {
+  if (config.store !== 'embedded') {
+    throw new Failure(
+      'fresh-refused',
+      'the record lies in a PostgreSQL database, which others may read: name another database, or drop its schema ' +
+        'swarmsitter there by hand',
+    )
+  }
   const real = Object.values(config.channels).find((channel) => !isRehearsed(config, channel.upstream))
   if (real) {
     throw new Failure(
@@ -110,28 +112,6 @@ const programsOf = (config: SwarmConfig, places: Places): Program[] => {
   return [...rehearsals, program('gate', 20_000), program('sitter', 60_000)]
 }
 
-const levels = { stdout: 'info', stderr: 'warn' } as const
-
-const logWriter = (file: string): WatchOptions['onLine'] => {
-  let bytes = existsSync(file) ? statSync(file).size : 0
-  return (program, stream, line) => {
-    const text = line.startsWith('{')
-      ? `${line}\n`
-      : `${JSON.stringify({ at: Date.now(), level: levels[stream], room: program, message: line })}\n`
-    // A full disk must not stop the swarm for its log: what cannot be written is lost, the record says what matters.
-    try {
-      if (bytes + text.length > logBytesMost) {
-        renameSync(file, `${file}.1`)
-        bytes = 0
-      }
-      appendFileSync(file, text, { mode: 0o600 })
-      bytes += Buffer.byteLength(text)
-    } catch {
-      bytes = existsSync(file) ? statSync(file).size : 0
-    }
-  }
-}
-
 const api = async (url: string, token: string, path: string, body?: unknown): Promise<unknown> => {
   const answer = await fetch(`${url}/api/v1/${path}`, {
     headers: {
@@ -179,6 +159,22 @@ const issueRehearsalTokens = async (
 const machinePlaces = (dataDirectory: string): Places =>
   placesOf(dataDirectory, process.env['XDG_RUNTIME_DIR'] ?? tmpdir())
 
+/** The watch, whose log is whole on disk when it has stopped, or could not start. */
+const startLogged = async (log: LogWriter, options: WatchOptions): Promise<Watch> => {
+  try {
+    const watch = await startWatch(options)
+    const stopped = watch.stopped.then(() => log.stop())
+    const stop = async (withinMs: number): Promise<void> => {
+      await watch.stop(withinMs)
+      await stopped
+    }
+    return { ...watch, stopped, stop }
+  } catch (error) {
+    await log.stop()
+    throw error
+  }
+}
+
 /** @throws Failure `config-…`, `already-running`, `fresh-refused`, `port-taken`, `key-…`: then nothing runs. */
 export const launch = async (ask: LaunchAsk): Promise<Launched> => {
   const [clock, disk, proc] = [realClock(), realDisk(), realProc()]
@@ -188,19 +184,21 @@ export const launch = async (ask: LaunchAsk): Promise<Launched> => {
   if (existsSync(places.watchLock)) lockInstance(places.watchLock).release()
   const token = await prepare(places)
   await applyConfig(disk, places.data, loaded)
+  const log = openLogWriter({ folder: realFolder(places.logs), clock })
   const listeners = new Set<(line: WatchLine) => void>()
   const early: WatchLine[] = []
   const onEvent = (line: WatchLine): void => {
+    log.put({ level: logLevels[line.level], time: line.at, room: 'watch', msg: line.message })
     if (listeners.size === 0 && early.length < 100) early.push(line)
     for (const listener of listeners) listener(line)
   }
-  const watch = await startWatch({
+  const watch = await startLogged(log, {
     programs: programsOf(loaded.config, places),
     lockFile: places.watchLock,
     directory: places.data,
     clock,
     proc,
-    onLine: logWriter(join(places.logs, 'swarm.ndjson')),
+    onLine: (program, stream, text) => log.putPrinted({ program, stream, text, wallMs: clock.wallMs() }),
     onEvent,
   })
   try {

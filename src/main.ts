@@ -27,7 +27,7 @@ const runProcess = async (verb: string, argv: readonly string[]): Promise<void> 
 const runPerson = async (argv: readonly string[]): Promise<number> => {
   const [
     { runCli, streamInput, streamOutput },
-    { realClock, realDisk, realProc, realRandom },
+    { realClock, realDisk, realFolder, realProc, realRandom },
     { readFileSync },
     { isatty },
   ] = await Promise.all([
@@ -60,6 +60,8 @@ const runPerson = async (argv: readonly string[]): Promise<number> => {
       }
     },
     startWatch: async (ask) => (await import('./launch.ts')).launch(ask),
+    folder: realFolder,
+    inspect: async () => (await import('./inspection.ts')).realInspection(),
   })
 }
 

@@ -22,6 +22,8 @@ export interface Places {
   readonly watchLock: string
   readonly token: string
   readonly api: string
+  /** Its presence freezes the gate. */
+  readonly frozen: string
 }
 
 /**
@@ -46,5 +48,6 @@ export const placesOf = (data: string, shortDirectory: string): Places => {
     watchLock: join(data, 'run', 'watch.db'),
     token: join(data, 'run', 'operator.token'),
     api: join(data, 'run', 'api.json'),
+    frozen: join(data, 'run', 'FROZEN'),
   }
 }

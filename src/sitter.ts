@@ -7,19 +7,33 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { poolCells, sweepCells } from './cell/cell.ts'
-import { readApplied, type SwarmConfig } from './config/config.ts'
+import { cellKinds, poolCells, processCells, sweepCells } from './cell/cell.ts'
+import {
+  openVersions,
+  readApplied,
+  type AppliedConfig,
+  type ConfigVersions,
+  type SwarmConfig,
+} from './config/config.ts'
 import { startHttp, type HttpDoor } from './doors/http/http.ts'
-import { openFleet, readRequest, type Fleet, type FleetHooks } from './fleet/fleet.ts'
-import { openGateLink, type GateLink, type GateLinkEvents } from './gatelink/gatelink.ts'
+import { openFleet, readRequest, type Fleet, type FleetHooks, type FleetLine } from './fleet/fleet.ts'
+import { openFreeze, openGateLink, type FreezeSwitch, type GateLink, type GateLinkEvents } from './gatelink/gatelink.ts'
 import { notBuilt } from './not-built.ts'
 import { placesOf, type Places } from './places.ts'
 import { openPrivateLine } from './private-line.ts'
-import { verifyAudit } from './record/record.ts'
+import {
+  lineText,
+  logLevels,
+  openLoopLag,
+  openTokens,
+  verifyAudit,
+  type LogLevel,
+  type Tokens,
+} from './record/record.ts'
 import { openSettle, type Settle } from './settle/settle.ts'
-import { realClock, realDisk, realNet, realProc, realRandom } from './std/real/real.ts'
+import { realClock, realDisk, realFolder, realNet, realProc, realRandom } from './std/real/real.ts'
 import { Failure, idMaker, type Clock } from './std/std.ts'
-import { openSqliteStore, type Command, type Store } from './store/store.ts'
+import { openPostgresStore, openSqliteStore, outlast, patiently, type Command, type Store } from './store/store.ts'
 import { openWork, type Work } from './work/work.ts'
 import { lockInstance } from './watch.ts'
 
@@ -32,8 +46,18 @@ const drainMs = 30_000
 const version = async (): Promise<string> =>
   (JSON.parse(await readFile(join(import.meta.dirname, '..', 'package.json'), 'utf8')) as { version: string }).version
 
-const logLine = (level: string, message: string, fields: Readonly<Record<string, unknown>> = {}): void => {
-  process.stdout.write(`${JSON.stringify({ at: Date.now(), level, room: 'sitter', message, ...fields })}\n`)
+const logLine = (level: LogLevel, message: string, fields: Readonly<Record<string, unknown>> = {}): void => {
+  const number = logLevels[level]
+  process.stdout.write(`${lineText({ level: number, time: Date.now(), room: 'sitter', msg: message, ...fields })}\n`)
+}
+
+/** What the fleet says, and what agents and hosts print: as one line of its own, whatever stands in it. */
+const fleetLine = ({ wallMs, level, source, agent, cell, message, fields }: FleetLine): void => {
+  const room = source === 'fleet' ? 'fleet' : 'agent'
+  const about = { ...(agent !== null && { agent }), ...(cell !== null && { cell }) }
+  const rest = { ...(source !== room && { source }), ...(fields !== undefined && { fields }) }
+  const line = { level: logLevels[level], time: wallMs, room, ...about, msg: message, ...rest }
+  process.stdout.write(`${lineText(line)}\n`)
 }
 
 /** The record is not to be trusted any more: say why, and end at once without writing another byte. */
@@ -44,6 +68,11 @@ const failStop = (error: unknown): never => {
   })
   return process.exit(recordLost)
 }
+
+const logFull = (sinceMs: number | null): void =>
+  sinceMs === null
+    ? logLine('info', 'the disk has room again: writes are taken')
+    : logLine('error', 'the disk of the record is full: writes are refused until there is room')
 
 /** What an older incarnation left: its cells are killed, its attempts interrupted; nobody is charged for it. */
 const recover = async (store: Store, epoch: number, clock: Clock): Promise<void> => {
@@ -56,9 +85,12 @@ const recover = async (store: Store, epoch: number, clock: Clock): Promise<void>
       kind: 'cell.ended',
       with: { id: one.id, cause: 'sitter-ended', detail: one.process, wallMs },
     }))
-  const [recovered] = await store.transact([{ kind: 'attempts.recover', with: { owner, epoch, wallMs } }, ...commands])
+  const [recovered] = await patiently(store, [
+    { kind: 'attempts.recover', with: { owner, epoch, wallMs } },
+    ...commands,
+  ])
   const interrupted = recovered.ok ? recovered.value.interrupted : 0
-  await store.transact([
+  await patiently(store, [
     {
       kind: 'events.add',
       with: {
@@ -98,6 +130,9 @@ interface Rooms {
   readonly fleet: Fleet
   readonly work: Work
   readonly settle: Settle
+  readonly freeze: FreezeSwitch
+  readonly tokens: Tokens
+  readonly configs: ConfigVersions
 }
 
 /** Who this incarnation is, and the machine it works with. */
@@ -112,17 +147,21 @@ type Machine = ReturnType<typeof machine>
 interface Late {
   work?: Work
   settle?: Settle
+  freeze?: FreezeSwitch
   /** A call may come before the settle room is open; it waits for it and is acknowledged after it. */
   readonly settling: PromiseWithResolvers<Settle>
 }
 
 const linkEvents = (late: Late): GateLinkEvents => ({
-  linked: (gateId) => late.settle?.linked(gateId),
+  linked: (gateId) => {
+    late.freeze?.linked()
+    late.settle?.linked(gateId)
+  },
   lost: () => logLine('warn', 'the link to the gate is down'),
   call: async (call) => (await late.settling.promise).call(call),
 })
 
-const fleetHooks = (late: Late): FleetHooks => ({
+const fleetHooks = (late: Late, store: Store): FleetHooks => ({
   free: (agentType) => late.work?.free(agentType),
   lost: (attempts) => {
     late.settle?.forget(attempts.map((one) => one.attempt))
@@ -132,37 +171,66 @@ const fleetHooks = (late: Late): FleetHooks => ({
   request: (method, agent, params) => {
     const request = readRequest(method, params)
     return request.method === 'settle'
-      ? late.settle!.request(request.params, agent)
+      ? // A payment that could not be written down has not begun: its agent waits instead of failing its task.
+        outlast(store, () => late.settle!.request(request.params, agent))
       : late.work!.request(request, agent)
   },
 })
 
 interface Opening {
-  readonly config: SwarmConfig
+  readonly applied: AppliedConfig
   readonly places: Places
   readonly store: Store
   readonly epoch: number
   readonly here: Machine
 }
 
-const openRooms = async ({ config, places, store, epoch, here }: Opening): Promise<Rooms> => {
+const logFault = (error: unknown): void =>
+  logLine('error', error instanceof Error ? error.message : String(error), {
+    stack: error instanceof Error ? error.stack : undefined,
+  })
+
+/** What people hold in hand: the switch, their tokens, the versions of the configuration. */
+const openControls = async (
+  { applied, places, store, here }: Opening,
+  gatelink: GateLink,
+): Promise<Pick<Rooms, 'freeze' | 'tokens' | 'configs'>> => ({
+  freeze: await openFreeze({
+    ...here,
+    store,
+    gatelink,
+    path: places.frozen,
+    swarm: applied.config.name,
+    onFault: logFault,
+  }),
+  tokens: await openTokens({ ...here, store, onFault: logFault }),
+  configs: await openVersions({ ...here, store, dataDirectory: places.data, running: applied }),
+})
+
+const openRooms = async (opening: Opening): Promise<Rooms> => {
+  const { applied, places, store, epoch, here } = opening
+  const { config } = applied
   const late: Late = { settling: Promise.withResolvers() }
   const incarnation = { owner, epoch, failed: failStop }
   const socketPath = places.gateSocket
   const gatelink = openGateLink({ ...here, ...incarnation, socketPath, swarm: config.name, events: linkEvents(late) })
-  const hooks = fleetHooks(late)
+  const controls = await openControls(opening, gatelink)
+  late.freeze = controls.freeze
+  const hooks = fleetHooks(late, store)
   const fleet = await openFleet({
     ...here,
     ...incarnation,
-    store,
+    // What cells and agents are must not be forgotten because the disk is full for a while.
+    store: { read: store.read, transact: (commands) => patiently(store, commands) },
     gatelink,
     config,
     hooks,
-    cells: poolCells({ ...here, codeCache: join(places.data, 'cache') }),
+    cells: cellKinds({
+      pool: poolCells({ ...here, codeCache: join(places.data, 'cache') }),
+      process: processCells(here),
+    }),
     directories: { cells: places.cells, sockets: places.sockets },
-    onLog: ({ wallMs, level, ...rest }) => {
-      process.stdout.write(`${JSON.stringify({ at: wallMs, level, room: 'fleet', ...rest })}\n`)
-    },
+    onLog: fleetLine,
     onDeposed: (detail) => failStop(new Error(detail)),
   })
   const { tasks, channels } = config
@@ -172,15 +240,17 @@ const openRooms = async ({ config, places, store, epoch, here }: Opening): Promi
   late.work = work
   late.settle = settle
   late.settling.resolve(settle)
-  return { store, gatelink, fleet, work, settle }
+  return { store, gatelink, fleet, work, settle, ...controls }
 }
 
-const startDoor = async (
-  config: SwarmConfig,
-  places: Places,
-  rooms: Rooms,
-  facts: { epoch: number; shutdown: (withinMs: number, actor: string) => void },
-): Promise<HttpDoor> => {
+interface DoorFacts {
+  readonly epoch: number
+  readonly shutdown: (withinMs: number, actor: string) => void
+  readonly restart: (gate: boolean, actor: string) => void
+}
+
+const startDoor = async (places: Places, rooms: Rooms, facts: DoorFacts): Promise<HttpDoor> => {
+  const { config } = rooms.configs.running
   const clock = realClock()
   const random = realRandom()
   const door = await startHttp(
@@ -196,8 +266,11 @@ const startDoor = async (
       clock,
       newId: idMaker(clock, random),
       notBuilt,
+      logs: realFolder(places.logs),
+      lag: openLoopLag(clock),
       audit: { verify: () => verifyAudit(rooms.store.read) },
       shutdown: facts.shutdown,
+      restart: facts.restart,
     },
     {
       host: config.api.host,
@@ -214,6 +287,21 @@ const startDoor = async (
     mode: 0o600,
   })
   return door
+}
+
+/** The engine that the configuration names. A server is waited for; its notices are the operator's. */
+const openStore = async (config: SwarmConfig, places: Places, clock: Clock): Promise<Store> => {
+  if (config.store !== 'embedded')
+    return openPostgresStore({ url: config.store, clock, onNotice: (message) => logLine('warn', message) })
+  const store = openSqliteStore(places.record)
+  await chmod(places.record, 0o600)
+  return store
+}
+
+/** The watch starts again whatever ends without its order: the sitter by its own stop, the gate when it is told. */
+const beginAnew = ({ gatelink }: Rooms, gate: boolean, actor: string): void => {
+  logLine('info', `${actor} applied a configuration: beginning anew with it`, { gate })
+  if (gate) gatelink.config().catch(logFault)
 }
 
 /** The process behind `_sitter --data-dir D`; runs until it is told to stop and resolves with the exit code. */
@@ -234,24 +322,28 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
   })
   try {
     const lock = lockInstance(places.lock)
-    const { config } = await readApplied(realDisk(), places.data)
+    const applied = await readApplied(realDisk(), places.data)
     for (const directory of [places.cells, places.sockets]) await mkdir(directory, { recursive: true, mode: 0o700 })
-    const store = openSqliteStore(places.record)
-    await chmod(places.record, 0o600)
+    const store = await openStore(applied.config, places, clock)
     store.onLost(failStop)
-    const [opened] = await store.transact([
+    store.onFull(logFull)
+    const [opened] = await patiently(store, [
       { kind: 'host.open', with: { owner, bootId: clock.stamp().bootId, wallMs: clock.wallMs() } },
     ])
     if (!opened.ok) throw new Error(opened.detail)
     const { epoch } = opened.value
     await recover(store, epoch, clock)
-    const rooms = await openRooms({ config, places, store, epoch, here: machine() })
-    const door = await startDoor(config, places, rooms, {
+    const rooms = await openRooms({ applied, places, store, epoch, here: machine() })
+    const door = await startDoor(places, rooms, {
       epoch,
       shutdown: (withinMs, actor) => {
         logLine('info', `${actor} asked for the end within ${withinMs} ms`)
         line.down(withinMs)
         stop(withinMs)
+      },
+      restart: (gate, actor) => {
+        beginAnew(rooms, gate, actor)
+        stop(drainMs)
       },
     })
     rooms.settle.start()
@@ -273,9 +365,7 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
     line.ready({ url: door.url, loginUrl: door.loginUrl, epoch })
     logLine('info', 'sitter ready', { url: door.url, epoch, pid: process.pid, directory: dirname(places.record) })
   } catch (error) {
-    logLine('error', error instanceof Error ? error.message : String(error), {
-      stack: error instanceof Error ? error.stack : undefined,
-    })
+    logFault(error)
     await line.failed(error)
     return 1
   }
@@ -291,8 +381,13 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
 const close = async (rooms: Rooms, door: HttpDoor, store: Store, withinMs: number): Promise<void> => {
   logLine('info', 'stopping: no new work')
   await rooms.work.stop()
+  if (store.fullSinceMs !== null) {
+    logLine('warn', 'the disk is full: ending as it is, the next sitter recovers what could not be written')
+    return door.stop()
+  }
   await rooms.fleet.stop(withinMs)
   await rooms.settle.stop()
+  rooms.freeze.stop()
   await rooms.gatelink.stop()
   await door.stop()
   await store.close()

@@ -37,7 +37,8 @@ const Ledger = ({ view }: { view: SwarmView }) => {
   )
 }
 
-const Audit = () => {
+/** Whether the audit's chain holds, and when that was looked at. */
+export const AuditCheck = () => {
   const known = audit.value
   if (known === null || known === 'asking')
     return (
@@ -125,7 +126,7 @@ export const Checks = () => {
       <h2 id="checks-title">Checks</h2>
       <ul class="plain">
         <Ledger view={view} />
-        <Audit />
+        <AuditCheck />
         <Gate view={view} />
         <Cells view={view} />
         {view.settle.cost.map((cost) => (

@@ -1,19 +1,23 @@
 /** The last events, newest first. */
 import type { EventView } from '../../src/doors/api.ts'
 import { events, eventsFault } from './known.ts'
-import { clockTime } from './words.ts'
+import { Said } from './parts.tsx'
+import { Clock } from './time.tsx'
+import { visible } from './visible.ts'
 
 const levelMark: Readonly<Record<string, string>> = { info: '·', warn: '▲', error: '■' }
 
 export const EventLine = ({ event }: { event: EventView }) => (
   <li class={event.level}>
-    <time dateTime={new Date(event.wallMs).toISOString()}>{clockTime(event.wallMs)}</time>
+    <Clock ms={event.wallMs} />
     <span class="level" title={event.level}>
       <span aria-hidden="true">{levelMark[event.level] ?? '·'}</span>
       <span class="spoken">{event.level}</span>
     </span>
-    <span class="subject">{event.subject}</span>
-    <span class="message">{event.message}</span>
+    <span class="subject">{visible(event.subject)}</span>
+    <span class="message">
+      <Said text={event.message} />
+    </span>
   </li>
 )
 

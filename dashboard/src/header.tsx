@@ -1,7 +1,13 @@
 /** Title bar: which swarm, how long it has been up, and how fresh the page is. */
+import { useSignal } from '@preact/signals'
 import type { Connection } from './freshness.ts'
+import { helpOpen } from './keys.ts'
 import { connection, swarm } from './known.ts'
-import { duration } from './words.ts'
+import { pages } from './pages.ts'
+import { go, hrefOf, keepPlace, place, searchHref } from './route.ts'
+import { ZoneSwitch } from './time.tsx'
+import { visible } from './visible.ts'
+import { count, duration } from './words.ts'
 
 /** The state of the connection as one word and one sentence. */
 const said = (now: Connection): { readonly word: string; readonly more: string } => {
@@ -25,8 +31,11 @@ const Banner = () => {
   if (now.state === 'signed-out') {
     return (
       <p class="banner">
-        This session has ended. <a href="/login">Sign in</a> with the operator token, or open the address that{' '}
-        <code>sitter up</code> printed.
+        This session has ended.{' '}
+        <a href="/login" onClick={keepPlace}>
+          Sign in
+        </a>{' '}
+        with the operator token, or open the address that <code>sitter up</code> printed.
       </p>
     )
   }
@@ -38,6 +47,91 @@ const Banner = () => {
   )
 }
 
+const Search = () => {
+  const text = useSignal('')
+  return (
+    <form
+      class="search"
+      role="search"
+      onSubmit={(event) => {
+        event.preventDefault()
+        if (text.value.trim() === '') return
+        go(searchHref(text.value))
+        text.value = ''
+      }}
+    >
+      <label for="search" class="spoken">
+        Search
+      </label>
+      <input
+        id="search"
+        type="search"
+        placeholder="Search  /"
+        value={text.value}
+        maxLength={200}
+        autocomplete="off"
+        spellcheck={false}
+        onInput={(event) => {
+          text.value = event.currentTarget.value
+        }}
+      />
+    </form>
+  )
+}
+
+/** The count beside a page's name, of what waits there. */
+const waiting = (name: string): number => {
+  const view = swarm.value
+  if (view === null || connection.value.state !== 'live') return 0
+  if (name === 'inbox') return view.person
+  if (name !== 'dead-letters') return 0
+  return Object.values(view.work.byType).reduce((sum, byState) => sum + (byState['dead'] ?? 0), 0)
+}
+
+const Navigation = () => {
+  const [here = ''] = place.value.path
+  return (
+    <div class="ways">
+      <nav aria-label="Pages">
+        <ul class="plain">
+          {pages.map(({ name, title }) => (
+            <li key={name}>
+              <a href={hrefOf(name === '' ? [] : [name])} aria-current={here === name ? 'page' : undefined}>
+                {title}
+                {waiting(name) > 0 && <span class="badge">{count(waiting(name))}</span>}
+              </a>
+            </li>
+          ))}
+        </ul>
+      </nav>
+      <Search />
+      <ZoneSwitch />
+      <button type="button" class="zone" aria-label="Keys" onClick={() => (helpOpen.value = true)}>
+        ?
+      </button>
+    </div>
+  )
+}
+
+/** Who froze the swarm and why, as long as nothing goes out; silent while that is not known. */
+const FrozenBanner = () => {
+  const view = swarm.value
+  if (view === null || view.freeze.frozen !== true) return null
+  const { by, gate } = view.freeze
+  return (
+    <p class="banner frozen" role="alert">
+      Frozen: nothing new goes out.{' '}
+      {by !== null && (
+        <>
+          By {visible(by.actor)}, {duration(view.nowMs - by.atMs)} ago: {visible(by.reason)}.{' '}
+        </>
+      )}
+      {gate !== true && 'The gate has not confirmed it. '}
+      <code>sitter thaw</code> ends it.
+    </p>
+  )
+}
+
 export const Header = () => {
   const view = swarm.value
   const now = connection.value
@@ -45,7 +139,7 @@ export const Header = () => {
   return (
     <div class="top">
       <header class="bar">
-        <h1>{view?.name ?? 'Swarmsitter'}</h1>
+        <h1>{visible(view?.name ?? 'Swarmsitter')}</h1>
         {view !== null && (
           <p class="facts">
             <span>
@@ -63,7 +157,9 @@ export const Header = () => {
           {now.state === 'stale' && <span class="age">{duration(now.ageMs)}</span>}
         </p>
       </header>
+      <Navigation />
       <Banner />
+      <FrozenBanner />
     </div>
   )
 }

@@ -1,8 +1,8 @@
 /**
  * What the page knows, as signals, and the loops that ask. One question of each kind at a time, at most once a second;
- * while the page is hidden nothing is asked and the event stream is closed.
+ * while the page is hidden nothing is asked and the event stream is closed. Other pages bring their own questions.
  */
-import { computed, signal } from '@preact/signals'
+import { computed, effect, signal } from '@preact/signals'
 import type {
   AgentDescription,
   AgentMap,
@@ -12,9 +12,10 @@ import type {
   List,
   SwarmView,
 } from '../../src/doors/api.ts'
-import { ask, AskFault } from './ask.ts'
+import { ask, AskFault, sentence } from './ask.ts'
 import { connectionOf, type Heard } from './freshness.ts'
 import { progressOf, withSample, type Sample } from './progress.ts'
+import { place } from './route.ts'
 
 const everyMs = 1_000
 const auditEveryMs = 60_000
@@ -48,7 +49,8 @@ export const audit = signal<
 export const chosen = signal<string | null>(null)
 export const described = signal<AgentDescription | { readonly fault: string } | null>(null)
 
-const sentence = (error: unknown): string => (error instanceof Error ? error.message : 'something went wrong')
+/** The map, the inbox and the events beside it are asked for only where they are shown. */
+const onOverview = computed(() => place.value.path.length === 0)
 
 const askDescription = async (): Promise<void> => {
   const id = chosen.value
@@ -69,6 +71,14 @@ export const choose = (id: string | null): void => {
   void askDescription()
 }
 
+const askOverview = async (view: SwarmView): Promise<void> => {
+  const map = await ask<AgentMap>('/api/v1/agents/map')
+  // Who has left meanwhile must not find an old map on coming back.
+  if (!onOverview.value) return
+  agents.value = map
+  await askInbox(view)
+}
+
 const askInbox = async (view: SwarmView): Promise<void> => {
   if (view.person === 0) {
     inbox.value = { items: [], next: null }
@@ -79,16 +89,11 @@ const askInbox = async (view: SwarmView): Promise<void> => {
 
 const askAll = async (): Promise<void> => {
   try {
-    const [view, map] = await Promise.all([
-      ask<SwarmView>('/api/v1/swarm'),
-      ask<AgentMap>('/api/v1/agents/map'),
-      askDescription(),
-    ])
+    const [view] = await Promise.all([ask<SwarmView>('/api/v1/swarm'), askDescription()])
     swarm.value = view
-    agents.value = map
     samples.value = withSample(samples.value, { atMs: view.figuresMs, ended: progressOf(view).ended })
     heard.value = { atMs: performance.now(), fault: null, signedOut: false }
-    await askInbox(view)
+    if (onOverview.value) await askOverview(view)
   } catch (error) {
     heard.value = { ...heard.value, fault: sentence(error), signedOut: error instanceof AskFault && error.signedOut }
   }
@@ -98,7 +103,10 @@ export const askAudit = async (): Promise<void> => {
   audit.value = 'asking'
   // A long chain takes its time; the answer says how many entries were followed.
   try {
-    audit.value = { verdict: await ask<AuditVerdict>('/api/v1/audit/verify', 120_000), atMs: performance.now() }
+    audit.value = {
+      verdict: await ask<AuditVerdict>('/api/v1/audit/verify', { patienceMs: 120_000 }),
+      atMs: performance.now(),
+    }
   } catch (error) {
     audit.value = { fault: sentence(error) }
   }
@@ -124,7 +132,7 @@ const openStream = async (): Promise<void> => {
   streamAgainAtMs = performance.now() + 5_000
   try {
     const latest = await ask<List<EventView>>(`/api/v1/events?newestFirst=true&limit=${eventsKept}`)
-    if (stream !== null || document.hidden) return
+    if (stream !== null || document.hidden || !onOverview.value) return
     events.value = latest.items
     eventsFault.value = null
     const source = new EventSource(`/api/v1/events?after=${latest.items[0]?.seq ?? 0}`)
@@ -158,7 +166,7 @@ const turn = async (): Promise<void> => {
   nowMs.value = performance.now()
   if (document.hidden) return
   flushEvents()
-  void openStream()
+  if (onOverview.value) void openStream()
   if (performance.now() - auditAskedMs >= auditEveryMs) {
     auditAskedMs = performance.now()
     void askAudit()
@@ -173,6 +181,24 @@ const turn = async (): Promise<void> => {
   nowMs.value = performance.now()
 }
 
+/** What only the overview shows is dropped on leaving it, and asked for at once on coming back. */
+const followPlace = (): void => {
+  effect(() => {
+    if (onOverview.value) {
+      streamAgainAtMs = 0
+      void turn()
+      return
+    }
+    closeStream()
+    chosen.value = null
+    described.value = null
+    agents.value = null
+    inbox.value = null
+    events.value = null
+    arrived = []
+  })
+}
+
 /** Starts the loops. */
 export const start = (): void => {
   setInterval(() => {
@@ -185,5 +211,6 @@ export const start = (): void => {
       void turn()
     }
   })
+  followPlace()
   void turn()
 }

@@ -17,9 +17,6 @@ const spaced = (ms: number): string => {
 export const milliseconds = (ms: number): string =>
   ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`
 
-const time = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' })
-export const clockTime = (wallMs: number): string => time.format(wallMs)
-
 /** An amount with its thousands apart; digits are never recomputed. */
 export const grouped = (amount: string): string =>
   amount.replace(/^-?[0-9]+/, (whole) => whole.replaceAll(/\B(?=([0-9]{3})+$)/g, ','))

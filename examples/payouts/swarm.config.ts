@@ -1,5 +1,6 @@
 /**
- * 5,000 agents pay the 10,000 rows of payouts.csv through one bank. The bank is a rehearsal: a provider that `sitter
+ * 5,000 agents pay the 10,000 rows of payouts.csv through one bank, tell the payees of large sums, and write a report
+ * now and then: 4,988 in TypeScript, ten in Python, two in shell. The bank is a rehearsal: a provider that `sitter
  * up` starts beside the swarm, with its own log and the faults that real ones have.
  */
 import { defineSwarm, env } from 'swarmsitter'
@@ -8,11 +9,19 @@ const bank = `127.0.0.1:${env('REHEARSAL_PORT', '9100')}`
 
 export default defineSwarm({
   name: 'payouts',
+  // A file in the data directory; SITTER_STORE=postgres://user@host/database keeps the record in PostgreSQL instead.
+  store: env('SITTER_STORE', 'embedded'),
   agents: {
-    settler: { run: { module: './agents/settler.ts' }, count: 5_000, cell: 'pool', upstreams: ['northbank'] },
+    settler: { run: { module: './agents/settler.ts' }, count: 4_988, cell: 'pool', upstreams: ['northbank'] },
+    // One Python program each, for the agent's life; without python3 they are quarantined, and the rest pays.
+    notifier: { run: { command: ['python3', '../any-language/notifier.py'] }, count: 10 },
+    // One process for each report, none in between.
+    report: { run: { exec: ['../any-language/report.sh'] }, count: 2 },
   },
   tasks: {
     settle: { agent: 'settler', retry: { max: 8, base: '1s', cap: '10m' }, deadline: '1h', priority: 5 },
+    notify: { agent: 'notifier', retry: { max: 8, base: '1s', cap: '10m' } },
+    report: { agent: 'report', retry: { max: 3, base: '1s', cap: '1m' } },
   },
   upstreams: {
     northbank: {

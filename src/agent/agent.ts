@@ -8,8 +8,11 @@ export type {
   Context,
   FailOptions,
   FetchInit,
+  Lock,
   Logger,
+  NewTask,
   Payment,
+  SharedState,
   TaskFacts,
   UpstreamAnswer,
 } from './context.ts'
@@ -17,4 +20,4 @@ export { TaskFailure } from './errors.ts'
 export { agentHost, type AgentHost } from './host.ts'
 export type { HostPorts } from './ports.ts'
 export type { UpstreamFetch } from './context.ts'
-export type { SettleAnswer } from '../wire/wire.ts'
+export type { LockHeld, SettleAnswer, StateValue, TaskAdded } from '../wire/wire.ts'

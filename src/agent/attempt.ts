@@ -4,11 +4,12 @@
  * under way is no success yet.
  */
 import type { ErrorReport, WaitReason } from '../model/model.ts'
-import { bounds, type Run, type SettleAnswer } from '../wire/wire.ts'
-import type { AgentContext, Context, Payment } from './context.ts'
+import { bounds, type Run, type SettleAnswer, type TaskAdded } from '../wire/wire.ts'
+import type { AgentContext, Context, NewTask, Payment } from './context.ts'
 import type { Agent, Schema, Task } from './define.ts'
 import { Park, reportOf, TaskFailure } from './errors.ts'
 import type { Requests } from './requests.ts'
+import { sharedOf } from './shared.ts'
 
 export type Ending =
   | { readonly method: 'done'; readonly params: { readonly result?: unknown } }
@@ -24,7 +25,7 @@ export interface Attempt {
   parked: Park | undefined
   /** Its ending is decided and being told: nothing changes it any more. */
   decided: boolean
-  /** Payments that were asked for and have not been answered yet. */
+  /** Payments and tasks that were asked for and have not been answered yet. */
   readonly asked: Set<Promise<unknown>>
 }
 
@@ -63,6 +64,34 @@ const settle = async (attempt: Attempt, requests: Requests, payment: Payment): P
   return answer
 }
 
+/** What was asked for is waited for before the attempt ends, whether or not the task does. */
+const remembered = <Answer>(attempt: Attempt, asked: Promise<Answer>): Promise<Answer> => {
+  attempt.asked.add(asked)
+  const over = (): void => {
+    attempt.asked.delete(asked)
+  }
+  asked.then(over, over)
+  // A promise of its own for the task: a rejection that the task never looks at must stay visible as a stray one.
+  return asked.then((answer) => answer)
+}
+
+const addTask = ({ run, abort }: Attempt, requests: Requests, task: NewTask): Promise<TaskAdded> => {
+  const { type, key, payload, priority, delayMs, deadlineMs, after, onFailed } = task
+  const params = {
+    agent: run.agent,
+    attempt: run.attempt,
+    type,
+    key,
+    ...(payload === undefined ? {} : { payload }),
+    ...(priority === undefined ? {} : { priority }),
+    ...(delayMs === undefined ? {} : { delayMs }),
+    ...(deadlineMs === undefined ? {} : { deadlineMs }),
+    ...(after === undefined ? {} : { after }),
+    ...(onFailed === undefined ? {} : { onFailed }),
+  }
+  return requests.ask('task.add', params, abort.signal) as Promise<TaskAdded>
+}
+
 /** The context of one attempt: the agent's own, and what belongs to the task. */
 export const contextOf = (
   attempt: Attempt,
@@ -74,16 +103,13 @@ export const contextOf = (
     ...agent,
     signal: attempt.abort.signal,
     task: { id: task, type, attempt: attempt.run.attempt, number, deadline, key },
-    settle: (payment) => {
-      const asked = settle(attempt, tools.requests, payment)
-      attempt.asked.add(asked)
-      const over = (): void => {
-        attempt.asked.delete(asked)
-      }
-      asked.then(over, over)
-      // A promise of its own for the task: a rejection that the task never looks at must stay visible as a stray one.
-      return asked.then((answer) => answer)
-    },
+    settle: (payment) => remembered(attempt, settle(attempt, tools.requests, payment)),
+    addTask: (task) => remembered(attempt, addTask(attempt, tools.requests, task)),
+    ...sharedOf(attempt.run, {
+      requests: tools.requests,
+      signal: attempt.abort.signal,
+      remember: (asked) => remembered(attempt, asked),
+    }),
     progress: tools.progress,
     park: (reason, untilMs) => {
       throw parkNow(attempt, new Park(reason, untilMs, `parked: ${reason}`))

@@ -1,6 +1,6 @@
 /** What an agent's code is given: types only. Everything an agent does to the world goes through these. */
 import type { WaitReason } from '../model/model.ts'
-import type { Settle, SettleAnswer } from '../wire/wire.ts'
+import type { LockHeld, Settle, SettleAnswer, StateValue, TaskAdd, TaskAdded } from '../wire/wire.ts'
 
 type Say = (message: string, fields?: Readonly<Record<string, unknown>>) => void
 /** Lines of the agent's log, each at most 16 KiB. Dropped, and counted, beyond 20 a second and agent (burst 100). */
@@ -65,6 +65,26 @@ export interface TaskFacts {
 /** A payment to be made; the sitter pays, the agent never holds a credential. */
 export type Payment = Omit<Settle, 'agent' | 'attempt'>
 
+/** Another task; the same key and payload are the same task, however often it is added. */
+export type NewTask = Omit<TaskAdd, 'agent' | 'attempt'>
+
+export interface SharedState {
+  /** `version` 0 and value null when there is none. */
+  get(name: string): Promise<StateValue>
+  /**
+   * Writes where `version` is still the newest (0 = there was none). Rejects `version-conflict`, which is transient:
+   * read again, or let the task be tried again.
+   */
+  put(name: string, value: unknown, version: number): Promise<StateValue>
+}
+
+export interface Lock extends LockHeld {
+  /** A new lease from now on. Rejects `stale` when the old one is over: stop what you do, somebody else may have it. */
+  renew(leaseMs?: number): Promise<void>
+  /** Gives it back; false when it was this attempt's no more. */
+  free(): Promise<boolean>
+}
+
 export interface FailOptions {
   /** `transient` is tried again, `permanent` never; without it the sitter decides. */
   readonly kind?: 'transient' | 'permanent' | 'refused' | 'unknown'
@@ -82,6 +102,15 @@ export interface Context extends AgentContext {
    * the task catches it.
    */
   settle(payment: Payment): Promise<SettleAnswer>
+  /**
+   * Submits another task; resolves when it is durable. Rejects `unknown-task-type`, and `task-exists-with-different`
+   * when the key is taken by another payload.
+   */
+  addTask(task: NewTask): Promise<TaskAdded>
+  /** Values with versions that all agents share, kept in the record; a value has at most 256 KiB. */
+  readonly state: SharedState
+  /** Takes a lease on a name, for `leaseMs` (100 ms to a day). Rejects `lock-held` with `retryAfterMs`. */
+  lock(name: string, leaseMs: number): Promise<Lock>
   /** Says how far the work is; evidence that it progresses. */
   progress(text: string): void
   /**

@@ -4,9 +4,9 @@
  * socket, process, one connection, one end.
  */
 import { basename, dirname, extname, join } from 'node:path'
-import { failure, type Clock, type Disk, type Net, type Proc } from '../std/std.ts'
+import { assert, failure, type Clock, type Disk, type Net, type Proc } from '../std/std.ts'
 import { PoolCell } from './pool/cell.ts'
-import type { Cell, CellEvents, CellKind, CellPlan } from './port.ts'
+import type { CellEvents, CellKind, CellPlan, HousedCell } from './port.ts'
 
 export interface PoolPorts {
   readonly clock: Clock
@@ -43,6 +43,11 @@ const argumentsFor = (plan: CellPlan): readonly string[] => [
   hostProgram,
 ]
 
+const moduleOf = ({ run }: CellPlan): string => {
+  assert(run.module !== undefined, 'a pool runs modules')
+  return run.module
+}
+
 const environmentFor = (
   plan: CellPlan,
   codeCache: string | undefined,
@@ -51,7 +56,7 @@ const environmentFor = (
   ...plan.env,
   SITTER_SOCKET: plan.sitterSocket,
   SITTER_GATE: plan.gateSocket,
-  SITTER_MODULE: plan.module,
+  SITTER_MODULE: moduleOf(plan),
   SITTER_CELL: plan.id,
   ...(codeCache === undefined ? {} : { NODE_COMPILE_CACHE: codeCache }),
   ...(codeCache !== undefined && first ? { SITTER_KEEP_CODE: '1' } : {}),
@@ -81,10 +86,10 @@ const pathfinders = (): ((module: string) => Promise<(() => void) | undefined>) 
 }
 
 /** @throws Failure `cell-start` from `start` when the process cannot be started; later ends come as `gone`. */
-export const poolCells = (ports: PoolPorts): CellKind => {
+export const poolCells = (ports: PoolPorts): CellKind<HousedCell> => {
   const { clock, proc, net, disk, codeCache } = ports
   const goAhead = pathfinders()
-  const startOne = async (plan: CellPlan, events: CellEvents, first: boolean): Promise<Cell> => {
+  const startOne = async (plan: CellPlan, events: CellEvents, first: boolean): Promise<HousedCell> => {
     await disk.makeDirectory(plan.directory, 0o700)
     if (codeCache !== undefined) await disk.makeDirectory(codeCache, 0o700)
     const cell = new PoolCell(plan, clock, disk, events)
@@ -102,7 +107,7 @@ export const poolCells = (ports: PoolPorts): CellKind => {
       cell.begin(child, listening, plan.startWithinMs ?? ports.startWithinMs ?? defaultStartMs)
     } catch (error) {
       await listening.close()
-      throw failure('cell-start', `cell ${plan.id} (${basename(plan.module)}): ${(error as Error).message}`, {
+      throw failure('cell-start', `cell ${plan.id} (${basename(moduleOf(plan))}): ${(error as Error).message}`, {
         cause: error,
       })
     }
@@ -112,7 +117,7 @@ export const poolCells = (ports: PoolPorts): CellKind => {
     start: async (plan, events) => {
       assertPath(plan.sitterSocket)
       assertPath(plan.gateSocket)
-      const ledTheWay = codeCache === undefined ? undefined : await goAhead(plan.module)
+      const ledTheWay = codeCache === undefined ? undefined : await goAhead(moduleOf(plan))
       const led = ledTheWay ?? ((): void => {})
       const watched: CellEvents = {
         ...events,

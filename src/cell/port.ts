@@ -1,16 +1,17 @@
 /**
  * Where agents live: the port that every cell kind fills. A cell is one OS process with one socket; agents are its
- * seats.
+ * seats. The seat of an exec agent is the exception: nothing runs in it but one process a task.
  */
+import type { AgentRun } from '../model/model.ts'
 import type { ProcessEnd, ProcessIdentity } from '../std/std.ts'
 import type { Frame, Seat } from '../wire/wire.ts'
 
 export interface CellPlan {
   readonly id: string
-  readonly kind: 'pool'
+  readonly kind: 'pool' | 'process'
   readonly agentType: string
-  /** Absolute path of the agents' module. */
-  readonly module: string
+  /** What is run: the agents' module in a pool, a command or one process a task in a process cell. */
+  readonly run: AgentRun
   /**
    * The cell's private directory (made 0700); it holds `sitter.sock` and `gate.sock`, unless the path would be longer
    * than 100 bytes.
@@ -21,7 +22,7 @@ export interface CellPlan {
   readonly seats: readonly Seat[]
   /** Extra environment of the agents; never a secret. */
   readonly env: Readonly<Record<string, string>>
-  /** Heap cap of the host in MB. */
+  /** Heap cap of a pool host in MB; nothing limits the memory of a program in a process cell. */
   readonly memoryMb: number
   /** The time from the start of the process to its hello; the kind's own when absent. */
   readonly startWithinMs?: number
@@ -35,7 +36,10 @@ export interface CellEnd {
 }
 
 export interface CellEvents {
-  /** The host connected, said hello and was welcomed with its seats. */
+  /**
+   * The process connected, said hello and was welcomed with its seats; told again each time it has connected anew:
+   * what it holds by then only a challenge can tell.
+   */
   ready(): void
   /**
    * A request or notification from the cell that is no hello; already within the wire's bounds. `answer` replies to a
@@ -58,7 +62,10 @@ export interface CellEvents {
 
 export interface Cell {
   readonly id: string
-  readonly identity: ProcessIdentity
+  /** Null where no process stands for the cell: exec agents have one a task, see `processOf`. */
+  readonly identity: ProcessIdentity | null
+  /** The process that works for an agent now, where a cell has none of its own; null while nothing runs. */
+  readonly processOf?: (agent: string) => ProcessIdentity | null
   /** Sends notifications or answers; frames of one turn leave in one write. */
   send(frames: readonly Frame[]): void
   /**
@@ -72,6 +79,11 @@ export interface Cell {
   readonly pendingBytes: number
 }
 
-export interface CellKind {
-  start(plan: CellPlan, events: CellEvents): Promise<Cell>
+/** A cell that is a process. */
+export interface HousedCell extends Cell {
+  readonly identity: ProcessIdentity
+}
+
+export interface CellKind<Started extends Cell = Cell> {
+  start(plan: CellPlan, events: CellEvents): Promise<Started>
 }

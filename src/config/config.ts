@@ -1,8 +1,12 @@
 /** Front door of configuration. */
 export { applyConfig, hashConfig, readApplied, type AppliedConfig } from './applied.ts'
+export { explainPath, readPath, type Explanation } from './explain.ts'
 export { processEnvironment, type Environment } from './env.ts'
 export { loadConfig, type LoadedConfig, type LoadOptions } from './load.ts'
 export { parseConfig } from './parse.ts'
+export { hidePasswords, withoutPasswords } from './passwords.ts'
+export { formatChange, planChange, type ConfigChange, type ConfigPlan } from './plan.ts'
 export { covers, parsePattern, parseRoute, type Route } from './route.ts'
 export type { SwarmInput } from './schema.ts'
 export type * from './types.ts'
+export { openVersions, type Candidate, type ConfigVersions } from './versions.ts'

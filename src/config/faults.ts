@@ -4,6 +4,7 @@
  * a misplaced secret.
  */
 import { Failure } from '../std/std.ts'
+import { hidePasswords } from './passwords.ts'
 
 export type Path = readonly PropertyKey[]
 
@@ -35,7 +36,9 @@ export const show = (value: unknown): string => {
   if (typeof value === 'function') return 'a function'
   // JSON has no form for NaN and the infinities, String has.
   const text =
-    typeof value === 'string' ? JSON.stringify(value) : String(value as number | boolean | bigint | symbol | null)
+    typeof value === 'string'
+      ? hidePasswords(JSON.stringify(value))
+      : String(value as number | boolean | bigint | symbol | null)
   return text.length > 60 ? `${text.slice(0, 57)}…${typeof value === 'string' ? '"' : ''}` : text
 }
 

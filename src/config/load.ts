@@ -82,6 +82,14 @@ const missingModules = async (disk: Disk, raw: unknown, baseDirectory: string): 
   return faults.flat()
 }
 
+/** Checks a value whole: schema, references, and modules that must be there. @throws Failure `config-invalid`. */
+export const checkRaw = async (disk: Disk, raw: unknown, baseDirectory: string, file: string): Promise<SwarmConfig> => {
+  const inspected = inspectConfig(raw, baseDirectory)
+  const faults = [...inspected.faults, ...(await missingModules(disk, raw, baseDirectory))]
+  if (inspected.config === null || faults.length > 0) throw configInvalid(faults, file)
+  return inspected.config
+}
+
 /**
  * Loads and checks a config.
  * @throws Failure `config-unreadable` (no such file, syntax error with file and line, not evaluated in time), or
@@ -91,8 +99,5 @@ export const loadConfig = async (options: LoadOptions): Promise<LoadedConfig> =>
   const file = resolve(options.file)
   const baseDirectory = dirname(file)
   const raw = await readRaw({ ...options, file }, baseDirectory)
-  const inspected = inspectConfig(raw, baseDirectory)
-  const faults = [...inspected.faults, ...(await missingModules(options.disk, raw, baseDirectory))]
-  if (inspected.config === null || faults.length > 0) throw configInvalid(faults, file)
-  return { file, raw, baseDirectory, config: inspected.config }
+  return { file, raw, baseDirectory, config: await checkRaw(options.disk, raw, baseDirectory, file) }
 }

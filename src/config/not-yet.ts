@@ -14,8 +14,6 @@ const keys: Readonly<Record<string, string>> = {
   retention: 'retention',
   metrics: 'metrics settings',
   adoptWithin: 'the adoption of cells by a new sitter',
-  'agents.*.run.command': 'agents that are commands',
-  'agents.*.run.exec': 'agents that are one process a task',
   'agents.*.limits.cpu': 'CPU limits',
   'agents.*.limits.pids': 'process limits',
   'agents.*.limits.disk': 'disk limits',
@@ -34,10 +32,9 @@ const keys: Readonly<Record<string, string>> = {
 
 /** Values that the contract knows, by path. */
 const values: readonly { readonly path: string; readonly starts: readonly string[]; readonly what: string }[] = [
-  { path: 'store', starts: ['postgres:', 'postgresql:'], what: 'the PostgreSQL store' },
   { path: 'bus', starts: ['nats:', 'postgres:', 'postgresql:'], what: 'a bus beyond this host' },
-  { path: 'agents.*.cell', starts: ['process', 'sandbox', 'worker'], what: 'cells other than "pool"' },
-  { path: 'agents.*.cell.kind', starts: ['process', 'sandbox', 'worker'], what: 'cells other than "pool"' },
+  { path: 'agents.*.cell', starts: ['sandbox', 'vm', 'worker'], what: 'cells other than "pool" and "process"' },
+  { path: 'agents.*.cell.kind', starts: ['sandbox', 'vm', 'worker'], what: 'cells other than "pool" and "process"' },
   {
     path: 'credentials.*.kind',
     starts: ['basic', 'header', 'query', 'hmac', 'oauth', 'jwt', 'sigv4', 'mtls'],

@@ -9,7 +9,7 @@ import { configInvalid, faultAt, type ConfigFault, type Path } from './faults.ts
 import { toFaults } from './issues.ts'
 import { crossFaults } from './references.ts'
 import { swarmSchema, type ParsedSwarm } from './schema.ts'
-import type { Rehearsal, SwarmConfig, UpstreamLimit } from './types.ts'
+import type { AgentRun, AgentType, Rehearsal, SwarmConfig, UpstreamLimit } from './types.ts'
 import { validKeys } from './valid-keys.ts'
 
 /** Far beyond any config for people: a deeper value would break the recursion of every reader after this one. */
@@ -40,12 +40,31 @@ const named = <In, Out>(
   return all
 }
 
+type ParsedAgent = ParsedSwarm['agents'][string]
+
+/** A program named by a path lies relative to the config; any other is looked for in PATH when it is started. */
+const toWords = ([program = '', ...rest]: readonly string[], baseDirectory: string): readonly string[] => [
+  program.includes('/') ? resolve(baseDirectory, program) : program,
+  ...rest,
+]
+
+const toRun = ({ module, command, exec }: ParsedAgent['run'], baseDirectory: string): AgentRun => {
+  if (module !== undefined) return { module: resolve(baseDirectory, module) }
+  if (command !== undefined) return { command: toWords(command, baseDirectory), directory: baseDirectory }
+  return { exec: toWords(exec ?? [], baseDirectory), directory: baseDirectory }
+}
+
+const toCell = ({ cell, run }: ParsedAgent): AgentType['cell'] => {
+  const kind = cell ?? (run.module === undefined ? 'process' : 'pool')
+  return typeof kind === 'string' ? { kind, orWeaker: false } : kind
+}
+
 const toAgents = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig['agents'] =>
   named(parsed.agents, (agent, name) => ({
     name,
-    run: { module: resolve(baseDirectory, agent.run.module) },
+    run: toRun(agent.run, baseDirectory),
     count: agent.count,
-    cell: agent.cell === 'pool' ? { kind: 'pool', orWeaker: false } : agent.cell,
+    cell: toCell(agent),
     upstreams: agent.upstreams,
     restart: {
       type: agent.restart.type,
@@ -57,7 +76,7 @@ const toAgents = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig['agen
     heartbeatMs: agent.heartbeat,
     stuckAfterMs: agent.stuckAfter,
     startWithinMs: agent.startWithin,
-    perCell: agent.perCell,
+    perCell: agent.run.module === undefined ? 1 : agent.perCell,
     memoryBytes: agent.limits.memory,
     overrides: Object.fromEntries(
       Object.entries(agent.overrides).map(([key, { mode }]) => [
@@ -130,7 +149,12 @@ const normalise = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig => (
   tasks: named(parsed.tasks, (task, name) => ({
     name,
     agent: task.agent,
-    retry: { max: task.retry.max, baseMs: task.retry.base, capMs: task.retry.cap },
+    retry: {
+      max: task.retry.max,
+      baseMs: task.retry.base,
+      capMs: task.retry.cap,
+      ...(task.retry.budget === undefined ? {} : { budget: task.retry.budget }),
+    },
     deadlineMs: task.deadline,
     priority: task.priority,
   })),

@@ -50,12 +50,36 @@ const overrides = (raw: unknown, type: string): readonly ConfigFault[] => {
   })
 }
 
+/** What a module has and a program has not, and the other way round. */
+const programs = (raw: unknown, type: string): readonly ConfigFault[] => {
+  const at = (...path: string[]): unknown => valueAt(raw, ['agents', type, ...path])
+  const kind = at('cell', 'kind') ?? at('cell')
+  const kindPath = ['agents', type, 'cell', ...(at('cell', 'kind') === undefined ? [] : ['kind'])]
+  if (at('run', 'command') === undefined && at('run', 'exec') === undefined)
+    return kind === 'process'
+      ? [faultAt(kindPath, show(kind), '"pool" for a module; perCell: 1 gives each its own')]
+      : []
+  const wrong = (path: readonly string[], expected: string): ConfigFault =>
+    faultAt(['agents', type, ...path], show(at(...path)), expected)
+  return [
+    ...(kind === 'pool' ? [faultAt(kindPath, show(kind), '"process" for a program')] : []),
+    ...((at('perCell') ?? 1) === 1 ? [] : [wrong(['perCell'], '1: a program has a cell of its own')]),
+    ...(at('limits', 'memory') === undefined
+      ? []
+      : [wrong(['limits', 'memory'], 'it to be left out: this version does not limit the memory of programs yet')]),
+    ...(at('run', 'exec') === undefined || at('config') === undefined
+      ? []
+      : [wrong(['config'], 'it to be left out: a process a task gets its payload and nothing else')]),
+  ]
+}
+
 const agents = (raw: unknown): readonly ConfigFault[] =>
   namesAt(raw, 'agents').flatMap((type) => [
     ...entriesAt(raw, ['agents', type, 'upstreams']).flatMap((_, index) =>
       refers(raw, ['agents', type, 'upstreams', index], 'upstreams'),
     ),
     ...overrides(raw, type),
+    ...programs(raw, type),
   ])
 
 const limits = (raw: unknown, upstream: string): readonly ConfigFault[] =>

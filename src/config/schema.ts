@@ -19,6 +19,7 @@ import {
   route,
   share,
   size,
+  storeAddress,
   template,
   usualOutcome,
   whole,
@@ -35,18 +36,36 @@ const restart = z.strictObject({
   cap: positiveDuration.default(30_000),
 })
 
+const words = z.array(notEmpty('a word of a command line')).min(1).max(1_000)
+const cellKind = z.enum(['pool', 'process'])
+
 const agent = z.strictObject({
-  /** The module that default-exports `defineAgent({...})`, relative to the config. */
-  run: z.strictObject({ module: notEmpty('the path of a module like "./agents/settler.ts"') }),
+  /** What it is; exactly one of these. Paths are relative to the config, and programs are started beside it. */
+  run: z
+    .strictObject({
+      /** A module that default-exports `defineAgent({...})`. */
+      module: notEmpty('the path of a module like "./agents/settler.ts"').optional(),
+      /** A program that speaks the agent protocol (docs/protocol.md), one process an agent: `['python3', 'a.py']`. */
+      command: words.optional(),
+      /** A program that is started for each task: payload on stdin, result on stdout. */
+      exec: words.optional(),
+    })
+    .refine(
+      (run) => Object.values(run).filter((one) => one !== undefined).length === 1,
+      'exactly one of module, command and exec',
+    ),
   /** How many of them; they are numbered from 1. */
   count: whole(0, 1_000_000, 'a count of agents').default(1),
-  /** Where they live: `pool` = many in one process. */
+  /**
+   * Where they live: `pool` = many in one process, for modules; `process` = one program an agent, under the sitter's
+   * own user. The only one that fits when absent.
+   */
   cell: z
     .union(
-      [z.literal('pool'), z.strictObject({ kind: z.literal('pool'), orWeaker: z.boolean().default(false) })],
-      '"pool" or {kind: "pool"}',
+      [cellKind, z.strictObject({ kind: cellKind, orWeaker: z.boolean().default(false) })],
+      '"pool", "process" or {kind: …}',
     )
-    .default('pool'),
+    .optional(),
   /** Upstreams that they may call. */
   upstreams: z.array(z.string()).max(1_000).default([]),
   restart: restart.prefault({}),
@@ -54,7 +73,7 @@ const agent = z.strictObject({
   /** An attempt without progress for this long is stuck; waiting for a payment or a limit is not. */
   stuckAfter: positiveDuration.default(120_000),
   startWithin: positiveDuration.default(30_000),
-  /** Agents that share one process. About 100 keeps a fault's reach small at 7 MB a host. */
+  /** Agents that share one pool host. About 100 keeps a fault's reach small at 7 MB a host. */
   perCell: whole(1, 1_000, 'agents in one cell').default(100),
   /** `memory` is the heap of one cell. */
   limits: z.strictObject({ memory: size.default(256_000_000) }).prefault({}),
@@ -70,6 +89,8 @@ const task = z.strictObject({
       max: whole(1, 1_000, 'attempts').default(8),
       base: positiveDuration.default(1_000),
       cap: positiveDuration.default(600_000),
+      /** Share of the type's starts that may be retries; what is beyond it is put off. No bound when absent. */
+      budget: share.optional(),
     })
     .prefault({}),
   /** From submission; none when absent. */
@@ -169,7 +190,8 @@ export const swarmSchema = z.strictObject({
   /** For editors; plays no part. */
   $schema: z.string().optional(),
   name,
-  store: z.literal('embedded').default('embedded'),
+  /** Where the record is: a file in the data directory, or a database that the sitter has for itself. */
+  store: storeAddress.default('embedded'),
   bus: z.literal('local').default('local'),
   agents: z.record(name, agent),
   tasks: z.record(name, task).default({}),

@@ -137,3 +137,11 @@ export const listenHost = text('an address or host name to listen on like "127.0
 
 export const notEmpty = (what: string) =>
   text(what, (given) => (given.trim() === '' || given.includes('\0') ? undefined : given))
+
+/** `embedded`, or the address of a PostgreSQL database; a fault never shows its password. */
+export const storeAddress = text('"embedded" or an address like "postgres://user@host:5432/database"', (given) => {
+  if (given === 'embedded') return given
+  const url = URL.canParse(given) ? new URL(given) : undefined
+  const named = url !== undefined && url.pathname.length > 1
+  return named && (url.protocol === 'postgres:' || url.protocol === 'postgresql:') ? given : undefined
+})

@@ -3,6 +3,7 @@
  * argument.
  */
 export type {
+  AgentRun,
   AgentType,
   Channel,
   Credential,

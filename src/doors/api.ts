@@ -4,8 +4,22 @@
  * stable `code`.
  */
 import type { AgentView, CellStatus, FleetSummary } from '../fleet/fleet.ts'
+import type { ConfigPlan } from '../config/config.ts'
+import type { FreezeNote } from '../gatelink/gatelink.ts'
+import type { Family, LogLine, LogPage } from '../record/record.ts'
 import type { BatchAnswer, LedgerCheck, SettleSummary } from '../settle/settle.ts'
-import type { AttemptView, BatchView, CellView, EventView, IntentView, TaskView } from '../store/store.ts'
+import type {
+  AttemptView,
+  BatchView,
+  CellView,
+  ConfigVersionView,
+  DeadLetterView,
+  DependencyView,
+  EventView,
+  IntentView,
+  PayloadView,
+  TaskView,
+} from '../store/store.ts'
 import type { WorkSummary } from '../work/work.ts'
 import type { GateStatus, VaultView } from '../wire/wire.ts'
 
@@ -39,6 +53,12 @@ export interface SwarmView {
   readonly settle: SettleSummary
   readonly ledger: LedgerCheck
   readonly gate: GateStatus | { readonly unknown: string }
+  /** `frozen`: by the file or by the gate's word; `gate`: what the gate itself says; `by`: what the file says. */
+  readonly freeze: {
+    readonly frozen: boolean | 'unknown'
+    readonly gate: boolean | 'unknown'
+    readonly by: FreezeNote | null
+  }
   readonly durations: Readonly<
     Record<string, { readonly count: number; readonly p50: number; readonly p95: number; readonly p99: number } | null>
   >
@@ -67,6 +87,11 @@ export interface AgentDescription extends AgentView {
 /** GET /api/v1/tasks/{id} */
 export interface TaskDescription extends TaskView {
   readonly history: readonly AttemptView[]
+  /** Every death; a redriven one is linked to the life that followed it: its own `life` + 1. */
+  readonly deadLetters: readonly DeadLetterView[]
+  readonly comesAfter: readonly DependencyView[]
+  /** Payloads that were replaced. */
+  readonly payloads: readonly PayloadView[]
 }
 export interface SettlementAnswer {
   readonly id: string
@@ -157,6 +182,45 @@ export interface ChallengeAnswer {
   readonly askedMs: number
   readonly answeredMs: number
 }
+/** GET /api/v1/config/current; `version` is null when the record has another newest one. */
+export interface ConfigAnswer {
+  readonly version: number | null
+  readonly hash: string
+  readonly file: string
+  readonly baseDirectory: string
+  readonly raw: unknown
+}
+/** One of GET /api/v1/config/versions. */
+export type ConfigVersionAnswer = Omit<ConfigVersionView, 'raw'>
+/** POST /api/v1/config/validate */
+export interface ConfigCheckAnswer {
+  readonly valid: true
+  readonly hash: string
+  readonly base: string
+  readonly plan: ConfigPlan
+}
+/** One of GET /api/v1/tokens; `usedMs` lags up to a minute behind. */
+export interface TokenAnswer {
+  readonly id: string
+  readonly name: string
+  readonly role: string
+  readonly actor: string
+  readonly createdMs: number
+  readonly expiresMs: number | null
+  readonly usedMs: number | null
+  readonly revokedMs: number | null
+}
+/** GET /api/v1/metrics: as /metrics. */
+export interface MetricsAnswer {
+  /** Wall time at which they were read. */
+  readonly atMs: number
+  readonly families: readonly Family[]
+}
+/**
+ * GET /api/v1/logs?id&level&since&grep&limit&after: the newest lines, or those that follow `after` (the `place` of an
+ * earlier answer), oldest first.
+ */
+export interface LogAnswer extends Omit<LogPage, 'lines'>, List<LogLine> {}
 export interface InboxItem {
   readonly kind: 'unknown-settlement' | 'dead-letter' | 'quarantined'
   readonly id: string

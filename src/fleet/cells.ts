@@ -48,6 +48,7 @@ const openCell = (live: Live, group: Group): LiveCell => {
     agents: new Set(),
     named: new Map(),
     killedFor: null,
+    vacated: false,
     mark: 0,
     silentBeats: 0,
     suspect: false,
@@ -77,7 +78,7 @@ const planOf = (cell: LiveCell): CellPlan => {
     id: cell.id,
     kind: settings.cell.kind,
     agentType: settings.name,
-    module: settings.run.module,
+    run: settings.run,
     directory: cell.directory,
     gateSocket: cell.gateSocket,
     sitterSocket: cell.sitterSocket,
@@ -154,11 +155,19 @@ export const kill = (live: Live, cell: LiveCell, why: string): void => {
       notify(live, 'cell.outlived', 'error', {
         subject: cell.id,
         message: `cell ${cell.id} outlives its kill by ${killAgainMs} ms (${why}); nothing replaces it meanwhile`,
-        facts: { pid: cell.cell?.identity.pid ?? null, why },
+        facts: { pid: cell.cell?.identity?.pid ?? null, why },
       })
       kill(live, cell, why)
     }),
   )
+}
+
+/** An agent was taken out of a living cell. What is one agent's own process ends with it. */
+export const vacate = (live: Live, cell: LiveCell, agent: Agent, why: string): void => {
+  if (cell.group.settings.cell.kind !== 'process')
+    return cell.cell?.send([{ jsonrpc: '2.0', method: 'unseat', params: { agents: [agent.id] } }])
+  cell.vacated = true
+  kill(live, cell, `${agent.id}: ${why}`)
 }
 
 const gone = (live: Live, cell: LiveCell, end: CellEnd): void => {
@@ -173,7 +182,7 @@ const gone = (live: Live, cell: LiveCell, end: CellEnd): void => {
   live.options.gatelink.closeCell(cell.id)
   const wallMs = live.options.clock.wallMs()
   const { cause, detail } = end
-  if (cell.recorded)
+  if (cell.recorded && cell.cell?.identity !== null)
     live.record.cell({ kind: 'cell.ended', with: { id: cell.id, cause, detail: cell.killedFor ?? detail, wallMs } })
   if (live.phase === 'open') cellLost(live, cell, end)
   else endQuietly(live, cell)
@@ -203,8 +212,8 @@ const becomeReady = (live: Live, cell: LiveCell): void => {
     subject: cell.id,
     message: `cell ${cell.id} is up with ${formatAgents([...cell.agents])}`,
     facts: {
-      pid: cell.cell!.identity.pid,
-      startTime: cell.cell!.identity.startTime,
+      pid: cell.cell!.identity?.pid ?? null,
+      startTime: cell.cell!.identity?.startTime ?? null,
       agents: formatAgents([...cell.agents]),
       count: cell.agents.size,
       tookMs: Math.round(cell.readyMs - cell.launchedMs),
@@ -220,6 +229,8 @@ const becomeReady = (live: Live, cell: LiveCell): void => {
 
 const eventsOf = (live: Live, cell: LiveCell): CellEvents => ({
   ready: () => {
+    // Connected anew: what was on the way may be lost, so it is asked what it holds.
+    if (cell.phase === 'ready') return challengeSoon(live, cell)
     cell.welcomed = true
     becomeReady(live, cell)
   },
@@ -246,19 +257,14 @@ const adopt = async (live: Live, cell: LiveCell, started: Cell): Promise<void> =
     name,
     cell: { kind },
   } = cell.group.settings
-  live.record.cell({
-    kind: 'cell.started',
-    with: {
-      id: cell.id,
-      kind,
-      agentType: name,
-      identity: started.identity,
-      directory: cell.directory,
-      owner,
-      epoch,
-      wallMs: clock.wallMs(),
-    },
-  })
+  const { id, directory } = cell
+  const { identity } = started
+  // A seat in which nothing runs leaves nothing that the next sitter would have to sweep.
+  if (identity !== null)
+    live.record.cell({
+      kind: 'cell.started',
+      with: { id, kind, agentType: name, identity, directory, owner, epoch, wallMs: clock.wallMs() },
+    })
   cell.recorded = true
   announce(live, cell)
   await live.record.flush()

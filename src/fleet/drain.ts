@@ -62,7 +62,7 @@ export const stopFleet = async (live: Live, withinMs: number): Promise<void> => 
     notify(live, 'cell.outlived', 'error', {
       subject: cell.id,
       message: `cell ${cell.id} was killed and is not gone after ${goneWithinMs} ms; the next sitter sweeps it`,
-      facts: { pid: cell.cell?.identity.pid ?? null },
+      facts: { pid: cell.cell?.identity?.pid ?? null },
     })
   }
   await live.record.flush()

@@ -11,6 +11,7 @@ import { becomeFree, loseAttempt } from './agents.ts'
 import { putLine } from './lines.ts'
 import type { Agent, Attempt, Live, LiveCell } from './live.ts'
 import { heard } from './pulse.ts'
+import { isAgentMethod } from './requests.ts'
 import { notify } from './wiring.ts'
 
 export interface IncomingFrame {
@@ -98,7 +99,7 @@ const release = (live: Live, agent: Agent, attempt: Attempt): void => {
 
 const request = async (live: Live, cell: LiveCell, frame: IncomingFrame): Promise<unknown> => {
   const { agent, said } = speaker(live, cell, frame.params)
-  if (!ends.has(frame.method) && frame.method !== 'settle') {
+  if (!isAgentMethod(frame.method)) {
     throw new Failure('unknown-method', `${frame.method.slice(0, 64)} is no method of this sitter`)
   }
   const { attempt } = attemptOf(agent, said)
@@ -195,5 +196,7 @@ const refusedFrame = (live: Live, cell: LiveCell, code: string, detail: string):
 export const onRefused = refusedFrame
 
 export const onLine = (live: Live, cell: LiveCell, stream: 'stdout' | 'stderr', text: string): void => {
-  putLine(live, cell, { level: stream === 'stderr' ? 'warn' : 'info', source: stream, agent: null, message: text })
+  // What a program prints is its agent's; what a host prints belongs to no one of its agents.
+  const agent = cell.group.settings.cell.kind === 'process' ? cell.group.agents[0]!.id : null
+  putLine(live, cell, { level: stream === 'stderr' ? 'warn' : 'info', source: stream, agent, message: text })
 }

@@ -60,6 +60,8 @@ export interface FleetOptions {
 export interface AttemptLoss {
   readonly cause: string
   readonly collateral: boolean
+  /** Its cell died while it was the only attempt in hand there. */
+  readonly alone?: boolean
 }
 
 /** An attempt that was given to an agent. */
@@ -158,6 +160,8 @@ export interface LiveCell {
   /** Named as the cause by the host or by us, with the monotonic time. */
   readonly named: Map<string, number>
   killedFor: string | null
+  /** Its only agent was taken out of it: its end is no loss. */
+  vacated: boolean
   /** Order of frames that matter for what a challenge can prove. */
   mark: number
   silentBeats: number
@@ -187,6 +191,8 @@ export interface Deeds {
   /** The group's cell has proven itself: whatever waited for that is released. */
   proven(group: Group): void
   kill(live: LiveCell, why: string): void
+  /** The agent was taken out of this cell: a host drops it and goes on, a program of its own ends. */
+  vacate(live: LiveCell, agent: Agent, why: string): void
 }
 
 export interface Live {

@@ -165,7 +165,7 @@ export const agentsLost = (live: Live, agents: readonly Agent[], cause: string):
     const cell = agent.cell
     cell?.named.set(agent.id, nowMs)
     unseat(live, agent, { cause, collateral: false })
-    cell?.cell?.send([{ jsonrpc: '2.0', method: 'unseat', params: { agents: [agent.id] } }])
+    if (cell !== null) live.deeds.vacate(cell, agent, cause)
   }
   charge(live, agents, cause)
 }
@@ -286,8 +286,8 @@ const tellLoss = (
       killedFor: cell.killedFor,
       code: end.end?.code ?? null,
       signal: end.end?.signal ?? null,
-      pid: cell.cell?.identity.pid ?? null,
-      startTime: cell.cell?.identity.startTime ?? null,
+      pid: cell.cell?.identity?.pid ?? null,
+      startTime: cell.cell?.identity?.startTime ?? null,
       agents: formatAgents(seated),
       count: seated.length,
       attemptsLost: atWork.length,
@@ -337,6 +337,8 @@ export const cellLost = (live: Live, cell: LiveCell, end: CellEnd): void => {
   const { group } = cell
   const nowMs = live.options.clock.monoMs()
   const fromOutside = isFromOutside(live, cell, end)
+  // Ended because its only agent was taken out of it before: that agent was judged then.
+  if (cell.vacated && cell.agents.size === 0) return
   const death = examine(cell, nowMs, fromOutside)
   const isBlamed = (agent: Agent): boolean => death.blamed.has(agent.id)
   const cause = causeOf(cell, end)
@@ -344,7 +346,8 @@ export const cellLost = (live: Live, cell: LiveCell, end: CellEnd): void => {
   group.cancelTrial = null
   group.lostMs ??= nowMs
   live.counts.cellsLost += 1
-  for (const agent of death.seated) unseat(live, agent, { cause, collateral: !isBlamed(agent) })
+  const alone = death.atWork.length === 1
+  for (const agent of death.seated) unseat(live, agent, { cause, collateral: !isBlamed(agent), alone })
   const life = { readyMs: cell.readyMs, progressed: cell.progressed }
   const loss = { nowMs, life, counts: death.blamed.size === 0, fromOutside }
   const decision = afterLoss(groupPolicy(group), group.policy, loss, live.options.random)

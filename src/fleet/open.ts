@@ -4,7 +4,7 @@ import { asFailure, Failure, remainingMs } from '../std/std.ts'
 import type { AgentRow } from '../store/store.ts'
 import { Agenda } from './agenda.ts'
 import { becomeFree, move } from './agents.ts'
-import { kill, launch, provide } from './cells.ts'
+import { kill, launch, provide, vacate } from './cells.ts'
 import { stopFleet } from './drain.ts'
 import { FreeQueue } from './free.ts'
 import type { Agent, Attempt, Deeds, FleetOptions, Group, Live, LiveCell } from './live.ts'
@@ -43,6 +43,7 @@ const assemble = (options: FleetOptions, roster: Roster): Live => {
     agentsLost: (agents, cause) => agentsLost(live, agents, cause),
     proven: (group) => proven(live, group),
     kill: (cell, why) => kill(live, cell, why),
+    vacate: (cell, agent, why) => vacate(live, cell, agent, why),
   }
   const live: Live = {
     options,

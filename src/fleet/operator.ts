@@ -51,9 +51,7 @@ const takeOut = (live: Live, agent: Agent, actor: string): 'start' | 'release' =
   if (agent.state === 'backoff' || agent.state === 'quarantined') return 'release'
   const { cell } = agent
   unseat(live, agent, { cause: `restarted by ${actor}`, collateral: true })
-  if (cell?.phase === 'ready') {
-    cell.cell?.send([{ jsonrpc: '2.0', method: 'unseat', params: { agents: [agent.id] } }])
-  }
+  if (cell?.phase === 'ready') live.deeds.vacate(cell, agent, `restarted by ${actor}`)
   move(live, agent, 'lost', `restarted by ${actor}`)
   return 'release'
 }

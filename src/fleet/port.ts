@@ -24,6 +24,8 @@ export interface FleetHooks {
       readonly agent: string
       readonly cause: string
       readonly collateral: boolean
+      /** Its cell died while this was the only attempt in hand there: evidence against the task. */
+      readonly alone?: boolean
     }[],
   ): void
   /**
@@ -32,8 +34,8 @@ export interface FleetHooks {
    */
   waitsOutside(attempt: string): boolean
   /**
-   * A request from an agent that is no fleet matter: `done fail park settle`. The agent's identity and epoch are
-   * already checked.
+   * A request from an agent that is no fleet matter: `done fail park settle task.add state.* lock.*`. The
+   * agent's identity and epoch are already checked.
    */
   request(method: string, agent: string, params: unknown): Promise<unknown>
 }

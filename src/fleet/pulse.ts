@@ -60,7 +60,7 @@ const appear = (live: Live, cell: LiveCell, agents: readonly Agent[]): void => {
   notify(live, 'agent.restarted', 'info', {
     subject: back.length === 1 ? back[0]!.id : cell.id,
     message: `${formatAgents(back)} restarted in cell ${cell.id}`,
-    facts: { agents: formatAgents(back), count: back.length, cell: cell.id, pid: cell.cell?.identity.pid ?? null },
+    facts: { agents: formatAgents(back), count: back.length, cell: cell.id, pid: cell.cell?.identity?.pid ?? null },
   })
 }
 
@@ -166,14 +166,16 @@ const suspectCell = (live: Live, cell: LiveCell): void => {
       answeredMs: cell.answeredWallMs,
       agents: formatAgents(agents),
       count: agents.length,
-      pid: cell.cell?.identity.pid ?? null,
+      pid: cell.cell?.identity?.pid ?? null,
       exists: existsNow(live, cell),
     },
   })
 }
 
-const existsNow = (live: Live, cell: LiveCell): boolean | null =>
-  cell.cell === null ? null : live.options.proc.startTime(cell.cell.identity.pid) === cell.cell.identity.startTime
+const existsNow = (live: Live, cell: LiveCell): boolean | null => {
+  const identity = cell.cell?.identity ?? null
+  return identity === null ? null : live.options.proc.startTime(identity.pid) === identity.startTime
+}
 
 const beat = (live: Live, cell: LiveCell, dueMs: number): void => {
   const intervalMs = cell.group.settings.heartbeatMs

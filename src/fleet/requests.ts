@@ -3,38 +3,48 @@ import { Failure } from '../std/std.ts'
 import {
   checkDone,
   checkFail,
+  checkLockFree,
+  checkLockRenew,
+  checkLockTake,
   checkPark,
   checkSettle,
-  type Done,
-  type Fail,
-  type Park,
-  type Settle,
+  checkStateGet,
+  checkStatePut,
+  checkTaskAdd,
+  type Checked,
 } from '../wire/wire.ts'
 
-export type AgentRequest =
-  | { readonly method: 'done'; readonly params: Done }
-  | { readonly method: 'fail'; readonly params: Fail }
-  | { readonly method: 'park'; readonly params: Park }
-  | { readonly method: 'settle'; readonly params: Settle }
+const checks = {
+  done: checkDone,
+  fail: checkFail,
+  park: checkPark,
+  settle: checkSettle,
+  'task.add': checkTaskAdd,
+  'state.get': checkStateGet,
+  'state.put': checkStatePut,
+  'lock.take': checkLockTake,
+  'lock.renew': checkLockRenew,
+  'lock.free': checkLockFree,
+} as const
+
+type Checks = typeof checks
+type Method = keyof Checks
+
+/** A request of an attempt: its method, and what it says. */
+export type AgentRequest = {
+  readonly [Name in Method]: {
+    readonly method: Name
+    readonly params: ReturnType<Checks[Name]> extends Checked<infer Value> ? Value : never
+  }
+}[Method]
+
+export const isAgentMethod = (method: string): method is Method => Object.hasOwn(checks, method)
 
 /** @throws Failure `unknown-method`, or `frame-invalid` naming the field. */
 export const readRequest = (method: string, params: unknown): AgentRequest => {
-  const value = <Value>(
-    checked: { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly message: string },
-  ): Value => {
-    if (!checked.ok) throw new Failure('frame-invalid', `${method}: ${checked.message}`)
-    return checked.value
-  }
-  switch (method) {
-    case 'done':
-      return { method, params: value(checkDone(params)) }
-    case 'fail':
-      return { method, params: value(checkFail(params)) }
-    case 'park':
-      return { method, params: value(checkPark(params)) }
-    case 'settle':
-      return { method, params: value(checkSettle(params)) }
-    default:
-      throw new Failure('unknown-method', `there is no method ${JSON.stringify(method.slice(0, 60))}`)
-  }
+  if (!isAgentMethod(method))
+    throw new Failure('unknown-method', `there is no method ${JSON.stringify(method.slice(0, 60))}`)
+  const checked = checks[method](params)
+  if (!checked.ok) throw new Failure('frame-invalid', `${method}: ${checked.message}`)
+  return { method, params: checked.value } as AgentRequest
 }

@@ -93,7 +93,7 @@ const resumeGroup = (group: Group, saved: Saved, now: Stamp): void => {
   group.due = saved.group.due ?? (group.quarantined ? { set: now, delayMs: 0 } : null)
 }
 
-/** Agents are numbered from 1; the first `perCell` of a type share the first cell. */
+/** Agents are numbered from 1; the first `perCell` of a type share the first cell. A program has one of its own. */
 export const openRoster = (
   types: Readonly<Record<string, AgentType>>,
   rows: readonly AgentRow[],

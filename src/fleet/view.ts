@@ -2,6 +2,7 @@
  * What is known about agents and cells, with source and age. Nothing is claimed: what was never observed is `unknown`.
  * Every agent shows how its state ends: a time, an event, or an owner.
  */
+import { processBoundary, type Cell } from '../cell/cell.ts'
 import type { AgentStateName, Coverage, Evidence, Exit } from '../model/model.ts'
 import { nextMsOf } from './agents.ts'
 import type { Agent, Live, LiveCell } from './live.ts'
@@ -16,7 +17,7 @@ const wallOf = (live: Live, monoMs: number): number =>
   Math.round(live.options.clock.wallMs() + monoMs - live.options.clock.monoMs())
 
 const exists = (live: Live, cell: LiveCell): NonNullable<LiveCell['exists']> | null => {
-  if (cell.cell === null) return null
+  if (cell.cell === null || cell.cell.identity === null) return null
   const atMs = live.options.clock.monoMs()
   if (cell.exists !== null && atMs - cell.exists.atMs < existsKeptMs) return cell.exists
   const { pid, startTime } = cell.cell.identity
@@ -31,6 +32,24 @@ const answerIsFresh = (live: Live, cell: LiveCell): boolean =>
 const responds = (live: Live, agent: Agent, cell: LiveCell): Evidence['value'] => {
   if (cell.suspect) return 'no'
   return agent.readyMs !== null && answerIsFresh(live, cell) ? 'yes' : 'unknown'
+}
+
+/** Agents of which one process is started for each task: the sitter itself knows whether one runs. */
+const evidenceOfExec = (live: Live, agent: Agent, cell: Cell): Evidence[] => {
+  const identity = cell.processOf?.(agent.id) ?? null
+  const atMs = live.options.clock.wallMs()
+  const responds: Evidence = {
+    fact: 'responds',
+    source: 'nobody to ask: one process a task',
+    atMs: null,
+    value: 'unknown',
+  }
+  if (identity === null)
+    return [{ fact: 'exists', source: 'nothing runs: started per task', atMs, value: 'no' }, responds]
+  const { pid, startTime } = identity
+  const value = live.options.proc.startTime(pid) === startTime ? 'yes' : 'no'
+  const source = `process table: pid ${pid} and its start time`
+  return [{ fact: 'exists', source, atMs, value, detail: processBoundary }, responds]
 }
 
 const evidenceOf = (live: Live, agent: Agent): Evidence[] => {
@@ -48,15 +67,17 @@ const evidenceOf = (live: Live, agent: Agent): Evidence[] => {
       progresses,
     ]
   }
+  if (cell.cell !== null && cell.cell.identity === null) return [...evidenceOfExec(live, agent, cell.cell), progresses]
   const there = exists(live, cell)
   const source =
-    cell.cell === null ? 'process table' : `process table: pid ${cell.cell.identity.pid} and its start time`
+    cell.cell === null ? 'process table' : `process table: pid ${cell.cell.identity?.pid} and its start time`
   return [
     {
       fact: 'exists',
       source,
       atMs: there?.wallMs ?? null,
       value: there === null ? 'unknown' : there.yes ? 'yes' : 'no',
+      ...(agent.settings.cell.kind === 'process' ? { detail: processBoundary } : {}),
     },
     {
       fact: 'responds',
@@ -108,6 +129,12 @@ export const exitOf = (live: Live, agent: Agent): Exit => {
   }
 }
 
+const cellOf = (agent: Agent): AgentView['cell'] => {
+  const cell = agent.cell?.cell
+  const identity = cell?.identity ?? cell?.processOf?.(agent.id) ?? null
+  return cell && identity ? { id: cell.id, kind: agent.settings.cell.kind, ...identity } : null
+}
+
 export const viewOf = (live: Live, agent: Agent): AgentView => ({
   id: agent.id,
   type: agent.type,
@@ -120,26 +147,27 @@ export const viewOf = (live: Live, agent: Agent): AgentView => ({
   reason: agent.reason,
   exit: exitOf(live, agent),
   attempt: agent.attempt?.id ?? null,
-  cell: agent.cell?.cell ? { id: agent.cell.id, kind: agent.settings.cell.kind, ...agent.cell.cell.identity } : null,
+  cell: cellOf(agent),
   evidence: evidenceOf(live, agent),
   lastCells: agent.lastCells,
 })
 
-/** Cells whose process is known; one that is still being spawned has no identity to show. */
+/** Cells whose process is known: not one that is still being spawned, nor the seat of an exec agent. */
 export const cellStatusOf = (live: Live, cell: LiveCell): CellStatus | undefined => {
-  if (cell.cell === null) return undefined
+  const identity = cell.cell?.identity ?? null
+  if (identity === null) return undefined
   const agents = [...cell.agents]
   return {
     id: cell.id,
     kind: cell.group.settings.cell.kind,
     agentType: cell.group.settings.name,
-    identity: cell.cell.identity,
+    identity,
     agents: agents.length,
     busy: agents.filter((agent) => agent.attempt !== null || agent.taken).length,
     startedMs: cell.startedWallMs,
     answeredMs: cell.answeredWallMs,
     answeredAgents: cell.answeredAgents,
-    residentBytes: live.options.proc.residentBytes(cell.cell.identity.pid) ?? null,
+    residentBytes: live.options.proc.residentBytes(identity.pid) ?? null,
   }
 }
 
@@ -171,7 +199,7 @@ export const summaryOf = (live: Live): FleetSummary => {
     agents: live.agents.size,
     byState,
     byType,
-    cells: live.cells.size,
+    cells: [...live.cells.values()].filter(({ cell }) => cell === null || cell.identity !== null).length,
     restarts: live.counts.restarts,
     cellsLost: live.counts.cellsLost,
     coverage: coverageOf(live),

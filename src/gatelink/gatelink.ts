@@ -1,5 +1,6 @@
 /** Front door of the gate link. */
 export { openGateLink, type GateLinkOptions } from './link.ts'
+export { frozenText, openFreeze, readFrozen, type FreezeFile, type FreezeNote, type FreezeSwitch } from './freeze.ts'
 export type { GateLink, GateLinkEvents } from './port.ts'
 export type { Call, CallOutcome, Grant, GrantedRequest } from '../wire/wire.ts'
 export { sealTo } from '../wire/wire.ts'

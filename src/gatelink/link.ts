@@ -97,6 +97,14 @@ class SitterEnd implements GateLink {
     return this.#ask((id) => ({ frame: 'status', id }))
   }
 
+  freeze(frozen: boolean, actor: string): Promise<{ readonly frozen: boolean }> {
+    return this.#ask((id) => ({ frame: 'freeze', id, frozen, actor }))
+  }
+
+  config(): Promise<void> {
+    return this.#ask((id) => ({ frame: 'config', id }))
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true
     this.#cancelRetry?.()

@@ -32,5 +32,9 @@ export interface GateLink {
   ): Promise<{ readonly name: string; readonly version: number; readonly fingerprint: string }>
   vaultList(): Promise<VaultView>
   status(): Promise<GateStatus>
+  /** Tells the gate the word of a person; resolves with whether it is frozen now, for the file may still say so. */
+  freeze(frozen: boolean, actor: string): Promise<{ readonly frozen: boolean }>
+  /** The applied configuration is another: the gate ends in order, and begins anew with it. */
+  config(): Promise<void>
   stop(): Promise<void>
 }

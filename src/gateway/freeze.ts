@@ -13,8 +13,8 @@ const patience = 5
 
 export interface Freezer {
   frozen(): boolean
-  /** The word of a person, by the link. Answers whether it is frozen now: a file may still say so. */
-  say(frozen: boolean): boolean
+  /** The word of a person, by the link. Looks at the file, and answers whether it is frozen now. */
+  say(frozen: boolean): Promise<boolean>
   stop(): void
 }
 
@@ -39,6 +39,13 @@ export const openFreezer = async (options: {
     if (was !== undefined && was !== now) changed(now, said ? 'said' : file)
     was = now
   }
+  const read = async (): Promise<typeof file> => {
+    try {
+      return (await disk.exists(path)) ? 'there' : 'absent'
+    } catch {
+      return 'unreadable' /* what cannot be read is taken for yes */
+    }
+  }
   const look = async (): Promise<void> => {
     if (looking) {
       missed += 1
@@ -49,11 +56,7 @@ export const openFreezer = async (options: {
       return
     }
     looking = true
-    try {
-      file = (await disk.exists(path)) ? 'there' : 'absent'
-    } catch {
-      file = 'unreadable' /* what cannot be read is taken for yes */
-    }
+    file = await read()
     looking = false
     missed = 0
     compare()
@@ -64,8 +67,10 @@ export const openFreezer = async (options: {
   })
   return {
     frozen,
-    say: (value) => {
+    say: async (value) => {
       said = value
+      // A freeze holds before anything is awaited; a thaw only when the file is known to be gone.
+      if (!value) file = await read()
       compare()
       return frozen()
     },

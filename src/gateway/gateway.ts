@@ -36,6 +36,8 @@ export interface GatewayOptions {
   readonly pid: number
   readonly linkSocket: string
   readonly frozenPath: string
+  /** The sitter says that the applied configuration is another: the process ends in order and is started again. */
+  readonly configChanged: () => void
   readonly log: Log
 }
 export interface Gateway {
@@ -76,9 +78,9 @@ interface Parts {
 
 /** The word of a person: a freeze holds at once, a thaw only when it is written. */
 const say = async (journal: CallJournal, freezer: Freezer, frozen: boolean): Promise<{ readonly frozen: boolean }> => {
-  if (frozen) freezer.say(true)
+  if (frozen) void freezer.say(true)
   await journal.setMeta({ frozen: frozen ? 'yes' : 'no' })
-  return { frozen: freezer.say(frozen) }
+  return { frozen: await freezer.say(frozen) }
 }
 
 /** Answers the questions of the link. */
@@ -93,6 +95,9 @@ const answer = (options: GatewayOptions, parts: Parts, frame: Readonly<Record<st
       return Promise.resolve(statusOf(options, parts))
     case 'freeze':
       return say(journal, parts.freezer, frame['frozen'] === true)
+    case 'config':
+      options.configChanged()
+      return Promise.resolve(null)
     default:
       return Promise.reject(failure('unknown-method', 'the gate knows no such frame'))
   }

@@ -25,13 +25,17 @@ export {
 } from './settlement.ts'
 export {
   attemptOutcomes,
+  deadReasons,
+  failedPolicies,
   isTaskEnd,
   nextTaskState,
   taskAfter,
   taskStates,
   waitReasons,
   type AttemptOutcome,
+  type DeadReason,
   type ErrorReport,
+  type FailedPolicy,
   type TaskEvent,
   type TaskState,
   type TaskStateName,

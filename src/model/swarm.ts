@@ -12,18 +12,42 @@ export interface RestartPolicy {
   readonly baseMs: number
   readonly capMs: number
 }
+/**
+ * What an agent is: a `module` that a pool host loads; a `command`, one process for the agent's life that speaks the
+ * agent protocol; or an `exec`, one process for each task. `directory` (absolute) is where a program is started: its
+ * own name, when it has a slash, is absolute too.
+ */
+export type AgentRun =
+  | {
+      readonly module: string
+      readonly directory?: undefined
+      readonly command?: undefined
+      readonly exec?: undefined
+    }
+  | {
+      readonly command: readonly string[]
+      readonly directory: string
+      readonly module?: undefined
+      readonly exec?: undefined
+    }
+  | {
+      readonly exec: readonly string[]
+      readonly directory: string
+      readonly module?: undefined
+      readonly command?: undefined
+    }
+
 export interface AgentType {
   readonly name: string
-  /** Modules only, so far; `command` and `exec` are refused by name until their cells exist. */
-  readonly run: { readonly module: string }
+  readonly run: AgentRun
   readonly count: number
-  readonly cell: { readonly kind: 'pool'; readonly orWeaker: boolean }
+  readonly cell: { readonly kind: 'pool' | 'process'; readonly orWeaker: boolean }
   readonly upstreams: readonly string[]
   readonly restart: RestartPolicy
   readonly heartbeatMs: number
   readonly stuckAfterMs: number
   readonly startWithinMs: number
-  /** Agents that share one pool host. */
+  /** Agents that share one cell; 1 in process cells. */
   readonly perCell: number
   readonly memoryBytes: number
   readonly overrides: Readonly<Record<string, { readonly mode?: Mode }>>
@@ -33,7 +57,13 @@ export interface AgentType {
 export interface TaskType {
   readonly name: string
   readonly agent: string
-  readonly retry: { readonly max: number; readonly baseMs: number; readonly capMs: number }
+  readonly retry: {
+    readonly max: number
+    readonly baseMs: number
+    readonly capMs: number
+    /** Share of starts that may be retries, in [0, 1]; absent = no bound. */
+    readonly budget?: number
+  }
   readonly deadlineMs: number | null
   readonly priority: number
 }

@@ -1,10 +1,11 @@
 /**
  * A task and its attempts.
  *
- *   blocked ─▶ ready ─claim▶ running ─succeed▶ succeeded
- *                ▲              │ ├─ retry / park ─▶ waiting ─ due / wake ─▶ ready
- *                └─ interrupt ──┘ └─ give-up ─▶ dead ─ redrive ─▶ ready
- *   (blocked, ready, waiting, running) ─ cancel ─▶ cancelled
+ *   blocked ─ unblock ─▶ ready ─claim▶ running ─succeed▶ succeeded
+ *                          ▲              │ ├─ retry / park ─▶ waiting ─ due / wake ─▶ ready
+ *                          └─ interrupt ──┘ └─ give-up ─▶ dead ─ redrive ─▶ ready
+ *   (blocked, ready, waiting, running) ─ cancel ─▶ cancelled        dead ─ discard ─▶ cancelled
+ * With a time still to come, unblock and redrive lead to waiting instead of ready.
  */
 import { Failure } from '../std/std.ts'
 
@@ -25,6 +26,17 @@ export const attemptOutcomes = [
 ] as const
 export type AttemptOutcome = (typeof attemptOutcomes)[number]
 
+/** Why a task came to no good end; what a dead letter says first. */
+export const deadReasons = ['attempts', 'permanent', 'refused', 'deadline', 'poison'] as const
+export type DeadReason = (typeof deadReasons)[number]
+
+/**
+ * What becomes of a task when one that it comes after ends without success: it is cancelled too, it runs all the same,
+ * or it stays blocked as long as a person can still redrive the dead letter.
+ */
+export const failedPolicies = ['cancel', 'run', 'block'] as const
+export type FailedPolicy = (typeof failedPolicies)[number]
+
 export type TaskState =
   | { readonly state: 'blocked' }
   | { readonly state: 'ready' }
@@ -35,7 +47,10 @@ export type TaskState =
   | { readonly state: 'cancelled' }
 
 export type TaskEvent =
-  | { readonly event: 'unblock' | 'due' | 'wake' | 'interrupt' | 'succeed' | 'give-up' | 'cancel' | 'redrive' }
+  | { readonly event: 'due' | 'wake' | 'interrupt' | 'succeed' | 'cancel' | 'discard' }
+  /** `untilMs`: not before that wall time; null or absent = at once. */
+  | { readonly event: 'unblock' | 'redrive'; readonly untilMs?: number | null }
+  | { readonly event: 'give-up'; readonly reason: DeadReason }
   | { readonly event: 'claim'; readonly attempt: string }
   | { readonly event: 'retry'; readonly untilMs: number }
   | { readonly event: 'park'; readonly reason: WaitReason; readonly untilMs: number | null }
@@ -54,11 +69,14 @@ export interface ErrorReport {
 export const isTaskEnd = (state: TaskStateName): boolean =>
   state === 'succeeded' || state === 'dead' || state === 'cancelled'
 
+const readyAt = (untilMs: number | null | undefined): TaskState =>
+  untilMs === null || untilMs === undefined ? { state: 'ready' } : { state: 'waiting', reason: 'signal', untilMs }
+
 /** The state after an event, or undefined when the event is illegal there. */
 export const nextTaskState = (now: TaskState, event: TaskEvent): TaskState | undefined => {
   switch (event.event) {
     case 'unblock':
-      return now.state === 'blocked' ? { state: 'ready' } : undefined
+      return now.state === 'blocked' ? readyAt(event.untilMs) : undefined
     case 'due':
     case 'wake':
       return now.state === 'waiting' ? { state: 'ready' } : undefined
@@ -77,7 +95,9 @@ export const nextTaskState = (now: TaskState, event: TaskEvent): TaskState | und
     case 'cancel':
       return isTaskEnd(now.state) ? undefined : { state: 'cancelled' }
     case 'redrive':
-      return now.state === 'dead' ? { state: 'ready' } : undefined
+      return now.state === 'dead' ? readyAt(event.untilMs) : undefined
+    case 'discard':
+      return now.state === 'dead' ? { state: 'cancelled' } : undefined
   }
 }
 

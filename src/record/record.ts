@@ -1,4 +1,23 @@
 /**
- * Front door of the record's proofs: the audit chain is checked from its first entry, live or in a copy of the file.
+ * Front door of the record: proofs (the audit chain is checked from its first entry, live or in a copy of the file),
+ * the log's files, and the figures that are read from the record.
  */
+export { isRole, roles, type Role } from './access/roles.ts'
+export { openTokens, operatorName, type LivingToken, type TokenAsk, type Tokens } from './access/tokens.ts'
+export { lookAtAuditEnd } from './audit/tail.ts'
 export { verifyAudit, verifyRecordFile, type AuditVerdict } from './audit/verify.ts'
+export { levelName, lineText, logLevels, type LogLevel, type LogLine } from './log/line.ts'
+export {
+  lastLines,
+  linesAfter,
+  parsePlace,
+  placeSince,
+  type LogAsk,
+  type LogBudget,
+  type LogPage,
+  type LogPlace,
+} from './log/reader.ts'
+export { openLogWriter, type LogWriter } from './log/writer.ts'
+export { bounded, counter, gauge, metricsText, summary, type Family } from './metrics/family.ts'
+export { recordFamilies } from './metrics/from-record.ts'
+export { openLoopLag, type LoopLag } from './metrics/lag.ts'

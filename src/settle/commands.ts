@@ -89,7 +89,7 @@ const wait = (settlement: SettlementView, step: Step, wallMs: number): Command =
 
 const wake = (task: string, wallMs: number): Command => ({
   kind: 'task.move',
-  with: { task, event: { event: 'wake' }, resetAttempts: false, orNothing: true, wallMs },
+  with: { task, event: { event: 'wake' }, orNothing: true, wallMs },
 })
 
 export const stepCommands = (settlement: SettlementView, step: Step, by: By, wallMs: number): Command[] => {

@@ -173,7 +173,9 @@ class SettleRoom implements Settle {
     if (gateId !== null) this.linked(gateId)
   }
 
-  /** A record that takes nothing just now (a full disk, too many writes) is tried again; any other failure is the end. */
+  /**
+   * A record that takes nothing just now (a full disk, too many writes) is tried again; any other failure is the end.
+   */
   #later(error: unknown, again: () => void): void {
     const { clock, failed } = this.#options
     if (asFailure(error).kind !== 'transient') failed(error)

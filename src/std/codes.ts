@@ -19,8 +19,10 @@ export const codes = {
   'not-found': refused(404, 3),
   unauthorized: refused(401, 5),
   forbidden: refused(403, 5),
+  'too-many-attempts': transient(429),
   'wrong-host': refused(403, 5),
   conflict: refused(409, 6),
+  'first-try-unknown': { kind: 'unknown', status: 409, exit: 6 },
   'method-not-allowed': refused(405, 2),
   'too-large': refused(413, 2),
   overloaded: transient(503),
@@ -39,6 +41,8 @@ export const codes = {
   'record-unknown': { kind: 'unknown', status: 503, exit: 1 },
   'record-newer': refused(500, 2),
   'record-closed': transient(503),
+  'record-unreachable': transient(503),
+  'disk-full': transient(503),
   'audit-broken': { kind: 'permanent', status: 500, exit: 1 },
   'ledger-unbalanced': { kind: 'permanent', status: 500, exit: 1 },
   // agents and cells
@@ -55,6 +59,9 @@ export const codes = {
   // work
   'task-exists-with-different': refused(409, 6),
   'unknown-task-type': refused(422, 2),
+  'unknown-dependency': refused(422, 2),
+  'version-conflict': transient(409),
+  'lock-held': transient(409),
   'task-failed': { kind: 'permanent', status: 500, exit: 1 },
   'attempts-spent': { kind: 'permanent', status: 500, exit: 1 },
   // money

@@ -24,6 +24,15 @@ export interface SpawnOptions {
   readonly dieWithParent: boolean
   /** Called with whole lines of stdout and stderr, each at most 16 KiB; without it both are ignored. */
   readonly onLine?: (stream: 'stdout' | 'stderr', line: string) => void
+  /** Bytes of stdout as they come; stdout is not cut into lines then. */
+  readonly onOutput?: (chunk: Uint8Array) => void
+  /**
+   * Bytes a second that are read of each stream, four times as many at once: a program that prints more is slowed down
+   * to it, never stopped. Without it everything is read as it comes.
+   */
+  readonly readPerSecond?: number
+  /** Given to the child on its stdin, which ends with it; without it stdin is empty. */
+  readonly input?: string
   /** Called with whole lines that the child writes to descriptor 3 (its private line to the parent). */
   readonly onPrivateLine?: (line: string) => void
 }
@@ -32,6 +41,8 @@ export interface Child {
   readonly identity: ProcessIdentity
   /** Resolves once, when the process has ended. */
   readonly ended: Promise<ProcessEnd>
+  /** Resolves once, when it has ended and all that it printed was read: nobody holds its streams open any more. */
+  readonly closed: Promise<void>
   /** Writes a line to the child's descriptor 3; dropped when it has ended. */
   tell(line: string): void
   kill(signal: 'SIGTERM' | 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void

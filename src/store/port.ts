@@ -19,5 +19,14 @@ export interface Store {
   onCommit(listener: (committed: readonly Committed[]) => void): () => void
   /** Called once when the record can no longer be trusted (a COMMIT failed): the process must stop. */
   onLost(listener: (cause: Error) => void): void
+  /**
+   * Since when (wall ms) every write is refused with `disk-full` because the disk is full, or null. Nothing of a
+   * refused list was written; reads go on; it ends by itself when there is room.
+   */
+  readonly fullSinceMs: number | null
+  /** Resolves when writes are taken: at once, unless the disk is full. Resolves too when the record is closed. */
+  writable(): Promise<void>
+  /** Called when the disk is found full (since when), and when it takes writes again (null). */
+  onFull(listener: (sinceMs: number | null) => void): void
   close(): Promise<void>
 }

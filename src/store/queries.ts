@@ -3,8 +3,15 @@
  * what must hold is a precondition of the command that follows. Lists are pages: `after` is the cursor of the last item
  * seen.
  */
-import type { AttemptOutcome, ErrorReport, SettlementState, TaskState } from '../model/model.ts'
-import type { ProcessIdentity } from '../std/std.ts'
+import type {
+  AttemptOutcome,
+  DeadReason,
+  ErrorReport,
+  FailedPolicy,
+  SettlementState,
+  TaskState,
+} from '../model/model.ts'
+import type { ProcessIdentity, Stamp } from '../std/std.ts'
 import type { AgentRow } from './commands/fleet.ts'
 
 export interface Page<Item> {
@@ -32,12 +39,66 @@ export interface TaskView {
   readonly result: string | null
   readonly error: ErrorReport | null
   readonly deadlineMs: number | null
+  /** Tasks that it comes after, as submitted. */
+  readonly after: readonly string[]
+  readonly onFailed: FailedPolicy
+  /** 1, and one more with each edit of the payload. */
+  readonly version: number
+  /** 1, and one more with each redrive: life n began when dead letter n - 1 was redriven. */
+  readonly life: number
   readonly createdMs: number
   readonly updatedMs: number
+}
+/** One death of a task; `closed` tells what a person made of it. */
+export interface DeadLetterView {
+  readonly task: string
+  readonly life: number
+  readonly reason: DeadReason
+  readonly outcome: AttemptOutcome | null
+  readonly error: ErrorReport | null
+  /** Tries that counted in this life. */
+  readonly attempts: number
+  readonly version: number
+  readonly diedMs: number
+  readonly closed: 'redriven' | 'discarded' | null
+  readonly closedMs: number | null
+  readonly actor: string | null
+}
+/** A payload that was replaced. */
+export interface PayloadView {
+  readonly version: number
+  readonly payload: string
+  /** Who replaced it, and when. */
+  readonly actor: string
+  readonly replacedMs: number
+}
+/** `ended`: what the other task had come to when that decided something here; null = it is still waited for. */
+export interface DependencyView {
+  readonly task: string
+  readonly ended: 'succeeded' | 'dead' | 'cancelled' | null
+}
+export interface StateView {
+  readonly name: string
+  /** JSON text. */
+  readonly value: string
+  readonly version: number
+  readonly actor: string
+  readonly updatedMs: number
+}
+export interface LockView {
+  readonly name: string
+  readonly fence: number
+  readonly holder: string
+  readonly takenMs: number
+  /** Set and length of the present lease; who is past it holds it no more. */
+  readonly set: Stamp
+  readonly leaseMs: number
 }
 export interface AttemptView {
   readonly id: string
   readonly task: string
+  /** The task's life that it belongs to; numbers begin anew with each. */
+  readonly life: number
   readonly number: number
   readonly fence: number
   readonly agent: string
@@ -136,6 +197,29 @@ export interface EventView {
   readonly message: string
   readonly facts: Readonly<Record<string, unknown>>
 }
+/** `hash` is the SHA-256 hex of the token's text; `usedMs` lags up to a minute behind. */
+export interface TokenView {
+  readonly id: string
+  readonly name: string
+  readonly role: string
+  readonly hash: string
+  readonly actor: string
+  readonly createdMs: number
+  readonly expiresMs: number | null
+  readonly usedMs: number | null
+  readonly revokedMs: number | null
+}
+/** `raw` is the configuration as JSON text, `changes` what it changed, one line each. */
+export interface ConfigVersionView {
+  readonly version: number
+  readonly hash: string
+  readonly file: string
+  readonly baseDirectory: string
+  readonly raw: string
+  readonly changes: readonly string[]
+  readonly actor: string
+  readonly wallMs: number
+}
 /** `entry` is the canonical JSON that is hashed; `prev` and `hash` are SHA-256 hex. */
 export interface AuditView {
   readonly seq: number
@@ -148,6 +232,13 @@ export interface TaskFilter {
   readonly type?: string
   readonly state?: string
   readonly batch?: string
+}
+export interface DeadFilter {
+  readonly type?: string
+  /** Part of the error's name, message or code, in whatever case. */
+  readonly error?: string
+  /** Died at or after this wall time. */
+  readonly sinceMs?: number
 }
 export interface SettlementFilter {
   readonly state?: string
@@ -184,6 +275,19 @@ export interface Queries {
   readyTypes(): Promise<readonly string[]>
   /** Wall time at which the next waiting task is due; null when none waits for time. */
   nextTaskDueMs(): Promise<number | null>
+  /** The nearest deadline of a task that no agent has in hand; null when there is none. */
+  nextTaskDeadlineMs(): Promise<number | null>
+  /** Tasks that are dead letters now, in the order in which they died. */
+  deadLetters(filter: DeadFilter, ask: PageAsk): Promise<Page<TaskView>>
+  deadLettersOf(task: string): Promise<readonly DeadLetterView[]>
+  /** Payloads that were replaced, oldest first. */
+  payloadsOf(task: string): Promise<readonly PayloadView[]>
+  /** What a task comes after, in the order of submission. */
+  dependencies(task: string): Promise<readonly DependencyView[]>
+  state(name: string): Promise<StateView | undefined>
+  states(ask: PageAsk): Promise<Page<StateView>>
+  lock(name: string): Promise<LockView | undefined>
+  locks(ask: PageAsk): Promise<Page<LockView>>
   settlement(id: string): Promise<SettlementView | undefined>
   settlementByReference(payer: string, reference: string): Promise<SettlementView | undefined>
   /** Those of these references that are there, in any order; at most 1,000 references a call. */
@@ -229,6 +333,14 @@ export interface Queries {
     | { readonly requestHash: string; readonly status: number; readonly body: string; readonly untilMs: number }
     | undefined
   >
+  /** A write with an Idempotency-Key that began and was not answered. */
+  requestBegun(key: string): Promise<{ readonly requestHash: string; readonly untilMs: number } | undefined>
+  /** Tokens that are not revoked, or were so not long ago, oldest first; bounded where they are made. */
+  tokens(): Promise<readonly TokenView[]>
+  /** A version of the configuration, the newest one for null. */
+  configVersion(version: number | null): Promise<ConfigVersionView | undefined>
+  /** Newest first. */
+  configVersions(ask: PageAsk): Promise<Page<ConfigVersionView>>
   /** Milliseconds from submission to end of succeeded tasks, for the report: p50, p95, p99. */
   taskDurations(
     type: string,

@@ -4,13 +4,17 @@
  */
 export type { Committed, Store } from './port.ts'
 export type { Command, CommandKind, CommandOf, ResultsOf, ValueOf } from './commands/commands.ts'
+export type * from './commands/access.ts'
 export type * from './commands/fleet.ts'
 export type * from './commands/money.ts'
 export type * from './commands/record.ts'
 export type { Defined, Refusal, Result } from './commands/result.ts'
+export type * from './commands/state.ts'
 export type * from './commands/work.ts'
 export type * from './queries.ts'
 export { chainStart, followChain, type ChainFault } from './chain.ts'
+export { outlast, patiently } from './patiently.ts'
+export { openPostgresStore, type PostgresAsk } from './postgres/postgres.ts'
 export { openSqliteStore } from './sqlite/sqlite.ts'
 export { openRecordCopy, type RecordCopy } from './sqlite/copy.ts'
 export {

@@ -2,7 +2,7 @@
  * The words between a cell and its sitter: JSON-RPC 2.0, one JSON object a line, over the cell's Unix socket. The cell
  * connects. A pool host speaks for many agents over one socket, so every frame names its agent.
  */
-import type { ErrorReport, Mode, WaitReason } from '../model/model.ts'
+import type { ErrorReport, FailedPolicy, Mode, WaitReason } from '../model/model.ts'
 
 export const protocolVersion = 1
 
@@ -93,6 +93,65 @@ export interface SettleAnswer {
   readonly state: string
   readonly reason?: string
   readonly providerReference?: string
+}
+/**
+ * Request `task.add`: another task, within an attempt; answered after the commit. May be sent again: the same `key`
+ * and payload are the same task.
+ */
+export interface TaskAdd {
+  readonly agent: string
+  readonly attempt: string
+  readonly type: string
+  readonly key: string
+  readonly payload?: unknown
+  /** 0 to 9, the type's own when absent. */
+  readonly priority?: number
+  readonly delayMs?: number
+  /** It must end within this time after its first possible start; the type's own when absent. */
+  readonly deadlineMs?: number
+  /** Ids of at most 100 tasks that must have succeeded before. */
+  readonly after?: readonly string[]
+  /** What becomes of it when one of those ends without success; `cancel` when absent. */
+  readonly onFailed?: FailedPolicy
+}
+export interface TaskAdded {
+  readonly id: string
+  readonly outcome: 'created' | 'exists'
+}
+/** Request `state.get`. Answered `{name, value, version}`; version 0 and value null when there is none. */
+export interface StateGet {
+  readonly agent: string
+  readonly attempt: string
+  readonly name: string
+}
+/** Answer of `state.get` and `state.put`. */
+export interface StateValue {
+  readonly name: string
+  readonly value: unknown
+  readonly version: number
+}
+/** Request `state.put`; refused `version-conflict` unless `version` is the newest. Answered as `state.get`. */
+export interface StatePut extends StateGet {
+  readonly value: unknown
+  readonly version: number
+}
+/** Request `lock.take`; refused `lock-held` with `retryAfterMs`. Answered `{name, fence, leaseMs}`. */
+export interface LockTake extends StateGet {
+  readonly leaseMs: number
+}
+/** Answer of `lock.take` and `lock.renew`. A later holder of any lock has a higher fence. */
+export interface LockHeld {
+  readonly name: string
+  readonly fence: number
+  readonly leaseMs: number
+}
+/** Request `lock.renew`; refused `stale` when the lease is over. Answered as `lock.take`. */
+export interface LockRenew extends LockTake {
+  readonly fence: number
+}
+/** Request `lock.free`. Answered `{freed}`. */
+export interface LockFree extends StateGet {
+  readonly fence: number
 }
 /** Notification; may be dropped under pressure, and counted. */
 export interface Beat {

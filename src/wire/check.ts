@@ -3,7 +3,7 @@
  * without imports at run time, because every pool host loads this room and a schema library would cost it more memory
  * than its agents. Only known fields are copied, so nothing that a sender adds travels on.
  */
-import type { ErrorReport, WaitReason } from '../model/model.ts'
+import type { ErrorReport, FailedPolicy, WaitReason } from '../model/model.ts'
 import {
   bounds,
   type Beat,
@@ -11,9 +11,15 @@ import {
   type Done,
   type Fail,
   type Hello,
+  type LockFree,
+  type LockRenew,
+  type LockTake,
   type Log,
   type Park,
   type Settle,
+  type StateGet,
+  type StatePut,
+  type TaskAdd,
 } from './agent.ts'
 
 export type Checked<Value> =
@@ -22,8 +28,9 @@ export type Checked<Value> =
 
 /** Bounds of single fields, in UTF-16 units unless the name says bytes. */
 const longest = { id: 200, text: 1_000, message: 4_096 } as const
-const most = { agents: 10_000, tasks: 1_000, open: 10_000 } as const
+const most = { agents: 10_000, tasks: 1_000, open: 10_000, after: 100 } as const
 const longestRetryMs = 366 * 86_400_000
+const longestDelayMs = 10 * 365 * 86_400_000
 const latestMs = 8_640_000_000_000_000
 
 /** Every reason once: a reason that the model gains or loses fails to compile here. */
@@ -36,6 +43,7 @@ const waitReasons: Readonly<Record<WaitReason, true>> = {
   signal: true,
   retry: true,
 }
+const failedPolicies: Readonly<Record<FailedPolicy, true>> = { cancel: true, run: true, block: true }
 const levels: Readonly<Record<Log['level'], true>> = { debug: true, info: true, warn: true, error: true }
 
 /** Thrown inside this file only: the first wrong field ends a check. */
@@ -212,6 +220,65 @@ export const checkSettle = (params: unknown): Checked<Settle> =>
       ...(channel === undefined || channel === null ? {} : { channel: id(channel, 'channel') }),
       ...(memo === undefined || memo === null ? {} : { memo: text(memo, 'memo') }),
     }
+  })
+
+const failedPolicy = (value: unknown): FailedPolicy => {
+  if (typeof value === 'string' && Object.hasOwn(failedPolicies, value)) return value as FailedPolicy
+  throw wrong('onFailed', `must be one of ${Object.keys(failedPolicies).join(' ')}`)
+}
+
+export const checkTaskAdd = (params: unknown): Checked<TaskAdd> =>
+  checked(() => {
+    const fields = fieldsOf(params, 'task.add')
+    const optional = <Value>(name: string, read: (value: unknown, name: string) => Value): Record<string, Value> => {
+      const value = at(fields, name)
+      return value === undefined || value === null ? {} : { [name]: read(value, name) }
+    }
+    return {
+      ...attemptOf(fields),
+      type: id(at(fields, 'type'), 'type'),
+      key: id(at(fields, 'key'), 'key'),
+      ...optional('payload', json),
+      ...optional('priority', (value, name) => whole(value, name, 0, 9)),
+      ...optional('delayMs', (value, name) => whole(value, name, 0, longestDelayMs)),
+      ...optional('deadlineMs', (value, name) => whole(value, name, 1, longestDelayMs)),
+      ...optional('after', (value, name) => list(value, name, most.after, id)),
+      ...optional('onFailed', failedPolicy),
+    }
+  })
+
+const named = (fields: Fields): StateGet => ({ ...attemptOf(fields), name: id(at(fields, 'name'), 'name') })
+const leased = (fields: Fields): LockTake => ({
+  ...named(fields),
+  leaseMs: whole(at(fields, 'leaseMs'), 'leaseMs', 1, longestRetryMs),
+})
+const fence = (fields: Fields): number => whole(at(fields, 'fence'), 'fence', 0, Number.MAX_SAFE_INTEGER)
+
+export const checkStateGet = (params: unknown): Checked<StateGet> => checked(() => named(fieldsOf(params, 'state.get')))
+
+export const checkStatePut = (params: unknown): Checked<StatePut> =>
+  checked(() => {
+    const fields = fieldsOf(params, 'state.put')
+    return {
+      ...named(fields),
+      value: json(at(fields, 'value') ?? null, 'value'),
+      version: whole(at(fields, 'version'), 'version', 0, Number.MAX_SAFE_INTEGER),
+    }
+  })
+
+export const checkLockTake = (params: unknown): Checked<LockTake> =>
+  checked(() => leased(fieldsOf(params, 'lock.take')))
+
+export const checkLockRenew = (params: unknown): Checked<LockRenew> =>
+  checked(() => {
+    const fields = fieldsOf(params, 'lock.renew')
+    return { ...leased(fields), fence: fence(fields) }
+  })
+
+export const checkLockFree = (params: unknown): Checked<LockFree> =>
+  checked(() => {
+    const fields = fieldsOf(params, 'lock.free')
+    return { ...named(fields), fence: fence(fields) }
   })
 
 export const checkBeat = (params: unknown): Checked<Beat> =>

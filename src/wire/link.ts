@@ -2,7 +2,7 @@
  * The words between sitter and gate: NDJSON over `run/gate.sock` (0600). The gate listens, the sitter connects and says
  * `open`.
  *
- * sitter → gate   open · cell · cell.gone · grant · ack · vault.set · vault.list · status · freeze
+ * sitter → gate   open · cell · cell.gone · grant · ack · vault.set · vault.list · status · freeze · config
  * gate → sitter   opened · call · parked · answer
  *
  * `grant` is the right to send one exact request, and the order to send it. The gate journals it (fsync) before the
@@ -126,6 +126,11 @@ export interface Freeze {
   readonly frozen: boolean
   readonly actor: string
 }
+/** The applied configuration is another one: end in order, the watch starts the gate anew with it. */
+export interface ConfigChanged {
+  readonly frame: 'config'
+  readonly id: string
+}
 export interface Answer {
   readonly frame: 'answer'
   readonly id: string
@@ -171,5 +176,15 @@ export interface GateStatus {
   }[]
 }
 
-export type ToGate = Open | CellOpen | CellGone | Grant | Ack | VaultSet | VaultList | StatusAsk | Freeze
+export type ToGate =
+  | Open
+  | CellOpen
+  | CellGone
+  | Grant
+  | Ack
+  | VaultSet
+  | VaultList
+  | StatusAsk
+  | Freeze
+  | ConfigChanged
 export type FromGate = Opened | Call | Answer

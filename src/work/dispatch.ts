@@ -4,10 +4,16 @@
  */
 import type { Fleet, FreeAgent } from '../fleet/fleet.ts'
 import type { NewId } from '../std/std.ts'
-import type { Claimed, Slot } from '../store/store.ts'
+import type { Claimed, ClaimTurn, Slot } from '../store/store.ts'
 
 /** Tasks claimed in one transaction: 1,000 take about 12 ms of the loop, short beside a heartbeat. */
 export const claimSize = 1_000
+/**
+ * Agents taken for the first claim after a quiet time, four times as many each time that more tasks wait. Most nudges
+ * bring a task or two, and each agent taken for nothing costs an id and two moves: with 2,000 idle agents, taking as
+ * many as fit made a single task last 6.8 ms; taking 16, 1.2 ms (medians).
+ */
+const firstClaimSize = 16
 
 export interface DispatchPort {
   readonly fleet: Pick<Fleet, 'take' | 'freeCount' | 'release' | 'run'>
@@ -15,6 +21,7 @@ export interface DispatchPort {
   claim(
     agentType: string,
     slots: readonly Slot[],
+    turn: ClaimTurn,
   ): Promise<{ readonly claimed: readonly Claimed[]; readonly more: boolean }>
   /** Claimed tasks that are to run; those it keeps back (past their deadline) are answered by the caller. */
   begin(claimed: readonly Claimed[]): readonly Claimed[]
@@ -27,54 +34,69 @@ export interface Dispatch {
   /** Agents of this type may be free. */
   free(agentType: string): void
   /**
-   * Free agents for claim-on-insert, only when no older task waits; unused ones must come back through `settleSlots`.
+   * Free agents for claim-on-insert, none while older tasks are known to wait (the record looks again, so a claim under
+   * way does not matter); unused ones must come back through `settleSlots`.
    */
   slotsFor(agentType: string, count: number): readonly Slot[]
+  /** Where the order of starts of this agent type stands. */
+  turn(agentType: string): ClaimTurn
   /** Runs what was claimed with these slots and frees the agents of the others. */
-  settleSlots(slots: readonly Slot[], claimed: readonly Claimed[]): void
+  settleSlots(agentType: string, slots: readonly Slot[], claimed: readonly Claimed[]): void
   stop(): void
 }
 
 const asSlots = (agents: readonly FreeAgent[], newId: NewId): Slot[] =>
   agents.map(({ agent, cell, epoch }) => ({ agent, cell, agentEpoch: epoch, attempt: newId('att') }))
 
+const asRun = (claimed: Claimed, cell: string): Parameters<Fleet['run']>[0][number] => ({
+  agent: claimed.agent,
+  attempt: claimed.attempt,
+  task: claimed.task,
+  type: claimed.type,
+  payload: JSON.parse(claimed.payload) as unknown,
+  number: claimed.number,
+  deadline: claimed.deadlineMs,
+  key: claimed.key ?? claimed.task,
+  cell,
+})
+
 export const openDispatch = (port: DispatchPort): Dispatch => {
   const hungry = new Set<string>()
   const claiming = new Set<string>()
+  /** Types of which more tasks waited after the last claim, with the size of the next one. */
+  const backlog = new Map<string, number>()
   let stopped = false
 
-  const settleSlots = (slots: readonly Slot[], claimed: readonly Claimed[]): void => {
+  /** Of this sitter's life only: after a restart the turns begin anew, which costs nobody more than nine starts. */
+  const turns = new Map<string, ClaimTurn>()
+  const turn = (agentType: string): ClaimTurn => turns.get(agentType) ?? { starts: 0, lastType: null }
+
+  const settleSlots = (agentType: string, slots: readonly Slot[], claimed: readonly Claimed[]): void => {
+    const { starts, lastType } = turn(agentType)
+    turns.set(agentType, { starts: starts + claimed.length, lastType: claimed.at(-1)?.type ?? lastType })
     const used = new Set(claimed.map((one) => one.attempt))
     const cells = new Map(slots.map((slot) => [slot.attempt, slot.cell]))
     const running = port.begin(claimed)
     const begun = new Set(running.map((one) => one.attempt))
     for (const slot of slots) if (!used.has(slot.attempt) || !begun.has(slot.attempt)) port.fleet.release(slot.agent)
-    port.fleet.run(
-      running.map((one) => ({
-        agent: one.agent,
-        attempt: one.attempt,
-        task: one.task,
-        type: one.type,
-        payload: JSON.parse(one.payload) as unknown,
-        number: one.number,
-        deadline: one.deadlineMs,
-        key: one.key ?? one.task,
-        cell: cells.get(one.attempt)!,
-      })),
-    )
+    port.fleet.run(running.map((one) => asRun(one, cells.get(one.attempt)!)))
   }
 
   const pump = async (agentType: string): Promise<void> => {
     if (stopped || claiming.has(agentType) || !hungry.has(agentType)) return
-    const agents = port.fleet.take(agentType, claimSize)
+    const size = backlog.get(agentType) ?? firstClaimSize
+    const agents = port.fleet.take(agentType, size)
     if (agents.length === 0) return
     claiming.add(agentType)
     hungry.delete(agentType)
     const slots = asSlots(agents, port.newId)
     try {
-      const { claimed, more } = await port.claim(agentType, slots)
-      if (more) hungry.add(agentType)
-      settleSlots(slots, claimed)
+      const { claimed, more } = await port.claim(agentType, slots, turn(agentType))
+      if (more) {
+        hungry.add(agentType)
+        backlog.set(agentType, Math.min(claimSize, size * 4))
+      } else backlog.delete(agentType)
+      settleSlots(agentType, slots, claimed)
     } catch (error) {
       // The record refused or is lost: nobody was given anything, the agents are free again, and the owner decides what
       // follows.
@@ -96,9 +118,10 @@ export const openDispatch = (port: DispatchPort): Dispatch => {
       void pump(agentType)
     },
     slotsFor: (agentType, count) => {
-      if (stopped || hungry.has(agentType) || claiming.has(agentType)) return []
+      if (stopped || backlog.has(agentType)) return []
       return asSlots(port.fleet.take(agentType, Math.min(count, claimSize)), port.newId)
     },
+    turn,
     settleSlots,
     stop: () => {
       stopped = true

@@ -3,12 +3,28 @@
  * of commands.
  */
 import type { Fleet } from '../fleet/fleet.ts'
-import type { ErrorReport, TaskEvent, TaskType } from '../model/model.ts'
+import type { TaskEvent, TaskType } from '../model/model.ts'
 import { Failure, type Cancel, type Clock, type NewId, type Random } from '../std/std.ts'
-import type { Claimed, Command, Finish, NewEvent, Store } from '../store/store.ts'
-import { afterFailure, afterLoss } from './decide.ts'
+import {
+  patiently,
+  type Claimed,
+  type Command,
+  type Finish,
+  type NewTask,
+  type Page,
+  type PageAsk,
+  type Result,
+  type Store,
+  type Submitted,
+} from '../store/store.ts'
+import { openBudgets, type Budgets } from './budget.ts'
+import { afterFailure, afterLoss, type FailedAttempt } from './decide.ts'
+import { askedBy } from './asked.ts'
 import { openDispatch, type Dispatch } from './dispatch.ts'
-import type { TaskAnswer, TaskAsk, Work, WorkRequest, WorkSummary } from './port.ts'
+import { deathsOf, expiredEvents, parked, pastDeadline, succeeded } from './endings.ts'
+import { discardOne, editTask, moveTask, redriveOne, redriveSelected } from './people.ts'
+import type { LockStatus, TaskAnswer, TaskAsk, Work, WorkRequest, WorkSummary } from './port.ts'
+import { freeLock, lockStatus, putState, readState, renewLock, takeLock } from './shared.ts'
 import { shapeTask } from './submit.ts'
 
 export interface WorkOptions {
@@ -26,15 +42,37 @@ export interface WorkOptions {
   failed(error: unknown): void
 }
 
-/** Due tasks made ready in one transaction. */
+/** Due tasks made ready, and late ones buried, in one transaction. */
 const dueSize = 5_000
+/** After these somebody else may start, or have to be woken. */
+const moves: ReadonlySet<string> = new Set(['task.move', 'dead.redrive', 'dead.discard', 'tasks.expire'])
 const deadlineSweepMs = 1_000
+
+interface SubmitValue {
+  readonly submitted: readonly Submitted[]
+  readonly claimed: readonly Claimed[]
+}
+
+const submitRefusal = ({ refusal, detail }: { refusal: string; detail: string }, ofTasks: boolean): Failure => {
+  if (ofTasks && refusal === 'exists-with-different')
+    return new Failure('task-exists-with-different', `the key is taken by ${detail} with another payload`)
+  if (ofTasks && refusal === 'not-found')
+    return new Failure('unknown-dependency', `there is no task ${detail} to come after`)
+  return new Failure('conflict', detail)
+}
+
+const soonest = (tasks: readonly NewTask[]): number | null =>
+  tasks.reduce<number | null>(
+    (first, task) => (task.notBeforeMs === null ? first : Math.min(first ?? Infinity, task.notBeforeMs)),
+    null,
+  )
 
 class WorkRoom implements Work {
   readonly #options: WorkOptions
   readonly #dispatch: Dispatch
   /** Attempts given out by this sitter and not ended: at most one an agent. */
   readonly #inHand = new Map<string, Claimed>()
+  readonly #budgets: Budgets
   #started = false
   #dueTimer: Cancel | undefined
   #dueMs = Number.POSITIVE_INFINITY
@@ -42,13 +80,14 @@ class WorkRoom implements Work {
 
   constructor(options: WorkOptions) {
     this.#options = options
+    this.#budgets = openBudgets(options.tasks, options.random)
     const { store, owner, epoch, clock } = options
     this.#dispatch = openDispatch({
       fleet: options.fleet,
       newId: options.newId,
-      claim: async (agentType, slots) => {
-        const [result] = await store.transact([
-          { kind: 'tasks.claim', with: { agentType, slots, owner, epoch, wallMs: clock.wallMs() } },
+      claim: async (agentType, slots, turn) => {
+        const [result] = await patiently(store, [
+          { kind: 'tasks.claim', with: { agentType, slots, turn, owner, epoch, wallMs: clock.wallMs() } },
         ])
         if (!result.ok) throw new Failure('stale', result.detail)
         return result.value
@@ -57,16 +96,19 @@ class WorkRoom implements Work {
       failed: options.failed,
     })
     store.onCommit((committed) => {
-      for (const { command } of committed) if (command.kind === 'task.move') this.#readyAll()
+      for (const { command } of committed) {
+        if (command.kind === 'task.move' && command.with.event.event === 'cancel') this.#cancelled(command.with.task)
+      }
+      if (committed.some(({ command }) => moves.has(command.kind))) this.#readyAll()
     })
   }
 
   start(): void {
     this.#started = true
     this.#readyAll()
-    this.#armStored()
     const sweep = (): void => {
       this.#sweepDeadlines()
+      this.#expire().catch(this.#options.failed)
       this.#sweep = this.#options.clock.timer(deadlineSweepMs, sweep)
     }
     this.#sweep = this.#options.clock.timer(deadlineSweepMs, sweep)
@@ -83,12 +125,9 @@ class WorkRoom implements Work {
     const tell = async (): Promise<void> => {
       const agentTypes = await this.#options.store.read.readyTypes()
       if (this.#started) for (const agentType of agentTypes) this.#dispatch.ready(agentType)
+      this.#armDue(await this.#options.store.read.nextTaskDueMs())
     }
     if (this.#started) tell().catch(this.#options.failed)
-  }
-
-  #armStored(): void {
-    this.#options.store.read.nextTaskDueMs().then((dueMs) => this.#armDue(dueMs), this.#options.failed)
   }
 
   free(agentType: string): void {
@@ -103,68 +142,51 @@ class WorkRoom implements Work {
     const agentType = tasks[0]!.agentType
     const oneType = tasks.every((task) => task.agentType === agentType)
     const claim = this.#started && oneType ? this.#dispatch.slotsFor(agentType, tasks.length) : []
-    const command: Command = { kind: 'tasks.submit', with: { tasks, all: true, claim, owner, epoch, wallMs } }
+    const turn = this.#dispatch.turn(agentType)
+    const command: Command = { kind: 'tasks.submit', with: { tasks, all: true, claim, turn, owner, epoch, wallMs } }
     let results
     try {
       results = await store.transact([command, ...extra])
     } catch (error) {
-      this.#dispatch.settleSlots(claim, [])
+      this.#dispatch.settleSlots(agentType, claim, [])
       throw error
     }
     const refused = results.find((result) => !result.ok && result.refusal !== 'rolled-back')
-    const first = results[0] as Extract<(typeof results)[0], { ok: true }>
-    const value = first.ok
-      ? (first.value as {
-          submitted: readonly { id: string; outcome: TaskAnswer['outcome'] }[]
-          claimed: readonly Claimed[]
-        })
-      : undefined
-    this.#dispatch.settleSlots(claim, value?.claimed ?? [])
-    if (refused && !refused.ok) {
-      if (refused.refusal === 'exists-with-different')
-        throw new Failure('task-exists-with-different', `the key is taken by ${refused.detail} with another payload`)
-      throw new Failure('conflict', refused.detail)
-    }
-    for (const task of new Set(tasks.map((one) => one.agentType))) if (this.#started) this.#dispatch.ready(task)
-    this.#armDue(
-      tasks.reduce<number | null>(
-        (soonest, task) => (task.notBeforeMs === null ? soonest : Math.min(soonest ?? Infinity, task.notBeforeMs)),
-        null,
-      ),
-    )
-    return value!.submitted
+    const [first] = results as readonly [Result<SubmitValue>, ...Result<unknown>[]]
+    this.#dispatch.settleSlots(agentType, claim, first.ok ? first.value.claimed : [])
+    if (refused && !refused.ok) throw submitRefusal(refused, refused === first)
+    for (const type of new Set(tasks.map((one) => one.agentType))) if (this.#started) this.#dispatch.ready(type)
+    this.#armDue(soonest(tasks))
+    return (first as Extract<typeof first, { ok: true }>).value.submitted as readonly TaskAnswer[]
   }
 
-  async request(request: WorkRequest, agent: string): Promise<null> {
-    const { attempt } = request.params
+  async request(request: WorkRequest, agent: string): Promise<unknown> {
+    const { params } = request
+    const { attempt } = params
     switch (request.method) {
-      case 'done': {
-        const result = request.params.result === undefined ? null : JSON.stringify(request.params.result)
-        return this.#finish(agent, attempt, () => ({
-          attempt,
-          outcome: 'succeeded',
-          result,
-          error: null,
-          event: { event: 'succeed' },
-          counts: true,
-        }))
-      }
-      case 'fail': {
-        const { error } = request.params
-        return this.#finish(agent, attempt, (claimed) => this.#failure(claimed, error))
-      }
-      case 'park': {
-        const event: TaskEvent = { event: 'park', reason: request.params.reason, untilMs: request.params.until ?? null }
-        return this.#finish(agent, attempt, () => ({
-          attempt,
-          outcome: 'interrupted',
-          result: null,
-          error: null,
-          event,
-          counts: false,
-        }))
+      case 'done':
+        return this.#finish(agent, attempt, () => succeeded(attempt, request.params.result))
+      case 'fail':
+        return this.#finish(agent, attempt, (claimed) => this.#failure({ ...claimed, error: request.params.error }))
+      case 'park':
+        return this.#finish(agent, attempt, () => parked(attempt, request.params.reason, request.params.until ?? null))
+      case 'task.add':
+      case 'state.get':
+      case 'state.put':
+      case 'lock.take':
+      case 'lock.renew':
+      case 'lock.free': {
+        const { task } = this.#owned(agent, attempt)
+        return askedBy(this, request, { agent, task, wallMs: this.#options.clock.wallMs() })
       }
     }
+  }
+
+  /** What an attempt asks on its way, it may ask only as long as it has its task. */
+  #owned(agent: string, attempt: string): Claimed {
+    const claimed = this.#inHand.get(attempt)
+    if (claimed?.agent === agent) return claimed
+    throw new Failure('stale', `${agent} does not have ${attempt} in hand any more`)
   }
 
   #policy(claimed: Claimed): { max: number; baseMs: number; capMs: number } {
@@ -173,13 +195,8 @@ class WorkRoom implements Work {
     return type ? type.retry : { max: 1, baseMs: 1_000, capMs: 1_000 }
   }
 
-  #failure(claimed: Claimed, error: ErrorReport): Finish {
-    return afterFailure(
-      { ...claimed, error },
-      this.#policy(claimed),
-      this.#options.clock.wallMs(),
-      this.#options.random,
-    )
+  #failure(failed: Claimed & FailedAttempt): Finish {
+    return afterFailure(failed, this.#policy(failed), this.#options.clock.wallMs(), this.#options.random)
   }
 
   /** Ends an attempt of this agent; answers only after the commit. */
@@ -202,7 +219,7 @@ class WorkRoom implements Work {
     throw new Failure('stale', `${attempt} has ended as ${there.outcome ?? 'unknown'}: a newer attempt owns the task`)
   }
 
-  lost(attempts: readonly { attempt: string; agent: string; cause: string; collateral: boolean }[]): void {
+  lost(attempts: Parameters<Work['lost']>[0]): void {
     const { clock, random, failed } = this.#options
     const nowMs = clock.wallMs()
     const ends = attempts.flatMap((one) => {
@@ -212,7 +229,7 @@ class WorkRoom implements Work {
             {
               claimed,
               finish: afterLoss(
-                { ...claimed, cause: one.cause, collateral: one.collateral },
+                { ...claimed, cause: one.cause, collateral: one.collateral, alone: one.alone === true },
                 this.#policy(claimed),
                 nowMs,
                 random,
@@ -221,35 +238,35 @@ class WorkRoom implements Work {
           ]
         : []
     })
-    if (ends.length > 0) this.#end(ends).catch(failed)
+    if (ends.length > 0) this.#end(ends, patiently).catch(failed)
   }
 
-  async #end(ends: readonly { readonly claimed: Claimed; readonly finish: Finish }[]): Promise<void> {
+  /** An agent is told when the disk is full, and tells again; what nobody would tell again waits (`patiently`). */
+  async #end(
+    ends: readonly { readonly claimed: Claimed; readonly finish: Finish }[],
+    write: typeof patiently = (store, commands) => store.transact(commands),
+  ): Promise<void> {
     const { store, clock } = this.#options
     // Out of hand at once, so that nothing ends an attempt twice; back in hand when the record takes nothing now.
     for (const { claimed } of ends) this.#inHand.delete(claimed.attempt)
     const wallMs = clock.wallMs()
-    const buried: NewEvent[] = ends
-      .filter(({ finish }) => finish.event.event === 'give-up')
-      .map(({ claimed, finish }) => ({
-        kind: 'task.died',
-        level: 'error',
-        subject: claimed.task,
-        message: `${claimed.type} task is dead after attempt ${claimed.number}: ${finish.error?.message ?? ''}`.slice(
-          0,
-          500,
-        ),
-        facts: { type: claimed.type, agent: claimed.agent, attempt: claimed.attempt, outcome: finish.outcome },
-      }))
-    const finishes: Command = { kind: 'attempts.finish', with: { finishes: ends.map((end) => end.finish), wallMs } }
-    const events: Command[] = buried.length > 0 ? [{ kind: 'events.add', with: { events: buried, wallMs } }] : []
+    const placed = this.#budgets.place(ends, wallMs)
+    const finishes = placed.ends.map((end) => end.finish)
+    const events = [...deathsOf(placed.ends), ...placed.events]
+    const told: Command[] = events.length > 0 ? [{ kind: 'events.add', with: { events, wallMs } }] : []
+    let readied: ReadonlySet<string>
     try {
-      await store.transact([finishes, ...events])
+      const [finished] = await write(store, [{ kind: 'attempts.finish', with: { finishes, wallMs } }, ...told] as const)
+      readied = new Set(finished.ok ? finished.value.flatMap((one) => one.readied) : [])
     } catch (error) {
       for (const { claimed } of ends) this.#inHand.set(claimed.attempt, claimed)
       throw error
     }
-    for (const { claimed, finish } of ends) this.#after(this.#options.tasks[claimed.type]?.agent, finish.event)
+    for (const { claimed, finish } of placed.ends) this.#after(this.#options.tasks[claimed.type]?.agent, finish.event)
+    if (readied.size === 0 || !this.#started) return
+    // Those that came after these tasks: ready now, or due at a time of their own.
+    for (const agentType of readied) this.#dispatch.ready(agentType)
+    this.#armDue(await store.read.nextTaskDueMs())
   }
 
   #after(agentType: string | undefined, event: TaskEvent): void {
@@ -260,27 +277,15 @@ class WorkRoom implements Work {
   /** Takes claimed tasks in hand; those past their deadline are ended at once and not given out. */
   #begin(claimed: readonly Claimed[]): readonly Claimed[] {
     const nowMs = this.#options.clock.wallMs()
-    for (const one of claimed) this.#inHand.set(one.attempt, one)
+    for (const one of claimed) {
+      this.#inHand.set(one.attempt, one)
+      this.#budgets.started(one, nowMs)
+    }
     const late = claimed.filter((one) => one.deadlineMs !== null && one.deadlineMs <= nowMs)
     if (late.length === 0) return claimed
-    this.#end(late.map((one) => ({ claimed: one, finish: this.#pastDeadline(one) }))).catch(this.#options.failed)
+    const ends = late.map((one) => ({ claimed: one, finish: pastDeadline(one.attempt) }))
+    this.#end(ends, patiently).catch(this.#options.failed)
     return claimed.filter((one) => !late.includes(one))
-  }
-
-  #pastDeadline(claimed: Claimed): Finish {
-    const error: ErrorReport = {
-      name: 'DeadlineExceeded',
-      message: 'the task did not end before its deadline',
-      kind: 'permanent',
-    }
-    return {
-      attempt: claimed.attempt,
-      outcome: 'permanent',
-      result: null,
-      error,
-      event: { event: 'give-up' },
-      counts: true,
-    }
   }
 
   /** Running attempts past their deadline: the agent is told to stop, the task is dead, a late result is stale. */
@@ -291,7 +296,8 @@ class WorkRoom implements Work {
     )
     if (late.length === 0) return
     for (const one of late) this.#options.fleet.cancel(one.agent, one.attempt, 'deadline')
-    this.#end(late.map((one) => ({ claimed: one, finish: this.#pastDeadline(one) }))).catch(this.#options.failed)
+    const ends = late.map((one) => ({ claimed: one, finish: pastDeadline(one.attempt) }))
+    this.#end(ends, patiently).catch(this.#options.failed)
   }
 
   /** Wakes at the earliest wall time known; the record is asked what is due then. */
@@ -307,30 +313,49 @@ class WorkRoom implements Work {
   async #due(): Promise<void> {
     const { store, clock } = this.#options
     this.#dueMs = Number.POSITIVE_INFINITY
-    const [result] = await store.transact([{ kind: 'tasks.due', with: { wallMs: clock.wallMs(), limit: dueSize } }])
+    const [result] = await patiently(store, [{ kind: 'tasks.due', with: { wallMs: clock.wallMs(), limit: dueSize } }])
     if (result.ok && this.#started) for (const agentType of result.value.agentTypes) this.#dispatch.ready(agentType)
     this.#armDue(await store.read.nextTaskDueMs())
   }
 
-  async move(task: string, event: 'cancel' | 'redrive' | 'wake', actor: string): Promise<void> {
+  /** Tasks past their deadline that no agent has in hand. */
+  async #expire(): Promise<void> {
     const { store, clock } = this.#options
+    const nextMs = await store.read.nextTaskDeadlineMs()
     const wallMs = clock.wallMs()
-    const [moved] = await store.transact([
-      {
-        kind: 'task.move',
-        with: { task, event: { event }, resetAttempts: event === 'redrive', orNothing: false, wallMs },
-      },
-      {
-        kind: 'audit.append',
-        with: { entries: [{ actor, action: `task.${event}`, object: task, decision: 'done', facts: {} }], wallMs },
-      },
-    ])
-    if (!moved.ok) throw new Failure(moved.refusal === 'not-found' ? 'not-found' : 'conflict', moved.detail)
-    if (event !== 'cancel') return
+    if (nextMs === null || nextMs > wallMs || !this.#started) return
+    const [result] = await patiently(store, [{ kind: 'tasks.expire', with: { wallMs, limit: dueSize } }])
+    if (!result.ok || result.value.expired.length === 0) return
+    const events = expiredEvents(result.value.expired)
+    await patiently(store, [{ kind: 'events.add', with: { events, wallMs } }])
+  }
+
+  async move(task: string, event: 'cancel' | 'redrive' | 'discard' | 'wake', actor: string): Promise<void> {
+    if (event === 'redrive') return redriveOne(this.#options, task, actor)
+    if (event === 'discard') return discardOne(this.#options, task, actor)
+    return moveTask(this.#options, task, event, actor)
+  }
+
+  /** Whoever cancelled it: the attempt is told to stop, and what it still says is stale. */
+  #cancelled(task: string): void {
     const running = [...this.#inHand.values()].find((one) => one.task === task)
     if (running === undefined) return
     this.#inHand.delete(running.attempt)
     this.#options.fleet.cancel(running.agent, running.attempt, 'cancelled')
+  }
+
+  redrive: Work['redrive'] = (selection, actor) => redriveSelected(this.#options, selection, actor)
+  edit: Work['edit'] = (task, ask, actor) => editTask(this.#options, task, ask, actor)
+  state: Work['state'] = (name) => readState(this.#options, name)
+  putState: Work['putState'] = (ask, actor) => putState(this.#options, ask, actor)
+  takeLock: Work['takeLock'] = (ask, by) => takeLock(this.#options, ask, by)
+  renewLock: Work['renewLock'] = (ask, holder) => renewLock(this.#options, ask, holder)
+  freeLock: Work['freeLock'] = (ask, holder) => freeLock(this.#options, ask, holder)
+
+  async locks(ask: PageAsk): Promise<Page<LockStatus>> {
+    const { store, clock } = this.#options
+    const { items, next } = await store.read.locks(ask)
+    return { items: items.map((view) => lockStatus(view, clock)), next }
   }
 
   async summary(): Promise<WorkSummary> {

@@ -8,10 +8,21 @@ import { canonicalJson, Failure, type NewId } from '../std/std.ts'
 import type { NewTask } from '../store/store.ts'
 import type { TaskAsk } from './port.ts'
 
-const payloadBytes = 256 * 1024
+export const payloadBytes = 256 * 1024
+/** Tasks that one may come after. */
+const mostAfter = 100
 const keyPattern = /^[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?$/
 
 export const payloadHash = (canonical: string): string => createHash('sha256').update(canonical).digest('hex')
+
+/** What a key stands for: the payload, and what the task comes after when it comes after anything. */
+const bodyOf = (payload: string, { after = [], onFailed = 'cancel' }: TaskAsk): string =>
+  after.length === 0 ? payload : `${payload}\n${canonicalJson({ after: after.toSorted(), onFailed })}`
+
+const span = (ms: number | null, what: string): number | null => {
+  if (ms === null || (Number.isSafeInteger(ms) && ms > 0)) return ms
+  throw new Failure('invalid', `${what} is a duration of more than zero`)
+}
 
 /** @throws Failure `unknown-task-type`, `invalid` or `too-large`, naming the task. */
 export const shapeTask = (
@@ -35,6 +46,9 @@ export const shapeTask = (
     throw new Failure('invalid', 'priority is an integer from 0 to 9')
   const delayMs = ask.delayMs ?? 0
   if (!Number.isSafeInteger(delayMs) || delayMs < 0) throw new Failure('invalid', 'delay is a duration of zero or more')
+  const deadlineMs = span(ask.deadlineMs ?? type.deadlineMs, 'deadline')
+  const after = [...new Set(ask.after)]
+  if (after.length > mostAfter) throw new Failure('invalid', `a task may come after ${mostAfter} others`)
   const payload = canonicalJson(ask.payload ?? null)
   if (Buffer.byteLength(payload) > payloadBytes)
     throw new Failure('too-large', `a payload may have ${payloadBytes} bytes`)
@@ -44,11 +58,13 @@ export const shapeTask = (
     agentType: type.agent,
     key: ask.key ?? null,
     payload,
-    payloadHash: payloadHash(payload),
+    payloadHash: payloadHash(bodyOf(payload, ask)),
     priority,
     maxAttempts: type.retry.max,
-    deadlineMs: type.deadlineMs === null ? null : nowMs + delayMs + type.deadlineMs,
+    deadlineMs: deadlineMs === null ? null : nowMs + delayMs + deadlineMs,
     batch: ask.batch ?? null,
     notBeforeMs: delayMs > 0 ? nowMs + delayMs : null,
+    after,
+    onFailed: ask.onFailed ?? 'cancel',
   }
 }

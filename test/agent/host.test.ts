@@ -151,6 +151,33 @@ test('A payment that the task did not wait for is waited for, and its refusal is
   expect(await until(ends('att_2'))).toMatchObject({ method: 'done', params: { result: 'paid' } })
 })
 
+test('A task that is added is in the record before the attempt ends, whether or not the task waited', async () => {
+  const agent = defineAgent({
+    tasks: {
+      hasty: (ctx) => {
+        void ctx.addTask({ type: 'notify', key: 'n-1', payload: { to: 'Ada' }, priority: 3, delayMs: 50 })
+        return 'paid'
+      },
+    },
+  })
+  const { run, until, answer, sent } = await rig(agent, [one])
+  run(one, 'att_1', 'hasty')
+  const asked = await until((frame) => frame.method === 'task.add')
+  expect(asked.params).toEqual({
+    agent: one,
+    attempt: 'att_1',
+    type: 'notify',
+    key: 'n-1',
+    payload: { to: 'Ada' },
+    priority: 3,
+    delayMs: 50,
+  })
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(sent.some(ends('att_1'))).toBe(false)
+  answer(asked, { id: 'tsk_1', outcome: 'created' })
+  expect(await until(ends('att_1'))).toMatchObject({ method: 'done', params: { result: 'paid' } })
+})
+
 test('A payment cannot be asked for in the name of another agent or attempt', async () => {
   const agent = defineAgent({
     tasks: {

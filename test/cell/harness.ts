@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { poolCells, type Cell, type CellEnd, type CellPlan, type PoolPorts } from '../../src/cell/cell.ts'
+import { poolCells, type CellEnd, type CellPlan, type HousedCell, type PoolPorts } from '../../src/cell/cell.ts'
 import { formatAgent } from '../../src/model/model.ts'
 import { realClock, realDisk, realNet, realProc } from '../../src/std/real/real.ts'
 import type { Run, Seat } from '../../src/wire/wire.ts'
@@ -108,11 +108,13 @@ export const runOf = (
   params: { agent, attempt, task: `tsk_${attempt}`, type, payload, number: 1, deadline: null, key: `key-${attempt}` },
 })
 
+export type PlanChange = Partial<CellPlan> & { readonly module?: string }
+
 export interface Yard {
   readonly directory: string
   readonly ports: PoolPorts
-  readonly plan: (id: string, change?: Partial<CellPlan>) => CellPlan
-  readonly start: (id: string, change?: Partial<CellPlan>) => Promise<{ readonly cell: Cell; readonly ear: Ear }>
+  readonly plan: (id: string, change?: PlanChange) => CellPlan
+  readonly start: (id: string, change?: PlanChange) => Promise<{ readonly cell: HousedCell; readonly ear: Ear }>
   /** Kills what was started and removes the directory. */
   readonly clear: () => Promise<void>
 }
@@ -129,14 +131,14 @@ export const openYard = async (change: Partial<PoolPorts> = {}): Promise<Yard> =
     ...change,
   }
   const kind = poolCells(ports)
-  const running: { readonly cell: Cell; readonly ear: Ear }[] = []
-  const plan: Yard['plan'] = (id, change = {}) => {
+  const running: { readonly cell: HousedCell; readonly ear: Ear }[] = []
+  const plan: Yard['plan'] = (id, { module = villain('witness'), ...change } = {}) => {
     const own = join(directory, id)
     return {
       id,
       kind: 'pool',
       agentType: 'villain',
-      module: villain('witness'),
+      run: { module },
       directory: own,
       gateSocket: join(own, 'gate.sock'),
       sitterSocket: join(own, 'sitter.sock'),

@@ -24,11 +24,16 @@ test('It is 10,000 rows with references of their own and amounts in XTS', () => 
   )
 })
 
-test('Its config loads, with 5,000 settlers, and its ports follow the environment', async () => {
+test('Its config loads, with 5,000 agents in three languages, and its ports follow the environment', async () => {
   const environment = { REHEARSAL_PORT: '9333', SITTER_PORT: '7333' }
   const ports = { disk: realDisk(), proc: realProc(), clock: realClock() }
   const { config } = await loadConfig({ ...ports, environment, file: join(folder, 'swarm.config.ts') })
-  expect(config.agents['settler']?.count).toBe(5_000)
+  const counts = Object.values(config.agents).map(({ name, count, cell }) => [name, count, cell.kind])
+  expect(counts).toEqual([
+    ['settler', 4_988, 'pool'],
+    ['notifier', 10, 'process'],
+    ['report', 2, 'process'],
+  ])
   expect(config.api.port).toBe(7_333)
   expect(config.rehearsals['northbank']?.port).toBe(9_333)
   expect(config.upstreams['northbank']).toMatchObject({ url: 'http://127.0.0.1:9333', grant: ['127.0.0.1:9333'] })

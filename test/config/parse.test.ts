@@ -36,7 +36,9 @@ const whole = () => ({
       config: { greeting: 'hello' },
     },
   },
-  tasks: { settle: { agent: 'settler', retry: { max: 4, base: '2s', cap: '1m' }, deadline: '1h', priority: 7 } },
+  tasks: {
+    settle: { agent: 'settler', retry: { max: 4, base: '2s', cap: '1m', budget: '20%' }, deadline: '1h', priority: 7 },
+  },
   upstreams: {
     northbank: {
       url: 'http://127.0.0.1:9100',
@@ -90,7 +92,7 @@ test('A whole config becomes milliseconds, bytes, absolute paths and names', () 
   expect(config.tasks['settle']).toEqual({
     name: 'settle',
     agent: 'settler',
-    retry: { max: 4, baseMs: 2_000, capMs: 60_000 },
+    retry: { max: 4, baseMs: 2_000, capMs: 60_000, budget: 0.2 },
     deadlineMs: 3_600_000,
     priority: 7,
   })
@@ -156,12 +158,9 @@ test('What this version cannot do is refused by name, and not taken and ignored'
   const later: readonly (readonly [string, RegExp, unknown])[] = [
     ['alerts', /alerts yet/, { to: [] }],
     ['schedules', /schedules yet/, {}],
-    ['store', /PostgreSQL store yet/, 'postgres://somewhere/db'],
     ['bus', /bus beyond this host yet/, 'nats://somewhere'],
-    ['agents settler run command', /commands yet/, ['python3']],
-    ['agents settler run exec', /one process a task yet/, ['./a.sh']],
-    ['agents settler cell', /cells other than "pool" yet/, 'process'],
-    ['agents settler cell kind', /cells other than "pool" yet/, 'sandbox'],
+    ['agents settler cell', /cells other than "pool" and "process" yet/, 'sandbox'],
+    ['agents settler cell kind', /cells other than "pool" and "process" yet/, 'sandbox'],
     ['agents settler limits calls', /calls of one agent yet/, '50/s'],
     ['agents settler limits cpu', /CPU limits yet/, 0.5],
     ['agents settler overrides settler/7 mode', /modes other than "active" yet/, 'shadow'],
@@ -175,6 +174,46 @@ test('What this version cannot do is refused by name, and not taken and ignored'
     expect(errorsOf(damaged([path, value]))).toEqual([expect.stringMatching(told)])
     expect(errorsOf(damaged([path, value]))[0]?.split(': found')[0]).toBe(at)
   }
+})
+
+test('A program has a cell of its own, and is started beside the config', () => {
+  const agents = {
+    notifier: { run: { command: ['python3', 'agents/notifier.py'] }, count: 10 },
+    report: { run: { exec: ['./report.sh', './not-a-path'] }, cell: { kind: 'process' } },
+  }
+  const config = parseConfig({ name: 'small', agents }, '/swarm')
+  expect(config.agents['notifier']).toMatchObject({
+    run: { command: ['python3', 'agents/notifier.py'], directory: '/swarm' },
+    cell: { kind: 'process' },
+    perCell: 1,
+  })
+  expect(config.agents['report']).toMatchObject({
+    run: { exec: ['/swarm/report.sh', './not-a-path'], directory: '/swarm' },
+    cell: { kind: 'process', orWeaker: false },
+  })
+})
+
+test('What a program cannot have is refused, and so is a program that is two things', () => {
+  const errors = errorsOf({
+    name: 'small',
+    agents: {
+      one: { run: { module: './a.ts', exec: ['./a.sh'] } },
+      two: { run: {} },
+      three: { run: { command: [] } },
+      four: { run: { exec: ['./a.sh'] }, cell: 'pool', perCell: 7, limits: { memory: '1GB' }, config: { a: 1 } },
+      five: { run: { module: './a.ts' }, cell: 'process' },
+    },
+  })
+  expect(errors.map((error) => error.split(': found')[0])).toEqual([
+    'agents.one.run',
+    'agents.two.run',
+    'agents.three.run.command',
+    'agents.four.cell',
+    'agents.four.perCell',
+    'agents.four.limits.memory',
+    'agents.four.config',
+    'agents.five.cell',
+  ])
 })
 
 test('Checks between the parts', () => {

@@ -3,67 +3,16 @@
  * of the same record.
  */
 import { expect, test } from 'vitest'
-import type { Command, NewSettlement, NewTask, Store } from '../../src/store/store.ts'
+import type { Command, NewSettlement, Store } from '../../src/store/store.ts'
+import { claim, owner, slot, submit, succeed, task } from './samples.ts'
+import { accessSuite } from './access.ts'
+import { workSuite } from './work.ts'
 
 export interface Engine {
   readonly name: string
   /** A new, empty record; `reopen` gives a second life of the same one after `close`. */
   open(): Promise<{ readonly store: Store; reopen(): Promise<Store> }>
 }
-
-const owner = 'here'
-
-const task = (name: string, more: Partial<NewTask> = {}): NewTask => ({
-  id: `tsk_${name}`,
-  type: 'settle',
-  agentType: 'settler',
-  key: name,
-  payload: '{}',
-  payloadHash: 'same',
-  priority: 5,
-  maxAttempts: 3,
-  deadlineMs: null,
-  batch: null,
-  notBeforeMs: null,
-  ...more,
-})
-
-const submit = (
-  tasks: readonly NewTask[],
-  more: Partial<Extract<Command, { kind: 'tasks.submit' }>['with']> = {},
-): Extract<Command, { kind: 'tasks.submit' }> => ({
-  kind: 'tasks.submit',
-  with: { tasks, all: true, claim: [], owner, epoch: 1, wallMs: 10, ...more },
-})
-
-const slot = (number: number): { agent: string; cell: string; agentEpoch: number; attempt: string } => ({
-  agent: `settler/${number}`,
-  cell: 'cel_1',
-  agentEpoch: 1,
-  attempt: `att_${number}`,
-})
-
-const claim = (numbers: readonly number[], epoch = 1): Extract<Command, { kind: 'tasks.claim' }> => ({
-  kind: 'tasks.claim',
-  with: { agentType: 'settler', slots: numbers.map(slot), owner, epoch, wallMs: 20 },
-})
-
-const succeed = (number: number): Extract<Command, { kind: 'attempts.finish' }> => ({
-  kind: 'attempts.finish',
-  with: {
-    wallMs: 30,
-    finishes: [
-      {
-        attempt: `att_${number}`,
-        outcome: 'succeeded',
-        result: '1',
-        error: null,
-        event: { event: 'succeed' },
-        counts: true,
-      },
-    ],
-  },
-})
 
 const settlement = (name: string, more: Partial<NewSettlement> = {}): NewSettlement => ({
   id: `set_${name}`,
@@ -197,6 +146,7 @@ export const storeSuite = (engine: Engine): void => {
               error: null,
               event: { event: 'interrupt' },
               counts: false,
+              deadly: false,
             },
           ],
         },
@@ -240,7 +190,7 @@ export const storeSuite = (engine: Engine): void => {
     await store.transact([submit([task('a')])])
     const redrive = (orNothing: boolean): Command => ({
       kind: 'task.move',
-      with: { task: 'tsk_a', event: { event: 'redrive' }, resetAttempts: true, orNothing, wallMs: 1 },
+      with: { task: 'tsk_a', event: { event: 'redrive' }, orNothing, wallMs: 1 },
     })
     expect((await store.transact([redrive(false)]))[0]).toMatchObject({ ok: false, refusal: 'illegal' })
     expect((await store.transact([redrive(true)]))[0]).toMatchObject({ ok: true })
@@ -417,4 +367,7 @@ export const storeSuite = (engine: Engine): void => {
     expect(seen).toEqual(Array.from({ length: 25 }, (_, index) => `tsk_t${index}`))
     expect(await store.read.tasks({}, { limit: 10, after: 'nonsense' })).toEqual({ items: [], next: null })
   })
+
+  workSuite(it)
+  accessSuite(it)
 }

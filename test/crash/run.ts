@@ -1,7 +1,10 @@
 /**
- * Kills a paying swarm at random moments and looks at what is left. `--kills N` (default 10), `--rows`, `--agents`,
- * `--seed`, `--keep`. Sitter, gate or both die by SIGKILL, pool hosts at 0.5/s beside them; then everything at once,
- * with nobody to restart it.
+ * Kills a paying swarm at random moments and looks at what is left. `--kills N` (default 10), `--rows`, `--tasks`,
+ * `--agents`, `--seed`, `--keep`, `--only <scenario>`. Sitter, gate or both die by SIGKILL, pool hosts at 0.5/s beside
+ * them; then everything at once, with nobody to restart it; then one payment at each of its system calls (points.ts);
+ * then `--seconds` (120) of churn, whose descriptors and memory must stay flat (test/bounds/churn.ts).
+ *
+ * `--long`: 200 kills under 20,000 tasks and 2,000 payments, spread so that work is always under way; about 25 minutes.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,21 +12,31 @@ import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { between, seeded, type Random } from '../../src/std/std.ts'
+import { churn } from '../bounds/churn.ts'
 import { judge, type Verdict } from './judge.ts'
+import { submitCounts } from './counts.ts'
 import { hostsOf, isThere, kill, processes, programOf, type Process } from './machine.ts'
+import { atEveryPoint } from './points.ts'
 import { prepare, sitter, type Place, type Run } from './swarm.ts'
 
 const { values } = parseArgs({
   options: {
-    kills: { type: 'string', default: '10' },
+    kills: { type: 'string' },
     rows: { type: 'string' },
+    tasks: { type: 'string' },
+    only: { type: 'string' },
+    seconds: { type: 'string', default: '120' },
+    long: { type: 'boolean', default: false },
     agents: { type: 'string', default: '500' },
     seed: { type: 'string' },
     keep: { type: 'boolean', default: false },
   },
 })
-const kills = Number(values.kills)
-const rows = Number(values.rows ?? Math.max(2_000, kills * 800))
+const kills = Number(values.kills ?? (values.long ? 200 : 10))
+const rows = Number(values.rows ?? (values.long ? 2_000 : Math.max(2_000, kills * 800)))
+const tasks = Number(values.tasks ?? (values.long ? 20_000 : 0))
+/** Longer than 10 s between two deaths of a program now and then: else the watch starts it ever more slowly. */
+const longestPauseMs = values.long ? 12_000 : 4_000
 const seed = Number(values.seed ?? Math.floor(Date.now() / 1_000) % 1_000_000)
 const directory = mkdtempSync(join(tmpdir(), 'sitter-crash-'))
 /** 0.5/s, as the promise's check says. */
@@ -66,7 +79,7 @@ const killAtRandom = async (place: Place, run: Run, random: Random): Promise<num
     over = true
   })
   while (count < kills && !over) {
-    await wait(between(random, 300, 4_000))
+    await wait(between(random, 300, longestPauseMs))
     const choice = between(random, 0, 2)
     const victims = [
       choice === 1 ? undefined : programOf('sitter', place.data),
@@ -86,6 +99,9 @@ const underFire = async (): Promise<Verdict[]> => {
     directory: join(directory, 'fire'),
     agents: Number(values.agents),
     rows,
+    // 200 kills take about 20 minutes; the work must last as long: 2 payments and 18 tasks a second.
+    ...(values.long && { rate: '2/s' }),
+    ...(tasks > 0 && { counters: 12 }),
     faults: { acceptThenCut: 0.05, limited: 0.05, cutBeforeAccept: 0.01, decline: 0.01, error: 0.01, late: 0.01 },
   })
   const random = seeded(seed)
@@ -96,8 +112,10 @@ const underFire = async (): Promise<Verdict[]> => {
       throw new Error(`up ended at once with ${code}\n${run.output()}`)
     }),
   ])
+  const submitted = submitCounts(place, tasks)
   const hosts = killHosts(place, random)
   const killed = await killAtRandom(place, run, random)
+  await submitted
   const code = await Promise.race([run.ended, wait(withinMs, 'late' as const)])
   const hostsKilled = hosts.stop()
   if (code === 'late') {
@@ -119,7 +137,7 @@ const underFire = async (): Promise<Verdict[]> => {
       title: 'a second up with the same file ends with 0',
       wrong: secondCode === 0 ? [] : [`it ended with ${secondCode}`, second.output().slice(-500)],
     },
-    ...judge(place, rows),
+    ...judge(place, rows, tasks),
   ]
 }
 
@@ -158,10 +176,15 @@ const allAtOnce = async (): Promise<Verdict[]> => {
 
 let failed = 0
 let passed = 0
+const points = (): Promise<Verdict[]> => atEveryPoint(join(directory, 'points'), values.long ? 1 : 8)
+
 for (const [name, scenario] of [
   ['under fire', underFire],
   ['all at once', allAtOnce],
+  ['at every point', points],
+  ['churn', () => churn(join(directory, 'churn'), Number(values.seconds))],
 ] as const) {
+  if (values.only !== undefined && values.only !== name) continue
   console.log(`\n${name}`)
   let verdicts: Verdict[]
   try {

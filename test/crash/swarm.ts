@@ -24,6 +24,10 @@ export interface Setting {
   readonly agents: number
   readonly rows: number
   readonly faults: Readonly<Record<string, number>>
+  /** Of the upstream and the provider; default `400/s`. */
+  readonly rate?: string
+  /** Agents of a second type, which count; default none. */
+  readonly counters?: number
 }
 export interface Place {
   readonly config: string
@@ -33,7 +37,14 @@ export interface Place {
   readonly env: NodeJS.ProcessEnv
 }
 
-export const prepare = async ({ directory, agents, rows, faults }: Setting): Promise<Place> => {
+export const prepare = async ({
+  directory,
+  agents,
+  rows,
+  faults,
+  rate = '400/s',
+  counters = 0,
+}: Setting): Promise<Place> => {
   const [api, bank] = [await freePort(), await freePort()]
   mkdirSync(directory, { recursive: true })
   const config = join(directory, 'swarm.config.json')
@@ -44,14 +55,26 @@ export const prepare = async ({ directory, agents, rows, faults }: Setting): Pro
       name: 'crash',
       agents: {
         settler: {
-          run: { module: join(root, 'examples/payouts/agents/settler.ts') },
+          run: { module: join(import.meta.dirname, 'settler.ts') },
           count: agents,
           cell: 'pool',
           upstreams: ['bank'],
           heartbeat: '2s',
         },
+        ...(counters > 0 && {
+          counter: {
+            run: { module: join(import.meta.dirname, 'counter.ts') },
+            count: counters,
+            cell: 'pool',
+            // One cell that is killed every few seconds, hardly ever between two tasks: that is not what is tested.
+            restart: { max: 1_000, within: '1h', base: '200ms', cap: '5s' },
+          },
+        }),
       },
-      tasks: { settle: { agent: 'settler', retry: { max: 8, base: '200ms', cap: '5s' } } },
+      tasks: {
+        settle: { agent: 'settler', retry: { max: 8, base: '200ms', cap: '5s' } },
+        ...(counters > 0 && { count: { agent: 'counter', retry: { max: 8, base: '200ms', cap: '5s' } } }),
+      },
       upstreams: {
         bank: {
           url: `http://${address}`,
@@ -59,7 +82,7 @@ export const prepare = async ({ directory, agents, rows, faults }: Setting): Pro
           credentials: 'bank',
           allow: ['GET /v1/**', 'POST /v1/payouts'],
           money: ['POST /v1/payouts'],
-          limits: [{ per: 'credential', rate: '400/s', burst: 40 }],
+          limits: [{ per: 'credential', rate, burst: rate === '400/s' ? 40 : 1 }],
           cost: { call: '0.01 XTS' },
         },
       },
@@ -76,7 +99,7 @@ export const prepare = async ({ directory, agents, rows, faults }: Setting): Pro
         },
       },
       rehearsal: {
-        bank: { port: bank, seed: 11, rate: '400/s', credential: 'bank', latency: '5ms', query: true, faults },
+        bank: { port: bank, seed: 11, rate, credential: 'bank', latency: '5ms', query: true, faults },
       },
       api: { port: api },
     }),

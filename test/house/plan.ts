@@ -70,12 +70,22 @@ export const rows: Readonly<Record<string, Row>> = {
   'places.ts': { floor: 9, imports: [] },
   'private-line.ts': { floor: 9, imports: [] },
   'not-built.ts': { floor: 9, imports: [] },
+  'inspection.ts': { floor: 9, imports: [...pieces, 'doors'] },
   'rehearsal-process.ts': { floor: 9, imports: [...pieces, 'config', 'rehearsal'] },
-  'launch.ts': { floor: 9, imports: [...pieces, 'config', 'gatelink'] },
+  'launch.ts': { floor: 9, imports: [...pieces, 'config', 'gatelink', 'record'] },
   'index.ts': { floor: 9, imports: ['config', 'agent'] },
   'main.ts': {
     floor: 9,
-    imports: [...assemblies, 'launch.ts', 'places.ts', 'rehearsal-process.ts', 'doors', 'config', 'rehearsal'],
+    imports: [
+      ...assemblies,
+      'launch.ts',
+      'inspection.ts',
+      'places.ts',
+      'rehearsal-process.ts',
+      'doors',
+      'config',
+      'rehearsal',
+    ],
   },
   // What the doors print is made below F3: they may name its types, and take the values as arguments.
   doors: { floor: 10, imports: [...upstairs, ...assemblies], types: ['store', 'wire'] },
@@ -95,7 +105,7 @@ export const sideDoors: Readonly<Record<string, readonly string[]>> = {
   ],
   // Each door is a program of its own kind: the sitter loads no CLI, the CLI no server.
   'src/doors/http/http.ts': ['src/sitter.ts'],
-  'src/doors/cli/cli.ts': ['src/main.ts'],
+  'src/doors/cli/cli.ts': ['src/main.ts', 'src/inspection.ts'],
 }
 
 /** From these files nothing of `never` is reachable by any chain of imports; or only rooms of `only`. */
@@ -124,6 +134,7 @@ export const worldly = [
   'src/watch.ts',
   'src/main.ts',
   'src/launch.ts',
+  'src/inspection.ts',
   'src/private-line.ts',
   'src/rehearsal-process.ts',
 ]

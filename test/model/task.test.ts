@@ -26,7 +26,8 @@ const events: Record<TaskEvent['event'], TaskEvent> = {
   wake: { event: 'wake' },
   interrupt: { event: 'interrupt' },
   succeed: { event: 'succeed' },
-  'give-up': { event: 'give-up' },
+  'give-up': { event: 'give-up', reason: 'attempts' },
+  discard: { event: 'discard' },
   cancel: { event: 'cancel' },
   redrive: { event: 'redrive' },
   claim: { event: 'claim', attempt: 'att_2' },
@@ -51,10 +52,13 @@ test.for(allStates)('From $state every event leads to a state of the list, or no
   }
 })
 
-test('What has ended stays as it is; only the dead are driven again', () => {
+test('What has ended stays as it is; only the dead are driven again, or put away', () => {
   const ends = allStates.filter(({ state }) => isTaskEnd(state))
   expect(ends.map(({ state }) => state)).toEqual(['succeeded', 'dead', 'cancelled'])
-  expect(ends.flatMap((end) => exits(end).map((next) => `${end.state} ${next.state}`))).toEqual(['dead ready'])
+  expect(ends.flatMap((end) => exits(end).map((next) => `${end.state} ${next.state}`))).toEqual([
+    'dead cancelled',
+    'dead ready',
+  ])
 })
 
 test('Whatever has not ended has an exit, and can end', () => {

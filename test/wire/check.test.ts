@@ -10,6 +10,7 @@ import {
   checkLog,
   checkPark,
   checkSettle,
+  checkTaskAdd,
   cutBytes,
   type Checked,
 } from '../../src/wire/wire.ts'
@@ -34,6 +35,8 @@ test('A frame with all its fields comes through as it was sent', () => {
     until: 5,
   })
   expect(valueOf(checkSettle({ ...payment, memo: 'm', channel: 'c' }))).toEqual({ ...payment, memo: 'm', channel: 'c' })
+  const task = { ...done, type: 'notify', key: 'n-1', payload: { to: 'Ada' }, priority: 3, delayMs: 50 }
+  expect(valueOf(checkTaskAdd(task))).toEqual(task)
   const hello = { protocol: 1, agents: [], tasks: ['settle'], version: 'v26', open: [{ attempt: 'att_1', epoch: 3 }] }
   expect(valueOf(checkHello(hello))).toEqual(hello)
 })
@@ -45,6 +48,8 @@ test('A wrong field is named', () => {
   expect(messageOf(checkFail({ ...done, error: { name: 'E', message: 'm', status: 7 } }))).toBe(
     'error.status: must be a whole number from 100 to 999',
   )
+  expect(messageOf(checkTaskAdd({ ...done, type: 'notify' }))).toBe('key: must be text')
+  expect(messageOf(checkTaskAdd({ ...done, type: 'notify', key: 'k', priority: 10 }))).toMatch(/^priority: must be/)
   expect(messageOf(checkSettle({ ...payment, amount: 1 }))).toBe('amount: must be text')
   expect(messageOf(checkHello({ protocol: 1, agents: [], tasks: [1], version: 'v', open: [] }))).toBe(
     'tasks[0]: must be text',

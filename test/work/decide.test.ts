@@ -9,6 +9,7 @@ const failed = (number: number, error = {}): Parameters<typeof afterFailure>[0] 
   attempt: 'att_1',
   number,
   deadlineMs: null,
+  deaths: 0,
   error: { name: 'Error', message: 'x', ...error },
 })
 
@@ -71,11 +72,11 @@ test('a permanent failure is not retried', () => {
 test('a retry that would come after the deadline is not made', () => {
   expect(
     afterFailure({ ...failed(1, { retryAfterMs: 5_000 }), deadlineMs: 4_000 }, policy, 0, seeded(1)).event,
-  ).toEqual({ event: 'give-up' })
+  ).toEqual({ event: 'give-up', reason: 'deadline' })
 })
 
 test('a collateral loss costs no attempt, one by own fault does', () => {
-  const lost = { attempt: 'att_1', number: 3, deadlineMs: null, cause: 'cell killed' }
+  const lost = { attempt: 'att_1', number: 3, deadlineMs: null, deaths: 0, alone: false, cause: 'cell killed' }
   expect(afterLoss({ ...lost, collateral: true }, policy, 0, seeded(1))).toMatchObject({
     outcome: 'interrupted',
     event: { event: 'interrupt' },
@@ -84,5 +85,37 @@ test('a collateral loss costs no attempt, one by own fault does', () => {
   expect(afterLoss({ ...lost, collateral: false }, policy, 0, seeded(1))).toMatchObject({
     event: { event: 'give-up' },
     counts: true,
+  })
+})
+
+test('a task whose process died of a signal is tried again once; the second time it is dead as poison', () => {
+  const poison = failed(1, { kind: 'poison', code: 'SIGSEGV' })
+  expect(afterFailure(poison, policy, 0, seeded(1))).toMatchObject({
+    outcome: 'poison',
+    event: { event: 'retry' },
+    counts: true,
+  })
+  expect(afterFailure({ ...poison, number: 2, deaths: 1 }, policy, 0, seeded(1))).toMatchObject({
+    outcome: 'poison',
+    event: { event: 'give-up' },
+    counts: true,
+  })
+})
+
+test('two deaths of a cell with the task as the only one in hand are poison; with others beside it, or once, they are not', () => {
+  const lost = { attempt: 'att_1', number: 1, deadlineMs: null, deaths: 0, cause: 'cell died', collateral: false }
+  expect(afterLoss({ ...lost, alone: true }, policy, 0, seeded(1))).toMatchObject({
+    outcome: 'transient',
+    event: { event: 'retry' },
+    deadly: true,
+  })
+  expect(afterLoss({ ...lost, number: 2, deaths: 1, alone: true }, policy, 0, seeded(1))).toMatchObject({
+    outcome: 'poison',
+    event: { event: 'give-up', reason: 'poison' },
+  })
+  expect(afterLoss({ ...lost, number: 2, deaths: 1, alone: false }, policy, 0, seeded(1))).toMatchObject({
+    outcome: 'transient',
+    event: { event: 'retry' },
+    deadly: false,
   })
 })

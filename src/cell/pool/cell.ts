@@ -17,7 +17,7 @@ import {
 } from '../../std/std.ts'
 import { checkHello, protocolVersion, toLine, type Frame, type Welcome } from '../../wire/wire.ts'
 import { Connection, errorAnswer, type Reply } from '../connection.ts'
-import type { Cell, CellEnd, CellEvents, CellPlan } from '../port.ts'
+import type { CellEnd, CellEvents, CellPlan, HousedCell } from '../port.ts'
 
 /**
  * A dying process closes its socket before its end is seen; this long it may take before a closed link alone counts
@@ -28,7 +28,7 @@ const endAfterCloseMs = 1_000
 const innerFrame = /^\s*\d+: 0x|^\s+at .*node:internal/
 const lastLines = { count: 12, characters: 400 } as const
 
-export class PoolCell implements Cell {
+export class PoolCell implements HousedCell {
   readonly id: string
   readonly #plan: CellPlan
   readonly #clock: Clock

@@ -8,6 +8,7 @@ import { printError } from './refusal.ts'
 import type { Surroundings } from './surroundings.ts'
 import type { Invocation } from './verb.ts'
 
+export type { Inspection } from './inspection.ts'
 export type { Input, Output, Surroundings, WatchAsk, Watching } from './surroundings.ts'
 export { streamInput, streamOutput } from './terminal.ts'
 

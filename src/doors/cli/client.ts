@@ -30,7 +30,12 @@ export interface Api {
   /** Lines of an answer that streams (NDJSON, SSE), without their ends. Rejects `no-sitter` when the link breaks. */
   lines(
     path: string,
-    ask?: { readonly query?: Query; readonly headers?: Readonly<Record<string, string>> },
+    ask?: {
+      readonly query?: Query
+      readonly headers?: Readonly<Record<string, string>>
+      /** Sent with POST; without it the lines are got. */
+      readonly post?: { readonly type: string; readonly body: string }
+    },
   ): AsyncGenerator<string, void>
 }
 
@@ -163,7 +168,10 @@ export const openApi = (world: Surroundings, door: Door, interrupted?: AbortSign
       return items
     },
     lines: async function* lines(path, ask = {}) {
-      const answer = await call(withQuery(path, ask.query), { headers: { ...ask.headers } }, null)
+      const { post } = ask
+      const sent = post === undefined ? {} : { method: 'POST', body: post.body }
+      const media = post === undefined ? {} : { 'content-type': post.type }
+      const answer = await call(withQuery(path, ask.query), { ...sent, headers: { ...ask.headers, ...media } }, null)
       if (answer.body !== null) yield* linesOf(answer.body as ReadableStream<Uint8Array>, door.url)
     },
   }

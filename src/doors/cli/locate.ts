@@ -48,6 +48,16 @@ const readApiFile = async (
   throw failure('no-sitter', `${join(directory, 'run', 'api.json')} holds no address`)
 }
 
+/** The sitter that runs on a data directory: its process lives. Undefined when none does. */
+export const runningSitter = async (
+  world: Surroundings,
+  directory: string,
+): Promise<{ readonly pid: number; readonly port: number } | undefined> => {
+  const file = await readApiFile(world, directory).catch(() => undefined) // unreadable: nobody says that it runs
+  if (file === undefined || world.proc.startTime(file.pid) === undefined) return undefined
+  return { pid: file.pid, port: Number(new URL(file.url).port) }
+}
+
 const originOf = (url: string): string => {
   try {
     return new URL(url).origin

@@ -4,7 +4,7 @@ import { makePrinter } from './printer.ts'
 import { printError } from './refusal.ts'
 import { failure } from '../../std/std.ts'
 import type { Surroundings } from './surroundings.ts'
-import { optionReader, type OptionReader, type Verb } from './verb.ts'
+import { everywhere, optionReader, type OptionReader, type Verb } from './verb.ts'
 import { groupSummaries, laterVerbs, verbs } from './verbs.ts'
 
 export type Parsed =
@@ -16,34 +16,33 @@ export type Parsed =
     }
   | { readonly kind: 'ended'; readonly exit: number }
 
-const globals = (command: Command): Command =>
-  command
-    .addOption(new Option('--json', 'JSON alone on stdout (one document; NDJSON for streams)').helpGroup('Everywhere:'))
-    .addOption(
-      new Option(
-        '--data-dir <dir>',
-        "the swarm's data directory (SITTER_DATA_DIR; default .sitter here or above)",
-      ).helpGroup('Everywhere:'),
-    )
-    .addOption(new Option('--url <url>', 'address of the sitter (SITTER_URL)').helpGroup('Everywhere:'))
-    .addOption(
-      new Option('--token <token>', 'token to show (SITTER_TOKEN; default: the operator token)').helpGroup(
-        'Everywhere:',
-      ),
-    )
-    .addOption(new Option('--no-color', 'no colours (NO_COLOR)').helpGroup('Everywhere:'))
-    .addOption(new Option('-q, --quiet', 'no messages; lists print ids alone').helpGroup('Everywhere:'))
-    .addOption(new Option('-y, --yes', 'answer questions with yes').helpGroup('Everywhere:'))
-    .helpOption('-h, --help', 'this help')
+const globals = (command: Command): Command => {
+  for (const [flags, what] of everywhere) command.addOption(new Option(flags, what).helpGroup('Everywhere:'))
+  return command.helpOption('-h, --help', 'this help')
+}
 
 const exampleText = (examples: readonly string[]): string =>
   examples.length === 0 ? '' : `\nExamples:\n${examples.map((example) => `  $ sitter ${example}`).join('\n')}\n`
+
+/**
+ * What was asked for, before the verb or behind it; the nearest to the verb's end wins. commander keeps `--no-color` as
+ * `color: false`, which is never a wish when it is true.
+ */
+const givenOptions = (command: Command): Record<string, unknown> => {
+  const { color, ...own } = command.opts<Record<string, unknown>>()
+  const above = command.parent === null ? {} : givenOptions(command.parent)
+  return { ...above, ...own, ...(color === false && { noColor: true }) }
+}
 
 type Chosen = { verb: Verb; parameters: readonly (string | undefined)[]; options: OptionReader }
 
 const addVerb = (parent: Command, name: string, verb: Verb, choose: (chosen: Chosen) => void): void => {
   const command = globals(
-    parent.command(name).summary(verb.summary).description(`${verb.summary}.`).helpGroup(`${verb.group}:`),
+    parent
+      .command(name, { hidden: verb.hidden === true })
+      .summary(verb.summary)
+      .description(`${verb.summary}.`)
+      .helpGroup(`${verb.group}:`),
   )
   if (verb.alias !== undefined) command.alias(verb.alias)
   for (const [parameter, what] of verb.parameters ?? []) command.argument(parameter, what)
@@ -51,18 +50,21 @@ const addVerb = (parent: Command, name: string, verb: Verb, choose: (chosen: Cho
   command.addHelpText('after', exampleText(verb.examples))
   command.allowExcessArguments(false)
   command.action((...given: unknown[]) => {
-    const parameters = given.slice(0, -2).map((value) => (typeof value === 'string' ? value : undefined))
-    // commander keeps `--no-color` as `color: false`; the reader wants what was asked for.
-    const { color, ...values } = command.opts<Record<string, unknown>>()
-    choose({ verb, parameters, options: optionReader({ ...values, noColor: color === false }) })
+    const parameters = given
+      .slice(0, -2)
+      // A variadic parameter comes as a list.
+      .flat()
+      .map((value) => (typeof value === 'string' ? value : undefined))
+    choose({ verb, parameters, options: optionReader(givenOptions(command)) })
   })
 }
 
 const buildProgram = (world: Surroundings, choose: (chosen: Chosen) => void): Command => {
-  const program = new Command('sitter')
+  const program = globals(new Command('sitter'))
+    // Each option belongs to the word that it stands behind; givenOptions puts them together.
+    .enablePositionalOptions()
     .description('Babysits a swarm of agents that do rate-limited, credentialed work and move money.')
     .version(world.version, '-V, --version', 'the version')
-    .helpOption('-h, --help', 'this help')
     .helpCommand('help [verb]', 'help for a verb')
     .exitOverride()
     .configureOutput({
@@ -83,12 +85,8 @@ const buildProgram = (world: Surroundings, choose: (chosen: Chosen) => void): Co
     let group = groups.get(first)
     if (group === undefined) {
       const summary = groupSummaries[first] ?? ''
-      group = program
-        .command(first)
-        .summary(summary)
-        .description(`${summary}.`)
-        .helpGroup(`${verb.group}:`)
-        .helpOption('-h, --help', 'this help')
+      group = globals(program.command(first).summary(summary).description(`${summary}.`).helpGroup(`${verb.group}:`))
+        .enablePositionalOptions()
         .helpCommand(false)
       groups.set(first, group)
     }
@@ -97,11 +95,17 @@ const buildProgram = (world: Surroundings, choose: (chosen: Chosen) => void): Co
   return program
 }
 
+const takesValue = new Set(['--data-dir', '--url', '--token'])
+
+/** The words that are neither options nor, before the verb, their values. */
+const wordsOf = (argv: readonly string[]): string[] =>
+  argv.filter((word, index) => !word.startsWith('-') && !takesValue.has(argv[index - 1] ?? ''))
+
 /** What commander calls an error, in our form: first line without its prefix, its suggestion as the way out. */
 const usageFailure = (message: string, argv: readonly string[]): Error => {
   const [first = '', suggestion] = message.replace(/^error: /, '').split('\n')
   const unknown = /^unknown command '(.*)'$/.exec(first)?.[1]
-  const words = argv.filter((word) => !word.startsWith('-'))
+  const words = wordsOf(argv)
   const later = [unknown ?? '', words.slice(0, 2).join(' ')].find((path) => laterVerbs.has(path))
   if (unknown !== undefined && later !== undefined) {
     return failure('usage', `\`sitter ${later}\` is not built yet in this version`, {

@@ -106,12 +106,14 @@ const showLoop = async (ask: RunAsk, monitor: Monitor, live: Live, signal: Abort
   }
 }
 
+const isFresh = (sample: Sample, over: Sample): boolean => sample.view.figuresMs >= over.view.nowMs
+
 /** The last sample with figures no older than the end of the run (the sitter keeps the costly ones for a while). */
 const finalSample = async (ask: RunAsk, monitor: Monitor, over: Sample, signal: AbortSignal): Promise<Sample> => {
   const { clock } = ask.invocation.world
   const begunMs = clock.monoMs()
   let sample = over
-  while (sample.view.figuresMs < over.view.nowMs && !signal.aborted && clock.monoMs() - begunMs < retryForMs) {
+  while (!isFresh(sample, over) && !signal.aborted && clock.monoMs() - begunMs < retryForMs) {
     await sleep(clock, retryEveryMs, signal)
     sample = await patiently(ask.invocation, signal, () => monitor.read())
   }
@@ -155,12 +157,16 @@ const work = async (ask: RunAsk, monitor: Monitor, live: Live, signal: AbortSign
     if (!printer.quiet) live.message(batchSentence(answer, false))
   }
   const exits = options.flag('exitWhenIdle')
+  // To end, nothing may be left that can advance; to report, the file's own rows are enough.
+  const isOver = (sample: Sample): boolean => (exits ? sample.view.idle : isRunOver(sample))
   // Without a file and without an end there is nothing to report on: it serves.
   while ((file !== null || exits) && !signal.aborted) {
     const last = monitor.samples.at(-1)
     const isOfBatch = answer === null || last?.batch?.id === answer.id
-    if (last !== undefined && isOfBatch && monitor.freshness().kind === 'live' && isRunOver(last)) {
+    if (last !== undefined && isOfBatch && monitor.freshness().kind === 'live' && isOver(last)) {
       const sample = await finalSample(ask, monitor, last, signal)
+      // Kept figures may say idle from before the file was taken: only fresh ones are believed.
+      if (!isFresh(sample, last) || !isOver(sample)) continue
       const checks = await endOfRun(ask, api, signal)
       if (signal.aborted) break
       live.end()

@@ -2,7 +2,8 @@
  * The world as the CLI sees it; main.ts fills it with the machine, tests with a fake. Nothing in doors/cli reaches the
  * machine otherwise.
  */
-import type { Cancel, Clock, Disk, Proc, Random } from '../../std/std.ts'
+import type { Cancel, Clock, Disk, Folder, Proc, Random } from '../../std/std.ts'
+import type { Inspection } from './inspection.ts'
 
 export interface Output {
   write(text: string): void
@@ -13,6 +14,8 @@ export interface Output {
   readonly isTerminal: boolean
   /** Width in columns; 80 when it is no terminal. */
   columns(): number
+  /** Height in lines; 24 when it is no terminal. */
+  rows(): number
 }
 
 export interface Input {
@@ -21,6 +24,8 @@ export interface Input {
   readAll(bound: number): Promise<string>
   /** One line from the terminal, without its end; `hidden` does not echo. Rejects Interrupted on Ctrl-C. */
   readLine(options: { readonly hidden: boolean }): Promise<string>
+  /** Each key as it is pressed, Ctrl-C too, without echo, until it is cancelled; the terminal is then as it was. */
+  keys(take: (key: string) => void): Cancel
 }
 
 /** A started swarm: what the assembly `watch` gives back. */
@@ -61,6 +66,10 @@ export interface Surroundings {
   /** Calls the listener at each signal of that name, instead of the default (which ends the process). */
   onSignal(name: 'SIGINT' | 'SIGTERM', listener: () => void): Cancel
   startWatch(ask: WatchAsk): Promise<Watching>
+  /** Files that only grow, of a folder on this machine. */
+  folder(directory: string): Folder
+  /** What `doctor` looks at. */
+  inspect(): Promise<Inspection>
 }
 
 /** Thrown when a person pressed Ctrl-C at a prompt. */

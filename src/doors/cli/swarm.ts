@@ -22,6 +22,17 @@ const gateText = (gate: SwarmView['gate']): string => {
   return `pid ${gate.pid}, ${count(gate.inFlight)} in flight, ${count(gate.queued)} queued${frozen}`
 }
 
+/** Null when nothing is frozen: then there is nothing to say. */
+const freezeText = ({ frozen, gate, by }: SwarmView['freeze'], nowMs: number): string | null => {
+  if (frozen === false) return null
+  if (frozen === 'unknown') return 'unknown: the gate does not answer'
+  const whose =
+    by === null
+      ? 'by the gate’s word, or a file that says no more'
+      : `by ${plain(by.actor)}, ${age(nowMs, by.atMs)} ago: ${plain(by.reason)}`
+  return `${whose}${gate === true ? '' : '; the gate has not confirmed it'} (sitter thaw ends it)`
+}
+
 /** How much of the fleet's figures was observed: "4,812 of 5,000 reporting, oldest 41.0 s ago". */
 export const coverageText = ({ reporting, of, oldestMs }: SwarmView['fleet']['coverage']): string =>
   `${count(reporting)} of ${count(of)} reporting${oldestMs === null ? '' : `, oldest ${duration(oldestMs)} ago`}`
@@ -39,6 +50,7 @@ export const statusLines = (view: SwarmView, paint: Printer['paint']): string[] 
           `version ${plain(view.version)}, Node ${plain(view.nodeVersion)}`,
       ],
       ['gate', gateText(view.gate)],
+      ['frozen', freezeText(view.freeze, view.nowMs)],
       ['agents', `${count(view.fleet.agents)}: ${tally(view.fleet.byState)}`],
       ['evidence', coverageText(view.fleet.coverage)],
       [

@@ -1,13 +1,14 @@
 /**
  * Real streams as the CLI's input and output: hidden prompts, bounded stdin, and readers that go away in the middle.
  */
-import { failure } from '../../std/std.ts'
+import { failure, type Cancel } from '../../std/std.ts'
 import { Interrupted, type Input, type Output } from './surroundings.ts'
 
 type Writable = NodeJS.WriteStream
 type Readable = NodeJS.ReadStream
 
 const usualColumns = 80
+const usualRows = 24
 
 /** `head` closes our stdout when it has seen enough: that is no error, but nothing more needs to be written. */
 export const streamOutput = (stream: Writable): Output => {
@@ -30,6 +31,7 @@ export const streamOutput = (stream: Writable): Output => {
     },
     isTerminal: stream.isTTY,
     columns: () => (stream.isTTY && stream.columns > 0 ? stream.columns : usualColumns),
+    rows: () => (stream.isTTY && stream.rows > 0 ? stream.rows : usualRows),
   }
 }
 
@@ -84,6 +86,22 @@ const readHidden = (stream: Readable): Promise<string> =>
     stream.resume()
   })
 
+/** Raw mode until it is cancelled; then the terminal is put back. */
+const readKeys = (stream: Readable, give: (key: string) => void): Cancel => {
+  const take = (text: string): void => {
+    for (const key of text) give(key)
+  }
+  stream.setRawMode(true)
+  stream.setEncoding('utf8')
+  stream.on('data', take)
+  stream.resume()
+  return () => {
+    stream.off('data', take)
+    stream.setRawMode(false)
+    stream.pause()
+  }
+}
+
 /** The terminal itself echoes and edits; Ctrl-C arrives as SIGINT and ends the verb. */
 const readEchoed = (stream: Readable): Promise<string> =>
   new Promise((resolve) => {
@@ -108,5 +126,6 @@ const readEchoed = (stream: Readable): Promise<string> =>
 export const streamInput = (stream: () => Readable, isTerminal: boolean): Input => ({
   isTerminal,
   readAll: (bound) => readAll(stream(), bound),
+  keys: (take) => readKeys(stream(), take),
   readLine: ({ hidden }) => (hidden ? readHidden(stream()) : readEchoed(stream())),
 })

@@ -35,11 +35,15 @@ export interface Verb {
   readonly examples: readonly string[]
   /** It handles Ctrl-C itself. */
   readonly ownsInterrupt?: true
+  /** Not for people: what stands in no help. */
+  readonly hidden?: true
   readonly load: () => Promise<Deed>
 }
 
 export interface OptionReader {
   flag(name: string): boolean
+  /** Values of an option that takes several; empty when it was not given. */
+  list(name: string): readonly string[]
   text(name: string): string | undefined
   /** Milliseconds. Throws `usage` when it is no duration. */
   duration(name: string): number | undefined
@@ -55,6 +59,10 @@ export const optionReader = (values: Readonly<Record<string, unknown>>): OptionR
   return {
     flag: (name) => values[name] === true || typeof values[name] === 'string',
     text,
+    list: (name) => {
+      const value = values[name]
+      return Array.isArray(value) ? value.filter((one): one is string => typeof one === 'string') : []
+    },
     duration: (name) => {
       const value = text(name)
       if (value === undefined) return undefined
@@ -78,6 +86,17 @@ export const dryRun: VerbOptions = [['--dry-run', 'say what would be done, and d
 export const limit: VerbOptions = [['--limit <n>', 'at most this many (default: all)']]
 export const wait: VerbOptions = [
   ['--wait [within]', 'wait for the end, at most this long (default 10m); exit 124 when it is over'],
+]
+
+/** Options of every verb, before it or behind it. */
+export const everywhere: VerbOptions = [
+  ['--json', 'JSON alone on stdout (one document; NDJSON for streams)'],
+  ['--data-dir <dir>', "the swarm's data directory (SITTER_DATA_DIR; default .sitter here or above)"],
+  ['--url <url>', 'address of the sitter (SITTER_URL)'],
+  ['--token <token>', 'token to show (SITTER_TOKEN; default: the operator token)'],
+  ['--no-color', 'no colours (NO_COLOR)'],
+  ['-q, --quiet', 'no messages; lists print ids alone'],
+  ['-y, --yes', 'answer questions with yes'],
 ]
 
 export const id = (what: string): readonly [string, string] => ['<id>', what]

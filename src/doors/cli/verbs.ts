@@ -2,7 +2,9 @@
  * Every verb: its words for the help, and where its deed is. The deeds are imported when a verb is used, and only
  * then.
  */
+import { controlVerbs } from './control-verbs.ts'
 import { moneyVerbs } from './money-verbs.ts'
+import { beginning, looking } from './operating-verbs.ts'
 import { dryRun, id, limit, wait, type Verb, type VerbOptions } from './verb.ts'
 
 const run: readonly Verb[] = [
@@ -139,6 +141,9 @@ const work: readonly Verb[] = [
       ['--key <key>', 'same key and payload = same task'],
       ['--priority <n>', '0 to 9'],
       ['--delay <time>', 'not before'],
+      ['--deadline <time>', 'dead when it has not ended within this time'],
+      ['--after <id...>', 'only after these tasks have succeeded'],
+      ['--on-failed <policy>', 'when one of those fails: cancel (default), run or block'],
       ...wait,
       ...dryRun,
     ],
@@ -181,10 +186,14 @@ const work: readonly Verb[] = [
   {
     path: 'task retry',
     group: 'Work',
-    summary: 'try a waiting or dead task now',
+    summary: 'try a waiting or dead task now, with another payload too',
     parameters: [id('tsk_…')],
-    options: dryRun,
-    examples: ['task retry tsk_0198…'],
+    options: [
+      ['--payload <json>', 'another payload, as a new version: JSON, @file or -'],
+      ['--expect-version <n>', 'only when the payload is at this version'],
+      ...dryRun,
+    ],
+    examples: ['task retry tsk_0198…', 'task retry tsk_0198… --payload @fixed.json'],
     load: async () => (await import('./work.ts')).taskRetry,
   },
   {
@@ -208,48 +217,120 @@ const work: readonly Verb[] = [
     group: 'Work',
     summary: 'give dead letters another life, by id or by filter',
     parameters: [['[id]', 'tsk_…']],
-    options: [...deadFilters, ...dryRun],
-    examples: ['dlq redrive tsk_0198…', 'dlq redrive --error timeout --since 2h --dry-run'],
+    options: [...deadFilters, ['--rate <rate>', 'starts in a time, like 10/s (default: all at once)'], ...dryRun],
+    examples: ['dlq redrive tsk_0198…', 'dlq redrive --error timeout --since 2h --rate 10/s --dry-run'],
     load: async () => (await import('./work.ts')).deadRedrive,
+  },
+  {
+    path: 'dlq discard',
+    group: 'Work',
+    summary: 'close dead letters for good, by id or by filter; their tasks are cancelled',
+    parameters: [['[id]', 'tsk_…']],
+    options: [...deadFilters, ...dryRun],
+    examples: ['dlq discard tsk_0198…', 'dlq discard --type notify --since 2h --dry-run'],
+    load: async () => (await import('./work.ts')).deadDiscard,
+  },
+  {
+    path: 'task import',
+    group: 'Work',
+    summary: 'submit a task for each row of a CSV file or line of an NDJSON file',
+    parameters: [
+      ['<type>', 'task type of the configuration'],
+      ['<file>', '.csv with a header, or .ndjson with a payload a line'],
+    ],
+    options: [
+      ['--key <field>', 'the field that is the key (default: a hash of row and line number)'],
+      ['--priority <n>', '0 to 9'],
+      ...dryRun,
+    ],
+    examples: ['task import settle payments.ndjson', 'task import notify people.csv --key email'],
+    load: async () => (await import('./import.ts')).taskImport,
   },
 ]
 
-export const verbs: readonly Verb[] = [...run, ...look, ...work, ...moneyVerbs]
+const agents: readonly Verb[] = [
+  {
+    path: 'agent check',
+    group: 'Look',
+    summary: 'does a program speak the agent protocol? needs no swarm: exit 0 it does, 1 it does not',
+    parameters: [['<command...>', 'the program and its arguments, behind --']],
+    options: [
+      ['--task <type>', 'task to give it (default: the first that it declares)'],
+      ['--payload <json>', 'payload of that task (default {})'],
+      ['--within <time>', 'time for each step (default 10s)'],
+    ],
+    examples: [
+      'agent check -- python3 agents/notifier.py',
+      'agent check --payload \'{"to":"Ada"}\' --json -- ./my-agent',
+    ],
+    load: async () => (await import('./check.ts')).agentCheck,
+  },
+]
+
+/** The shell's own: what `sitter <Tab>` knows. It gets the verbs handed in, since it is one of them. */
+const shell: readonly Verb[] = [
+  {
+    path: 'completion',
+    group: 'Run',
+    summary: 'what a shell needs to complete verbs, options and names',
+    parameters: [['<shell>', 'bash, zsh or fish']],
+    examples: [
+      'completion bash > ~/.local/share/bash-completion/completions/sitter',
+      'completion zsh',
+      'completion fish',
+    ],
+    load: async () => (await import('./completion.ts')).completionOf({ verbs, groupSummaries }).completion,
+  },
+  {
+    path: 'complete',
+    group: 'Run',
+    summary: 'asked by a shell on Tab',
+    hidden: true,
+    parameters: [['[words...]', 'what stands on the line']],
+    examples: [],
+    load: async () => (await import('./completion.ts')).completionOf({ verbs, groupSummaries }).complete,
+  },
+]
+
+export const verbs: readonly Verb[] = [
+  ...beginning,
+  ...run,
+  ...look,
+  ...looking,
+  ...shell,
+  ...agents,
+  ...work,
+  ...moneyVerbs,
+  ...controlVerbs,
+]
 
 export const groupSummaries: Readonly<Record<string, string>> = {
-  task: 'tasks: add, ls, show, cancel, retry',
-  dlq: 'dead letters: ls, show, redrive',
+  agent: 'agents in any language: check',
+  task: 'tasks: add, import, ls, show, cancel, retry',
+  dlq: 'dead letters: ls, show, redrive, discard',
   batch: 'files of settlements: ls, show',
   settlement: 'single payments: ls, show, resolve',
   ledger: 'the double-entry ledger: accounts, transfers, check',
   audit: 'the audit chain: verify',
   vault: 'credentials: set, ls',
+  config: 'configuration: validate, plan, show, explain, history, diff, apply, rollback',
+  token: 'who may ask: create, ls, revoke',
 }
 
 /** Verbs of the contract that later versions bring; said plainly instead of "unknown". */
 export const laterVerbs: ReadonlySet<string> = new Set([
-  'init',
-  'doctor',
-  'logs',
-  'top',
   'start',
   'stop',
   'pause',
   'resume',
   'quarantine',
   'mode',
-  'freeze',
-  'thaw',
   'workflow',
   'schedule',
   'upstream',
   'channel',
   'msg',
   'agents',
-  'agent',
-  'config',
-  'token',
-  'metrics',
   'alerts',
   'incident',
   'report',
@@ -259,9 +340,6 @@ export const laterVerbs: ReadonlySet<string> = new Set([
   'drill',
   'simulate',
   'mcp',
-  'completion',
-  'task import',
-  'dlq discard',
   'vault import',
   'vault rotate',
   'vault revoke',

@@ -1,9 +1,9 @@
 /** `task` and `dlq`: tasks, and those that came to no good end. */
 import { join, isAbsolute } from 'node:path'
 import { isTaskEnd } from '../../model/model.ts'
-import { failure } from '../../std/std.ts'
+import { failure, parseRate } from '../../std/std.ts'
 import type { TaskView } from '../../store/store.ts'
-import type { TaskAnswer } from '../../work/work.ts'
+import type { RedriveAnswer, TaskAnswer } from '../../work/work.ts'
 import type { TaskDescription } from '../api.ts'
 import { confirm, onlyDry, required, waitUntil } from './asking.ts'
 import type { Api } from './client.ts'
@@ -13,6 +13,8 @@ import { age, at, counted, duration, plain, plainLines } from './text.ts'
 import type { Deed, Invocation } from './verb.ts'
 
 const longestPayload = 262_144
+/** 100,000 dead letters are about 20 s. */
+const redriveWithinMs = 120_000
 
 /** What a text argument means: itself, a file's content after `@`, or stdin as `-`. */
 export const textOrFile = async (invocation: Invocation, given: string): Promise<string> => {
@@ -55,30 +57,31 @@ export const taskList: Deed = async ({ api, options, printer, world }) => {
   return 0
 }
 
-/**
- * Dead letters of a type whose error contains a text and that died within `--since`; the API filters by type, the rest
- * is done here.
- */
-const deadLetters = async ({ options, world }: Invocation, api: Api): Promise<readonly TaskView[]> => {
-  const error = options.text('error')?.toLowerCase()
+/** What the filter options select, as the API takes it. */
+const deadFilter = ({ options, world }: Invocation): Record<string, string | number | undefined> => {
   const sinceMs = options.duration('since')
-  const limit = options.whole('limit') ?? 0
-  const fromMs = sinceMs === undefined ? -Infinity : world.clock.wallMs() - sinceMs
-  const filtered = error !== undefined || sinceMs !== undefined
-  const all = await api.all<TaskView>('/api/v1/dead-letters', { type: options.text('type') }, filtered ? 0 : limit)
-  const chosen = all.filter(
-    (task) =>
-      task.updatedMs >= fromMs &&
-      (error === undefined ||
-        `${task.error?.name} ${task.error?.message} ${task.error?.code ?? ''}`.toLowerCase().includes(error)),
-  )
-  return limit === 0 ? chosen : chosen.slice(0, limit)
+  return {
+    type: options.text('type'),
+    error: options.text('error'),
+    sinceMs: sinceMs === undefined ? undefined : Math.max(0, world.clock.wallMs() - sinceMs),
+  }
 }
+
+const deadLetters = (invocation: Invocation, api: Api): Promise<readonly TaskView[]> =>
+  api.all<TaskView>('/api/v1/dead-letters', deadFilter(invocation), invocation.options.whole('limit'))
 
 export const deadList: Deed = async (invocation) => {
   const tasks = await deadLetters(invocation, await invocation.api())
   invocation.printer.list(tasks, (task) => task.id, columns(invocation.world.clock.wallMs()))
   return 0
+}
+
+const afterText = ({ task, ended }: TaskDescription['comesAfter'][number]): string => `${task} (${ended ?? 'awaited'})`
+
+const deathText = (dead: TaskDescription['deadLetters'][number], nowMs: number): string => {
+  const closed = dead.closed === null ? 'open' : `${dead.closed} by ${plain(dead.actor ?? 'nobody known')}`
+  const tries = counted(dead.attempts, 'try', 'tries')
+  return `life ${dead.life}: ${dead.reason} after ${tries}, ${age(nowMs, dead.diedMs)} ago; ${closed}`
 }
 
 const lines = (task: TaskDescription, nowMs: number): string[] => [
@@ -87,15 +90,20 @@ const lines = (task: TaskDescription, nowMs: number): string[] => [
     ['type', `${plain(task.type)}, done by agents of ${plain(task.agentType)}`],
     ['state', `${stateText(task, nowMs)} for ${age(nowMs, task.updatedMs)}`],
     ['key', task.key === null ? null : plain(task.key)],
-    ['tries', `${task.attempts} of ${task.maxAttempts}`],
+    ['tries', `${task.attempts} of ${task.maxAttempts}${task.life > 1 ? ` in life ${task.life}` : ''}`],
+    ['after', task.comesAfter.length === 0 ? null : task.comesAfter.map(afterText).join(', ')],
     ['agent', task.agent],
     ['batch', task.batch],
     ['created', at(task.createdMs)],
     ['deadline', task.deadlineMs === null ? null : at(task.deadlineMs)],
-    ['payload', plain(task.payload)],
+    ['payload', `${task.version > 1 ? `version ${task.version}: ` : ''}${plain(task.payload)}`],
     ['result', task.result === null ? null : plain(task.result)],
   ]),
   ...(task.error === null ? [] : section('error', errorText(task.error))),
+  ...section(
+    'deaths',
+    task.deadLetters.map((dead) => deathText(dead, nowMs)),
+  ),
   ...section('attempts', task.history.length === 0 ? [] : attemptLines(task.history, nowMs)),
   ...task.history
     .filter((attempt) => attempt.error?.stack !== undefined)
@@ -142,6 +150,9 @@ export const taskAdd: Deed = async (invocation) => {
     key: options.text('key'),
     priority: options.whole('priority'),
     delayMs: options.duration('delay'),
+    deadlineMs: options.duration('deadline'),
+    ...(options.list('after').length === 0 ? {} : { after: options.list('after') }),
+    onFailed: options.text('onFailed'),
   }
   if (onlyDry(invocation, `add a task of type ${ask.type}`, ask)) return 0
   const api = await invocation.api()
@@ -173,41 +184,80 @@ const move =
   }
 
 export const taskCancel = move('/api/v1/tasks', 'cancel', 'cancelled')
-export const taskRetry = move('/api/v1/tasks', 'retry', 'will be tried again')
+
+/** With `--payload` the task gets another payload as a new version, in the same commit. */
+export const taskRetry: Deed = async (invocation) => {
+  const id = required(invocation, 0)
+  const body =
+    invocation.options.text('payload') === undefined
+      ? {}
+      : { payload: await payloadOf(invocation), version: invocation.options.whole('expectVersion') }
+  if (onlyDry(invocation, `retry ${plain(id)}`, { verb: 'retry', id, ...body })) return 0
+  const answer = await (await invocation.api()).post<TaskView>(`/api/v1/tasks/${encodeURIComponent(id)}/retry`, body)
+  invocation.printer.show(answer, () => [`${plain(id)} is ${answer.state.state}, payload version ${answer.version}`])
+  return 0
+}
+
+const isFiltered = ({ options }: Invocation): boolean =>
+  ['type', 'error', 'since', 'limit'].some((name) => options.text(name) !== undefined)
+const whichOnes = (): Error =>
+  failure('usage', 'which dead letters? Give an id, or --type, --error, --since or --limit')
+
+/** Starts a second, from `10/s` or `600/min`. */
+const rateOf = ({ options }: Invocation): number | undefined => {
+  const text = options.text('rate')
+  if (text === undefined) return undefined
+  const rate = parseRate(text)
+  if (rate === undefined)
+    throw failure('usage', `--rate ${JSON.stringify(text)} is no rate: write it like 10/s or 600/min`)
+  return (rate.count * 1_000) / rate.windowMs
+}
 
 /** By id, or every dead letter that the filters choose; the person is told how many before anything moves. */
 export const deadRedrive: Deed = async (invocation) => {
-  const { options, printer } = invocation
+  const { options, printer, world } = invocation
   if (invocation.arguments[0] !== undefined)
     return move('/api/v1/dead-letters', 'redrive', 'will be tried again')(invocation)
-  if (['type', 'error', 'since', 'limit'].every((name) => options.text(name) === undefined)) {
-    throw failure('usage', 'which dead letters? Give an id, or --type, --error, --since or --limit')
-  }
+  if (!isFiltered(invocation)) throw whichOnes()
   const api = await invocation.api()
-  const chosen = await deadLetters(invocation, api)
-  if (
-    onlyDry(invocation, `redrive ${counted(chosen.length, 'dead letter')}`, {
-      verb: 'redrive',
-      ids: chosen.map((task) => task.id),
-    })
-  )
-    return 0
-  if (chosen.length === 0) {
-    printer.show({ moved: [] }, () => ['no dead letter is meant'])
+  const ask = { ...deadFilter(invocation), limit: options.whole('limit'), ratePerSecond: rateOf(invocation) }
+  const selected = await api.post<RedriveAnswer>('/api/v1/dead-letters:redrive', { ...ask, dryRun: true })
+  const how = `${counted(selected.count, 'dead letter')}${selected.more ? ' (there are more)' : ''}`
+  if (options.flag('dryRun')) {
+    printer.show(selected, () => [`would redrive ${how}; nothing was done (--dry-run)`])
     return 0
   }
-  await confirm(invocation, `redrive ${counted(chosen.length, 'dead letter')}?`, String(chosen.length))
-  const moved: string[] = []
-  // One by one: each is its own decision in the record; at a failure the person is told how far it came.
+  if (selected.count > 0) await confirm(invocation, `redrive ${how}?`, String(selected.count))
+  const answer =
+    selected.count === 0
+      ? { ...selected, dryRun: false }
+      : await api.post<RedriveAnswer>('/api/v1/dead-letters:redrive', ask, { withinMs: redriveWithinMs })
+  const until =
+    answer.lastMs === null ? '' : `, the last in ${duration(Math.max(0, answer.lastMs - world.clock.wallMs()))}`
+  printer.show(answer, () => [`will be tried again: ${counted(answer.count, 'dead letter')}${until}`])
+  return 0
+}
+
+/** By id or filter; one by one, so that a failure tells how far it came. */
+export const deadDiscard: Deed = async (invocation) => {
+  const { printer } = invocation
+  if (invocation.arguments[0] !== undefined) return move('/api/v1/dead-letters', 'discard', 'discarded')(invocation)
+  if (!isFiltered(invocation)) throw whichOnes()
+  const api = await invocation.api()
+  const ids = (await deadLetters(invocation, api)).map((task) => task.id)
+  const what = counted(ids.length, 'dead letter')
+  if (onlyDry(invocation, `discard ${what}`, { verb: 'discard', ids })) return 0
+  if (ids.length > 0) await confirm(invocation, `discard ${what} for good?`, String(ids.length))
+  let discarded = 0
   try {
-    for (const task of chosen) {
-      await api.post<unknown>(`/api/v1/dead-letters/${task.id}/redrive`)
-      moved.push(task.id)
+    for (const id of ids) {
+      await api.post<unknown>(`/api/v1/dead-letters/${id}/discard`)
+      discarded += 1
     }
   } catch (error) {
-    printer.warn(`${moved.length} of ${chosen.length} were redriven before this failed:`)
+    printer.warn(`${discarded} of ${ids.length} were discarded before this failed:`)
     throw error
   }
-  printer.show({ moved }, () => [`will be tried again: ${counted(moved.length, 'dead letter')}`])
+  printer.show({ discarded: ids }, () => [`discarded: ${what}`])
   return 0
 }

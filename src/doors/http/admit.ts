@@ -4,7 +4,7 @@
  * path can disagree.
  */
 import { Failure } from '../../std/std.ts'
-import type { Actor, Identity } from './identity.ts'
+import type { Identity, Principal } from './identity.ts'
 
 export interface Knock {
   readonly method: string
@@ -12,6 +12,8 @@ export interface Knock {
   readonly rawHeaders: readonly string[]
   /** Address that the connection came in on; another name for us when we listen on all of them. */
   readonly localAddress: string | undefined
+  /** Whose connection it is, for counting guesses; undefined once the connection is gone. */
+  readonly remoteAddress: string | undefined
 }
 
 export interface House {
@@ -21,7 +23,7 @@ export interface House {
   readonly identity: Identity
 }
 
-export type Admission = { readonly actor: Actor | null } | { readonly refused: Failure }
+export type Admission = { readonly principal: Principal | null } | { readonly refused: Failure }
 
 const valuesOf = (rawHeaders: readonly string[], name: string): string[] => {
   const values: string[] = []
@@ -75,17 +77,21 @@ export const admit = (knock: Knock, house: House): Admission => {
   }
   const authorizations = valuesOf(knock.rawHeaders, 'authorization')
   const cookies = valuesOf(knock.rawHeaders, 'cookie')
-  const actor =
+  const found =
     authorizations.length > 1
       ? undefined
-      : house.identity.actorOf({
+      : house.identity.principalOf({
           authorization: authorizations[0],
           cookie: cookies.length === 0 ? undefined : cookies.join('; '),
+          address: knock.remoteAddress ?? '',
         })
-  const fault = originFault(knock, host, actor === 'operator:session')
+  const principal = found instanceof Failure ? undefined : found
+  const fault = originFault(knock, host, principal?.bySession === true)
   if (fault !== undefined) return refuse('forbidden', fault)
-  if (actor !== undefined) return { actor }
+  if (principal !== undefined) return { principal }
   const path = knock.target.split('?', 1)[0]!
-  if (house.openPaths.has(path)) return { actor: null }
+  // An open path tells nothing about what was shown, so it stays open to whoever guesses.
+  if (house.openPaths.has(path)) return { principal: null }
+  if (found instanceof Failure) return { refused: found }
   return refuse('unauthorized', 'send `Authorization: Bearer <token>`; the token is in .sitter/run/operator.token')
 }

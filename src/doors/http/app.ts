@@ -1,7 +1,8 @@
 /** The routes as one fetch function: find, check the query, run, and tell every outcome in its proper form. */
 import { Hono } from 'hono'
 import { asFailure, Failure } from '../../std/std.ts'
-import type { Identity } from './identity.ts'
+import { actorOf, type Identity } from './identity.ts'
+import { mayUse } from './paths.ts'
 import { problemOf, safety } from './problem.ts'
 import type { Rooms } from './rooms.ts'
 import type { Answer, Ask, Bindings, Reply, Route } from './route.ts'
@@ -56,11 +57,13 @@ export const makeApp = ({ rooms, identity, routes, closing, onFault }: AppParts)
       const route = here.find((one) => one.method === (method === 'HEAD' ? 'GET' : method))
       const {
         outgoing,
-        entry: { actor, id },
+        entry: { principal, id, address },
       } = context.env
       const allow = allowed(here.map((one) => one.method))
-      if (actor === null && route?.open !== true) throw new Failure('unauthorized', 'send a token')
+      if (principal === null && route?.open !== true) throw new Failure('unauthorized', 'send a token')
       if (route === undefined) throw new Failure('method-not-allowed', `this path takes ${allow}`, { facts: { allow } })
+      if (route.open !== true && !mayUse(principal!.role, route, context.req.param()))
+        throw new Failure('forbidden', `the role ${principal!.role} of ${principal!.name} may not do this`)
       const ask: Ask = {
         rooms,
         identity,
@@ -68,7 +71,9 @@ export const makeApp = ({ rooms, identity, routes, closing, onFault }: AppParts)
         method,
         params: context.req.param(),
         query: queryOf(new URL(context.req.url), route.query ?? []),
-        actor: actor ?? 'nobody',
+        principal,
+        actor: principal === null ? 'nobody' : actorOf(principal),
+        address,
         id,
         outgoing,
         closing,

@@ -101,6 +101,7 @@ class EventFeed {
   }
 
   async #next(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
+    if (this.#isShutOut()) return this.#sayGone(controller)
     let events = await this.#page()
     if (events.length === 0) {
       this.#behind = 0
@@ -108,11 +109,22 @@ class EventFeed {
       await this.#asleep.woken
       this.#asleep = undefined
       if (this.#over) return
+      if (this.#isShutOut()) return this.#sayGone(controller)
       events = await this.#page()
     }
     const text = events.length === 0 ? ': alive\n\n' : events.map(sse).join('')
     this.#behind = Math.max(0, this.#behind - text.length)
     controller.enqueue(this.#encoder.encode(text))
+  }
+
+  /** The token that let it in was revoked, or is out of date. */
+  #isShutOut(): boolean {
+    const { principal, identity } = this.#ask
+    return principal !== null && !identity.holds(principal)
+  }
+
+  #sayGone(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    this.#finish(controller, 'bye', 'the token of this stream does not live any more')
   }
 
   async #page(): Promise<readonly EventView[]> {

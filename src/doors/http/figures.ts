@@ -46,6 +46,14 @@ export const gateStatus = async (rooms: Rooms): Promise<GateStatus | { readonly 
   }
 }
 
+/** Frozen when the file says so or the gate does; whose word it was, where the file tells. */
+const freezeView = ({ freeze }: Rooms, gate: SwarmView['gate']): SwarmView['freeze'] => {
+  const file = freeze.file()
+  const gateSays = 'unknown' in gate ? ('unknown' as const) : gate.frozen
+  if (file === 'absent') return { frozen: gateSays, gate: gateSays, by: null }
+  return { frozen: true, gate: gateSays, by: file === 'unreadable' ? null : file }
+}
+
 /** What waits for a person: settlements, dead letters, quarantined agents. */
 const personCount = ({ work, fleet, settle }: Pick<SwarmView, 'work' | 'fleet' | 'settle'>): number => {
   const dead = Object.values(work.byType).reduce((sum, states) => sum + (states['dead'] ?? 0), 0)
@@ -78,6 +86,7 @@ export const figuresMaker = (): Figures => {
       nowMs: rooms.clock.wallMs(),
       fleet,
       gate,
+      freeze: freezeView(rooms, gate),
       ...kept.slow,
       idle: work.idle && settle.idle,
       person: personCount({ work, fleet, settle }),

@@ -7,13 +7,20 @@ import { readPage, type Page } from './page.ts'
 import type { Rooms } from './rooms.ts'
 import type { Route } from './route.ts'
 import { agentRoutes } from './routes/agents.ts'
+import { configRoutes } from './routes/config.ts'
+import { deadLetterRoutes } from './routes/dead-letters.ts'
 import { gateRoutes } from './routes/gate.ts'
 import { healthRoutes } from './routes/health.ts'
+import { logRoutes } from './routes/logs.ts'
+import { metricsRoutes } from './routes/metrics.ts'
 import { moneyRoutes } from './routes/money.ts'
+import { openApiRoutes } from './routes/openapi.ts'
 import { pageRoutes } from './routes/page.ts'
 import { recordRoutes } from './routes/record.ts'
 import { swarmRoutes } from './routes/swarm.ts'
+import { sharedRoutes } from './routes/shared.ts'
 import { taskRoutes } from './routes/tasks.ts'
+import { tokenRoutes } from './routes/tokens.ts'
 import { httpBounds, serve, type HttpBounds } from './server.ts'
 
 export type { Rooms } from './rooms.ts'
@@ -49,15 +56,22 @@ export interface HttpDoor {
   stop(): Promise<void>
 }
 
-const routesOf = (page: Page, once: Once): readonly Route[] => [
+const routesOf = (page: Page, once: Once, all: () => readonly Route[]): readonly Route[] => [
   ...healthRoutes,
   ...pageRoutes(page),
+  ...openApiRoutes(all),
   ...swarmRoutes(once),
   ...agentRoutes(once),
   ...taskRoutes(once),
+  ...deadLetterRoutes(once),
+  ...sharedRoutes,
   ...moneyRoutes(once),
   ...gateRoutes(once),
   ...recordRoutes,
+  ...tokenRoutes(once),
+  ...configRoutes(once),
+  ...logRoutes(),
+  ...metricsRoutes(),
 ]
 
 /** An event names the request and the message; the stack goes to the log only. */
@@ -77,8 +91,9 @@ export const startHttp = async (rooms: Rooms, options: HttpOptions): Promise<Htt
   const { host, port, token, loginSecret, clock, random, onFault } = options
   if (token.length < shortestToken)
     throw new Failure('usage', `the operator token must have ${shortestToken} characters or more`)
-  const who = identity({ token, loginSecret, clock, random })
-  const routes = routesOf(await readPage(options.disk, options.pageDirectory), onceMaker())
+  const who = identity({ token, tokens: rooms.tokens, loginSecret, clock, random })
+  const page = await readPage(options.disk, options.pageDirectory)
+  const routes: readonly Route[] = routesOf(page, onceMaker(), () => routes)
   const closing = new AbortController()
   const tellFault = (fault: Failure, request: string): void => {
     onFault?.(fault, request)

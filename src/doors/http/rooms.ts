@@ -1,9 +1,10 @@
 /** What the HTTP door needs of the house, as one bundle. The assembly fills it in; no rule lives in the door itself. */
-import type { SwarmConfig } from '../../config/config.ts'
+import type { ConfigVersions, SwarmConfig } from '../../config/config.ts'
 import type { Fleet } from '../../fleet/fleet.ts'
-import type { GateLink } from '../../gatelink/gatelink.ts'
+import type { FreezeSwitch, GateLink } from '../../gatelink/gatelink.ts'
+import type { LoopLag, Tokens } from '../../record/record.ts'
 import type { Settle } from '../../settle/settle.ts'
-import type { Clock, NewId } from '../../std/std.ts'
+import type { Clock, Folder, NewId } from '../../std/std.ts'
 import type { Store } from '../../store/store.ts'
 import type { Work } from '../../work/work.ts'
 import type { AuditVerdict } from '../api.ts'
@@ -24,9 +25,17 @@ export interface Rooms {
   readonly work: Work
   readonly settle: Settle
   readonly gatelink: GateLink
+  readonly freeze: FreezeSwitch
+  readonly tokens: Tokens
+  readonly configs: ConfigVersions
   readonly audit: { verify(): Promise<AuditVerdict> }
+  /** The folder of the log. */
+  readonly logs: Folder
+  readonly lag: LoopLag
   /** Capabilities that this version does not have, each a plain sentence. */
   readonly notBuilt: readonly string[]
   /** Begins a graceful stop and returns at once; the assembly closes this door at its end. */
   shutdown(withinMs: number, actor: string): void
+  /** Begins anew with the configuration that was applied, the gate too where it must, and returns at once. */
+  restart(gate: boolean, actor: string): void
 }

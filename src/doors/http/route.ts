@@ -1,12 +1,14 @@
 /** What a route is: one method and path, the query it understands, and a function from what was asked to an answer. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Actor, Identity } from './identity.ts'
+import type { Identity, Principal } from './identity.ts'
 import type { Rooms } from './rooms.ts'
 
 /** Who a request was let in as: null = nobody, on an open path. */
 export interface Entry {
-  readonly actor: Actor | null
+  readonly principal: Principal | null
   readonly id: string
+  /** Address of who asks. */
+  readonly address: string
 }
 export interface Bindings {
   readonly incoming: IncomingMessage
@@ -23,8 +25,12 @@ export interface Ask {
   readonly params: Readonly<Record<string, string>>
   /** Only the names that the route declares; each at most once. */
   readonly query: Readonly<Record<string, string>>
-  /** Who asks; on open routes `nobody`. */
-  readonly actor: Actor | 'nobody'
+  /** Who asks; null on open routes without a token. */
+  readonly principal: Principal | null
+  /** Who asks, as audit entries name them: `token:<name>`, `session:<name>`; on open routes `nobody`. */
+  readonly actor: string
+  /** Address of who asks. */
+  readonly address: string
   /** Id of this request, in every answer as x-request-id. */
   readonly id: string
   /** The raw answer, for streams that must be cut. */

@@ -57,6 +57,25 @@ const eachLine = (stream: Readable, give: (line: string) => void): void => {
   })
 }
 
+const windowMs = 100
+
+/** Reads a stream no faster than so many bytes a second: pauses it when its bucket is empty. */
+const paced = (stream: Readable, perSecond: number | undefined): Readable => {
+  if (perSecond === undefined) return stream
+  const most = perSecond * 4
+  let tokens = most
+  let atMs = performance.now()
+  stream.on('data', (chunk: Uint8Array | string) => {
+    const nowMs = performance.now()
+    tokens = Math.min(most, tokens + ((nowMs - atMs) * perSecond) / 1_000) - chunk.length
+    atMs = nowMs
+    if (tokens > 0) return
+    stream.pause()
+    setTimeout(() => stream.resume(), windowMs)
+  })
+  return stream
+}
+
 const signal = (pid: number, name: NodeJS.Signals): boolean => {
   try {
     return process.kill(pid, name)
@@ -78,11 +97,23 @@ const spawned = (child: ChildProcess): Promise<void> =>
     child.once('error', reject)
   })
 
+const wireStreams = ({ stdin, stdout, stderr }: ChildProcess, options: SpawnOptions): void => {
+  const { onLine, onOutput, readPerSecond, input } = options
+  if (onOutput) paced(stdout!, readPerSecond).on('data', onOutput)
+  else if (onLine) eachLine(paced(stdout!, readPerSecond), (line) => onLine('stdout', line))
+  if (onLine) eachLine(paced(stderr!, readPerSecond), (line) => onLine('stderr', line))
+  // A program may end without reading what it was given.
+  stdin?.on('error', () => {})
+  if (input !== undefined) stdin?.end(input)
+}
+
 const start = async (options: SpawnOptions): Promise<Child> => {
   const bound = options.dieWithParent && setpriv !== undefined
   // setpriv would start and then fail by an exit code; the caller is promised a rejection.
   if (bound && isAbsolute(options.command)) accessSync(options.command, constants.X_OK)
-  const output = options.onLine ? 'pipe' : 'ignore'
+  const errors = options.onLine ? 'pipe' : 'ignore'
+  const output = options.onOutput ? 'pipe' : errors
+  const input = options.input === undefined ? 'ignore' : 'pipe'
   const child = spawn(
     bound ? setpriv : options.command,
     bound ? ['--pdeathsig', 'KILL', options.command, ...options.args] : [...options.args],
@@ -90,19 +121,19 @@ const start = async (options: SpawnOptions): Promise<Child> => {
       env: { ...options.env },
       cwd: options.cwd,
       detached: options.ownGroup,
-      stdio: ['ignore', output, output, options.onPrivateLine ? 'pipe' : 'ignore'],
+      stdio: [input, output, errors, options.onPrivateLine ? 'pipe' : 'ignore'],
     },
   )
   const ended = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
     child.once('exit', (code, name) => resolve({ code, signal: name }))
   })
+  const closed = new Promise<void>((resolve) => {
+    child.once('close', () => resolve())
+  })
   await spawned(child)
   const pid = child.pid!
   const privateLine = child.stdio[3] as Duplex | null
-  if (options.onLine) {
-    eachLine(child.stdout!, (line) => options.onLine!('stdout', line))
-    eachLine(child.stderr!, (line) => options.onLine!('stderr', line))
-  }
+  wireStreams(child, options)
   if (options.onPrivateLine) eachLine(privateLine!, options.onPrivateLine)
   let over = false
   void ended.then(() => {
@@ -113,6 +144,7 @@ const start = async (options: SpawnOptions): Promise<Child> => {
   return {
     identity,
     ended,
+    closed,
     tell: (line) => {
       if (!over && privateLine?.writable) privateLine.write(`${line}\n`)
     },

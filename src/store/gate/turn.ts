@@ -6,6 +6,7 @@
  */
 import type { DatabaseSync } from 'node:sqlite'
 import { failure } from '../../std/std.ts'
+import { isFull } from '../sqlite/space.ts'
 
 interface Write {
   readonly run: () => unknown
@@ -69,7 +70,8 @@ export const openTurn = (db: DatabaseSync): Turn => {
     try {
       db.exec('COMMIT')
     } catch (cause) {
-      return lose(writes, cause)
+      // A full disk is no lost book: the frame that would have made the turn valid was never whole.
+      return isFull(cause) ? rollBack(writes, cause) : lose(writes, cause)
     }
     for (const [index, write] of writes.entries()) write.resolve(values[index])
   }

@@ -5,8 +5,10 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { Failure } from '../../std/std.ts'
 import { ground } from './migrations/0001-ground.ts'
+import { work } from './migrations/0002-work.ts'
+import { access } from './migrations/0003-access.ts'
 
-const migrations: readonly string[] = [ground]
+const migrations: readonly string[] = [ground, work, access]
 
 export const migrate = (database: DatabaseSync): void => {
   const { user_version: version } = database.prepare('PRAGMA user_version').get() as { user_version: number }

@@ -34,7 +34,7 @@ interface CountRow {
   amountMinor: bigint
   tries: bigint
 }
-interface AccountRow {
+export interface AccountRow {
   code: string
   currency: string
   debits_pending: bigint
@@ -43,7 +43,7 @@ interface AccountRow {
   credits_posted: bigint
 }
 
-const accountView = (row: AccountRow): AccountView => ({
+export const accountView = (row: AccountRow): AccountView => ({
   code: row.code,
   currency: row.currency,
   debitsPending: row.debits_pending,
@@ -53,7 +53,7 @@ const accountView = (row: AccountRow): AccountView => ({
 })
 
 /** Adds up "0.01 XTS" texts per currency: there are few distinct costs, each with its count. */
-const addCosts = (
+export const addCosts = (
   rows: readonly { cost: string; calls: number }[],
 ): { currency: string; amount: string; calls: number }[] => {
   const sums = new Map<string, { minor: bigint; calls: number }>()

@@ -1,8 +1,10 @@
 /** Reads of the SQLite engine: each is one synchronous statement here, and a promise at the port. */
 import type { Queries } from '../queries.ts'
+import { accessReads } from './access.ts'
 import type { Reads } from './answers.ts'
 import { moneyReads } from './read-money.ts'
 import { recordReads } from './read-record.ts'
+import { deadReads, sharedReads } from './read-work-more.ts'
 import { workReads } from './read-work.ts'
 import type { Session } from './session.ts'
 
@@ -15,4 +17,11 @@ const promised = (reads: Reads): Queries => {
 }
 
 export const openReads = (session: Session): Queries =>
-  promised({ ...workReads(session), ...moneyReads(session), ...recordReads(session) })
+  promised({
+    ...workReads(session),
+    ...deadReads(session),
+    ...sharedReads(session),
+    ...moneyReads(session),
+    ...recordReads(session),
+    ...accessReads(session),
+  })

@@ -35,6 +35,7 @@ export const auditAppend = (
 
 export const requestRemember = (session: Session, remember: RequestRemember['with']): Result<null> => {
   session.run('DELETE FROM requests WHERE until_ms < ?', remember.wallMs)
+  session.run('DELETE FROM requests_begun WHERE key = ?', remember.key)
   const there = session.one<{ request_hash: string }>('SELECT request_hash FROM requests WHERE key = ?', remember.key)
   if (there)
     return refuse(there.request_hash === remember.requestHash ? 'exists' : 'exists-with-different', remember.key)

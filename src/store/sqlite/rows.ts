@@ -1,12 +1,22 @@
 /** Rows as SQLite gives them, and what they mean. */
-import type { AttemptOutcome, SettlementState, TaskState, TaskStateName, WaitReason } from '../../model/model.ts'
+import type {
+  AttemptOutcome,
+  DeadReason,
+  FailedPolicy,
+  SettlementState,
+  TaskState,
+  TaskStateName,
+  WaitReason,
+} from '../../model/model.ts'
 import { assert } from '../../std/std.ts'
 import type {
   AttemptView,
   BatchView,
   CellView,
+  DeadLetterView,
   EventView,
   IntentView,
+  LockView,
   SettlementView,
   TaskView,
   TransferView,
@@ -32,11 +42,22 @@ export interface TaskRow {
   fence: number
   result: string | null
   error: string | null
+  not_before_ms: number | null
+  /** Length of its deadline, from its submission or its first possible start. */
+  span_ms: number | null
+  /** JSON list of ids; null = none. */
+  after: string | null
+  on_failed: FailedPolicy
+  /** 1: other tasks come after it. */
+  awaited: number
+  version: number
+  life: number
+  deaths: number
   created_ms: number
   updated_ms: number
 }
 
-export const taskState = (row: TaskRow): TaskState => {
+export const taskState = (row: Pick<TaskRow, 'id' | 'state' | 'reason' | 'until_ms' | 'attempt'>): TaskState => {
   if (row.state === 'running') {
     assert(row.attempt !== null, `running task ${row.id} has no attempt`)
     return { state: 'running', attempt: row.attempt }
@@ -64,6 +85,10 @@ export const taskView = (row: TaskRow): TaskView => ({
   result: row.result,
   error: row.error === null ? null : JSON.parse(row.error),
   deadlineMs: row.deadline_ms,
+  after: row.after === null ? [] : JSON.parse(row.after),
+  onFailed: row.on_failed,
+  version: row.version,
+  life: row.life,
   createdMs: row.created_ms,
   updatedMs: row.updated_ms,
 })
@@ -72,6 +97,7 @@ export interface AttemptRow {
   seq: number
   id: string
   task: string
+  life: number
   number: number
   fence: number
   agent: string
@@ -84,6 +110,7 @@ export interface AttemptRow {
 export const attemptView = (row: AttemptRow): AttemptView => ({
   id: row.id,
   task: row.task,
+  life: row.life,
   number: row.number,
   fence: row.fence,
   agent: row.agent,
@@ -92,6 +119,54 @@ export const attemptView = (row: AttemptRow): AttemptView => ({
   endedMs: row.ended_ms,
   outcome: row.outcome,
   error: row.error === null ? null : JSON.parse(row.error),
+})
+
+export interface DeadRow {
+  task: string
+  life: number
+  reason: DeadReason
+  outcome: AttemptOutcome | null
+  error: string | null
+  attempts: number
+  version: number
+  died_ms: number
+  closed: 'redriven' | 'discarded' | null
+  closed_ms: number | null
+  actor: string | null
+}
+export const deadView = (row: DeadRow): DeadLetterView => ({
+  task: row.task,
+  life: row.life,
+  reason: row.reason,
+  outcome: row.outcome,
+  error: row.error === null ? null : JSON.parse(row.error),
+  attempts: row.attempts,
+  version: row.version,
+  diedMs: row.died_ms,
+  closed: row.closed,
+  closedMs: row.closed_ms,
+  actor: row.actor,
+})
+
+export interface LockRow {
+  seq: number
+  name: string
+  fence: number
+  holder: string
+  task: string | null
+  taken_ms: number
+  set_wall_ms: number
+  set_mono_ms: number
+  set_boot_id: string
+  lease_ms: number
+}
+export const lockView = (row: LockRow): LockView => ({
+  name: row.name,
+  fence: row.fence,
+  holder: row.holder,
+  takenMs: row.taken_ms,
+  set: { wallMs: row.set_wall_ms, monoMs: row.set_mono_ms, bootId: row.set_boot_id },
+  leaseMs: row.lease_ms,
 })
 
 export interface CellRow {

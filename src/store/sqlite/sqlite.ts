@@ -6,7 +6,8 @@
  * Each caller's list runs inside a savepoint: a refusal rolls back that list alone. When a statement throws, the turn
  * is rolled back and every list is run again in a commit of its own, so that one caller's bug harms nobody else. When
  * COMMIT itself throws, nobody knows what is on disk: all callers get `record-unknown` and the engine is dead; the
- * process must stop and read again.
+ * process must stop and read again. A disk that is merely full is no such case (space.ts): nothing was written, writes
+ * are refused with `disk-full` until there is room.
  */
 import { DatabaseSync } from 'node:sqlite'
 import { Failure } from '../../std/std.ts'
@@ -14,6 +15,7 @@ import type { Command, CommandKind, CommandOf, ResultsOf, ValueOf } from '../com
 import type { Result } from '../commands/result.ts'
 import type { Queries } from '../queries.ts'
 import type { Committed, Store } from '../port.ts'
+import { configAdd, requestBegin, requestForget, tokenCreate, tokenRevoke, tokenUsed } from './access.ts'
 import { agentsSave, cellEnded, cellStarted, hostOpen } from './fleet.ts'
 import { migrate } from './migrate.ts'
 import {
@@ -28,7 +30,10 @@ import {
 import { openReads } from './reads.ts'
 import { auditAppend, eventsAdd, requestRemember } from './record.ts'
 import { openSession, refuse, type Session } from './session.ts'
-import { attemptsFinish, attemptsRecover, taskMove, tasksClaim, tasksDue, tasksSubmit } from './work.ts'
+import { fullFailure, isFull, openSpace, spaceCommands, type Space } from './space.ts'
+import { lockFree, lockRenew, lockTake, statePut } from './state.ts'
+import { deadDiscard, deadRedrive, taskEdit } from './work-dead.ts'
+import { attemptsFinish, attemptsRecover, taskMove, tasksClaim, tasksDue, tasksExpire, tasksSubmit } from './work.ts'
 
 type Executors = {
   readonly [Kind in CommandKind]: (session: Session, asked: CommandOf<Kind>['with']) => Result<ValueOf<CommandOf<Kind>>>
@@ -43,8 +48,16 @@ const executors: Executors = {
   'tasks.claim': tasksClaim,
   'attempts.finish': attemptsFinish,
   'attempts.recover': attemptsRecover,
+  'tasks.expire': tasksExpire,
   'tasks.due': tasksDue,
   'task.move': taskMove,
+  'dead.redrive': deadRedrive,
+  'dead.discard': deadDiscard,
+  'task.edit': taskEdit,
+  'state.put': statePut,
+  'lock.take': lockTake,
+  'lock.renew': lockRenew,
+  'lock.free': lockFree,
   'settlement.open': settlementOpen,
   'settlement.move': settlementMove,
   'settlement.wait': settlementWait,
@@ -55,6 +68,12 @@ const executors: Executors = {
   'events.add': eventsAdd,
   'audit.append': auditAppend,
   'request.remember': requestRemember,
+  'request.begin': requestBegin,
+  'request.forget': requestForget,
+  'token.create': tokenCreate,
+  'token.revoke': tokenRevoke,
+  'token.used': tokenUsed,
+  'config.add': configAdd,
 }
 
 const execute = (session: Session, command: Command): Result<unknown> =>
@@ -93,6 +112,7 @@ class SqliteStore implements Store {
   readonly read: Queries
   readonly #database: DatabaseSync
   readonly #session: Session
+  readonly #space: Space
   readonly #listeners = new Set<(committed: readonly Committed[]) => void>()
   readonly #lostListeners: ((cause: Error) => void)[] = []
   #waiting: Waiting[] = []
@@ -107,10 +127,12 @@ class SqliteStore implements Store {
     migrate(this.#database)
     this.#session = openSession(this.#database)
     this.read = openReads(this.#session)
+    this.#space = openSpace({ path, probe: (sinceMs, nowMs) => this.#probe(sinceMs, nowMs) })
   }
 
   transact<const List extends readonly Command[]>(commands: List): Promise<ResultsOf<List>> {
     if (this.#over) return Promise.reject(this.#over)
+    if (this.#space.fullSinceMs !== null) return Promise.reject(fullFailure())
     if (this.#waiting.length >= longestQueue) {
       return Promise.reject(
         new Failure('overloaded', `${longestQueue} writes wait for the record`, { retryAfterMs: 1_000 }),
@@ -134,17 +156,32 @@ class SqliteStore implements Store {
     if (turn.length === 0 || this.#over) return
     const thrown = this.#commit(turn)
     if (thrown === undefined || this.#over) return
+    if (isFull(thrown)) return this.#fill(turn, thrown)
     // A statement threw: nothing of the turn was committed. Alone, each list shows whether the fault is its own.
-    for (const one of turn) {
+    for (const [at, one] of turn.entries()) {
       const own = this.#over ? undefined : this.#commit([one])
+      if (isFull(own)) return this.#fill(turn.slice(at), own)
       if (own) one.reject(own)
       else if (this.#over) one.reject(this.#over)
     }
   }
 
+  #fill(lists: readonly Waiting[], cause: unknown): void {
+    this.#space.filled()
+    const told = fullFailure(cause)
+    for (const list of lists) list.reject(told)
+  }
+
+  /** The end of a full disk is written with its beginning, which could not be. */
+  #probe(sinceMs: number, nowMs: number): boolean {
+    let written = false
+    const commands = spaceCommands(sinceMs, nowMs)
+    const thrown = this.#commit([{ commands, resolve: () => (written = true), reject: () => undefined }])
+    return thrown === undefined && written
+  }
+
   /**
-   * Runs and commits lists and answers their callers; gives what was thrown before COMMIT (then nothing was written),
-   * else undefined.
+   * Runs and commits lists and answers their callers; gives what was thrown when nothing was written, else undefined.
    */
   #commit(lists: readonly Waiting[]): Error | undefined {
     const head = this.#session.head
@@ -154,19 +191,28 @@ class SqliteStore implements Store {
       results = lists.map((list) => runList(this.#session, list.commands))
     } catch (error) {
       this.#session.head = head
-      // SQLite has rolled back by itself after some errors (disk full): a second ROLLBACK would hide the first error.
-      if (this.#database.isTransaction) this.#session.run('ROLLBACK')
+      this.#rollBack()
       return error as Error
     }
     try {
       this.#session.run('COMMIT')
     } catch (error) {
+      if (isFull(error)) {
+        this.#session.head = head
+        this.#rollBack()
+        return error as Error
+      }
       this.#lose(error as Error, lists)
       return undefined
     }
     for (const [index, list] of lists.entries()) list.resolve(results[index]!)
     this.#tell(lists, results)
     return undefined
+  }
+
+  /** SQLite has rolled back by itself after some errors (disk full): a second ROLLBACK would hide the first error. */
+  #rollBack(): void {
+    if (this.#database.isTransaction) this.#session.run('ROLLBACK')
   }
 
   #tell(lists: readonly Waiting[], results: readonly (readonly Result<unknown>[])[]): void {
@@ -200,11 +246,24 @@ class SqliteStore implements Store {
     this.#lostListeners.push(listener)
   }
 
+  get fullSinceMs(): number | null {
+    return this.#space.fullSinceMs
+  }
+
+  writable(): Promise<void> {
+    return this.#space.writable()
+  }
+
+  onFull(listener: (sinceMs: number | null) => void): void {
+    this.#space.onFull(listener)
+  }
+
   async close(): Promise<void> {
     if (!this.#over) {
       this.#turn()
       this.#over = new Failure('record-closed', 'the record is closed')
     }
+    this.#space.close()
     if (this.#database.isOpen) this.#database.close()
   }
 }

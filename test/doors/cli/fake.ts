@@ -110,6 +110,7 @@ export const fakeWorld = (ask: FakeAsk): FakeWorld => {
     closed: false,
     isTerminal: ask.terminal ?? false,
     columns: () => 100,
+    rows: () => 30,
   })
   const absent = (): never => {
     throw Object.assign(new Error('ENOENT: no such file'), { code: 'ENOENT' })
@@ -125,6 +126,7 @@ export const fakeWorld = (ask: FakeAsk): FakeWorld => {
       isTerminal: ask.terminal ?? false,
       readAll: async () => ask.typed ?? '',
       readLine: async () => ask.typed ?? '',
+      keys: () => () => {},
     },
     stdout: output('out'),
     stderr: output('err'),
@@ -163,6 +165,8 @@ export const fakeWorld = (ask: FakeAsk): FakeWorld => {
         set.delete(listener)
       }
     },
+    folder: absent,
+    inspect: absent,
     startWatch: async () => (ask.watch ?? fakeWatch()).watching,
   }
   return {

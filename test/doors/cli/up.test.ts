@@ -291,3 +291,18 @@ test('however often something is shown, a terminal is painted four times a secon
     expect(fake.messages()).toContain('two')
   }
 })
+
+test('an idle that is older than the file is not believed: the run goes on until it is idle in fresh figures', async () => {
+  let looks = 0
+  const script: Script = {
+    get view() {
+      looks += 1
+      const fresh = swarm()
+      if (looks <= 3) return swarm({ idle: true, figuresMs: fresh.nowMs - 60_000 })
+      return looks <= 20 ? swarm({ idle: false }) : fresh
+    },
+  }
+  const { code } = await upUntilEnd(script)
+  expect(code).toBe(0)
+  expect(looks).toBeGreaterThan(20)
+})

@@ -406,10 +406,10 @@ test('wrong usage exits 2 and points to the nearest right one', async () => {
     stdout: '',
     stderr: expect.stringContaining('did you mean status?'),
   })
-  expect(await sitter('doctor')).toMatchObject({ code: 2, stderr: expect.stringContaining('not built yet') })
-  expect(await sitter('dlq', 'discard', 'tsk_1')).toMatchObject({
+  expect(await sitter('simulate')).toMatchObject({ code: 2, stderr: expect.stringContaining('not built yet') })
+  expect(await sitter('vault', 'import', 'file')).toMatchObject({
     code: 2,
-    stderr: expect.stringContaining('`sitter dlq discard` is not built yet'),
+    stderr: expect.stringContaining('`sitter vault import` is not built yet'),
   })
   expect((await sitter('describe')).code).toBe(2)
   expect((await sitter('task')).code).toBe(2)

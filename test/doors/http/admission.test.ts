@@ -181,10 +181,13 @@ test('over the bound of connections the answer is 503 with Retry-After, and it p
   const port = Number(new URL(house.door.url).port)
   const held = await Promise.all(
     Array.from(
-      { length: 3 },
+      { length: 2 },
       () =>
         new Promise<ReturnType<typeof connect>>((resolve) => {
-          const socket = connect(port, '127.0.0.1', () => resolve(socket))
+          const socket = connect(port, '127.0.0.1', () =>
+            socket.write('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n'),
+          )
+          socket.once('data', () => resolve(socket))
         }),
     ),
   )

@@ -6,13 +6,14 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startHttp, type HttpDoor, type HttpOptions, type Rooms } from '../../../src/doors/http/http.ts'
+import { hashConfig, openVersions, parseConfig, type ConfigVersions } from '../../../src/config/config.ts'
 import type { AgentView, CellStatus, Fleet } from '../../../src/fleet/fleet.ts'
-import type { GateLink } from '../../../src/gatelink/gatelink.ts'
+import { openFreeze, type GateLink } from '../../../src/gatelink/gatelink.ts'
 import { formatAgent, parseAgent, type AgentRef, type AgentStateName } from '../../../src/model/model.ts'
-import { verifyAudit } from '../../../src/record/record.ts'
+import { openTokens, verifyAudit } from '../../../src/record/record.ts'
 import type { LedgerCheck, Settle, SettleSummary } from '../../../src/settle/settle.ts'
 import { Failure, idMaker } from '../../../src/std/std.ts'
-import { realClock, realDisk, realRandom } from '../../../src/std/real/real.ts'
+import { realClock, realDisk, realFolder, realRandom } from '../../../src/std/real/real.ts'
 import { openSqliteStore, type Store } from '../../../src/store/store.ts'
 import { openWork } from '../../../src/work/work.ts'
 
@@ -31,6 +32,7 @@ export interface Told {
 export interface Script {
   agents: AgentView[]
   gateId: string | null
+  gateFrozen: boolean
   challenge: (cell: string) => Promise<readonly string[]>
   ledger: LedgerCheck
   settle: SettleSummary
@@ -157,6 +159,11 @@ const gateOf = (script: Script, told: Told[]): GateLink =>
       told.push({ deed: 'vaultSet', with: { name, sealed, actor } })
       return { name, version: 2, fingerprint: 'ab12' }
     },
+    freeze: async (frozen: boolean, actor: string) => {
+      told.push({ deed: 'gate.freeze', with: { frozen, actor } })
+      script.gateFrozen = frozen
+      return { frozen }
+    },
     vaultList: async () => {
       if (script.gateId === null) throw new Failure('gate-lost', 'no link to the gate')
       return {
@@ -167,7 +174,7 @@ const gateOf = (script: Script, told: Told[]): GateLink =>
     status: async () => ({
       gateId: 'gat_1',
       pid: 99,
-      frozen: false,
+      frozen: script.gateFrozen,
       queued: 3,
       inFlight: 12,
       cells: 50,
@@ -191,6 +198,7 @@ const scriptOf = (): Script => ({
     ...Array.from({ length: 3 }, (_, index) => agentOf('notifier', index + 9, 'starting')),
   ],
   gateId: 'gat_1',
+  gateFrozen: false,
   challenge: async (cell) => [`settler/0001 in ${cell}`],
   ledger: {
     ok: true,
@@ -211,12 +219,17 @@ export interface TestHouse extends AsyncDisposable {
   readonly script: Script
   readonly told: Told[]
   readonly faults: string[]
+  /** The file that freezes. */
+  readonly frozenPath: string
   /** Starts the door again on its port, after it was stopped. */
   reopen(): Promise<void>
   /** A request with the token. */
   call(path: string, init?: RequestInit): Promise<Response>
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>
 }
+
+/** The configuration that runs, as text would give it. */
+export const rawConfig = { name: 'payouts', agents: {}, tasks: {}, api: { port: 7_701 } }
 
 const taskTypes = {
   settle: {
@@ -226,6 +239,21 @@ const taskTypes = {
     deadlineMs: null,
     priority: 5,
   },
+}
+
+/** Versions that are opened when they are first asked for: opening records the one that runs. */
+const lateVersions = (running: ConfigVersions['running'], open: () => Promise<ConfigVersions>): ConfigVersions => {
+  let opened: Promise<ConfigVersions> | undefined
+  const versions = (): Promise<ConfigVersions> => (opened ??= open())
+  return {
+    running,
+    shown: () => ({ raw: running.raw, hash: running.hash }),
+    list: async (ask) => (await versions()).list(ask),
+    version: async (number) => (await versions()).version(number),
+    diff: async (from, to) => (await versions()).diff(from, to),
+    check: async (candidate) => (await versions()).check(candidate),
+    apply: async (...asked) => (await versions()).apply(...asked),
+  }
 }
 
 /** Opens a house with a server on a free port. `await using` closes it. */
@@ -252,6 +280,28 @@ export const openHouse = async (options: Partial<HttpOptions> = {}): Promise<Tes
     waitsOutside: () => false,
     failed: (error) => faults.push(String(error)),
   })
+  const gatelink = gateOf(script, told)
+  const frozenPath = join(directory, 'FROZEN')
+  const noteFault = (error: unknown): void => {
+    faults.push(String(error))
+  }
+  const freeze = await openFreeze({
+    clock,
+    disk: realDisk(),
+    newId,
+    store,
+    gatelink,
+    path: frozenPath,
+    swarm: 'payouts',
+    onFault: noteFault,
+  })
+  const running = {
+    file: join(directory, 'swarm.config.json'),
+    baseDirectory: directory,
+    raw: rawConfig,
+    hash: hashConfig(rawConfig),
+    config: parseConfig(rawConfig, directory),
+  }
   const rooms: Rooms = {
     name: 'payouts',
     version: '0.0.0',
@@ -261,16 +311,29 @@ export const openHouse = async (options: Partial<HttpOptions> = {}): Promise<Tes
     startedMs: clock.wallMs() - 61_000,
     clock,
     newId,
-    config: { name: 'payouts', agents: { settler: {}, notifier: {} }, tasks: taskTypes } as unknown as Rooms['config'],
+    config: {
+      name: 'payouts',
+      agents: { settler: {}, notifier: {} },
+      tasks: taskTypes,
+      channels: {},
+    } as unknown as Rooms['config'],
     store,
     fleet,
     work,
     settle: settleOf(script, told),
-    gatelink: gateOf(script, told),
+    gatelink,
+    freeze,
+    tokens: await openTokens({ store, clock, random, newId, onFault: noteFault }),
+    configs: lateVersions(running, () =>
+      openVersions({ store, disk: realDisk(), clock, dataDirectory: directory, running }),
+    ),
     audit: { verify: () => verifyAudit(store.read) },
+    logs: realFolder(directory),
+    lag: { figures: () => ({ p50: 0.0001, p99: 0.002, max: 0.05 }), stop: () => {} },
     get notBuilt() {
       return script.notBuilt
     },
+    restart: (gate, actor) => told.push({ deed: 'begin anew', with: { gate, actor } }),
     shutdown: (withinMs, actor) => told.push({ deed: 'shutdown', with: { withinMs, actor } }),
   }
   const opened = {
@@ -285,6 +348,7 @@ export const openHouse = async (options: Partial<HttpOptions> = {}): Promise<Tes
     ...options,
   }
   const close = async (): Promise<void> => {
+    freeze.stop()
     await work.stop()
     await store.close()
     await rm(directory, { recursive: true, force: true })
@@ -307,6 +371,7 @@ export const openHouse = async (options: Partial<HttpOptions> = {}): Promise<Tes
     },
     rooms,
     store,
+    frozenPath,
     script,
     told,
     faults,

@@ -60,7 +60,7 @@ test('a session lives through a restart, writes only with its own Origin, dies w
   expect((await down({})).status).toBe(403)
   expect((await down({ origin: 'http://evil.test' })).status).toBe(403)
   expect((await down({ origin: house.door.url })).status).toBe(202)
-  expect(house.told).toEqual([{ deed: 'restart', with: { agents: ['settler/0001'], actor: 'operator:session' } }])
+  expect(house.told).toEqual([{ deed: 'restart', with: { agents: ['settler/0001'], actor: 'session:operator' } }])
   const [name, value] = cookie.split('=') as [string, string]
   const [until, nonce, mac] = value.split('.') as [string, string, string]
   for (const forged of [

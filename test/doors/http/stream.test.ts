@@ -101,6 +101,23 @@ test('a stopping sitter says goodbye to its streams and closes', async () => {
   await expect(fetch(`${house.door.url}/livez`)).rejects.toThrow()
 })
 
+test('a stream is taken up after a restart of the sitter, and nothing of the time between is lost', async () => {
+  await using house = await openHouse()
+  const first = await open(house)
+  await first.until(': connected')
+  await addEvents(house.store, 2)
+  await first.until('id: 2\n')
+  await house.door.stop()
+  expect(await first.until('event: bye')).not.toContain('id: 3')
+  await addEvents(house.store, 3, 'while nobody listened')
+  await house.reopen()
+  const second = await open(house, { 'last-event-id': '2' })
+  await second.until('id: 5\n')
+  await addEvents(house.store, 1)
+  expect(idsOf(await second.until('id: 6\n'))).toEqual([3, 4, 5, 6])
+  await second.close()
+})
+
 test('HEAD asks for the head only and holds no stream open', async () => {
   await using house = await openHouse()
   const answer = await house.call('/api/v1/events', { method: 'HEAD', headers: { accept: 'text/event-stream' } })

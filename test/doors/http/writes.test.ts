@@ -17,7 +17,7 @@ test('a task is taken, audited with its actor in the same commit, and described'
     state: { state: 'ready' },
     history: [],
   })
-  expect(await auditOf(house)).toMatchObject([{ actor: 'operator:token', action: 'task.submit', decision: 'done' }])
+  expect(await auditOf(house)).toMatchObject([{ actor: 'token:operator', action: 'task.submit', decision: 'done' }])
 })
 
 test('fifty posts at once with one Idempotency-Key make one task; another body is a conflict', async () => {
@@ -155,7 +155,7 @@ test('tasks are cancelled once, retried only where that means something, and dea
   await house.store.transact([
     {
       kind: 'task.move',
-      with: { task: String(id), event: { event: 'give-up' }, resetAttempts: false, orNothing: false, wallMs: 1 },
+      with: { task: String(id), event: { event: 'give-up', reason: 'permanent' }, orNothing: false, wallMs: 1 },
     },
   ])
   expect((await json(await house.call('/api/v1/dead-letters')))['items']).toMatchObject([{ id }])
@@ -249,8 +249,8 @@ test('deeds on agents name who asked, one or a whole type', async () => {
   expect((await house.call('/api/v1/agents/notifier/restart', { method: 'POST' })).status).toBe(202)
   expect((await house.post('/api/v1/agents/nobody/restart', {})).status).toBe(404)
   expect(house.told).toEqual([
-    { deed: 'release', with: { agents: ['settler/0005'], actor: 'operator:token' } },
-    { deed: 'restart', with: { agents: ['notifier/0009', 'notifier/0010', 'notifier/0011'], actor: 'operator:token' } },
+    { deed: 'release', with: { agents: ['settler/0005'], actor: 'token:operator' } },
+    { deed: 'restart', with: { agents: ['notifier/0009', 'notifier/0010', 'notifier/0011'], actor: 'token:operator' } },
   ])
 })
 
@@ -268,7 +268,7 @@ test('a payment file is passed on whole, its faults come back, and a misspelt dr
     facts: { faults: ['line 2: amount', 'line 3: payee'] },
   })
   expect(house.told).toMatchObject([
-    { with: { name: 'a.csv', channel: 'northbank', dryRun: true, actor: 'operator:token' } },
+    { with: { name: 'a.csv', channel: 'northbank', dryRun: true, actor: 'token:operator' } },
     { with: { channel: null, dryRun: false } },
     { deed: 'batch' },
   ])
@@ -294,7 +294,7 @@ test('a person resolves a settlement with evidence; without it, or otherwise, no
   expect(house.told).toEqual([
     {
       deed: 'resolve',
-      with: { settlement: id, as: 'absent', evidence: 'statement of 3 May', actor: 'operator:token' },
+      with: { settlement: id, as: 'absent', evidence: 'statement of 3 May', actor: 'token:operator' },
     },
   ])
 })
@@ -311,7 +311,7 @@ test('a credential goes on sealed, and its name and text are checked', async () 
   const answer = await house.post('/api/v1/credentials', { name: 'northbank', sealed: 'sealed:v1:QUJD' })
   expect(await json(answer)).toEqual({ name: 'northbank', version: 2, fingerprint: 'ab12' })
   expect(await auditOf(house)).toMatchObject([
-    { actor: 'operator:token', action: 'credential.set', object: 'northbank' },
+    { actor: 'token:operator', action: 'credential.set', object: 'northbank' },
   ])
   expect(JSON.stringify(await auditOf(house))).not.toContain('QUJD')
 })
@@ -325,8 +325,8 @@ test('down passes the patience on, once, and refuses what is no duration', async
     (await house.call('/api/v1/swarm/down', { method: 'POST', headers: { authorization: `bearer ${token}` } })).status,
   ).toBe(202)
   expect(house.told.map((told) => told.with)).toEqual([
-    { withinMs: 5_000, actor: 'operator:token' },
-    { withinMs: 30_000, actor: 'operator:token' },
+    { withinMs: 5_000, actor: 'token:operator' },
+    { withinMs: 30_000, actor: 'token:operator' },
   ])
   expect(await auditOf(house)).toMatchObject([
     { action: 'swarm.down', facts: { withinMs: 5_000 } },
@@ -345,7 +345,7 @@ test('an export is complete over many pages and named in the audit before its fi
   expect(lines).toHaveLength(2_300)
   expect(new Set(lines).size).toBe(2_300)
   expect((await auditOf(house)).at(-1)).toMatchObject({
-    actor: 'operator:token',
+    actor: 'token:operator',
     action: 'export.read',
     object: 'tasks',
   })

@@ -90,7 +90,7 @@ const addTasks = async (house: TestHouse, ended: number, total: number): Promise
         ({ id }) =>
           ({
             kind: 'task.move',
-            with: { task: id, event: { event: 'cancel' }, resetAttempts: false, orNothing: false, wallMs: 1 },
+            with: { task: id, event: { event: 'cancel' }, orNothing: false, wallMs: 1 },
           }) as const,
       ),
     )

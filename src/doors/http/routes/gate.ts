@@ -7,7 +7,7 @@ import { gateStatus } from '../figures.ts'
 import type { Once } from '../once.ts'
 import { ok, type Ask, type Reply, type Route } from '../route.ts'
 
-const credentialBody = z.strictObject({
+export const credentialBody = z.strictObject({
   name: z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$/, 'a credential name has letters, digits, . _ -'),
   sealed: z
     .string()
@@ -16,13 +16,19 @@ const credentialBody = z.strictObject({
     .regex(/^sealed:v1:[A-Za-z0-9_.-]+$/, 'sealed must be what `sitter vault set` makes of a secret'),
 })
 
+/** The same sealed secret twice is a new version of the same value: harmless, so it may be repeated. */
 const setCredential = async (ask: Ask, once: Once): Promise<Reply | Response> => {
   const text = await jsonText(ask.request)
   const { name, sealed } = shaped(text, credentialBody)
-  return once(ask, text, async () => {
-    await auditAllowed(ask, 'credential.set', name)
-    return { status: 201, body: await ask.rooms.gatelink.vaultSet(name, sealed, ask.actor) }
-  })
+  return once(
+    ask,
+    text,
+    async () => {
+      await auditAllowed(ask, 'credential.set', name)
+      return { status: 201, body: await ask.rooms.gatelink.vaultSet(name, sealed, ask.actor) }
+    },
+    'repeatable',
+  )
 }
 
 const upstreams = async ({ rooms }: Ask): Promise<Reply> => {

@@ -8,6 +8,11 @@ interface Check {
 }
 
 const recordCheck = async ({ rooms }: Ask): Promise<Check> => {
+  const { fullSinceMs } = rooms.store
+  if (fullSinceMs !== null) {
+    const since = new Date(fullSinceMs).toISOString()
+    return { name: 'record', ok: false, detail: `disk-full since ${since}: reads go on, writes are refused` }
+  }
   try {
     return { name: 'record', ok: true, detail: `audit entries: ${(await rooms.store.read.auditHead()).seq}` }
   } catch {

@@ -17,7 +17,10 @@ const timeLineEvents = 50
 /** A settlement has a handful of transfers: reserve, post or void, return. */
 const transfersShown = 100
 
-const resolveBody = z.strictObject({ as: z.enum(['settled', 'absent']), evidence: z.string().min(1).max(65_536) })
+export const resolveBody = z.strictObject({
+  as: z.enum(['settled', 'absent']),
+  evidence: z.string().min(1).max(65_536),
+})
 
 const settlementAsked = async (ask: Ask): Promise<SettlementView> => {
   const view = await ask.rooms.store.read.settlement(ask.params['id']!)
@@ -73,10 +76,15 @@ const takeBatch = async (ask: Ask, once: Once): Promise<Reply | Response> => {
   expectMedia(ask.request, ['text/csv'])
   const asked = batchQuery(ask)
   const text = await bodyText(ask.request, fileBytes)
-  return once(ask, text, async () => {
-    const answer = await ask.rooms.settle.batch({ ...asked, text, actor: ask.actor })
-    return { status: answer.created && !asked.dryRun ? 201 : 200, body: answer }
-  })
+  return once(
+    ask,
+    text,
+    async () => {
+      const answer = await ask.rooms.settle.batch({ ...asked, text, actor: ask.actor })
+      return { status: answer.created && !asked.dryRun ? 201 : 200, body: answer }
+    },
+    'repeatable',
+  )
 }
 
 /** Settlements of a batch by state, amounts summed by currency. */

@@ -1,4 +1,4 @@
-/** The page, its assets, and the way in: a one-time code from the printed address, or the operator token in a form. */
+/** The page, its assets, and the way in: a one-time code from the printed address, or a token in a form. */
 import { Failure } from '../../../std/std.ts'
 import { bodyText, expectMedia } from '../body.ts'
 import { assetAnswer, enter, indexPage, loginPage, type Page } from '../page.ts'
@@ -19,7 +19,7 @@ const front = (ask: Ask, page: Page): Response => {
 const byCode = (ask: Ask, page: Page): Response => {
   const { code } = ask.query
   if (code === undefined) return loginPage(page, 200, howTo)
-  if (ask.identity.spend(code)) return enter(ask.identity.newCookie())
+  if (ask.identity.spend(code, ask.address)) return enter(ask.identity.newCookie())
   // Who has a session already may open the printed address again.
   if (ask.actor !== 'nobody') return new Response(null, { status: 303, headers: { location: '/' } })
   return loginPage(page, 401, `This address was used already, or is out of date. ${howTo}`)
@@ -28,7 +28,8 @@ const byCode = (ask: Ask, page: Page): Response => {
 const byToken = async (ask: Ask, page: Page): Promise<Response> => {
   expectMedia(ask.request, ['application/x-www-form-urlencoded'])
   const token = new URLSearchParams(await bodyText(ask.request, formBytes)).getAll('token')
-  if (token.length === 1 && ask.identity.isToken(token[0]!.trim())) return enter(ask.identity.newCookie())
+  const principal = token.length === 1 ? ask.identity.byToken(token[0]!.trim(), ask.address) : undefined
+  if (principal !== undefined) return enter(ask.identity.newCookie(principal))
   return loginPage(page, 401, `That is not this swarm’s token. ${howTo}`)
 }
 

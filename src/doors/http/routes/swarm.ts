@@ -1,4 +1,4 @@
-/** The swarm as a whole: at a glance, what waits for a person, and its end. */
+/** The swarm as a whole: at a glance, frozen or not, what waits for a person, and its end. */
 import { z } from 'zod'
 import { formatAgent } from '../../../model/model.ts'
 import { Failure, parseDuration } from '../../../std/std.ts'
@@ -15,7 +15,7 @@ import type { Rooms } from '../rooms.ts'
 const usualWithin = '30s'
 const mostWithinMs = 3_600_000
 
-const downBody = z.strictObject({ within: z.string().max(20).default(usualWithin) })
+export const downBody = z.strictObject({ within: z.string().max(20).default(usualWithin) })
 
 const down = async (ask: Ask, once: Once): Promise<Reply | Response> => {
   const text = await jsonText(ask.request)
@@ -27,6 +27,26 @@ const down = async (ask: Ask, once: Once): Promise<Reply | Response> => {
     ask.rooms.shutdown(withinMs, ask.actor)
     return { status: 202, body: { stopping: true, withinMs } }
   })
+}
+
+export const freezeBody = z.strictObject({ reason: z.string().min(1).max(500).default('no reason given') })
+
+const freeze = async (ask: Ask): Promise<Reply> => {
+  const { reason } = shaped(await jsonText(ask.request), freezeBody)
+  // Freezing twice is one freeze, so a retry needs no memory; and no record that fails may keep it from its deed.
+  const { note, gate } = await ask.rooms.freeze.freeze(ask.actor, reason)
+  return ok({ frozen: true, gate, by: typeof note === 'string' ? null : note })
+}
+
+/** The swarm's own name, so that nobody thaws by mistake. */
+export const thawBody = z.strictObject({ confirm: z.string().max(100) })
+
+const thaw = async (ask: Ask): Promise<Reply> => {
+  const { confirm } = shaped(await jsonText(ask.request), thawBody)
+  const { name, freeze: known } = ask.rooms
+  if (confirm !== name) throw new Failure('invalid', `confirm must be the name of the swarm: ${name}`)
+  await known.thaw(ask.actor)
+  return ok({ frozen: false })
 }
 
 /** The three sources of the inbox, in this order; a cursor names the source and the last item seen in it. */
@@ -101,6 +121,8 @@ export const swarmRoutes = (once: Once): readonly Route[] => {
   return [
     { method: 'GET', path: '/api/v1/swarm', run: async (ask) => ok(await figures(ask.rooms)) },
     { method: 'POST', path: '/api/v1/swarm/down', run: (ask) => down(ask, once) },
+    { method: 'POST', path: '/api/v1/swarm/freeze', run: freeze },
+    { method: 'POST', path: '/api/v1/swarm/thaw', run: thaw },
     {
       method: 'GET',
       path: '/api/v1/inbox',

@@ -1,4 +1,4 @@
-/** Tasks and dead letters: submit one or many, look, cancel, retry, redrive. */
+/** Tasks: submit one or many, look, cancel, retry, with another payload too. */
 import { isTaskEnd, taskStates } from '../../../model/model.ts'
 import { Failure } from '../../../std/std.ts'
 import type { TaskView } from '../../../store/store.ts'
@@ -9,7 +9,7 @@ import { listOf, pageAsk } from '../list.ts'
 import { keyOf, type Once } from '../once.ts'
 import { ok, type Ask, type Reply, type Route } from '../route.ts'
 import { submitLines } from '../submit-lines.ts'
-import { submitAudit, taskBody } from '../task-body.ts'
+import { retryBody, submitAudit, taskBody } from '../task-body.ts'
 
 const submitOne = async (ask: Ask, once: Once): Promise<Reply | Response> => {
   const text = await jsonText(ask.request)
@@ -17,21 +17,34 @@ const submitOne = async (ask: Ask, once: Once): Promise<Reply | Response> => {
   // The header's key becomes the task's where it has none, so that even a crash between deed and memory makes no
   // second task.
   const task: TaskAsk = { ...body, key: body.key ?? keyOf(ask) }
-  return once(ask, text, async () => {
-    const [answer] = await ask.rooms.work.submit([task], [submitAudit(ask.rooms, ask.actor, [task])])
-    return { status: answer!.outcome === 'created' ? 201 : 200, body: answer! }
-  })
+  return once(
+    ask,
+    text,
+    async () => {
+      const [answer] = await ask.rooms.work.submit([task], [submitAudit(ask.rooms, ask.actor, [task])])
+      return { status: answer!.outcome === 'created' ? 201 : 200, body: answer! }
+    },
+    'repeatable',
+  )
 }
 
-const taskAsked = async (ask: Ask): Promise<TaskView> => {
+/** @throws Failure `not-found`. */
+export const taskAsked = async (ask: Ask): Promise<TaskView> => {
   const view = await ask.rooms.store.read.task(ask.params['id']!)
   if (view === undefined) throw new Failure('not-found', `there is no task ${ask.params['id']!.slice(0, 80)}`)
   return view
 }
 
-const describe = async (ask: Ask): Promise<Reply> => {
+export const describe = async (ask: Ask): Promise<Reply> => {
   const view = await taskAsked(ask)
-  const description: TaskDescription = { ...view, history: await ask.rooms.store.read.attempts(view.id) }
+  const { read } = ask.rooms.store
+  const [history, deadLetters, comesAfter, payloads] = await Promise.all([
+    read.attempts(view.id),
+    read.deadLettersOf(view.id),
+    read.dependencies(view.id),
+    read.payloadsOf(view.id),
+  ])
+  const description: TaskDescription = { ...view, history, deadLetters, comesAfter, payloads }
   return ok(description)
 }
 
@@ -48,19 +61,6 @@ const list = async (ask: Ask): Promise<Reply> => {
   return ok(listOf(ask, await ask.rooms.store.read.tasks(filter, pageAsk(ask)), (task) => task))
 }
 
-const deadLetters = async (ask: Ask): Promise<Reply> => {
-  const { type } = ask.query
-  const filter = { state: 'dead', ...(type !== undefined && { type }) }
-  return ok(listOf(ask, await ask.rooms.store.read.tasks(filter, pageAsk(ask)), (task) => task))
-}
-
-const deadLetterAsked = async (ask: Ask): Promise<TaskView> => {
-  const view = await taskAsked(ask)
-  if (view.state.state !== 'dead')
-    throw new Failure('not-found', `task ${view.id} is ${view.state.state}, not in the dead letters`)
-  return view
-}
-
 /** `retry` means: go on now. What waits is woken, what is dead is redriven, what runs or ended well is left alone. */
 const retryEvent = (view: TaskView): 'wake' | 'redrive' => {
   if (view.state.state === 'waiting') return 'wake'
@@ -73,18 +73,29 @@ const cancelEvent = (view: TaskView): 'cancel' => {
   throw new Failure('conflict', `task ${view.id} is ${view.state.state}: it has ended already`)
 }
 
-type Move = 'cancel' | 'redrive' | 'wake'
-
-const move = async (
-  ask: Ask,
-  once: Once,
-  decide: (view: TaskView) => Move | Promise<Move>,
-): Promise<Reply | Response> => {
+const cancel = async (ask: Ask, once: Once): Promise<Reply | Response> => {
   const text = await jsonText(ask.request)
   shaped(text, nothing)
   return once(ask, text, async () => {
     const view = await taskAsked(ask)
-    await ask.rooms.work.move(view.id, await decide(view), ask.actor)
+    await ask.rooms.work.move(view.id, cancelEvent(view), ask.actor)
+    return ok(await taskAsked(ask))
+  })
+}
+
+/** With a payload: the new version and the next try are one commit. */
+const retry = async (ask: Ask, once: Once): Promise<Reply | Response> => {
+  const text = await jsonText(ask.request)
+  const body = shaped(text, retryBody)
+  return once(ask, text, async () => {
+    const view = await taskAsked(ask)
+    if (!('payload' in body)) {
+      await ask.rooms.work.move(view.id, retryEvent(view), ask.actor)
+      return ok(await taskAsked(ask))
+    }
+    const { state } = view.state
+    const next = state === 'dead' || state === 'waiting' ? { followedBy: retryEvent(view) } : {}
+    await ask.rooms.work.edit(view.id, { payload: body.payload, expectVersion: body.version, ...next }, ask.actor)
     return ok(await taskAsked(ask))
   })
 }
@@ -94,24 +105,6 @@ export const taskRoutes = (once: Once): readonly Route[] => [
   { method: 'POST', path: '/api/v1/tasks', run: (ask) => submitOne(ask, once) },
   { method: 'POST', path: '/api/v1/tasks:batch', run: submitLines },
   { method: 'GET', path: '/api/v1/tasks/:id', run: describe },
-  { method: 'POST', path: '/api/v1/tasks/:id/cancel', run: (ask) => move(ask, once, cancelEvent) },
-  { method: 'POST', path: '/api/v1/tasks/:id/retry', run: (ask) => move(ask, once, retryEvent) },
-  { method: 'GET', path: '/api/v1/dead-letters', query: ['limit', 'cursor', 'type'], run: deadLetters },
-  {
-    method: 'GET',
-    path: '/api/v1/dead-letters/:id',
-    run: async (ask) => {
-      await deadLetterAsked(ask)
-      return describe(ask)
-    },
-  },
-  {
-    method: 'POST',
-    path: '/api/v1/dead-letters/:id/redrive',
-    run: (ask) =>
-      move(ask, once, async () => {
-        await deadLetterAsked(ask)
-        return 'redrive' as const
-      }),
-  },
+  { method: 'POST', path: '/api/v1/tasks/:id/cancel', run: (ask) => cancel(ask, once) },
+  { method: 'POST', path: '/api/v1/tasks/:id/retry', run: (ask) => retry(ask, once) },
 ]

@@ -1,0 +1,38 @@
+/** What is measured on whole swarms and on single rooms; only `kill` has peers. */
+import type { Runner } from './rounds.ts'
+
+const alone = (name: string, program: string, options: Runner['options']): Runner => ({
+  name,
+  program,
+  needs: 'nothing',
+  options,
+})
+
+export const idle = (short: boolean): readonly Runner[] => [
+  alone('ours, 5,000 agents in 50 cells', 'swarm/idle.ts', { agents: 5_000, lookMs: short ? 5_000 : 20_000 }),
+]
+
+export const killed = (short: boolean): readonly Runner[] => {
+  const kills = short ? 5 : 12
+  return [
+    alone('ours, a cell of 10 agents', 'kill/ours.ts', { kills }),
+    {
+      ...alone('plain fork loop, one process', 'kill/peers.mjs', { kills, how: 'fork' }),
+      floor: { figure: 'ready p50 ms', atMost: 1.2 },
+    },
+    alone('pm2 fork mode, one process', 'kill/peers.mjs', { kills, how: 'pm2' }),
+  ]
+}
+
+export const recovery = (short: boolean): readonly Runner[] => {
+  const rows = short ? 100_000 : 1_000_000
+  return [alone(`ours, 5,000 agents, ${rows} rows`, 'swarm/recovery.ts', { agents: 5_000, rows })]
+}
+
+export const audit = (short: boolean): readonly Runner[] => [
+  alone('ours', 'record/audit.ts', { count: short ? 20_000 : 100_000 }),
+]
+
+export const ledger = (short: boolean): readonly Runner[] => [
+  alone('ours', 'record/ledger.ts', { count: short ? 5_000 : 20_000 }),
+]

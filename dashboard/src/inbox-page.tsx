@@ -1,0 +1,138 @@
+/** Everything that waits for a person, oldest matters first by kind, each with its way out on this page where it has one. */
+import { signal, useSignal } from '@preact/signals'
+import type { InboxItem } from '../../src/doors/api.ts'
+import { useList } from './asked.ts'
+import { Fresh } from './fresh.tsx'
+import { swarm } from './known.ts'
+import { askOrder } from './order.tsx'
+import { More, Said } from './parts.tsx'
+import { RedriveDialog } from './redrive-dialog.tsx'
+import { ResolveDialog } from './resolve-dialog.tsx'
+import { agentHref, hrefOf } from './route.ts'
+import { When } from './time.tsx'
+import { visible } from './visible.ts'
+import { count, counted } from './words.ts'
+
+const everyMs = 5_000
+const pageSize = 50
+const mostPages = 10
+
+type Open = { readonly resolve: string } | { readonly redrive: string } | null
+const open = signal<Open>(null)
+
+/** Where an item is told in full; null for kinds that this page does not know. */
+export const inboxHref = ({ kind, id }: InboxItem): string | null => {
+  switch (kind) {
+    case 'unknown-settlement':
+      return hrefOf(['settlements', id])
+    case 'dead-letter':
+      return hrefOf(['tasks', id])
+    case 'quarantined':
+      return agentHref(id)
+    default:
+      return null
+  }
+}
+
+const release = (item: InboxItem, after: () => void): void =>
+  askOrder({
+    title: `Release ${item.id}?`,
+    radius: (
+      <p>
+        One agent starts again at once, and its count of restarts begins anew: <b>{visible(item.id)}</b>.
+      </p>
+    ),
+    button: 'Release 1 agent',
+    path: `/api/v1/agents/${item.id.split('/').map(encodeURIComponent).join('/')}/release`,
+    done: () => 'The release is ordered and recorded.',
+    after,
+  })
+
+const Deed = ({ item, after }: { item: InboxItem; after: () => void }) => {
+  switch (item.kind) {
+    case 'unknown-settlement':
+      return (
+        <button type="button" onClick={() => (open.value = { resolve: item.id })}>
+          Resolve …
+        </button>
+      )
+    case 'dead-letter':
+      return (
+        <button type="button" onClick={() => (open.value = { redrive: item.id })}>
+          Redrive …
+        </button>
+      )
+    case 'quarantined':
+      return (
+        <button type="button" onClick={() => release(item, after)}>
+          Release …
+        </button>
+      )
+    default:
+      return null
+  }
+}
+
+export const InboxLine = ({ item }: { item: InboxItem }) => {
+  const href = inboxHref(item)
+  return (
+    <p>
+      <b>{visible(item.kind.replaceAll('-', ' '))}</b>{' '}
+      {href === null ? <code>{visible(item.id)}</code> : <a href={href}>{visible(item.id)}</a>}{' '}
+      <Said text={item.what} />{' '}
+      <span class="age">
+        <When ms={item.sinceMs} />
+      </span>
+    </p>
+  )
+}
+
+const Dialogs = ({ after }: { after: () => void }) => {
+  const now = open.value
+  const close = (): void => {
+    open.value = null
+  }
+  if (now === null) return null
+  return 'resolve' in now ? (
+    <ResolveDialog id={now.resolve} onClose={close} after={after} />
+  ) : (
+    <RedriveDialog ids={[now.redrive]} onClose={close} after={after} />
+  )
+}
+
+export const InboxPage = () => {
+  const pages = useSignal(1)
+  const asked = useList<InboxItem>({ path: '/api/v1/inbox', limit: pageSize, pages: pages.value, everyMs })
+  const person = swarm.value?.person ?? null
+  return (
+    <section class="sheet inbox" aria-labelledby="sheet-title">
+      <h2 id="sheet-title">Inbox</h2>
+      <p class="hint">Money and work that go on only when a person decides.</p>
+      <Fresh asked={asked}>
+        {({ items, next }) => (
+          <>
+            <p class="count" role="status">
+              {counted(items.length, 'item')} shown{person === null ? '' : `, ${count(person)} at the last count`}
+            </p>
+            {items.length === 0 ? (
+              <p class="empty">Nothing waits for a person.</p>
+            ) : (
+              <ul class="plain">
+                {items.map((item) => (
+                  <li key={`${item.kind} ${item.id}`}>
+                    <InboxLine item={item} />
+                    <p class="way">
+                      <Deed item={item} after={asked.again} /> <code>{visible(item.wayOut)}</code>
+                    </p>
+                  </li>
+                ))}
+              </ul>
+            )}
+            <More next={next} shown={items.length} most={pageSize * mostPages} more={() => (pages.value += 1)} />
+          </>
+        )}
+      </Fresh>
+      <Dialogs after={asked.again} />
+    </section>
+  )
+}

@@ -1,0 +1,101 @@
+/**
+ * Programs of process cells: where they are, what environment they get, and how they are started. A program inherits
+ * nothing of the sitter's environment but where to find things and how to write them.
+ */
+import { accessSync, constants, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { failure, type Child, type Proc, type SpawnOptions } from '../../std/std.ts'
+import type { Reaper } from './reaper.ts'
+
+/** The sitter's own environment, as far as programs may know it. */
+export type Surroundings = Readonly<Record<string, string | undefined>>
+
+const passed = ['PATH', 'HOME', 'LANG', 'TZ'] as const
+const usualPath = '/usr/local/bin:/usr/bin:/bin'
+/**
+ * What is read of a program's output a second; what it prints beyond is taken later, so that a flood costs the sitter
+ * at most 3 % of a core (lines of two bytes, the worst there are).
+ */
+const readPerSecond = 1_048_576
+
+const canRun = (path: string): boolean => {
+  try {
+    accessSync(path, constants.X_OK)
+    return statSync(path).isFile()
+  } catch {
+    // Not there, or not for us: either way it cannot be run.
+    return false
+  }
+}
+
+/**
+ * The absolute path of a program.
+ * @throws Failure `cell-start` that says what was looked for and where.
+ */
+export const findProgram = (name: string, surroundings: Surroundings): string => {
+  if (name.includes('/')) {
+    if (canRun(name)) return name
+    throw failure('cell-start', `the program ${name} is not there or may not be run (chmod +x ${name})`)
+  }
+  const path = surroundings['PATH'] ?? usualPath
+  const found = path
+    .split(':')
+    .map((directory) => join(directory, name))
+    .find(canRun)
+  if (found === undefined) throw failure('cell-start', `the program ${name} is not on this machine (PATH is ${path})`)
+  return found
+}
+
+export const environmentOf = (
+  surroundings: Surroundings,
+  own: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> => {
+  const environment: Record<string, string> = { PATH: usualPath }
+  for (const name of passed) if (surroundings[name] !== undefined) environment[name] = surroundings[name]
+  return { ...environment, ...own }
+}
+
+export interface ProgramPorts {
+  readonly proc: Proc
+  readonly reaper: Reaper
+  readonly surroundings: Surroundings
+}
+
+export interface Program {
+  /** What was written in the configuration: the program and its arguments. */
+  readonly words: readonly string[]
+  readonly directory: string
+  readonly env: Readonly<Record<string, string>>
+  readonly onLine: NonNullable<SpawnOptions['onLine']>
+  readonly output?: { readonly input: string; readonly onOutput: NonNullable<SpawnOptions['onOutput']> }
+}
+
+/**
+ * Starts a program in a group of its own that does not outlive its leader: the rest of the group is killed when the
+ * leader ends, and all of it when the sitter ends.
+ * @throws Failure `cell-start` when there is no such program; otherwise what the system says.
+ */
+export const startProgram = async (ports: ProgramPorts, program: Program): Promise<Child> => {
+  const child = await ports.proc.spawn({
+    command: findProgram(program.words[0]!, ports.surroundings),
+    args: program.words.slice(1),
+    env: environmentOf(ports.surroundings, program.env),
+    cwd: program.directory,
+    ownGroup: true,
+    dieWithParent: true,
+    readPerSecond,
+    onLine: program.onLine,
+    ...program.output,
+  })
+  void child.ended.then(() => {
+    child.killGroup('SIGKILL')
+    ports.reaper.remove(child.identity.pid)
+  })
+  try {
+    await ports.reaper.add(child.identity.pid)
+  } catch (error) {
+    child.killGroup('SIGKILL')
+    throw error
+  }
+  return child
+}

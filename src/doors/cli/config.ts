@@ -1,0 +1,192 @@
+/**
+ * `config …`: check a configuration, see what it would change, apply it, go back. Files are evaluated here, with the
+ * rights of whoever asks; the sitter takes data only, and checks it again.
+ */
+import {
+  explainPath,
+  formatChange,
+  loadConfig,
+  planChange,
+  readApplied,
+  readPath,
+  withoutPasswords,
+  type ConfigChange,
+  type ConfigPlan,
+  type LoadedConfig,
+} from '../../config/config.ts'
+import { parseAgent } from '../../model/model.ts'
+import { failure } from '../../std/std.ts'
+import type { ConfigAnswer, ConfigCheckAnswer, ConfigVersionAnswer } from '../api.ts'
+import { confirm, onlyDry, required } from './asking.ts'
+import { namedDataDirectory, nearestDataDirectory } from './locate.ts'
+import { explain as explainError } from './refusal.ts'
+import { age, counted, plain } from './text.ts'
+import { configFile } from './up.ts'
+import type { Deed, Invocation } from './verb.ts'
+
+const load = async (invocation: Invocation): Promise<LoadedConfig> => {
+  const { disk, proc, clock } = invocation.world
+  return loadConfig({ file: await configFile(invocation.world, invocation.arguments[0]), disk, proc, clock })
+}
+
+/** What runs: the sitter's word, else the applied file of a sitter that is down. */
+const running = async (invocation: Invocation): Promise<unknown> => {
+  const { world, options, printer } = invocation
+  try {
+    return (await (await invocation.api()).get<ConfigAnswer>('/api/v1/config/current')).raw
+  } catch (error) {
+    if (explainError(error).code !== 'no-sitter') throw error
+    const directory = namedDataDirectory(world, options) ?? (await nearestDataDirectory(world))
+    if (directory === undefined) throw error
+    printer.note('no sitter answers: this is the configuration that was applied last')
+    return withoutPasswords((await readApplied(world.disk, directory)).raw)
+  }
+}
+
+const changeLines = (changes: readonly ConfigChange[]): string[] => changes.map((change) => plain(formatChange(change)))
+
+const planLines = (plan: ConfigPlan): string[] => [
+  ...changeLines(plan.changes),
+  ...(plan.changes.length === 0 ? [] : ['']),
+  ...plan.effects.map(plain),
+]
+
+export const configValidate: Deed = async (invocation) => {
+  const { file, config } = await load(invocation)
+  const agents = Object.values(config.agents).reduce((sum, { count }) => sum + count, 0)
+  invocation.printer.show({ valid: true, file }, () => [
+    `${plain(file)} is valid: ${counted(agents, 'agent')} of ${counted(Object.keys(config.agents).length, 'type')}`,
+  ])
+  return 0
+}
+
+export const configPlan: Deed = async (invocation) => {
+  const candidate = await load(invocation)
+  const plan = planChange(await running(invocation), withoutPasswords(candidate.raw))
+  invocation.printer.show(plan, () => planLines(plan))
+  return 0
+}
+
+export const configShow: Deed = async (invocation) => {
+  const raw = await running(invocation)
+  invocation.printer.show(raw, () => JSON.stringify(raw, null, 2).split('\n').map(plain))
+  return 0
+}
+
+/** With an agent the path is below its type, and its own override is looked at first. */
+const pathFor = (text: string, raw: unknown, agentText: string | undefined): ReturnType<typeof readPath> => {
+  const path = readPath(text)
+  if (agentText === undefined) return path
+  const agent = parseAgent(agentText)
+  if (agent === undefined)
+    throw failure('usage', `${JSON.stringify(agentText)} is no agent: write it like settler/0042`)
+  const { agents } = raw as { readonly agents?: Readonly<Record<string, { readonly overrides?: object }>> }
+  const overrides = agents?.[agent.type]?.overrides ?? {}
+  const own = Object.entries(overrides).find(([key]) => {
+    const ref = parseAgent(key)
+    return ref?.type === agent.type && ref.number === agent.number
+  })
+  const overridden = own !== undefined && Object.hasOwn(own[1] as object, path[0] ?? '')
+  return overridden ? ['agents', agent.type, 'overrides', own[0], ...path] : ['agents', agent.type, ...path]
+}
+
+export const configExplain: Deed = async (invocation) => {
+  const text = required(invocation, 0)
+  const raw = await running(invocation)
+  const told = explainPath(raw, pathFor(text, raw, invocation.arguments[1]))
+  invocation.printer.show(told, () => [
+    `${plain(told.path)} = ${plain(JSON.stringify(told.value))}`,
+    told.origin === 'default'
+      ? 'the default: it is not in the file'
+      : `written as ${plain(JSON.stringify(told.written))}`,
+    ...(told.keys.length === 0 ? [] : [`keys: ${told.keys.join(' ')}`]),
+  ])
+  return 0
+}
+
+export const configHistory: Deed = async ({ api, printer, world }) => {
+  const versions = await (await api()).all<ConfigVersionAnswer>('/api/v1/config/versions')
+  const nowMs = world.clock.wallMs()
+  printer.list(versions, ({ version }) => String(version), [
+    { head: 'VERSION', value: ({ version }) => String(version), align: 'right' },
+    { head: 'AGE', value: ({ wallMs }) => age(nowMs, wallMs), align: 'right' },
+    { head: 'BY', value: ({ actor }) => actor },
+    { head: 'CHANGES', value: ({ changes }) => String(changes.length), align: 'right' },
+    { head: 'HASH', value: ({ hash }) => hash.slice(0, 12) },
+    { head: 'FILE', value: ({ file }) => file, shrink: true },
+  ])
+  return 0
+}
+
+const versionNumber = (text: string): number => {
+  if (!/^[1-9][0-9]{0,8}$/.test(text))
+    throw failure('usage', `${JSON.stringify(text)} is no version: sitter config history lists them`)
+  return Number(text)
+}
+
+export const configDiff: Deed = async (invocation) => {
+  const api = await invocation.api()
+  const newest = (await api.all<ConfigVersionAnswer>('/api/v1/config/versions', {}, 1))[0]?.version ?? 0
+  const [first, second] = invocation.arguments
+  const to = second === undefined ? newest : versionNumber(second)
+  const from = first === undefined ? to - 1 : versionNumber(first)
+  if (from < 1) {
+    invocation.printer.show({ from: null, to, changes: [] }, () => ['there is only one version'])
+    return 0
+  }
+  const answer = await api.get<{ changes: readonly ConfigChange[] }>('/api/v1/config/diff', { from, to })
+  invocation.printer.show(answer, () =>
+    answer.changes.length === 0 ? [`versions ${from} and ${to} are the same`] : changeLines(answer.changes),
+  )
+  return 0
+}
+
+interface Applied {
+  readonly version: number
+  readonly plan: ConfigPlan
+}
+
+/** Shows the plan, asks, and hands it over; `--restart` is the agreement that the processes begin anew. */
+const carryOut = async (
+  invocation: Invocation,
+  plan: ConfigPlan,
+  send: (restart: boolean) => Promise<Applied>,
+): Promise<number> => {
+  const { options, printer } = invocation
+  if (!printer.json) printer.lines(planLines(plan))
+  if (plan.restarts === 'none') {
+    printer.show({ applied: false, plan }, () => [])
+    return 0
+  }
+  if (onlyDry(invocation, 'apply it', { plan })) return 0
+  if (plan.restarts === 'swarm') throw failure('conflict', plan.effects.join('; '))
+  if (!options.flag('restart')) {
+    throw failure('conflict', `not applied: ${plan.effects[0] ?? ''}`, {
+      facts: { wayOut: 'agree to it with --restart' },
+    })
+  }
+  await confirm(invocation, 'The agents of this swarm start again.', 'apply')
+  const applied = await send(true)
+  printer.show(applied, () => [`version ${applied.version} is applied; the sitter begins anew with it`])
+  return 0
+}
+
+export const configApply: Deed = async (invocation) => {
+  const { file, baseDirectory, raw } = await load(invocation)
+  const api = await invocation.api()
+  const candidate = { file, baseDirectory, raw }
+  const checked = await api.post<ConfigCheckAnswer>('/api/v1/config/validate', candidate)
+  return carryOut(invocation, checked.plan, (restart) =>
+    api.post<Applied>('/api/v1/config/apply', { ...candidate, restart, base: checked.base }),
+  )
+}
+
+export const configRollback: Deed = async (invocation) => {
+  const version = versionNumber(required(invocation, 0))
+  const api = await invocation.api()
+  const { raw } = await api.get<ConfigVersionAnswer & { raw: unknown }>(`/api/v1/config/versions/${version}`)
+  const current = await api.get<ConfigAnswer>('/api/v1/config/current')
+  return carryOut(invocation, planChange(current.raw, raw), (restart) =>
+    api.post<Applied>('/api/v1/config/rollback', { version, restart, base: current.hash }),
+  )
+}

@@ -1,0 +1,133 @@
+/** Verbs that people hold in hand: the switch, the configuration, and who may ask. */
+import { dryRun, type Verb, type VerbOptions } from './verb.ts'
+
+const file: readonly (readonly [string, string])[] = [
+  ['[config]', 'configuration (default: swarm.config.ts, .js or .json here)'],
+]
+const restart: VerbOptions = [['--restart', 'agree that sitter (and gate, where the plan says so) begin anew']]
+
+const freezing: readonly Verb[] = [
+  {
+    path: 'freeze',
+    group: 'Run',
+    summary: 'let nothing new go out; works beside a dead or hung sitter',
+    options: [['--reason <text>', 'why, for whoever finds it frozen'], ...dryRun],
+    examples: ['freeze --reason "wrong payees in batch 7"'],
+    load: async () => (await import('./freeze.ts')).freeze,
+  },
+  {
+    path: 'thaw',
+    group: 'Run',
+    summary: 'end a freeze',
+    options: dryRun,
+    examples: ['thaw', 'thaw --yes'],
+    load: async () => (await import('./freeze.ts')).thaw,
+  },
+]
+
+const configuration: readonly Verb[] = [
+  {
+    path: 'config validate',
+    group: 'Run',
+    summary: 'check a configuration: every fault at once',
+    parameters: file,
+    examples: ['config validate', 'config validate swarm.config.ts --json'],
+    load: async () => (await import('./config.ts')).configValidate,
+  },
+  {
+    path: 'config plan',
+    group: 'Run',
+    summary: 'what a configuration would change, and who would begin anew',
+    parameters: file,
+    examples: ['config plan'],
+    load: async () => (await import('./config.ts')).configPlan,
+  },
+  {
+    path: 'config show',
+    group: 'Run',
+    summary: 'the configuration that runs',
+    examples: ['config show --json'],
+    load: async () => (await import('./config.ts')).configShow,
+  },
+  {
+    path: 'config explain',
+    group: 'Run',
+    summary: 'what holds at a place, written or default, and what may stand there',
+    parameters: [
+      ['<path>', 'agents.settler.restart, or restart with an agent'],
+      ['[agent]', 'settler/0042: the path is below its type'],
+    ],
+    examples: ['config explain agents.settler.restart', 'config explain restart.max settler/0042'],
+    load: async () => (await import('./config.ts')).configExplain,
+  },
+  {
+    path: 'config history',
+    group: 'Run',
+    summary: 'versions that were applied, newest first',
+    examples: ['config history'],
+    load: async () => (await import('./config.ts')).configHistory,
+  },
+  {
+    path: 'config diff',
+    group: 'Run',
+    summary: 'what changed between two versions (default: the last two)',
+    parameters: [
+      ['[from]', 'version'],
+      ['[to]', 'version (default: the newest)'],
+    ],
+    examples: ['config diff', 'config diff 3 5'],
+    load: async () => (await import('./config.ts')).configDiff,
+  },
+  {
+    path: 'config apply',
+    group: 'Run',
+    summary: 'apply a configuration to the running swarm',
+    parameters: file,
+    options: [...restart, ...dryRun],
+    examples: ['config apply --dry-run', 'config apply --restart'],
+    load: async () => (await import('./config.ts')).configApply,
+  },
+  {
+    path: 'config rollback',
+    group: 'Run',
+    summary: 'apply an older version again',
+    parameters: [['<version>', 'its number; config history lists them']],
+    options: [...restart, ...dryRun],
+    examples: ['config rollback 3 --restart'],
+    load: async () => (await import('./config.ts')).configRollback,
+  },
+]
+
+const tokens: readonly Verb[] = [
+  {
+    path: 'token create',
+    group: 'Secrets',
+    summary: 'make a token for a person or program; it is shown once',
+    options: [
+      ['--name <name>', 'whose it is; audit entries name it'],
+      ['--role <role>', 'viewer, operator, approver, auditor or admin'],
+      ['--expires <time>', 'how long it lives, like 30d (default: until it is revoked)'],
+      ...dryRun,
+    ],
+    examples: ['token create --name ci --role operator --expires 90d'],
+    load: async () => (await import('./token.ts')).tokenCreate,
+  },
+  {
+    path: 'token ls',
+    group: 'Secrets',
+    summary: 'list tokens; never their values',
+    examples: ['token ls'],
+    load: async () => (await import('./token.ts')).tokenList,
+  },
+  {
+    path: 'token revoke',
+    group: 'Secrets',
+    summary: 'end a token',
+    parameters: [['<name>', 'its name or id']],
+    options: dryRun,
+    examples: ['token revoke ci'],
+    load: async () => (await import('./token.ts')).tokenRevoke,
+  },
+]
+
+export const controlVerbs: readonly Verb[] = [...freezing, ...configuration, ...tokens]

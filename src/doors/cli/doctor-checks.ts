@@ -1,0 +1,207 @@
+/**
+ * What a machine enforces of what Swarmsitter promises, as pure functions of what was seen. A check says what is so,
+ * not what is hoped: what could not be seen is `unknown`.
+ */
+import type { AgentType, SwarmConfig } from '../../config/config.ts'
+import { count, counted } from './text.ts'
+
+/**
+ * `enforced`: it holds, by something that does not depend on good behaviour. `weaker`: it holds while nothing is
+ * hostile or out of luck. `absent`: it does not hold. `broken`: something that must never be is.
+ */
+export type Verdict = 'enforced' | 'weaker' | 'absent' | 'broken' | 'unknown'
+
+export interface Check {
+  readonly name: string
+  readonly verdict: Verdict
+  readonly says: string
+  /** What a person can do; null where there is nothing to do. */
+  readonly fix: string | null
+}
+
+const check = (name: string, verdict: Verdict, says: string, fix: string | null = null): Check => ({
+  name,
+  verdict,
+  says,
+  fix,
+})
+
+const wantedNode = 26
+
+export const nodeCheck = (version: string, platform: string): Check => {
+  const isNew = Number(/^v(\d+)/.exec(version)?.[1] ?? 0) >= wantedNode
+  const says = `Node ${version} on ${platform}`
+  return isNew ? check('node', 'enforced', says) : check('node', 'absent', says, `use Node ${wantedNode} or later`)
+}
+
+export const deathCheck = (setpriv: string | undefined): Check =>
+  setpriv === undefined
+    ? check(
+        'cells-die',
+        'weaker',
+        'without setpriv, cells end by the end of their socket alone: one that hangs outlives a killed sitter',
+        'install util-linux (setpriv)',
+      )
+    : check('cells-die', 'enforced', `the kernel kills cells with their sitter (${setpriv})`)
+
+/** No cell of this version is a sandbox, so the best that can be said is that one could be made. */
+export const sandboxCheck = (bwrap: string | undefined, fault: string | null): Check => {
+  const says = 'agents live in processes, not in sandboxes (no such cells in this version)'
+  if (bwrap === undefined) return check('sandbox', 'weaker', `${says}; bubblewrap is not here`, 'install bubblewrap')
+  if (fault !== null) return check('sandbox', 'weaker', `${says}; bubblewrap cannot make one: ${fault}`)
+  return check('sandbox', 'weaker', `${says}; bubblewrap works here`)
+}
+
+export const cgroupCheck = (found: { readonly version: 1 | 2; readonly writable: boolean } | undefined): Check => {
+  const says = 'no kernel limit on memory and CPU of cells (this version makes no control groups)'
+  if (found === undefined) return check('cgroup', 'unknown', `${says}; which control groups there are cannot be seen`)
+  const ours = found.writable ? 'ours to write' : 'not ours to write'
+  return check('cgroup', 'weaker', `${says}; cgroup v${found.version} is here, ${ours}`)
+}
+
+export const userCheck = (uid: number | undefined): Check => {
+  if (uid === undefined) return check('user', 'unknown', 'this system has no user ids')
+  if (uid === 0)
+    return check(
+      'user',
+      'absent',
+      'runs as root: whoever takes over an agent has the machine',
+      'run it as a user of its own',
+    )
+  return check('user', 'weaker', `runs as uid ${uid}; gate and agents share it, so the kernel does not keep them apart`)
+}
+
+/** Descriptors of the sitter: per cell a socket, its streams and /proc; connections, files and what Node holds. */
+const perCell = 6
+const besides = 1_024 + 200
+
+const cellsOf = (type: AgentType): number => Math.ceil(type.count / Math.max(1, type.perCell))
+
+export const filesCheck = (most: number | undefined, config: SwarmConfig | undefined): Check => {
+  if (most === undefined) return check('descriptors', 'unknown', 'the limit on open files cannot be seen')
+  if (config === undefined)
+    return check('descriptors', 'unknown', `${count(most)} a process; no configuration to compare`)
+  const cells = Object.values(config.agents).reduce((sum, type) => sum + cellsOf(type), 0)
+  const need = cells * perCell + besides
+  const says = `${count(most)} a process, about ${count(need)} needed for ${counted(cells, 'cell')}`
+  return most >= need
+    ? check('descriptors', 'enforced', says)
+    : check('descriptors', 'absent', says, 'raise it: `ulimit -n`, or LimitNOFILE= of the service')
+}
+
+const gigabyte = 1_000_000_000
+const littleBytes = 2 * gigabyte
+const tooLittleBytes = gigabyte / 5
+const littleFiles = 10_000
+
+export const spaceCheck = (found: { readonly freeBytes: number; readonly freeFiles: number } | undefined): Check => {
+  if (found === undefined) return check('disk', 'unknown', 'how much is free cannot be seen')
+  const says = `${(found.freeBytes / gigabyte).toFixed(1)} GB and ${count(found.freeFiles)} files free`
+  const fix = 'make room: a full disk refuses new work until there is some (logs take at most 1 GB of it)'
+  if (found.freeBytes < tooLittleBytes) return check('disk', 'absent', says, fix)
+  if (found.freeBytes < littleBytes || (found.freeFiles > 0 && found.freeFiles < littleFiles))
+    return check('disk', 'weaker', says, fix)
+  return check('disk', 'enforced', says)
+}
+
+export const clockCheck = (bootId: string | undefined, synchronised: boolean | undefined): Check => {
+  if (bootId === undefined)
+    return check('clock', 'weaker', 'no boot id: after a restart, stored deadlines go by the wall clock', null)
+  return synchronised === true
+    ? check('clock', 'enforced', `boot ${bootId.slice(0, 8)}; something keeps the clock right`)
+    : check('clock', 'weaker', `boot ${bootId.slice(0, 8)}; nothing is seen that keeps the clock right`, 'run chrony')
+}
+
+/** What must be readable by its owner alone. */
+export const privateCheck = (
+  name: string,
+  path: string,
+  found: { readonly mode: number; readonly uid: number } | undefined,
+  uid: number | undefined,
+): Check => {
+  if (found === undefined) return check(name, 'unknown', `${path} is not there yet`)
+  const mode = found.mode.toString(8)
+  if ((found.mode & 0o077) !== 0)
+    return check(name, 'broken', `${path} has mode ${mode}: others can get at it`, `chmod go= ${path}`)
+  if (uid !== undefined && found.uid !== uid)
+    return check(name, 'broken', `${path} belongs to uid ${found.uid}, not to ${uid}`, `chown it, or run as that user`)
+  return check(name, 'enforced', `${path} has mode ${mode}`)
+}
+
+export interface PortSeen {
+  readonly what: string
+  readonly host: string
+  readonly port: number
+  readonly free: boolean | undefined
+  readonly ours: boolean
+}
+
+export const portCheck = ({ what, host, port, free, ours }: PortSeen): Check => {
+  const name = `port-${what}`
+  const address = `${host}:${port}`
+  if (port === 0) return check(name, 'enforced', 'any free port is taken at the start')
+  if (ours) return check(name, 'enforced', `${address} is our running swarm's`)
+  if (free === undefined) return check(name, 'absent', `${address} cannot be listened on`, 'choose another address')
+  return free
+    ? check(name, 'enforced', `${address} is free`)
+    : check(name, 'absent', `${address} is taken by another program`, 'end it, or choose another port')
+}
+
+export const programCheck = (type: string, wanted: string, found: string | undefined): Check =>
+  found === undefined
+    ? check(
+        `program-${type}`,
+        'absent',
+        `${wanted} of agent type ${type} is not there, or may not be run`,
+        'install it',
+      )
+    : check(`program-${type}`, 'enforced', `${found} for agent type ${type}`)
+
+export const leftoverCheck = (
+  found: readonly { readonly pid: number; readonly command: string }[] | undefined,
+): Check => {
+  if (found === undefined) return check('leftovers', 'unknown', 'processes cannot be seen here')
+  if (found.length === 0)
+    return check('leftovers', 'enforced', 'no process of this data directory lives without a sitter')
+  const shown = found.slice(0, 5).map(({ pid, command }) => `${pid} (${command.slice(0, 60)})`)
+  return check(
+    'leftovers',
+    'absent',
+    `${counted(found.length, 'process', 'processes')} without a sitter: ${shown.join(', ')}`,
+    'the next `sitter up` ends the cells; look at the others, and kill them by pid',
+  )
+}
+
+export const restartCheck = (underSystemd: boolean): Check =>
+  underSystemd
+    ? check('restart', 'enforced', 'a service of the system starts the watch again')
+    : check(
+        'restart',
+        'weaker',
+        'the watch restarts gate and sitter, and nobody the watch: killed together, they stay down',
+        'run it as a service (systemd, Restart=always)',
+      )
+
+export const recordCheck = (
+  seen:
+    | { readonly ok: boolean; readonly entries: number; readonly why: string | null }
+    | { readonly fault: string }
+    | null,
+): Check => {
+  if (seen === null) return check('record', 'unknown', 'there is no record yet')
+  if ('fault' in seen) return check('record', 'broken', `the record cannot be read: ${seen.fault}`, 'restore a backup')
+  if (!seen.ok)
+    return check(
+      'record',
+      'broken',
+      `the audit chain is broken: ${seen.why}`,
+      'keep a copy, then `sitter audit verify`',
+    )
+  return check('record', 'enforced', `readable; the last ${counted(seen.entries, 'audit entry', 'audit entries')} fit`)
+}
+
+/** 1 something is broken, 4 something does not hold, else 0. */
+export const exitOfChecks = (checks: readonly Check[]): number => {
+  if (checks.some(({ verdict }) => verdict === 'broken')) return 1
+  return checks.some(({ verdict }) => verdict === 'absent') ? 4 : 0
+}

@@ -1,0 +1,178 @@
+/**
+ * `doctor`: what this machine enforces of what Swarmsitter promises, with or without a sitter, by looking alone. The
+ * judging is in doctor-checks.ts.
+ */
+import { dirname, join, resolve } from 'node:path'
+import { loadConfig, readApplied, type SwarmConfig } from '../../config/config.ts'
+import { lookAtAuditEnd } from '../../record/record.ts'
+import {
+  cgroupCheck,
+  clockCheck,
+  deathCheck,
+  exitOfChecks,
+  filesCheck,
+  leftoverCheck,
+  nodeCheck,
+  portCheck,
+  privateCheck,
+  programCheck,
+  recordCheck,
+  restartCheck,
+  sandboxCheck,
+  spaceCheck,
+  userCheck,
+  type Check,
+  type Verdict,
+} from './doctor-checks.ts'
+import type { Inspection } from './inspection.ts'
+import { namedDataDirectory, nearestDataDirectory, runningSitter } from './locate.ts'
+import type { Style } from './printer.ts'
+import { explain } from './refusal.ts'
+import type { Surroundings } from './surroundings.ts'
+import { plain } from './text.ts'
+import { configFile } from './up.ts'
+import type { Deed, Invocation } from './verb.ts'
+
+interface Found {
+  readonly config: SwarmConfig | undefined
+  /** Undefined when nothing ran here yet. */
+  readonly directory: string | undefined
+  readonly checks: readonly Check[]
+}
+
+const fault = (error: unknown): string => explain(error).what
+
+/** The configuration that a person named, or that lies here, or that was applied last. */
+const findConfig = async ({ arguments: [given], options, world }: Invocation): Promise<Found> => {
+  const named = namedDataDirectory(world, options)
+  const nearest = named ?? (await nearestDataDirectory(world))
+  const says = (verdict: Verdict, text: string): Check => ({ name: 'config', verdict, says: text, fix: null })
+  try {
+    const file = await configFile(world, given)
+    const { config } = await loadConfig({ file, disk: world.disk, proc: world.proc, clock: world.clock })
+    const beside = join(dirname(resolve(file)), '.sitter')
+    const directory = named ?? ((await world.disk.exists(beside)) ? beside : undefined)
+    return { config, directory, checks: [says('enforced', `${file} is good: ${config.name}`)] }
+  } catch (error) {
+    if (given !== undefined || explain(error).code !== 'config-unreadable')
+      return {
+        config: undefined,
+        directory: nearest,
+        checks: [{ ...says('absent', fault(error)), fix: 'correct it: `sitter up` would refuse it' }],
+      }
+  }
+  if (nearest === undefined)
+    return { config: undefined, directory: nearest, checks: [says('unknown', 'no configuration and no swarm here')] }
+  try {
+    const { config } = await readApplied(world.disk, nearest)
+    return { config, directory: nearest, checks: [says('enforced', `as it was applied last: ${config.name}`)] }
+  } catch (error) {
+    return { config: undefined, directory: nearest, checks: [says('unknown', fault(error))] }
+  }
+}
+
+const machineChecks = async (seen: Inspection, config: SwarmConfig | undefined): Promise<Check[]> => {
+  const bwrap = await seen.program('bwrap')
+  return [
+    nodeCheck(seen.nodeVersion, seen.platform),
+    deathCheck(await seen.program('setpriv')),
+    sandboxCheck(bwrap, bwrap === undefined ? null : await seen.sandboxFault()),
+    cgroupCheck(await seen.cgroup()),
+    userCheck(seen.uid),
+    filesCheck(await seen.openFilesMost(), config),
+    clockCheck(await seen.bootId(), await seen.clockSynchronised()),
+    restartCheck(seen.underSystemd),
+  ]
+}
+
+const programChecks = async (seen: Inspection, config: SwarmConfig): Promise<Check[]> => {
+  const types = Object.values(config.agents).flatMap(({ name, run }) => {
+    const wanted = (run.command ?? run.exec)?.[0]
+    return wanted === undefined ? [] : [{ name, wanted }]
+  })
+  return Promise.all(types.map(async ({ name, wanted }) => programCheck(name, wanted, await seen.program(wanted))))
+}
+
+const portChecks = async (
+  world: Surroundings,
+  seen: Inspection,
+  config: SwarmConfig,
+  directory: string | undefined,
+): Promise<Check[]> => {
+  const running = directory === undefined ? undefined : await runningSitter(world, directory)
+  const ports = [
+    { what: 'api', host: config.api.host, port: config.api.port },
+    ...Object.values(config.rehearsals).map(({ name, port }) => ({ what: name, host: '127.0.0.1', port })),
+  ]
+  return Promise.all(
+    ports.map(async (one) => {
+      const free = one.port === 0 ? true : await seen.portFree(one.host, one.port)
+      // A running swarm holds all of them; for the API its own word says which.
+      const ours = running !== undefined && free === false && (one.what !== 'api' || running.port === one.port)
+      return portCheck({ ...one, free, ours })
+    }),
+  )
+}
+
+const lookAtRecord = async (world: Surroundings, path: string): Promise<Check> => {
+  if (!(await world.disk.exists(path))) return recordCheck(null)
+  try {
+    return recordCheck(await lookAtAuditEnd(path))
+  } catch (error) {
+    return recordCheck({ fault: fault(error) })
+  }
+}
+
+const directoryChecks = async (world: Surroundings, seen: Inspection, directory: string): Promise<Check[]> => {
+  const token = join(directory, 'run', 'operator.token')
+  return [
+    privateCheck('data-directory', directory, await seen.mode(directory), seen.uid),
+    privateCheck('operator-token', token, await seen.mode(token), seen.uid),
+    spaceCheck(await seen.space(directory)),
+    await lookAtRecord(world, join(directory, 'swarm.db')),
+    leftoverCheck(await seen.leftovers(directory)),
+  ]
+}
+
+const keyCheck = async (seen: Inspection, swarm: string): Promise<Check> => {
+  const places = seen.keyPlaces(swarm)
+  for (const path of places) {
+    const found = await seen.mode(path)
+    if (found !== undefined) return privateCheck('vault-key', path, found, seen.uid)
+  }
+  return privateCheck('vault-key', places.at(-1)!, undefined, seen.uid)
+}
+
+const marks: Readonly<Record<Verdict, readonly [mark: string, style: Style]>> = {
+  enforced: ['✓', 'green'],
+  weaker: ['~', 'yellow'],
+  absent: ['✗', 'red'],
+  broken: ['✗', 'red'],
+  unknown: ['?', 'dim'],
+}
+
+export const doctor: Deed = async (invocation) => {
+  const { world, printer } = invocation
+  const seen = await world.inspect()
+  const { config, directory, checks: first } = await findConfig(invocation)
+  const checks = [
+    ...(await machineChecks(seen, config)),
+    ...first,
+    ...(config === undefined ? [] : await programChecks(seen, config)),
+    ...(config === undefined ? [] : await portChecks(world, seen, config, directory)),
+    ...(config === undefined ? [] : [await keyCheck(seen, config.name)]),
+    ...(directory === undefined
+      ? [spaceCheck(await seen.space(world.directory))]
+      : await directoryChecks(world, seen, directory)),
+  ]
+  const exit = exitOfChecks(checks)
+  printer.show({ exit, directory: directory ?? null, checks }, () => {
+    const widest = Math.max(...checks.map(({ name }) => name.length))
+    return checks.flatMap(({ name, verdict, says, fix }) => {
+      const [mark, style] = marks[verdict]
+      const line = `${printer.paint(style, mark)} ${name.padEnd(widest)}  ${verdict.padEnd(8)}  ${plain(says)}`
+      return fix === null ? [line] : [line, `${' '.repeat(widest + 14)}${printer.paint('dim', `fix: ${plain(fix)}`)}`]
+    })
+  })
+  return exit
+}

@@ -1,0 +1,28 @@
+/** What `doctor` asks of the machine. Nothing in it changes anything; what cannot be told is undefined. */
+export interface Inspection {
+  readonly nodeVersion: string
+  readonly platform: string
+  /** Undefined where there are no user ids. */
+  readonly uid: number | undefined
+  /** Where the vault's key of a swarm may lie, in the order in which it is looked for. */
+  keyPlaces(swarm: string): readonly string[]
+  /** Path of a program on PATH, or the absolute path itself. */
+  program(name: string): Promise<string | undefined>
+  /** Why a sandbox cannot be made; null when one was made and left again. */
+  sandboxFault(): Promise<string | null>
+  cgroup(): Promise<{ readonly version: 1 | 2; readonly writable: boolean } | undefined>
+  /** The most descriptors that a process may have here. */
+  openFilesMost(): Promise<number | undefined>
+  space(path: string): Promise<{ readonly freeBytes: number; readonly freeFiles: number } | undefined>
+  /** Permission bits and owner. */
+  mode(path: string): Promise<{ readonly mode: number; readonly uid: number } | undefined>
+  /** Undefined when the address cannot be bound for another reason than that somebody listens. */
+  portFree(host: string, port: number): Promise<boolean | undefined>
+  bootId(): Promise<string | undefined>
+  /** Whether something keeps the clock right. */
+  clockSynchronised(): Promise<boolean | undefined>
+  /** Whether a service of the system would start what died. */
+  readonly underSystemd: boolean
+  /** Programs and cells of a data directory that live without a sitter above them. */
+  leftovers(dataDirectory: string): Promise<readonly { readonly pid: number; readonly command: string }[] | undefined>
+}

@@ -1,0 +1,153 @@
+/**
+ * `/metrics` for Prometheus and the same as JSON. Figures are the record's and the rooms' own; what is not known (a
+ * gate that does not answer) is left out, never zero. They are kept for a second, and for twenty times as long as they
+ * took, so that no number of scrapers costs more than a twentieth of the sitter.
+ */
+import { bounded, counter, gauge, metricsText, recordFamilies, summary, type Family } from '../../../record/record.ts'
+import type { MetricsAnswer } from '../../api.ts'
+import { gateStatus } from '../figures.ts'
+import { ok, type Route } from '../route.ts'
+import type { Rooms } from '../rooms.ts'
+
+const keepMs = 1_000
+const keepTimes = 20
+
+const fleetFamilies = ({ fleet }: Rooms): Family[] => {
+  const { byType, cells, cellsLost } = fleet.summary()
+  const restarts = new Map<string, number>(Object.keys(byType).map((type) => [type, 0]))
+  for (const agent of fleet.list()) restarts.set(agent.type, (restarts.get(agent.type) ?? 0) + agent.restarts)
+  const memory = fleet.cells().map(({ residentBytes }) => residentBytes)
+  const known = memory.filter((bytes): bytes is number => bytes !== null)
+  return [
+    gauge(
+      'sitter_agents',
+      'Agents by type and state.',
+      Object.entries(byType).flatMap(([type, states]) =>
+        Object.entries(states).map(([state, count]) => [{ type, state }, count] as const),
+      ),
+    ),
+    counter(
+      'sitter_agent_restarts_total',
+      'Restarts of agents, over all sitters; the record does not keep their causes apart yet.',
+      [...restarts].map(([type, count]) => [{ type, cause: 'unknown' }, count]),
+    ),
+    gauge('sitter_cells', 'Processes in which agents live.', [[{}, cells]]),
+    counter('sitter_cells_lost_total', 'Cells that ended unasked since this sitter started.', [[{}, cellsLost]]),
+    ...(known.length < memory.length
+      ? []
+      : [
+          gauge('sitter_cells_resident_memory_bytes', 'Resident memory of all cells.', [
+            [{}, known.reduce((sum, bytes) => sum + bytes, 0)],
+          ]),
+        ]),
+  ]
+}
+
+const gateFamilies = async (rooms: Rooms): Promise<Family[]> => {
+  const status = await gateStatus(rooms)
+  if ('unknown' in status)
+    return [gauge('sitter_gate_up', 'Whether the gate answers; without it its figures are absent.', [[{}, 0]])]
+  const { upstreams, queued, inFlight, frozen } = status
+  return [
+    gauge('sitter_gate_up', 'Whether the gate answers; without it its figures are absent.', [[{}, 1]]),
+    gauge('sitter_gate_frozen', 'Whether the gate sends nothing because it is frozen.', [[{}, frozen ? 1 : 0]]),
+    gauge('sitter_gate_queued_calls', 'Calls that wait for a limit.', [[{}, queued]]),
+    gauge('sitter_gate_in_flight_calls', 'Calls that are at an upstream.', [[{}, inFlight]]),
+    counter(
+      'sitter_calls_total',
+      'Calls through the gate by upstream and status of the answer, from its journal.',
+      upstreams.flatMap(({ name, byStatus }) =>
+        Object.entries(byStatus).map(([answer, count]) => [{ upstream: name, status: answer }, count] as const),
+      ),
+    ),
+    summary(
+      'sitter_call_duration_seconds',
+      'Time to the answer of an upstream, since the gate started.',
+      upstreams.flatMap(({ name, latencyMs }) =>
+        latencyMs === null
+          ? []
+          : [
+              {
+                labels: { upstream: name },
+                count: null,
+                p50: latencyMs.p50 / 1_000,
+                p95: latencyMs.p95 / 1_000,
+                p99: latencyMs.p99 / 1_000,
+              },
+            ],
+      ),
+    ),
+  ]
+}
+
+const selfFamilies = ({ version, epoch, clock, startedMs, lag }: Rooms): Family[] => {
+  const late = lag.figures()
+  return [
+    gauge('sitter_build_info', 'Version of this sitter, and the Node that runs it.', [
+      [{ version, node: process.version }, 1],
+    ]),
+    gauge('sitter_epoch', 'Incarnation of this sitter.', [[{}, epoch]]),
+    gauge('sitter_uptime_seconds', 'Time since this sitter started.', [[{}, (clock.wallMs() - startedMs) / 1_000]]),
+    gauge('sitter_resident_memory_bytes', 'Resident memory of the sitter.', [[{}, process.memoryUsage.rss()]]),
+    gauge(
+      'sitter_event_loop_lag_seconds',
+      'How late timers of the sitter were in the last 10 to 20 seconds.',
+      late === null ? [] : (['p50', 'p99', 'max'] as const).map((of) => [{ of }, late[of]] as const),
+    ),
+  ]
+}
+
+const familiesOf = async (rooms: Rooms): Promise<readonly Family[]> =>
+  bounded([
+    ...selfFamilies(rooms),
+    ...fleetFamilies(rooms),
+    ...(await gateFamilies(rooms)),
+    ...(await recordFamilies(rooms.store.read, Object.keys(rooms.config.tasks), Object.keys(rooms.config.channels))),
+  ])
+
+interface Kept {
+  readonly answer: Promise<MetricsAnswer>
+  untilMono: number
+}
+
+/** One reading for all who ask at the same time. */
+const reader = (): ((rooms: Rooms) => Promise<MetricsAnswer>) => {
+  let kept: Kept | undefined
+  return (rooms) => {
+    const { clock } = rooms
+    const begunMono = clock.monoMs()
+    if (kept !== undefined && begunMono < kept.untilMono) return kept.answer
+    const reading: Kept = {
+      untilMono: Number.POSITIVE_INFINITY,
+      answer: familiesOf(rooms).then(
+        (families) => {
+          const tookMs = clock.monoMs() - begunMono
+          reading.untilMono = clock.monoMs() + Math.max(keepMs, tookMs * keepTimes)
+          return { atMs: clock.wallMs(), families }
+        },
+        (error: unknown) => {
+          kept = undefined
+          throw error
+        },
+      ),
+    }
+    kept = reading
+    return reading.answer
+  }
+}
+
+export const metricsRoutes = (): readonly Route[] => {
+  const read = reader()
+  return [
+    {
+      method: 'GET',
+      path: '/metrics',
+      run: async ({ rooms }) => {
+        const { families } = await read(rooms)
+        const headers = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8', 'cache-control': 'no-store' }
+        return new Response(metricsText(families), { headers })
+      },
+    },
+    { method: 'GET', path: '/api/v1/metrics', run: async ({ rooms }) => ok(await read(rooms)) },
+  ]
+}

@@ -1,0 +1,157 @@
+/** The machine as `doctor` sees it: read from /proc and the file system, by looking alone. */
+import { execFile } from 'node:child_process'
+import { constants } from 'node:fs'
+import { access, lstat, readdir, readFile, readlink, stat, statfs } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { homedir, tmpdir } from 'node:os'
+import { delimiter, isAbsolute, join } from 'node:path'
+import type { Inspection } from './doors/cli/cli.ts'
+import { placesOf } from './places.ts'
+
+const textOf = async (path: string): Promise<string | undefined> => {
+  try {
+    return await readFile(path, 'utf8')
+  } catch {
+    // Absent, gone meanwhile or not ours to read: in each case it tells nothing.
+    return undefined
+  }
+}
+
+const may = async (path: string, mode: number): Promise<boolean> => {
+  try {
+    await access(path, mode)
+    return true
+  } catch {
+    return false // absent or not allowed: it may not
+  }
+}
+
+const program = async (name: string): Promise<string | undefined> => {
+  const folders = isAbsolute(name) ? [''] : (process.env['PATH'] ?? '').split(delimiter)
+  for (const folder of folders) if (await may(join(folder, name), constants.X_OK)) return join(folder, name)
+  return undefined
+}
+
+const sandboxWithinMs = 5_000
+
+/** A sandbox with nothing in it but the system's own files, in which `true` runs. */
+const sandboxFault = (): Promise<string | null> =>
+  new Promise((resolve) => {
+    const args = ['--unshare-all', '--die-with-parent', '--ro-bind', '/', '/', 'true']
+    execFile('bwrap', args, { timeout: sandboxWithinMs }, (error, _stdout, stderr) => {
+      if (error === null) return resolve(null)
+      resolve(stderr.trim().split('\n')[0] || error.message.split('\n')[0]!)
+    })
+  })
+
+const cgroup: Inspection['cgroup'] = async () => {
+  const own = await textOf('/proc/self/cgroup')
+  const unified = own?.split('\n').find((line) => line.startsWith('0::'))
+  if (own === undefined) return undefined
+  if (unified === undefined || !(await may('/sys/fs/cgroup/cgroup.controllers', constants.R_OK)))
+    return { version: 1, writable: await may('/sys/fs/cgroup', constants.W_OK) }
+  const directory = join('/sys/fs/cgroup', unified.slice(3))
+  return { version: 2, writable: await may(join(directory, 'cgroup.procs'), constants.W_OK) }
+}
+
+const portFree: Inspection['portFree'] = (host, port) =>
+  new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'EADDRINUSE' ? false : undefined))
+    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(true)))
+  })
+
+interface Seen {
+  readonly pid: number
+  readonly parent: number
+  readonly args: readonly string[]
+  /** Its socket's path, for cells. */
+  readonly socket: string | undefined
+  readonly directory: string | undefined
+}
+
+const seen = async (pid: number): Promise<Seen | undefined> => {
+  const [line, status, environment] = await Promise.all(
+    ['cmdline', 'stat', 'environ'].map((name) => textOf(`/proc/${pid}/${name}`)),
+  )
+  if (line === undefined || status === undefined || line === '') return undefined
+  const directory = await readlink(`/proc/${pid}/cwd`).catch(() => undefined) // not ours to see
+  const socket = environment?.split('\0').find((one) => one.startsWith('SITTER_SOCKET='))
+  return {
+    pid,
+    parent: Number(status.slice(status.lastIndexOf(')') + 2).split(' ')[1]),
+    args: line.split('\0').filter((one) => one !== ''),
+    socket: socket?.slice('SITTER_SOCKET='.length),
+    directory,
+  }
+}
+
+const programVerbs = ['_sitter', '_gate', '_rehearsal']
+
+const leftovers: Inspection['leftovers'] = async (dataDirectory) => {
+  const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^[0-9]+$/.test(name)).map(Number)
+  if (pids.length === 0) return undefined
+  const all = (await Promise.all(pids.map(seen))).filter((one) => one !== undefined)
+  const byPid = new Map(all.map((one) => [one.pid, one]))
+  const { sockets, data } = placesOf(dataDirectory, process.env['XDG_RUNTIME_DIR'] ?? tmpdir())
+  const isProgram = ({ args }: Seen): boolean =>
+    args.some((one) => programVerbs.includes(one)) && args[args.indexOf('--data-dir') + 1] === data
+  const isCell = ({ socket }: Seen): boolean =>
+    socket !== undefined && (socket.startsWith(`${sockets}/`) || socket.startsWith(`${data}/`))
+  const kept = (one: Seen): boolean => {
+    const parent = byPid.get(one.parent)
+    // A program's parent is the watch; one that was orphaned has init, or nobody we can see.
+    if (isProgram(one)) return parent !== undefined && parent.pid !== 1
+    return parent !== undefined && (isProgram(parent) ? kept(parent) : isCell(parent) && kept(parent))
+  }
+  return all
+    .filter((one) => (isProgram(one) || isCell(one)) && !kept(one))
+    .map(({ pid, args }) => ({ pid, command: args.join(' ').slice(0, 200) }))
+}
+
+export const realInspection = (): Inspection => ({
+  nodeVersion: process.version,
+  platform: `${process.platform}-${process.arch}`,
+  uid: process.getuid?.(),
+  keyPlaces: (swarm) => {
+    const credentials = process.env['CREDENTIALS_DIRECTORY']
+    const home = process.env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config')
+    return [
+      ...(credentials === undefined ? [] : [join(credentials, `${swarm}.key`)]),
+      join(home, 'swarmsitter', `${swarm}.key`),
+    ]
+  },
+  program,
+  sandboxFault,
+  cgroup,
+  openFilesMost: async () => {
+    const found = /^Max open files\s+\S+\s+(\d+|unlimited)/m.exec((await textOf('/proc/self/limits')) ?? '')?.[1]
+    if (found === undefined) return undefined
+    return found === 'unlimited' ? Number.POSITIVE_INFINITY : Number(found)
+  },
+  space: async (path) => {
+    const facts = await statfs(path).catch(() => undefined) // no such place: nothing to tell
+    return facts && { freeBytes: facts.bavail * facts.bsize, freeFiles: facts.ffree }
+  },
+  mode: async (path) => {
+    const facts = await lstat(path).catch(() => undefined) // absent
+    return facts && { mode: facts.mode & 0o7777, uid: facts.uid }
+  },
+  portFree,
+  bootId: async () => (await textOf('/proc/sys/kernel/random/boot_id'))?.trim(),
+  clockSynchronised: async () => {
+    // What a running keeper leaves behind; other keepers cannot be asked by looking.
+    const marks = ['/run/systemd/timesync/synchronized', '/run/chrony/chronyd.pid', '/run/ntpd.pid']
+    const found = await Promise.all(
+      marks.map((path) =>
+        stat(path).then(
+          () => true,
+          () => false,
+        ),
+      ),
+    )
+    return found.includes(true) ? true : undefined
+  },
+  underSystemd: process.env['INVOCATION_ID'] !== undefined,
+  leftovers,
+})

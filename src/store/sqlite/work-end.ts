@@ -1,0 +1,68 @@
+/**
+ * The one place where a task's row takes its next state: with it go the dead letter of one that died and the fate of
+ * those that come after one that ended.
+ */
+import { isTaskEnd, type ErrorReport, type TaskState } from '../../model/model.ts'
+import type { Finish } from '../commands/work.ts'
+import type { TaskRow } from './rows.ts'
+import type { Session } from './session.ts'
+import { settleDependants, type Ended } from './work-after.ts'
+
+/** What an end needs to know of the task. */
+export type EndingRow = Pick<
+  TaskRow,
+  'seq' | 'id' | 'type' | 'agent' | 'attempts' | 'deaths' | 'life' | 'version' | 'awaited'
+>
+
+/** What led to the next state; `result` and `error` are those of the attempt, when there was one. */
+export interface Writing extends Pick<Finish, 'result' | 'error' | 'counts' | 'deadly' | 'event'> {
+  readonly outcome: Finish['outcome'] | null
+  readonly wallMs: number
+}
+
+/** A step that no attempt led to. */
+export const silent = { result: null, counts: false, deadly: false, outcome: null } as const
+
+export const errorOf = (row: TaskRow): ErrorReport | null =>
+  row.error === null ? null : (JSON.parse(row.error) as ErrorReport)
+
+const bury = (session: Session, row: EndingRow, attempts: number, { event, error, outcome, wallMs }: Writing): void => {
+  session.run(
+    `INSERT INTO dead_letters (task, type, life, reason, outcome, error, error_text, attempts, version, died_ms)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    row.id,
+    row.type,
+    row.life,
+    event.event === 'give-up' ? event.reason : 'permanent',
+    outcome,
+    error === null ? null : JSON.stringify(error),
+    error === null ? '' : `${error.name} ${error.message} ${error.code ?? ''}`.toLowerCase(),
+    attempts,
+    row.version,
+    wallMs,
+  )
+}
+
+const nothing: readonly string[] = []
+
+/** Gives the agent types that have more to do now. */
+export const writeState = (session: Session, row: EndingRow, next: TaskState, writing: Writing): readonly string[] => {
+  const attempts = row.attempts + (writing.counts ? 1 : 0)
+  session.run(
+    `UPDATE tasks SET state = ?, reason = ?, until_ms = ?, attempt = NULL, agent = COALESCE(?, agent), attempts = ?,
+      deaths = ?, result = COALESCE(?, result), error = ?, updated_ms = ? WHERE seq = ?`,
+    next.state,
+    next.state === 'waiting' ? next.reason : null,
+    next.state === 'waiting' ? next.untilMs : null,
+    row.agent,
+    attempts,
+    row.deaths + (writing.deadly ? 1 : 0),
+    writing.result,
+    writing.error === null ? null : JSON.stringify(writing.error),
+    writing.wallMs,
+    row.seq,
+  )
+  if (next.state === 'dead') bury(session, row, attempts, writing)
+  if (row.awaited === 0 || !isTaskEnd(next.state)) return nothing
+  return settleDependants(session, [{ id: row.id, state: next.state as Ended['state'] }], writing.wallMs)
+}

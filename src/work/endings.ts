@@ -1,0 +1,73 @@
+/** Ends of attempts that need no judgement, and what people are told of a death. */
+import type { DeadReason, ErrorReport, WaitReason } from '../model/model.ts'
+import type { Claimed, Finish, NewEvent } from '../store/store.ts'
+
+export const succeeded = (attempt: string, result: unknown): Finish => ({
+  attempt,
+  outcome: 'succeeded',
+  result: result === undefined ? null : JSON.stringify(result),
+  error: null,
+  event: { event: 'succeed' },
+  counts: true,
+  deadly: false,
+})
+
+/** Waiting costs nothing: neither a try nor an agent. */
+export const parked = (attempt: string, reason: WaitReason, untilMs: number | null): Finish => ({
+  attempt,
+  outcome: 'interrupted',
+  result: null,
+  error: null,
+  event: { event: 'park', reason, untilMs },
+  counts: false,
+  deadly: false,
+})
+
+const late: ErrorReport = {
+  name: 'DeadlineExceeded',
+  message: 'the task did not end before its deadline',
+  kind: 'permanent',
+}
+
+export const pastDeadline = (attempt: string): Finish => ({
+  attempt,
+  outcome: 'permanent',
+  result: null,
+  error: late,
+  event: { event: 'give-up', reason: 'deadline' },
+  counts: true,
+  deadly: false,
+})
+
+const died = (task: string, type: string, reason: DeadReason, told: Pick<NewEvent, 'message' | 'facts'>): NewEvent => ({
+  kind: 'task.died',
+  level: 'error',
+  subject: task,
+  message: told.message.slice(0, 500),
+  facts: { type, reason, ...told.facts },
+})
+
+/** One event for each attempt whose task it buried. */
+export const deathsOf = (
+  ends: readonly { readonly claimed: Claimed; readonly finish: Finish }[],
+): readonly NewEvent[] =>
+  ends.flatMap(({ claimed, finish: { event, error, outcome } }) =>
+    event.event === 'give-up'
+      ? [
+          died(claimed.task, claimed.type, event.reason, {
+            message: `${claimed.type} task is dead after attempt ${claimed.number}: ${error?.message ?? ''}`,
+            facts: { agent: claimed.agent, attempt: claimed.attempt, outcome },
+          }),
+        ]
+      : [],
+  )
+
+export const expiredEvents = (
+  expired: readonly { readonly task: string; readonly type: string }[],
+): readonly NewEvent[] =>
+  expired.map(({ task, type }) =>
+    died(task, type, 'deadline', {
+      message: `${type} task is dead: its deadline passed before any agent had it in hand`,
+      facts: {},
+    }),
+  )

@@ -1,0 +1,44 @@
+/**
+ * Which test hits which bound and sees its refusal, at the sender alone. docs/bounds.md tells the bounds; a title or
+ * file that is gone fails here.
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+
+const kept: readonly (readonly [bound: string, file: string, title: string])[] = [
+  ['frame 256 KiB', 'cell/hostile.test.ts', 'A frame beyond 256 KiB is refused without being kept'],
+  ['frame 256 KiB', 'wire/lines.test.ts', 'A frame may be as large as its bound, and no byte larger'],
+  ['payload 256 KiB', 'doors/http/writes.test.ts', 'a payload over its own bound'],
+  ['result 256 KiB', 'wire/check.test.ts', 'A result beyond 256 KiB is refused, one that fits is taken'],
+  ['JSON depth 64', 'wire/lines.test.ts', 'A bomb of brackets is refused before it is parsed'],
+  ['JSON depth 64', 'doors/http/writes.test.ts', 'depth within strings is no depth, and 64 levels pass'],
+  ['error stack 16 KiB', 'wire/check.test.ts', 'A stack is cut at 16 KiB, a log line too'],
+  ['log line 16 KiB', 'record/log.test.ts', 'A line over 16 KiB loses its fields'],
+  ['HTTP body 1 MiB', 'doors/http/writes.test.ts', 'more than 1 MiB'],
+  ['HTTP body 1 MiB', 'doors/http/writes.test.ts', 'an endless body is cut at the bound'],
+  ['NDJSON line 1 MiB', 'doors/http/writes.test.ts', 'a line over its bound is refused alone'],
+  ['1,000 frames/s, burst 5,000', 'cell/flow.test.ts', 'A burst of 5,000 and then 1,000 a second pass'],
+  ['1,000 frames/s, burst 5,000', 'cell/hostile.test.ts', 'A flood is dropped and counted'],
+  ['garbage', 'bounds/garbage.test.ts', 'cost only their sender its cell'],
+  ['unread output 8 MiB', 'cell/hostile.test.ts', 'A client that does not read is ended when 8 MiB wait for it'],
+  ['list page 1,000', 'doors/http/lists.test.ts', '/api/v1/agents?limit=1001'],
+  ['SSE buffer 1 MiB', 'doors/http/stream.test.ts', 'a client that does not read is cut at the bound'],
+  ['1,024 connections', 'doors/http/admission.test.ts', 'over the bound of connections the answer is 503'],
+  ['1,024 connections', 'bounds/slow-sockets.test.ts', '3,000 slow sockets'],
+  ['a request in 60 s', 'doors/http/admission.test.ts', 'a request that never ends is answered 408'],
+  ['gate body 32 MiB', 'gateway/doors.test.ts', 'a body over the bound is refused before anything is sent'],
+  ['50,000 writes', 'bounds/record.test.ts', '50,000 writes may wait for the record'],
+  ['disk', 'storage/record-full.test.ts', 'a full disk refuses writes, goes on reading'],
+  ['disk', 'storage/gate-full.test.ts', 'with its disk full the gate sends nothing'],
+  ['disk', 'storage/swarm-full.test.ts', 'a paying swarm whose disk fills answers 503'],
+]
+
+test.each(kept)('%s is hit in %s by “%s”', (_bound, file, title) => {
+  expect(readFileSync(join(import.meta.dirname, '..', file), 'utf8')).toContain(title)
+})
+
+test('docs/bounds.md tells each of these bounds', () => {
+  const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'bounds.md'), 'utf8')
+  for (const [bound] of kept) expect(page).toContain(`| ${bound} |`)
+})

@@ -1,0 +1,193 @@
+/** Doctor's verdicts on machines that tests make up, and on this one. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, expect, test } from 'vitest'
+import {
+  clockCheck,
+  deathCheck,
+  exitOfChecks,
+  filesCheck,
+  leftoverCheck,
+  nodeCheck,
+  portCheck,
+  privateCheck,
+  recordCheck,
+  sandboxCheck,
+  spaceCheck,
+  userCheck,
+  type Check,
+} from '../../../src/doors/cli/doctor-checks.ts'
+import { openSqliteStore } from '../../../src/store/store.ts'
+import { run } from './child.ts'
+
+const cleanups: (() => Promise<unknown>)[] = []
+afterEach(async () => {
+  for (const clean of cleanups.splice(0).toReversed()) await clean()
+})
+
+const folder = async (): Promise<string> => {
+  const directory = await mkdtemp(join(tmpdir(), 'sitter-doctor-'))
+  cleanups.push(() => rm(directory, { recursive: true, force: true }))
+  return directory
+}
+
+interface Told {
+  readonly exit: number
+  readonly checks: Readonly<Record<string, Check>>
+}
+const ask = async (directory: string, ...args: string[]): Promise<Told> => {
+  const env = { XDG_CONFIG_HOME: join(directory, '.config') }
+  const { code, stdout } = await run(directory, ['doctor', '--json', ...args], { env })
+  const { checks } = JSON.parse(stdout) as { checks: Check[] }
+  return { exit: code!, checks: Object.fromEntries(checks.map((check) => [check.name, check])) }
+}
+
+/** A port that somebody else listens on until the test ends. */
+const takenPort = async (): Promise<number> => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  cleanups.push(async () => {
+    server.close()
+    await once(server, 'close')
+  })
+  return (server.address() as AddressInfo).port
+}
+
+test('What is not there is absent or weaker, what cannot be seen is unknown, and neither looks like the other', () => {
+  expect(nodeCheck('v20.1.0', 'x').verdict).toBe('absent')
+  expect(deathCheck(undefined)).toMatchObject({ verdict: 'weaker', fix: expect.stringContaining('setpriv') })
+  expect(sandboxCheck('/usr/bin/bwrap', null).verdict).toBe('weaker')
+  expect(sandboxCheck('/usr/bin/bwrap', 'no user namespaces').says).toContain('no user namespaces')
+  expect(userCheck(0).verdict).toBe('absent')
+  expect(userCheck(1_000).verdict).toBe('weaker')
+  expect(userCheck(undefined).verdict).toBe('unknown')
+  expect(filesCheck(1_024, undefined).verdict).toBe('unknown')
+  expect(spaceCheck({ freeBytes: 1e8, freeFiles: 1e6 }).verdict).toBe('absent')
+  expect(spaceCheck({ freeBytes: 1e9, freeFiles: 1e6 }).verdict).toBe('weaker')
+  expect(spaceCheck(undefined).verdict).toBe('unknown')
+  expect(clockCheck('b', undefined).verdict).toBe('weaker')
+  expect(leftoverCheck(undefined).verdict).toBe('unknown')
+  expect(leftoverCheck([{ pid: 7, command: 'node x' }])).toMatchObject({
+    verdict: 'absent',
+    says: expect.stringContaining('7 (node x)'),
+  })
+  const port = { what: 'api', host: '::1', port: 7700, ours: false }
+  expect(portCheck({ ...port, free: false }).verdict).toBe('absent')
+  expect(portCheck({ ...port, free: undefined }).verdict).toBe('absent')
+  expect(portCheck({ ...port, free: false, ours: true }).verdict).toBe('enforced')
+  expect(privateCheck('k', '/k', { mode: 0o640, uid: 5 }, 5).verdict).toBe('broken')
+  expect(privateCheck('k', '/k', { mode: 0o600, uid: 6 }, 5).verdict).toBe('broken')
+  expect(privateCheck('k', '/k', undefined, 5).verdict).toBe('unknown')
+  expect(recordCheck({ ok: false, entries: 3, why: 'entry 4 was changed' }).verdict).toBe('broken')
+})
+
+test('The exit code is 1 for what is broken, 4 for what is absent, and 0 for what is only weaker', () => {
+  const of = (...verdicts: Check['verdict'][]): number =>
+    exitOfChecks(verdicts.map((verdict) => ({ name: verdict, verdict, says: '', fix: null })))
+  expect(of('enforced', 'weaker', 'unknown')).toBe(0)
+  expect(of('weaker', 'absent')).toBe(4)
+  expect(of('absent', 'broken')).toBe(1)
+})
+
+test('A configuration is checked for its ports, its programs and its descriptors without a sitter', async () => {
+  const directory = await folder()
+  const port = await takenPort()
+  const config = {
+    name: 'tested',
+    agents: {
+      there: { run: { command: ['/bin/sh', '-c', 'true'] }, count: 4_000, cell: 'process' },
+      gone: { run: { command: ['/no/such/python3', 'a.py'] }, count: 1, cell: 'process' },
+    },
+    api: { port },
+  }
+  await writeFile(join(directory, 'swarm.config.json'), JSON.stringify(config))
+  const { exit, checks } = await ask(directory)
+  expect(exit).toBe(4)
+  expect(checks['program-there']).toMatchObject({ verdict: 'enforced' })
+  expect(checks['program-gone']).toMatchObject({ verdict: 'absent' })
+  expect(checks['port-api']).toMatchObject({ verdict: 'absent', says: expect.stringContaining('taken by another') })
+  expect(checks['descriptors']!.says).toContain('4,001 cells')
+  await writeFile(join(directory, 'swarm.config.json'), '{"name": 5}')
+  expect((await ask(directory)).checks['config']).toMatchObject({ verdict: 'absent' })
+})
+
+test('A data directory that others can read, a key that is open and a record that was changed are broken', async () => {
+  const directory = await folder()
+  const data = join(directory, '.sitter')
+  const keys = join(directory, '.config', 'swarmsitter')
+  await mkdir(join(data, 'run'), { recursive: true, mode: 0o700 })
+  await chmod(data, 0o700)
+  await mkdir(keys, { recursive: true })
+  await writeFile(join(keys, 'tested.key'), 'k', { mode: 0o600 })
+  const config = {
+    name: 'tested',
+    agents: { a: { run: { command: ['/bin/true'] }, count: 1, cell: 'process' } },
+    api: { port: 0 },
+  }
+  await writeFile(join(directory, 'swarm.config.json'), JSON.stringify(config))
+  const store = openSqliteStore(join(data, 'swarm.db'))
+  const entries = Array.from({ length: 1_500 }, (_, index) => ({
+    actor: 'test',
+    action: 'test.done',
+    object: String(index),
+    decision: 'done' as const,
+    facts: {},
+  }))
+  await store.transact([{ kind: 'audit.append', with: { entries, wallMs: 1 } }])
+  await store.close()
+  const before = (await ask(directory)).checks
+  expect(before['data-directory']).toMatchObject({ verdict: 'enforced' })
+  expect(before['vault-key']).toMatchObject({ verdict: 'enforced' })
+  expect(before['record']).toMatchObject({ verdict: 'enforced', says: expect.stringContaining('1,000') })
+
+  const { DatabaseSync } = await import('node:sqlite')
+  const database = new DatabaseSync(join(data, 'swarm.db'))
+  database.exec("DROP TRIGGER audit_keep; UPDATE audit SET entry = replace(entry, '1400', '1401') WHERE seq = 1401")
+  database.close()
+  await chmod(data, 0o755)
+  await chmod(join(keys, 'tested.key'), 0o644)
+  const { exit, checks } = await ask(directory)
+  expect(exit).toBe(1)
+  expect(checks['data-directory']).toMatchObject({ verdict: 'broken', fix: `chmod go= ${data}` })
+  expect(checks['vault-key']).toMatchObject({ verdict: 'broken' })
+  expect(checks['record']).toMatchObject({ verdict: 'broken', says: expect.stringContaining('1401') })
+  await writeFile(join(data, 'swarm.db'), 'no record')
+  expect((await ask(directory)).checks['record']).toMatchObject({ verdict: 'broken' })
+})
+
+test("A cell that lives without a sitter is counted by its data directory, and another directory's is not", async () => {
+  const directory = await folder()
+  const data = join(directory, '.sitter')
+  await mkdir(data, { mode: 0o700 })
+  const cell = (of: string): number => {
+    const child = spawn('/bin/sleep', ['60'], {
+      env: { SITTER_SOCKET: join(of, 'run/s/cel_1/sitter.sock') },
+      detached: true,
+    })
+    cleanups.push(async () => {
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+    })
+    return child.pid!
+  }
+  const [left, strange] = [cell(data), cell(join(directory, 'other'))]
+  const { checks } = await ask(directory)
+  expect(checks['leftovers']).toMatchObject({
+    verdict: 'absent',
+    says: expect.stringContaining(`${left} (/bin/sleep 60)`),
+  })
+  expect(checks['leftovers']!.says).not.toContain(String(strange))
+})
+
+test('Nothing is there at all: doctor still tells of the machine, and makes nothing', async () => {
+  const directory = await folder()
+  const { checks } = await ask(directory)
+  expect(checks['config']).toMatchObject({ verdict: 'unknown' })
+  expect(checks['node']).toMatchObject({ verdict: 'enforced' })
+  const { readdir } = await import('node:fs/promises')
+  expect(await readdir(directory)).toEqual([])
+})

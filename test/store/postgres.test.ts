@@ -1,0 +1,158 @@
+/** The PostgreSQL engine: the conformance suite on a real server, and what only a server can show. */
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { realClock } from '../../src/std/real/real.ts'
+import { openPostgresStore, type Command, type PostgresAsk, type Store } from '../../src/store/store.ts'
+import { storeSuite } from '../conformance/store.ts'
+import { startServer, type PostgresServer } from './server.ts'
+
+let server: PostgresServer
+let stores: Store[] = []
+
+beforeAll(async () => {
+  server = await startServer()
+  const url = await server.database()
+  await (await open(url)).close()
+  server.copyFrom(url)
+})
+afterEach(async () => {
+  await Promise.all(stores.map((store) => store.close()))
+  stores = []
+})
+afterAll(() => server.stop())
+
+const open = async (url: string, more: Partial<PostgresAsk> = {}): Promise<Store> => {
+  const store = await openPostgresStore({ url, clock: realClock(), ...more })
+  stores.push(store)
+  return store
+}
+
+storeSuite({
+  name: 'postgres',
+  open: async () => {
+    const url = await server.database()
+    return { store: await open(url), reopen: () => open(url) }
+  },
+})
+
+const audit = (action: string): Command => ({
+  kind: 'audit.append',
+  with: { wallMs: 1, entries: [{ actor: 'sitter', action, object: 'x', decision: 'done', facts: {} }] },
+})
+
+const impatient = { timing: { lockMs: 300, patienceMs: 1_000, connectMs: 500, statementMs: 1_000 } }
+
+test('audit entries and ledger transfers refuse to be changed or deleted by SQL', async () => {
+  const url = await server.database()
+  const store = await open(url)
+  await store.transact([audit('kept')])
+  for (const sql of [
+    "UPDATE swarmsitter.audit SET entry = '{}'",
+    'DELETE FROM swarmsitter.audit',
+    'TRUNCATE swarmsitter.audit',
+    'DELETE FROM swarmsitter.transfers',
+    'TRUNCATE swarmsitter.transfers',
+  ])
+    await expect(server.ask(url, sql), sql).rejects.toThrow('append-only')
+  expect((await store.read.auditHead()).seq).toBe(1)
+})
+
+test('a record of a newer version is refused with both numbers', async () => {
+  const url = await server.database()
+  await (await open(url)).close()
+  await server.ask(url, 'INSERT INTO swarmsitter.schema_version (number) VALUES (99)')
+  await expect(open(url)).rejects.toMatchObject({
+    code: 'record-newer',
+    message: expect.stringMatching(/version 99.*knows/),
+  })
+})
+
+test('a second sitter is refused while the first lives, and taken once it has ended', async () => {
+  const url = await server.database()
+  const first = await open(url)
+  await expect(open(url, impatient)).rejects.toMatchObject({ code: 'already-running' })
+  await first.transact([audit('still mine')])
+  await first.close()
+  const second = await open(url, impatient)
+  expect((await second.read.auditHead()).seq).toBe(1)
+})
+
+test('a sitter that another one has overtaken writes nothing more', async () => {
+  const url = await server.database()
+  const store = await open(url)
+  const lost: Error[] = []
+  store.onLost((cause) => lost.push(cause))
+  await store.transact([{ kind: 'host.open', with: { owner: 'here', bootId: 'b', wallMs: 1 } }])
+  await server.ask(url, 'UPDATE swarmsitter.hosts SET epoch = 7')
+  await expect(store.transact([audit('late')])).rejects.toMatchObject({ code: 'stale' })
+  expect(lost).toHaveLength(1)
+  expect(await server.ask(url, 'SELECT * FROM swarmsitter.audit')).toEqual([])
+})
+
+test('an audit entry that somebody else put in stops the engine instead of being followed', async () => {
+  const url = await server.database()
+  const store = await open(url)
+  await store.transact([audit('mine')])
+  await server.ask(url, "INSERT INTO swarmsitter.audit VALUES (2, '{}', 'x', 'y')")
+  await expect(store.transact([audit('next')])).rejects.toMatchObject({ code: 'stale' })
+})
+
+test('a statement that throws harms its own list only', async () => {
+  const store = await open(await server.database())
+  const broken: Command = {
+    kind: 'ledger.transfer',
+    with: {
+      wallMs: 1,
+      transfer: {
+        id: 'x',
+        kind: 'single',
+        pendingId: null,
+        debit: 'same',
+        credit: 'same',
+        amountMinor: 1n,
+        currency: 'XTS',
+        settlement: null,
+      },
+    },
+  }
+  const [good, bad, better] = await Promise.allSettled([
+    store.transact([audit('a')]),
+    store.transact([audit('lost'), broken]),
+    store.transact([audit('b')]),
+  ])
+  expect([good.status, bad.status, better.status]).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+  const rows = await store.read.audit(1, 9)
+  expect(rows.map((row) => (JSON.parse(row.entry) as { action: string }).action)).toEqual(['a', 'b'])
+})
+
+test('amounts beyond what a number holds come back to the last unit', async () => {
+  const store = await open(await server.database())
+  const amountMinor = 9_007_199_254_740_993n
+  const transfer = {
+    kind: 'single',
+    pendingId: null,
+    debit: 'a',
+    credit: 'b',
+    currency: 'XTS',
+    settlement: null,
+  } as const
+  await store.transact(
+    Array.from({ length: 2_000 }, (_, index) => ({
+      kind: 'ledger.transfer',
+      with: { wallMs: 1, transfer: { ...transfer, id: `t${index}`, amountMinor } },
+    })),
+  )
+  const { transfers, accounts } = await store.read.books({ limit: 3, after: null })
+  expect(transfers.map((one) => one.amountMinor)).toEqual([amountMinor, amountMinor, amountMinor])
+  expect(accounts.find((one) => one.code === 'a')?.debitsPosted).toBe(amountMinor * 2_000n)
+})
+
+test('nothing outside of its own schema is touched, and no message shows the password', async () => {
+  const url = await server.database()
+  await server.ask(url, "CREATE TABLE public.tasks (id TEXT); INSERT INTO public.tasks VALUES ('theirs')")
+  await open(url)
+  expect(await server.ask(url, 'SELECT * FROM public.tasks')).toEqual([{ id: 'theirs' }])
+  const wrong = url.replace('canary-secret', 'canary-wrong')
+  const refused = await open(wrong, impatient).catch((error: unknown) => error)
+  expect(refused).toMatchObject({ code: 'record-unreachable' })
+  expect(JSON.stringify(refused) + String(refused)).not.toContain('canary')
+})
