@@ -11,7 +11,7 @@ import { Rows, type Column } from './rows.tsx'
 import { When } from './time.tsx'
 import { counted, coverageText } from './words.ts'
 
-/** 5,000 agents are five pages, about 3 MB and 60 ms of the sitter: not every second. */
+/** 5,000 agents are five pages of the API: not every second. */
 const everyMs = 5_000
 const pageSize = 1_000
 const mostPages = 20
