@@ -286,9 +286,13 @@ class SettleRoom implements Settle {
     let pauseMs = 0
     try {
       const due = await store.read.settlementsDue(clock.wallMs(), actSize)
-      const grants = await Promise.all(due.map((settlement) => this.#actOn(settlement, gatelink.gateId!)))
-      const sent = grants.filter((grant) => grant !== undefined)
+      const { gateId } = gatelink
+      const acts = await Promise.allSettled(due.map((settlement) => this.#actOn(settlement, gateId)))
+      const sent = acts.flatMap((act) => (act.status === 'fulfilled' && act.value !== undefined ? [act.value] : []))
+      // What is written is sent, though the record did not take another one: its intent would lie open and unsent.
       this.#send(sent)
+      const failed = acts.find((act) => act.status === 'rejected')
+      if (failed) throw failed.reason
       // What could not be acted on is still due: without a pause the timer would spin on it.
       pauseMs = sent.length < due.length ? refusedPauseMs : 0
     } finally {

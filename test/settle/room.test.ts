@@ -294,3 +294,22 @@ test('a record that takes nothing for a while delays a payment and loses none', 
   at.store.transact = transact.bind(at.store)
   expect((await nextGrant(at, 1)).request.method).toBe('POST')
 })
+
+test('one payment that the record does not take just now keeps no other from being sent', async () => {
+  const at = world()
+  at.gate.id = null
+  void at.settle.request(ask('a'), 'settler/0001')
+  void at.settle.request(ask('b'), 'settler/0002')
+  await at.clock.move(10)
+  const transact = at.store.transact.bind(at.store)
+  let refused = false
+  at.store.transact = (commands) => {
+    if (refused) return transact(commands)
+    refused = true
+    return Promise.reject(new Failure('overloaded', 'not now'))
+  }
+  at.gate.id = 'gat_1'
+  at.settle.linked('gat_1')
+  await nextGrant(at, 2)
+  expect(new Set(at.grants.map((grant) => grant.subject)).size).toBe(2)
+})
