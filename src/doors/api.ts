@@ -83,6 +83,8 @@ export interface SwarmView {
 export interface AgentDescription extends AgentView {
   readonly timeLine: readonly EventView[]
   readonly attempts: readonly AttemptView[]
+  /** Only so many of the newest tasks were looked through for them (and all retried ones); null = all. */
+  readonly attemptsOfNewestTasks: number | null
 }
 /** GET /api/v1/tasks/{id} */
 export interface TaskDescription extends TaskView {

@@ -24,11 +24,13 @@ export {
   type SettlementState,
 } from './settlement.ts'
 export {
+  attemptId,
   attemptOutcomes,
   deadReasons,
   failedPolicies,
   isTaskEnd,
   nextTaskState,
+  parseAttemptId,
   taskAfter,
   taskStates,
   waitReasons,

@@ -66,6 +66,20 @@ export interface ErrorReport {
   readonly retryAfterMs?: number
 }
 
+/**
+ * An attempt is named after its task and its fence (1 for the first): what it belongs to can be read from its name, and
+ * no index is needed to find it.
+ */
+export const attemptId = (task: string, fence: number): string => `att_${task.slice(4)}.${fence}`
+
+const attemptPattern = /^att_(.{1,180})\.([1-9][0-9]{0,14})$/
+
+/** What an attempt's name says; undefined when it is none. */
+export const parseAttemptId = (id: string): { readonly task: string; readonly fence: number } | undefined => {
+  const [, task, fence] = attemptPattern.exec(id) ?? []
+  return task === undefined ? undefined : { task: `tsk_${task}`, fence: Number(fence) }
+}
+
 export const isTaskEnd = (state: TaskStateName): boolean =>
   state === 'succeeded' || state === 'dead' || state === 'cancelled'
 

@@ -2,7 +2,7 @@
 import type { Clock } from './clock.ts'
 import type { Random } from './random.ts'
 
-export type IdPrefix = 'tsk' | 'att' | 'set' | 'bat' | 'cel' | 'grn' | 'gat' | 'trf' | 'req' | 'tok' | 'frz'
+export type IdPrefix = 'tsk' | 'set' | 'bat' | 'cel' | 'grn' | 'gat' | 'trf' | 'req' | 'tok' | 'frz'
 export type NewId = (prefix: IdPrefix) => string
 
 /**

@@ -269,8 +269,14 @@ export interface Queries {
   attempts(task: string): Promise<readonly AttemptView[]>
   attemptsPage(ask: PageAsk): Promise<Page<AttemptView>>
   attempt(id: string): Promise<AttemptView | undefined>
-  /** The newest attempts of an agent, newest first. */
-  attemptsOf(agent: string, limit: number): Promise<readonly AttemptView[]>
+  /**
+   * The newest attempts of an agent, newest first. `ofNewestTasks`: only so many of the newest tasks were looked
+   * through for attempts that are their task's last one; null = all.
+   */
+  attemptsOf(
+    agent: string,
+    limit: number,
+  ): Promise<{ readonly items: readonly AttemptView[]; readonly ofNewestTasks: number | null }>
   /** Agent types that have ready tasks now. */
   readyTypes(): Promise<readonly string[]>
   /** Wall time at which the next waiting task is due; null when none waits for time. */

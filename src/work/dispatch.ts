@@ -3,7 +3,6 @@
  * No polling: it is nudged when tasks become ready or agents become free, and does nothing otherwise.
  */
 import type { Fleet, FreeAgent } from '../fleet/fleet.ts'
-import type { NewId } from '../std/std.ts'
 import type { Claimed, ClaimTurn, Slot } from '../store/store.ts'
 
 /** Tasks claimed in one transaction: 1,000 take about 12 ms of the loop, short beside a heartbeat. */
@@ -17,7 +16,6 @@ const firstClaimSize = 16
 
 export interface DispatchPort {
   readonly fleet: Pick<Fleet, 'take' | 'freeCount' | 'release' | 'run'>
-  readonly newId: NewId
   claim(
     agentType: string,
     slots: readonly Slot[],
@@ -45,10 +43,10 @@ export interface Dispatch {
   stop(): void
 }
 
-const asSlots = (agents: readonly FreeAgent[], newId: NewId): Slot[] =>
-  agents.map(({ agent, cell, epoch }) => ({ agent, cell, agentEpoch: epoch, attempt: newId('att') }))
+const asSlots = (agents: readonly FreeAgent[]): Slot[] =>
+  agents.map(({ agent, cell, epoch }) => ({ agent, cell, agentEpoch: epoch }))
 
-const asRun = (claimed: Claimed, cell: string): Parameters<Fleet['run']>[0][number] => ({
+const asRun = (claimed: Claimed): Parameters<Fleet['run']>[0][number] => ({
   agent: claimed.agent,
   attempt: claimed.attempt,
   task: claimed.task,
@@ -57,7 +55,7 @@ const asRun = (claimed: Claimed, cell: string): Parameters<Fleet['run']>[0][numb
   number: claimed.number,
   deadline: claimed.deadlineMs,
   key: claimed.key ?? claimed.task,
-  cell,
+  cell: claimed.cell,
 })
 
 export const openDispatch = (port: DispatchPort): Dispatch => {
@@ -74,12 +72,12 @@ export const openDispatch = (port: DispatchPort): Dispatch => {
   const settleSlots = (agentType: string, slots: readonly Slot[], claimed: readonly Claimed[]): void => {
     const { starts, lastType } = turn(agentType)
     turns.set(agentType, { starts: starts + claimed.length, lastType: claimed.at(-1)?.type ?? lastType })
-    const used = new Set(claimed.map((one) => one.attempt))
-    const cells = new Map(slots.map((slot) => [slot.attempt, slot.cell]))
     const running = port.begin(claimed)
-    const begun = new Set(running.map((one) => one.attempt))
-    for (const slot of slots) if (!used.has(slot.attempt) || !begun.has(slot.attempt)) port.fleet.release(slot.agent)
-    port.fleet.run(running.map((one) => asRun(one, cells.get(one.attempt)!)))
+    if (running.length < slots.length) {
+      const busy = new Set(running.map((one) => one.agent))
+      for (const slot of slots) if (!busy.has(slot.agent)) port.fleet.release(slot.agent)
+    }
+    if (running.length > 0) port.fleet.run(running.map(asRun))
   }
 
   const pump = async (agentType: string): Promise<void> => {
@@ -89,7 +87,7 @@ export const openDispatch = (port: DispatchPort): Dispatch => {
     if (agents.length === 0) return
     claiming.add(agentType)
     hungry.delete(agentType)
-    const slots = asSlots(agents, port.newId)
+    const slots = asSlots(agents)
     try {
       const { claimed, more } = await port.claim(agentType, slots, turn(agentType))
       if (more) {
@@ -119,7 +117,7 @@ export const openDispatch = (port: DispatchPort): Dispatch => {
     },
     slotsFor: (agentType, count) => {
       if (stopped || backlog.has(agentType)) return []
-      return asSlots(port.fleet.take(agentType, Math.min(count, claimSize)), port.newId)
+      return asSlots(port.fleet.take(agentType, Math.min(count, claimSize)))
     },
     turn,
     settleSlots,

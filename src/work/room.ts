@@ -84,7 +84,6 @@ class WorkRoom implements Work {
     const { store, owner, epoch, clock } = options
     this.#dispatch = openDispatch({
       fleet: options.fleet,
-      newId: options.newId,
       claim: async (agentType, slots, turn) => {
         const [result] = await patiently(store, [
           { kind: 'tasks.claim', with: { agentType, slots, turn, owner, epoch, wallMs: clock.wallMs() } },

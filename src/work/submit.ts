@@ -58,7 +58,7 @@ export const shapeTask = (
     agentType: type.agent,
     key: ask.key ?? null,
     payload,
-    payloadHash: payloadHash(bodyOf(payload, ask)),
+    payloadHash: ask.key === undefined ? null : payloadHash(bodyOf(payload, ask)),
     priority,
     maxAttempts: type.retry.max,
     deadlineMs: deadlineMs === null ? null : nowMs + delayMs + deadlineMs,

@@ -1,5 +1,5 @@
 /** What the suites of the record are made of: tasks, slots, and the commands around them. */
-import type { Command, NewTask } from '../../src/store/store.ts'
+import type { Command, NewTask, Slot } from '../../src/store/store.ts'
 
 export const owner = 'here'
 
@@ -30,11 +30,10 @@ export const submit = (
   with: { tasks, all: true, claim: [], turn: firstTurn, owner, epoch: 1, wallMs: 10, ...more },
 })
 
-export const slot = (number: number): { agent: string; cell: string; agentEpoch: number; attempt: string } => ({
+export const slot = (number: number): Slot => ({
   agent: `settler/${number}`,
   cell: 'cel_1',
   agentEpoch: 1,
-  attempt: `att_${number}`,
 })
 
 export type Claim = Extract<Command, { kind: 'tasks.claim' }>
@@ -44,13 +43,14 @@ export const claim = (numbers: readonly number[], epoch = 1, more: Partial<Claim
   with: { agentType: 'settler', slots: numbers.map(slot), turn: firstTurn, owner, epoch, wallMs: 20, ...more },
 })
 
-export const succeed = (number: number): Extract<Command, { kind: 'attempts.finish' }> => ({
+/** Of the task `tsk_<name>`, its attempt number `fence`. */
+export const succeed = (name: string, fence = 1): Extract<Command, { kind: 'attempts.finish' }> => ({
   kind: 'attempts.finish',
   with: {
     wallMs: 30,
     finishes: [
       {
-        attempt: `att_${number}`,
+        attempt: `att_${name}.${fence}`,
         outcome: 'succeeded',
         result: '1',
         error: null,

@@ -140,7 +140,7 @@ export const storeSuite = (engine: Engine): void => {
           wallMs: 25,
           finishes: [
             {
-              attempt: 'att_1',
+              attempt: 'att_a.1',
               outcome: 'interrupted',
               result: null,
               error: null,
@@ -153,15 +153,15 @@ export const storeSuite = (engine: Engine): void => {
       },
     ])
     await store.transact([claim([2])])
-    const [late] = await store.transact([succeed(1)])
+    const [late] = await store.transact([succeed('a', 1)])
     expect(late.ok && late.value[0]!.outcome).toBe('stale')
     expect(await store.read.task('tsk_a')).toMatchObject({
-      state: { state: 'running', attempt: 'att_2' },
+      state: { state: 'running', attempt: 'att_a.2' },
       fence: 2,
       attempts: 0,
     })
-    const [done] = await store.transact([succeed(2)])
-    const [again] = await store.transact([succeed(2)])
+    const [done] = await store.transact([succeed('a', 2)])
+    const [again] = await store.transact([succeed('a', 2)])
     expect([done.ok && done.value[0]!.outcome, again.ok && again.value[0]!.outcome]).toEqual(['done', 'repeat'])
     expect(await store.read.task('tsk_a')).toMatchObject({ state: { state: 'succeeded' }, attempts: 1, result: '1' })
     expect((await store.read.attempts('tsk_a')).map((one) => one.outcome)).toEqual(['interrupted', 'succeeded'])

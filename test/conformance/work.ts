@@ -53,13 +53,13 @@ const dependencies = (it: It): void => {
     await store.transact([submit([task('a'), task('b'), after('c', ['a', 'b'])])])
     expect(await store.read.task('tsk_c')).toMatchObject({ state: { state: 'blocked' }, after: ['tsk_a', 'tsk_b'] })
     expect(await startedBy(store, claim([1, 2, 3]))).toEqual(['tsk_a', 'tsk_b'])
-    const [first] = await store.transact([succeed(1)])
+    const [first] = await store.transact([succeed('a')])
     expect([first.ok && first.value[0]!.readied, await stateOf(store, 'c')]).toEqual([[], 'blocked'])
     expect(await store.read.dependencies('tsk_c')).toEqual([
       { task: 'tsk_a', ended: 'succeeded' },
       { task: 'tsk_b', ended: null },
     ])
-    const [last] = await store.transact([succeed(2)])
+    const [last] = await store.transact([succeed('b')])
     expect([last.ok && last.value[0]!.readied, await stateOf(store, 'c')]).toEqual([['settler'], 'ready'])
   })
 
@@ -81,7 +81,7 @@ const dependencies = (it: It): void => {
       ]),
       claim([1]),
     ])
-    const [ended] = await store.transact([end('att_1')])
+    const [ended] = await store.transact([end('att_a.1')])
     expect(ended.ok && ended.value[0]!.readied).toEqual(['settler'])
     expect(await statesOf(store, ['a', 'stop', 'behind', 'go', 'hold', 'later'])).toEqual([
       'dead',
@@ -94,13 +94,13 @@ const dependencies = (it: It): void => {
     expect((await store.read.task('tsk_behind'))?.error).toMatchObject({ name: 'DependencyFailed' })
     expect(await store.read.nextTaskDueMs()).toBe(5_000)
     await store.transact([redrive(['tsk_a']), claim([2, 3])])
-    await store.transact([succeed(2), succeed(3)])
+    await store.transact([succeed('a', 2), succeed('go')])
     expect(await statesOf(store, ['a', 'go', 'hold'])).toEqual(['succeeded', 'succeeded', 'ready'])
   })
 
   it('what waits for a dead letter ends with it: discarded, and the dependant is cancelled', async (store) => {
     await store.transact([submit([task('a'), after('b', ['a'], { onFailed: 'block' })]), claim([1])])
-    await store.transact([end('att_1')])
+    await store.transact([end('att_a.1')])
     expect(await stateOf(store, 'b')).toBe('blocked')
     const [moved] = await store.transact([discard(['tsk_a', 'tsk_b', 'tsk_x'])])
     expect(moved!.ok && moved!.value).toEqual([
@@ -113,7 +113,7 @@ const dependencies = (it: It): void => {
 
   it('what has ended already decides at once for a task that comes after it', async (store) => {
     await store.transact([submit([task('good'), task('bad')]), claim([1, 2])])
-    await store.transact([succeed(1), end('att_2')])
+    await store.transact([succeed('good'), end('att_bad.1')])
     await store.transact([
       submit([
         after('a', ['good']),
@@ -136,7 +136,7 @@ const dependencies = (it: It): void => {
   it('a thousand that come after one are ready with its end', async (store) => {
     await store.transact([submit([task('a')])])
     await store.transact([submit(Array.from({ length: 1_000 }, (_, index) => after(`n${index}`, ['a'])))])
-    await store.transact([claim([1]), succeed(1)])
+    await store.transact([claim([1]), succeed('a')])
     expect(await store.read.taskCounts()).toMatchObject([
       { state: 'ready', count: 1_000 },
       { state: 'succeeded', count: 1 },
@@ -178,10 +178,83 @@ const starts = (it: It): void => {
   })
 }
 
+const attempts = (it: It): void => {
+  it('every attempt is kept and listed in the order of tasks, page by page, also those of an earlier life', async (store) => {
+    const retry: Partial<Finish> = { outcome: 'transient', event: { event: 'retry', untilMs: 35 } }
+    const due: Command = { kind: 'tasks.due', with: { wallMs: 35, limit: 9 } }
+    await store.transact([submit([task('a'), task('b')]), claim([1, 2]), end('att_a.1', retry), succeed('b'), due])
+    await store.transact([claim([2]), end('att_a.2'), redrive(['tsk_a']), claim([3])])
+    const listed: string[] = []
+    for (let after: string | null | undefined = undefined; after !== null; ) {
+      const page: Awaited<ReturnType<Store['read']['attemptsPage']>> = await store.read.attemptsPage({
+        limit: 1,
+        after: after ?? null,
+      })
+      listed.push(...page.items.map(({ id, life, number, outcome }) => `${id} ${life} ${number} ${outcome ?? 'runs'}`))
+      after = page.next
+    }
+    expect(listed).toEqual([
+      'att_a.1 1 1 transient',
+      'att_a.2 1 2 permanent',
+      'att_a.3 2 1 runs',
+      'att_b.1 1 1 succeeded',
+    ])
+    expect(await store.read.attempt('att_a.2')).toMatchObject({ agent: 'settler/2', error: { name: 'E' } })
+    expect(await store.read.attempt('att_a.4')).toBeUndefined()
+    expect(await store.read.attempt('nothing')).toBeUndefined()
+    const { items, ofNewestTasks } = await store.read.attemptsOf('settler/2', 5)
+    expect([items.map(({ id }) => id).toSorted(), ofNewestTasks]).toEqual([['att_a.2', 'att_b.1'], null])
+  })
+
+  it('what an attempt says after its task went on without it is noted with that attempt', async (store) => {
+    const retry: Partial<Finish> = { outcome: 'transient', event: { event: 'retry', untilMs: 35 } }
+    await store.transact([submit([task('a')]), claim([1]), end('att_a.1', retry)])
+    const told = async (command: Extract<Command, { kind: 'attempts.finish' }>): Promise<string | undefined> => {
+      const [result] = await store.transact([command])
+      return result.ok ? result.value[0]!.outcome : result.refusal
+    }
+    expect(await told(end('att_a.1', retry))).toBe('repeat')
+    expect(await told(succeed('a', 1))).toBe('stale')
+    await store.transact([{ kind: 'tasks.due', with: { wallMs: 35, limit: 9 } }, claim([2])])
+    expect(await told(succeed('a', 1))).toBe('stale')
+    expect(await told(succeed('a', 3))).toBe('not-found')
+    expect(await told(succeed('z', 1))).toBe('not-found')
+    expect(await told(succeed('a', 2))).toBe('done')
+    expect(await stateOf(store, 'a')).toBe('succeeded')
+  })
+
+  it('counts by state and outcome are those of the rows, whatever was refused on the way', async (store) => {
+    const names = ['a', 'b', 'c', 'd', 'e', 'f']
+    const retry: Partial<Finish> = { outcome: 'transient', event: { event: 'retry', untilMs: 35 } }
+    await store.transact([submit(names.map((name) => task(name, name === 'f' ? { notBeforeMs: 99 } : {})))])
+    await store.transact([submit([after('g', ['a']), after('h', ['b']), after('i', ['b'], { onFailed: 'run' })])])
+    await store.transact([claim([1, 2, 3, 4])])
+    await store.transact([succeed('a'), end('att_b.1'), end('att_c.1', retry), move('tsk_d', 'cancel')])
+    // Refused after it had written: nothing of it counts.
+    await Promise.all([
+      store.transact([submit([task('x')]), move('tsk_a', 'cancel')]),
+      store.transact([submit([task('y'), task('a', { payloadHash: 'other' })])]),
+      store.transact([submit([task('z')])]),
+    ])
+    await store.transact([redrive(['tsk_b']), { kind: 'tasks.due', with: { wallMs: 35, limit: 9 } }])
+    const rows = (await store.read.tasks({}, { limit: 100, after: null })).items
+    const counted = new Map<string, number>()
+    for (const { state } of rows) counted.set(state.state, (counted.get(state.state) ?? 0) + 1)
+    const told = (await store.read.taskCounts()).map(({ state, count }) => [state, count] as const)
+    expect(told.toSorted()).toEqual([...counted].toSorted())
+    expect(rows.map(({ id }) => id)).not.toContain('tsk_x')
+    const ends = new Map<string, number>()
+    for (const { outcome } of (await store.read.attemptsPage({ limit: 100, after: null })).items)
+      ends.set(outcome ?? 'running', (ends.get(outcome ?? 'running') ?? 0) + 1)
+    const outcomes = (await store.read.attemptCounts()).map(({ outcome, count }) => [outcome, count] as const)
+    expect(outcomes.toSorted()).toEqual([...ends].toSorted())
+  })
+}
+
 const deadLetters = (it: It): void => {
   it('a dead letter keeps its reason and history, and its redrive is linked to it', async (store) => {
     await store.transact([submit([task('a', { deadlineMs: 1_010 })]), claim([1])])
-    await store.transact([end('att_1')])
+    await store.transact([end('att_a.1')])
     expect(await store.read.deadLettersOf('tsk_a')).toMatchObject([
       { life: 1, reason: 'permanent', outcome: 'permanent', attempts: 1, version: 1, diedMs: 30, closed: null },
     ])
@@ -195,7 +268,7 @@ const deadLetters = (it: It): void => {
     })
     expect(await store.read.deadLettersOf('tsk_a')).toMatchObject([{ closed: 'redriven', actor: 'operator:ann' }])
     await store.transact([{ kind: 'tasks.due', with: { wallMs: 9_000, limit: 9 } }, claim([2])])
-    await store.transact([end('att_2', { event: { event: 'give-up', reason: 'poison' }, outcome: 'poison' })])
+    await store.transact([end('att_a.2', { event: { event: 'give-up', reason: 'poison' }, outcome: 'poison' })])
     expect((await store.read.attempts('tsk_a')).map(({ life, number }) => [life, number])).toEqual([
       [1, 1],
       [2, 1],
@@ -213,8 +286,8 @@ const deadLetters = (it: It): void => {
 
   it('dead letters are found by type, part of their error and time, in the order in which they died', async (store) => {
     await store.transact([submit([task('a'), task('b', { type: 'other' }), task('c')]), claim([1, 2, 3])])
-    await store.transact([end('att_3'), end('att_1', { error: { name: 'E', message: 'timeout', code: 'T_1' } })])
-    await store.transact([end('att_2')])
+    await store.transact([end('att_c.1'), end('att_a.1', { error: { name: 'E', message: 'timeout', code: 'T_1' } })])
+    await store.transact([end('att_b.1')])
     const found = async (filter: Parameters<Store['read']['deadLetters']>[0]): Promise<string[]> =>
       (await store.read.deadLetters(filter, { limit: 10, after: null })).items.map((one) => one.id)
     expect(await found({})).toHaveLength(3)
@@ -259,7 +332,7 @@ const deadLetters = (it: It): void => {
       claim([1]),
     ])
     const park: Finish['event'] = { event: 'park', reason: 'approval', untilMs: null }
-    await store.transact([end('att_1', { outcome: 'interrupted', error: null, event: park, counts: false })])
+    await store.transact([end('att_held.1', { outcome: 'interrupted', error: null, event: park, counts: false })])
     expect(await store.read.nextTaskDeadlineMs()).toBe(400)
     const [expired] = await store.transact([{ kind: 'tasks.expire', with: { wallMs: 500, limit: 9 } }])
     expect(expired.ok && expired.value.expired.map((one) => one.task)).toEqual(['tsk_blocked', 'tsk_ready'])
@@ -272,10 +345,10 @@ const deadLetters = (it: It): void => {
   it('deaths with a task as the only one in hand are counted, and told with its next claim', async (store) => {
     await store.transact([submit([task('a')]), claim([1])])
     const retry: Partial<Finish> = { outcome: 'transient', event: { event: 'retry', untilMs: 35 }, deadly: true }
-    await store.transact([end('att_1', retry), { kind: 'tasks.due', with: { wallMs: 35, limit: 1 } }])
+    await store.transact([end('att_a.1', retry), { kind: 'tasks.due', with: { wallMs: 35, limit: 1 } }])
     const [next] = await store.transact([claim([2])])
     expect(next.ok && next.value.claimed).toMatchObject([{ deaths: 1, number: 2 }])
-    await store.transact([end('att_2'), redrive(['tsk_a'])])
+    await store.transact([end('att_a.2'), redrive(['tsk_a'])])
     const [anew] = await store.transact([claim([3])])
     expect(anew.ok && anew.value.claimed).toMatchObject([{ deaths: 0, number: 1 }])
   })
@@ -369,6 +442,7 @@ const shared = (it: It): void => {
 export const workSuite = (it: It): void => {
   dependencies(it)
   starts(it)
+  attempts(it)
   deadLetters(it)
   shared(it)
   it('an older epoch claims nothing by the new order either', async (store) => {

@@ -15,12 +15,13 @@ const world = (agents: number, ready: number) => {
   const ran: string[] = []
   const seen = { waiting: ready, ids: 0, failed: undefined as unknown }
   const claimed = (slot: Slot): Claimed => ({
-    task: `tsk_${slot.attempt}`,
+    task: `tsk_${(seen.ids += 1)}`,
     type: 'nothing',
     key: null,
     payload: '{}',
     agent: slot.agent,
-    attempt: slot.attempt,
+    cell: slot.cell,
+    attempt: `att_${seen.ids}.1`,
     number: 1,
     fence: 1,
     deadlineMs: null,
@@ -34,7 +35,6 @@ const world = (agents: number, ready: number) => {
       release: (agent) => void free.push({ agent, cell: 'cel_1', epoch: 1 }),
       run: (runs) => void ran.push(...runs.map((one) => one.attempt)),
     },
-    newId: (prefix) => `${prefix}_${(seen.ids += 1)}`,
     claim: async (_, slots) => {
       claims.push(slots.length)
       const given = slots.slice(0, seen.waiting).map(claimed)

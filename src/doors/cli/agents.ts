@@ -45,6 +45,9 @@ export const ps: Deed = async ({ api, options, printer, world }) => {
   return 0
 }
 
+const attemptsTitle = ({ attemptsOfNewestTasks: most }: AgentDescription): string =>
+  most === null ? 'attempts' : `attempts (of the newest ${most.toLocaleString('en')} tasks, and of retried ones)`
+
 const agentLines = (agent: AgentDescription, nowMs: number): string[] => [
   ...facts([
     ['agent', agent.id],
@@ -74,7 +77,7 @@ const agentLines = (agent: AgentDescription, nowMs: number): string[] => [
         `${evidence.detail === undefined ? '' : ` ${plain(evidence.detail)}`}`,
     ),
   ),
-  ...section('attempts', agent.attempts.length === 0 ? [] : attemptLines(agent.attempts, nowMs)),
+  ...section(attemptsTitle(agent), agent.attempts.length === 0 ? [] : attemptLines(agent.attempts, nowMs)),
   ...section('events', agent.timeLine.map(eventLine)),
 ]
 

@@ -14,8 +14,8 @@ export interface NewTask {
   readonly key: string | null
   /** JSON text, at most 256 KiB. */
   readonly payload: string
-  /** SHA-256 hex of the canonical payload: tells `exists` from `exists-with-different`. */
-  readonly payloadHash: string
+  /** SHA-256 hex of the canonical payload: tells `exists` from `exists-with-different`; null without a key. */
+  readonly payloadHash: string | null
   /** 0 (lowest) to 9. */
   readonly priority: number
   readonly maxAttempts: number
@@ -29,12 +29,11 @@ export interface NewTask {
 }
 export type Submitted = { readonly id: string; readonly outcome: 'created' | 'exists' | 'exists-with-different' }
 
-/** A free agent that takes one task; the attempt's id is made by the caller. */
+/** A free agent that takes one task. */
 export interface Slot {
   readonly agent: string
   readonly cell: string
   readonly agentEpoch: number
-  readonly attempt: string
 }
 
 export interface Claimed {
@@ -43,6 +42,9 @@ export interface Claimed {
   readonly key: string | null
   readonly payload: string
   readonly agent: string
+  /** Of its agent, as the slot said. */
+  readonly cell: string
+  /** Named after the task and the fence (model/task.ts). */
   readonly attempt: string
   /** Number of attempts that counted before this one, plus one. */
   readonly number: number

@@ -14,13 +14,21 @@ export const hostOpen = (session: Session, { owner, bootId, wallMs }: HostOpen['
     bootId,
     wallMs,
   )
+  session.epochs.clear()
   session.run('DELETE FROM events WHERE seq <= (SELECT COALESCE(MAX(seq), 0) FROM events) - ?', eventsKept)
   return done({ epoch: session.one<{ epoch: number }>('SELECT epoch FROM hosts WHERE owner = ?', owner)!.epoch })
 }
 
 /** True when `epoch` is the newest incarnation of `owner`. */
-export const isNewest = (session: Session, owner: string, epoch: number): boolean =>
-  session.one<{ epoch: number }>('SELECT epoch FROM hosts WHERE owner = ?', owner)?.epoch === epoch
+export const isNewest = (session: Session, owner: string, epoch: number): boolean => {
+  let newest = session.epochs.get(owner)
+  if (newest === undefined) {
+    // One look a transaction: within it nobody else writes.
+    newest = session.one<{ epoch: number }>('SELECT epoch FROM hosts WHERE owner = ?', owner)?.epoch ?? 0
+    session.epochs.set(owner, newest)
+  }
+  return newest === epoch
+}
 
 export const cellStarted = (session: Session, cell: CellStarted['with']): Result<null> => {
   if (!isNewest(session, cell.owner, cell.epoch))

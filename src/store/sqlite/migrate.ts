@@ -7,8 +7,9 @@ import { Failure } from '../../std/std.ts'
 import { ground } from './migrations/0001-ground.ts'
 import { work } from './migrations/0002-work.ts'
 import { access } from './migrations/0003-access.ts'
+import { attempts } from './migrations/0004-attempts.ts'
 
-const migrations: readonly string[] = [ground, work, access]
+const migrations: readonly string[] = [ground, work, access, attempts]
 
 export const migrate = (database: DatabaseSync): void => {
   const { user_version: version } = database.prepare('PRAGMA user_version').get() as { user_version: number }

@@ -1,12 +1,13 @@
 /** Rows as SQLite gives them, and what they mean. */
-import type {
-  AttemptOutcome,
-  DeadReason,
-  FailedPolicy,
-  SettlementState,
-  TaskState,
-  TaskStateName,
-  WaitReason,
+import {
+  attemptId,
+  type AttemptOutcome,
+  type DeadReason,
+  type FailedPolicy,
+  type SettlementState,
+  type TaskState,
+  type TaskStateName,
+  type WaitReason,
 } from '../../model/model.ts'
 import { assert } from '../../std/std.ts'
 import type {
@@ -22,45 +23,49 @@ import type {
   TransferView,
 } from '../queries.ts'
 
+/** A task, and its newest attempt in this life (`number` to `late_ms`, null before the first). */
 export interface TaskRow {
   seq: number
   id: string
   type: string
   agent_type: string
-  key: string | null
-  payload: string
-  priority: number
-  max_attempts: number
-  deadline_ms: number | null
-  batch: string | null
   state: TaskStateName
   reason: WaitReason | null
   until_ms: number | null
-  attempt: string | null
-  agent: string | null
+  priority: number
+  max_attempts: number
   attempts: number
-  fence: number
-  result: string | null
-  error: string | null
-  not_before_ms: number | null
-  /** Length of its deadline, from its submission or its first possible start. */
-  span_ms: number | null
-  /** JSON list of ids; null = none. */
-  after: string | null
-  on_failed: FailedPolicy
-  /** 1: other tasks come after it. */
-  awaited: number
-  version: number
-  life: number
   deaths: number
+  life: number
+  /** Of the newest attempt; 0 before the first. */
+  fence: number
+  agent: string | null
+  started_ms: number | null
+  ended_ms: number | null
+  outcome: AttemptOutcome | null
   created_ms: number
   updated_ms: number
+  deadline_ms: number | null
+  /** Length of its deadline, from its submission or its first possible start. */
+  span_ms: number | null
+  not_before_ms: number | null
+  key: string | null
+  batch: string | null
+  version: number
+  /** 1: other tasks come after it. */
+  awaited: number
+  on_failed: FailedPolicy
+  /** JSON list of ids; null = none. */
+  after: string | null
+  payload: string
+  result: string | null
+  error: string | null
 }
 
-export const taskState = (row: Pick<TaskRow, 'id' | 'state' | 'reason' | 'until_ms' | 'attempt'>): TaskState => {
+export const taskState = (row: Pick<TaskRow, 'id' | 'state' | 'reason' | 'until_ms' | 'fence'>): TaskState => {
   if (row.state === 'running') {
-    assert(row.attempt !== null, `running task ${row.id} has no attempt`)
-    return { state: 'running', attempt: row.attempt }
+    assert(row.fence > 0, `running task ${row.id} has no attempt`)
+    return { state: 'running', attempt: attemptId(row.id, row.fence) }
   }
   if (row.state === 'waiting') {
     assert(row.reason !== null, `waiting task ${row.id} has no reason`)
@@ -93,9 +98,9 @@ export const taskView = (row: TaskRow): TaskView => ({
   updatedMs: row.updated_ms,
 })
 
+/** Of the view `attempts`; `seq` is the task's. */
 export interface AttemptRow {
   seq: number
-  id: string
   task: string
   life: number
   number: number
@@ -108,7 +113,7 @@ export interface AttemptRow {
   error: string | null
 }
 export const attemptView = (row: AttemptRow): AttemptView => ({
-  id: row.id,
+  id: attemptId(row.task, row.fence),
   task: row.task,
   life: row.life,
   number: row.number,

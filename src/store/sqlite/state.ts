@@ -56,7 +56,7 @@ const lease = (session: Session, name: string, leaseMs: number, now: Stamp): voi
 
 /** One count for all locks: a lock that is given back leaves no row behind, and its fences still only grow. */
 const nextFence = (session: Session): number =>
-  session.one<{ value: number }>("UPDATE counters SET value = value + 1 WHERE name = 'fence' RETURNING value")!.value
+  session.change<{ value: number }>("UPDATE counters SET value = value + 1 WHERE name = 'fence' RETURNING value")!.value
 
 export const lockTake = (session: Session, take: LockTake['with']): Result<LockAnswer> => {
   const { name, holder, task, leaseMs, now } = take

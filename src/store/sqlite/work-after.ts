@@ -69,14 +69,14 @@ const unblock = `UPDATE tasks SET
   state = CASE WHEN not_before_ms > ?2 THEN 'waiting' ELSE 'ready' END,
   reason = CASE WHEN not_before_ms > ?2 THEN 'signal' END,
   until_ms = CASE WHEN not_before_ms > ?2 THEN not_before_ms END, updated_ms = ?2
-  WHERE ${nothingOpen}`
+  WHERE ${nothingOpen} RETURNING type, state`
 
-const doomed = `SELECT id, awaited FROM tasks WHERE state = 'blocked'
+const doomed = `SELECT id, type, awaited FROM tasks WHERE state = 'blocked'
   AND (on_failed = 'cancel' OR (on_failed = 'block' AND ?1 = 'cancelled'))
   AND id IN (SELECT task FROM dependencies WHERE after = ?2 AND ended IS NULL)`
 
 const cancelDependants = (session: Session, { id, state }: Ended, wallMs: number): Ended[] => {
-  const rows = session.all<{ id: string; awaited: number }>(doomed, state, id)
+  const rows = session.all<{ id: string; type: string; awaited: number }>(doomed, state, id)
   for (const row of rows) {
     session.run(
       "UPDATE tasks SET state = 'cancelled', error = ?, updated_ms = ? WHERE id = ?",
@@ -85,6 +85,7 @@ const cancelDependants = (session: Session, { id, state }: Ended, wallMs: number
       row.id,
     )
     session.run('UPDATE dependencies SET ended = ? WHERE task = ? AND after = ?', state, row.id, id)
+    session.tallies.task(row.type, 'blocked', 'cancelled')
   }
   return rows.filter((row) => row.awaited === 1).map((row) => ({ id: row.id, state: 'cancelled' }))
 }
@@ -102,7 +103,10 @@ export const settleDependants = (session: Session, ends: readonly Ended[], wallM
       end.id,
     )
     for (const { agent_type: agentType } of freed) agentTypes.add(agentType)
-    if (freed.length > 0) session.run(unblock, end.id, wallMs)
+    if (freed.length > 0) {
+      const moved = session.all<{ type: string; state: TaskStateName }>(unblock, end.id, wallMs)
+      for (const { type, state } of moved) session.tallies.task(type, 'blocked', state)
+    }
     if (end.state !== 'succeeded') queue.push(...cancelDependants(session, end, wallMs))
   }
   return [...agentTypes]

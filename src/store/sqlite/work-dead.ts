@@ -4,7 +4,7 @@ import type { Result } from '../commands/result.ts'
 import type { DeadDiscard, DeadMoved, DeadRedrive, TaskEdit } from '../commands/work.ts'
 import { taskState, type TaskRow } from './rows.ts'
 import { done, refuse, type Session } from './session.ts'
-import { errorOf, silent, writeState } from './work-end.ts'
+import { archiveAttempt, errorOf, silent, writeState } from './work-end.ts'
 
 const taskRow = (session: Session, id: string): TaskRow | undefined =>
   session.one<TaskRow>('SELECT * FROM tasks WHERE id = ?', id)
@@ -36,6 +36,7 @@ const close = (session: Session, id: string, closing: Closing): DeadMoved & { re
 
 /** A deadline of its first length from the first possible start on: the old one has passed, or will soon. */
 const beginAnew = (session: Session, row: TaskRow, fromMs: number): void => {
+  archiveAttempt(session, row.seq)
   session.run(
     `UPDATE tasks SET attempts = 0, deaths = 0, life = life + 1, not_before_ms = NULL, deadline_ms = ? + span_ms
      WHERE seq = ?`,

@@ -2,7 +2,7 @@
  * The one place where a task's row takes its next state: with it go the dead letter of one that died and the fate of
  * those that come after one that ended.
  */
-import { isTaskEnd, type ErrorReport, type TaskState } from '../../model/model.ts'
+import { isTaskEnd, type AttemptOutcome, type ErrorReport, type TaskState } from '../../model/model.ts'
 import type { Finish } from '../commands/work.ts'
 import type { TaskRow } from './rows.ts'
 import type { Session } from './session.ts'
@@ -11,7 +11,7 @@ import { settleDependants, type Ended } from './work-after.ts'
 /** What an end needs to know of the task. */
 export type EndingRow = Pick<
   TaskRow,
-  'seq' | 'id' | 'type' | 'agent' | 'attempts' | 'deaths' | 'life' | 'version' | 'awaited'
+  'seq' | 'id' | 'type' | 'state' | 'attempts' | 'deaths' | 'life' | 'version' | 'awaited'
 >
 
 /** What led to the next state; `result` and `error` are those of the attempt, when there was one. */
@@ -25,6 +25,40 @@ export const silent = { result: null, counts: false, deadly: false, outcome: nul
 
 export const errorOf = (row: TaskRow): ErrorReport | null =>
   row.error === null ? null : (JSON.parse(row.error) as ErrorReport)
+
+interface AttemptEnd {
+  readonly outcome: AttemptOutcome
+  readonly error: ErrorReport | null
+  readonly wallMs: number
+}
+
+/** Ends the attempt that a running task's row holds. */
+export const endAttempt = (session: Session, seq: number, { outcome, error, wallMs }: AttemptEnd): void => {
+  session.run(
+    'UPDATE tasks SET outcome = ?, attempt_error = ?, ended_ms = ? WHERE seq = ?',
+    outcome,
+    error === null ? null : JSON.stringify(error),
+    wallMs,
+    seq,
+  )
+  session.tallies.attempt(outcome)
+}
+
+/** Makes room for another attempt, or another life: the one that the row holds goes to those before it. */
+export const archiveAttempt = (session: Session, seq: number): void => {
+  session.run(
+    `INSERT INTO past_attempts (task, fence, life, number, agent, agent_epoch, cell, owner, epoch, started_ms, ended_ms,
+      outcome, late_outcome, late_ms, error)
+     SELECT id, fence, life, number, agent, agent_epoch, cell, owner, epoch, started_ms, ended_ms, outcome, late_outcome,
+      late_ms, attempt_error FROM tasks WHERE seq = ? AND started_ms IS NOT NULL`,
+    seq,
+  )
+  session.run(
+    `UPDATE tasks SET number = NULL, started_ms = NULL, ended_ms = NULL, outcome = NULL, late_outcome = NULL,
+      late_ms = NULL, attempt_error = NULL WHERE seq = ?`,
+    seq,
+  )
+}
 
 const bury = (session: Session, row: EndingRow, attempts: number, { event, error, outcome, wallMs }: Writing): void => {
   session.run(
@@ -49,12 +83,11 @@ const nothing: readonly string[] = []
 export const writeState = (session: Session, row: EndingRow, next: TaskState, writing: Writing): readonly string[] => {
   const attempts = row.attempts + (writing.counts ? 1 : 0)
   session.run(
-    `UPDATE tasks SET state = ?, reason = ?, until_ms = ?, attempt = NULL, agent = COALESCE(?, agent), attempts = ?,
-      deaths = ?, result = COALESCE(?, result), error = ?, updated_ms = ? WHERE seq = ?`,
+    `UPDATE tasks SET state = ?, reason = ?, until_ms = ?, attempts = ?, deaths = ?,
+      result = COALESCE(?, result), error = ?, updated_ms = ? WHERE seq = ?`,
     next.state,
     next.state === 'waiting' ? next.reason : null,
     next.state === 'waiting' ? next.untilMs : null,
-    row.agent,
     attempts,
     row.deaths + (writing.deadly ? 1 : 0),
     writing.result,
@@ -62,6 +95,7 @@ export const writeState = (session: Session, row: EndingRow, next: TaskState, wr
     writing.wallMs,
     row.seq,
   )
+  session.tallies.task(row.type, row.state, next.state)
   if (next.state === 'dead') bury(session, row, attempts, writing)
   if (row.awaited === 0 || !isTaskEnd(next.state)) return nothing
   return settleDependants(session, [{ id: row.id, state: next.state as Ended['state'] }], writing.wallMs)

@@ -67,7 +67,8 @@ const describe = async (ask: Ask): Promise<Reply> => {
     .flatMap((page) => page.items)
     .toSorted((one, other) => other.seq - one.seq)
     .slice(0, timeLineEvents)
-  const description: AgentDescription = { ...view, timeLine, attempts: await read.attemptsOf(view.id, attemptsShown) }
+  const { items: attempts, ofNewestTasks } = await read.attemptsOf(view.id, attemptsShown)
+  const description: AgentDescription = { ...view, timeLine, attempts, attemptsOfNewestTasks: ofNewestTasks }
   return ok(description)
 }
 

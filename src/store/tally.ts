@@ -1,0 +1,64 @@
+/**
+ * Counts of tasks by state and of ended attempts by outcome, kept as they change: commands note what changes, and the
+ * turn writes the sums in its own transaction. So a count is exactly as old and as true as the rows it counts, and to
+ * ask for it costs nothing, however many rows there are.
+ */
+import type { AttemptOutcome, TaskStateName } from '../model/model.ts'
+
+export interface TallyChange {
+  readonly kind: 'task' | 'attempt'
+  /** Task type; empty for attempts. */
+  readonly type: string
+  /** State or outcome. */
+  readonly label: string
+  readonly change: number
+}
+
+export interface Tallies {
+  /** A task takes a state, out of another (`null`: it is new). */
+  task(type: string, from: TaskStateName | null, to: TaskStateName): void
+  attempt(outcome: AttemptOutcome): void
+  /** What has changed; nothing twice that came back to where it was. */
+  changes(): readonly TallyChange[]
+  /** Forgets what was noted after `mark`, with the list that is rolled back; 0 = all. */
+  rewind(mark: number): void
+  readonly mark: number
+}
+
+interface Note {
+  readonly kind: TallyChange['kind']
+  readonly type: string
+  readonly label: string
+  readonly change: number
+}
+
+/** Notes as they come, in a list: a rolled back list takes off its end. */
+export const openTallies = (): Tallies => {
+  const notes: Note[] = []
+  return {
+    task: (type, from, to) => {
+      if (from === to) return
+      if (from !== null) notes.push({ kind: 'task', type, label: from, change: -1 })
+      notes.push({ kind: 'task', type, label: to, change: 1 })
+    },
+    attempt: (outcome) => {
+      notes.push({ kind: 'attempt', type: '', label: outcome, change: 1 })
+    },
+    changes: () => {
+      const sums = new Map<string, { kind: TallyChange['kind']; type: string; label: string; change: number }>()
+      for (const { kind, type, label, change } of notes) {
+        const key = `${kind} ${label} ${type}`
+        const sum = sums.get(key)
+        if (sum) sum.change += change
+        else sums.set(key, { kind, type, label, change })
+      }
+      return [...sums.values()].filter(({ change }) => change !== 0)
+    },
+    rewind: (mark) => {
+      notes.length = mark
+    },
+    get mark() {
+      return notes.length
+    },
+  }
+}
