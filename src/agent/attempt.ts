@@ -21,6 +21,7 @@ const envelopeBytes = 1_024
 
 export interface Attempt {
   readonly run: Run
+  /** Made when it is first asked for: most tasks never look at it, and it costs as much as the rest of an attempt. */
   readonly abort: AbortController
   parked: Park | undefined
   /** Its ending is decided and being told: nothing changes it any more. */
@@ -29,13 +30,18 @@ export interface Attempt {
   readonly asked: Set<Promise<unknown>>
 }
 
-export const newAttempt = (run: Run): Attempt => ({
-  run,
-  abort: new AbortController(),
-  parked: undefined,
-  decided: false,
-  asked: new Set(),
-})
+export const newAttempt = (run: Run): Attempt => {
+  let abort: AbortController | undefined
+  return {
+    run,
+    get abort() {
+      return (abort ??= new AbortController())
+    },
+    parked: undefined,
+    decided: false,
+    asked: new Set(),
+  }
+}
 
 const parkNow = (attempt: Attempt, park: Park): Park => {
   attempt.parked ??= park
@@ -101,13 +107,15 @@ export const contextOf = (
   const { task, type, number, deadline, key } = attempt.run
   return {
     ...agent,
-    signal: attempt.abort.signal,
+    get signal() {
+      return attempt.abort.signal
+    },
     task: { id: task, type, attempt: attempt.run.attempt, number, deadline, key },
     settle: (payment) => remembered(attempt, settle(attempt, tools.requests, payment)),
     addTask: (task) => remembered(attempt, addTask(attempt, tools.requests, task)),
     ...sharedOf(attempt.run, {
       requests: tools.requests,
-      signal: attempt.abort.signal,
+      signal: () => attempt.abort.signal,
       remember: (asked) => remembered(attempt, asked),
     }),
     progress: tools.progress,
@@ -142,6 +150,8 @@ const resultEnding = (result: unknown): Ending => {
     return fail(new TaskFailure('the result has no JSON form', { cause: error }), 'permanent')
   }
   if (text === undefined) return { method: 'done', params: {} }
+  // A UTF-16 unit has three bytes at most: short texts need not be counted.
+  if (text.length < bounds.frameBytes / 4) return { method: 'done', params: { result } }
   const bytes = Buffer.byteLength(text)
   if (bytes <= bounds.frameBytes - envelopeBytes) return { method: 'done', params: { result } }
   return fail(
@@ -176,7 +186,10 @@ export const decide = async (definition: Agent, attempt: Attempt, ctx: Context):
     thrown = { error }
   }
   // A payment under way that the task never waited for decides with it.
-  const late = (await Promise.allSettled(attempt.asked)).find((one) => one.status === 'rejected')
+  const late =
+    attempt.asked.size === 0
+      ? undefined
+      : (await Promise.allSettled(attempt.asked)).find((one) => one.status === 'rejected')
   if (attempt.parked !== undefined) {
     const { reason, untilMs } = attempt.parked
     return { method: 'park', params: { reason, ...(untilMs === undefined ? {} : { until: untilMs }) } }

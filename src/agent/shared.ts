@@ -5,7 +5,7 @@ import type { Requests } from './requests.ts'
 
 export interface SharedTools {
   readonly requests: Pick<Requests, 'ask'>
-  readonly signal: AbortSignal
+  readonly signal: () => AbortSignal
   /** Has the attempt wait for what was asked. */
   readonly remember: <Answer>(asked: Promise<Answer>) => Promise<Answer>
 }
@@ -13,7 +13,7 @@ export interface SharedTools {
 export const sharedOf = (run: Run, { requests, signal, remember }: SharedTools): Pick<Context, 'state' | 'lock'> => {
   const ask = <Answer>(method: string, params: object): Promise<Answer> => {
     const frame = { agent: run.agent, attempt: run.attempt, ...params }
-    return remember(requests.ask(method, frame, signal) as Promise<Answer>)
+    return remember(requests.ask(method, frame, signal()) as Promise<Answer>)
   }
   const held = (first: LockHeld): Lock => ({
     ...first,

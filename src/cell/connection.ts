@@ -5,7 +5,7 @@
 import { asFailure, failure, type Clock, type Code, type Link } from '../std/std.ts'
 import { bounds, lineReader, type ErrorAnswer, type Frame } from '../wire/wire.ts'
 import { askTable, type Asks } from './asks.ts'
-import { flow } from './flow.ts'
+import { flow, type Flow } from './flow.ts'
 import { outbox, type Outbox } from './outbox.ts'
 
 export type Reply = { readonly result: unknown } | { readonly error: unknown }
@@ -51,7 +51,7 @@ export class Connection {
   readonly #clock: Clock
   readonly #events: ConnectionEvents
   readonly #out: Outbox
-  readonly #judge: ReturnType<typeof flow>
+  readonly #flow: Flow
   #refused = 0
   #dropped = 0
   #over = false
@@ -62,7 +62,7 @@ export class Connection {
     this.#events = events
     this.#out = outbox((text) => this.#write(text))
     this.asks = askTable(clock, (frame) => this.#out.put(frame))
-    this.#judge = flow(clock.monoMs())
+    this.#flow = flow(clock.monoMs())
     const read = lineReader(bounds, {
       object: (frame) => this.#object(frame),
       refused: (code, detail) => this.#refuse(null, code, detail),
@@ -84,7 +84,12 @@ export class Connection {
   }
 
   send(frames: readonly Frame[]): void {
-    for (const frame of frames) this.#out.put(frame)
+    let runs = 0
+    for (const frame of frames) {
+      this.#out.put(frame)
+      if ('method' in frame && frame.method === 'run') runs += 1
+    }
+    if (runs > 0) this.#flow.expect(runs)
   }
 
   cut(why: string): void {
@@ -122,7 +127,7 @@ export class Connection {
 
   /** True when the frame may pass. A request that is dropped is told so: its sender waits for it. */
   #admitted(frame: Readonly<Record<string, unknown>>): boolean {
-    const verdict = this.#judge(this.#clock.monoMs())
+    const verdict = this.#flow.judge(this.#clock.monoMs())
     if (verdict === 'taken') return true
     this.#dropped += 1
     const id = idOf(frame['id'])

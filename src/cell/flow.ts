@@ -1,7 +1,7 @@
 /**
- * How many frames a cell may send: a token bucket of 1,000 a second, burst 5,000. Frames beyond it are dropped; the
- * first of a second, and each 5,000 after it, are a strike; the third strike within a minute of the last one cuts the
- * link.
+ * How many frames a cell may send: a token bucket of 1,000 a second, burst 5,000, and one more for each task it was
+ * given, since its end has to be told. Frames beyond it are dropped; the first of a second, and each 5,000 after it,
+ * are a strike; the third strike within a minute of the last one cuts the link.
  */
 import { bounds } from '../wire/wire.ts'
 
@@ -11,14 +11,21 @@ const mostStrikes = 3
 const forgetMs = 60_000
 const strikeEveryMs = 1_000
 
-/** Gives the judge of one link; call it with the monotonic time of each frame. */
-export const flow = (startMs: number): ((nowMs: number) => FlowVerdict) => {
+export interface Flow {
+  /** Of a frame that came at this monotonic time. */
+  judge(nowMs: number): FlowVerdict
+  /** So many frames were asked for. */
+  expect(count: number): void
+}
+
+/** The flow of one link. */
+export const flow = (startMs: number): Flow => {
   let tokens: number = bounds.frameBurst
   let atMs = startMs
   let strikes = 0
   let strikeAtMs = -Infinity
   let dropped = 0
-  return (nowMs) => {
+  const judge = (nowMs: number): FlowVerdict => {
     tokens = Math.min(bounds.frameBurst, tokens + ((nowMs - atMs) * bounds.framesPerSecond) / 1_000)
     atMs = nowMs
     if (tokens >= 1) {
@@ -31,5 +38,11 @@ export const flow = (startMs: number): ((nowMs: number) => FlowVerdict) => {
     strikeAtMs = nowMs
     dropped = 0
     return strikes >= mostStrikes ? 'cut' : 'strike'
+  }
+  return {
+    judge,
+    expect: (count) => {
+      tokens = Math.min(bounds.frameBurst, tokens + count)
+    },
   }
 }

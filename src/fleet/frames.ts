@@ -28,15 +28,22 @@ const ends: ReadonlySet<string> = new Set(['done', 'fail', 'park'])
 /** What no repetition changes: the attempt is not this agent's (any more), and the agent drops it. */
 const disowned: ReadonlySet<Code> = new Set<Code>(['stale', 'not-found', 'not-your-agent'])
 
+/** By its full name, as it nearly always is, or however short it is written. @throws Failure `frame-invalid`. */
+const named = (live: Live, name: unknown): Agent | undefined => {
+  const found = typeof name === 'string' ? live.agents.get(name) : undefined
+  if (found) return found
+  const ref = typeof name === 'string' ? parseAgent(name) : undefined
+  if (ref === undefined) throw new Failure('frame-invalid', 'params.agent must be an agent, like settler/0042')
+  return live.agents.get(formatAgent(ref))
+}
+
 /** @throws Failure `frame-invalid`, `not-your-agent`. */
 const speaker = (live: Live, cell: LiveCell, params: unknown): { readonly agent: Agent; readonly said: Loose } => {
   if (typeof params !== 'object' || params === null) throw new Failure('frame-invalid', 'params must be an object')
   const said = params as Loose
-  const ref = typeof said['agent'] === 'string' ? parseAgent(said['agent']) : undefined
-  if (ref === undefined) throw new Failure('frame-invalid', 'params.agent must be an agent, like settler/0042')
-  const agent = live.agents.get(formatAgent(ref))
+  const agent = named(live, said['agent'])
   if (agent === undefined || agent.cell !== cell) {
-    throw new Failure('not-your-agent', `${formatAgent(ref)} does not live in this cell`)
+    throw new Failure('not-your-agent', `${String(said['agent'])} does not live in this cell`)
   }
   const { epoch } = said
   if (epoch !== undefined && epoch !== agent.epoch) {
@@ -97,13 +104,17 @@ const release = (live: Live, agent: Agent, attempt: Attempt): void => {
   becomeFree(live, agent)
 }
 
-const request = async (live: Live, cell: LiveCell, frame: IncomingFrame): Promise<unknown> => {
-  const { agent, said } = speaker(live, cell, frame.params)
+const request = async (
+  live: Live,
+  cell: LiveCell,
+  frame: IncomingFrame,
+  { agent, said }: ReturnType<typeof speaker>,
+): Promise<unknown> => {
   if (!isAgentMethod(frame.method)) {
     throw new Failure('unknown-method', `${frame.method.slice(0, 64)} is no method of this sitter`)
   }
   const { attempt } = attemptOf(agent, said)
-  const params = { ...said, agent: agent.id }
+  const params = said['agent'] === agent.id ? said : { ...said, agent: agent.id }
   if (attempt === null) return live.options.hooks.request(frame.method, agent.id, params)
   if (ends.has(frame.method)) return endAttempt(live, cell, { method: frame.method, agent, attempt, params })
   attempt.progressMs = live.options.clock.monoMs()
@@ -115,23 +126,19 @@ const request = async (live: Live, cell: LiveCell, frame: IncomingFrame): Promis
 }
 
 const answerRequest = async (live: Live, cell: LiveCell, frame: IncomingFrame): Promise<void> => {
-  const before = agentNamed(live, frame.params)?.attempt ?? null
+  let spoken: ReturnType<typeof speaker> | undefined
+  let before: Attempt | null = null
   try {
-    frame.answer({ result: (await request(live, cell, frame)) ?? null })
+    spoken = speaker(live, cell, frame.params)
+    before = spoken.agent.attempt
+    frame.answer({ result: (await request(live, cell, frame, spoken)) ?? null })
   } catch (thrown) {
     const failure = asFailure(thrown)
     if (refusals.has(failure.code)) refusedFrame(live, cell, failure.code, failure.message)
     frame.answer({ error: failure })
   }
   // After the answer, so that the next work reaches the agent behind it.
-  const agent = agentNamed(live, frame.params)
-  if (before !== null && agent) release(live, agent, before)
-}
-
-const agentNamed = (live: Live, params: unknown): Agent | undefined => {
-  const name = typeof params === 'object' && params !== null ? (params as Loose)['agent'] : undefined
-  const ref = typeof name === 'string' ? parseAgent(name) : undefined
-  return ref && live.agents.get(formatAgent(ref))
+  if (spoken && before) release(live, spoken.agent, before)
 }
 
 const valueOf = <Value>(method: string, checked: Checked<Value>): Value => {

@@ -8,7 +8,6 @@ import {
   bounds,
   type Beat,
   type Broken,
-  type Done,
   type Fail,
   type Hello,
   type LockFree,
@@ -120,13 +119,20 @@ const cut = (value: unknown, name: string, bytes: number): string => {
   return cutBytes(value, bytes)
 }
 
-/** A free JSON value of at most a frame's size, without keys that could reach a prototype. */
-const json = (value: unknown, name: string): unknown => {
+const withoutPrototypes = (key: string, inner: unknown): unknown => (key === '__proto__' ? undefined : inner)
+
+/** A free JSON value as text of at most a frame's size, without keys that could reach a prototype. */
+const jsonText = (value: unknown, name: string): string | undefined => {
   const written = JSON.stringify(value) as string | undefined
   if (written === undefined) return undefined
-  if (Buffer.byteLength(written) > bounds.frameBytes) throw wrong(name, `may have ${bounds.frameBytes} bytes`)
-  if (!written.includes('"__proto__"')) return value
-  return JSON.parse(written, (key, inner: unknown) => (key === '__proto__' ? undefined : inner))
+  // A UTF-16 unit has three bytes at most, so that short texts need not be counted.
+  if (written.length * 3 > bounds.frameBytes && Buffer.byteLength(written) > bounds.frameBytes)
+    throw wrong(name, `may have ${bounds.frameBytes} bytes`)
+  return written.includes('"__proto__"') ? JSON.stringify(JSON.parse(written, withoutPrototypes)) : written
+}
+const json = (value: unknown, name: string): unknown => {
+  const written = jsonText(value, name)
+  return written === undefined ? undefined : JSON.parse(written)
 }
 
 const errorReport = (value: unknown): ErrorReport => {
@@ -172,11 +178,18 @@ const attemptOf = (fields: Fields): { readonly agent: string; readonly attempt: 
   attempt: id(at(fields, 'attempt'), 'attempt'),
 })
 
-export const checkDone = (params: unknown): Checked<Done> =>
+/** `done` as it is taken: the result is text from here on, for the record keeps it so. */
+export interface TakenDone {
+  readonly agent: string
+  readonly attempt: string
+  readonly resultText: string | null
+}
+
+export const checkDone = (params: unknown): Checked<TakenDone> =>
   checked(() => {
     const fields = fieldsOf(params, 'done')
-    const result = json(at(fields, 'result'), 'result')
-    return { ...attemptOf(fields), ...(result === undefined ? {} : { result }) }
+    const resultText = jsonText(at(fields, 'result'), 'result') ?? null
+    return { agent: id(at(fields, 'agent'), 'agent'), attempt: id(at(fields, 'attempt'), 'attempt'), resultText }
   })
 
 export const checkFail = (params: unknown): Checked<Fail> =>

@@ -2,10 +2,11 @@
 import type { DeadReason, ErrorReport, WaitReason } from '../model/model.ts'
 import type { Claimed, Finish, NewEvent } from '../store/store.ts'
 
-export const succeeded = (attempt: string, result: unknown): Finish => ({
+/** `result` is JSON text. */
+export const succeeded = (attempt: string, result: string | null): Finish => ({
   attempt,
   outcome: 'succeeded',
-  result: result === undefined ? null : JSON.stringify(result),
+  result,
   error: null,
   event: { event: 'succeed' },
   counts: true,

@@ -154,9 +154,12 @@ class WorkRoom implements Work {
     const [first] = results as readonly [Result<SubmitValue>, ...Result<unknown>[]]
     this.#dispatch.settleSlots(agentType, claim, first.ok ? first.value.claimed : [])
     if (refused && !refused.ok) throw submitRefusal(refused, refused === first)
-    for (const type of new Set(tasks.map((one) => one.agentType))) if (this.#started) this.#dispatch.ready(type)
+    const { submitted, claimed } = (first as Extract<typeof first, { ok: true }>).value
+    // When every task is running already, nobody has to look for one that waits.
+    if (this.#started && claimed.length < submitted.length)
+      for (const type of new Set(tasks.map((one) => one.agentType))) this.#dispatch.ready(type)
     this.#armDue(soonest(tasks))
-    return (first as Extract<typeof first, { ok: true }>).value.submitted as readonly TaskAnswer[]
+    return submitted as readonly TaskAnswer[]
   }
 
   async request(request: WorkRequest, agent: string): Promise<unknown> {
@@ -164,7 +167,7 @@ class WorkRoom implements Work {
     const { attempt } = params
     switch (request.method) {
       case 'done':
-        return this.#finish(agent, attempt, () => succeeded(attempt, request.params.result))
+        return this.#finish(agent, attempt, () => succeeded(attempt, request.params.resultText))
       case 'fail':
         return this.#finish(agent, attempt, (claimed) => this.#failure({ ...claimed, error: request.params.error }))
       case 'park':

@@ -185,7 +185,7 @@ const attempts = (it: It): void => {
     await store.transact([submit([task('a'), task('b')]), claim([1, 2]), end('att_a.1', retry), succeed('b'), due])
     await store.transact([claim([2]), end('att_a.2'), redrive(['tsk_a']), claim([3])])
     const listed: string[] = []
-    for (let after: string | null | undefined = undefined; after !== null; ) {
+    for (let after: string | null | undefined = undefined; after !== null;) {
       const page: Awaited<ReturnType<Store['read']['attemptsPage']>> = await store.read.attemptsPage({
         limit: 1,
         after: after ?? null,

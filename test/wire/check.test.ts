@@ -27,7 +27,7 @@ const payment = { ...done, reference: 'r-1', payee: 'p', amount: '1.00', currenc
 test('A frame with all its fields comes through as it was sent', () => {
   expect(valueOf(checkDone({ ...done, result: { paid: ['r-1', 2, null] } }))).toEqual({
     ...done,
-    result: { paid: ['r-1', 2, null] },
+    resultText: '{"paid":["r-1",2,null]}',
   })
   expect(valueOf(checkPark({ ...done, reason: 'approval', until: 5 }))).toEqual({
     ...done,
@@ -86,15 +86,16 @@ test('Keys that reach a prototype are not copied, at any depth', () => {
   const hostile: unknown = JSON.parse(
     '{"agent":"a/0001","attempt":"t","result":{"x":{"__proto__":{"admin":true},"y":1}}}',
   )
-  const { result } = valueOf(checkDone(hostile))
-  expect(JSON.stringify(result)).toBe('{"x":{"y":1}}')
-  expect(Object.assign({}, (result as { x: object }).x)).not.toHaveProperty('admin')
+  expect(valueOf(checkDone(hostile)).resultText).toBe('{"x":{"y":1}}')
   const inherited: unknown = JSON.parse('{"__proto__":{"agent":"a/0001","attempt":"t"}}')
   expect(messageOf(checkDone(inherited))).toBe('agent: must be text')
 })
 
 test('Fields that nobody asked for do not travel on', () => {
-  expect(valueOf(checkDone({ ...done, epoch: 9, fence: 3, outcome: 'succeeded' }))).toEqual(done)
+  expect(valueOf(checkDone({ ...done, epoch: 9, fence: 3, outcome: 'succeeded' }))).toEqual({
+    ...done,
+    resultText: null,
+  })
   expect(valueOf(checkBroken({ agent: 'a/0001', error: { name: 'E', message: 'm', secret: 's' } }))).toEqual({
     agent: 'a/0001',
     error: { name: 'E', message: 'm' },

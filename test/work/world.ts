@@ -77,7 +77,7 @@ export const asks = (count: number, more: Partial<TaskAsk> = {}): TaskAsk[] =>
   Array.from({ length: count }, (_, index) => ({ type: 'settle', payload: { index }, key: `k${index}`, ...more }))
 
 export const done = (at: World, one: Given): Promise<unknown> =>
-  at.work.request({ method: 'done', params: { agent: one.agent, attempt: one.attempt, result: 1 } }, one.agent)
+  at.work.request({ method: 'done', params: { agent: one.agent, attempt: one.attempt, resultText: '1' } }, one.agent)
 export const fail = (at: World, one: Given, error = {}): Promise<unknown> =>
   at.work.request(
     {

@@ -97,7 +97,10 @@ const attemptReads = (session: Session): AttemptReads => ({
     session.all<AttemptRow>('SELECT * FROM attempts WHERE task = ? ORDER BY fence', task).map(attemptView),
   attemptsPage: (ask) => attemptsPage(session, ask),
   attemptsOf: (agent, limit) => {
-    const lowest = Math.max(0, (session.one<{ seq: number }>('SELECT MAX(seq) AS seq FROM tasks')?.seq ?? 0) - lookedThrough)
+    const lowest = Math.max(
+      0,
+      (session.one<{ seq: number }>('SELECT MAX(seq) AS seq FROM tasks')?.seq ?? 0) - lookedThrough,
+    )
     const rows = [
       ...session.all<AttemptRow>(
         `${newest} WHERE seq > ? AND agent = ? AND started_ms IS NOT NULL ORDER BY seq DESC LIMIT ? + 0`,
@@ -111,8 +114,7 @@ const attemptReads = (session: Session): AttemptReads => ({
   },
   attempt: (id) => {
     const at = parseAttemptId(id)
-    const row =
-      at && session.one<AttemptRow>('SELECT * FROM attempts WHERE task = ? AND fence = ?', at.task, at.fence)
+    const row = at && session.one<AttemptRow>('SELECT * FROM attempts WHERE task = ? AND fence = ?', at.task, at.fence)
     return row && attemptView(row)
   },
 })

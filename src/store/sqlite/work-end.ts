@@ -49,8 +49,8 @@ export const archiveAttempt = (session: Session, seq: number): void => {
   session.run(
     `INSERT INTO past_attempts (task, fence, life, number, agent, agent_epoch, cell, owner, epoch, started_ms, ended_ms,
       outcome, late_outcome, late_ms, error)
-     SELECT id, fence, life, number, agent, agent_epoch, cell, owner, epoch, started_ms, ended_ms, outcome, late_outcome,
-      late_ms, attempt_error FROM tasks WHERE seq = ? AND started_ms IS NOT NULL`,
+     SELECT id, fence, life, number, agent, agent_epoch, cell, owner, epoch, started_ms, ended_ms, outcome,
+      late_outcome, late_ms, attempt_error FROM tasks WHERE seq = ? AND started_ms IS NOT NULL`,
     seq,
   )
   session.run(

@@ -60,11 +60,7 @@ const finishOne = (session: Session, finish: Finish, wallMs: number): Finished =
   })
   if (at === undefined) return answer('not-found')
   if (finish.event.event === 'succeed' && succeedOne(session, finish, at, wallMs)) return answer('done')
-  const attempt = session.one<AttemptRow>(
-    'SELECT * FROM attempts WHERE task = ? AND fence = ?',
-    at.task,
-    at.fence,
-  )
+  const attempt = session.one<AttemptRow>('SELECT * FROM attempts WHERE task = ? AND fence = ?', at.task, at.fence)
   if (attempt === undefined) return answer('not-found')
   if (attempt.ended_ms !== null) return answer(afterItsEnd(session, finish, attempt, wallMs))
   const row = session.one<TaskRow>('SELECT * FROM tasks WHERE id = ?', at.task)!

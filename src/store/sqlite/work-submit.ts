@@ -1,6 +1,6 @@
 /**
- * SQL of submission and claim. The state machine of model/task.ts is asked before each write of a row that was there, so
- * none takes an illegal step.
+ * SQL of submission and claim. Steps of the state machine (model/task.ts): a new task begins in the state that its
+ * facts say, a ready one becomes running.
  */
 import { attemptId, type TaskStateName } from '../../model/model.ts'
 import type { Result } from '../commands/result.ts'
@@ -92,8 +92,8 @@ const claimOne = (session: Session, row: ReadyRow, slot: Slot, { owner, epoch, w
   }
   if (row.started_ms !== null) archiveAttempt(session, row.seq)
   session.run(
-    `UPDATE tasks SET state = 'running', reason = NULL, until_ms = NULL, fence = ?, agent = ?, agent_epoch = ?, cell = ?,
-      owner = ?, epoch = ?, number = ?, started_ms = ?8, updated_ms = ?8 WHERE seq = ?`,
+    `UPDATE tasks SET state = 'running', reason = NULL, until_ms = NULL, fence = ?, agent = ?, agent_epoch = ?,
+      cell = ?, owner = ?, epoch = ?, number = ?, started_ms = ?8, updated_ms = ?8 WHERE seq = ?`,
     fence,
     slot.agent,
     slot.agentEpoch,
