@@ -2,8 +2,8 @@
  * The sitter's end of one connection from a cell. Whatever comes in is hostile until read: size, depth and rate are
  * bounded, what is refused is answered with a JSON-RPC error and told, and a sender that goes on is cut off.
  */
-import { asFailure, failure, type Clock, type Code, type Link } from '../std/std.ts'
-import { bounds, lineReader, type ErrorAnswer, type Frame } from '../wire/wire.ts'
+import { asFailure, failure, JsonText, type Clock, type Code, type Link } from '../std/std.ts'
+import { bounds, lineReader, runLine, type ErrorAnswer, type Frame, type Run } from '../wire/wire.ts'
 import { askTable, type Asks } from './asks.ts'
 import { flow, type Flow } from './flow.ts'
 import { outbox, type Outbox } from './outbox.ts'
@@ -86,10 +86,18 @@ export class Connection {
   send(frames: readonly Frame[]): void {
     let runs = 0
     for (const frame of frames) {
-      this.#out.put(frame)
-      if ('method' in frame && frame.method === 'run') runs += 1
+      if ('method' in frame && frame.method === 'run') {
+        runs += 1
+        this.#putRun(frame)
+      } else this.#out.put(frame)
     }
     if (runs > 0) this.#flow.expect(runs)
+  }
+
+  #putRun(frame: Frame & { readonly method: string; readonly params: unknown }): void {
+    const run = frame.params as Run
+    if (run.payload instanceof JsonText) this.#out.putLine(runLine(run, run.payload))
+    else this.#out.put(frame)
   }
 
   cut(why: string): void {

@@ -6,6 +6,8 @@ import { toLine } from '../wire/wire.ts'
 
 export interface Outbox {
   put(frame: object): void
+  /** As put, a frame that is a line already. */
+  putLine(line: string): void
   /** Writes what has gathered now, not at the end of the turn. */
   flush(): void
 }
@@ -18,11 +20,13 @@ export const outbox = (write: (text: string) => void): Outbox => {
     lines = ''
     write(text)
   }
+  const putLine = (line: string): void => {
+    if (lines === '') setImmediate(flush)
+    lines += line
+  }
   return {
-    put: (frame) => {
-      if (lines === '') setImmediate(flush)
-      lines += toLine(frame)
-    },
+    put: (frame) => putLine(toLine(frame)),
+    putLine,
     flush,
   }
 }

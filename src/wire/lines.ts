@@ -3,7 +3,8 @@
  * byte, so that a bomb costs its own length and nothing more. A bad line is reported and skipped; the next line is read
  * as usual.
  */
-import type { Code } from '../std/std.ts'
+import type { Code, JsonText } from '../std/std.ts'
+import type { Run } from './agent.ts'
 
 export interface LineBounds {
   readonly frameBytes: number
@@ -107,3 +108,10 @@ export const lineReader = (limits: LineBounds, events: LineEvents): ((chunk: Uin
 
 /** One frame as a line. Objects only; bigint must have been turned into text. */
 export const toLine = (frame: object): string => `${JSON.stringify(frame)}\n`
+
+/** As toLine, for `run` with its payload as text, which must be well-formed JSON. */
+export const runLine = (run: Run, payload: JsonText): string => {
+  const { agent, attempt, task, type, number, deadline, key } = run
+  const rest = JSON.stringify({ agent, attempt, task, type, number, deadline, key })
+  return `{"jsonrpc":"2.0","method":"run","params":${rest.slice(0, -1)},"payload":${payload.text}}}\n`
+}

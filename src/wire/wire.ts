@@ -22,6 +22,6 @@ export {
   cutBytes,
   type Checked,
 } from './check.ts'
-export { lineReader, toLine, type LineBounds, type LineEvents } from './lines.ts'
+export { lineReader, runLine, toLine, type LineBounds, type LineEvents } from './lines.ts'
 export type * from './link.ts'
 export { openSealed, sealTo } from './seal.ts'

@@ -38,6 +38,8 @@ export const classify = (error: ErrorReport): FailureClass => {
 
 export interface FailedAttempt {
   readonly attempt: string
+  /** Task type. */
+  readonly type: string
   /** 1 for the first attempt that counts. */
   readonly number: number
   readonly deadlineMs: number | null
@@ -72,7 +74,8 @@ export const afterFailure = (failed: FailedAttempt, policy: RetryPolicy, nowMs: 
     ? { event: 'retry', untilMs }
     : { event: 'give-up', reason: reasonOf(failed, outcome, policy) }
   const deadly = outcome === 'poison'
-  return { attempt: failed.attempt, outcome, result: null, error: failed.error, event, counts: true, deadly }
+  const { attempt, type } = failed
+  return { attempt, type, outcome, result: null, error: failed.error, event, counts: true, deadly }
 }
 
 /**
@@ -93,6 +96,7 @@ export const afterLoss = (
   if (lost.collateral)
     return {
       attempt: lost.attempt,
+      type: lost.type,
       outcome: 'interrupted',
       result: null,
       error,

@@ -3,6 +3,7 @@
  * No polling: it is nudged when tasks become ready or agents become free, and does nothing otherwise.
  */
 import type { Fleet, FreeAgent } from '../fleet/fleet.ts'
+import { JsonText } from '../std/std.ts'
 import type { Claimed, ClaimTurn, Slot } from '../store/store.ts'
 
 /** Tasks claimed in one transaction: 1,000 take about 12 ms of the loop, short beside a heartbeat. */
@@ -51,7 +52,7 @@ const asRun = (claimed: Claimed): Parameters<Fleet['run']>[0][number] => ({
   attempt: claimed.attempt,
   task: claimed.task,
   type: claimed.type,
-  payload: JSON.parse(claimed.payload) as unknown,
+  payload: new JsonText(claimed.payload),
   number: claimed.number,
   deadline: claimed.deadlineMs,
   key: claimed.key ?? claimed.task,

@@ -2,9 +2,12 @@
 import type { DeadReason, ErrorReport, WaitReason } from '../model/model.ts'
 import type { Claimed, Finish, NewEvent } from '../store/store.ts'
 
+type Ended = Pick<Claimed, 'attempt' | 'type'>
+
 /** `result` is JSON text. */
-export const succeeded = (attempt: string, result: string | null): Finish => ({
+export const succeeded = ({ attempt, type }: Ended, result: string | null): Finish => ({
   attempt,
+  type,
   outcome: 'succeeded',
   result,
   error: null,
@@ -14,8 +17,9 @@ export const succeeded = (attempt: string, result: string | null): Finish => ({
 })
 
 /** Waiting costs nothing: neither a try nor an agent. */
-export const parked = (attempt: string, reason: WaitReason, untilMs: number | null): Finish => ({
+export const parked = ({ attempt, type }: Ended, reason: WaitReason, untilMs: number | null): Finish => ({
   attempt,
+  type,
   outcome: 'interrupted',
   result: null,
   error: null,
@@ -30,8 +34,9 @@ const late: ErrorReport = {
   kind: 'permanent',
 }
 
-export const pastDeadline = (attempt: string): Finish => ({
+export const pastDeadline = ({ attempt, type }: Ended): Finish => ({
   attempt,
+  type,
   outcome: 'permanent',
   result: null,
   error: late,

@@ -167,11 +167,13 @@ class WorkRoom implements Work {
     const { attempt } = params
     switch (request.method) {
       case 'done':
-        return this.#finish(agent, attempt, () => succeeded(attempt, request.params.resultText))
+        return this.#finish(agent, attempt, (claimed) => succeeded(claimed, request.params.resultText))
       case 'fail':
         return this.#finish(agent, attempt, (claimed) => this.#failure({ ...claimed, error: request.params.error }))
       case 'park':
-        return this.#finish(agent, attempt, () => parked(attempt, request.params.reason, request.params.until ?? null))
+        return this.#finish(agent, attempt, (claimed) =>
+          parked(claimed, request.params.reason, request.params.until ?? null),
+        )
       case 'task.add':
       case 'state.get':
       case 'state.put':
@@ -285,7 +287,7 @@ class WorkRoom implements Work {
     }
     const late = claimed.filter((one) => one.deadlineMs !== null && one.deadlineMs <= nowMs)
     if (late.length === 0) return claimed
-    const ends = late.map((one) => ({ claimed: one, finish: pastDeadline(one.attempt) }))
+    const ends = late.map((one) => ({ claimed: one, finish: pastDeadline(one) }))
     this.#end(ends, patiently).catch(this.#options.failed)
     return claimed.filter((one) => !late.includes(one))
   }
@@ -298,7 +300,7 @@ class WorkRoom implements Work {
     )
     if (late.length === 0) return
     for (const one of late) this.#options.fleet.cancel(one.agent, one.attempt, 'deadline')
-    const ends = late.map((one) => ({ claimed: one, finish: pastDeadline(one.attempt) }))
+    const ends = late.map((one) => ({ claimed: one, finish: pastDeadline(one) }))
     this.#end(ends, patiently).catch(this.#options.failed)
   }
 

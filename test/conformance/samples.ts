@@ -51,6 +51,7 @@ export const succeed = (name: string, fence = 1): Extract<Command, { kind: 'atte
     finishes: [
       {
         attempt: `att_${name}.${fence}`,
+        type: 'settle',
         outcome: 'succeeded',
         result: '1',
         error: null,

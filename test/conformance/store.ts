@@ -141,6 +141,7 @@ export const storeSuite = (engine: Engine): void => {
           finishes: [
             {
               attempt: 'att_a.1',
+              type: 'settle',
               outcome: 'interrupted',
               result: null,
               error: null,

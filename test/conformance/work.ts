@@ -13,6 +13,7 @@ const end = (attempt: string, more: Partial<Finish> = {}): Extract<Command, { ki
     finishes: [
       {
         attempt,
+        type: 'settle',
         outcome: 'permanent',
         result: null,
         error: { name: 'E', message: 'No such Payee 100%' },

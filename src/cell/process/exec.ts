@@ -5,7 +5,7 @@
  *   idle ─ run ─▶ running ─ ended ─▶ telling ─ taken ─▶ idle
  *                    └─ cancel, unseat, drain over: SIGTERM to its group, SIGKILL after 2 s
  */
-import { asFailure, failure, type Child, type Clock, type Disk, type ProcessIdentity } from '../../std/std.ts'
+import { asFailure, failure, JsonText, type Child, type Clock, type Disk, type ProcessIdentity } from '../../std/std.ts'
 import { bounds, type CancelRun, type Drain, type Frame, type Ping, type Pong, type Run } from '../../wire/wire.ts'
 import type { Cell, CellEvents, CellPlan } from '../port.ts'
 import { startProgram, type ProgramPorts } from './program.ts'
@@ -29,6 +29,9 @@ interface Task {
   silent: boolean
   readonly over: PromiseWithResolvers<void>
 }
+
+const payloadText = ({ payload }: Run): string =>
+  payload instanceof JsonText ? payload.text : JSON.stringify(payload ?? null)
 
 export class ExecCell implements Cell {
   readonly id: string
@@ -170,7 +173,7 @@ export class ExecCell implements Cell {
         directory: this.#plan.run.directory!,
         env: this.#environment(task.run),
         onLine,
-        output: { input: `${JSON.stringify(task.run.payload ?? null)}\n`, onOutput },
+        output: { input: `${payloadText(task.run)}\n`, onOutput },
       })
       task.child = child
       // Told to stop, or the seat gone, while it was being started.

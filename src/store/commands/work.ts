@@ -103,6 +103,8 @@ export type TasksClaim = Defined<
 
 export interface Finish {
   readonly attempt: string
+  /** Task type, for the counts by state. */
+  readonly type: string
   readonly outcome: AttemptOutcome
   /** JSON text of the result; only with `succeed`. */
   readonly result: string | null

@@ -10,20 +10,20 @@ const nothingReadied: readonly string[] = []
 
 /**
  * Most attempts succeed, and nobody waits for their task: then one statement looks whether the attempt still owns its
- * task and ends both. Undefined when it is another case, and nothing was written.
+ * task and ends both. False when it is another case; then nothing was written.
  */
 const succeedOne = (session: Session, finish: Finish, at: { task: string; fence: number }, wallMs: number): boolean => {
-  const ended = session.change<{ type: string }>(
+  const ended = session.run(
     `UPDATE tasks SET state = 'succeeded', reason = NULL, until_ms = NULL, attempts = attempts + 1, result = ?1,
       error = NULL, outcome = 'succeeded', ended_ms = ?2, updated_ms = ?2
-     WHERE id = ?3 AND fence = ?4 AND state = 'running' AND awaited = 0 RETURNING type`,
+     WHERE id = ?3 AND fence = ?4 AND state = 'running' AND awaited = 0`,
     finish.result,
     wallMs,
     at.task,
     at.fence,
   )
-  if (ended === undefined) return false
-  session.tallies.task(ended.type, 'running', 'succeeded')
+  if (ended === 0) return false
+  session.tallies.task(finish.type, 'running', 'succeeded')
   session.tallies.attempt('succeeded')
   return true
 }
@@ -79,16 +79,17 @@ export const attemptsRecover = (
   session: Session,
   { owner, epoch, wallMs }: AttemptsRecover['with'],
 ): Result<{ interrupted: number }> => {
-  const open = session.all<{ id: string; fence: number }>(
-    "SELECT id, fence FROM tasks WHERE state = 'running' AND owner = ? AND epoch < ? ORDER BY seq",
+  const open = session.all<{ id: string; type: string; fence: number }>(
+    "SELECT id, type, fence FROM tasks WHERE state = 'running' AND owner = ? AND epoch < ? ORDER BY seq",
     owner,
     epoch,
   )
-  for (const { id, fence } of open) {
+  for (const { id, type, fence } of open) {
     finishOne(
       session,
       {
         attempt: attemptId(id, fence),
+        type,
         outcome: 'interrupted',
         result: null,
         error: interrupted,
