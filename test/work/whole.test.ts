@@ -1,6 +1,5 @@
 /** Dependencies, time, order, dead letters and shared things, through the work room and the real record. */
 import { expect, test } from 'vitest'
-import { JsonText } from '../../src/std/std.ts'
 import { asks, done, fail, settle, stateOf, world, type Given, type World } from './world.ts'
 
 const freed = (at: World, one: Given): void => {
@@ -180,7 +179,7 @@ test('another payload and the redrive are one commit, and the attempt gets the n
   expect(await stateOf(at, one!)).toBe('dead')
   await at.work.edit(one!.task, { payload: { index: 2 }, followedBy: 'redrive' }, 'operator:ann')
   await at.clock.move(0)
-  expect(at.given[1]).toMatchObject({ task: one!.task, payload: new JsonText('{"index":2}'), number: 1 })
+  expect(at.given[1]).toMatchObject({ task: one!.task, payload: { index: 2 }, number: 1 })
 })
 
 test('a thousand parked tasks cost a row each and no agent', async () => {

@@ -3,7 +3,7 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TaskType } from '../../src/model/model.ts'
-import { idMaker, seeded } from '../../src/std/std.ts'
+import { idMaker, seeded, type JsonText } from '../../src/std/std.ts'
 import { openSqliteStore, type Store } from '../../src/store/store.ts'
 import { openWork, type TaskAsk, type Work } from '../../src/work/work.ts'
 import { movedClock, type MovedClock } from '../worlds/clock.ts'
@@ -58,7 +58,7 @@ export const world = async (agents: number, ...types: TaskType[]): Promise<World
         idle.push(agent)
       },
       run: (runs) => {
-        given.push(...runs)
+        given.push(...runs.map((one) => ({ ...one, payload: JSON.parse((one.payload as JsonText).text) as unknown })))
       },
       cancel: (_, attempt) => {
         cancelled.push(attempt)
