@@ -24,8 +24,8 @@ const runUntilFull = (path: string): Told => {
     join(import.meta.dirname, 'failing-disk.ts'),
     path,
   ]
-  // 400 kB a file: the write-ahead log reaches it after some 17 commits.
-  return JSON.parse(execFileSync('prlimit', ['--fsize=400000', ...program], { encoding: 'utf8' })) as Told
+  // 600 kB a file: the write-ahead log reaches it after some dozen commits.
+  return JSON.parse(execFileSync('prlimit', ['--fsize=600000', ...program], { encoding: 'utf8' })) as Told
 }
 
 test('a COMMIT that fails is unknown, the engine is dead, and every acknowledged entry is there in the next life', async () => {
