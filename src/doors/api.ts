@@ -67,7 +67,7 @@ export interface SwarmView {
    * `nowMs`.
    */
   readonly figuresMs: number
-  /** Distinct agents that finished at least one task with success. */
+  /** Distinct agents that finished at least one of the newest 20,000 tasks with success. */
   readonly agentsThatSucceeded: number
   /**
    * True when nothing can advance without a person: no ready or running task, none waiting for time, no settlement

@@ -264,7 +264,7 @@ export interface Queries {
     batch?: string,
   ): Promise<readonly { readonly type: string; readonly state: string; readonly count: number }[]>
   attemptCounts(): Promise<readonly { readonly outcome: string; readonly count: number }[]>
-  /** Agents that finished at least one task of the type with success. */
+  /** Agents that were the last to work on one of the newest 20,000 tasks, with success. */
   agentsThatSucceeded(taskType?: string): Promise<number>
   attempts(task: string): Promise<readonly AttemptView[]>
   attemptsPage(ask: PageAsk): Promise<Page<AttemptView>>
@@ -347,7 +347,10 @@ export interface Queries {
   configVersion(version: number | null): Promise<ConfigVersionView | undefined>
   /** Newest first. */
   configVersions(ask: PageAsk): Promise<Page<ConfigVersionView>>
-  /** Milliseconds from submission to end of succeeded tasks, for the report: p50, p95, p99. */
+  /**
+   * Milliseconds from submission to end of succeeded tasks: p50, p95 and p99 of the batch, or of the newest 20,000
+   * tasks; null when none of these has succeeded. `count` is of all.
+   */
   taskDurations(
     type: string,
     batch?: string,

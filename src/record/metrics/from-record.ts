@@ -47,7 +47,7 @@ const durationFamily = async (read: Read, types: readonly string[]): Promise<Fam
   const rows = await Promise.all(types.map(async (type) => ({ type, found: await read.taskDurations(type) })))
   return summary(
     'sitter_task_duration_seconds',
-    'From submission to success, of all tasks in the record.',
+    'From submission to success; quantiles of the newest 20,000 tasks.',
     rows.flatMap(({ type, found }) => {
       if (found === null) return []
       const { count, p50, p95, p99 } = found

@@ -2,7 +2,7 @@
  * Reads of tasks and attempts. Cursors are row numbers as text: stable under inserts, and a bad one reads as the
  * start's refusal.
  */
-import { parseAttemptId, taskStates } from '../../model/model.ts'
+import { parseAttemptId, type TaskStateName } from '../../model/model.ts'
 import type { AttemptView, Page, PageAsk, TaskView } from '../queries.ts'
 import type { Reads } from './answers.ts'
 import { attemptView, taskView, type AttemptRow, type TaskRow } from './rows.ts'
@@ -41,23 +41,42 @@ type WorkReads = Pick<
   | 'taskDurations'
 >
 
-const durations = `SELECT COUNT(*) AS count, percentile(updated_ms - created_ms, 50) AS p50,
-percentile(updated_ms - created_ms, 95) AS p95,
-  percentile(updated_ms - created_ms, 99) AS p99 FROM tasks
-  WHERE type = ?1 AND state = 'succeeded' AND (?2 IS NULL OR batch = ?2)`
+const percentiles = `SELECT COUNT(*) AS count, percentile(took, 50) AS p50, percentile(took, 95) AS p95,
+  percentile(took, 99) AS p99`
+const durationsOfBatch = `${percentiles} FROM (SELECT updated_ms - created_ms AS took FROM tasks
+  WHERE batch = ?2 AND state = 'succeeded' AND type = ?1)`
+/** Percentiles of the newest, and the count of all: a pass over a million rows would hold the loop for most of 1 s. */
+const durations = `${percentiles} FROM (SELECT updated_ms - created_ms AS took FROM tasks
+  WHERE type = ?1 AND state = 'succeeded' AND seq > ?2)`
+
+const taskDurations = (
+  session: Session,
+  type: string,
+  batch: string | undefined,
+): Awaited<ReturnType<Reads['taskDurations']>> => {
+  const [sql, which] = batch === undefined ? [durations, lowestLooked(session)] : [durationsOfBatch, batch]
+  const row = session.one<{ count: number; p50: number; p95: number; p99: number }>(sql, type, which)!
+  if (row.count === 0) return null
+  const all = taskTallies(session).find((one) => one.type === type && one.state === 'succeeded')
+  return batch === undefined && all !== undefined ? { ...row, count: all.count } : row
+}
 
 type AttemptReads = Pick<Reads, 'attempts' | 'attemptsPage' | 'attemptsOf' | 'attempt'>
 
 /**
- * How many of the newest tasks are looked through for an agent's attempts: 20,000 small columns take about 10 ms. An
- * index by agent would make every task dirty one page more than all its other pages together (+50 % on a task).
+ * How many of the newest tasks are looked through for an agent's attempts, for agents that succeeded and for durations:
+ * 20,000 rows of small columns take about 10 ms. An index by agent would cost each task more than all the others.
  */
 const lookedThrough = 20_000
 
+/** Row number above which the newest tasks lie. */
+const lowestLooked = (session: Session): number =>
+  Math.max(0, (session.one<{ seq: number | null }>('SELECT MAX(seq) AS seq FROM tasks')?.seq ?? 0) - lookedThrough)
+
 const newest = `SELECT seq, id AS task, fence, life, number, agent, cell, started_ms, ended_ms, outcome,
   attempt_error AS error FROM tasks`
-const past = `SELECT t.seq, p.task, p.fence, p.life, p.number, p.agent, p.cell, p.started_ms, p.ended_ms, p.outcome,
-  p.error FROM past_attempts AS p JOIN tasks AS t ON t.id = p.task`
+const past = `SELECT t.seq, t.id AS task, p.fence, p.life, p.number, p.agent, p.cell, p.started_ms, p.ended_ms,
+  p.outcome, p.error FROM past_attempts AS p CROSS JOIN tasks AS t ON t.seq = p.task_seq`
 
 /** Place after an attempt in the order of tasks and their attempts. */
 export const attemptCursor = (after: string | null): readonly [seq: number, fence: number] => {
@@ -79,7 +98,7 @@ const attemptsPage = (session: Session, { limit, after }: PageAsk): Page<Attempt
       limit + 1,
     ),
     ...session.all<AttemptRow>(
-      `${past} WHERE t.seq >= ?1 AND (t.seq > ?1 OR p.fence > ?2) ORDER BY t.seq, p.fence LIMIT ?3 + 0`,
+      `${past} WHERE p.task_seq >= ?1 AND (p.task_seq > ?1 OR p.fence > ?2) ORDER BY p.task_seq, p.fence LIMIT ?3 + 0`,
       seq,
       fence,
       limit + 1,
@@ -119,10 +138,24 @@ const attemptReads = (session: Session): AttemptReads => ({
   },
 })
 
-/** States by which lists are often filtered have an index of their own, which takes the state as a literal. */
-const stateCondition = (state: string | undefined): string => {
-  if (state === undefined) return ''
-  return (taskStates as readonly string[]).includes(state) ? `AND state = '${state}'` : 'AND false'
+const aside = "tasks INDEXED BY tasks_aside WHERE state IN ('blocked', 'waiting', 'dead', 'cancelled')"
+
+/**
+ * Tasks of one state, by the partial index that holds it. SQLite takes one only where the condition stands as it is in
+ * the index, and unforced it reads the whole table in the order of the list instead.
+ */
+const tasksIn: Readonly<Record<TaskStateName, string>> = {
+  blocked: `${aside} AND state = 'blocked'`,
+  waiting: `${aside} AND state = 'waiting'`,
+  dead: `${aside} AND state = 'dead'`,
+  cancelled: `${aside} AND state = 'cancelled'`,
+  ready: "tasks INDEXED BY tasks_ready WHERE state = 'ready'",
+  running: "tasks INDEXED BY tasks_running WHERE state = 'running'",
+  succeeded: "tasks WHERE state = 'succeeded'",
+}
+const tasksOf = (state: string | undefined): string => {
+  if (state === undefined) return 'tasks WHERE true'
+  return Object.hasOwn(tasksIn, state) ? tasksIn[state as TaskStateName] : 'tasks WHERE false'
 }
 
 export const workReads = (session: Session): WorkReads => ({
@@ -144,8 +177,8 @@ export const workReads = (session: Session): WorkReads => ({
   tasks: (filter, { limit, after }): Page<TaskView> =>
     page(
       session.all<TaskRow>(
-        `SELECT * FROM tasks WHERE seq > ?1 AND (?2 IS NULL OR type = ?2) AND (?3 IS NULL OR batch = ?3)
-         ${stateCondition(filter.state)} ORDER BY seq LIMIT ?4`,
+        `SELECT * FROM ${tasksOf(filter.state)} AND seq > ?1 AND (?2 IS NULL OR type = ?2)
+         AND (?3 IS NULL OR batch = ?3) ORDER BY seq LIMIT ?4 + 0`,
         cursor(after),
         filter.type ?? null,
         filter.batch ?? null,
@@ -164,7 +197,9 @@ export const workReads = (session: Session): WorkReads => ({
   attemptCounts: () => attemptTallies(session),
   agentsThatSucceeded: (taskType) =>
     session.one<{ count: number }>(
-      "SELECT COUNT(DISTINCT agent) AS count FROM tasks WHERE state = 'succeeded' AND (?1 IS NULL OR type = ?1)",
+      `SELECT COUNT(DISTINCT agent) AS count FROM tasks
+       WHERE state = 'succeeded' AND seq > ?1 AND (?2 IS NULL OR type = ?2)`,
+      lowestLooked(session),
       taskType ?? null,
     )!.count,
   // By skipping along the index: DISTINCT would walk over every ready task.
@@ -183,8 +218,5 @@ export const workReads = (session: Session): WorkReads => ({
     session.one<{ due: number | null }>(
       "SELECT MIN(until_ms) AS due FROM tasks WHERE state = 'waiting' AND until_ms IS NOT NULL",
     )!.due,
-  taskDurations: (type, batch) => {
-    const row = session.one<{ count: number; p50: number; p95: number; p99: number }>(durations, type, batch ?? null)!
-    return row.count === 0 ? null : row
-  },
+  taskDurations: (type, batch) => taskDurations(session, type, batch),
 })

@@ -47,9 +47,9 @@ export const endAttempt = (session: Session, seq: number, { outcome, error, wall
 /** Makes room for another attempt, or another life: the one that the row holds goes to those before it. */
 export const archiveAttempt = (session: Session, seq: number): void => {
   session.run(
-    `INSERT INTO past_attempts (task, fence, life, number, agent, agent_epoch, cell, owner, epoch, started_ms, ended_ms,
-      outcome, late_outcome, late_ms, error)
-     SELECT id, fence, life, number, agent, agent_epoch, cell, owner, epoch, started_ms, ended_ms, outcome,
+    `INSERT INTO past_attempts (task_seq, fence, life, number, agent, agent_epoch, cell, owner, epoch, started_ms,
+      ended_ms, outcome, late_outcome, late_ms, error)
+     SELECT seq, fence, life, number, agent, agent_epoch, cell, owner, epoch, started_ms, ended_ms, outcome,
       late_outcome, late_ms, attempt_error FROM tasks WHERE seq = ? AND started_ms IS NOT NULL`,
     seq,
   )

@@ -32,18 +32,18 @@ const succeedOne = (session: Session, finish: Finish, at: { task: string; fence:
 const afterItsEnd = (session: Session, finish: Finish, row: AttemptRow, wallMs: number): Finished['outcome'] => {
   if (row.outcome === finish.outcome) return 'repeat'
   const newest = session.run(
-    'UPDATE tasks SET late_outcome = ?, late_ms = ? WHERE id = ? AND fence = ? AND started_ms IS NOT NULL',
+    'UPDATE tasks SET late_outcome = ?, late_ms = ? WHERE seq = ? AND fence = ? AND started_ms IS NOT NULL',
     finish.outcome,
     wallMs,
-    row.task,
+    row.seq,
     row.fence,
   )
   if (newest === 0) {
     session.run(
-      'UPDATE past_attempts SET late_outcome = ?, late_ms = ? WHERE task = ? AND fence = ?',
+      'UPDATE past_attempts SET late_outcome = ?, late_ms = ? WHERE task_seq = ? AND fence = ?',
       finish.outcome,
       wallMs,
-      row.task,
+      row.seq,
       row.fence,
     )
   }

@@ -23,10 +23,10 @@ CREATE TABLE tasks_new (
   error TEXT, attempt_error TEXT
 ) STRICT;
 CREATE TABLE past_attempts (
-  task TEXT NOT NULL, fence INTEGER NOT NULL, life INTEGER NOT NULL, number INTEGER NOT NULL, agent TEXT NOT NULL,
-  agent_epoch INTEGER NOT NULL, cell TEXT NOT NULL, owner TEXT NOT NULL, epoch INTEGER NOT NULL,
+  task_seq INTEGER NOT NULL, fence INTEGER NOT NULL, life INTEGER NOT NULL, number INTEGER NOT NULL,
+  agent TEXT NOT NULL, agent_epoch INTEGER NOT NULL, cell TEXT NOT NULL, owner TEXT NOT NULL, epoch INTEGER NOT NULL,
   started_ms INTEGER NOT NULL, ended_ms INTEGER, outcome TEXT, late_outcome TEXT, late_ms INTEGER, error TEXT,
-  PRIMARY KEY (task, fence)
+  PRIMARY KEY (task_seq, fence)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE tallies (
   kind TEXT NOT NULL, type TEXT NOT NULL, label TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (kind, type, label)
@@ -44,7 +44,7 @@ INSERT INTO tasks_new (seq, id, type, agent_type, state, reason, until_ms, prior
   FROM tasks AS t
   LEFT JOIN attempts AS a ON a.task = t.id AND a.fence = t.fence AND a.life = t.life ORDER BY t.seq;
 INSERT INTO past_attempts
-  SELECT a.task, a.fence, a.life, a.number, a.agent, a.agent_epoch, a.cell, a.owner, a.epoch, a.started_ms, a.ended_ms,
+  SELECT t.seq, a.fence, a.life, a.number, a.agent, a.agent_epoch, a.cell, a.owner, a.epoch, a.started_ms, a.ended_ms,
     a.outcome, a.late_outcome, a.late_ms, a.error
   FROM attempts AS a JOIN tasks AS t ON t.id = a.task WHERE a.fence <> t.fence OR a.life <> t.life;
 INSERT INTO tallies SELECT 'task', type, state, COUNT(*) FROM tasks GROUP BY type, state;
@@ -67,6 +67,6 @@ CREATE VIEW attempts AS
   SELECT seq, id AS task, fence, life, number, agent, cell, started_ms, ended_ms, outcome, attempt_error AS error
   FROM tasks WHERE started_ms IS NOT NULL
   UNION ALL
-  SELECT t.seq, p.task, p.fence, p.life, p.number, p.agent, p.cell, p.started_ms, p.ended_ms, p.outcome, p.error
-  FROM past_attempts AS p JOIN tasks AS t ON t.id = p.task;
+  SELECT t.seq, t.id, p.fence, p.life, p.number, p.agent, p.cell, p.started_ms, p.ended_ms, p.outcome, p.error
+  FROM past_attempts AS p JOIN tasks AS t ON t.seq = p.task_seq;
 `
