@@ -12,7 +12,7 @@ import { sealTo } from './gatelink/gatelink.ts'
 import { placesOf, type Places } from './places.ts'
 import { logLevels, openLogWriter, type LogWriter } from './record/record.ts'
 import { realClock, realDisk, realFolder, realProc, realRandom } from './std/real/real.ts'
-import { Failure } from './std/std.ts'
+import { Failure, sleep, type Clock } from './std/std.ts'
 import { lockInstance, startWatch, type Program, type Watch, type WatchLine, type WatchOptions } from './watch.ts'
 
 export interface LaunchAsk {
@@ -122,13 +122,35 @@ const api = async (url: string, token: string, path: string, body?: unknown): Pr
     signal: AbortSignal.timeout(10_000),
   })
   const value = (await answer.json()) as { detail?: string }
-  if (!answer.ok) throw new Failure('credential-unavailable', `${path}: ${value.detail ?? answer.status}`)
+  if (!answer.ok) {
+    const facts = { passing: answer.status >= 500 || answer.status === 429 }
+    throw new Failure('credential-unavailable', `${path}: ${value.detail ?? answer.status}`, { facts })
+  }
   return value
 }
 
 interface VaultAnswer {
   readonly sealingKey: string
   readonly credentials: readonly { readonly name: string; readonly state: string }[]
+}
+
+/** A sitter that dies meanwhile is started again by the watch, and answers within seconds; a minute is no restart. */
+const comesBackWithinMs = 60_000
+const askAgainMs = 250
+
+/** Asks again while nobody answers. What it asks must do no harm a second time. */
+const whileItComesBack = async <Value>(clock: Clock, ask: () => Promise<Value>): Promise<Value> => {
+  const begunMs = clock.monoMs()
+  for (;;) {
+    try {
+      return await ask()
+    } catch (error) {
+      const told = error instanceof Failure && error.facts['passing'] === true
+      const silent = error instanceof TypeError || (error as Error).name === 'TimeoutError'
+      if (!(told || silent) || clock.monoMs() - begunMs > comesBackWithinMs) throw error
+      await sleep(clock, askAgainMs)
+    }
+  }
 }
 
 /** A rehearsal issues its own token; it goes to the vault by the same door as any secret, once. */
@@ -202,7 +224,8 @@ export const launch = async (ask: LaunchAsk): Promise<Launched> => {
     onEvent,
   })
   try {
-    for (const name of await issueRehearsalTokens(loaded.config, places, watch, token)) {
+    const issue = (): Promise<readonly string[]> => issueRehearsalTokens(loaded.config, places, watch, token)
+    for (const name of await whileItComesBack(clock, issue)) {
       onEvent({ at: clock.wallMs(), level: 'info', message: `the rehearsal's token is in the vault as ${name}` })
     }
   } catch (error) {

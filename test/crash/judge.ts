@@ -64,22 +64,40 @@ const unbalanced = (transfers: readonly Transfer[]): string[] => {
   return wrong
 }
 
-/** `rows`: payments; `others`: tasks beside those of the payments. */
-export const judge = (place: Place, rows: number, others = 0): Verdict[] => {
-  const log = logOf(place)
-  const record = new DatabaseSync(join(place.data, 'swarm.db'), { readOnly: true })
-  const read = <Row>(sql: string): Row[] => {
+/** Reads the record past the swarm; integers as bigint. */
+export type Reading = <Row>(sql: string) => Promise<Row[]>
+
+const readingFile =
+  (place: Place): Reading =>
+  async <Row>(sql: string) => {
+    const record = new DatabaseSync(join(place.data, 'swarm.db'), { readOnly: true })
     const statement = record.prepare(sql)
     statement.setReadBigInts(true)
-    return statement.all() as Row[]
+    const rows = statement.all() as Row[]
+    record.close()
+    return rows
   }
-  const settlements = read<Settlement>('SELECT * FROM settlements ORDER BY seq')
-  const transfers = read<Transfer>('SELECT * FROM transfers ORDER BY seq')
+
+interface Expected {
+  /** Payments. */
+  readonly rows: number
+  /** Tasks beside those of the payments. */
+  readonly others?: number
+}
+
+/** `read` is of the record's file when it is not given. */
+export const judge = async (
+  place: Place,
+  { rows, others = 0 }: Expected,
+  read: Reading = readingFile(place),
+): Promise<Verdict[]> => {
+  const log = logOf(place)
+  const settlements = await read<Settlement>('SELECT * FROM settlements ORDER BY seq')
+  const transfers = await read<Transfer>('SELECT * FROM transfers ORDER BY seq')
   // Tasks of other types (a report, a notice) are not what was submitted here.
-  const tasks = read<{ state: string; count: bigint }>(
+  const tasks = await read<{ state: string; count: bigint }>(
     "SELECT state, COUNT(*) AS count FROM tasks WHERE type IN ('settle', 'count') GROUP BY state",
   )
-  record.close()
   const accepted = group(
     log.filter((line) => line.kind === 'accepted'),
     (line) => line.reference!,

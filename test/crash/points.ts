@@ -143,6 +143,6 @@ export const atEveryPoint = async (directory: string, stride: number): Promise<V
       title: 'sitter and gate were each killed at several fsyncs of a payment',
       wrong: reached.filter((one) => one.includes('fsync') && Number(one.split(' ').at(-1)) < 2),
     },
-    ...judge(place, paid),
+    ...(await judge(place, { rows: paid })),
   ]
 }

@@ -2,9 +2,11 @@
  * Kills a paying swarm at random moments and looks at what is left. `--kills N` (default 10), `--rows`, `--tasks`,
  * `--agents`, `--seed`, `--keep`, `--only <scenario>`. Sitter, gate or both die by SIGKILL, pool hosts at 0.5/s beside
  * them; then everything at once, with nobody to restart it; then one payment at each of its system calls (points.ts);
- * then `--seconds` (120) of churn, whose descriptors and memory must stay flat (test/bounds/churn.ts).
+ * then `--seconds` (120) of churn, whose descriptors and memory must stay flat (test/bounds/churn.ts); then a record in
+ * PostgreSQL behind a way that breaks (postgres.ts).
  *
- * `--long`: 200 kills under 20,000 tasks and 2,000 payments, spread so that work is always under way; about 25 minutes.
+ * `--long`: 200 kills under 20,000 tasks and 2,000 payments, spread so that work is always under way, about 25 minutes;
+ * 100 cut COMMITs and 10 crashes of PostgreSQL, about 10 minutes.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -17,6 +19,7 @@ import { judge, type Verdict } from './judge.ts'
 import { submitCounts } from './counts.ts'
 import { hostsOf, isThere, kill, processes, programOf, type Process } from './machine.ts'
 import { atEveryPoint } from './points.ts'
+import { onPostgres } from './postgres.ts'
 import { prepare, sitter, type Place, type Run } from './swarm.ts'
 
 const { values } = parseArgs({
@@ -137,7 +140,7 @@ const underFire = async (): Promise<Verdict[]> => {
       title: 'a second up with the same file ends with 0',
       wrong: secondCode === 0 ? [] : [`it ended with ${secondCode}`, second.output().slice(-500)],
     },
-    ...judge(place, rows, tasks),
+    ...(await judge(place, { rows, others: tasks })),
   ]
 }
 
@@ -183,6 +186,14 @@ for (const [name, scenario] of [
   ['all at once', allAtOnce],
   ['at every point', points],
   ['churn', () => churn(join(directory, 'churn'), Number(values.seconds))],
+  [
+    'on PostgreSQL',
+    () =>
+      onPostgres(join(directory, 'postgres'), {
+        ...(values.long ? { cuts: 100, crashes: 10 } : { cuts: 6, crashes: 2 }),
+        random: seeded(seed),
+      }),
+  ],
 ] as const) {
   if (values.only !== undefined && values.only !== name) continue
   console.log(`\n${name}`)

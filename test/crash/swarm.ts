@@ -28,6 +28,8 @@ export interface Setting {
   readonly rate?: string
   /** Agents of a second type, which count; default none. */
   readonly counters?: number
+  /** Where the record is kept; default embedded. */
+  readonly store?: string
 }
 export interface Place {
   readonly config: string
@@ -44,6 +46,7 @@ export const prepare = async ({
   faults,
   rate = '400/s',
   counters = 0,
+  store = 'embedded',
 }: Setting): Promise<Place> => {
   const [api, bank] = [await freePort(), await freePort()]
   mkdirSync(directory, { recursive: true })
@@ -53,6 +56,7 @@ export const prepare = async ({
     config,
     JSON.stringify({
       name: 'crash',
+      store,
       agents: {
         settler: {
           run: { module: join(import.meta.dirname, 'settler.ts') },

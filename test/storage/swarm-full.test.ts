@@ -62,6 +62,6 @@ test.skipIf(cannotMount)(
     expect([programOf('sitter', place.data)?.pid, programOf('gate', place.data)?.pid]).toEqual(before)
     const code = await run.ended
     expect({ code, output: code === 0 ? '' : run.output().slice(-2_000) }).toEqual({ code: 0, output: '' })
-    for (const { title, wrong } of judge(place, rows)) expect({ title, wrong }).toEqual({ title, wrong: [] })
+    for (const { title, wrong } of await judge(place, { rows })) expect({ title, wrong }).toEqual({ title, wrong: [] })
   },
 )
