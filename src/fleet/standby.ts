@@ -7,11 +7,10 @@
  *      └───────────── died, silent, did not answer when it was taken ─▶ gone; another is started later
  *
  * They never compete with cells: one at a time, only while no cell waits or starts, and not before it has been quiet
- * for a second. Bound: what the configuration says of a type, else one for each pool type of two cells or more, at most
- * four in all.
+ * for a second. Bound: `standbysWanted` of the model.
  */
 import type { CellEnd, CellEvents } from '../cell/cell.ts'
-import type { AgentType } from '../model/model.ts'
+import { standbysWanted, type AgentType } from '../model/model.ts'
 import { asFailure, Failure } from '../std/std.ts'
 import type { Live, Post, StandbyLine, Stock } from './live.ts'
 import { hostPlan, newPlace } from './place.ts'
@@ -19,7 +18,6 @@ import type { CellStatus } from './port.ts'
 import { readPong } from './pulse.ts'
 import { notify, say } from './wiring.ts'
 
-const mostByDefault = 4
 /** After the last start or loss: a swarm that is coming back has the machine for itself. */
 const quietMs = 1_000
 const longestPutOffMs = 60_000
@@ -27,19 +25,6 @@ const longestPutOffMs = 60_000
 const stoodMs = 60_000
 /** Beats within which a challenge must be answered. */
 const patienceBeats = 2
-
-/** How many stand by for each type, in the order of the configuration. */
-export const standbysWanted = (types: readonly AgentType[]): ReadonlyMap<string, number> => {
-  let left = mostByDefault
-  const wanted = new Map<string, number>()
-  for (const { name, cell, count, perCell } of types) {
-    if (cell.kind !== 'pool') continue
-    const usual = count > perCell && left > 0 ? 1 : 0
-    if (cell.standby === undefined) left -= usual
-    wanted.set(name, cell.standby ?? usual)
-  }
-  return wanted
-}
 
 export const openStock = (types: readonly AgentType[], canStandBy: boolean): Stock => {
   const wanted = standbysWanted(types)
