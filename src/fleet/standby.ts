@@ -135,6 +135,12 @@ const ask = async (live: Live, post: Post): Promise<void> => {
   if (post.state === 'ready') return
   post.state = 'ready'
   post.readyMs = live.options.clock.monoMs()
+  const { pid, startTime } = post.standby!.identity
+  notify(live, 'standby.ready', 'info', {
+    subject: post.place.id,
+    message: `a host stands by for ${post.settings.name}`,
+    facts: { type: post.settings.name, pid, startTime },
+  })
   tendStandbys(live)
 }
 

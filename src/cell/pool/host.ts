@@ -69,6 +69,8 @@ const standBy = (): Promise<string> =>
       if (method === 'ping') answer({ nonce: (params as Ping).nonce, agents: [], open: [] } satisfies Pong)
       if (method !== 'load') return
       answer({})
+      // What follows is the agents': should it end this process, the sitter knows that it was theirs.
+      out.flush()
       const { module } = params as Load
       hear = () => {}
       process.env['SITTER_MODULE'] = module
