@@ -3,15 +3,17 @@ import { readdir } from 'node:fs/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { poolCells, type Standby } from '../../src/cell/cell.ts'
 import { realProc } from '../../src/std/real/real.ts'
+import type { Proc } from '../../src/std/std.ts'
 import { Ear, openYard, runOf, seats, villain, type Yard } from './harness.ts'
 
 let yard: Yard
-let started: { readonly standby: Standby; readonly ear: Ear }[] = []
+let started: { readonly standby: Standby; readonly ended: Promise<unknown> }[] = []
 beforeEach(async () => {
   yard = await openYard()
 })
 afterEach(async () => {
   for (const { standby } of started) standby.kill('the test is over')
+  await Promise.all(started.map(({ ended }) => ended))
   started = []
   await yard.clear()
 })
@@ -19,8 +21,17 @@ afterEach(async () => {
 const standBy = async (id: string): Promise<{ standby: Standby; ear: Ear }> => {
   const ear = new Ear()
   const { run: _, seats: __, ...plan } = yard.plan(id)
-  const standby = await poolCells(yard.ports).standBy!(plan, ear.events)
-  started.push({ standby, ear })
+  const ended = Promise.withResolvers<void>()
+  const proc: Proc = {
+    ...yard.ports.proc,
+    spawn: async (options) => {
+      const child = await yard.ports.proc.spawn(options)
+      void child.ended.then(() => ended.resolve())
+      return child
+    },
+  }
+  const standby = await poolCells({ ...yard.ports, proc }).standBy!(plan, ear.events)
+  started.push({ standby, ended: ended.promise })
   await ear.ready()
   return { standby, ear }
 }

@@ -1,5 +1,4 @@
 /** Hosts that stand by, with real processes: taken, lost, stopped, and what it means for agents. */
-import { readdir, readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import type { CellStatus } from '../../src/fleet/fleet.ts'
 import { realProc } from '../../src/std/real/real.ts'
@@ -116,14 +115,3 @@ test('After a stop none stands by, and the record says how each ended', async ()
   expect(await yard.store.read.cell(standing[0]!.id)).toMatchObject({ cause: 'killed-by-us' })
   expect(await yard.store.read.cellsAlive()).toEqual([])
 })
-
-/** Processes whose command line or environment names the text. */
-const naming = async (text: string): Promise<number[]> => {
-  const found: number[] = []
-  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
-    const files = ['cmdline', 'environ'].map((name) => readFile(`/proc/${pid}/${name}`, 'utf8').catch(() => ''))
-    if ((await Promise.all(files)).some((content) => content.includes(text))) found.push(Number(pid))
-  }
-  return found
-}
-void naming
