@@ -1,7 +1,7 @@
 /** How many hosts stand by for each agent type: what the configuration says, or a small number by itself. */
 import type { AgentType } from './swarm.ts'
 
-/** Each costs a host's memory without its agents, about 14 MB; a swarm pays for no more than this unasked. */
+/** Each costs a host's memory without its agents, about 13 MB; a swarm pays for no more than this unasked. */
 const mostUnasked = 4
 
 /** By type, in the order of the configuration: as written, else 1 for a pool type of two cells or more. */
