@@ -36,6 +36,11 @@ export interface CellEnd {
   readonly cause: 'exit' | 'killed-by-us' | 'killed' | 'start-failed' | 'link-lost'
   readonly detail: string
   readonly end: ProcessEnd | null
+  /**
+   * Its socket and directory are removed after its end was told: what replaces it need not wait for that. Resolves with
+   * why they stay, or null. Absent when nothing was left to be done.
+   */
+  readonly cleared?: Promise<string | null>
 }
 
 export interface CellEvents {

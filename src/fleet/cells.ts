@@ -14,7 +14,7 @@ import { beginPulse, challengeSoon } from './pulse.ts'
 import { hostPlan, newPlace } from './place.ts'
 import { formatAgents } from './range.ts'
 import { dismiss, handOver, takeStandby } from './standby.ts'
-import { notify, say } from './wiring.ts'
+import { clearAway, notify, say } from './wiring.ts'
 
 /** A host that stands by answers in 0.3 ms; one that does not within this time is not waited for any longer. */
 const answerWithinMs = 500
@@ -156,6 +156,7 @@ const gone = (live: Live, cell: LiveCell, end: CellEnd): void => {
   cell.gone = true
   cell.phase = 'ending'
   const { group } = cell
+  clearAway(live, cell.id, end)
   for (const cancel of cell.timers) cancel()
   cell.askedAgain?.()
   live.cells.delete(cell.id)

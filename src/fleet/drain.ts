@@ -58,7 +58,7 @@ export const stopFleet = async (live: Live, withinMs: number): Promise<void> => 
   // An answer under way is waited for: its commit decides whether the attempt is done or given back.
   const cellsOver = [...live.cells.values()].map((cell) => cell.ended.promise)
   for (const cell of live.cells.values()) live.deeds.kill(cell, 'the sitter stops')
-  const over = Promise.all([...cellsOver, endStandbys(live, 'the sitter stops')])
+  const over = Promise.all([...cellsOver, endStandbys(live, 'the sitter stops')]).then(() => Promise.all(live.clearing))
   await withinTime(live, over, goneWithinMs)
   for (const cell of live.cells.values()) {
     notify(live, 'cell.outlived', 'error', {

@@ -243,6 +243,8 @@ export interface Live {
   readonly turn: Turn
   readonly waves: Waves<Group>
   readonly stock: Stock
+  /** Directories of ended cells that are being removed; a stop waits for them. */
+  readonly clearing: Set<Promise<void>>
   readonly deeds: Deeds
   /** The machine's count of out-of-memory kills when a cell was last lost; undefined where it does not say. */
   oomKills: number | undefined

@@ -65,6 +65,7 @@ const assemble = (options: FleetOptions, roster: Roster): Live => {
     turn: openTurn(hooks, (thrown) => say(live, 'error', `a hook of the fleet threw: ${asFailure(thrown).message}`)),
     waves: openWaves<Group>(options.startingAtOnce ?? startingAtOnce, (group) => void launch(live, group)),
     stock: openStock(Object.values(options.config.agents), options.cells.standBy !== undefined),
+    clearing: new Set(),
     deeds,
     oomKills: options.proc.oomKills(),
     counts: { restarts: 0, cellsLost: 0, linesDropped: 0, framesRefused: 0 },

@@ -16,7 +16,7 @@ import type { Live, Post, StandbyLine, Stock } from './live.ts'
 import { hostPlan, newPlace } from './place.ts'
 import type { CellStatus } from './port.ts'
 import { readPong } from './pulse.ts'
-import { notify, say } from './wiring.ts'
+import { clearAway, notify, say } from './wiring.ts'
 
 /** After the last start or loss: a swarm that is coming back has the machine for itself. */
 const quietMs = 1_000
@@ -150,6 +150,7 @@ const lost = (live: Live, post: Post, end: CellEnd): void => {
   const { clock } = live.options
   const nowMs = clock.monoMs()
   post.state = 'gone'
+  clearAway(live, place.id, end)
   post.cancelBeat?.()
   live.stock.posts.delete(post)
   const { cause, detail } = end

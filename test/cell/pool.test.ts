@@ -119,7 +119,7 @@ test('An endless loop answers no challenge, and SIGKILL ends it', async () => {
   cell.send([runOf('villain/0001', 'att_1', 'loop')])
   await expect(cell.ask('ping', { nonce: 'n' }, 300)).rejects.toMatchObject({ code: 'timed-out' })
   cell.kill('it does not answer')
-  expect(await ear.gone()).toEqual({
+  expect(await ear.gone()).toMatchObject({
     cause: 'killed-by-us',
     detail: 'it does not answer (signal SIGKILL)',
     end: { code: null, signal: 'SIGKILL' },

@@ -1,7 +1,7 @@
 /** Hosts that stand by, with real processes: taken, lost, stopped, and what it means for agents. */
 import { expect, test } from 'vitest'
 import type { CellStatus } from '../../src/fleet/fleet.ts'
-import { realProc } from '../../src/std/real/real.ts'
+import { realDisk, realProc } from '../../src/std/real/real.ts'
 import { openYard, type Yard } from './yard.ts'
 
 const idle = (yard: Yard, count = 9): true | undefined => yard.fleet.summary().byState.idle === count || undefined
@@ -107,11 +107,17 @@ test('A standby that is dead or stopped when it is needed costs no agent anythin
   expect(standing.some(isThere)).toBe(false)
 })
 
-test('After a stop none stands by, and the record says how each ended', async () => {
+test('After a stop none stands by, no directory is left, and the record says how each ended', async () => {
   const { yard, standing } = await open()
+  const alive = await yard.store.read.cellsAlive()
+  expect(alive).toHaveLength(4)
+  // One has just died: what it leaves is removed behind its end, and waited for.
+  kill(yard.fleet.cells()[0]!)
+  await yard.until(() => yard.events('cell.lost').length === 1)
   await yard.fleet.stop(1_000)
+  for (const { directory } of alive) expect(await realDisk().exists(directory)).toBe(false)
   expect(standing.some(isThere)).toBe(false)
   expect(yard.fleet.standbys()).toEqual([])
-  expect(await yard.store.read.cell(standing[0]!.id)).toMatchObject({ cause: 'killed-by-us' })
+  expect((await yard.store.read.cell(standing[0]!.id))?.cause).toBe('killed-by-us')
   expect(await yard.store.read.cellsAlive()).toEqual([])
 })

@@ -208,7 +208,7 @@ export class PoolCell implements Standby {
     this.#child?.kill('SIGKILL')
   }
 
-  async #ended(end: ProcessEnd): Promise<void> {
+  #ended(end: ProcessEnd): void {
     this.#over = true
     this.#cancelTimer()
     const how = end.signal === null ? `exit code ${end.code}` : `signal ${end.signal}`
@@ -217,14 +217,18 @@ export class PoolCell implements Standby {
       this.#ending?.cause === 'killed-by-us' || this.#said.length === 0
         ? ''
         : `; last it said: ${this.#said.join(' | ')}`
-    let detail = `${this.#ending === undefined ? how : `${this.#ending.why} (${how})`}${said}`
+    const detail = `${this.#ending === undefined ? how : `${this.#ending.why} (${how})`}${said}`
     this.#connection?.cut(`cell ${this.id} is gone: ${how}`)
-    await this.#listening?.close()
+    this.#events.gone({ cause, detail, end, cleared: this.#clear() })
+  }
+
+  async #clear(): Promise<string | null> {
     try {
+      await this.#listening?.close()
       await this.#disk.remove(this.#plan.directory)
+      return null
     } catch (error) {
-      detail += `; its directory stays: ${(error as Error).message}`
+      return (error as Error).message
     }
-    this.#events.gone({ cause, detail, end })
   }
 }
