@@ -111,13 +111,19 @@ test('After a stop none stands by, no directory is left, and the record says how
   const { yard, standing } = await open()
   const alive = await yard.store.read.cellsAlive()
   expect(alive).toHaveLength(4)
-  // One has just died: what it leaves is removed behind its end, and waited for.
-  kill(yard.fleet.cells()[0]!)
-  await yard.until(() => yard.events('cell.lost').length === 1)
   await yard.fleet.stop(1_000)
   for (const { directory } of alive) expect(await realDisk().exists(directory)).toBe(false)
   expect(standing.some(isThere)).toBe(false)
   expect(yard.fleet.standbys()).toEqual([])
   expect((await yard.store.read.cell(standing[0]!.id))?.cause).toBe('killed-by-us')
   expect(await yard.store.read.cellsAlive()).toEqual([])
+})
+
+test('A stop waits until what a dead cell left is removed', async () => {
+  const { yard } = await open()
+  const alive = await yard.store.read.cellsAlive()
+  kill(yard.fleet.cells()[0]!)
+  await yard.until(() => yard.events('cell.lost').length === 1)
+  await yard.fleet.stop(0)
+  for (const { directory } of alive) expect(await realDisk().exists(directory)).toBe(false)
 })
