@@ -22,11 +22,11 @@ export interface Rooms {
 
 const owner = 'local'
 
-const agentType = (cells: number, perCell: number): AgentType => ({
+const agentType = ({ cells, perCell, standby }: RoomsAsk): AgentType => ({
   name: 'worker',
   run: { module: join(import.meta.dirname, 'contestants', 'ours-agent.ts') },
   count: cells * perCell,
-  cell: { kind: 'pool', orWeaker: false },
+  cell: { kind: 'pool', orWeaker: false, ...(standby === undefined ? {} : { standby }) },
   upstreams: [],
   restart: { type: 'permanent', max: 5, withinMs: 600_000, baseMs: 200, capMs: 30_000 },
   heartbeatMs: 30_000,
@@ -68,15 +68,18 @@ export interface RoomsAsk {
   readonly postgres?: string
   readonly cells: number
   readonly perCell: number
+  /** Hosts that stand by; the usual number when absent. */
+  readonly standby?: number
 }
 
 /** Opens the rooms and waits until every agent is free; `work.start()` is the caller's. */
-export const openRooms = async ({ directory, postgres, cells, perCell }: RoomsAsk): Promise<Rooms> => {
+export const openRooms = async (ask: RoomsAsk): Promise<Rooms> => {
+  const { directory, postgres } = ask
   const { store, epoch } = await openStore(directory, postgres)
   const clock = realClock()
   const random = realRandom()
   const ports = { clock, random, newId: idMaker(clock, random), net: realNet(), proc: realProc(), disk: realDisk() }
-  const type = agentType(cells, perCell)
+  const type = agentType(ask)
   const late: { work?: Work } = {}
   const fleet: Fleet = await openFleet({
     ...ports,

@@ -15,7 +15,8 @@ export const idle = (short: boolean): readonly Runner[] => [
 export const killed = (short: boolean): readonly Runner[] => {
   const kills = short ? 5 : 12
   return [
-    alone('ours, a cell of 10 agents', 'kill/ours.ts', { kills }),
+    alone('ours, a cell of 10 agents, a host stands by', 'kill/ours.ts', { kills, standby: 1 }),
+    alone('ours, a cell of 10 agents, nobody stands by', 'kill/ours.ts', { kills, standby: 0 }),
     {
       ...alone('plain fork loop, one process', 'kill/peers.mjs', { kills, how: 'fork' }),
       floor: { figure: 'ready p50 ms', atMost: 1.2 },

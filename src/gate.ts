@@ -16,7 +16,8 @@ import { realClock, realDisk, realNet, realRandom } from './std/real/real.ts'
 import { asFailure, Failure, idMaker, type Clock, type Disk, type Net, type Random, type Service } from './std/std.ts'
 import { lockGate, openGateBook } from './store/store.ts'
 import { openVault, unlockVault, type KeyFiles, type KeyPlaces } from './vault/vault.ts'
-import { openSealed, type GateStatus } from './wire/wire.ts'
+import { openSealed } from './wire/seal.ts'
+import type { GateStatus } from './wire/wire.ts'
 
 export interface GateOptions {
   /** Absolute path; gate.db is `gate/gate.db` in it, the freeze file `run/FROZEN`. */

@@ -114,7 +114,8 @@ const Gate = ({ view }: { view: SwarmView }) => {
 
 const Cells = ({ view }: { view: SwarmView }) => (
   <Check tone={view.fleet.coverage.reporting === view.fleet.coverage.of ? 'good' : 'unsure'} name="Cells">
-    {counted(view.fleet.cells, 'process', 'processes')}, {counted(view.fleet.restarts, 'agent restart')},{' '}
+    {counted(view.fleet.cells, 'process', 'processes')}, {count(view.fleet.standbys.ready)} of{' '}
+    {count(view.fleet.standbys.wanted)} standing by, {counted(view.fleet.restarts, 'agent restart')},{' '}
     {count(view.fleet.cellsLost)} lost; {coverageText(view.fleet.coverage)}
   </Check>
 )

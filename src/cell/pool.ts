@@ -3,10 +3,10 @@
  * agent's endless loop, leak or exit takes its cell-mates along and costs one restart. The sitter's end: directory,
  * socket, process, one connection, one end.
  */
-import { basename, dirname, extname, join } from 'node:path'
+import { dirname, extname, join } from 'node:path'
 import { assert, failure, type Clock, type Disk, type Net, type Proc } from '../std/std.ts'
 import { PoolCell } from './pool/cell.ts'
-import type { CellEvents, CellKind, CellPlan, HousedCell } from './port.ts'
+import type { CellEvents, CellKind, CellPlan, HousedCell, Standby, StandbyPlan } from './port.ts'
 
 export interface PoolPorts {
   readonly clock: Clock
@@ -33,7 +33,7 @@ const defaultStartMs = 10_000
 const extension = extname(import.meta.filename)
 const hostProgram = join(dirname(import.meta.filename), 'pool', `host${extension}`)
 
-const argumentsFor = (plan: CellPlan): readonly string[] => [
+const argumentsFor = (plan: StandbyPlan): readonly string[] => [
   ...(extension === '.ts' ? ['--conditions=source'] : []),
   '--disable-warning=ExperimentalWarning',
   // No helper threads: 4 threads a host instead of 7, and 0.2 MB less. Garbage is collected on the host's own thread.
@@ -48,23 +48,18 @@ const moduleOf = ({ run }: CellPlan): string => {
   return run.module
 }
 
-const environmentFor = (
-  plan: CellPlan,
-  codeCache: string | undefined,
-  first: boolean,
-): Readonly<Record<string, string>> => ({
+const environmentFor = (plan: StandbyPlan, codeCache: string | undefined): Readonly<Record<string, string>> => ({
   ...plan.env,
   SITTER_SOCKET: plan.sitterSocket,
   SITTER_GATE: plan.gateSocket,
-  SITTER_MODULE: moduleOf(plan),
   SITTER_CELL: plan.id,
   ...(codeCache === undefined ? {} : { NODE_COMPILE_CACHE: codeCache }),
-  ...(codeCache !== undefined && first ? { SITTER_KEEP_CODE: '1' } : {}),
 })
 
-const assertPath = (path: string): void => {
-  const bytes = Buffer.byteLength(path)
-  if (bytes > longestSocketPath) {
+const assertPaths = ({ sitterSocket, gateSocket }: StandbyPlan): void => {
+  for (const path of [sitterSocket, gateSocket]) {
+    const bytes = Buffer.byteLength(path)
+    if (bytes <= longestSocketPath) continue
     const most = `a Unix socket takes ${longestSocketPath}; use a shorter data directory`
     throw failure('cell-start', `the socket path ${path} has ${bytes} bytes, ${most}`)
   }
@@ -89,7 +84,12 @@ const pathfinders = (): ((module: string) => Promise<(() => void) | undefined>) 
 export const poolCells = (ports: PoolPorts): CellKind<HousedCell> => {
   const { clock, proc, net, disk, codeCache } = ports
   const goAhead = pathfinders()
-  const startOne = async (plan: CellPlan, events: CellEvents, first: boolean): Promise<HousedCell> => {
+  /** `told`: what the host finds in its environment beside its places. */
+  const startHost = async (
+    plan: CellPlan | StandbyPlan,
+    events: CellEvents,
+    told: Readonly<Record<string, string>>,
+  ): Promise<PoolCell> => {
     await disk.makeDirectory(plan.directory, 0o700)
     if (codeCache !== undefined) await disk.makeDirectory(codeCache, 0o700)
     const cell = new PoolCell(plan, clock, disk, events)
@@ -98,7 +98,7 @@ export const poolCells = (ports: PoolPorts): CellKind<HousedCell> => {
       const child = await proc.spawn({
         command: ports.node ?? process.execPath,
         args: argumentsFor(plan),
-        env: environmentFor(plan, codeCache, first),
+        env: { ...environmentFor(plan, codeCache), ...told },
         cwd: plan.directory,
         ownGroup: false,
         dieWithParent: true,
@@ -107,17 +107,15 @@ export const poolCells = (ports: PoolPorts): CellKind<HousedCell> => {
       cell.begin(child, listening, plan.startWithinMs ?? ports.startWithinMs ?? defaultStartMs)
     } catch (error) {
       await listening.close()
-      throw failure('cell-start', `cell ${plan.id} (${basename(moduleOf(plan))}): ${(error as Error).message}`, {
-        cause: error,
-      })
+      throw failure('cell-start', `cell ${plan.id} (${plan.agentType}): ${(error as Error).message}`, { cause: error })
     }
     return cell
   }
   return {
     start: async (plan, events) => {
-      assertPath(plan.sitterSocket)
-      assertPath(plan.gateSocket)
-      const ledTheWay = codeCache === undefined ? undefined : await goAhead(moduleOf(plan))
+      assertPaths(plan)
+      const module = moduleOf(plan)
+      const ledTheWay = codeCache === undefined ? undefined : await goAhead(module)
       const led = ledTheWay ?? ((): void => {})
       const watched: CellEvents = {
         ...events,
@@ -130,12 +128,17 @@ export const poolCells = (ports: PoolPorts): CellKind<HousedCell> => {
           events.gone(end)
         },
       }
+      const keepCode = ledTheWay === undefined ? {} : { SITTER_KEEP_CODE: '1' }
       try {
-        return await startOne(plan, watched, ledTheWay !== undefined)
+        return await startHost(plan, watched, { SITTER_MODULE: module, ...keepCode })
       } catch (error) {
         led()
         throw error
       }
+    },
+    standBy: async (plan, events): Promise<Standby> => {
+      assertPaths(plan)
+      return startHost(plan, events, { SITTER_STANDBY: '1' })
     },
   }
 }

@@ -28,11 +28,19 @@ export interface CellPlan {
   readonly startWithinMs?: number
 }
 
+/** A host that stands by: of its agents nothing is known yet but their type. */
+export type StandbyPlan = Omit<CellPlan, 'run' | 'seats'>
+
 /** Why a cell is gone, told once. `suspects` = agents that had an attempt in hand, as evidence. */
 export interface CellEnd {
   readonly cause: 'exit' | 'killed-by-us' | 'killed' | 'start-failed' | 'link-lost'
   readonly detail: string
   readonly end: ProcessEnd | null
+  /**
+   * Its socket and directory are removed after its end was told: what replaces it need not wait for that. Resolves with
+   * why they stay, or null. Absent when nothing was left to be done.
+   */
+  readonly cleared?: Promise<string | null>
 }
 
 export interface CellEvents {
@@ -84,6 +92,23 @@ export interface HousedCell extends Cell {
   readonly identity: ProcessIdentity
 }
 
+/**
+ * A cell that was started ahead of its agents: its process runs, has loaded what every host loads and answers
+ * challenges (with no agents). No agent's code runs in it before `load`.
+ */
+export interface Standby extends HousedCell {
+  /**
+   * Has it load the agents' module; resolves when it has said that it does, and from then on everything is told to
+   * `events`, as of any cell that starts. Rejects `timed-out` or `cell-lost` when it does not answer in time: then no
+   * agent's code runs in it, and its end is told to the events that it was started with.
+   */
+  load(run: AgentRun, events: CellEvents, withinMs: number): Promise<void>
+  /** The seats with which it is welcomed, once it has said hello. */
+  welcome(seats: readonly Seat[]): void
+}
+
 export interface CellKind<Started extends Cell = Cell> {
   start(plan: CellPlan, events: CellEvents): Promise<Started>
+  /** Starts a host without agents; `ready` tells that it stands by. Absent where nothing can be started ahead. */
+  standBy?(plan: StandbyPlan, events: CellEvents): Promise<Standby>
 }

@@ -56,7 +56,9 @@ const toRun = ({ module, command, exec }: ParsedAgent['run'], baseDirectory: str
 
 const toCell = ({ cell, run }: ParsedAgent): AgentType['cell'] => {
   const kind = cell ?? (run.module === undefined ? 'process' : 'pool')
-  return typeof kind === 'string' ? { kind, orWeaker: false } : kind
+  if (typeof kind === 'string') return { kind, orWeaker: false }
+  const { standby, ...rest } = kind
+  return { ...rest, ...(standby === undefined ? {} : { standby }) }
 }
 
 const toAgents = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig['agents'] =>

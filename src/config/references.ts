@@ -63,6 +63,7 @@ const programs = (raw: unknown, type: string): readonly ConfigFault[] => {
     faultAt(['agents', type, ...path], show(at(...path)), expected)
   return [
     ...(kind === 'pool' ? [faultAt(kindPath, show(kind), '"process" for a program')] : []),
+    ...((at('cell', 'standby') ?? 0) === 0 ? [] : [wrong(['cell', 'standby'], '0: no program is started ahead')]),
     ...((at('perCell') ?? 1) === 1 ? [] : [wrong(['perCell'], '1: a program has a cell of its own')]),
     ...(at('limits', 'memory') === undefined
       ? []

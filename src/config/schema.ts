@@ -62,7 +62,18 @@ const agent = z.strictObject({
    */
   cell: z
     .union(
-      [cellKind, z.strictObject({ kind: cellKind, orWeaker: z.boolean().default(false) })],
+      [
+        cellKind,
+        z.strictObject({
+          kind: cellKind,
+          orWeaker: z.boolean().default(false),
+          /**
+           * Hosts started ahead, so that a dead cell is replaced without waiting for a process. When absent: 1 for a
+           * type of two cells or more, at most 4 in the swarm. Each costs as much memory as an empty host.
+           */
+          standby: whole(0, 16, 'hosts that stand by').optional(),
+        }),
+      ],
       '"pool", "process" or {kind: …}',
     )
     .optional(),

@@ -6,35 +6,27 @@
 import type { Cell, CellEnd, CellEvents, CellPlan } from '../cell/cell.ts'
 import { asFailure, Failure } from '../std/std.ts'
 import type { Seat } from '../wire/wire.ts'
-import { move, refile, unseat } from './agents.ts'
+import { move, refile, touch, unseat } from './agents.ts'
 import { onFrame, onLine, onRefused } from './frames.ts'
-import type { Agent, Group, Live, LiveCell } from './live.ts'
-import { beginTrial, cellLost } from './loss.ts'
+import type { Agent, Group, Live, LiveCell, Post } from './live.ts'
+import { beginTrial, cellLost, dueAtOnce } from './loss.ts'
 import { beginPulse, challengeSoon } from './pulse.ts'
+import { hostPlan, newPlace } from './place.ts'
 import { formatAgents } from './range.ts'
-import { notify, say } from './wiring.ts'
+import { dismiss, handOver, takeStandby } from './standby.ts'
+import { clearAway, notify, say } from './wiring.ts'
 
-/** Unix socket paths end at 107 bytes; a margin is left for what a cell kind may append. */
-const longestSocketPath = 100
+/** A host that stands by answers in 0.3 ms; one that does not within this time is not waited for any longer. */
+const answerWithinMs = 500
 /** A killed process that is still there after this long is killed again, and people are told. */
 const killAgainMs = 5_000
 
-const socketPath = (live: Live, id: string, name: string): string => {
-  const path = `${live.options.directories.cells}/${id}/${name}.sock`
-  if (Buffer.byteLength(path) <= longestSocketPath) return path
-  // The last twelve digits of a UUIDv7 are random: no two living cells share them but by a 2^-48 chance.
-  return `${live.options.directories.sockets}/${id.slice(-12)}-${name}.sock`
-}
-
-const openCell = (live: Live, group: Group): LiveCell => {
-  const id = live.options.newId('cel')
+const openCell = (live: Live, group: Group, post: Post | undefined): LiveCell => {
   const { clock } = live.options
   return {
-    id,
+    ...(post?.place ?? newPlace(live)),
     group,
-    directory: `${live.options.directories.cells}/${id}`,
-    sitterSocket: socketPath(live, id, 'sitter'),
-    gateSocket: socketPath(live, id, 'gate'),
+    stoodBy: post !== undefined,
     launchedMs: clock.monoMs(),
     startedWallMs: clock.wallMs(),
     phase: 'starting',
@@ -72,22 +64,11 @@ const seatOf = (agent: Agent): Seat => ({
   config: agent.settings.config,
 })
 
-const planOf = (cell: LiveCell): CellPlan => {
-  const { settings } = cell.group
-  return {
-    id: cell.id,
-    kind: settings.cell.kind,
-    agentType: settings.name,
-    run: settings.run,
-    directory: cell.directory,
-    gateSocket: cell.gateSocket,
-    sitterSocket: cell.sitterSocket,
-    seats: [...cell.agents].map(seatOf),
-    env: {},
-    memoryMb: Math.max(1, Math.floor(settings.memoryBytes / 1_000_000)),
-    startWithinMs: settings.startWithinMs,
-  }
-}
+const planOf = (cell: LiveCell): CellPlan => ({
+  ...hostPlan(cell.group.settings, cell),
+  run: cell.group.settings.run,
+  seats: [...cell.agents].map(seatOf),
+})
 
 const announce = (live: Live, cell: LiveCell): void => {
   live.options.gatelink.openCell({
@@ -175,6 +156,7 @@ const gone = (live: Live, cell: LiveCell, end: CellEnd): void => {
   cell.gone = true
   cell.phase = 'ending'
   const { group } = cell
+  clearAway(live, cell.id, end)
   for (const cancel of cell.timers) cancel()
   cell.askedAgain?.()
   live.cells.delete(cell.id)
@@ -188,6 +170,7 @@ const gone = (live: Live, cell: LiveCell, end: CellEnd): void => {
   else endQuietly(live, cell)
   cell.ended.resolve()
   live.waves.done(group)
+  dueAtOnce(live, group)
   provide(live, group)
 }
 
@@ -217,6 +200,7 @@ const becomeReady = (live: Live, cell: LiveCell): void => {
       agents: formatAgents([...cell.agents]),
       count: cell.agents.size,
       tookMs: Math.round(cell.readyMs - cell.launchedMs),
+      stoodBy: cell.stoodBy,
       afterLossMs: cell.group.lostMs === null ? null : Math.round(cell.readyMs - cell.group.lostMs),
     },
   })
@@ -271,11 +255,62 @@ const adopt = async (live: Live, cell: LiveCell, started: Cell): Promise<void> =
   becomeReady(live, cell)
 }
 
+/**
+ * A host that stood by is not there after all. Nothing of the agents' ran in it, so it is no loss of theirs: they are
+ * taken out again, and another start is made at once.
+ */
+const turnAway = (live: Live, cell: LiveCell, post: Post, why: string): void => {
+  dismiss(live, post, why)
+  const { group } = cell
+  if (cell.phase === 'ending' || live.phase !== 'open')
+    return gone(live, cell, { cause: 'killed-by-us', detail: cell.killedFor ?? 'not wanted any more', end: null })
+  cell.gone = true
+  for (const cancel of cell.timers) cancel()
+  for (const agent of cell.agents) {
+    agent.cell = null
+    touch(live, agent)
+  }
+  live.cells.delete(cell.id)
+  group.cell = null
+  live.options.gatelink.closeCell(cell.id)
+  cell.ended.resolve()
+  void launch(live, group)
+}
+
+/** A host that stood by becomes the cell: it loads the agents' module while the record takes their epochs. */
+const enter = async (live: Live, cell: LiveCell, post: Post): Promise<void> => {
+  const standby = post.standby!
+  const durable = live.record.flush()
+  durable.catch(() => {
+    /* heard below, where it is waited for */
+  })
+  announce(live, cell)
+  try {
+    await standby.load(cell.group.settings.run, eventsOf(live, cell), answerWithinMs)
+  } catch (thrown) {
+    return turnAway(live, cell, post, asFailure(thrown).message)
+  }
+  handOver(live, post)
+  cell.cell = standby
+  cell.recorded = true
+  if (cell.phase === 'ending') return standby.kill(cell.killedFor ?? 'not wanted any more')
+  await durable
+  if (live.phase !== 'open') throw new Failure('cell-start', 'the sitter stops')
+  if (!cell.gone) standby.welcome([...cell.agents].map(seatOf))
+}
+
+const startFresh = async (live: Live, cell: LiveCell): Promise<void> => {
+  await live.record.flush()
+  if (live.phase !== 'open') throw new Failure('cell-start', 'the sitter stops')
+  await adopt(live, cell, await live.options.cells.start(planOf(cell), eventsOf(live, cell)))
+}
+
 /** Starts the group's cell; called by the waves, which hear `done` when it is ready or gone. */
 export const launch = async (live: Live, group: Group): Promise<void> => {
   const agents = wanting(group)
   if (live.phase !== 'open' || group.cell !== null || agents.length === 0) return live.waves.done(group)
-  const cell = openCell(live, group)
+  const post = takeStandby(live, group.settings.name)
+  const cell = openCell(live, group, post)
   group.cell = cell
   live.cells.set(cell.id, cell)
   for (const agent of agents) take(live, cell, agent)
@@ -289,9 +324,7 @@ export const launch = async (live: Live, group: Group): Promise<void> => {
     }),
   )
   try {
-    await live.record.flush()
-    if (live.phase !== 'open') throw new Failure('cell-start', 'the sitter stops')
-    await adopt(live, cell, await live.options.cells.start(planOf(cell), eventsOf(live, cell)))
+    await (post === undefined ? startFresh(live, cell) : enter(live, cell, post))
   } catch (thrown) {
     const failure = asFailure(thrown)
     say(live, 'error', `cell ${cell.id} could not be started: ${failure.message}`, cell.id)

@@ -5,6 +5,7 @@
  */
 import { sleep } from '../std/std.ts'
 import { move, refile } from './agents.ts'
+import { endStandbys } from './standby.ts'
 import type { Live } from './live.ts'
 import { notify } from './wiring.ts'
 
@@ -55,8 +56,9 @@ export const stopFleet = async (live: Live, withinMs: number): Promise<void> => 
     .map((cell) => cell.cell!.ask('drain', { withinMs }, withinMs + afterwardsMs))
   await withinTime(live, Promise.race([Promise.allSettled(drains), onlyWaiting(live)]), withinMs + afterwardsMs)
   // An answer under way is waited for: its commit decides whether the attempt is done or given back.
-  const over = Promise.all([...live.cells.values()].map((cell) => cell.ended.promise))
+  const cellsOver = [...live.cells.values()].map((cell) => cell.ended.promise)
   for (const cell of live.cells.values()) live.deeds.kill(cell, 'the sitter stops')
+  const over = Promise.all([...cellsOver, endStandbys(live, 'the sitter stops')]).then(() => Promise.all(live.clearing))
   await withinTime(live, over, goneWithinMs)
   for (const cell of live.cells.values()) {
     notify(live, 'cell.outlived', 'error', {

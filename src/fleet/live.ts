@@ -3,7 +3,7 @@
  * by the configuration; a cell is one incarnation of a group's process. Plain records, changed only by the files of
  * this room.
  */
-import type { Cell, CellKind } from '../cell/cell.ts'
+import type { Cell, CellKind, Standby } from '../cell/cell.ts'
 import type { GateLink } from '../gatelink/gatelink.ts'
 import type { AgentRef, AgentStateName, AgentType, Mode, SwarmConfig } from '../model/model.ts'
 import type { Cancel, Clock, NewId, Proc, Random, Stamp } from '../std/std.ts'
@@ -139,12 +139,17 @@ export interface Group {
   lostMs: number | null
 }
 
-export interface LiveCell {
+export interface CellPlace {
   readonly id: string
-  readonly group: Group
   readonly directory: string
   readonly sitterSocket: string
   readonly gateSocket: string
+}
+
+export interface LiveCell extends CellPlace {
+  readonly group: Group
+  /** Its host was started ahead. */
+  readonly stoodBy: boolean
   readonly launchedMs: number
   startedWallMs: number
   phase: 'starting' | 'ready' | 'ending'
@@ -179,6 +184,38 @@ export interface LiveCell {
   refusedTold: number
 }
 
+/** A host that stands by, or is about to. */
+export interface Post {
+  readonly place: CellPlace
+  readonly settings: AgentType
+  readonly startedWallMs: number
+  readonly ended: PromiseWithResolvers<void>
+  state: 'starting' | 'ready' | 'taken' | 'gone'
+  standby: Standby | null
+  connected: boolean
+  /** Its start was given to the record; `durable` once the record holds it. */
+  recorded: boolean
+  durable: boolean
+  readyMs: number | null
+  answeredWallMs: number | null
+  cancelBeat: Cancel | null
+}
+
+/** What is kept of one type. */
+export interface StandbyLine {
+  readonly settings: AgentType
+  readonly wanted: number
+  /** Lost in a row; the next is put off longer each time. */
+  failures: number
+  notBeforeMs: number
+}
+
+export interface Stock {
+  readonly lines: readonly StandbyLine[]
+  readonly posts: Set<Post>
+  cancelLook: Cancel | null
+}
+
 /**
  * What the parts of this room ask of each other; filled once at opening, so that no file imports the one that imports
  * it.
@@ -205,6 +242,9 @@ export interface Live {
   readonly record: FleetRecord
   readonly turn: Turn
   readonly waves: Waves<Group>
+  readonly stock: Stock
+  /** Directories of ended cells that are being removed; a stop waits for them. */
+  readonly clearing: Set<Promise<void>>
   readonly deeds: Deeds
   /** The machine's count of out-of-memory kills when a cell was last lost; undefined where it does not say. */
   oomKills: number | undefined

@@ -190,6 +190,16 @@ const groupDue = (live: Live, group: Group): void => {
   rise(live, [probe], 'due')
 }
 
+/**
+ * A delay of zero is no wait: the group rises in the turn of its loss, so that loss and new epochs share one commit,
+ * and no tick of a timer lies between them.
+ */
+export const dueAtOnce = (live: Live, group: Group): void => {
+  if (group.due?.delayMs !== 0) return
+  group.cancelDue?.()
+  groupDue(live, group)
+}
+
 export const waitGroup = (live: Live, group: Group, due: Due, leftMs: number): void => {
   group.due = due
   group.notBeforeMs = live.options.clock.monoMs() + leftMs

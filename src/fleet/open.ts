@@ -14,6 +14,7 @@ import type { Fleet, FreeAgent } from './port.ts'
 import { cancelAttempt, challenge } from './pulse.ts'
 import { openFleetRecord } from './record.ts'
 import { openRoster, type Roster } from './roster.ts'
+import { endStandbys, openStock, standbyStatuses, tendStandbys } from './standby.ts'
 import { openTurn } from './turn.ts'
 import { cellStatusOf, summaryOf, viewOf } from './view.ts'
 import { openWaves } from './waves.ts'
@@ -33,6 +34,7 @@ const depose = (live: Live, detail: string): void => {
   live.agenda.stop()
   say(live, 'error', `a newer sitter acts for this host, every cell is killed: ${detail}`)
   for (const cell of live.cells.values()) kill(live, cell, 'a newer sitter acts for this host')
+  void endStandbys(live, 'a newer sitter acts for this host')
   live.options.onDeposed?.(detail)
 }
 
@@ -62,6 +64,8 @@ const assemble = (options: FleetOptions, roster: Roster): Live => {
     }),
     turn: openTurn(hooks, (thrown) => say(live, 'error', `a hook of the fleet threw: ${asFailure(thrown).message}`)),
     waves: openWaves<Group>(options.startingAtOnce ?? startingAtOnce, (group) => void launch(live, group)),
+    stock: openStock(Object.values(options.config.agents), options.cells.standBy !== undefined),
+    clearing: new Set(),
     deeds,
     oomKills: options.proc.oomKills(),
     counts: { restarts: 0, cellsLost: 0, linesDropped: 0, framesRefused: 0 },
@@ -184,6 +188,7 @@ export const openFleet = async (options: FleetOptions): Promise<Fleet> => {
   const roster = openRoster(options.config.agents, await options.store.read.agents(), options.clock.stamp())
   const live = assemble(options, roster)
   begin(live, roster)
+  tendStandbys(live)
   await live.record.flush()
   return {
     take: (agentType, count) => (live.phase === 'open' ? take(live, agentType, count) : []),
@@ -197,6 +202,7 @@ export const openFleet = async (options: FleetOptions): Promise<Fleet> => {
       return agent && viewOf(live, agent)
     },
     cells: () => [...live.cells.values()].flatMap((cell) => cellStatusOf(live, cell) ?? []),
+    standbys: () => standbyStatuses(live),
     challenge: (cell) => asked(live, cell),
     summary: () => summaryOf(live),
     restart: (agents, actor) => restartAgents(live, agents, actor),

@@ -69,12 +69,16 @@ export interface CellStatus {
   readonly answeredMs: number | null
   readonly answeredAgents: number | null
   readonly residentBytes: number | null
+  /** A host that was started ahead and holds no agent; absent for a cell. */
+  readonly standsBy?: 'ready' | 'not-ready'
 }
 export interface FleetSummary {
   readonly agents: number
   readonly byState: Readonly<Partial<Record<AgentStateName, number>>>
   readonly byType: Readonly<Record<string, Readonly<Partial<Record<AgentStateName, number>>>>>
   readonly cells: number
+  /** Hosts that were started ahead: those that could take over now, and how many there should be. */
+  readonly standbys: { readonly ready: number; readonly wanted: number }
   /** Since this sitter opened the fleet. */
   readonly restarts: number
   readonly cellsLost: number
@@ -94,6 +98,8 @@ export interface Fleet {
   list(): readonly AgentView[]
   view(agent: AgentRef): AgentView | undefined
   cells(): readonly CellStatus[]
+  /** Hosts that stand by: no cells, and no agents in them. */
+  standbys(): readonly CellStatus[]
   /** Sends a challenge now and gives the agents that the cell itself lists. Rejects `timed-out` or `not-found`. */
   challenge(cell: string): Promise<readonly string[]>
   summary(): FleetSummary

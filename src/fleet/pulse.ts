@@ -21,7 +21,7 @@ export const graceMs = 5_000
 const stringsOf = (value: unknown): readonly string[] | undefined =>
   Array.isArray(value) && value.every((one) => typeof one === 'string') ? value : undefined
 
-const readPong = (value: unknown, nonce: string): Pong | undefined => {
+export const readPong = (value: unknown, nonce: string): Pong | undefined => {
   if (typeof value !== 'object' || value === null) return undefined
   const { nonce: said, agents, open } = value as Partial<Record<keyof Pong, unknown>>
   const listed = stringsOf(agents)

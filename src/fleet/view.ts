@@ -7,6 +7,7 @@ import type { AgentStateName, Coverage, Evidence, Exit } from '../model/model.ts
 import { nextMsOf } from './agents.ts'
 import type { Agent, Live, LiveCell } from './live.ts'
 import type { AgentView, CellStatus, FleetSummary } from './port.ts'
+import { standbyCounts } from './standby.ts'
 
 /** The process table is not asked more often than this for one cell: a list of 5,000 agents reads 50 entries. */
 const existsKeptMs = 1_000
@@ -200,6 +201,7 @@ export const summaryOf = (live: Live): FleetSummary => {
     byState,
     byType,
     cells: [...live.cells.values()].filter(({ cell }) => cell === null || cell.identity !== null).length,
+    standbys: standbyCounts(live),
     restarts: live.counts.restarts,
     cellsLost: live.counts.cellsLost,
     coverage: coverageOf(live),

@@ -1,4 +1,5 @@
 /** Small acts that every part of the fleet needs: an event for people, a line for the log. */
+import type { CellEnd } from '../cell/cell.ts'
 import type { NewEvent } from '../store/store.ts'
 import type { FleetLine, Live } from './live.ts'
 
@@ -10,6 +11,16 @@ export const notify = (
   what: Pick<NewEvent, 'subject' | 'message' | 'facts'>,
 ): void => {
   live.record.event({ kind, level, ...what })
+}
+
+/** Remembers what an ended cell still has to remove. */
+export const clearAway = (live: Live, id: string, { cleared }: CellEnd): void => {
+  if (cleared === undefined) return
+  const over = cleared.then((fault) => {
+    live.clearing.delete(over)
+    if (fault !== null) say(live, 'warn', `the directory of cell ${id} stays: ${fault}`, id)
+  })
+  live.clearing.add(over)
 }
 
 export const say = (live: Live, level: FleetLine['level'], message: string, cell: string | null = null): void => {

@@ -43,4 +43,5 @@ export {
   type TaskStateName,
   type WaitReason,
 } from './task.ts'
+export { standbysWanted } from './standby.ts'
 export type * from './swarm.ts'

@@ -41,7 +41,12 @@ export interface AgentType {
   readonly name: string
   readonly run: AgentRun
   readonly count: number
-  readonly cell: { readonly kind: 'pool' | 'process'; readonly orWeaker: boolean }
+  readonly cell: {
+    readonly kind: 'pool' | 'process'
+    readonly orWeaker: boolean
+    /** Hosts that stand by for its cells; absent = as many as the fleet thinks right. */
+    readonly standby?: number
+  }
   readonly upstreams: readonly string[]
   readonly restart: RestartPolicy
   readonly heartbeatMs: number

@@ -225,6 +225,13 @@ export interface Pong {
   /** Attempts in hand. */
   readonly open: readonly { readonly agent: string; readonly attempt: string }[]
 }
+/**
+ * Request `load` to a pool host that stands by: answered at once; then it loads this module and says hello. Before it,
+ * such a host answers challenges and runs no agent's code.
+ */
+export interface Load {
+  readonly module: string
+}
 export interface Drain {
   readonly withinMs: number
 }

@@ -1,6 +1,7 @@
 /**
  * Front door of wire: the words between sitter and agents (agent.ts), between sitter and gate (link.ts), and how they
- * are framed.
+ * are framed. Sealing has a door of its own (seal.ts): it loads cryptography, and this one is loaded by every host of
+ * agents.
  */
 export type * from './agent.ts'
 export { bounds, protocolVersion } from './agent.ts'
@@ -24,4 +25,3 @@ export {
 } from './check.ts'
 export { lineReader, runLine, toLine, type LineBounds, type LineEvents } from './lines.ts'
 export type * from './link.ts'
-export { openSealed, sealTo } from './seal.ts'

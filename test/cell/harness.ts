@@ -80,8 +80,11 @@ export class Ear {
     })
   }
 
-  gone(): Promise<CellEnd> {
-    return this.until(() => this.ends[0])
+  /** With its socket and directory removed. */
+  async gone(): Promise<CellEnd> {
+    const end = await this.until(() => this.ends[0])
+    await end.cleared
+    return end
   }
 
   #changed(): void {

@@ -1,6 +1,6 @@
 /** What is left when a sitter dies, and what the next one does about it. */
 import { spawn } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -46,26 +46,40 @@ const goneWithin = async (identity: ProcessIdentity, withinMs: number): Promise<
   return false
 }
 
+/** Processes whose environment names the text. */
+const naming = async (text: string): Promise<number[]> => {
+  const found: number[] = []
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    const environment = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '')
+    if (environment.includes(text)) found.push(Number(pid))
+  }
+  return found
+}
+
 const alsoLooping = canDieWithParent
   ? 'also one whose loop never ends'
   : 'no setpriv here: an endless loop is not tried'
-test(`Cells die with a sitter that is killed; ${alsoLooping}`, async () => {
+test(`Cells and hosts that stand by die with a sitter that is killed; ${alsoLooping}`, async () => {
   const parent = spawn(
     process.execPath,
     ['--conditions=source', '--disable-warning=ExperimentalWarning', villain('parent'), directory, villain('stubborn')],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   )
   const line = await new Promise<string>((resolve) => createInterface({ input: parent.stdout }).once('line', resolve))
-  const told = JSON.parse(line) as { looping: boolean; identities: readonly [ProcessIdentity, ProcessIdentity] }
-  const [calm, looping] = told.identities
+  const told = JSON.parse(line) as { looping: boolean; identities: readonly ProcessIdentity[] }
+  const [calm, looping, ahead] = told.identities as [ProcessIdentity, ProcessIdentity, ProcessIdentity]
   expect(told.looping).toBe(true)
   expect(proc.startTime(calm.pid)).toBe(calm.startTime)
   expect(proc.startTime(looping.pid)).toBe(looping.startTime)
+  expect(await naming(directory)).toEqual(expect.arrayContaining([calm.pid, looping.pid, ahead.pid]))
   parent.kill('SIGKILL')
+  const aheadGone = await goneWithin(ahead, 5_000)
   const calmGone = await goneWithin(calm, 5_000)
   const loopingGone = canDieWithParent && (await goneWithin(looping, 5_000))
+  const left = (await naming(directory)).filter((pid) => canDieWithParent || pid !== looping.pid)
   for (const identity of told.identities) proc.killExactly(identity, 'SIGKILL')
-  expect({ calmGone, loopingGone }).toEqual({ calmGone: true, loopingGone: canDieWithParent })
+  const all = { aheadGone: true, calmGone: true, loopingGone: canDieWithParent, left: [] }
+  expect({ aheadGone, calmGone, loopingGone, left }).toEqual(all)
 })
 
 test('The sweep ends exactly what an older sitter left, and removes its directories', async () => {

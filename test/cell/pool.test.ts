@@ -119,7 +119,7 @@ test('An endless loop answers no challenge, and SIGKILL ends it', async () => {
   cell.send([runOf('villain/0001', 'att_1', 'loop')])
   await expect(cell.ask('ping', { nonce: 'n' }, 300)).rejects.toMatchObject({ code: 'timed-out' })
   cell.kill('it does not answer')
-  expect(await ear.gone()).toEqual({
+  expect(await ear.gone()).toMatchObject({
     cause: 'killed-by-us',
     detail: 'it does not answer (signal SIGKILL)',
     end: { code: null, signal: 'SIGKILL' },
@@ -200,6 +200,19 @@ test('An agent reaches its upstream through the gate socket of its cell, by name
   await new Promise((resolve) => server.close(resolve))
   cell.send([runOf('villain/0003', 'att_3', 'fetch', { path: '/v1/payouts' })])
   expect((await ear.frame('fail', 'att_3')).params['error']).toMatchObject({ code: 'gate-lost', kind: 'transient' })
+})
+
+test('A call that comes before the gate has made the socket waits for it', async () => {
+  const { cell, ear } = await yard.start('cel_1')
+  await ear.ready()
+  cell.send([runOf('villain/0001', 'att_1', 'fetch', { path: '/v1/payouts' })])
+  // It answers in order: by now the call has been made, and has found no socket.
+  await cell.ask('ping', { nonce: 'n' }, 5_000)
+  const server = createServer((_request, response) => response.end('{}'))
+  await new Promise<void>((resolve) => server.listen(yard.plan('cel_1').gateSocket, resolve))
+  expect((await ear.frame('done', 'att_1')).params['result']).toEqual({ status: 200, json: {} })
+  server.closeAllConnections()
+  await new Promise((resolve) => server.close(resolve))
 })
 
 test('A module that cannot be loaded ends the start, and the end says why', async () => {

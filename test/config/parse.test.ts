@@ -24,7 +24,7 @@ const whole = () => ({
     settler: {
       run: { module: './agents/settler.ts' },
       count: 40,
-      cell: { kind: 'pool', orWeaker: true },
+      cell: { kind: 'pool', orWeaker: true, standby: 2 },
       upstreams: ['northbank'],
       restart: { type: 'transient', max: 3, within: '5m', base: '100ms', cap: '10s' },
       heartbeat: '10s',
@@ -82,7 +82,7 @@ test('A whole config becomes milliseconds, bytes, absolute paths and names', () 
   expect(config.agents['settler']).toMatchObject({
     name: 'settler',
     run: { module: '/swarm/agents/settler.ts' },
-    cell: { kind: 'pool', orWeaker: true },
+    cell: { kind: 'pool', orWeaker: true, standby: 2 },
     restart: { type: 'transient', max: 3, withinMs: 300_000, baseMs: 100, capMs: 10_000 },
     heartbeatMs: 10_000,
     stuckAfterMs: 60_000,
@@ -275,4 +275,17 @@ test('Whatever is given, it is a config or a failure with its errors, never anot
     ),
     { numRuns: 500 },
   )
+})
+
+test('Hosts that stand by are for pools, at most 16, and nothing is said where nothing was written', () => {
+  const config = (cell: unknown, run: object = { module: './a.ts' }) => ({
+    name: 'small',
+    agents: { one: { run, cell } },
+  })
+  expect(parseConfig(config({ kind: 'pool' }), '/swarm').agents['one']!.cell).toEqual({ kind: 'pool', orWeaker: false })
+  expect(parseConfig(config({ kind: 'pool', standby: 0 }), '/swarm').agents['one']!.cell).toMatchObject({ standby: 0 })
+  expect(errorsOf(config({ kind: 'pool', standby: 17 }))).toEqual([expect.stringContaining('agents.one.cell')])
+  expect(errorsOf(config({ kind: 'process', standby: 1 }, { exec: ['./a.sh'] }))).toEqual([
+    expect.stringContaining('agents.one.cell.standby'),
+  ])
 })

@@ -1,15 +1,15 @@
 /** Cells that answer like the pool, and do as a test tells them. */
-import type { Cell, CellEvents, CellKind, CellPlan } from '../../src/cell/cell.ts'
+import type { CellEvents, CellKind, CellPlan, Standby, StandbyPlan } from '../../src/cell/cell.ts'
 import { Failure } from '../../src/std/std.ts'
 import type { Frame, Run, Seat } from '../../src/wire/wire.ts'
 import type { VirtualClock } from './clock.ts'
 
 /** One scripted host. It answers like the pool: lists its agents, holds attempts, drops what it is told to drop. */
-export class FakeCell implements Cell {
+export class FakeCell implements Standby {
   readonly id: string
   readonly identity: { readonly pid: number; readonly startTime: string }
   readonly plan: CellPlan
-  readonly events: CellEvents
+  events: CellEvents
   readonly seats = new Map<string, Seat>()
   readonly runs = new Map<string, Run>()
   readonly seen: Frame[] = []
@@ -109,6 +109,16 @@ export class FakeCell implements Cell {
     return pong
   }
 
+  async load(_run: CellPlan['run'], events: CellEvents, withinMs: number): Promise<void> {
+    await this.ask('ping', { nonce: '' }, withinMs)
+    this.events = events
+  }
+
+  welcome(seats: readonly Seat[]): void {
+    for (const seat of seats) this.seats.set(seat.agent, seat)
+    this.events.ready()
+  }
+
   kill(why: string): void {
     if (!this.immortal) this.end('killed-by-us', why)
   }
@@ -158,12 +168,22 @@ export class FakeCells implements CellKind {
   onRun: ((cell: FakeCell, run: Run) => void) | null = null
   onCancel: ((cell: FakeCell, what: { agent: string; attempt: string }) => void) | null = null
   #pid = 100
+  /** Hosts that were started ahead. */
+  readonly ahead: FakeCell[] = []
+  /** Starts a host ahead of its agents; null where the kind cannot. */
+  readonly standBy?: (plan: StandbyPlan, events: CellEvents) => Promise<Standby>
 
-  constructor(clock: VirtualClock) {
+  constructor(clock: VirtualClock, canStandBy = false) {
     this.clock = clock
+    if (!canStandBy) return
+    this.standBy = async (plan, events) => {
+      const cell = await this.start({ ...plan, run: { module: '' }, seats: [] }, events)
+      this.ahead.push(cell)
+      return cell
+    }
   }
 
-  async start(plan: CellPlan, events: CellEvents): Promise<Cell> {
+  async start(plan: CellPlan, events: CellEvents): Promise<FakeCell> {
     const why = this.failing?.(plan)
     if (why) throw new Failure('cell-start', why)
     const cell = new FakeCell(plan, events, this, (this.#pid += 1))

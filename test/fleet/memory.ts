@@ -13,6 +13,8 @@ export class MemoryRecord implements Pick<Store, 'transact' | 'read'> {
   broken: Error | null = null
   lists = 0
   rowsSaved = 0
+  /** The kinds of each list, in order. */
+  readonly written: (readonly Command['kind'][])[] = []
   readonly agents = new Map<string, AgentRow>()
   readonly cells = new Map<string, { readonly pid: number; ended: string | null }>()
   readonly events: StoredEvent[] = []
@@ -26,6 +28,7 @@ export class MemoryRecord implements Pick<Store, 'transact' | 'read'> {
 
   transact = (async (commands: readonly Command[]): Promise<unknown> => {
     this.lists += 1
+    this.written.push(commands.map(({ kind }) => kind))
     await new Promise((resolve) => {
       setImmediate(resolve)
     })

@@ -103,6 +103,8 @@ export const sideDoors: Readonly<Record<string, readonly string[]>> = {
     'src/cell/',
     'src/rehearsal/',
   ],
+  // Sealing loads cryptography: not behind wire's front door, or every host of agents would load it too (decision 0007).
+  'src/wire/seal.ts': ['src/gate.ts', 'src/gatelink/'],
   // Each door is a program of its own kind: the sitter loads no CLI, the CLI no server.
   'src/doors/http/http.ts': ['src/sitter.ts'],
   'src/doors/cli/cli.ts': ['src/main.ts', 'src/inspection.ts'],

@@ -8,7 +8,7 @@ import { realClock, realDisk, realRandom } from '../../src/std/real/real.ts'
 import { idMaker } from '../../src/std/std.ts'
 import { openGateBook, type GateBook } from '../../src/store/store.ts'
 import { openVault, unlockVault, type Vault } from '../../src/vault/vault.ts'
-import { openSealed, sealTo } from '../../src/wire/wire.ts'
+import { openSealed, sealTo } from '../../src/wire/seal.ts'
 
 const roots: string[] = []
 const books: GateBook[] = []

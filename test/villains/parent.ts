@@ -1,8 +1,8 @@
 /**
- * A sitter that is about to be killed: starts cells, tells their pids, and gives one of them an endless loop. The
- * calm one is not bound to its parent.
+ * A sitter that is about to be killed: starts cells and a host that stands by, tells their pids, and gives one of the
+ * cells an endless loop. The calm one and the one that stands by are not bound to their parent.
  */
-import { poolCells, type Cell, type CellKind } from '../../src/cell/cell.ts'
+import { poolCells, type Cell, type CellEvents, type CellKind, type CellPlan } from '../../src/cell/cell.ts'
 import { realClock, realDisk, realNet, realProc } from '../../src/std/real/real.ts'
 
 const [directory = '', module = ''] = process.argv.slice(2)
@@ -16,34 +16,37 @@ const unbound = poolCells({
 })
 const seat = (agent: string) => ({ agent, epoch: 1, mode: 'active' as const, config: {} })
 
-const start = async (kind: CellKind, id: string): Promise<Cell> => {
-  const ready = Promise.withResolvers<void>()
+const place = (id: string): Omit<CellPlan, 'run' | 'seats'> => {
   const own = `${directory}/${id}`
-  const cell = await kind.start(
-    {
-      id,
-      kind: 'pool',
-      agentType: 'villain',
-      run: { module },
-      directory: own,
-      gateSocket: `${own}/gate.sock`,
-      sitterSocket: `${own}/sitter.sock`,
-      seats: [seat('villain/0001')],
-      env: {},
-      memoryMb: 64,
-    },
-    {
-      ready: () => ready.resolve(),
-      frame: () => {},
-      refused: () => {},
-      line: () => {},
-      gone: (end) => ready.reject(new Error(end.detail)),
-    },
-  )
-  await ready.promise
-  return cell
+  return {
+    id,
+    kind: 'pool',
+    agentType: 'villain',
+    directory: own,
+    gateSocket: `${own}/gate.sock`,
+    sitterSocket: `${own}/sitter.sock`,
+    env: {},
+    memoryMb: 64,
+  }
 }
 
+const readyOf = async <Started>(begin: (events: CellEvents) => Promise<Started>): Promise<Started> => {
+  const ready = Promise.withResolvers<void>()
+  const started = await begin({
+    ready: () => ready.resolve(),
+    frame: () => {},
+    refused: () => {},
+    line: () => {},
+    gone: (end) => ready.reject(new Error(end.detail)),
+  })
+  await ready.promise
+  return started
+}
+
+const start = (kind: CellKind, id: string): Promise<Cell> =>
+  readyOf((events) => kind.start({ ...place(id), run: { module }, seats: [seat('villain/0001')] }, events))
+
+const ahead = await readyOf((events) => unbound.standBy!(place('ahead'), events))
 const cells = await Promise.all([start(unbound, 'calm'), start(bound, 'looping')])
 cells[1]!.send([
   {
@@ -65,4 +68,4 @@ const looping = await cells[1]!.ask('ping', { nonce: 'n' }, 500).then(
   () => false,
   () => true,
 )
-console.log(JSON.stringify({ looping, identities: cells.map((cell) => cell.identity) }))
+console.log(JSON.stringify({ looping, identities: [...cells, ahead].map((cell) => cell.identity) }))

@@ -2,6 +2,7 @@
  * One pool cell as the sitter sees it.
  *
  *   spawned ─ connected ─ hello ─▶ ready ─▶ gone (told once: process ended)
+ *      │           └─ stands by ─ load ─ hello, seats ─▶ ready          (a host that was started ahead of its agents)
  *      └──────── no hello in time, wrong protocol, link lost, flood, unread output, kill(): SIGKILL ──▶ gone
  */
 import {
@@ -15,9 +16,10 @@ import {
   type ProcessEnd,
   type ProcessIdentity,
 } from '../../std/std.ts'
-import { checkHello, protocolVersion, toLine, type Frame, type Welcome } from '../../wire/wire.ts'
+import type { AgentRun } from '../../model/model.ts'
+import { checkHello, protocolVersion, toLine, type Frame, type Load, type Seat, type Welcome } from '../../wire/wire.ts'
 import { Connection, errorAnswer, type Reply } from '../connection.ts'
-import type { CellEnd, CellEvents, CellPlan, HousedCell } from '../port.ts'
+import type { CellEnd, CellEvents, CellPlan, Standby, StandbyPlan } from '../port.ts'
 
 /**
  * A dying process closes its socket before its end is seen; this long it may take before a closed link alone counts
@@ -28,12 +30,20 @@ const endAfterCloseMs = 1_000
 const innerFrame = /^\s*\d+: 0x|^\s+at .*node:internal/
 const lastLines = { count: 12, characters: 400 } as const
 
-export class PoolCell implements HousedCell {
+export class PoolCell implements Standby {
   readonly id: string
-  readonly #plan: CellPlan
+  readonly #plan: StandbyPlan
   readonly #clock: Clock
   readonly #disk: Disk
-  readonly #events: CellEvents
+  #events: CellEvents
+  /** It was started ahead of its agents, and has not been told to load them. */
+  #standsBy: boolean
+  #seats: readonly Seat[] | undefined
+  /** Answers the hello of a host whose seats are not known yet. */
+  #hasHello: ((reply: Reply) => void) | undefined
+  #startWithinMs = 0
+  /** It was told to load its agents. */
+  #loading = false
   readonly #said: string[] = []
   #child: Child | undefined
   #listening: Listening | undefined
@@ -44,8 +54,10 @@ export class PoolCell implements HousedCell {
   #ending: { readonly cause: CellEnd['cause']; readonly why: string } | undefined
   #cancelTimer: () => void = () => {}
 
-  constructor(plan: CellPlan, clock: Clock, disk: Disk, events: CellEvents) {
+  constructor(plan: CellPlan | StandbyPlan, clock: Clock, disk: Disk, events: CellEvents) {
     this.id = plan.id
+    this.#seats = 'seats' in plan ? plan.seats : undefined
+    this.#standsBy = this.#seats === undefined
     this.#plan = plan
     this.#clock = clock
     this.#disk = disk
@@ -61,13 +73,16 @@ export class PoolCell implements HousedCell {
     return this.#connection?.pendingBytes ?? 0
   }
 
+  /** It has reached what it was started for. */
+  get #isUp(): boolean {
+    return this.#ready || (this.#standsBy && !this.#loading && this.#connection !== undefined)
+  }
+
   begin(child: Child, listening: Listening, startWithinMs: number): void {
     this.#child = child
     this.#listening = listening
-    if (!this.#ready)
-      this.#cancelTimer = this.#clock.timer(startWithinMs, () =>
-        this.#kill('start-failed', `no hello within ${startWithinMs} ms`),
-      )
+    this.#startWithinMs = startWithinMs
+    if (!this.#isUp) this.#awaitStart()
     void child.ended.then((end) => this.#ended(end))
   }
 
@@ -90,6 +105,25 @@ export class PoolCell implements HousedCell {
       over: (why, cut) => this.#linkOver(why, cut),
     })
     this.#connection = connection
+    if (!this.#standsBy) return
+    this.#cancelTimer()
+    this.#events.ready()
+  }
+
+  async load(run: AgentRun, events: CellEvents, withinMs: number): Promise<void> {
+    assert(this.#standsBy && run.module !== undefined, 'a host that stands by loads one module, once')
+    const params: Load = { module: run.module }
+    this.#loading = true
+    this.#awaitStart()
+    await this.ask('load', params, withinMs)
+    if (this.#over || this.#ending !== undefined) throw failure('cell-lost', `cell ${this.id} is gone`)
+    this.#events = events
+    this.#standsBy = false
+  }
+
+  welcome(seats: readonly Seat[]): void {
+    this.#seats = seats
+    this.#answerHello()
   }
 
   send(frames: readonly Frame[]): void {
@@ -98,7 +132,7 @@ export class PoolCell implements HousedCell {
   }
 
   ask(method: string, params: unknown, withinMs: number): Promise<unknown> {
-    if (this.#connection === undefined || !this.#ready)
+    if (this.#connection === undefined || !(this.#ready || this.#standsBy))
       return Promise.reject(failure('cell-lost', `cell ${this.id} is not connected`))
     return this.#connection.asks.ask(method, params, withinMs)
   }
@@ -115,6 +149,14 @@ export class PoolCell implements HousedCell {
     this.#events.line(stream, text)
   }
 
+  #awaitStart(): void {
+    const withinMs = this.#startWithinMs
+    const what = this.#standsBy && !this.#loading ? 'connection' : 'hello'
+    this.#cancelTimer = this.#clock.timer(withinMs, () =>
+      this.#kill('start-failed', `no ${what} within ${withinMs} ms`),
+    )
+  }
+
   #hello(
     connection: Connection,
     method: string,
@@ -122,8 +164,8 @@ export class PoolCell implements HousedCell {
   ): void {
     const hello = checkHello(said.params)
     const wrong =
-      method !== 'hello'
-        ? `the first frame must be hello, not ${method}`
+      method !== 'hello' || this.#hasHello !== undefined || (this.#standsBy && !this.#loading)
+        ? `the first frame must be one hello, not ${method}`
         : !hello.ok
           ? `hello: ${hello.message}`
           : hello.value.protocol !== protocolVersion
@@ -135,10 +177,17 @@ export class PoolCell implements HousedCell {
       connection.cut(wrong)
       return
     }
-    const welcome: Welcome = { protocol: protocolVersion, sitter: 'swarmsitter', seats: this.#plan.seats }
-    said.answer({ result: welcome })
-    this.#ready = true
     this.#cancelTimer()
+    this.#hasHello = said.answer
+    this.#answerHello()
+  }
+
+  /** Once both are there: its hello, and the seats that it is welcomed with. */
+  #answerHello(): void {
+    if (this.#hasHello === undefined || this.#seats === undefined || this.#ready || this.#over) return
+    const welcome: Welcome = { protocol: protocolVersion, sitter: 'swarmsitter', seats: this.#seats }
+    this.#hasHello({ result: welcome })
+    this.#ready = true
     this.#events.ready()
   }
 
@@ -148,7 +197,7 @@ export class PoolCell implements HousedCell {
   }
 
   #linkOver(why: string, cut: boolean): void {
-    if (cut || this.#over) return this.#kill(this.#ready ? 'link-lost' : 'start-failed', why)
+    if (cut || this.#over) return this.#kill(this.#isUp ? 'link-lost' : 'start-failed', why)
     this.#cancelTimer()
     this.#cancelTimer = this.#clock.timer(endAfterCloseMs, () => this.#kill('link-lost', why))
   }
@@ -159,23 +208,27 @@ export class PoolCell implements HousedCell {
     this.#child?.kill('SIGKILL')
   }
 
-  async #ended(end: ProcessEnd): Promise<void> {
+  #ended(end: ProcessEnd): void {
     this.#over = true
     this.#cancelTimer()
     const how = end.signal === null ? `exit code ${end.code}` : `signal ${end.signal}`
-    const cause = this.#ending?.cause ?? (!this.#ready ? 'start-failed' : end.signal === null ? 'exit' : 'killed')
+    const cause = this.#ending?.cause ?? (!this.#isUp ? 'start-failed' : end.signal === null ? 'exit' : 'killed')
     const said =
       this.#ending?.cause === 'killed-by-us' || this.#said.length === 0
         ? ''
         : `; last it said: ${this.#said.join(' | ')}`
-    let detail = `${this.#ending === undefined ? how : `${this.#ending.why} (${how})`}${said}`
+    const detail = `${this.#ending === undefined ? how : `${this.#ending.why} (${how})`}${said}`
     this.#connection?.cut(`cell ${this.id} is gone: ${how}`)
-    await this.#listening?.close()
+    this.#events.gone({ cause, detail, end, cleared: this.#clear() })
+  }
+
+  async #clear(): Promise<string | null> {
     try {
+      await this.#listening?.close()
       await this.#disk.remove(this.#plan.directory)
+      return null
     } catch (error) {
-      detail += `; its directory stays: ${(error as Error).message}`
+      return (error as Error).message
     }
-    this.#events.gone({ cause, detail, end })
   }
 }

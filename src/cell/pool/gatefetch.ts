@@ -71,6 +71,14 @@ const asFailure = (error: NodeJS.ErrnoException, sent: boolean, method: string):
   return new TaskFailure(message, { code: 'outcome-unknown', kind: 'unknown', cause: error })
 }
 
+/**
+ * The gate makes a cell's socket when it has heard of the cell. A host that stood by has agents a few ms after that was
+ * told, so a socket that is not there yet is waited for.
+ */
+const socketWithinMs = 1_000
+const lookEveryMs = 10
+const isNotThereYet = ({ code, syscall }: NodeJS.ErrnoException): boolean => code === 'ENOENT' && syscall === 'connect'
+
 /** One request at a time through `request`; resolves with the head of the answer, its body streams. */
 export const gateFetch = (socketPath: string): UpstreamFetch => {
   let http: Promise<Http> | undefined
@@ -81,26 +89,31 @@ export const gateFetch = (socketPath: string): UpstreamFetch => {
     const { request, agent } = await (http ??= loadHttp())
     const { body, headers } = bodyOf(init)
     const method = (init.method ?? 'GET').toUpperCase()
-    return new Promise<UpstreamAnswer>((resolve, reject) => {
-      let sent = false
-      const call: ClientRequest = request({
-        socketPath,
-        agent,
-        method,
-        path: `/${upstream}${path}`,
-        signal,
-        headers: { host: upstream, ...headers, 'x-sitter-agent': name },
+    const send = (untilMs: number): Promise<UpstreamAnswer> =>
+      new Promise((resolve, reject) => {
+        let sent = false
+        const call: ClientRequest = request({
+          socketPath,
+          agent,
+          method,
+          path: `/${upstream}${path}`,
+          signal,
+          headers: { host: upstream, ...headers, 'x-sitter-agent': name },
+        })
+        call.once('socket', (socket) => {
+          if (socket.connecting)
+            socket.once('connect', () => {
+              sent = true
+            })
+          else sent = true
+        })
+        call.once('error', (error) => {
+          if (!isNotThereYet(error) || performance.now() > untilMs) reject(asFailure(error, sent, method))
+          else setTimeout(() => resolve(send(untilMs)), lookEveryMs)
+        })
+        call.once('response', (message) => resolve(answerOf(message)))
+        call.end(body)
       })
-      call.once('socket', (socket) => {
-        if (socket.connecting)
-          socket.once('connect', () => {
-            sent = true
-          })
-        else sent = true
-      })
-      call.once('error', (error) => reject(asFailure(error, sent, method)))
-      call.once('response', (message) => resolve(answerOf(message)))
-      call.end(body)
-    })
+    return send(performance.now() + socketWithinMs)
   }
 }

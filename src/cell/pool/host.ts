@@ -1,7 +1,7 @@
 /**
  * The process of a pool cell: connects to its sitter, loads the agents' module, says hello and runs the agents. It
  * ends at once when the link ends, so that cells die with their sitter. Loads little: its modules and those of the
- * SDK are paid for by every host.
+ * SDK are paid for by every host. One that stands by connects and waits: it loads no module before it is told which.
  *
  * Exit codes: 64 not started by a sitter, 69 the sitter is gone, 70 an error that belongs to no agent, 78 the module
  * cannot be loaded.
@@ -10,7 +10,7 @@ import { flushCompileCache } from 'node:module'
 import { connect } from 'node:net'
 import { pathToFileURL } from 'node:url'
 import { agentHost, type AgentHost, type HostPorts } from '../../agent/agent.ts'
-import { bounds, lineReader } from '../../wire/wire.ts'
+import { bounds, lineReader, type Load, type Ping, type Pong } from '../../wire/wire.ts'
 import { outbox } from '../outbox.ts'
 import { gateFetch } from './gatefetch.ts'
 import { guard } from './guard.ts'
@@ -28,7 +28,10 @@ const variable = (name: string): string => {
 }
 const socketPath = variable('SITTER_SOCKET')
 const gatePath = variable('SITTER_GATE')
-const modulePath = variable('SITTER_MODULE')
+
+type Frame = Readonly<Record<string, unknown>>
+/** Nobody listens while the module is loaded: the sitter says nothing before it has heard hello. */
+let hear: (frame: Frame) => void = () => {}
 
 const socket = connect(socketPath)
 const gone = (): never => exit(exits.sitterGone)
@@ -38,7 +41,7 @@ socket.once('close', gone)
 socket.on(
   'data',
   lineReader(bounds, {
-    object: (frame) => alive.host?.frame(frame),
+    object: (frame) => hear(frame),
     refused: (code, detail) => console.error(`a frame from the sitter was refused: ${code}: ${detail}`),
   }),
 )
@@ -55,7 +58,27 @@ const clock: HostPorts['clock'] = {
   },
 }
 
-const load = async (): Promise<AgentHost> => {
+/**
+ * Waits to be told which module to load. Until then challenges are answered: nobody lives here. Not even a module that
+ * is known before is loaded ahead: its top level is its author's, and may do anything.
+ */
+const standBy = (): Promise<string> =>
+  new Promise((resolve) => {
+    hear = ({ id, method, params }) => {
+      const answer = (result: object): void => out.put({ jsonrpc: '2.0', id, result })
+      if (method === 'ping') answer({ nonce: (params as Ping).nonce, agents: [], open: [] } satisfies Pong)
+      if (method !== 'load') return
+      answer({})
+      // What follows is the agents': should it end this process, the sitter knows that it was theirs.
+      out.flush()
+      const { module } = params as Load
+      hear = () => {}
+      process.env['SITTER_MODULE'] = module
+      resolve(module)
+    }
+  })
+
+const load = async (modulePath: string): Promise<AgentHost> => {
   try {
     const module = (await import(pathToFileURL(modulePath).href)) as Readonly<Record<string, unknown>>
     return agentHost(module, modulePath, {
@@ -71,8 +94,9 @@ const load = async (): Promise<AgentHost> => {
   }
 }
 
-const host = await load()
+const host = await load(process.env['SITTER_STANDBY'] === '1' ? await standBy() : variable('SITTER_MODULE'))
 alive.host = host
+hear = (frame) => host.frame(frame)
 // A killed process writes no compile cache; the first host of a module writes it before the others start.
 if (process.env['SITTER_KEEP_CODE'] === '1') flushCompileCache()
 try {

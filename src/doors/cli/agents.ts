@@ -90,6 +90,9 @@ const describeCell = async (invocation: Invocation, api: Api, id: string): Promi
     facts([
       ['cell', cell.id],
       ['kind', cell.kind],
+      ...(cell.standsBy === undefined
+        ? []
+        : [['stands by', cell.standsBy === 'ready' ? 'could take over for a lost cell now' : 'not ready'] as const]),
       ['agents', `${counted(cell.agents, 'agent')} of ${plain(cell.agentType)}, ${cell.busy} busy`],
       ['process', `pid ${cell.identity.pid}, start time ${cell.identity.startTime}`],
       ['started', at(cell.startedMs)],

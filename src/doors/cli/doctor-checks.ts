@@ -3,6 +3,7 @@
  * not what is hoped: what could not be seen is `unknown`.
  */
 import type { AgentType, SwarmConfig } from '../../config/config.ts'
+import { standbysWanted } from '../../model/model.ts'
 import { count, counted } from './text.ts'
 
 /**
@@ -81,9 +82,12 @@ export const filesCheck = (most: number | undefined, config: SwarmConfig | undef
   if (most === undefined) return check('descriptors', 'unknown', 'the limit on open files cannot be seen')
   if (config === undefined)
     return check('descriptors', 'unknown', `${count(most)} a process; no configuration to compare`)
-  const cells = Object.values(config.agents).reduce((sum, type) => sum + cellsOf(type), 0)
-  const need = cells * perCell + besides
-  const says = `${count(most)} a process, about ${count(need)} needed for ${counted(cells, 'cell')}`
+  const types = Object.values(config.agents)
+  const cells = types.reduce((sum, type) => sum + cellsOf(type), 0)
+  const standbys = [...standbysWanted(types).values()].reduce((sum, wanted) => sum + wanted, 0)
+  const need = (cells + standbys) * perCell + besides
+  const besideCells = standbys === 0 ? '' : ` and ${counted(standbys, 'standby host')}`
+  const says = `${count(most)} a process, about ${count(need)} needed for ${counted(cells, 'cell')}${besideCells}`
   return most >= need
     ? check('descriptors', 'enforced', says)
     : check('descriptors', 'absent', says, 'raise it: `ulimit -n`, or LimitNOFILE= of the service')

@@ -37,6 +37,13 @@ const freezeText = ({ frozen, gate, by }: SwarmView['freeze'], nowMs: number): s
 export const coverageText = ({ reporting, of, oldestMs }: SwarmView['fleet']['coverage']): string =>
   `${count(reporting)} of ${count(of)} reporting${oldestMs === null ? '' : `, oldest ${duration(oldestMs)} ago`}`
 
+/** "1 stands by", "1 of 2 stand by"; nothing when none should. */
+export const standbyText = ({ ready, wanted }: SwarmView['fleet']['standbys']): string => {
+  if (wanted === 0) return ''
+  const how = ready === wanted ? count(ready) : `${count(ready)} of ${count(wanted)}`
+  return ` (${how} ${wanted === 1 ? 'stands' : 'stand'} by)`
+}
+
 export const statusLines = (view: SwarmView, paint: Printer['paint']): string[] => {
   const judgement = judgeView(view)
   return [
@@ -55,7 +62,7 @@ export const statusLines = (view: SwarmView, paint: Printer['paint']): string[] 
       ['evidence', coverageText(view.fleet.coverage)],
       [
         'cells',
-        `${count(view.fleet.cells)}, ${count(view.fleet.cellsLost)} lost, ` +
+        `${count(view.fleet.cells)}${standbyText(view.fleet.standbys)}, ${count(view.fleet.cellsLost)} lost, ` +
           `${counted(view.fleet.restarts, 'agent restart')}`,
       ],
       ...Object.entries(view.work.byType).map(([type, states]) => [`tasks ${plain(type)}`, tally(states)] as const),

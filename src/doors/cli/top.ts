@@ -9,6 +9,7 @@ import { canRepaint } from './live.ts'
 import type { Printer } from './printer.ts'
 import { explain } from './refusal.ts'
 import { facts } from './story.ts'
+import { standbyText } from './swarm.ts'
 import { tableLines } from './table.ts'
 import { age, count, duration, fit, plain, tally } from './text.ts'
 import type { Deed } from './verb.ts'
@@ -85,7 +86,7 @@ export const topLines = (looks: readonly Look[], paint: Printer['paint'], column
     columns,
   )
   const inCells = bytesText(figure(metrics, 'sitter_cells_resident_memory_bytes'))
-  const cells = `cells ${inCells} in ${count(view.fleet.cells)}`
+  const cells = `cells ${inCells} in ${count(view.fleet.cells)}${standbyText(view.fleet.standbys)}`
   return [
     `${paint('bold', plain(view.name))} up ${age(view.nowMs, view.startedMs)}, epoch ${view.epoch}`,
     ...facts([

@@ -36,6 +36,7 @@ export const swarm = (change: Partial<SwarmView> = {}): SwarmView => ({
     byState: { idle: 4_990, busy: 10 },
     byType: { settler: { idle: 4_990, busy: 10 } },
     cells: 50,
+    standbys: { ready: 1, wanted: 1 },
     restarts: 3,
     cellsLost: 1,
     coverage: { reporting: 5_000, of: 5_000, oldestMs: 1_200 },

@@ -279,7 +279,7 @@ test('events -f resumes after the last one when the link breaks, and Ctrl-C ends
 
 test('a secret is read from stdin, sealed before it leaves, and never printed', async () => {
   const { generateKeyPairSync } = await import('node:crypto')
-  const { openSealed } = await import('../../../src/wire/wire.ts')
+  const { openSealed } = await import('../../../src/wire/seal.ts')
   const { publicKey, privateKey } = generateKeyPairSync('x25519')
   const sealingKey = publicKey.export({ format: 'der', type: 'spki' }).subarray(-32).toString('base64')
   const { server, directory } = await world({

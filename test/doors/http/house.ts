@@ -98,6 +98,7 @@ const fleetOf = (script: Script, told: Told[]): Fleet => {
     list: () => script.agents,
     view: ({ type, number }: AgentRef) => script.agents.find((agent) => agent.type === type && agent.number === number),
     cells,
+    standbys: () => [],
     challenge: (cell: string) => script.challenge(cell),
     summary: () => ({
       agents: script.agents.length,
@@ -109,6 +110,7 @@ const fleetOf = (script: Script, told: Told[]): Fleet => {
         ]),
       ),
       cells: cells().length,
+      standbys: { ready: 0, wanted: 0 },
       restarts: 7,
       cellsLost: 1,
       coverage: {

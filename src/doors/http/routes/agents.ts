@@ -154,8 +154,8 @@ const cellsPage = (ask: Ask): Reply =>
       (cell) => cell,
     ),
   )
-const sortedCells = (rooms: Rooms): ReturnType<Rooms['fleet']['cells']> =>
-  rooms.fleet.cells().toSorted((left, right) => (left.id < right.id ? -1 : 1))
+const sortedCells = ({ fleet }: Rooms): ReturnType<Rooms['fleet']['cells']> =>
+  [...fleet.cells(), ...fleet.standbys()].toSorted((left, right) => (left.id < right.id ? -1 : 1))
 
 export const agentRoutes = (once: Once): readonly Route[] => [
   {

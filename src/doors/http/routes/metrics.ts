@@ -13,10 +13,10 @@ const keepMs = 1_000
 const keepTimes = 20
 
 const fleetFamilies = ({ fleet }: Rooms): Family[] => {
-  const { byType, cells, cellsLost } = fleet.summary()
+  const { byType, cells, cellsLost, standbys } = fleet.summary()
   const restarts = new Map<string, number>(Object.keys(byType).map((type) => [type, 0]))
   for (const agent of fleet.list()) restarts.set(agent.type, (restarts.get(agent.type) ?? 0) + agent.restarts)
-  const memory = fleet.cells().map(({ residentBytes }) => residentBytes)
+  const memory = [...fleet.cells(), ...fleet.standbys()].map(({ residentBytes }) => residentBytes)
   const known = memory.filter((bytes): bytes is number => bytes !== null)
   return [
     gauge(
@@ -32,11 +32,14 @@ const fleetFamilies = ({ fleet }: Rooms): Family[] => {
       [...restarts].map(([type, count]) => [{ type, cause: 'unknown' }, count]),
     ),
     gauge('sitter_cells', 'Processes in which agents live.', [[{}, cells]]),
+    gauge('sitter_standby_hosts', 'Hosts without agents that could take over for a lost cell now.', [
+      [{}, standbys.ready],
+    ]),
     counter('sitter_cells_lost_total', 'Cells that ended unasked since this sitter started.', [[{}, cellsLost]]),
     ...(known.length < memory.length
       ? []
       : [
-          gauge('sitter_cells_resident_memory_bytes', 'Resident memory of all cells.', [
+          gauge('sitter_cells_resident_memory_bytes', 'Resident memory of all cells and standby hosts.', [
             [{}, known.reduce((sum, bytes) => sum + bytes, 0)],
           ]),
         ]),

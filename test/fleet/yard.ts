@@ -1,0 +1,126 @@
+/** The fleet with real processes and the real record, in a directory of its own. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach } from 'vitest'
+import { poolCells } from '../../src/cell/cell.ts'
+import { openFleet, type Fleet, type FleetHooks } from '../../src/fleet/fleet.ts'
+import type { AgentType } from '../../src/model/model.ts'
+import { realClock, realDisk, realNet, realProc, realRandom } from '../../src/std/real/real.ts'
+import { idMaker } from '../../src/std/std.ts'
+import { openSqliteStore, type NewEvent, type Store } from '../../src/store/store.ts'
+import { agentType } from './world.ts'
+
+const owner = 'host-1'
+/** Of the yard's agents. */
+export const heartbeatMs = 600
+const witness = join(import.meta.dirname, '..', 'villains', 'witness.ts')
+
+export interface Yard {
+  readonly fleet: Fleet
+  readonly store: Store
+  readonly lost: Parameters<FleetHooks['lost']>[0][number][]
+  readonly done: { readonly agent: string; readonly attempt: string; readonly result: Record<string, unknown> }[]
+  /** Resolves when `look` gives something; looks again after each commit and each request of an agent. */
+  until<Value>(look: () => Value | undefined | false): Promise<Value>
+  run(agent: { agent: string; cell: string }, attempt: string, type: string, payload?: unknown): void
+  events(kind: string): readonly NewEvent[]
+}
+
+const open: { stop(): Promise<void> }[] = []
+afterEach(async () => {
+  for (const one of open.splice(0).toReversed()) await one.stop()
+})
+
+/** Nine agents in three cells, and whatever `change` says. */
+export const openYard = async (change: Partial<AgentType> = {}): Promise<Yard> => {
+  const root = await mkdtemp(join(tmpdir(), 'fleet-'))
+  const [clock, random, proc] = [realClock(), realRandom(), realProc()]
+  const store = openSqliteStore(join(root, 'swarm.db'))
+  const [opened] = await store.transact([
+    { kind: 'host.open', with: { owner, bootId: 'boot', wallMs: clock.wallMs() } },
+  ])
+  if (!opened.ok) throw new Error(opened.detail)
+  const looks = new Set<() => void>()
+  const look = (): void => {
+    for (const one of looks) one()
+  }
+  const told: NewEvent[] = []
+  store.onCommit((committed) => {
+    for (const { command } of committed) if (command.kind === 'events.add') told.push(...command.with.events)
+    look()
+  })
+  const lost: Yard['lost'] = []
+  const done: Yard['done'] = []
+  const fleet = await openFleet({
+    clock,
+    random,
+    proc,
+    newId: idMaker(clock, random),
+    store,
+    owner,
+    epoch: opened.value.epoch,
+    cells: poolCells({ clock, proc, net: realNet(), disk: realDisk(), codeCache: join(root, 'code') }),
+    gatelink: { openCell: () => {}, closeCell: () => {} },
+    config: {
+      agents: {
+        villain: agentType({
+          name: 'villain',
+          run: { module: witness },
+          count: 9,
+          perCell: 3,
+          heartbeatMs,
+          stuckAfterMs: 30_000,
+          startWithinMs: 20_000,
+          ...change,
+        }),
+      },
+    },
+    directories: { cells: join(root, 'cells'), sockets: root },
+    hooks: {
+      free: look,
+      lost: (attempts) => {
+        lost.push(...attempts)
+        look()
+      },
+      waitsOutside: () => false,
+      request: async (method, agent, params) => {
+        const { attempt, result } = params as { attempt: string; result?: Record<string, unknown> }
+        if (method === 'done') done.push({ agent, attempt, result: result ?? {} })
+        queueMicrotask(look)
+        return null
+      },
+    },
+    onLog: () => {},
+  })
+  open.push({
+    stop: async () => {
+      await fleet.stop(0)
+      await store.close()
+      await rm(root, { recursive: true, force: true })
+    },
+  })
+  return {
+    fleet,
+    store,
+    lost,
+    done,
+    until: (wanted) =>
+      new Promise((resolve) => {
+        const check = (): void => {
+          const found = wanted()
+          if (found === undefined || found === false) return
+          looks.delete(check)
+          resolve(found as Exclude<typeof found, false | undefined>)
+        }
+        looks.add(check)
+        check()
+      }),
+    run: ({ agent, cell }, attempt, type, payload = {}) => {
+      fleet.run([
+        { agent, cell, attempt, task: `tsk_${attempt}`, type, payload, number: 1, deadline: null, key: attempt },
+      ])
+    },
+    events: (kind) => told.filter((event) => event.kind === kind),
+  }
+}
