@@ -33,8 +33,8 @@ export interface GateOptions {
   readonly log: Log
   /** Called once when gate.db can no longer be trusted: the process must end and start again. */
   readonly onLost: (cause: Error) => void
-  /** The applied configuration is another: the process ends in order, whoever started it starts it again. */
-  readonly onConfig?: () => void
+  /** Reads the rules of the applied configuration again; the ones above hold for ever without it. */
+  readonly readRules?: () => Promise<Rules>
 }
 export interface Gate extends Service {
   status(): GateStatus
@@ -71,6 +71,10 @@ export const realKeyFiles = (): KeyFiles => ({
   },
 })
 
+/** Credentials and the members of their pools: what may be set. */
+const namesOf = ({ credentials }: Rules): ReadonlySet<string> =>
+  new Set(Object.values(credentials).flatMap(({ name, pool }) => [name, ...pool]))
+
 /** Opens everything; nothing on disk has changed when it fails with `key-missing` or `key-wrong`. */
 export const openGate = async (options: GateOptions): Promise<Gate> => {
   const { dataDirectory, rules, clock, random, disk, log } = options
@@ -87,7 +91,7 @@ export const openGate = async (options: GateOptions): Promise<Gate> => {
   const lock = await lockGate(join(directory, 'lock.db'), clock)
   const book = openGateBook(join(directory, 'gate.db'), () => idMaker(clock, random)('gat'))
   book.onLost(options.onLost)
-  const names = new Set(Object.values(rules.credentials).flatMap(({ name, pool }) => [name, ...pool]))
+  let names = namesOf(rules)
   const vault = await openVault({ unlocked, book, clock, random, openSealed, known: (name) => names.has(name) })
   const gateway = await openGateway({
     rules,
@@ -104,7 +108,11 @@ export const openGate = async (options: GateOptions): Promise<Gate> => {
     pid: process.pid,
     linkSocket: options.linkSocket,
     frozenPath: join(dataDirectory, 'run', 'FROZEN'),
-    configChanged: () => options.onConfig?.(),
+    readRules: async () => {
+      const next = (await options.readRules?.()) ?? rules
+      names = namesOf(next)
+      return next
+    },
   })
   return {
     status: gateway.status,
@@ -159,9 +167,10 @@ export const runGate = async (argv: readonly string[]): Promise<void> => {
         credentialsDirectory: process.env['CREDENTIALS_DIRECTORY'] ?? null,
         configHome: process.env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'),
       },
-      onConfig: () => {
-        log('info', 'another configuration was applied: ending in order')
-        ending.resolve()
+      readRules: async () => {
+        const next = await readApplied(disk, dataDirectory)
+        log('info', 'the applied configuration is taken over', { version: next.version })
+        return next.config
       },
       onLost: (cause) => {
         log('error', cause.message, { code: asFailure(cause).code })
