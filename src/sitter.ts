@@ -7,7 +7,7 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { cellKinds, poolCells, processCells, sweepCells } from './cell/cell.ts'
+import { cellKinds, poolCells, processCells } from './cell/cell.ts'
 import { readApplied, startVersion, type AppliedConfig, type SwarmConfig } from './config/config.ts'
 import { startHttp, type HttpDoor } from './doors/http/http.ts'
 import { openFleet, readRequest, type Fleet, type FleetHooks, type FleetLine } from './fleet/fleet.ts'
@@ -25,6 +25,7 @@ import {
   type LogLevel,
   type Tokens,
 } from './record/record.ts'
+import { recover } from './recovery.ts'
 import { openSettle, type Settle } from './settle/settle.ts'
 import { realClock, realDisk, realFolder, realNet, realProc, realRandom } from './std/real/real.ts'
 import { Failure, idMaker, type Clock } from './std/std.ts'
@@ -68,56 +69,6 @@ const logFull = (sinceMs: number | null): void =>
   sinceMs === null
     ? logLine('info', 'the disk has room again: writes are taken')
     : logLine('error', 'the disk of the record is full: writes are refused until there is room')
-
-/** What an older incarnation left: its cells are killed, its attempts interrupted; nobody is charged for it. */
-const recover = async (store: Store, epoch: number, clock: Clock): Promise<void> => {
-  const left = await store.read.cellsAlive()
-  const swept = await sweepCells({ proc: realProc(), disk: realDisk() }, left)
-  const wallMs = clock.wallMs()
-  const commands: Command[] = swept
-    .filter((one) => one.process !== 'still-there')
-    .map((one) => ({
-      kind: 'cell.ended',
-      with: { id: one.id, cause: 'sitter-ended', detail: one.process, wallMs },
-    }))
-  const [recovered] = await patiently(store, [
-    { kind: 'attempts.recover', with: { owner, epoch, wallMs } },
-    ...commands,
-  ])
-  const interrupted = recovered.ok ? recovered.value.interrupted : 0
-  await patiently(store, [
-    {
-      kind: 'events.add',
-      with: {
-        wallMs,
-        events: [
-          {
-            kind: 'sitter.started',
-            level: 'info',
-            subject: 'sitter',
-            message: `sitter epoch ${epoch}: ${left.length} cells swept, ${interrupted} attempts interrupted`,
-            facts: {
-              epoch,
-              cells: left.length,
-              interrupted,
-              pid: process.pid,
-              resisting: swept.filter((one) => one.process === 'still-there').length,
-            },
-          },
-        ],
-      },
-    },
-    {
-      kind: 'audit.append',
-      with: {
-        wallMs,
-        entries: [
-          { actor: 'sitter', action: 'sitter.started', object: owner, decision: 'done', facts: { epoch, interrupted } },
-        ],
-      },
-    },
-  ])
-}
 
 interface Rooms {
   readonly store: Store
@@ -313,6 +264,15 @@ const openStore = async (config: SwarmConfig, places: Places, clock: Clock): Pro
   return store
 }
 
+/** A new incarnation: its epoch is higher than that of any before. */
+const openHost = async (store: Store, clock: Clock): Promise<number> => {
+  const [opened] = await patiently(store, [
+    { kind: 'host.open', with: { owner, bootId: clock.stamp().bootId, wallMs: clock.wallMs() } },
+  ])
+  if (!opened.ok) throw new Error(opened.detail)
+  return opened.value.epoch
+}
+
 /** The process behind `_sitter --data-dir D`; runs until it is told to stop and resolves with the exit code. */
 export const runSitter = async (argv: readonly string[]): Promise<number> => {
   const { values } = parseArgs({ args: [...argv], options: { 'data-dir': { type: 'string' } } })
@@ -339,12 +299,8 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
     const store = await openStore(kept.config, places, clock)
     store.onLost(failStop)
     store.onFull(logFull)
-    const [opened] = await patiently(store, [
-      { kind: 'host.open', with: { owner, bootId: clock.stamp().bootId, wallMs: clock.wallMs() } },
-    ])
-    if (!opened.ok) throw new Error(opened.detail)
-    const { epoch } = opened.value
-    await recover(store, epoch, clock)
+    const epoch = await openHost(store, clock)
+    await recover({ store, clock, proc: realProc(), disk: realDisk(), owner, epoch })
     const applied = await startVersion({ store, clock, disk: realDisk(), dataDirectory: places.data }, kept)
     const rooms = await openRooms({ applied, places, store, epoch, here: machine() })
     const door = await startDoor(places, rooms, {

@@ -110,14 +110,16 @@ const written: Partial<Record<Setting, string>> = {
 const named = (settings: readonly Setting[]): string => settings.map((one) => written[one] ?? one).join(', ')
 const agents = (count: number): string => `${count} ${count === 1 ? 'agent' : 'agents'}`
 
+const stopping = 'finish what they have in hand and stop'
+
 /** What happens to the agents of one type, in one line. */
 const agentLine = ({ type, kind, from, to, restarts, because, live }: AgentTypeChange): string => {
   if (kind === 'added') return `${type} is added: ${agents(to)} start`
   if (kind === 'removed')
-    return `${type} is removed: ${agents(from)} finish what they have in hand and stop; its other tasks wait until it is back`
+    return `${type} is removed: ${agents(from)} ${stopping}; its other tasks wait until it is back`
   const told = [
     ...(to > from ? [`${agents(to - from)} more start`] : []),
-    ...(to < from ? [`${agents(from - to)} finish what they have in hand and stop`] : []),
+    ...(to < from ? [`${agents(from - to)} ${stopping}`] : []),
     ...(restarts > 0 ? [`${agents(restarts)} begin anew, one part after the other, because of ${named(because)}`] : []),
     ...(live.length > 0 ? [`${named(live)} ${live.length === 1 ? 'holds' : 'hold'} at once`] : []),
     ...(restarts === 0 && Math.min(from, to) > 0 ? ['no agent that stays begins anew'] : []),
@@ -132,8 +134,7 @@ const restartsOf = (changes: readonly ConfigChange[]): ConfigPlan['restarts'] =>
 
 const inShort: Record<ConfigPlan['restarts'], string> = {
   none: 'it is taken live: neither sitter nor gate begins anew',
-  sitter:
-    'it needs a restart of the sitter: every agent starts again, running attempts end within 30 s or are given out anew',
+  sitter: 'it needs a restart of the sitter: every agent starts again, attempts end within 30 s or are given out anew',
   swarm: 'it needs a restart of sitter and gate: `sitter down`, then `sitter up` with the new file',
 }
 

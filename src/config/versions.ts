@@ -59,7 +59,8 @@ export interface ConfigVersions {
   /**
    * Records the version, then does what the plan says; who must begin anew is the caller's to begin. Nothing is written
    * when it changes nothing (`version` is then the newest).
-   * @throws Failure `config-invalid`, `restart-needed` without agreement to it, `conflict` when what runs is not `base`.
+   * @throws Failure `config-invalid`; `restart-needed` without agreement to it; `conflict` when what runs is not
+   * `base`.
    */
   apply(candidate: Candidate, actor: string, terms?: ApplyTerms): Promise<Applied>
   /** Tells people that a configuration was not taken, and why; the running one stays. */

@@ -1,6 +1,6 @@
 /**
- * How agents and cells go in order: no new work, time for what is in hand, then out of the cell; a cell whose agents are
- * all gone is drained and ended, which is nobody's loss. What is still in hand when the time is over is given back
+ * How agents and cells go in order: no new work, time for what is in hand, then out of the cell; a cell whose agents
+ * are all gone is drained and ended, which is nobody's loss. What is still in hand when the time is over is given back
  * without cost.
  */
 import { move, refile, touch, unseat } from './agents.ts'

@@ -3,7 +3,7 @@
  * part after the other, so that most of a type goes on working. The next part begins when the one before works again: a
  * program that does not start costs its own part and no more, until a person goes back or on.
  *
- *   works ── drains (no new work) ── nothing in hand ──▶ its cell ends ── gone ──▶ starts with the new settings ──▶ works
+ *   works ── drains (no new work) ── nothing in hand ──▶ its cell ends ── gone ──▶ starts with new settings ──▶ works
  */
 import { restartsFor, type AgentType } from '../model/model.ts'
 import { sleep } from '../std/std.ts'
@@ -116,7 +116,7 @@ const works = ({ agents, cell }: Group): boolean =>
   agents.length === 0 ||
   (cell?.phase === 'ready' && agents.some(({ state }) => state === 'idle' || state === 'busy' || state === 'suspect'))
 
-/** Resolves when the part works, or when it does not matter any more: other settings are wanted, or the end has come. */
+/** Resolves when the part works, or does not matter any more: other settings are wanted, or the end has come. */
 const worksAgain = async (live: Live, type: string, part: readonly Group[]): Promise<void> => {
   const wanted = live.types.get(type)
   const lateMs = live.options.clock.monoMs() + lateStarts * (wanted?.startWithinMs ?? 0)
@@ -127,7 +127,7 @@ const worksAgain = async (live: Live, type: string, part: readonly Group[]): Pro
       const agents = part.filter((group) => !works(group)).flatMap((group) => group.agents)
       notify(live, 'config.waits', 'error', {
         subject: type,
-        message: `${formatAgents(agents)} do not work with their new settings: the others of ${type} keep the old ones meanwhile`,
+        message: `${formatAgents(agents)} do not work with their new settings; the others of ${type} keep the old ones`,
         facts: { type, agents: formatAgents(agents), count: agents.length },
       })
     }

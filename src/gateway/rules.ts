@@ -1,7 +1,7 @@
 /**
- * Other rules for a gate that runs. An upstream that is the same stays as it is; one whose address is the same keeps its
- * connections; the connections of any other take nothing more and close when what is under way has ended. Calls that
- * wait are looked at again by the new rules before they are sent.
+ * Other rules for a gate that runs. An upstream that is the same stays as it is; one whose address is the same keeps
+ * its connections; the connections of any other take nothing more and close when what is under way has ended. Calls
+ * that wait are looked at again by the new rules before they are sent.
  */
 import { canonicalJson, type Clock } from '../std/std.ts'
 import type { Buckets } from '../limit/limit.ts'

@@ -6,11 +6,11 @@ import {
   explainPath,
   formatChange,
   loadConfig,
+  parseConfig,
   planChange,
   readApplied,
   readPath,
   withoutPasswords,
-  type AppliedConfig,
   type Applied,
   type ConfigChange,
   type ConfigPlan,
@@ -19,7 +19,6 @@ import {
 import { parseAgent } from '../../model/model.ts'
 import { failure } from '../../std/std.ts'
 import type { ConfigAnswer, ConfigCheckAnswer, ConfigVersionAnswer } from '../api.ts'
-import type { Api } from './client.ts'
 import { confirm, onlyDry, required } from './asking.ts'
 import { namedDataDirectory, nearestDataDirectory } from './locate.ts'
 import { explain as explainError } from './refusal.ts'
@@ -32,30 +31,20 @@ const load = async (invocation: Invocation): Promise<LoadedConfig> => {
   return loadConfig({ file: await configFile(invocation.world, invocation.arguments[0]), disk, proc, clock })
 }
 
-/** The sitter's word, else what can be said from the applied file of a sitter that is down. */
-const orOfApplied = async <Value>(
-  invocation: Invocation,
-  ask: (api: Api) => Promise<Value>,
-  from: (applied: AppliedConfig) => Value,
-): Promise<Value> => {
+/** What runs, without passwords: the sitter's word, else the applied file of a sitter that is down. */
+const running = async (invocation: Invocation): Promise<Pick<ConfigAnswer, 'raw' | 'baseDirectory'>> => {
   const { world, options, printer } = invocation
   try {
-    return await ask(await invocation.api())
+    return await (await invocation.api()).get<ConfigAnswer>('/api/v1/config/current')
   } catch (error) {
     if (explainError(error).code !== 'no-sitter') throw error
     const directory = namedDataDirectory(world, options) ?? (await nearestDataDirectory(world))
     if (directory === undefined) throw error
     printer.note('no sitter answers: this is by the configuration that was applied last')
-    return from(await readApplied(world.disk, directory))
+    const { raw, baseDirectory } = await readApplied(world.disk, directory)
+    return { raw: withoutPasswords(raw), baseDirectory }
   }
 }
-
-const running = (invocation: Invocation): Promise<unknown> =>
-  orOfApplied(
-    invocation,
-    async (api) => (await api.get<ConfigAnswer>('/api/v1/config/current')).raw,
-    ({ raw }) => withoutPasswords(raw),
-  )
 
 const changeLines = (changes: readonly ConfigChange[]): string[] => changes.map((change) => plain(formatChange(change)))
 
@@ -75,19 +64,18 @@ export const configValidate: Deed = async (invocation) => {
 }
 
 export const configPlan: Deed = async (invocation) => {
-  const candidate = await load(invocation)
-  const { file, baseDirectory, raw } = candidate
-  const plan = await orOfApplied(
-    invocation,
-    async (api) => (await api.post<ConfigCheckAnswer>('/api/v1/config/validate', { file, baseDirectory, raw })).plan,
-    (applied) => planChange(applied, candidate),
+  const { raw, ...candidate } = await load(invocation)
+  const { raw: before, baseDirectory } = await running(invocation)
+  const plan = planChange(
+    { raw: before, baseDirectory, config: parseConfig(before, baseDirectory) },
+    { ...candidate, raw: withoutPasswords(raw) },
   )
   invocation.printer.show(plan, () => planLines(plan))
   return 0
 }
 
 export const configShow: Deed = async (invocation) => {
-  const raw = await running(invocation)
+  const { raw } = await running(invocation)
   invocation.printer.show(raw, () => JSON.stringify(raw, null, 2).split('\n').map(plain))
   return 0
 }
@@ -111,7 +99,7 @@ const pathFor = (text: string, raw: unknown, agentText: string | undefined): Ret
 
 export const configExplain: Deed = async (invocation) => {
   const text = required(invocation, 0)
-  const raw = await running(invocation)
+  const { raw } = await running(invocation)
   const told = explainPath(raw, pathFor(text, raw, invocation.arguments[1]))
   invocation.printer.show(told, () => [
     `${plain(told.path)} = ${plain(JSON.stringify(told.value))}`,

@@ -4,7 +4,7 @@ import { dryRun, type Verb, type VerbOptions } from './verb.ts'
 const file: readonly (readonly [string, string])[] = [
   ['[config]', 'configuration (default: swarm.config.ts, .js or .json here)'],
 ]
-const restart: VerbOptions = [['--restart', 'agree that sitter (and gate, where the plan says so) begin anew']]
+const restart: VerbOptions = [['--restart', 'agree that the sitter begins anew where the plan says so']]
 
 const freezing: readonly Verb[] = [
   {

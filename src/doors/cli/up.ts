@@ -145,7 +145,7 @@ export const up: Deed = async (invocation) => {
     const started = await start(invocation, asked)
     if (started === 'interrupted') return 130
     const { watching, dataDirectory } = started
-    // Without a terminal, or from a person: read the file again. A terminal that is closed says it too, and means the end.
+    // A person says it, and means the file. A terminal that is closed says it too, and means the end.
     asked.onHangUp(() => watching.reload?.())
     await banner(invocation, watching, dataDirectory)
     const end = await runSwarm({ invocation, watching, file, stopAsked: asked.first })
