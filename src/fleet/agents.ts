@@ -43,7 +43,7 @@ const canWork = (live: Live, agent: Agent): boolean =>
   agent.cell?.phase === 'ready' &&
   !agent.cell.suspect &&
   !agent.leaving &&
-  agent.renewing === null
+  !agent.renewing
 
 /** Puts the agent where it belongs: among the free ones, or not. */
 export const refile = (live: Live, agent: Agent): void => {

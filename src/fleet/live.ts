@@ -119,8 +119,8 @@ export interface Agent extends AgentRef {
   lastAttempt: string | null
   /** Not in the configuration any more: it gets no new work, and goes when it has nothing in hand. */
   leaving: boolean
-  /** Begins anew with other settings: gets no new work (`drains`), or waits for the end of its old cell (`between`). */
-  renewing: 'drains' | 'between' | null
+  /** Begins anew with other settings: it gets no new work until it has. */
+  renewing: boolean
   /** Cells it lived in, newest first, at most four: where its time line is told. */
   lastCells: readonly string[]
 }

@@ -38,14 +38,10 @@ const keep = (live: Live, agent: Agent): void => {
   const mode = modeOf(settings, agent.id)
   const changes = comesBack || agent.mode !== mode
   Object.assign(agent, { settings, mode, leaving: false })
-  if (agent.renewing === 'drains' && settings === live.types.get(agent.type)) agent.renewing = null
+  if (settings === live.types.get(agent.type)) agent.renewing = false
   if (comesBack) agent.reason = null
   refile(live, agent)
   if (changes) touch(live, agent)
-  // Lost while it was leaving, and nobody else will start it again.
-  const waits = agent.hold === 'cell' || agent.cancelDue !== null || agent.renewing !== null
-  if (!comesBack || waits || agent.cell !== null || agent.state === 'starting') return
-  rise(live, [agent], agent.state === 'stopped' ? 'start' : 'release')
 }
 
 /** New agents; what the record knows of an earlier one of the same name is its epoch, so that no old frame passes. */

@@ -48,7 +48,6 @@ const changed = (before: AgentType, wanted: AgentType): readonly string[] =>
 
 const takeOut = (live: Live, agent: Agent, cause: string): void => {
   unseat(live, agent, { cause, collateral: true })
-  agent.renewing = 'between'
   agent.cancelDue?.()
   agent.cancelDue = null
   agent.hold = 'own'
@@ -68,18 +67,17 @@ const start = (live: Live, agents: readonly Agent[], wanted: AgentType): readonl
     }
     const group = groups.at(-1)!
     group.agents.push(agent)
-    Object.assign(agent, { group, settings: wanted, mode: modeOf(wanted, agent.id), renewing: null })
+    Object.assign(agent, { group, settings: wanted, mode: modeOf(wanted, agent.id), renewing: false })
     agent.policy = freshPolicy
   }
-  const stay = agents.filter((agent) => !agent.leaving)
   rise(
     live,
-    stay.filter(({ state }) => state === 'stopped'),
+    agents.filter(({ state }) => state === 'stopped'),
     'start',
   )
   rise(
     live,
-    stay.filter(({ state }) => state === 'backoff' || state === 'quarantined'),
+    agents.filter(({ state }) => state === 'backoff' || state === 'quarantined'),
     'release',
   )
   // Somebody ordered its restart meanwhile.
@@ -90,7 +88,7 @@ const start = (live: Live, agents: readonly Agent[], wanted: AgentType): readonl
 /** One part: drained, ended, started with what is wanted by then. Gives its new groups. */
 const renew = async (live: Live, type: string, part: readonly Group[]): Promise<readonly Group[]> => {
   for (const agent of part.flatMap((group) => group.agents)) {
-    agent.renewing = 'drains'
+    agent.renewing = true
     refile(live, agent)
   }
   await new Promise<void>((resolve) => whenIdle(live, () => part.flatMap((group) => group.agents), resolve))

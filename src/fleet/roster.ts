@@ -65,7 +65,7 @@ const agentOf = (settings: AgentType, number: number, group: Group, wallMs: numb
     attempt: null,
     lastAttempt: null,
     leaving: false,
-    renewing: null,
+    renewing: false,
     lastCells: [],
   }
   const agent = made as Agent
