@@ -146,6 +146,30 @@ test('another program: a part begins anew at a time, and the next when that one 
   expect(world.record.eventsOf('config.taken')).toMatchObject([{ facts: { count: 40 } }])
 })
 
+test('who begins anew finishes first, gets nothing new meanwhile, and never lives in two processes', async () => {
+  const world = await ready({ types: [agentType({ count: 2, perCell: 2 })] })
+  const first = world.give('att_1')!
+  const cell = world.cells.of(first)
+  await change(world, agentType({ count: 2, perCell: 2, memoryBytes: 64_000_000 }))
+  await world.clock.advance(5_000)
+  expect([world.fleet.freeCount('settler'), world.give('att_2'), cell.ended]).toEqual([0, undefined, false])
+  cell.immortal = true
+  await cell.finish(first)
+  await world.clock.settle()
+  expect(world.fleet.freeCount('settler')).toBe(0)
+  await world.clock.advance(1_000)
+  expect(cell.drained).toBe(true)
+  // A person is impatient; the old process is still there.
+  await world.fleet.restart([world.ref(first)], 'token:ada')
+  await world.clock.advance(2_000)
+  expect(world.cells.all).toHaveLength(1)
+  cell.immortal = false
+  cell.kill('at last')
+  await world.clock.advance(1_000)
+  expect(world.cells.all.map(({ plan }) => plan.memoryMb)).toEqual([256, 64])
+  expect([world.fleet.summary().byState, world.lost]).toEqual([{ idle: 2 }, []])
+})
+
 test('a program that does not start stops at its part; going back renews that part only', async () => {
   const world = await ready({ types: [agentType({ count: 40 })] })
   world.cells.failing = ({ run }) => (run.module === '/agents/bad.ts' ? 'it is broken' : null)
