@@ -150,7 +150,8 @@ export const runGate = async (argv: readonly string[]): Promise<void> => {
   try {
     if (values['data-dir'] === undefined) throw new Failure('usage', 'the gate needs --data-dir')
     const dataDirectory = resolve(values['data-dir'])
-    const { config } = await readApplied(disk, dataDirectory)
+    let applied = await readApplied(disk, dataDirectory)
+    const { config } = applied
     const gate = await openGate({
       dataDirectory,
       rules: config,
@@ -169,7 +170,8 @@ export const runGate = async (argv: readonly string[]): Promise<void> => {
       },
       readRules: async () => {
         const next = await readApplied(disk, dataDirectory)
-        log('info', 'the applied configuration is taken over', { version: next.version })
+        if (next.hash !== applied.hash) log('info', 'another configuration is taken over', { version: next.version })
+        applied = next
         return next.config
       },
       onLost: (cause) => {

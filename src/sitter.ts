@@ -29,7 +29,7 @@ import { recover } from './recovery.ts'
 import { openSettle, type Settle } from './settle/settle.ts'
 import { realClock, realDisk, realFolder, realNet, realProc, realRandom } from './std/real/real.ts'
 import { Failure, idMaker, type Clock } from './std/std.ts'
-import { openPostgresStore, openSqliteStore, outlast, patiently, type Command, type Store } from './store/store.ts'
+import { openPostgresStore, openSqliteStore, outlast, patiently, type Store } from './store/store.ts'
 import { openWork, type Work } from './work/work.ts'
 import { lockInstance } from './watch.ts'
 

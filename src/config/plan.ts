@@ -143,11 +143,36 @@ const pathsOf = (changes: readonly ConfigChange[], reach: ChangeReach): string =
 
 const partOf = ({ path }: ConfigChange): string => /^[a-z]+/.exec(path)?.[0] ?? ''
 
-/** Task types that are gone while their tasks may still be there. */
-const goneTasks = (before: PlannedConfig, after: PlannedConfig): readonly string[] =>
-  Object.keys(before.config.tasks).filter((type) => !Object.hasOwn(after.config.tasks, type))
+const gone = (before: object, after: object): string =>
+  Object.keys(before)
+    .filter((name) => !Object.hasOwn(after, name))
+    .join(', ')
 
-const effectsOf = (plan: Omit<ConfigPlan, 'effects'>, gone: readonly string[]): readonly string[] => {
+/** Channels whose payments under way would be asked about at another place. */
+const moved = ({ config: before }: PlannedConfig, { config: after }: PlannedConfig): string =>
+  Object.values(before.channels)
+    .filter(({ name, upstream }) => {
+      const next = Object.hasOwn(after.channels, name) ? after.channels[name] : undefined
+      return next !== undefined && before.upstreams[upstream]?.url !== after.upstreams[next.upstream]?.url
+    })
+    .map(({ name }) => name)
+    .join(', ')
+
+/** What does not follow from the changes alone: what becomes of work and money under way. */
+const warnings = (before: PlannedConfig, after: PlannedConfig): readonly string[] => {
+  const tasks = gone(before.config.tasks, after.config.tasks)
+  const channels = gone(before.config.channels, after.config.channels)
+  const elsewhere = moved(before, after)
+  return [
+    ...(tasks === '' ? [] : [`tasks of ${tasks} that are there already are not tried again when they fail`]),
+    ...(channels === '' ? [] : [`payments by ${channels} that have not ended wait for a person`]),
+    ...(elsewhere === ''
+      ? []
+      : [`see first that no payment is unknown: ${elsewhere} pays at another address, which may not know older ones`]),
+  ]
+}
+
+const effectsOf = (plan: Omit<ConfigPlan, 'effects'>, more: readonly string[]): readonly string[] => {
   const { changes, restarts, gate } = plan
   if (changes.length === 0) return ['nothing changes']
   const [swarm, sitter] = [pathsOf(changes, 'swarm'), pathsOf(changes, 'sitter')]
@@ -156,9 +181,7 @@ const effectsOf = (plan: Omit<ConfigPlan, 'effects'>, gone: readonly string[]): 
     ...(swarm === '' ? [] : [`only a restart of sitter and gate reaches ${swarm}`]),
     ...(sitter === '' ? [] : [`only a restart of the sitter reaches ${sitter}`]),
     ...plan.agents.map(agentLine),
-    ...(gone.length === 0
-      ? []
-      : [`tasks of ${gone.join(', ')} that are there already are not tried again when they fail`]),
+    ...more,
     ...(gate ? ['the gate takes over upstreams, limits and credentials; a limit that changes begins empty'] : []),
   ]
 }
@@ -172,5 +195,5 @@ export const planChange = (before: PlannedConfig, after: PlannedConfig): ConfigP
     agents: agentTypeChanges(before.config.agents, after.config.agents),
     gate: changes.some((change) => gateParts.has(partOf(change))),
   }
-  return { ...plan, effects: effectsOf(plan, goneTasks(before, after)) }
+  return { ...plan, effects: effectsOf(plan, warnings(before, after)) }
 }

@@ -9,13 +9,13 @@ import { formatAgents } from './range.ts'
 import { notify } from './wiring.ts'
 
 /** Time for attempts in hand; the same that they have when the sitter stops. */
-export const drainMs = 30_000
+const drainMs = 30_000
 const lookEveryMs = 100
 /** Agents' own `stop` may take a second; the answer gets one more. */
 const endWithinMs = 1_000
 const afterwardsMs = 1_000
 
-export const hasWork = ({ attempt, taken }: Agent): boolean => attempt !== null || taken
+const hasWork = ({ attempt, taken }: Agent): boolean => attempt !== null || taken
 
 /** Calls `over` when none of the agents has work in hand, or when the time for it is over. */
 export const whenIdle = (live: Live, agents: () => readonly Agent[], over: () => void): void => {

@@ -13,7 +13,7 @@ import { leave } from './leave.ts'
 import type { Agent, Group, Live } from './live.ts'
 import { rise } from './loss.ts'
 import { beginPulse } from './pulse.ts'
-import { isStale, renewType } from './renew.ts'
+import { renewType, staleness } from './renew.ts'
 import { freshPolicy } from './restart.ts'
 import { enrol, modeOf, numbersTo, resumeAll } from './roster.ts'
 
@@ -67,8 +67,9 @@ const takeType = (live: Live, wanted: AgentType, rows: readonly AgentRow[], acto
   const { name, count } = wanted
   live.types.set(name, wanted)
   if (!live.free.has(name)) live.free.set(name, new FreeQueue<Agent>())
+  const stale = staleness(wanted)
   for (const group of live.groups)
-    if (group.settings.name === name && !isStale(group, wanted)) takeOver(live, group, wanted)
+    if (group.settings.name === name && stale(group).length === 0) takeOver(live, group, wanted)
   const there = agentsOf(live, name)
   for (const agent of there) if (agent.number <= count) keep(live, agent)
   leave(

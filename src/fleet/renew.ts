@@ -5,7 +5,7 @@
  *
  *   works ── drains (no new work) ── nothing in hand ──▶ its cell ends ── gone ──▶ starts with new settings ──▶ works
  */
-import { restartsFor, type AgentType } from '../model/model.ts'
+import { restartsFor, type AgentType, type Setting } from '../model/model.ts'
 import { sleep } from '../std/std.ts'
 import { move, refile, unseat } from './agents.ts'
 import { endGroup, whenIdle } from './leave.ts'
@@ -22,30 +22,32 @@ const lookEveryMs = 250
 /** Told when a part is not back after this many times what a start may take. */
 const lateStarts = 3
 
-/** Whether a group still lives by settings for which it must begin anew. */
-export const isStale = (group: Group, wanted: AgentType): boolean =>
-  group.settings !== wanted && restartsFor(group.settings, wanted).length > 0
-
-const groupsOf = (live: Live, type: string): Group[] => live.groups.filter((group) => group.settings.name === type)
+/**
+ * For which settings a group must begin anew to be as it is wanted. Groups share their settings: one comparison for
+ * each set of them, not one for each of thousands of groups.
+ */
+export const staleness = (wanted: AgentType): ((group: Group) => readonly Setting[]) => {
+  const known = new Map<AgentType, readonly Setting[]>([[wanted, []]])
+  return ({ settings }) => {
+    const found = known.get(settings) ?? restartsFor(settings, wanted)
+    known.set(settings, found)
+    return found
+  }
+}
 
 /** The groups that begin anew next; those that do not work now go first, they cost nothing. */
 const nextPart = (live: Live, type: string): readonly Group[] => {
   const wanted = live.types.get(type)
   if (wanted === undefined) return []
-  const all = groupsOf(live, type)
-  // One comparison for each set of settings, not one for each of thousands of groups.
-  const stale = new Map([...new Set(all.map(({ settings }) => settings))].map((one) => [one, changed(one, wanted)]))
-  const waiting = all.filter(({ settings }) => stale.get(settings)!.length > 0)
+  const all = live.groups.filter((group) => group.settings.name === type)
+  const stale = staleness(wanted)
+  const waiting = all.filter((group) => stale(group).length > 0)
   // Another way to share cells is a change for all of them together.
-  if (waiting.some(({ settings }) => stale.get(settings)!.some((one) => one === 'perCell' || one === 'cell')))
-    return waiting
+  if (waiting.some((group) => stale(group).some((one) => one === 'perCell' || one === 'cell'))) return waiting
   return waiting
     .toSorted((a, b) => Number(a.cell?.phase === 'ready') - Number(b.cell?.phase === 'ready'))
     .slice(0, Math.max(1, Math.ceil(all.length / parts)))
 }
-const changed = (before: AgentType, wanted: AgentType): readonly string[] =>
-  before === wanted ? [] : restartsFor(before, wanted)
-
 const takeOut = (live: Live, agent: Agent, cause: string): void => {
   unseat(live, agent, { cause, collateral: true })
   agent.cancelDue?.()
@@ -94,10 +96,12 @@ const renew = async (live: Live, type: string, part: readonly Group[]): Promise<
   await new Promise<void>((resolve) => whenIdle(live, () => part.flatMap((group) => group.agents), resolve))
   const wanted = live.types.get(type)
   // The configuration may have changed meanwhile: who is right again, or not wanted, goes on as it is.
-  const groups = part.filter((group) => wanted !== undefined && live.groups.includes(group) && isStale(group, wanted))
+  if (wanted === undefined) return []
+  const stale = staleness(wanted)
+  const groups = part.filter((group) => live.groups.includes(group) && stale(group).length > 0)
   const agents = groups.flatMap((group) => group.agents)
   if (agents.length === 0) return []
-  const cause = `begins anew with other settings: ${changed(groups[0]!.settings, wanted!).join(', ')}`
+  const cause = `begins anew with other settings: ${stale(groups[0]!).join(', ')}`
   for (const agent of agents) takeOut(live, agent, cause)
   for (const group of groups) group.agents.length = 0
   await Promise.all(groups.map((group) => endGroup(live, group, cause)))

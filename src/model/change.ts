@@ -49,7 +49,7 @@ const changed = (before: AgentType, after: AgentType): readonly Setting[] =>
 
 /** Settings for which an agent that was started with `before` must begin anew to be as `after` says. */
 export const restartsFor = (before: AgentType, after: AgentType): readonly Setting[] =>
-  before === after ? [] : changed(before, after).filter((one) => fromTheStart[one])
+  changed(before, after).filter((one) => fromTheStart[one])
 
 const changeOf = (type: string, before?: AgentType, after?: AgentType): AgentTypeChange | undefined => {
   const nothing = { type, restarts: 0, because: [], live: [] }

@@ -75,6 +75,17 @@ test('types come and go by name, and the same text in another directory is anoth
   })
 })
 
+test('what becomes of work and money under way is said', () => {
+  const channel = { kind: 'http', upstream: 'bank', pay: 'POST /pay', body: { reference: '{reference}' } }
+  const bank = { url: 'http://127.0.0.1:9', allow: ['POST /pay'], money: ['POST /pay'] }
+  const before = { ...raw, upstreams: { bank }, channels: { wire: channel } }
+  const effects = (change: object): string => plan(before, { ...before, ...change }).effects.join('\n')
+  expect(effects({ tasks: {} })).toContain('tasks of settle that are there already are not tried again')
+  expect(effects({ channels: {} })).toContain('payments by wire that have not ended wait for a person')
+  expect(effects({ upstreams: { bank: { ...bank, url: 'http://127.0.0.1:10' } } })).toContain('wire pays at another')
+  expect(effects({ upstreams: { bank: { ...bank, timeout: '9s' } } })).not.toContain('wire')
+})
+
 test('a setting that is written otherwise and means the same changes no agent', () => {
   const found = plan({ ...raw, ...other({ heartbeat: '60s' }) }, { ...raw, ...other({ heartbeat: '1m' }) })
   expect(found).toMatchObject({ changes: [{ path: 'agents.settler.heartbeat' }], agents: [] })

@@ -240,3 +240,23 @@ test('A sitter that is killed right after an apply comes back with the new versi
   })
   expect((await swarm.agents()).some(({ id }) => id.startsWith('notifier/'))).toBe(false)
 })
+
+test('An address of the API is taken by a restart that was agreed to, and only when it is free', async () => {
+  const base = { worker: { count: 6 }, notifier: null }
+  const versions = await swarm.versions()
+  const sitter = swarm.process('sitter')
+  swarm.write(config({ ...base, rest: { api: { port: upstream.port } } }))
+  const { code, err } = await swarm.run('config', 'apply', swarm.file, '--restart', '--yes')
+  expect([code, err]).toEqual([6, expect.stringContaining('port-taken') as string])
+  expect([await swarm.versions(), swarm.process('sitter')]).toEqual([versions, sitter])
+  const free = await openUpstream()
+  await free.close()
+  await swarm.apply(config({ ...base, rest: { api: { port: free.port } } }), '--restart', '--yes')
+  await swarm.until('the new address', async () => {
+    const answer = await fetch(`http://127.0.0.1:${free.port}/livez`)
+    return answer.ok
+  })
+  await swarm.idle('worker', 6)
+  expect(swarm.process('sitter').pid).not.toBe(sitter.pid)
+  expect(swarm.up.exitCode).toBe(null)
+})
