@@ -200,6 +200,8 @@ export const launch = async (ask: LaunchAsk): Promise<Launched> => {
   if (existsSync(places.watchLock)) lockInstance(places.watchLock).release()
   const token = await prepare(places)
   await applyConfig(disk, places.data, loaded)
+  // What an older watch was told to read is older than this file.
+  await disk.remove(places.reload)
   const log = openLogWriter({ folder: realFolder(places.logs), clock })
   const listeners = new Set<(line: WatchLine) => void>()
   const early: WatchLine[] = []

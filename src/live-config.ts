@@ -3,7 +3,6 @@
  * entries, so that the next look of anybody sees what runs. Those with something to do are told: the gate first, so
  * that who starts afterwards finds its upstreams, then the fleet.
  */
-import { readFile, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import {
   openVersions,
@@ -96,9 +95,7 @@ export const openLiveConfig = (options: LiveConfigOptions): LiveConfig => {
 const signal = 'signal:SIGHUP'
 
 /** Applies what the watch has read; whatever is wrong with it is told to people, and the running one stays. */
-export const applyReload = async (path: string, versions: ConfigVersions): Promise<string> => {
-  const { file, candidate, refused } = JSON.parse(await readFile(path, 'utf8')) as Reload
-  await rm(path, { force: true })
+const applyReload = async ({ file, candidate, refused }: Reload, versions: ConfigVersions): Promise<string> => {
   try {
     if (candidate === undefined) {
       const code = refused !== undefined && Object.hasOwn(codes, refused.code) ? (refused.code as Code) : 'bug'
@@ -110,4 +107,27 @@ export const applyReload = async (path: string, versions: ConfigVersions): Promi
     await versions.refused(file, signal, error)
     throw asFailure(error)
   }
+}
+
+/**
+ * Gives what to call when the watch says that it has read the file again. One after the other; what it said while this
+ * sitter was not there yet lies there, and is taken first.
+ */
+export const openReload = (
+  path: string,
+  { disk, versions }: { readonly disk: Disk; readonly versions: ConfigVersions },
+  told: { readonly said: (what: string) => void; readonly failed: (error: unknown) => void },
+): (() => void) => {
+  let turn: Promise<void> = Promise.resolve()
+  const take = async (): Promise<void> => {
+    const text = await disk.readTextIfThere(path)
+    if (text === undefined) return
+    await disk.remove(path)
+    told.said(await applyReload(JSON.parse(text) as Reload, versions))
+  }
+  const reload = (): void => {
+    turn = turn.then(take).catch(told.failed)
+  }
+  reload()
+  return reload
 }

@@ -12,7 +12,7 @@ import { readApplied, startVersion, type AppliedConfig, type SwarmConfig } from 
 import { startHttp, type HttpDoor } from './doors/http/http.ts'
 import { openFleet, readRequest, type Fleet, type FleetHooks, type FleetLine } from './fleet/fleet.ts'
 import { openFreeze, openGateLink, type FreezeSwitch, type GateLink, type GateLinkEvents } from './gatelink/gatelink.ts'
-import { applyReload, openLiveConfig, type LiveConfig } from './live-config.ts'
+import { openLiveConfig, openReload, type LiveConfig } from './live-config.ts'
 import { notBuilt } from './not-built.ts'
 import { placesOf, type Places } from './places.ts'
 import { openPrivateLine } from './private-line.ts'
@@ -139,6 +139,8 @@ const logFault = (error: unknown): void =>
   logLine('error', error instanceof Error ? error.message : String(error), {
     stack: error instanceof Error ? error.stack : undefined,
   })
+
+const reloadTold = { said: (what: string) => logLine('info', `reloaded: ${what}`), failed: logFault }
 
 /** What people hold in hand: the switch, their tokens, the configuration. */
 const openControls = async (
@@ -316,9 +318,7 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
         stop(drainMs)
       },
     })
-    reloaded = () => {
-      applyReload(places.reload, rooms.live.versions).then((said) => logLine('info', `reloaded: ${said}`), logFault)
-    }
+    reloaded = openReload(places.reload, { disk: realDisk(), versions: rooms.live.versions }, reloadTold)
     rooms.settle.start()
     if (rooms.gatelink.gateId !== null) rooms.settle.linked(rooms.gatelink.gateId)
     rooms.work.start()

@@ -241,6 +241,18 @@ test('A sitter that is killed right after an apply comes back with the new versi
   expect((await swarm.agents()).some(({ id }) => id.startsWith('notifier/'))).toBe(false)
 })
 
+test('A SIGHUP while the sitter is away is not lost', async () => {
+  const sitter = swarm.process('sitter')
+  process.kill(sitter.pid, 'SIGKILL')
+  swarm.write(config({ worker: { count: 4 }, notifier: null }))
+  swarm.up.kill('SIGHUP')
+  swarm.up.kill('SIGHUP')
+  await swarm.idle('worker', 4)
+  expect((await swarm.versions())[0]).toMatchObject({ actor: 'signal:SIGHUP' })
+  await swarm.apply(config({ worker: { count: 6 }, notifier: null }))
+  await swarm.idle('worker', 6)
+})
+
 test('An address of the API is taken by a restart that was agreed to, and only when it is free', async () => {
   const base = { worker: { count: 6 }, notifier: null }
   const versions = await swarm.versions()
