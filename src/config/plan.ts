@@ -108,19 +108,22 @@ const written: Partial<Record<Setting, string>> = {
   startWithinMs: 'startWithin',
 }
 const named = (settings: readonly Setting[]): string => settings.map((one) => written[one] ?? one).join(', ')
-const agents = (count: number): string => `${count} ${count === 1 ? 'agent' : 'agents'}`
-
-const stopping = 'finish what they have in hand and stop'
+const agents = (count: number, one: string, more: string): string =>
+  count === 1 ? `1 agent ${one}` : `${count} agents ${more}`
+const starting = (count: number): string => agents(count, 'starts', 'start')
+const stopping = (count: number): string =>
+  agents(count, 'finishes what it has in hand and stops', 'finish what they have in hand and stop')
+const renewing = (count: number, because: string): string =>
+  `${agents(count, 'begins anew', 'begin anew, one part after the other,')} because of ${because}`
 
 /** What happens to the agents of one type, in one line. */
 const agentLine = ({ type, kind, from, to, restarts, because, live }: AgentTypeChange): string => {
-  if (kind === 'added') return `${type} is added: ${agents(to)} start`
-  if (kind === 'removed')
-    return `${type} is removed: ${agents(from)} ${stopping}; its other tasks wait until it is back`
+  if (kind === 'added') return `${type} is added: ${starting(to)}`
+  if (kind === 'removed') return `${type} is removed: ${stopping(from)}; tasks for it wait until it is back`
   const told = [
-    ...(to > from ? [`${agents(to - from)} more start`] : []),
-    ...(to < from ? [`${agents(from - to)} ${stopping}`] : []),
-    ...(restarts > 0 ? [`${agents(restarts)} begin anew, one part after the other, because of ${named(because)}`] : []),
+    ...(to > from ? [`${starting(to - from)} in addition`] : []),
+    ...(to < from ? [stopping(from - to)] : []),
+    ...(restarts > 0 ? [renewing(restarts, named(because))] : []),
     ...(live.length > 0 ? [`${named(live)} ${live.length === 1 ? 'holds' : 'hold'} at once`] : []),
     ...(restarts === 0 && Math.min(from, to) > 0 ? ['no agent that stays begins anew'] : []),
   ]

@@ -75,6 +75,23 @@ test('types come and go by name, and the same text in another directory is anoth
   })
 })
 
+test('the plan says by type what happens, in a sentence', () => {
+  const { reader } = raw.agents
+  const after = {
+    ...raw,
+    agents: { settler: { ...settler, count: 5, heartbeat: '9s' }, writer: { ...reader, count: 1 } },
+  }
+  expect(plan(raw, after).effects.slice(1, 4)).toEqual([
+    'reader is removed: 1 agent finishes what it has in hand and stops; tasks for it wait until it is back',
+    'settler changes: 2 agents start in addition; heartbeat holds at once; no agent that stays begins anew',
+    'writer is added: 1 agent starts',
+  ])
+  expect(plan(raw, { ...raw, ...other({ limits: { memory: '64MB' }, count: 2 }) }).effects[1]).toBe(
+    'settler changes: 1 agent finishes what it has in hand and stops; ' +
+      '2 agents begin anew, one part after the other, because of limits.memory',
+  )
+})
+
 test('what becomes of work and money under way is said', () => {
   const channel = { kind: 'http', upstream: 'bank', pay: 'POST /pay', body: { reference: '{reference}' } }
   const bank = { url: 'http://127.0.0.1:9', allow: ['POST /pay'], money: ['POST /pay'] }
