@@ -34,8 +34,8 @@ export interface GateOptions {
   readonly log: Log
   /** Called once when gate.db can no longer be trusted: the process must end and start again. */
   readonly onLost: (cause: Error) => void
-  /** The applied configuration is another: the process ends in order, whoever started it starts it again. */
-  readonly onConfig?: () => void
+  /** Reads the rules of the applied configuration again; the ones above hold for ever without it. */
+  readonly readRules?: () => Promise<Rules>
 }
 export interface Gate extends Service {
   status(): GateStatus
@@ -72,6 +72,10 @@ export const realKeyFiles = (): KeyFiles => ({
   },
 })
 
+/** Credentials and the members of their pools: what may be set. */
+const namesOf = ({ credentials }: Rules): ReadonlySet<string> =>
+  new Set(Object.values(credentials).flatMap(({ name, pool }) => [name, ...pool]))
+
 /** Opens everything; nothing on disk has changed when it fails with `key-missing` or `key-wrong`. */
 export const openGate = async (options: GateOptions): Promise<Gate> => {
   const { dataDirectory, rules, clock, random, disk, log } = options
@@ -88,7 +92,7 @@ export const openGate = async (options: GateOptions): Promise<Gate> => {
   const lock = await lockGate(join(directory, 'lock.db'), clock)
   const book = openGateBook(join(directory, 'gate.db'), () => idMaker(clock, random)('gat'))
   book.onLost(options.onLost)
-  const names = new Set(Object.values(rules.credentials).flatMap(({ name, pool }) => [name, ...pool]))
+  let names = namesOf(rules)
   const vault = await openVault({ unlocked, book, clock, random, openSealed, known: (name) => names.has(name) })
   const gateway = await openGateway({
     rules,
@@ -105,7 +109,11 @@ export const openGate = async (options: GateOptions): Promise<Gate> => {
     pid: process.pid,
     linkSocket: options.linkSocket,
     frozenPath: join(dataDirectory, 'run', 'FROZEN'),
-    configChanged: () => options.onConfig?.(),
+    readRules: async () => {
+      const next = (await options.readRules?.()) ?? rules
+      names = namesOf(next)
+      return next
+    },
   })
   return {
     status: gateway.status,
@@ -143,7 +151,8 @@ export const runGate = async (argv: readonly string[]): Promise<void> => {
   try {
     if (values['data-dir'] === undefined) throw new Failure('usage', 'the gate needs --data-dir')
     const dataDirectory = resolve(values['data-dir'])
-    const { config } = await readApplied(disk, dataDirectory)
+    let applied = await readApplied(disk, dataDirectory)
+    const { config } = applied
     const gate = await openGate({
       dataDirectory,
       rules: config,
@@ -160,9 +169,11 @@ export const runGate = async (argv: readonly string[]): Promise<void> => {
         credentialsDirectory: process.env['CREDENTIALS_DIRECTORY'] ?? null,
         configHome: process.env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'),
       },
-      onConfig: () => {
-        log('info', 'another configuration was applied: ending in order')
-        ending.resolve()
+      readRules: async () => {
+        const next = await readApplied(disk, dataDirectory)
+        if (next.hash !== applied.hash) log('info', 'another configuration is taken over', { version: next.version })
+        applied = next
+        return next.config
       },
       onLost: (cause) => {
         log('error', cause.message, { code: asFailure(cause).code })

@@ -7,12 +7,13 @@ import { existsSync } from 'node:fs'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { extname, join } from 'node:path'
-import { applyConfig, loadConfig, type SwarmConfig } from './config/config.ts'
+import { applyConfig, loadConfig, type LoadOptions, type SwarmConfig } from './config/config.ts'
 import { sealTo } from './gatelink/gatelink.ts'
 import { placesOf, type Places } from './places.ts'
+import type { Reload } from './private-line.ts'
 import { logLevels, openLogWriter, type LogWriter } from './record/record.ts'
 import { realClock, realDisk, realFolder, realProc, realRandom } from './std/real/real.ts'
-import { Failure, sleep, type Clock } from './std/std.ts'
+import { asFailure, Failure, sleep, type Clock } from './std/std.ts'
 import { lockInstance, startWatch, type Program, type Watch, type WatchLine, type WatchOptions } from './watch.ts'
 
 export interface LaunchAsk {
@@ -25,6 +26,8 @@ export interface Launched {
   readonly loginUrl: string
   readonly token: string
   onEvent(listener: (line: WatchLine) => void): void
+  /** Reads the file again and has the sitter apply it; what is wrong with it is told in events. */
+  reload(): void
   stop(withinMs: number): Promise<void>
   readonly failed: Promise<Error>
   readonly stopped: Promise<void>
@@ -197,15 +200,30 @@ const startLogged = async (log: LogWriter, options: WatchOptions): Promise<Watch
   }
 }
 
+/** The file is evaluated here, with the environment of whoever started the swarm; the sitter has another. */
+const readAgain = async (options: LoadOptions): Promise<Reload> => {
+  const { file } = options
+  try {
+    const { baseDirectory, raw } = await loadConfig(options)
+    return { file, candidate: { file, baseDirectory, raw } }
+  } catch (error) {
+    const { code, message } = asFailure(error)
+    return { file, refused: { code, message } }
+  }
+}
+
 /** @throws Failure `config-…`, `already-running`, `fresh-refused`, `port-taken`, `key-…`: then nothing runs. */
 export const launch = async (ask: LaunchAsk): Promise<Launched> => {
   const [clock, disk, proc] = [realClock(), realDisk(), realProc()]
-  const loaded = await loadConfig({ file: ask.configFile, disk, proc, clock })
+  const source = { file: ask.configFile, disk, proc, clock }
+  const loaded = await loadConfig(source)
   const places = machinePlaces(ask.dataDirectory)
   if (ask.fresh) await beginAnew(loaded.config, places)
   if (existsSync(places.watchLock)) lockInstance(places.watchLock).release()
   const token = await prepare(places)
   await applyConfig(disk, places.data, loaded)
+  // What an older watch was told to read is older than this file.
+  await disk.remove(places.reload)
   const log = openLogWriter({ folder: realFolder(places.logs), clock })
   const listeners = new Set<(line: WatchLine) => void>()
   const early: WatchLine[] = []
@@ -213,6 +231,18 @@ export const launch = async (ask: LaunchAsk): Promise<Launched> => {
     log.put({ level: logLevels[line.level], time: line.at, room: 'watch', msg: line.message })
     if (listeners.size === 0 && early.length < 100) early.push(line)
     for (const listener of listeners) listener(line)
+  }
+  const late: { watch?: Watch; reloading: Promise<void> } = { reloading: Promise.resolve() }
+  const readOnce = async (): Promise<void> => {
+    await disk.writeWhole(places.reload, JSON.stringify(await readAgain(source)), 0o600)
+    late.watch?.tell('sitter', 'reloaded')
+  }
+  const notRead = (error: unknown): void => {
+    const message = `the file was not read again: ${asFailure(error).message}`
+    onEvent({ at: clock.wallMs(), level: 'error', message })
+  }
+  const reload = (): void => {
+    late.reloading = late.reloading.then(readOnce).catch(notRead)
   }
   const watch = await startLogged(log, {
     programs: programsOf(loaded.config, places),
@@ -222,7 +252,9 @@ export const launch = async (ask: LaunchAsk): Promise<Launched> => {
     proc,
     onLine: (program, stream, text) => log.putPrinted({ program, stream, text, wallMs: clock.wallMs() }),
     onEvent,
+    onReload: reload,
   })
+  late.watch = watch
   try {
     const issue = (): Promise<readonly string[]> => issueRehearsalTokens(loaded.config, places, watch, token)
     for (const name of await whileItComesBack(clock, issue)) {
@@ -233,13 +265,19 @@ export const launch = async (ask: LaunchAsk): Promise<Launched> => {
     throw error
   }
   return {
-    apiUrl: watch.facts('sitter')['url'] as string,
-    loginUrl: watch.facts('sitter')['loginUrl'] as string,
+    // A sitter that began anew may listen elsewhere.
+    get apiUrl() {
+      return watch.facts('sitter')['url'] as string
+    },
+    get loginUrl() {
+      return watch.facts('sitter')['loginUrl'] as string
+    },
     token,
     onEvent: (listener) => {
       for (const line of early.splice(0)) listener(line)
       listeners.add(listener)
     },
+    reload,
     stop: watch.stop,
     failed: watch.failed,
     stopped: watch.stopped,

@@ -36,6 +36,7 @@ const runPerson = async (argv: readonly string[]): Promise<number> => {
     import('node:fs'),
     import('node:tty'),
   ])
+  const hadTerminal = isatty(0)
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
     version: string
   }
@@ -59,6 +60,7 @@ const runPerson = async (argv: readonly string[]): Promise<number> => {
         process.off(name, listener)
       }
     },
+    terminalGone: () => hadTerminal && !isatty(0),
     startWatch: async (ask) => (await import('./launch.ts')).launch(ask),
     folder: realFolder,
     inspect: async () => (await import('./inspection.ts')).realInspection(),

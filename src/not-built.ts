@@ -11,6 +11,5 @@ export const notBuilt: readonly string[] = [
   'approvals, holds, fallback between channels, reconciliation files, tax reports',
   'messages between agents, directory',
   'alerts to people: the rules of deploy/prometheus are for a Prometheus of yours',
-  'a changed configuration in a running sitter: `config apply --restart` begins the sitter anew, its agents with it',
   'audit anchors outside this machine: a cut tail or a restored old copy is not detected yet',
 ]

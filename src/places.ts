@@ -22,6 +22,8 @@ export interface Places {
   readonly watchLock: string
   readonly token: string
   readonly api: string
+  /** What the watch read when it was told to read the configuration again. */
+  readonly reload: string
   /** Its presence freezes the gate. */
   readonly frozen: string
 }
@@ -48,6 +50,7 @@ export const placesOf = (data: string, shortDirectory: string): Places => {
     watchLock: join(data, 'run', 'watch.db'),
     token: join(data, 'run', 'operator.token'),
     api: join(data, 'run', 'api.json'),
+    reload: join(data, 'run', 'reload.json'),
     frozen: join(data, 'run', 'FROZEN'),
   }
 }

@@ -10,8 +10,17 @@ export interface PrivateLine extends Service {
   ready(facts: Readonly<Record<string, unknown>>): void
   /** Starting again cannot help: says why. Resolves when it was written. */
   failed(error: unknown): Promise<void>
+  /** Asks the watch to read the configuration's file again. */
+  reload(): void
   /** Asks the watch to end everything in order, within this time. */
   down(withinMs: number): void
+}
+
+/** What the watch leaves for the sitter when the configuration's file was to be read again: a value, or why not. */
+export interface Reload {
+  readonly file: string
+  readonly candidate?: { readonly file: string; readonly baseDirectory: string; readonly raw: unknown }
+  readonly refused?: { readonly code: string; readonly message: string }
 }
 
 const beatMs = 1_000
@@ -31,10 +40,12 @@ export interface PrivateLineEvents {
   closed(): void
   /** The watch wants this program to end in order within this time. */
   stop(withinMs: number): void
+  /** The watch has read the configuration's file again; what it found lies in `run/reload.json`. */
+  reloaded?(): void
 }
 
 /** Whole lines of the watch's side; it says few and short ones, so the rest of a line never grows. */
-const hear = (socket: Socket, stop: PrivateLineEvents['stop']): void => {
+const hear = (socket: Socket, events: PrivateLineEvents): void => {
   let rest = ''
   socket.setEncoding('utf8')
   socket.on('data', (chunk: string) => {
@@ -42,7 +53,8 @@ const hear = (socket: Socket, stop: PrivateLineEvents['stop']): void => {
     rest = lines.pop()!.slice(-1_000)
     for (const line of lines) {
       const asked = /^stop (\d{1,9})$/.exec(line)
-      if (asked) stop(Number(asked[1]))
+      if (asked) events.stop(Number(asked[1]))
+      else if (line === 'reloaded') events.reloaded?.()
     }
   })
 }
@@ -55,7 +67,7 @@ export const openPrivateLine = (clock: Clock, events: PrivateLineEvents): Privat
   })
   socket?.once('close', onClosed)
   socket?.once('end', onClosed)
-  if (socket) hear(socket, events.stop)
+  if (socket) hear(socket, events)
   const say = (line: string): Promise<void> =>
     new Promise((resolve) => {
       if (socket?.writable) socket.write(`${line}\n`, () => resolve())
@@ -76,6 +88,9 @@ export const openPrivateLine = (clock: Clock, events: PrivateLineEvents): Privat
           message: error instanceof Error ? error.message : String(error),
         })}`,
       ),
+    reload: () => {
+      void say('reload')
+    },
     down: (withinMs) => {
       void say(`down ${withinMs}`)
     },

@@ -7,17 +7,12 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { cellKinds, poolCells, processCells, sweepCells } from './cell/cell.ts'
-import {
-  openVersions,
-  readApplied,
-  type AppliedConfig,
-  type ConfigVersions,
-  type SwarmConfig,
-} from './config/config.ts'
+import { cellKinds, poolCells, processCells } from './cell/cell.ts'
+import { readApplied, startVersion, type AppliedConfig, type SwarmConfig } from './config/config.ts'
 import { startHttp, type HttpDoor } from './doors/http/http.ts'
 import { openFleet, readRequest, type Fleet, type FleetHooks, type FleetLine } from './fleet/fleet.ts'
 import { openFreeze, openGateLink, type FreezeSwitch, type GateLink, type GateLinkEvents } from './gatelink/gatelink.ts'
+import { openLiveConfig, openReload, type LiveConfig } from './live-config.ts'
 import { notBuilt } from './not-built.ts'
 import { placesOf, type Places } from './places.ts'
 import { openPrivateLine } from './private-line.ts'
@@ -30,10 +25,11 @@ import {
   type LogLevel,
   type Tokens,
 } from './record/record.ts'
+import { recover } from './recovery.ts'
 import { openSettle, type Settle } from './settle/settle.ts'
 import { realClock, realDisk, realFolder, realNet, realProc, realRandom } from './std/real/real.ts'
 import { Failure, idMaker, type Clock } from './std/std.ts'
-import { openPostgresStore, openSqliteStore, outlast, patiently, type Command, type Store } from './store/store.ts'
+import { openPostgresStore, openSqliteStore, outlast, patiently, type Store } from './store/store.ts'
 import { openWork, type Work } from './work/work.ts'
 import { lockInstance } from './watch.ts'
 
@@ -74,56 +70,6 @@ const logFull = (sinceMs: number | null): void =>
     ? logLine('info', 'the disk has room again: writes are taken')
     : logLine('error', 'the disk of the record is full: writes are refused until there is room')
 
-/** What an older incarnation left: its cells are killed, its attempts interrupted; nobody is charged for it. */
-const recover = async (store: Store, epoch: number, clock: Clock): Promise<void> => {
-  const left = await store.read.cellsAlive()
-  const swept = await sweepCells({ proc: realProc(), disk: realDisk() }, left)
-  const wallMs = clock.wallMs()
-  const commands: Command[] = swept
-    .filter((one) => one.process !== 'still-there')
-    .map((one) => ({
-      kind: 'cell.ended',
-      with: { id: one.id, cause: 'sitter-ended', detail: one.process, wallMs },
-    }))
-  const [recovered] = await patiently(store, [
-    { kind: 'attempts.recover', with: { owner, epoch, wallMs } },
-    ...commands,
-  ])
-  const interrupted = recovered.ok ? recovered.value.interrupted : 0
-  await patiently(store, [
-    {
-      kind: 'events.add',
-      with: {
-        wallMs,
-        events: [
-          {
-            kind: 'sitter.started',
-            level: 'info',
-            subject: 'sitter',
-            message: `sitter epoch ${epoch}: ${left.length} cells swept, ${interrupted} attempts interrupted`,
-            facts: {
-              epoch,
-              cells: left.length,
-              interrupted,
-              pid: process.pid,
-              resisting: swept.filter((one) => one.process === 'still-there').length,
-            },
-          },
-        ],
-      },
-    },
-    {
-      kind: 'audit.append',
-      with: {
-        wallMs,
-        entries: [
-          { actor: 'sitter', action: 'sitter.started', object: owner, decision: 'done', facts: { epoch, interrupted } },
-        ],
-      },
-    },
-  ])
-}
-
 interface Rooms {
   readonly store: Store
   readonly gatelink: GateLink
@@ -132,7 +78,7 @@ interface Rooms {
   readonly settle: Settle
   readonly freeze: FreezeSwitch
   readonly tokens: Tokens
-  readonly configs: ConfigVersions
+  readonly live: LiveConfig
 }
 
 /** Who this incarnation is, and the machine it works with. */
@@ -145,15 +91,19 @@ type Machine = ReturnType<typeof machine>
 
 /** Rooms that need each other at run time meet here: hooks are bound late, imports stay one-way. */
 interface Late {
+  fleet?: Fleet
   work?: Work
   settle?: Settle
   freeze?: FreezeSwitch
+  tellConfig?: () => void
   /** A call may come before the settle room is open; it waits for it and is acknowledged after it. */
   readonly settling: PromiseWithResolvers<Settle>
 }
 
 const linkEvents = (late: Late): GateLinkEvents => ({
   linked: (gateId) => {
+    // It may have missed a word, or have started with a file that was older than the record.
+    late.tellConfig?.()
     late.freeze?.linked()
     late.settle?.linked(gateId)
   },
@@ -190,11 +140,14 @@ const logFault = (error: unknown): void =>
     stack: error instanceof Error ? error.stack : undefined,
   })
 
-/** What people hold in hand: the switch, their tokens, the versions of the configuration. */
+const reloadTold = { said: (what: string) => logLine('info', `reloaded: ${what}`), failed: logFault }
+
+/** What people hold in hand: the switch, their tokens, the configuration. */
 const openControls = async (
   { applied, places, store, here }: Opening,
   gatelink: GateLink,
-): Promise<Pick<Rooms, 'freeze' | 'tokens' | 'configs'>> => ({
+  late: Late,
+): Promise<Pick<Rooms, 'freeze' | 'tokens' | 'live'>> => ({
   freeze: await openFreeze({
     ...here,
     store,
@@ -204,18 +157,33 @@ const openControls = async (
     onFault: logFault,
   }),
   tokens: await openTokens({ ...here, store, onFault: logFault }),
-  configs: await openVersions({ ...here, store, dataDirectory: places.data, running: applied }),
+  live: openLiveConfig({
+    ...here,
+    store,
+    gatelink,
+    dataDirectory: places.data,
+    running: applied,
+    fleet: () => late.fleet,
+    onFault: logFault,
+  }),
 })
 
 const openRooms = async (opening: Opening): Promise<Rooms> => {
   const { applied, places, store, epoch, here } = opening
-  const { config } = applied
   const late: Late = { settling: Promise.withResolvers() }
   const incarnation = { owner, epoch, failed: failStop }
   const socketPath = places.gateSocket
-  const gatelink = openGateLink({ ...here, ...incarnation, socketPath, swarm: config.name, events: linkEvents(late) })
-  const controls = await openControls(opening, gatelink)
+  const gatelink = openGateLink({
+    ...here,
+    ...incarnation,
+    socketPath,
+    swarm: applied.config.name,
+    events: linkEvents(late),
+  })
+  const controls = await openControls(opening, gatelink, late)
   late.freeze = controls.freeze
+  late.tellConfig = () => void gatelink.config().catch(logFault)
+  const { config } = controls.live
   const hooks = fleetHooks(late, store)
   const fleet = await openFleet({
     ...here,
@@ -237,8 +205,7 @@ const openRooms = async (opening: Opening): Promise<Rooms> => {
   const { waitsOutside } = hooks
   const work = openWork({ ...here, ...incarnation, tasks, store, fleet, waitsOutside })
   const settle = openSettle({ ...here, ...incarnation, channels, tasks, store, work, gatelink })
-  late.work = work
-  late.settle = settle
+  Object.assign(late, { fleet, work, settle })
   late.settling.resolve(settle)
   return { store, gatelink, fleet, work, settle, ...controls }
 }
@@ -246,17 +213,18 @@ const openRooms = async (opening: Opening): Promise<Rooms> => {
 interface DoorFacts {
   readonly epoch: number
   readonly shutdown: (withinMs: number, actor: string) => void
-  readonly restart: (gate: boolean, actor: string) => void
+  readonly restart: (actor: string) => void
 }
 
 const startDoor = async (places: Places, rooms: Rooms, facts: DoorFacts): Promise<HttpDoor> => {
-  const { config } = rooms.configs.running
+  const { config, versions: configs } = rooms.live
   const clock = realClock()
   const random = realRandom()
   const door = await startHttp(
     {
       ...rooms,
       config,
+      configs,
       name: config.name,
       version: await version(),
       owner,
@@ -298,10 +266,13 @@ const openStore = async (config: SwarmConfig, places: Places, clock: Clock): Pro
   return store
 }
 
-/** The watch starts again whatever ends without its order: the sitter by its own stop, the gate when it is told. */
-const beginAnew = ({ gatelink }: Rooms, gate: boolean, actor: string): void => {
-  logLine('info', `${actor} applied a configuration: beginning anew with it`, { gate })
-  if (gate) gatelink.config().catch(logFault)
+/** A new incarnation: its epoch is higher than that of any before. */
+const openHost = async (store: Store, clock: Clock): Promise<number> => {
+  const [opened] = await patiently(store, [
+    { kind: 'host.open', with: { owner, bootId: clock.stamp().bootId, wallMs: clock.wallMs() } },
+  ])
+  if (!opened.ok) throw new Error(opened.detail)
+  return opened.value.epoch
 }
 
 /** The process behind `_sitter --data-dir D`; runs until it is told to stop and resolves with the exit code. */
@@ -311,28 +282,28 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
   const places = placesOf(resolve(values['data-dir']), process.env['XDG_RUNTIME_DIR'] ?? tmpdir())
   const clock = realClock()
   const ended = Promise.withResolvers<number>()
-  // Until the rooms are open there is nothing to close.
+  // Until the rooms are open there is nothing to close, and nothing to apply.
   let stop: (withinMs: number) => void = () => ended.resolve(0)
+  let reloaded = (): void => {}
   const line = openPrivateLine(clock, {
     closed: () => {
       logLine('warn', 'the watch is gone: stopping in order')
       stop(drainMs)
     },
     stop: (withinMs) => stop(withinMs),
+    reloaded: () => reloaded(),
   })
+  process.on('SIGHUP', () => line.reload())
   try {
     const lock = lockInstance(places.lock)
-    const applied = await readApplied(realDisk(), places.data)
+    const kept = await readApplied(realDisk(), places.data)
     for (const directory of [places.cells, places.sockets]) await mkdir(directory, { recursive: true, mode: 0o700 })
-    const store = await openStore(applied.config, places, clock)
+    const store = await openStore(kept.config, places, clock)
     store.onLost(failStop)
     store.onFull(logFull)
-    const [opened] = await patiently(store, [
-      { kind: 'host.open', with: { owner, bootId: clock.stamp().bootId, wallMs: clock.wallMs() } },
-    ])
-    if (!opened.ok) throw new Error(opened.detail)
-    const { epoch } = opened.value
-    await recover(store, epoch, clock)
+    const epoch = await openHost(store, clock)
+    await recover({ store, clock, proc: realProc(), disk: realDisk(), owner, epoch })
+    const applied = await startVersion({ store, clock, disk: realDisk(), dataDirectory: places.data }, kept)
     const rooms = await openRooms({ applied, places, store, epoch, here: machine() })
     const door = await startDoor(places, rooms, {
       epoch,
@@ -341,11 +312,13 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
         line.down(withinMs)
         stop(withinMs)
       },
-      restart: (gate, actor) => {
-        beginAnew(rooms, gate, actor)
+      // The watch starts again whatever ends without its order.
+      restart: (actor) => {
+        logLine('info', `${actor} applied a configuration: beginning anew with it`)
         stop(drainMs)
       },
     })
+    reloaded = openReload(places.reload, { disk: realDisk(), versions: rooms.live.versions }, reloadTold)
     rooms.settle.start()
     if (rooms.gatelink.gateId !== null) rooms.settle.linked(rooms.gatelink.gateId)
     rooms.work.start()

@@ -34,6 +34,8 @@ export interface WatchOptions {
   readonly proc: Proc
   onLine(program: string, stream: 'stdout' | 'stderr', line: string): void
   onEvent(line: WatchLine): void
+  /** A program asked that the configuration's file be read again. */
+  onReload?(): void
 }
 export interface Watch {
   /** What a program said with its last `ready`. */
@@ -42,6 +44,8 @@ export interface Watch {
   readonly failed: Promise<Error>
   /** Resolves when a program asked for the end of all (`down`). */
   readonly stopped: Promise<void>
+  /** A word to a program that runs; one that does not run does not hear it. */
+  tell(program: string, line: string): void
   /** Ends the programs in order; 0 = at once. */
   stop(withinMs: number): Promise<void>
 }
@@ -186,6 +190,7 @@ class Keeper {
           this.facts = readFacts(line.slice(6))
           this.#ready.resolve()
         } else if (line.startsWith('failed ')) this.#refusal = this.#readRefusal(line.slice(7))
+        else if (line === 'reload') this.#options.onReload?.()
         else if (line.startsWith('down ')) this.#askedDown(Number(line.slice(5)))
       },
     })
@@ -222,6 +227,10 @@ class Keeper {
     this.#lastError = String(message).slice(0, 300)
     const final = finalCodes.find((one) => one === code)
     return final && new Failure(final, `${this.program.name}: ${this.#lastError}`)
+  }
+
+  tell(line: string): void {
+    this.#child?.tell(line)
   }
 
   async stop(withinMs: number): Promise<void> {
@@ -273,6 +282,7 @@ export const startWatch = async (options: WatchOptions): Promise<Watch> => {
     facts: (name) => keepers.find((keeper) => keeper.program.name === name)?.facts ?? {},
     failed: failed.promise,
     stopped: stopped.promise,
+    tell: (name, line) => keepers.find((keeper) => keeper.program.name === name)?.tell(line),
     stop,
   }
 }

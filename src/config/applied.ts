@@ -12,6 +12,8 @@ import { parseConfig } from './parse.ts'
 export interface AppliedConfig extends LoadedConfig {
   /** SHA-256 hex of the raw value's canonical JSON. */
   readonly hash: string
+  /** Its number in the record; null when `up` brought it and no sitter has recorded it yet. */
+  readonly version: number | null
 }
 
 const placeOf = (dataDirectory: string): string => join(dataDirectory, 'config', 'current.json')
@@ -19,16 +21,21 @@ const placeOf = (dataDirectory: string): string => join(dataDirectory, 'config',
 export const hashConfig = (raw: unknown): string => createHash('sha256').update(canonicalJson(raw)).digest('hex')
 
 /** Writes the loaded config as the applied one; a crash leaves the old or the new. Rejects with the disk's error. */
-export const applyConfig = async (disk: Disk, dataDirectory: string, loaded: LoadedConfig): Promise<AppliedConfig> => {
+export const applyConfig = async (
+  disk: Disk,
+  dataDirectory: string,
+  loaded: LoadedConfig,
+  version: number | null = null,
+): Promise<AppliedConfig> => {
   const hash = hashConfig(loaded.raw)
   await disk.makeDirectory(join(dataDirectory, 'config'), 0o700)
-  const { file, raw, baseDirectory } = loaded
+  const { file, raw, baseDirectory, config } = loaded
   await disk.writeWhole(
     placeOf(dataDirectory),
-    `${JSON.stringify({ file, baseDirectory, hash, raw }, null, 2)}\n`,
+    `${JSON.stringify({ file, baseDirectory, hash, version, raw }, null, 2)}\n`,
     0o600,
   )
-  return { ...loaded, hash }
+  return { file, raw, baseDirectory, config, hash, version }
 }
 
 /**
@@ -44,17 +51,18 @@ export const readApplied = async (disk: Disk, dataDirectory: string): Promise<Ap
     })
   const text = await disk.readTextIfThere(place)
   if (text === undefined) throw unreadable('no config was applied yet; `sitter up <config>` applies one')
-  let kept: Partial<Record<'file' | 'baseDirectory' | 'hash' | 'raw', unknown>> | null
+  let kept: Partial<Record<'file' | 'baseDirectory' | 'hash' | 'version' | 'raw', unknown>> | null
   try {
     kept = JSON.parse(text) as typeof kept
   } catch (error) {
     throw unreadable('it is damaged: not JSON', error)
   }
   const { file, baseDirectory, hash, raw } = kept ?? {}
+  const version = typeof kept?.version === 'number' ? kept.version : null
   if (typeof file !== 'string' || typeof baseDirectory !== 'string' || typeof hash !== 'string' || raw === undefined) {
     throw unreadable('it is damaged: a part is missing')
   }
   if (hashConfig(raw) !== hash)
     throw unreadable('it is damaged: its hash does not fit; `sitter up <config>` applies one anew')
-  return { file, baseDirectory, hash, raw, config: parseConfig(raw, baseDirectory) }
+  return { file, baseDirectory, hash, version, raw, config: parseConfig(raw, baseDirectory) }
 }

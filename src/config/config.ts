@@ -5,8 +5,15 @@ export { processEnvironment, type Environment } from './env.ts'
 export { loadConfig, type LoadedConfig, type LoadOptions } from './load.ts'
 export { parseConfig } from './parse.ts'
 export { hidePasswords, withoutPasswords } from './passwords.ts'
-export { formatChange, planChange, type ConfigChange, type ConfigPlan } from './plan.ts'
+export { formatChange, planChange, type ConfigChange, type ConfigPlan, type PlannedConfig } from './plan.ts'
 export { covers, parsePattern, parseRoute, type Route } from './route.ts'
 export type { SwarmInput } from './schema.ts'
 export type * from './types.ts'
-export { openVersions, type Candidate, type ConfigVersions } from './versions.ts'
+export {
+  openVersions,
+  startVersion,
+  type Applied,
+  type ApplyTerms,
+  type Candidate,
+  type ConfigVersions,
+} from './versions.ts'

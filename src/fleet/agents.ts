@@ -38,7 +38,12 @@ export const touch = (live: Live, agent: Agent): void => {
 }
 
 const canWork = (live: Live, agent: Agent): boolean =>
-  live.phase === 'open' && agent.state === 'idle' && agent.cell?.phase === 'ready' && !agent.cell.suspect
+  live.phase === 'open' &&
+  agent.state === 'idle' &&
+  agent.cell?.phase === 'ready' &&
+  !agent.cell.suspect &&
+  !agent.leaving &&
+  !agent.renewing
 
 /** Puts the agent where it belongs: among the free ones, or not. */
 export const refile = (live: Live, agent: Agent): void => {

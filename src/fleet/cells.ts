@@ -42,6 +42,7 @@ const openCell = (live: Live, group: Group, post: Post | undefined): LiveCell =>
     killedFor: null,
     vacated: false,
     mark: 0,
+    pulse: 0,
     silentBeats: 0,
     suspect: false,
     heardMs: clock.monoMs(),
@@ -70,7 +71,8 @@ const planOf = (cell: LiveCell): CellPlan => ({
   seats: [...cell.agents].map(seatOf),
 })
 
-const announce = (live: Live, cell: LiveCell): void => {
+/** Tells the gate who lives in a cell and what they may call. */
+export const announce = (live: Live, cell: LiveCell): void => {
   live.options.gatelink.openCell({
     cell: cell.id,
     socketPath: cell.gateSocket,

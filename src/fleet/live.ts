@@ -1,6 +1,6 @@
 /**
- * What the fleet holds in memory: agents, the groups that share a cell, and the cells that live now. Groups are fixed
- * by the configuration; a cell is one incarnation of a group's process. Plain records, changed only by the files of
+ * What the fleet holds in memory: agents, the groups that share a cell, and the cells that live now. Groups follow
+ * from the configuration; a cell is one incarnation of a group's process. Plain records, changed only by the files of
  * this room.
  */
 import type { Cell, CellKind, Standby } from '../cell/cell.ts'
@@ -88,9 +88,9 @@ export interface Due {
 
 export interface Agent extends AgentRef {
   readonly id: string
-  readonly settings: AgentType
-  readonly group: Group
-  readonly mode: Mode
+  settings: AgentType
+  group: Group
+  mode: Mode
   readonly place: Place<Agent>
   state: AgentStateName
   epoch: number
@@ -117,6 +117,10 @@ export interface Agent extends AgentRef {
   takenMs: number
   attempt: Attempt | null
   lastAttempt: string | null
+  /** Not in the configuration any more: it gets no new work, and goes when it has nothing in hand. */
+  leaving: boolean
+  /** Begins anew with other settings: it gets no new work until it has. */
+  renewing: boolean
   /** Cells it lived in, newest first, at most four: where its time line is told. */
   lastCells: readonly string[]
 }
@@ -124,7 +128,8 @@ export interface Agent extends AgentRef {
 /** Agents of one type that share a cell, whichever incarnation. */
 export interface Group {
   readonly index: number
-  readonly settings: AgentType
+  /** What its cell is started with. */
+  settings: AgentType
   readonly agents: Agent[]
   policy: PolicyState
   cell: LiveCell | null
@@ -169,6 +174,8 @@ export interface LiveCell extends CellPlace {
   vacated: boolean
   /** Order of frames that matter for what a challenge can prove. */
   mark: number
+  /** Grows when its beats begin anew: those of before are over. */
+  pulse: number
   silentBeats: number
   suspect: boolean
   heardMs: number
@@ -191,6 +198,8 @@ export interface Post {
   readonly startedWallMs: number
   readonly ended: PromiseWithResolvers<void>
   state: 'starting' | 'ready' | 'taken' | 'gone'
+  /** The configuration has changed: it is on its way out. */
+  unwanted: boolean
   standby: Standby | null
   connected: boolean
   /** Its start was given to the record; `durable` once the record holds it. */
@@ -211,7 +220,7 @@ export interface StandbyLine {
 }
 
 export interface Stock {
-  readonly lines: readonly StandbyLine[]
+  lines: readonly StandbyLine[]
   readonly posts: Set<Post>
   cancelLook: Cancel | null
 }
@@ -235,9 +244,13 @@ export interface Deeds {
 export interface Live {
   readonly options: FleetOptions
   readonly agents: Map<string, Agent>
-  readonly groups: readonly Group[]
+  readonly groups: Group[]
+  /** The settings that the configuration has now; a group may still be on its way to them. */
+  readonly types: Map<string, AgentType>
+  /** Types whose groups are being renewed, one part after the other. */
+  readonly renewing: Set<string>
   readonly cells: Map<string, LiveCell>
-  readonly free: ReadonlyMap<string, FreeQueue<Agent>>
+  readonly free: Map<string, FreeQueue<Agent>>
   readonly agenda: Agenda
   readonly record: FleetRecord
   readonly turn: Turn

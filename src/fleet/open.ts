@@ -13,6 +13,7 @@ import { releaseAgents, restartAgents } from './operator.ts'
 import type { Fleet, FreeAgent } from './port.ts'
 import { cancelAttempt, challenge } from './pulse.ts'
 import { openFleetRecord } from './record.ts'
+import { reconfigure } from './reconfigure.ts'
 import { openRoster, type Roster } from './roster.ts'
 import { endStandbys, openStock, standbyStatuses, tendStandbys } from './standby.ts'
 import { openTurn } from './turn.ts'
@@ -51,6 +52,8 @@ const assemble = (options: FleetOptions, roster: Roster): Live => {
     options,
     agents: roster.agents,
     groups: roster.groups,
+    types: new Map(Object.entries(options.config.agents)),
+    renewing: new Set<string>(),
     cells: new Map<string, LiveCell>(),
     free: new Map(Object.keys(options.config.agents).map((type) => [type, new FreeQueue<Agent>()])),
     agenda: new Agenda(clock),
@@ -207,6 +210,7 @@ export const openFleet = async (options: FleetOptions): Promise<Fleet> => {
     summary: () => summaryOf(live),
     restart: (agents, actor) => restartAgents(live, agents, actor),
     unquarantine: (agents, actor) => releaseAgents(live, agents, actor),
+    reconfigure: (types, actor) => reconfigure(live, types, actor),
     stop: (withinMs) => stopFleet(live, withinMs),
   }
 }

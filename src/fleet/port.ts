@@ -1,6 +1,6 @@
 /** Keeps agents alive. Other rooms give work to free agents and hear when work was lost; they never see a process. */
 
-import type { AgentRef, AgentStateName, Coverage, Evidence, Exit } from '../model/model.ts'
+import type { AgentRef, AgentStateName, AgentType, Coverage, Evidence, Exit } from '../model/model.ts'
 import type { ProcessIdentity } from '../std/std.ts'
 import type { Run } from '../wire/wire.ts'
 
@@ -105,6 +105,12 @@ export interface Fleet {
   summary(): FleetSummary
   restart(agents: readonly AgentRef[], actor: string): Promise<void>
   unquarantine(agents: readonly AgentRef[], actor: string): Promise<void>
+  /**
+   * Takes another set of agent types over, as `agentTypeChanges` says: who is new starts, who is not wanted any more
+   * finishes what it has in hand and goes, who must begin anew does so one part after the other. Resolves when all of
+   * it has begun. Rejects `conflict` while stopping.
+   */
+  reconfigure(types: Readonly<Record<string, AgentType>>, actor: string): Promise<void>
   /** Stop in order: no new work, wait up to `withinMs` for running attempts, then end the cells. */
   stop(withinMs: number): Promise<void>
 }

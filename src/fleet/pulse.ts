@@ -189,7 +189,7 @@ const beat = (live: Live, cell: LiveCell, dueMs: number): void => {
   if (verdict === 'suspect') suspectCell(live, cell)
   flushLines(live, cell)
   challengeSoon(live, cell)
-  schedule(live, cell, Math.max(dueMs + intervalMs, nowMs + intervalMs / 2), (atMs) => beat(live, cell, atMs))
+  schedulePulse(live, cell, Math.max(dueMs + intervalMs, nowMs + intervalMs / 2), (atMs) => beat(live, cell, atMs))
 }
 
 /** What its evidence says about an attempt, done: asked to give up, then ended with its cell and named as the cause. */
@@ -209,7 +209,7 @@ const judge = (live: Live, agent: Agent): void => {
 
 const look = (live: Live, cell: LiveCell, everyMs: number): void => {
   for (const agent of cell.agents) judge(live, agent)
-  schedule(live, cell, live.options.clock.monoMs() + everyMs, () => look(live, cell, everyMs))
+  schedulePulse(live, cell, live.options.clock.monoMs() + everyMs, () => look(live, cell, everyMs))
 }
 
 /** Asks the agent to give up an attempt; its grace ends by itself. Asking again changes nothing. */
@@ -228,6 +228,14 @@ export const cancelAttempt = (live: Live, agent: Agent, attempt: Attempt, reason
   })
 }
 
+/** Of this pulse only. */
+const schedulePulse = (live: Live, cell: LiveCell, atMs: number, fire: (atMs: number) => void): void => {
+  const { pulse } = cell
+  schedule(live, cell, atMs, (dueMs) => {
+    if (cell.pulse === pulse) fire(dueMs)
+  })
+}
+
 const schedule = (live: Live, cell: LiveCell, atMs: number, fire: (atMs: number) => void): void => {
   const cancel = live.agenda.at(atMs, () => {
     cell.timers.delete(cancel)
@@ -236,12 +244,17 @@ const schedule = (live: Live, cell: LiveCell, atMs: number, fire: (atMs: number)
   cell.timers.add(cancel)
 }
 
-/** The first beat falls where the group's place among all groups puts it, so that beats spread over the interval. */
+/**
+ * The first beat falls where the group's place among all groups puts it, so that beats spread over the interval. Called
+ * again when the intervals are others.
+ */
 export const beginPulse = (live: Live, cell: LiveCell): void => {
+  cell.pulse += 1
   const { heartbeatMs, stuckAfterMs } = cell.group.settings
   const nowMs = live.options.clock.monoMs()
-  const offsetMs = heartbeatMs * ((cell.group.index + 1) / live.groups.length)
-  schedule(live, cell, nowMs + offsetMs, (atMs) => beat(live, cell, atMs))
+  const places = Math.max(1, live.groups.length)
+  const offsetMs = heartbeatMs * (((cell.group.index % places) + 1) / places)
+  schedulePulse(live, cell, nowMs + offsetMs, (atMs) => beat(live, cell, atMs))
   const everyMs = Math.max(50, Math.min(heartbeatMs, stuckAfterMs / 4))
-  schedule(live, cell, nowMs + everyMs, () => look(live, cell, everyMs))
+  schedulePulse(live, cell, nowMs + everyMs, () => look(live, cell, everyMs))
 }

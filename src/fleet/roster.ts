@@ -3,7 +3,7 @@
  * costs nobody anything: whoever was at work starts again at once; who waited in backoff or quarantine goes on waiting,
  * never longer than before.
  */
-import { formatAgent, type AgentType } from '../model/model.ts'
+import { formatAgent, type AgentType, type Mode } from '../model/model.ts'
 import type { Stamp } from '../std/std.ts'
 import type { AgentRow } from '../store/store.ts'
 import { placeOf } from './free.ts'
@@ -13,14 +13,14 @@ import { nothingSaved, readSaved, type Saved } from './saved.ts'
 
 export interface Roster {
   readonly agents: Map<string, Agent>
-  readonly groups: readonly Group[]
+  readonly groups: Group[]
   /** Rows of agents that the configuration no longer has; to be saved as stopped. */
   readonly retired: readonly AgentRow[]
   /** Agents whose saved policy could not be read: they begin with a clean slate. */
   readonly unreadable: readonly string[]
 }
 
-const groupOf = (settings: AgentType, index: number): Group => ({
+export const groupOf = (settings: AgentType, index: number): Group => ({
   index,
   settings,
   agents: [],
@@ -34,6 +34,8 @@ const groupOf = (settings: AgentType, index: number): Group => ({
   lostMs: null,
 })
 
+export const modeOf = ({ overrides }: AgentType, id: string): Mode => overrides[id]?.mode ?? 'active'
+
 const agentOf = (settings: AgentType, number: number, group: Group, wallMs: number): Agent => {
   const id = formatAgent({ type: settings.name, number })
   const made: Omit<Agent, 'place'> = {
@@ -42,7 +44,7 @@ const agentOf = (settings: AgentType, number: number, group: Group, wallMs: numb
     number,
     settings,
     group,
-    mode: settings.overrides[id]?.mode ?? 'active',
+    mode: modeOf(settings, id),
     state: 'stopped',
     epoch: 0,
     sinceMs: wallMs,
@@ -62,6 +64,8 @@ const agentOf = (settings: AgentType, number: number, group: Group, wallMs: numb
     takenMs: -Infinity,
     attempt: null,
     lastAttempt: null,
+    leaving: false,
+    renewing: false,
     lastCells: [],
   }
   const agent = made as Agent
@@ -93,23 +97,34 @@ const resumeGroup = (group: Group, saved: Saved, now: Stamp): void => {
   group.due = saved.group.due ?? (group.quarantined ? { set: now, delayMs: 0 } : null)
 }
 
-/** Agents are numbered from 1; the first `perCell` of a type share the first cell. A program has one of its own. */
-export const openRoster = (
-  types: Readonly<Record<string, AgentType>>,
+type Register = Pick<Roster, 'agents' | 'groups'>
+
+/** Puts agents of a type into groups: `perCell` of them share a cell, a program has one of its own. */
+export const enrol = (
+  { agents, groups }: Register,
+  settings: AgentType,
+  numbers: readonly number[],
+  wallMs: number,
+): Agent[] => {
+  let group = groups.findLast((one) => one.settings === settings)
+  return numbers.map((number) => {
+    if (group === undefined || group.agents.length >= Math.max(1, settings.perCell)) {
+      group = groupOf(settings, groups.length)
+      groups.push(group)
+    }
+    const agent = agentOf(settings, number, group, wallMs)
+    group.agents.push(agent)
+    agents.set(agent.id, agent)
+    return agent
+  })
+}
+
+/** What the record knows of agents is theirs again; gives the rows that are nobody's, and what cannot be read. */
+export const resumeAll = (
+  agents: ReadonlyMap<string, Agent>,
   rows: readonly AgentRow[],
   now: Stamp,
-): Roster => {
-  const agents = new Map<string, Agent>()
-  const groups: Group[] = []
-  for (const settings of Object.values(types)) {
-    for (let number = 1; number <= settings.count; number += 1) {
-      if ((number - 1) % Math.max(1, settings.perCell) === 0) groups.push(groupOf(settings, groups.length))
-      const group = groups.at(-1)!
-      const agent = agentOf(settings, number, group, now.wallMs)
-      group.agents.push(agent)
-      agents.set(agent.id, agent)
-    }
-  }
+): Pick<Roster, 'retired' | 'unreadable'> => {
   const retired: AgentRow[] = []
   const unreadable: string[] = []
   const read: { readonly agent: Agent; readonly row: AgentRow; readonly saved: Saved }[] = []
@@ -126,5 +141,18 @@ export const openRoster = (
   // Groups first: an agent that is held by its group waits as long as the group does.
   for (const { agent, saved } of read) if (agent.group.agents[0] === agent) resumeGroup(agent.group, saved, now)
   for (const { agent, row, saved } of read) resume(agent, row, saved)
-  return { agents, groups, retired, unreadable }
+  return { retired, unreadable }
+}
+
+export const numbersTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1)
+
+/** Agents are numbered from 1; the first `perCell` of a type share the first cell. */
+export const openRoster = (
+  types: Readonly<Record<string, AgentType>>,
+  rows: readonly AgentRow[],
+  now: Stamp,
+): Roster => {
+  const register: Register = { agents: new Map(), groups: [] }
+  for (const settings of Object.values(types)) enrol(register, settings, numbersTo(settings.count), now.wallMs)
+  return { ...register, ...resumeAll(register.agents, rows, now) }
 }

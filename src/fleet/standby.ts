@@ -26,24 +26,58 @@ const stoodMs = 60_000
 /** Beats within which a challenge must be answered. */
 const patienceBeats = 2
 
-export const openStock = (types: readonly AgentType[], canStandBy: boolean): Stock => {
+/** What is to be kept of each type; what a type's line knows of failures goes on. */
+const linesOf = (types: readonly AgentType[], before: readonly StandbyLine[]): readonly StandbyLine[] => {
   const wanted = standbysWanted(types)
-  const lines = types.map((settings) => ({
-    settings,
-    wanted: canStandBy ? (wanted.get(settings.name) ?? 0) : 0,
-    failures: 0,
-    notBeforeMs: -Infinity,
-  }))
-  return { lines: lines.filter((line) => line.wanted > 0), posts: new Set(), cancelLook: null }
+  return types
+    .map((settings) => {
+      const { failures, notBeforeMs } = before.find((line) => line.settings.name === settings.name) ?? {
+        failures: 0,
+        notBeforeMs: -Infinity,
+      }
+      return { settings, wanted: wanted.get(settings.name) ?? 0, failures, notBeforeMs }
+    })
+    .filter((line) => line.wanted > 0)
 }
 
-const lineOf = (live: Live, { settings }: Post): StandbyLine =>
-  live.stock.lines.find((line) => line.settings.name === settings.name)!
+export const openStock = (types: readonly AgentType[], canStandBy: boolean): Stock => ({
+  lines: canStandBy ? linesOf(types, []) : [],
+  posts: new Set(),
+  cancelLook: null,
+})
+
+const lineOf = (live: Live, { settings }: Post): StandbyLine | undefined =>
+  live.stock.lines.find((line) => line.settings.name === settings.name)
+
+/** A host is of its type's heap cap and kind; nothing else of the settings is in it. */
+const fits = (post: Post, { settings }: StandbyLine): boolean =>
+  post.settings.memoryBytes === settings.memoryBytes && post.settings.cell.kind === settings.cell.kind
+
+/** Other types, or other settings of them: who stands by and is not wanted any more ends. */
+export const restock = (live: Live): void => {
+  const { stock } = live
+  if (live.options.cells.standBy === undefined) return
+  stock.lines = linesOf([...live.types.values()], stock.lines)
+  const kept = new Map<string, number>()
+  for (const post of stock.posts) {
+    if (post.state !== 'starting' && post.state !== 'ready') continue
+    const line = lineOf(live, post)
+    const count = (kept.get(post.settings.name) ?? 0) + 1
+    if (line !== undefined && fits(post, line) && count <= line.wanted) kept.set(post.settings.name, count)
+    else {
+      post.unwanted = true
+      post.standby?.kill('it stood by and is not wanted any more')
+    }
+  }
+  tendStandbys(live)
+}
 
 /** The type whose turn it is to get another. */
 const shortest = (live: Live): StandbyLine | undefined => {
   const standing = (line: StandbyLine): number =>
-    [...live.stock.posts].filter((post) => post.settings.name === line.settings.name && post.state !== 'taken').length
+    [...live.stock.posts].filter(
+      (post) => post.settings.name === line.settings.name && post.state !== 'taken' && !post.unwanted,
+    ).length
   return live.stock.lines
     .filter((line) => standing(line) < line.wanted)
     .toSorted((a, b) => a.notBeforeMs - b.notBeforeMs)[0]
@@ -75,6 +109,7 @@ const start = async (live: Live, settings: AgentType): Promise<void> => {
     startedWallMs: clock.wallMs(),
     ended: Promise.withResolvers<void>(),
     state: 'starting',
+    unwanted: false,
     standby: null,
     connected: false,
     recorded: false,
@@ -89,6 +124,7 @@ const start = async (live: Live, settings: AgentType): Promise<void> => {
     post.standby = standby
     if (post.state === 'gone') return
     if (live.phase !== 'open') return standby.kill('the sitter stops')
+    if (post.unwanted) return standby.kill('it is not wanted any more')
     const { id, directory } = place
     const { identity } = standby
     const what = { id, kind: settings.cell.kind, agentType: settings.name, identity, directory }
@@ -159,6 +195,7 @@ const lost = (live: Live, post: Post, end: CellEnd): void => {
   post.ended.resolve()
   if (live.phase !== 'open') return
   const line = lineOf(live, post)
+  if (post.unwanted || line === undefined) return tendStandbys(live)
   line.failures = post.readyMs !== null && nowMs - post.readyMs >= stoodMs ? 1 : line.failures + 1
   const putOffMs = Math.min(longestPutOffMs, quietMs * 2 ** (line.failures - 1))
   line.notBeforeMs = nowMs + putOffMs
@@ -181,7 +218,7 @@ const lost = (live: Live, post: Post, end: CellEnd): void => {
 /** One that stands by for this type, from now on its caller's: to be handed over, or dismissed. */
 export const takeStandby = (live: Live, type: string): Post | undefined => {
   for (const post of live.stock.posts) {
-    if (post.settings.name !== type || post.state !== 'ready') continue
+    if (post.settings.name !== type || post.state !== 'ready' || post.unwanted) continue
     post.state = 'taken'
     post.cancelBeat?.()
     tendStandbys(live)
@@ -193,7 +230,8 @@ export const takeStandby = (live: Live, type: string): Post | undefined => {
 /** It is a cell now, and told as one. */
 export const handOver = (live: Live, post: Post): void => {
   post.state = 'gone'
-  lineOf(live, post).failures = 0
+  const line = lineOf(live, post)
+  if (line) line.failures = 0
   live.stock.posts.delete(post)
   post.ended.resolve()
 }

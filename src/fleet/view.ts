@@ -94,6 +94,7 @@ const evidenceOf = (live: Live, agent: Agent): Evidence[] => {
 /** How the state ends. */
 export const exitOf = (live: Live, agent: Agent): Exit => {
   const { cell, settings } = agent
+  if (agent.leaving) return { kind: 'event', what: 'it has nothing in hand any more, then it is gone' }
   switch (agent.state) {
     case 'starting':
       return cell?.phase === 'ready'

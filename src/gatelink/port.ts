@@ -34,7 +34,7 @@ export interface GateLink {
   status(): Promise<GateStatus>
   /** Tells the gate the word of a person; resolves with whether it is frozen now, for the file may still say so. */
   freeze(frozen: boolean, actor: string): Promise<{ readonly frozen: boolean }>
-  /** The applied configuration is another: the gate ends in order, and begins anew with it. */
+  /** The applied configuration may be another: resolves when the gate has read it and taken it over. */
   config(): Promise<void>
   stop(): Promise<void>
 }

@@ -7,16 +7,15 @@ import { failure, sleep, type Clock, type Disk, type Net, type Random } from '..
 import { openBuckets, openLines } from '../limit/limit.ts'
 import type { Vault } from '../vault/vault.ts'
 import type { GateStatus } from '../wire/wire.ts'
-import type { OpenUpstream, Room } from './call.ts'
+import type { Room } from './call.ts'
 import { openDoors, type Doors } from './doors.ts'
 import { textOf } from './frames.ts'
 import { openFreezer, type Freezer } from './freeze.ts'
 import { openGrants, outcomeOfOpen, type Grants } from './grants.ts'
 import { openLinkServer, type LinkServer } from './links.ts'
 import { openMeter } from './meter.ts'
-import { openOutbound } from './outbound.ts'
-import { parseRoute } from './path.ts'
-import type { CallJournal, Log, Rules, UpstreamRule } from './ports.ts'
+import type { CallJournal, Log, Rules } from './ports.ts'
+import { openRules, type OpenRules } from './rules.ts'
 
 export type { CallJournal, Log, Rules } from './ports.ts'
 
@@ -36,23 +35,14 @@ export interface GatewayOptions {
   readonly pid: number
   readonly linkSocket: string
   readonly frozenPath: string
-  /** The sitter says that the applied configuration is another: the process ends in order and is started again. */
-  readonly configChanged: () => void
+  /** The sitter says that the applied configuration may be another: reads it. */
+  readonly readRules: () => Promise<Rules>
   readonly log: Log
 }
 export interface Gateway {
   status(): GateStatus
   stop(withinMs: number): Promise<void>
 }
-
-const openUpstream = (rule: UpstreamRule, rules: Rules, clock: Clock): OpenUpstream => ({
-  rule,
-  credential:
-    rule.credential === null ? null : (rules.credentials[rule.credential] ?? { name: rule.credential, pool: [] }),
-  allow: rule.allow.map(parseRoute),
-  money: rule.money.map(parseRoute),
-  outbound: openOutbound(rule, clock),
-})
 
 /** Calls that the gate before left open are lost from now on; the sitter is told when it links. */
 const endWhatWasOpen = async ({ journal, clock, log }: GatewayOptions): Promise<void> => {
@@ -71,6 +61,7 @@ const endWhatWasOpen = async ({ journal, clock, log }: GatewayOptions): Promise<
 /** Everything of a running gateway; closed in the reverse order of opening. */
 interface Parts {
   readonly room: Room
+  readonly rules: OpenRules
   readonly doors: Doors
   readonly grants: Grants
   readonly freezer: Freezer
@@ -81,6 +72,13 @@ const say = async (journal: CallJournal, freezer: Freezer, frozen: boolean): Pro
   if (frozen) void freezer.say(true)
   await journal.setMeta({ frozen: frozen ? 'yes' : 'no' })
   return { frozen: await freezer.say(frozen) }
+}
+
+/** Whoever waits is looked at by the new limits at once. */
+const takeRules = async ({ readRules }: GatewayOptions, { rules, room }: Parts): Promise<null> => {
+  rules.take(await readRules())
+  for (const name of room.upstreams.keys()) room.lines.wake(name)
+  return null
 }
 
 /** Answers the questions of the link. */
@@ -96,15 +94,14 @@ const answer = (options: GatewayOptions, parts: Parts, frame: Readonly<Record<st
     case 'freeze':
       return say(journal, parts.freezer, frame['frozen'] === true)
     case 'config':
-      options.configChanged()
-      return Promise.resolve(null)
+      return takeRules(options, parts)
     default:
       return Promise.reject(failure('unknown-method', 'the gate knows no such frame'))
   }
 }
 
 /** Gives what is in flight its time, then calls the rest lost. */
-const finish = async ({ room, doors, grants, freezer }: Parts, withinMs: number): Promise<void> => {
+const finish = async ({ room, rules, doors, grants, freezer }: Parts, withinMs: number): Promise<void> => {
   room.lines.dropAll()
   const late = new AbortController()
   await Promise.race([Promise.all([grants.idle(), doors.idle()]), sleep(room.clock, withinMs, late.signal)])
@@ -112,13 +109,13 @@ const finish = async ({ room, doors, grants, freezer }: Parts, withinMs: number)
   grants.abortAll()
   await doors.closeAll()
   await Promise.all([grants.idle(), doors.idle()])
-  await Promise.all([...room.upstreams.values()].map((upstream) => upstream.outbound.close()))
+  await rules.close()
   room.lines.stop()
   freezer.stop()
 }
 
 export const openGateway = async (options: GatewayOptions): Promise<Gateway> => {
-  const { rules, clock, random, disk, net, vault, journal, log } = options
+  const { clock, random, disk, net, vault, journal, log } = options
   await endWhatWasOpen(options)
   const buckets = openBuckets({ clock, random, saved: options.limits.saved })
   options.limits.saveWith(buckets.changed)
@@ -133,7 +130,9 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
       if (frozen) lines.dropAll()
     },
   })
-  const upstreams = new Map(Object.values(rules.upstreams).map((rule) => [rule.name, openUpstream(rule, rules, clock)]))
+  const rules = openRules({ clock, buckets })
+  rules.take(options.rules)
+  const { upstreams } = rules
   // The link and the grants know each other: outcomes may be told as soon as the link is there.
   const late: { link?: LinkServer; ending?: true } = {}
   const opened = { clock, upstreams, vault, buckets, lines, journal, log }
@@ -149,8 +148,8 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
     tell: (number) => late.link?.tell(number),
     tellUnwritten: (grant, outcome, waitedMs) => late.link?.tellUnwritten(grant, outcome, waitedMs),
   })
-  const parts: Parts = { room, doors, grants, freezer }
-  const identity = { swarm: rules.name, gateId: options.gateId, version: options.version }
+  const parts: Parts = { room, rules, doors, grants, freezer }
+  const identity = { swarm: options.rules.name, gateId: options.gateId, version: options.version }
   const link = await openLinkServer({
     ...identity,
     net,

@@ -16,6 +16,8 @@ import { beginExchange, type Ended, type Flow, type OutboundRequest, type Sink }
 export interface Outbound {
   send(request: OutboundRequest, sink: Sink): Flow
   close(): Promise<void>
+  /** Takes nothing more, and closes when what is under way has ended. */
+  retire(): Promise<void>
 }
 
 /** More than a busy upstream needs; beyond it, calls wait inside the pool and count as not yet sent. */
@@ -79,5 +81,6 @@ export const openOutbound = (
         ? { ended: Promise.resolve(refusal), resume: () => {}, abort: () => {} }
         : beginExchange(pool, clock, request, sink),
     close: () => pool.destroy(),
+    retire: () => pool.close(),
   }
 }

@@ -50,6 +50,11 @@ export interface Buckets {
   answered(scope: Scope, answer: Answered): boolean
   /** Rows that changed since the last asking. */
   changed(): readonly LimitRow[]
+  /**
+   * The limits of this upstream are others now. Their buckets begin empty: whatever was sent before, the new limit is
+   * not exceeded by what is sent from here on.
+   */
+  renew(upstream: string, rules: readonly LimitRule[]): void
 }
 
 /** Beyond this many, buckets that are full again are forgotten; a full bucket is as good as none. */
@@ -65,10 +70,21 @@ const ownerOf = (per: LimitRule['per'], scope: Scope): string => {
   return (per === 'credential' ? scope.credential : scope.agent) ?? ''
 }
 
+const upstreamOf = (name: string): string => name.split('\n', 2)[1] ?? ''
+
+const sameShape = (one: Shape, other: Shape): boolean =>
+  one === other ||
+  (one.count === other.count &&
+    one.windowMs === other.windowMs &&
+    one.intervalMs === other.intervalMs &&
+    one.toleranceMs === other.toleranceMs)
+
 /** The map of buckets, and which of them are not saved yet. */
 class Shelf {
   readonly #clock: Clock
   readonly #kept = new Map<string, { readonly shape: Shape; readonly bucket: Bucket }>()
+  /** When the limits of an upstream changed last: its buckets that are made after it were empty then. */
+  readonly #renewedMs = new Map<string, number>()
   readonly #dirty = new Set<string>()
   readonly #resumable: Map<string, LimitRow>
 
@@ -80,13 +96,36 @@ class Shelf {
   get({ name, shape }: Applied): Bucket {
     const known = this.#kept.get(name)
     if (known !== undefined) return known.bucket
-    const bucket = this.#resume(name, shape)
+    const renewedMs = this.#renewedMs.get(upstreamOf(name))
+    const bucket =
+      renewedMs === undefined ? this.#resume(name, shape) : { tatMs: emptyTat(shape, renewedMs), pending: 0 }
     this.#kept.set(name, { shape, bucket })
     return bucket
   }
 
-  put({ name, shape }: Applied, bucket: Bucket): void {
-    this.#kept.set(name, { shape, bucket })
+  /** The shape that holds now: a call that was admitted under an older one is charged by it too. */
+  shape({ name, shape }: Applied): Shape {
+    return this.#kept.get(name)?.shape ?? shape
+  }
+
+  /** Where a rule has another shape than before, its bucket begins empty; who waits for it waits by the new one. */
+  renew(upstream: string, rules: readonly LimitRule[]): void {
+    const nowMs = this.#clock.monoMs()
+    this.#renewedMs.set(upstream, nowMs)
+    for (const [name, known] of this.#kept) {
+      const [, of, index, per] = name.split('\n')
+      const rule = of === upstream ? rules[Number(index)] : undefined
+      if (rule === undefined || rule.per !== per) continue
+      const shape = shapeOf(rule)
+      if (sameShape(known.shape, shape)) continue
+      this.#kept.set(name, { shape, bucket: { tatMs: emptyTat(shape, nowMs), pending: known.bucket.pending } })
+      this.#dirty.add(name)
+    }
+  }
+
+  put(applied: Applied, bucket: Bucket): void {
+    const { name } = applied
+    this.#kept.set(name, { shape: this.shape(applied), bucket })
     this.#dirty.add(name)
     if (this.#kept.size > mostBuckets) this.#prune()
   }
@@ -143,7 +182,7 @@ export const openBuckets = (options: {
       let atMs = nowMs
       let shared = false
       for (const limit of limits) {
-        const readyMs = readyAtMs(limit.shape, shelf.get(limit), nowMs)
+        const readyMs = readyAtMs(shelf.shape(limit), shelf.get(limit), nowMs)
         if (readyMs > nowMs && limit.shared) shared = true
         atMs = Math.max(atMs, readyMs)
       }
@@ -153,7 +192,7 @@ export const openBuckets = (options: {
       for (const limit of limits) shelf.put(limit, admitted(shelf.get(limit)))
     },
     sent: (limits, nowMs) => {
-      for (const limit of limits) shelf.put(limit, sent(limit.shape, shelf.get(limit), nowMs))
+      for (const limit of limits) shelf.put(limit, sent(shelf.shape(limit), shelf.get(limit), nowMs))
     },
     giveUp: (limits) => {
       for (const limit of limits) shelf.put(limit, givenUp(shelf.get(limit)))
@@ -161,5 +200,6 @@ export const openBuckets = (options: {
     pausedUntil: (scope) => pauses.until(pauseName(scope)),
     answered: (scope, answer) => pauses.answered(pauseName(scope), answer),
     changed: () => [...shelf.changed(), ...pauses.changed()],
+    renew: (upstream, rules) => shelf.renew(upstream, rules),
   }
 }

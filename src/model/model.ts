@@ -12,6 +12,7 @@ export {
   type Exit,
   type Mode,
 } from './agent.ts'
+export { agentTypeChanges, restartsFor, type AgentTypeChange, type Setting } from './change.ts'
 export type { Coverage, Evidence } from './evidence.ts'
 export {
   isSettlementEnd,

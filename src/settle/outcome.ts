@@ -53,12 +53,28 @@ export const outcomeOf = (settlement: SettlementView): SettleOutcome => ({
 })
 
 /**
+ * Whether the channel pays by another upstream than the one that a payment was sent to: whoever is asked there does not
+ * know it, and its "not there" would be no proof. What is proven not to have been taken may be sent by the new one.
+ */
+export const paysElsewhere = (
+  settlement: SettlementView,
+  intents: readonly IntentView[],
+  channel: Channel | undefined,
+): boolean =>
+  settlement.state !== 'reserved' &&
+  channel !== undefined &&
+  intents.some(
+    ({ kind, request }) =>
+      kind === 'pay' && (JSON.parse(request) as { readonly upstream: string }).upstream !== channel.upstream,
+  )
+
+/**
  * The channel left the config, or its way to ask, while settlements were open: nothing is guessed, a person decides.
  */
 export const orphaned = (channel: string): Step => ({
   event: null,
   ledger: null,
-  reason: `the config has no channel ${channel} any more, or no way to ask it`,
+  reason: `the config has no channel ${channel} any more, no way to ask it, or another upstream for it`,
   nextMs: null,
   person: true,
   absences: 0,

@@ -16,7 +16,7 @@ import type { Step } from './decide.ts'
 import { checkBooks, Fold, foldOn } from './ledger.ts'
 import { grantOf, openingCommands, providerKey, readAsk } from './opening.ts'
 import type { BatchAnswer, BatchAsk, LedgerCheck, Settle, SettleAsk, SettleOutcome, SettleSummary } from './port.ts'
-import { closing, knownOf, orphaned, outcomeOf, stepAfter, type Told } from './outcome.ts'
+import { closing, knownOf, orphaned, outcomeOf, paysElsewhere, stepAfter, type Told } from './outcome.ts'
 import { summarise } from './summary.ts'
 import { Waiters } from './waiters.ts'
 
@@ -307,12 +307,13 @@ class SettleRoom implements Settle {
     const channel = channels[settlement.channel]
     const pays = settlement.state === 'reserved' || channel?.resolve?.by === 'resend-same-key'
     const request = channel && (pays ? payRequest(channel, settlement) : queryRequest(channel, settlement))
-    if (request === undefined) {
+    const intents = await store.read.intents(settlement.id)
+    if (request === undefined || paysElsewhere(settlement, intents, channel)) {
       await this.#take(settlement, orphaned(settlement.channel), { actor: 'sitter', why: 'config' })
       return undefined
     }
     const grant = grantOf(newId('grn'), settlement.id, settlement.agent, request)
-    const number = (await store.read.intents(settlement.id)).length + 1
+    const number = intents.length + 1
     const results = await store.transact(
       dueCommands(
         {

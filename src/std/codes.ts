@@ -31,6 +31,7 @@ export const codes = {
   // starting
   'config-invalid': refused(422, 2),
   'config-unreadable': refused(422, 2),
+  'restart-needed': refused(409, 6),
   'already-running': refused(409, 6),
   'port-taken': refused(409, 6),
   'fresh-refused': refused(403, 5),

@@ -126,7 +126,7 @@ export interface Freeze {
   readonly frozen: boolean
   readonly actor: string
 }
-/** The applied configuration is another one: end in order, the watch starts the gate anew with it. */
+/** The applied configuration may be another one: read it and take it over. Answered when it holds. */
 export interface ConfigChanged {
   readonly frame: 'config'
   readonly id: string

@@ -25,13 +25,13 @@ export interface Placed {
 }
 
 export class RetryBudget {
-  readonly #share: number
+  readonly share: number
   readonly #random: Random
   readonly #starts = new Map<number, number>()
   readonly #retries = new Map<number, number>()
 
   constructor(share: number, random: Random) {
-    this.#share = share
+    this.share = share
     this.#random = random
   }
 
@@ -47,7 +47,7 @@ export class RetryBudget {
     const span = Math.floor(nowMs / spanMs)
     const recent = [...this.#starts].filter(([at]) => at > span - pastSpans && at <= span)
     const starts = recent.reduce((sum, [, count]) => sum + count, 0)
-    return Math.max(leastRoom, Math.floor((starts / pastSpans) * this.#share))
+    return Math.max(leastRoom, Math.floor((starts / pastSpans) * this.share))
   }
 
   /** Takes a place for a retry at the wanted wall time, or in the first later span with room. */
@@ -81,31 +81,38 @@ export interface Budgets {
 
 const tellEveryMs = 60_000
 
-/** One budget for each task type that has a share in the configuration. */
+/** One budget for each task type that has a share in the configuration, as long as the share is the same. */
 export const openBudgets = (types: Readonly<Record<string, TaskType>>, random: Random): Budgets => {
   const budgets = new Map<string, RetryBudget>()
   const toldMs = new Map<string, number>()
-  for (const { name, retry } of Object.values(types))
-    if (retry.budget !== undefined) budgets.set(name, new RetryBudget(retry.budget, random))
+  /** The configuration may have changed since the last look. */
+  const budgetOf = (type: string): RetryBudget | undefined => {
+    const share = types[type]?.retry.budget
+    const known = budgets.get(type)
+    if (known?.share === share) return known
+    budgets.delete(type)
+    if (share !== undefined) budgets.set(type, new RetryBudget(share, random))
+    return budgets.get(type)
+  }
 
   const tell = (type: string, nowMs: number): readonly NewEvent[] => {
     const last = toldMs.get(type)
     if (last !== undefined && nowMs - last < tellEveryMs) return []
     toldMs.set(type, nowMs)
     const message = `retries of ${type} are beyond their budget: they are put off`
-    const facts = { type, share: types[type]?.retry.budget, room: budgets.get(type)!.room(nowMs) }
+    const facts = { type, share: types[type]?.retry.budget, room: budgetOf(type)!.room(nowMs) }
     return [{ kind: 'retries.put-off', level: 'warn', subject: type, message, facts }]
   }
 
   return {
     started: ({ type, number }, nowMs) => {
-      if (number === 1) budgets.get(type)?.started(nowMs)
+      if (number === 1) budgetOf(type)?.started(nowMs)
     },
     place: (ends, nowMs) => {
       const events: NewEvent[] = []
       const placed = ends.map((end) => {
         const { claimed, finish } = end
-        const budget = budgets.get(claimed.type)
+        const budget = budgetOf(claimed.type)
         if (budget === undefined || finish.event.event !== 'retry') return end
         const { untilMs, putOff } = budget.place(nowMs, finish.event.untilMs)
         if (!putOff) return end

@@ -21,6 +21,7 @@ const kept: readonly (readonly [bound: string, file: string, title: string])[] =
   ['1,000 frames/s, burst 5,000', 'cell/flow.test.ts', 'A burst of 5,000 and then 1,000 a second pass'],
   ['1,000 frames/s, burst 5,000', 'cell/hostile.test.ts', 'A flood is dropped and counted'],
   ['garbage', 'bounds/garbage.test.ts', 'cost only their sender its cell'],
+  ['30 s to finish', 'fleet/reconfigure.test.ts', 'what is not finished in time is given back without cost'],
   ['unread output 8 MiB', 'cell/hostile.test.ts', 'A client that does not read is ended when 8 MiB wait for it'],
   ['list page 1,000', 'doors/http/lists.test.ts', '/api/v1/agents?limit=1001'],
   ['SSE buffer 1 MiB', 'doors/http/stream.test.ts', 'a client that does not read is cut at the bound'],

@@ -1,6 +1,12 @@
 /** Where the record is: which addresses are taken, and that no password of one is ever shown. */
 import { expect, test } from 'vitest'
-import { hidePasswords, parseConfig, planChange, withoutPasswords } from '../../src/config/config.ts'
+import {
+  hidePasswords,
+  parseConfig,
+  planChange,
+  withoutPasswords,
+  type PlannedConfig,
+} from '../../src/config/config.ts'
 import { asFailure, type Failure } from '../../src/std/std.ts'
 
 const agents = { settler: { run: { module: './a.ts' } } }
@@ -40,7 +46,13 @@ test('an address that names no database, or another kind of record, is refused w
 })
 
 test('a plan, and whatever shows a configuration, has no password in it', () => {
-  const plan = planChange(swarm('embedded'), swarm(address))
+  const plan = planChange(
+    ...([swarm('embedded'), swarm(address)].map((raw) => ({
+      raw,
+      baseDirectory: '/x',
+      config: parseConfig(raw, '/x'),
+    })) as [PlannedConfig, PlannedConfig]),
+  )
   expect(JSON.stringify(plan)).toContain('postgres://sitter:***@db.example')
   expect(JSON.stringify([plan, withoutPasswords(swarm(address))])).not.toContain('canary')
   expect(hidePasswords('postgres://a:b@c@d/e and nats://f:g@h?password=i&x=1')).toBe(

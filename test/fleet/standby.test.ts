@@ -127,3 +127,19 @@ test('A stop waits until what a dead cell left is removed', async () => {
   await yard.fleet.stop(0)
   for (const { directory } of alive) expect(await realDisk().exists(directory)).toBe(false)
 })
+
+test('Another configuration takes away hosts that stand by for nothing, and the cells stay as they are', async () => {
+  const { yard, standing } = await open(2)
+  const cells = pids(yard.fleet.cells())
+  const one: typeof yard.settings = { ...yard.settings, cell: { kind: 'pool', orWeaker: false, standby: 1 } }
+  await yard.fleet.reconfigure({ villain: one }, 'token:ada')
+  await yard.until(() => ready(yard) && standing.filter(isThere).length === 1)
+  expect(yard.fleet.summary().standbys).toEqual({ ready: 1, wanted: 1 })
+  await yard.fleet.reconfigure(
+    { villain: { ...one, cell: { kind: 'pool', orWeaker: false, standby: 0 } } },
+    'token:ada',
+  )
+  await yard.until(() => yard.fleet.standbys().length === 0 && !standing.some(isThere))
+  expect(pids(yard.fleet.cells())).toEqual(cells)
+  expect(yard.events('standby.lost')).toEqual([])
+})

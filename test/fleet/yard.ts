@@ -18,6 +18,7 @@ const witness = join(import.meta.dirname, '..', 'villains', 'witness.ts')
 
 export interface Yard {
   readonly fleet: Fleet
+  readonly settings: AgentType
   readonly store: Store
   readonly lost: Parameters<FleetHooks['lost']>[0][number][]
   readonly done: { readonly agent: string; readonly attempt: string; readonly result: Record<string, unknown> }[]
@@ -52,6 +53,16 @@ export const openYard = async (change: Partial<AgentType> = {}): Promise<Yard> =
   })
   const lost: Yard['lost'] = []
   const done: Yard['done'] = []
+  const settings = agentType({
+    name: 'villain',
+    run: { module: witness },
+    count: 9,
+    perCell: 3,
+    heartbeatMs,
+    stuckAfterMs: 30_000,
+    startWithinMs: 20_000,
+    ...change,
+  })
   const fleet = await openFleet({
     clock,
     random,
@@ -62,20 +73,7 @@ export const openYard = async (change: Partial<AgentType> = {}): Promise<Yard> =
     epoch: opened.value.epoch,
     cells: poolCells({ clock, proc, net: realNet(), disk: realDisk(), codeCache: join(root, 'code') }),
     gatelink: { openCell: () => {}, closeCell: () => {} },
-    config: {
-      agents: {
-        villain: agentType({
-          name: 'villain',
-          run: { module: witness },
-          count: 9,
-          perCell: 3,
-          heartbeatMs,
-          stuckAfterMs: 30_000,
-          startWithinMs: 20_000,
-          ...change,
-        }),
-      },
-    },
+    config: { agents: { villain: settings } },
     directories: { cells: join(root, 'cells'), sockets: root },
     hooks: {
       free: look,
@@ -102,6 +100,7 @@ export const openYard = async (change: Partial<AgentType> = {}): Promise<Yard> =
   })
   return {
     fleet,
+    settings,
     store,
     lost,
     done,

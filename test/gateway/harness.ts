@@ -55,12 +55,15 @@ export const newPlace = (): Place => {
 }
 
 export interface TestGate {
+  /** What the gate finds when it reads its rules again. */
+  rules: Rules
   readonly gate: Gate
   readonly lines: readonly string[]
 }
 export const startGate = async (place: Place, rules: Rules): Promise<TestGate> => {
   const clock = realClock()
   const lines: string[] = []
+  const next = { rules }
   const gate = await openGate({
     dataDirectory: place.data,
     rules,
@@ -78,8 +81,9 @@ export const startGate = async (place: Place, rules: Rules): Promise<TestGate> =
     onLost: (cause) => {
       throw cause
     },
+    readRules: async () => next.rules,
   })
-  return { gate, lines }
+  return Object.assign(next, { gate, lines })
 }
 
 export interface TestSitter {
@@ -216,6 +220,11 @@ export const openWorld = async (upstream: TestUpstream, more: Partial<UpstreamRu
     place,
     sitter,
     ...running,
+    /** Other rules for the running gate. */
+    take: async (rules: Rules) => {
+      running.rules = rules
+      await sitter.link.config()
+    },
     close: async () => {
       await sitter.link.stop()
       await running.gate.stop()

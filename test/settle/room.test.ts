@@ -22,6 +22,7 @@ interface World {
 const world = (
   path = join(mkdtempSync(join(tmpdir(), 'sitter-settle-')), 'swarm.db'),
   of: Channel = channel,
+  channels: Readonly<Record<string, Channel>> = { bank: of },
 ): World => {
   const clock = movedClock()
   const store = openSqliteStore(path)
@@ -29,7 +30,7 @@ const world = (
   const grants: Grant[] = []
   const gate: { id: string | null } = { id: 'gat_1' }
   const settle = openSettle({
-    channels: { bank: of },
+    channels,
     tasks: {},
     store,
     clock,
@@ -124,6 +125,20 @@ test('before a grant is given, settlement, reservation, exact request and audit 
     transfers: 3,
     byCurrency: [{ currency: 'XTS', pending: '0.00' }],
   })
+})
+
+test('a channel that pays elsewhere now is not asked about a payment that the other provider may have taken', async () => {
+  const channels: Record<string, Channel> = { bank: channel }
+  const at = world(undefined, channel, channels)
+  void at.settle.request(ask('a'), 'settler/0001')
+  await tell(at, await nextGrant(at, 1), lost(at))
+  channels['bank'] = { ...channel, upstream: 'southbank' }
+  for (let step = 0; step < 50; step += 1) await at.clock.move(100)
+  expect(at.grants).toHaveLength(1)
+  expect(await at.store.read.settlementByReference('bank', 'a')).toMatchObject({ state: 'unknown', person: true })
+  // What was never sent goes by the new way.
+  void at.settle.request(ask('b'), 'settler/0001')
+  expect((await nextGrant(at, 2)).request.upstream).toBe('southbank')
 })
 
 test('an outcome told twice changes nothing the second time', async () => {

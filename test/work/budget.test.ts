@@ -1,8 +1,9 @@
 /** The retry budget: what it lets through, and where it puts the rest. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import type { TaskType } from '../../src/model/model.ts'
 import { seeded } from '../../src/std/std.ts'
-import { RetryBudget } from '../../src/work/budget.ts'
+import { openBudgets, RetryBudget } from '../../src/work/budget.ts'
 
 const spanOf = (ms: number): number => Math.floor(ms / 10_000)
 
@@ -35,4 +36,30 @@ test('a type that starts nothing can still retry, a little', () => {
   const budget = new RetryBudget(0.1, seeded(3))
   const spans = Array.from({ length: 10 }, () => spanOf(budget.place(0, 500).untilMs))
   expect(spans).toEqual([0, 0, 1, 1, 2, 2, 3, 3, 4, 4])
+})
+
+test('a share that changes in the configuration holds from the next retry on, and one that goes bounds nothing more', () => {
+  const type = (budget?: number): TaskType => ({
+    name: 'pay',
+    agent: 'payer',
+    retry: { max: 9, baseMs: 1, capMs: 1, ...(budget === undefined ? {} : { budget }) },
+    deadlineMs: null,
+    priority: 5,
+  })
+  const types: Record<string, TaskType> = { pay: type() }
+  const budgets = openBudgets(types, seeded(1))
+  const retries = Array.from({ length: 9 }, () => ({
+    claimed: { type: 'pay', number: 2 },
+    finish: { event: { event: 'retry', untilMs: 10_000 } },
+  })) as unknown as Parameters<typeof budgets.place>[0]
+  const putOff = (): number =>
+    budgets.place(retries, 5_000).ends.filter(({ finish }) => (finish.event as { untilMs: number }).untilMs > 10_000)
+      .length
+  expect(putOff()).toBe(0)
+  types['pay'] = type(0.1)
+  expect(putOff()).toBe(7)
+  types['pay'] = type(0.2)
+  expect(putOff()).toBe(7)
+  types['pay'] = type()
+  expect(putOff()).toBe(0)
 })

@@ -6,10 +6,12 @@ import {
   explainPath,
   formatChange,
   loadConfig,
+  parseConfig,
   planChange,
   readApplied,
   readPath,
   withoutPasswords,
+  type Applied,
   type ConfigChange,
   type ConfigPlan,
   type LoadedConfig,
@@ -29,17 +31,18 @@ const load = async (invocation: Invocation): Promise<LoadedConfig> => {
   return loadConfig({ file: await configFile(invocation.world, invocation.arguments[0]), disk, proc, clock })
 }
 
-/** What runs: the sitter's word, else the applied file of a sitter that is down. */
-const running = async (invocation: Invocation): Promise<unknown> => {
+/** What runs, without passwords: the sitter's word, else the applied file of a sitter that is down. */
+const running = async (invocation: Invocation): Promise<Pick<ConfigAnswer, 'raw' | 'baseDirectory'>> => {
   const { world, options, printer } = invocation
   try {
-    return (await (await invocation.api()).get<ConfigAnswer>('/api/v1/config/current')).raw
+    return await (await invocation.api()).get<ConfigAnswer>('/api/v1/config/current')
   } catch (error) {
     if (explainError(error).code !== 'no-sitter') throw error
     const directory = namedDataDirectory(world, options) ?? (await nearestDataDirectory(world))
     if (directory === undefined) throw error
-    printer.note('no sitter answers: this is the configuration that was applied last')
-    return withoutPasswords((await readApplied(world.disk, directory)).raw)
+    printer.note('no sitter answers: this is by the configuration that was applied last')
+    const { raw, baseDirectory } = await readApplied(world.disk, directory)
+    return { raw: withoutPasswords(raw), baseDirectory }
   }
 }
 
@@ -61,14 +64,18 @@ export const configValidate: Deed = async (invocation) => {
 }
 
 export const configPlan: Deed = async (invocation) => {
-  const candidate = await load(invocation)
-  const plan = planChange(await running(invocation), withoutPasswords(candidate.raw))
+  const { raw, ...candidate } = await load(invocation)
+  const { raw: before, baseDirectory } = await running(invocation)
+  const plan = planChange(
+    { raw: before, baseDirectory, config: parseConfig(before, baseDirectory) },
+    { ...candidate, raw: withoutPasswords(raw) },
+  )
   invocation.printer.show(plan, () => planLines(plan))
   return 0
 }
 
 export const configShow: Deed = async (invocation) => {
-  const raw = await running(invocation)
+  const { raw } = await running(invocation)
   invocation.printer.show(raw, () => JSON.stringify(raw, null, 2).split('\n').map(plain))
   return 0
 }
@@ -92,7 +99,7 @@ const pathFor = (text: string, raw: unknown, agentText: string | undefined): Ret
 
 export const configExplain: Deed = async (invocation) => {
   const text = required(invocation, 0)
-  const raw = await running(invocation)
+  const { raw } = await running(invocation)
   const told = explainPath(raw, pathFor(text, raw, invocation.arguments[1]))
   invocation.printer.show(told, () => [
     `${plain(told.path)} = ${plain(JSON.stringify(told.value))}`,
@@ -141,33 +148,56 @@ export const configDiff: Deed = async (invocation) => {
   return 0
 }
 
-interface Applied {
-  readonly version: number
-  readonly plan: ConfigPlan
+/** Agents that start again or stop because of it. */
+const touched = ({ agents }: ConfigPlan): number =>
+  agents.reduce((sum, { from, to, restarts }) => sum + restarts + Math.max(0, from - to), 0)
+
+/**
+ * Asked at a terminal when agents start again or stop; a script that says `apply` means it, and what begins the sitter
+ * anew wants `--restart`.
+ */
+const agree = async (invocation: Invocation, plan: ConfigPlan): Promise<void> => {
+  if (plan.restarts !== 'none') return confirm(invocation, 'The agents of this swarm start again.', 'apply')
+  const count = touched(plan)
+  if (count > 0 && invocation.world.stdin.isTerminal)
+    await confirm(invocation, `${counted(count, 'agent')} of this swarm start again or stop.`, 'apply')
 }
 
-/** Shows the plan, asks, and hands it over; `--restart` is the agreement that the processes begin anew. */
+const gateLine: Readonly<Record<Applied['gate'], string[]>> = {
+  unchanged: [],
+  taken: ['the gate has taken it over'],
+  unknown: ['the gate does not answer: it takes it over as soon as it is linked again'],
+}
+
+const appliedLines = ({ version, plan, gate }: Applied): string[] => [
+  plan.restarts === 'none'
+    ? `version ${version} is applied; \`sitter ps\` and \`sitter events\` show how agents follow it`
+    : `version ${version} is applied; the sitter begins anew with it`,
+  ...gateLine[gate],
+]
+
+/** Shows the plan, asks, and hands it over; `--restart` is the agreement that the sitter begins anew. */
 const carryOut = async (
   invocation: Invocation,
-  plan: ConfigPlan,
-  send: (restart: boolean) => Promise<Applied>,
+  { plan, base }: ConfigCheckAnswer,
+  send: (terms: { readonly restart: boolean; readonly base: string }) => Promise<Applied>,
 ): Promise<number> => {
   const { options, printer } = invocation
   if (!printer.json) printer.lines(planLines(plan))
-  if (plan.restarts === 'none') {
+  if (plan.changes.length === 0) {
     printer.show({ applied: false, plan }, () => [])
     return 0
   }
   if (onlyDry(invocation, 'apply it', { plan })) return 0
-  if (plan.restarts === 'swarm') throw failure('conflict', plan.effects.join('; '))
-  if (!options.flag('restart')) {
-    throw failure('conflict', `not applied: ${plan.effects[0] ?? ''}`, {
-      facts: { wayOut: 'agree to it with --restart' },
+  const restart = options.flag('restart')
+  if (plan.restarts === 'swarm' || (plan.restarts === 'sitter' && !restart)) {
+    throw failure('restart-needed', `not applied: ${plan.effects[0] ?? ''}`, {
+      facts: { wayOut: plan.restarts === 'swarm' ? 'sitter down, then sitter up' : 'agree to it with --restart' },
     })
   }
-  await confirm(invocation, 'The agents of this swarm start again.', 'apply')
-  const applied = await send(true)
-  printer.show(applied, () => [`version ${applied.version} is applied; the sitter begins anew with it`])
+  await agree(invocation, plan)
+  const applied = await send({ restart, base })
+  printer.show(applied, () => appliedLines(applied))
   return 0
 }
 
@@ -176,17 +206,15 @@ export const configApply: Deed = async (invocation) => {
   const api = await invocation.api()
   const candidate = { file, baseDirectory, raw }
   const checked = await api.post<ConfigCheckAnswer>('/api/v1/config/validate', candidate)
-  return carryOut(invocation, checked.plan, (restart) =>
-    api.post<Applied>('/api/v1/config/apply', { ...candidate, restart, base: checked.base }),
-  )
+  return carryOut(invocation, checked, (terms) => api.post<Applied>('/api/v1/config/apply', { ...candidate, ...terms }))
 }
 
 export const configRollback: Deed = async (invocation) => {
   const version = versionNumber(required(invocation, 0))
   const api = await invocation.api()
-  const { raw } = await api.get<ConfigVersionAnswer & { raw: unknown }>(`/api/v1/config/versions/${version}`)
-  const current = await api.get<ConfigAnswer>('/api/v1/config/current')
-  return carryOut(invocation, planChange(current.raw, raw), (restart) =>
-    api.post<Applied>('/api/v1/config/rollback', { version, restart, base: current.hash }),
+  const { file, baseDirectory, raw } = await api.get<ConfigVersionAnswer & { raw: unknown }>(
+    `/api/v1/config/versions/${version}`,
   )
+  const checked = await api.post<ConfigCheckAnswer>('/api/v1/config/validate', { file, baseDirectory, raw })
+  return carryOut(invocation, checked, (terms) => api.post<Applied>('/api/v1/config/rollback', { version, ...terms }))
 }

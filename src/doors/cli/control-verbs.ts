@@ -4,7 +4,7 @@ import { dryRun, type Verb, type VerbOptions } from './verb.ts'
 const file: readonly (readonly [string, string])[] = [
   ['[config]', 'configuration (default: swarm.config.ts, .js or .json here)'],
 ]
-const restart: VerbOptions = [['--restart', 'agree that sitter (and gate, where the plan says so) begin anew']]
+const restart: VerbOptions = [['--restart', 'agree that the sitter begins anew where the plan says so']]
 
 const freezing: readonly Verb[] = [
   {
@@ -84,7 +84,7 @@ const configuration: readonly Verb[] = [
     summary: 'apply a configuration to the running swarm',
     parameters: file,
     options: [...restart, ...dryRun],
-    examples: ['config apply --dry-run', 'config apply --restart'],
+    examples: ['config apply --dry-run', 'config apply', 'config apply --restart'],
     load: async () => (await import('./config.ts')).configApply,
   },
   {
@@ -93,7 +93,7 @@ const configuration: readonly Verb[] = [
     summary: 'apply an older version again',
     parameters: [['<version>', 'its number; config history lists them']],
     options: [...restart, ...dryRun],
-    examples: ['config rollback 3 --restart'],
+    examples: ['config rollback 3'],
     load: async () => (await import('./config.ts')).configRollback,
   },
 ]

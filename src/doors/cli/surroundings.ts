@@ -35,6 +35,8 @@ export interface Watching {
   readonly loginUrl: string
   readonly token: string
   onEvent(listener: (line: { readonly at: number; readonly level: string; readonly message: string }) => void): void
+  /** Reads the configuration's file again and applies it; what is wrong with it is told in events. */
+  reload?(): void
   /** Stops gate, sitter and cells in order within `withinMs`; 0 = at once. */
   stop(withinMs: number): Promise<void>
   /** Resolves when the swarm cannot be kept up any longer. */
@@ -64,7 +66,9 @@ export interface Surroundings {
   readonly proc: Proc
   readonly fetch: typeof globalThis.fetch
   /** Calls the listener at each signal of that name, instead of the default (which ends the process). */
-  onSignal(name: 'SIGINT' | 'SIGTERM', listener: () => void): Cancel
+  onSignal(name: 'SIGINT' | 'SIGTERM' | 'SIGHUP', listener: () => void): Cancel
+  /** The terminal that there was at the start is not there any more. */
+  terminalGone(): boolean
   startWatch(ask: WatchAsk): Promise<Watching>
   /** Files that only grow, of a folder on this machine. */
   folder(directory: string): Folder

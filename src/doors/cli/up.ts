@@ -33,6 +33,8 @@ export const configFile = async (world: Surroundings, given: string | undefined)
 interface StopAsked {
   readonly first: Promise<'interrupt' | 'terminate'>
   readonly second: Promise<void>
+  /** What SIGHUP means while the terminal is there. */
+  onHangUp(reload: () => void): void
   forget(): void
 }
 
@@ -46,9 +48,13 @@ const listenForStop = (world: Surroundings): StopAsked => {
     else second.resolve()
   }
   const cancels = [world.onSignal('SIGINT', () => ask('interrupt')), world.onSignal('SIGTERM', () => ask('terminate'))]
+  const onHangUp = (reload: () => void): void => {
+    cancels.push(world.onSignal('SIGHUP', () => (world.terminalGone() ? ask('terminate') : reload())))
+  }
   return {
     first: first.promise,
     second: second.promise,
+    onHangUp,
     forget: () => {
       for (const cancel of cancels) cancel()
     },
@@ -139,6 +145,8 @@ export const up: Deed = async (invocation) => {
     const started = await start(invocation, asked)
     if (started === 'interrupted') return 130
     const { watching, dataDirectory } = started
+    // A person says it, and means the file. A terminal that is closed says it too, and means the end.
+    asked.onHangUp(() => watching.reload?.())
     await banner(invocation, watching, dataDirectory)
     const end = await runSwarm({ invocation, watching, file, stopAsked: asked.first })
     return await ended(invocation, end, watching, asked)

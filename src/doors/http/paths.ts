@@ -172,12 +172,12 @@ export const pathFacts: Readonly<Record<string, PathFacts>> = {
     takes: candidateBody,
   },
   'POST /api/v1/config/apply': {
-    ...act('Applies a configuration; the sitter restarts with it.', 202),
+    ...act('Applies a configuration, live where it can be (200), else with a restart of the sitter (202).'),
     may: admins,
     takes: applyBody,
   },
   'POST /api/v1/config/rollback': {
-    ...act('Applies an older version again; the sitter restarts with it.', 202),
+    ...act('Applies an older version again, as apply does.'),
     may: admins,
     takes: rollbackBody,
   },

@@ -36,6 +36,6 @@ export interface Rooms {
   readonly notBuilt: readonly string[]
   /** Begins a graceful stop and returns at once; the assembly closes this door at its end. */
   shutdown(withinMs: number, actor: string): void
-  /** Begins anew with the configuration that was applied, the gate too where it must, and returns at once. */
-  restart(gate: boolean, actor: string): void
+  /** Begins anew with the configuration that was applied, and returns at once. */
+  restart(actor: string): void
 }

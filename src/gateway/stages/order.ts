@@ -9,12 +9,23 @@ import { mode } from './mode.ts'
 import { route } from './route.ts'
 import { sign } from './sign.ts'
 
+/** While a call waited, its upstream may have got other rules: then it is looked at once more, by those. */
+const again: Stage = async (call, room) => {
+  if (room.upstreams.get(call.upstreamName) === call.upstream) return undefined
+  for (const stage of [route, mode, intent]) {
+    const refusal = await stage(call, room)
+    if (refusal !== undefined) return refusal
+  }
+  return undefined
+}
+
 const before: readonly Stage[] = [
   identify,
   route,
   mode,
   intent,
   admit,
+  again,
   // breaker: a scope whose calls fail is probed instead of used; comes with the issue about the gate.
   journal,
   sign,

@@ -128,6 +128,7 @@ export const fakeWorld = (ask: FakeAsk): FakeWorld => {
       readLine: async () => ask.typed ?? '',
       keys: () => () => {},
     },
+    terminalGone: () => false,
     stdout: output('out'),
     stderr: output('err'),
     disk: {

@@ -3,28 +3,40 @@ import { json, openHouse, rawConfig, type TestHouse } from './house.ts'
 
 const candidate = (raw: unknown) => ({ file: '/x/swarm.config.json', baseDirectory: '/x', raw })
 const changed = { ...rawConfig, upstreams: { bank: { url: 'https://bank.example', allow: ['GET /**'] } } }
+const elsewhere = { ...rawConfig, api: { port: 7_702 } }
 const post = (house: TestHouse, verb: string, body: unknown): Promise<Response> =>
   house.post(`/api/v1/config/${verb}`, body)
 
-test('a configuration is planned, applied only by agreement, listed with its actor, and rolled back', async () => {
+test('a configuration is planned, applied live, listed with its actor, and rolled back', async () => {
   await using house = await openHouse()
   const checked = await json(await post(house, 'validate', candidate(changed)))
-  expect(checked).toMatchObject({ valid: true, plan: { restarts: 'sitter and gate' } })
-  expect((await post(house, 'apply', candidate(changed))).status).toBe(409)
-  expect(house.told).toEqual([])
+  expect(checked).toMatchObject({ valid: true, plan: { restarts: 'none', gate: true } })
   const { base } = checked
-  const applied = await post(house, 'apply', { ...candidate(changed), base, restart: true })
-  expect(applied.status).toBe(202)
+  const applied = await post(house, 'apply', { ...candidate(changed), base })
+  expect(applied.status).toBe(200)
   expect(await json(applied)).toMatchObject({ version: 2 })
-  expect(house.told).toEqual([{ deed: 'begin anew', with: { gate: true, actor: 'token:operator' } }])
+  expect(house.told).toEqual([{ deed: 'take', with: { raw: changed, actor: 'token:operator' } }])
   expect(await json(await house.call('/api/v1/config/versions'))).toMatchObject({
     items: [{ version: 2, actor: 'token:operator' }, { version: 1 }],
   })
   expect(await json(await house.call('/api/v1/config/diff?from=1&to=2'))).toMatchObject({
-    changes: [{ path: 'upstreams', kind: 'added' }],
+    changes: [{ path: '(directory)' }, { path: 'upstreams', kind: 'added' }],
   })
   expect(await json(await house.call('/api/v1/config/versions/1'))).toMatchObject({ raw: rawConfig })
-  expect((await post(house, 'rollback', { version: 7, restart: true })).status).toBe(404)
+  expect((await post(house, 'rollback', { version: 7 })).status).toBe(404)
+  expect((await post(house, 'rollback', { version: 1 })).status).toBe(200)
+  expect(house.told.at(-1)).toEqual({ deed: 'take', with: { raw: rawConfig, actor: 'token:operator' } })
+})
+
+test('what only a new sitter reaches is applied by agreement, or not at all', async () => {
+  await using house = await openHouse()
+  const refused = await post(house, 'apply', candidate(elsewhere))
+  expect([refused.status, await json(refused)]).toMatchObject([409, { code: 'restart-needed' }])
+  expect(house.told).toEqual([])
+  expect((await post(house, 'apply', { ...candidate(elsewhere), restart: true })).status).toBe(202)
+  expect(house.told).toEqual([{ deed: 'begin anew', with: { actor: 'token:operator' } }])
+  const other = await post(house, 'apply', { ...candidate({ ...rawConfig, name: 'other' }), restart: true })
+  expect(other.status).toBe(409)
 })
 
 test('an invalid one is refused with every fault, and prototypes are out of reach', async () => {
@@ -41,6 +53,10 @@ test('an invalid one is refused with every fault, and prototypes are out of reac
   expect(await json(forbidden)).toMatchObject({ code: 'config-invalid' })
   expect(({} as Record<string, unknown>)['a']).toBeUndefined()
   expect((await post(house, 'apply', { ...candidate(rawConfig), file: 'c.json' })).status).toBe(422)
+  expect((await post(house, 'apply', candidate({ ...rawConfig, nmae: 1 }))).status).toBe(422)
+  expect(await json(await house.call('/api/v1/events?subject=config'))).toMatchObject({
+    items: expect.arrayContaining([expect.objectContaining({ kind: 'config.refused' })]) as unknown,
+  })
 })
 
 test('what runs is told as it was written, without anything of the environment', async () => {

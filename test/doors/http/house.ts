@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startHttp, type HttpDoor, type HttpOptions, type Rooms } from '../../../src/doors/http/http.ts'
-import { hashConfig, openVersions, parseConfig, type ConfigVersions } from '../../../src/config/config.ts'
+import { hashConfig, openVersions, parseConfig, startVersion, type ConfigVersions } from '../../../src/config/config.ts'
 import type { AgentView, CellStatus, Fleet } from '../../../src/fleet/fleet.ts'
 import { openFreeze, type GateLink } from '../../../src/gatelink/gatelink.ts'
 import { formatAgent, parseAgent, type AgentRef, type AgentStateName } from '../../../src/model/model.ts'
@@ -243,6 +243,8 @@ const taskTypes = {
   },
 }
 
+type VersionsOptions = Parameters<typeof openVersions>[0]
+
 /** Versions that are opened when they are first asked for: opening records the one that runs. */
 const lateVersions = (running: ConfigVersions['running'], open: () => Promise<ConfigVersions>): ConfigVersions => {
   let opened: Promise<ConfigVersions> | undefined
@@ -250,6 +252,7 @@ const lateVersions = (running: ConfigVersions['running'], open: () => Promise<Co
   return {
     running,
     shown: () => ({ raw: running.raw, hash: running.hash }),
+    refused: async (...asked) => (await versions()).refused(...asked),
     list: async (ask) => (await versions()).list(ask),
     version: async (number) => (await versions()).version(number),
     diff: async (from, to) => (await versions()).diff(from, to),
@@ -302,6 +305,7 @@ export const openHouse = async (options: Partial<HttpOptions> = {}): Promise<Tes
     baseDirectory: directory,
     raw: rawConfig,
     hash: hashConfig(rawConfig),
+    version: null,
     config: parseConfig(rawConfig, directory),
   }
   const rooms: Rooms = {
@@ -326,16 +330,21 @@ export const openHouse = async (options: Partial<HttpOptions> = {}): Promise<Tes
     gatelink,
     freeze,
     tokens: await openTokens({ store, clock, random, newId, onFault: noteFault }),
-    configs: lateVersions(running, () =>
-      openVersions({ store, disk: realDisk(), clock, dataDirectory: directory, running }),
-    ),
+    configs: lateVersions(running, async () => {
+      const port = { store, disk: realDisk(), clock, dataDirectory: directory }
+      const take = async (...[{ raw }, , actor]: Parameters<VersionsOptions['take']>): Promise<'unchanged'> => {
+        told.push({ deed: 'take', with: { raw, actor } })
+        return 'unchanged'
+      }
+      return openVersions({ ...port, running: await startVersion(port, running), take })
+    }),
     audit: { verify: () => verifyAudit(store.read) },
     logs: realFolder(directory),
     lag: { figures: () => ({ p50: 0.0001, p99: 0.002, max: 0.05 }), stop: () => {} },
     get notBuilt() {
       return script.notBuilt
     },
-    restart: (gate, actor) => told.push({ deed: 'begin anew', with: { gate, actor } }),
+    restart: (actor) => told.push({ deed: 'begin anew', with: { actor } }),
     shutdown: (withinMs, actor) => told.push({ deed: 'shutdown', with: { withinMs, actor } }),
   }
   const opened = {

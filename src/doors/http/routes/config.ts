@@ -1,6 +1,6 @@
 /** The configuration that runs, its versions, and a new one: checked, planned, applied, or an older one again. */
 import { z } from 'zod'
-import { Failure } from '../../../std/std.ts'
+import { asFailure, Failure } from '../../../std/std.ts'
 import type { ConfigVersionView } from '../../../store/store.ts'
 import type { ConfigAnswer, ConfigVersionAnswer } from '../../api.ts'
 import { jsonText, shaped } from '../body.ts'
@@ -17,7 +17,7 @@ const absolute = z
 export const candidateBody = z.strictObject({ file: absolute, baseDirectory: absolute, raw: z.unknown() })
 export const applyBody = z.strictObject({
   ...candidateBody.shape,
-  /** Agreement that the sitter, and where the plan says so the gate, begin anew. */
+  /** Agreement that the sitter begins anew where the plan says so. */
   restart: z.boolean().default(false),
   /** Hash of the configuration that the plan was made against. */
   base: z.string().max(64).optional(),
@@ -73,16 +73,18 @@ interface Wanted extends z.output<typeof candidateBody> {
   readonly base?: string | undefined
 }
 
-/** Applies, and begins anew where something changed; without agreement to that, nothing is written. */
+/** Applies, and begins anew where the plan says so; without agreement to that, nothing is written. */
 const put = async (ask: Ask, { restart, base, ...candidate }: Wanted): Promise<Reply> => {
   const { configs } = ask.rooms
-  const { plan } = await configs.check(candidate)
-  if (plan.restarts !== 'none' && plan.restarts !== 'swarm' && !restart)
-    throw new Failure('conflict', `${plan.effects[0]}; agree to it with restart`, { facts: { effects: plan.effects } })
-  const applied = await configs.apply(candidate, ask.actor, base)
-  const restarts = applied.plan.restarts
-  if (restarts !== 'none') ask.rooms.restart(restarts === 'sitter and gate', ask.actor)
-  return { status: restarts === 'none' ? 200 : 202, body: applied }
+  try {
+    const applied = await configs.apply(candidate, ask.actor, { base, restart })
+    if (applied.plan.restarts === 'none') return ok(applied)
+    ask.rooms.restart(ask.actor)
+    return { status: 202, body: applied }
+  } catch (error) {
+    if (asFailure(error).code === 'config-invalid') await configs.refused(candidate.file, ask.actor, error)
+    throw error
+  }
 }
 
 const apply = async (ask: Ask, once: Once): Promise<Reply | Response> => {

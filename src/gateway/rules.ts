@@ -1,0 +1,77 @@
+/**
+ * Other rules for a gate that runs. An upstream that is the same stays as it is; one whose address is the same keeps
+ * its connections; the connections of any other take nothing more and close when what is under way has ended. Calls
+ * that wait are looked at again by the new rules before they are sent.
+ */
+import { canonicalJson, type Clock } from '../std/std.ts'
+import type { Buckets } from '../limit/limit.ts'
+import type { OpenUpstream } from './call.ts'
+import { openOutbound } from './outbound.ts'
+import { parseRoute } from './path.ts'
+import type { Rules, UpstreamRule } from './ports.ts'
+
+export interface OpenRules {
+  readonly upstreams: ReadonlyMap<string, OpenUpstream>
+  take(rules: Rules): void
+  /** Closes all connections, those of former upstreams too. */
+  close(): Promise<void>
+}
+
+const credentialOf = (rule: UpstreamRule, rules: Rules): OpenUpstream['credential'] =>
+  rule.credential === null ? null : (rules.credentials[rule.credential] ?? { name: rule.credential, pool: [] })
+
+// Prices are bigint, which is no JSON.
+const textOf = (value: unknown): string =>
+  canonicalJson(JSON.parse(JSON.stringify(value, (_, one: unknown) => (typeof one === 'bigint' ? String(one) : one))))
+const same = (one: unknown, other: unknown): boolean => textOf(one) === textOf(other)
+
+const sameAddress = (one: UpstreamRule, other: UpstreamRule): boolean =>
+  one.url === other.url && same(one.grant, other.grant)
+
+export const openRules = (options: { readonly clock: Clock; readonly buckets: Buckets }): OpenRules => {
+  const { clock, buckets } = options
+  const upstreams = new Map<string, OpenUpstream>()
+  const retiring = new Set<Promise<void>>()
+
+  const retire = ({ outbound }: OpenUpstream): void => {
+    const retired = outbound.retire().catch(() => {
+      /* what was under way has told its own end */
+    })
+    retiring.add(retired)
+    void retired.finally(() => retiring.delete(retired))
+  }
+  const open = (rule: UpstreamRule, rules: Rules, before: OpenUpstream | undefined): OpenUpstream => {
+    const keeps = before !== undefined && sameAddress(before.rule, rule)
+    if (before !== undefined && !keeps) retire(before)
+    return {
+      rule,
+      credential: credentialOf(rule, rules),
+      allow: rule.allow.map(parseRoute),
+      money: rule.money.map(parseRoute),
+      outbound: keeps ? before.outbound : openOutbound(rule, clock),
+    }
+  }
+  let first = true
+  return {
+    upstreams,
+    take: (rules) => {
+      for (const [name, before] of upstreams) {
+        if (Object.hasOwn(rules.upstreams, name)) continue
+        upstreams.delete(name)
+        retire(before)
+      }
+      for (const rule of Object.values(rules.upstreams)) {
+        const before = upstreams.get(rule.name)
+        if (before && same(before.rule, rule) && same(before.credential, credentialOf(rule, rules))) continue
+        // The first rules of a gate go on with the buckets that it saved.
+        if (!first && !(before && same(before.rule.limits, rule.limits))) buckets.renew(rule.name, rule.limits)
+        upstreams.set(rule.name, open(rule, rules, before))
+      }
+      first = false
+    },
+    close: async () => {
+      await Promise.all([...upstreams.values()].map(({ outbound }) => outbound.close()))
+      await Promise.all(retiring)
+    },
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * The configuration of a sitter that runs. All rooms look at one object; taking another configuration over replaces its
+ * entries, so that the next look of anybody sees what runs. Those with something to do are told: the gate first, so
+ * that who starts afterwards finds its upstreams, then the fleet.
+ */
+import { createServer } from 'node:net'
+import {
+  openVersions,
+  type AppliedConfig,
+  type ConfigPlan,
+  type ConfigVersions,
+  type SwarmConfig,
+} from './config/config.ts'
+import type { Fleet } from './fleet/fleet.ts'
+import type { GateLink } from './gatelink/gatelink.ts'
+import type { Reload } from './private-line.ts'
+import { asFailure, Failure, type Clock, type Code, codes, type Disk } from './std/std.ts'
+import type { Store } from './store/store.ts'
+
+export interface LiveConfig {
+  /** What runs now, and later: the same object all the time. */
+  readonly config: SwarmConfig
+  readonly versions: ConfigVersions
+}
+
+export interface LiveConfigOptions {
+  readonly store: Store
+  readonly disk: Disk
+  readonly clock: Clock
+  readonly dataDirectory: string
+  readonly running: AppliedConfig
+  readonly gatelink: Pick<GateLink, 'config'>
+  /** Opened after the versions, which other rooms need before. */
+  readonly fleet: () => Pick<Fleet, 'reconfigure'> | undefined
+  readonly onFault: (error: unknown) => void
+}
+
+type Parts = Record<string, Record<string, unknown>>
+
+const parts = ['agents', 'tasks', 'upstreams', 'credentials', 'channels', 'rehearsals'] as const
+
+/** Without a prototype, as the parsed parts are: no name reaches one. */
+const copied = (config: SwarmConfig): SwarmConfig => {
+  const copies = parts.map((part) => [part, Object.assign(Object.create(null) as object, config[part])] as const)
+  return { ...config, ...Object.fromEntries(copies) }
+}
+
+const replace = (shared: SwarmConfig, next: SwarmConfig): void => {
+  for (const part of parts) {
+    const entries = (shared as unknown as Parts)[part]!
+    for (const name of Object.keys(entries)) if (!Object.hasOwn(next[part], name)) delete entries[name]
+    Object.assign(entries, next[part])
+  }
+}
+
+/** A sitter that begins anew and finds its port taken would not come up again: it is tried before. */
+const portIsFree = (api: SwarmConfig['api']): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', (cause) =>
+      reject(new Failure('port-taken', `port ${api.port} of ${api.host} cannot be listened on: ${cause.message}`)),
+    )
+    server.listen(api.port, api.host, () => server.close(() => resolve()))
+  })
+
+export const openLiveConfig = (options: LiveConfigOptions): LiveConfig => {
+  const { running, gatelink, fleet, onFault } = options
+  const config = copied(running.config)
+  const tellGate = async (): Promise<'taken' | 'unknown'> => {
+    try {
+      await gatelink.config()
+      return 'taken'
+    } catch (error) {
+      // It reads the file when it starts, and is told again when it is linked.
+      onFault(error)
+      return 'unknown'
+    }
+  }
+  const take = async (
+    next: AppliedConfig,
+    plan: ConfigPlan,
+    actor: string,
+  ): Promise<'taken' | 'unknown' | 'unchanged'> => {
+    const gate = plan.gate ? await tellGate() : 'unchanged'
+    replace(config, next.config)
+    await fleet()?.reconfigure(next.config.agents, actor)
+    return gate
+  }
+  const admit = async ({ api }: SwarmConfig): Promise<void> => {
+    if (api.port !== 0 && (api.port !== config.api.port || api.host !== config.api.host)) await portIsFree(api)
+  }
+  return { config, versions: openVersions({ ...options, admit, take }) }
+}
+
+const signal = 'signal:SIGHUP'
+
+/** Applies what the watch has read; whatever is wrong with it is told to people, and the running one stays. */
+const applyReload = async ({ file, candidate, refused }: Reload, versions: ConfigVersions): Promise<string> => {
+  try {
+    if (candidate === undefined) {
+      const code = refused !== undefined && Object.hasOwn(codes, refused.code) ? (refused.code as Code) : 'bug'
+      throw new Failure(code, refused?.message ?? 'the file could not be read')
+    }
+    const { version, plan } = await versions.apply(candidate, signal)
+    return plan.changes.length === 0 ? 'the file says what runs already' : `version ${version} is applied`
+  } catch (error) {
+    await versions.refused(file, signal, error)
+    throw asFailure(error)
+  }
+}
+
+/**
+ * Gives what to call when the watch says that it has read the file again. One after the other; what it said while this
+ * sitter was not there yet lies there, and is taken first.
+ */
+export const openReload = (
+  path: string,
+  { disk, versions }: { readonly disk: Disk; readonly versions: ConfigVersions },
+  told: { readonly said: (what: string) => void; readonly failed: (error: unknown) => void },
+): (() => void) => {
+  let turn: Promise<void> = Promise.resolve()
+  const take = async (): Promise<void> => {
+    const text = await disk.readTextIfThere(path)
+    if (text === undefined) return
+    await disk.remove(path)
+    told.said(await applyReload(JSON.parse(text) as Reload, versions))
+  }
+  const reload = (): void => {
+    turn = turn.then(take).catch(told.failed)
+  }
+  reload()
+  return reload
+}

@@ -1,0 +1,83 @@
+/**
+ * What a change of an agent type means for its agents. Pure, and the only place that says it: the plan that people read
+ * and the fleet that acts ask the same function.
+ */
+import { canonicalJson } from '../std/std.ts'
+import type { AgentType } from './swarm.ts'
+
+export interface AgentTypeChange {
+  readonly type: string
+  readonly kind: 'added' | 'removed' | 'changed'
+  /** How many there are before and after. */
+  readonly from: number
+  readonly to: number
+  /** Agents that begin anew: all that stay, when a setting changes that holds from the start of a process. */
+  readonly restarts: number
+  /** The settings for which they do; empty when none does. */
+  readonly because: readonly Setting[]
+  /** Settings that running agents take over as they are. */
+  readonly live: readonly Setting[]
+}
+
+/** `standby` is the part of `cell` that no agent lives in. */
+export type Setting = Exclude<keyof AgentType, 'name' | 'count'> | 'standby'
+
+/**
+ * What holds from the start of an agent, beside what is looked at again each time it matters. A list of all settings,
+ * so that a new one cannot be forgotten.
+ */
+const fromTheStart: Readonly<Record<Setting, boolean>> = {
+  run: true,
+  cell: true,
+  standby: false,
+  perCell: true,
+  memoryBytes: true,
+  config: true,
+  upstreams: false,
+  restart: false,
+  heartbeatMs: false,
+  stuckAfterMs: false,
+  startWithinMs: false,
+  overrides: false,
+}
+const settings = Object.keys(fromTheStart) as readonly Setting[]
+
+/** Where an agent may live when its own kind is not to be had matters only when there is another. */
+const valueOf = (agentType: AgentType, setting: Setting): unknown => {
+  if (setting === 'standby') return agentType.cell.standby ?? null
+  return setting === 'cell' ? agentType.cell.kind : agentType[setting]
+}
+
+const changed = (before: AgentType, after: AgentType): readonly Setting[] =>
+  settings.filter((one) => canonicalJson(valueOf(before, one)) !== canonicalJson(valueOf(after, one)))
+
+/** Settings for which an agent that was started with `before` must begin anew to be as `after` says. */
+export const restartsFor = (before: AgentType, after: AgentType): readonly Setting[] =>
+  changed(before, after).filter((one) => fromTheStart[one])
+
+const changeOf = (type: string, before?: AgentType, after?: AgentType): AgentTypeChange | undefined => {
+  const nothing = { type, restarts: 0, because: [], live: [] }
+  if (before === undefined) return after && { ...nothing, kind: 'added', from: 0, to: after.count }
+  if (after === undefined) return { ...nothing, kind: 'removed', from: before.count, to: 0 }
+  const all = changed(before, after)
+  if (all.length === 0 && before.count === after.count) return undefined
+  const because = all.filter((one) => fromTheStart[one])
+  return {
+    type,
+    kind: 'changed',
+    from: before.count,
+    to: after.count,
+    restarts: because.length === 0 ? 0 : Math.min(before.count, after.count),
+    because,
+    live: all.filter((one) => !fromTheStart[one]),
+  }
+}
+
+type Types = Readonly<Record<string, AgentType>>
+
+/** What changes from one set of agent types to another, by name. */
+export const agentTypeChanges = (before: Types, after: Types): readonly AgentTypeChange[] =>
+  [...new Set([...Object.keys(before), ...Object.keys(after)])].toSorted().flatMap((type) => {
+    const own = (types: Types): AgentType | undefined => (Object.hasOwn(types, type) ? types[type] : undefined)
+    return changeOf(type, own(before), own(after)) ?? []
+  })

@@ -1,0 +1,66 @@
+/**
+ * The first deed of a sitter: whatever an older incarnation left is swept and put right in the record, before anything
+ * new is started.
+ */
+import { sweepCells } from './cell/cell.ts'
+import type { Clock, Disk, Proc } from './std/std.ts'
+import { patiently, type Command, type Store } from './store/store.ts'
+
+export interface Recovery {
+  readonly store: Store
+  readonly clock: Clock
+  readonly proc: Proc
+  readonly disk: Disk
+  readonly owner: string
+  readonly epoch: number
+}
+
+/** What an older incarnation left: its cells are killed, its attempts interrupted; nobody is charged for it. */
+export const recover = async ({ store, clock, proc, disk, owner, epoch }: Recovery): Promise<void> => {
+  const left = await store.read.cellsAlive()
+  const swept = await sweepCells({ proc, disk }, left)
+  const wallMs = clock.wallMs()
+  const commands: Command[] = swept
+    .filter((one) => one.process !== 'still-there')
+    .map((one) => ({
+      kind: 'cell.ended',
+      with: { id: one.id, cause: 'sitter-ended', detail: one.process, wallMs },
+    }))
+  const [recovered] = await patiently(store, [
+    { kind: 'attempts.recover', with: { owner, epoch, wallMs } },
+    ...commands,
+  ])
+  const interrupted = recovered.ok ? recovered.value.interrupted : 0
+  await patiently(store, [
+    {
+      kind: 'events.add',
+      with: {
+        wallMs,
+        events: [
+          {
+            kind: 'sitter.started',
+            level: 'info',
+            subject: 'sitter',
+            message: `sitter epoch ${epoch}: ${left.length} cells swept, ${interrupted} attempts interrupted`,
+            facts: {
+              epoch,
+              cells: left.length,
+              interrupted,
+              pid: process.pid,
+              resisting: swept.filter((one) => one.process === 'still-there').length,
+            },
+          },
+        ],
+      },
+    },
+    {
+      kind: 'audit.append',
+      with: {
+        wallMs,
+        entries: [
+          { actor: 'sitter', action: 'sitter.started', object: owner, decision: 'done', facts: { epoch, interrupted } },
+        ],
+      },
+    },
+  ])
+}
