@@ -76,9 +76,7 @@ export const AgentFacts = ({ agent }: { agent: AgentDescription }) => (
       </Pair>
       <Pair name="work in hand">{visible(agent.attempt ?? 'none')}</Pair>
       <Pair name="cell">
-        {agent.cell === null
-          ? 'none'
-          : `${agent.cell.id} · ${agent.cell.kind} · pid ${agent.cell.pid}, started at tick ${agent.cell.startTime}`}
+        {agent.cell === null ? 'none' : `${agent.cell.id} · ${agent.cell.kind} · pid ${agent.cell.pid}`}
       </Pair>
     </dl>
     {agent.evidence.length > 0 ? (

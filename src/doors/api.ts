@@ -6,7 +6,7 @@
 import type { AgentView, CellStatus, FleetSummary } from '../fleet/fleet.ts'
 import type { ConfigPlan } from '../config/config.ts'
 import type { FreezeNote } from '../gatelink/gatelink.ts'
-import type { Family, LogLine, LogPage } from '../record/record.ts'
+import type { Family, LogLine, LogPage, Role } from '../record/record.ts'
 import type { BatchAnswer, LedgerCheck, SettleSummary } from '../settle/settle.ts'
 import type {
   AttemptView,
@@ -209,6 +209,14 @@ export interface TokenAnswer {
   readonly expiresMs: number | null
   readonly usedMs: number | null
   readonly revokedMs: number | null
+}
+/** GET /api/v1/tokens/self */
+export interface SelfAnswer {
+  readonly name: string
+  readonly role: Role
+  readonly actor: string
+  /** Who may use each path (`POST /api/v1/swarm/freeze`) that is not for every role. The door asks again each time. */
+  readonly restricted: Readonly<Record<string, readonly Role[]>>
 }
 /** GET /api/v1/metrics: as /metrics. */
 export interface MetricsAnswer {
