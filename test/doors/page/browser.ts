@@ -171,7 +171,7 @@ export const openScene = async ({ settlers = 4_990, tasks = 1_000 } = {}): Promi
   return {
     house,
     browser,
-    open: async (place = '', options = undefined) => {
+    open: async (place = '', options) => {
       const page = options === undefined ? await usualPage() : await pageOf(options)
       await page.goto(`${house.door.url}/#/${place}`)
       await page.locator('main').waitFor()

@@ -1,6 +1,5 @@
 /** The log on the page: what an agent said, followed or held, filtered by an address, and never more than text. */
 import { appendFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openScene, type Scene } from './browser.ts'
 import { allHostile, strangeIn } from './hostile.ts'
