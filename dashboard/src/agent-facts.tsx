@@ -84,6 +84,12 @@ export const AgentFacts = ({ agent }: { agent: AgentDescription }) => (
     ) : (
       <p class="empty">No evidence at all: its state is what was recorded last.</p>
     )}
+  </>
+)
+
+/** What it did, and what happened to it. */
+export const AgentHistory = ({ agent }: { agent: AgentDescription }) => (
+  <>
     <h3>Last attempts</h3>
     <Attempts agent={agent} />
     <h3>Time line</h3>

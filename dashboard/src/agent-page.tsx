@@ -1,6 +1,6 @@
 /** The page of one agent, and what may be ordered: restart and release, each named with everything that it touches. */
 import type { AgentDescription } from '../../src/doors/api.ts'
-import { AgentFacts } from './agent-facts.tsx'
+import { AgentFacts, AgentHistory } from './agent-facts.tsx'
 import { useOne, type Asked } from './asked.ts'
 import { BarNote, DeedButton } from './deed.tsx'
 import { Fresh } from './fresh.tsx'
@@ -100,6 +100,7 @@ export const AgentPage = ({ id }: { id: string }) => {
               .
             </p>
           )}
+          <Fresh asked={asked}>{(agent) => <AgentHistory agent={agent} />}</Fresh>
         </>
       )}
     </section>

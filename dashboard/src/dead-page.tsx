@@ -6,6 +6,7 @@ import { Fresh } from './fresh.tsx'
 import { swarm } from './known.ts'
 import { ManyDialog, type ManyDeed } from './many-dialog.tsx'
 import { IdLink, More, Pick, Said, TextFilter } from './parts.tsx'
+import { RedriveMatching } from './redrive-matching.tsx'
 import { hrefOf, place } from './route.ts'
 import { Rows, type Column } from './rows.tsx'
 import { countedBySitter, ShownOf, type TaskRow } from './tasks-page.tsx'
@@ -115,6 +116,7 @@ const DeadRows = () => {
                     >
                       Discard {counted(here.length, 'chosen', 'chosen')} …
                     </DeedButton>
+                    <RedriveMatching matching={{ type, error }} after={asked.again} />
                     <BarNote deeds={['redrive', 'discard']} />
                   </p>
                   <Rows

@@ -136,7 +136,8 @@ export const Header = () => {
         )}
         {me.value !== null && (
           <p class="who" title="Whose token opened this page, and its role">
-            {visible(me.value.name)} · {me.value.role}
+            <span class="name">{visible(me.value.name)} · </span>
+            {me.value.role}
           </p>
         )}
         <p class={`connection ${now.state}`} title={more}>

@@ -15,6 +15,7 @@ export const deeds = {
   cancel: 'POST /api/v1/tasks/:id/cancel',
   retry: 'POST /api/v1/tasks/:id/retry',
   redrive: 'POST /api/v1/dead-letters/:id/redrive',
+  redriveMatching: 'POST /api/v1/dead-letters:redrive',
   discard: 'POST /api/v1/dead-letters/:id/discard',
   resolve: 'POST /api/v1/settlements/:id/resolve',
   auditVerify: 'GET /api/v1/audit/verify',

@@ -2,9 +2,10 @@
  * The three questions of whoever is woken at night, answered from what the sitter says: does money move, what is
  * broken, who must act? What cannot be told from it is unknown, never well. Pure.
  */
-import type { AuditVerdict, SwarmView } from '../../src/doors/api.ts'
+import type { AuditVerdict, SelfAnswer, SwarmView } from '../../src/doors/api.ts'
 import { hrefOf } from './address.ts'
 import { paceOf, progressOf, type Sample } from './progress.ts'
+import { barOf, deeds, type DeedName } from './role.ts'
 import { count, counted, duration } from './words.ts'
 
 export type Tone = 'good' | 'bad' | 'unsure' | 'soft'
@@ -80,15 +81,36 @@ export const brokenAnswer = (view: SwarmView, audit: AuditVerdict | null): Answe
   return { tone: bad ? 'bad' : 'unsure', says: counted(facts.length, 'thing'), facts }
 }
 
-export const personAnswer = (view: SwarmView): Answer => {
+/** `60 payments: approver`; an admin may anything and is not named. */
+const whoMay = (self: SelfAnswer | null, deed: DeedName): string => {
+  const roles = self?.restricted[deeds[deed]]?.filter((role) => role !== 'admin')
+  return roles === undefined || roles.length === 0 ? '' : ` (${roles.join(' or ')})`
+}
+
+export const personAnswer = (view: SwarmView, self: SelfAnswer | null): Answer => {
   const dead = Object.values(view.work.byType).reduce((sum, byState) => sum + (byState['dead'] ?? 0), 0)
   const held = view.fleet.byState.quarantined ?? 0
   const facts: Fact[] = []
   if (view.settle.person > 0)
-    facts.push({ says: counted(view.settle.person, 'payment'), href: hrefOf(['settlements'], { person: 'true' }) })
-  if (dead > 0) facts.push({ says: counted(dead, 'dead letter'), href: hrefOf(['dead-letters']) })
-  if (held > 0) facts.push({ says: counted(held, 'held agent'), href: hrefOf(['agents'], { state: 'quarantined' }) })
-  if (view.freeze.frozen === true) facts.push({ says: 'the freeze, until somebody thaws', href: null })
+    facts.push({
+      says: `${counted(view.settle.person, 'payment')}${whoMay(self, 'resolve')}`,
+      href: hrefOf(['settlements'], { person: 'true' }),
+    })
+  if (dead > 0)
+    facts.push({ says: `${counted(dead, 'dead letter')}${whoMay(self, 'redrive')}`, href: hrefOf(['dead-letters']) })
+  if (held > 0)
+    facts.push({
+      says: `${counted(held, 'held agent')}${whoMay(self, 'release')}`,
+      href: hrefOf(['agents'], { state: 'quarantined' }),
+    })
+  if (view.freeze.frozen === true)
+    facts.push({ says: `the freeze, until somebody thaws${whoMay(self, 'thaw')}`, href: null })
   if (facts.length === 0) return { tone: 'good', says: 'Nobody', facts }
-  return { tone: 'unsure', says: 'A person', facts }
+  const can = [
+    view.settle.person > 0 && barOf(self, 'resolve') === null,
+    dead > 0 && barOf(self, 'redrive') === null,
+    held > 0 && barOf(self, 'release') === null,
+    view.freeze.frozen === true && barOf(self, 'thaw') === null,
+  ]
+  return { tone: 'unsure', says: can.includes(true) ? 'You, or who has your role' : 'Somebody else', facts }
 }

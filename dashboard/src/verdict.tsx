@@ -1,5 +1,6 @@
 /** The three answers at the top of the overview. Old figures answer nothing: they are told as what was known last. */
 import { audit, connection, samples, swarm } from './known.ts'
+import { me } from './role.ts'
 import { brokenAnswer, moneyAnswer, personAnswer, type Answer, type Tone } from './verdict.ts'
 import { visible } from './visible.ts'
 import { duration } from './words.ts'
@@ -49,7 +50,7 @@ export const Verdict = () => {
       <dl>
         <Told question="Does money move?" answer={moneyAnswer(view, samples.value)} oldMs={oldMs} />
         <Told question="What is broken?" answer={brokenAnswer(view, verdict)} oldMs={oldMs} />
-        <Told question="Who must act?" answer={personAnswer(view)} oldMs={oldMs} />
+        <Told question="Who must act?" answer={personAnswer(view, me.value)} oldMs={oldMs} />
       </dl>
     </section>
   )

@@ -20,7 +20,7 @@ import type {
   PayloadView,
   TaskView,
 } from '../store/store.ts'
-import type { WorkSummary } from '../work/work.ts'
+import type { RedriveAnswer, WorkSummary } from '../work/work.ts'
 import type { GateStatus, VaultView } from '../wire/wire.ts'
 
 export interface List<Item> {
@@ -243,4 +243,4 @@ export interface AuditVerdict {
   readonly why: string | null
   readonly head: string
 }
-export type { AgentView, BatchAnswer, CellStatus, CellView, EventView, LedgerCheck, VaultView }
+export type { AgentView, BatchAnswer, CellStatus, CellView, EventView, LedgerCheck, RedriveAnswer, VaultView }

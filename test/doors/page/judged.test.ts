@@ -6,9 +6,9 @@ import { linesKept, moreOf, withAnswer, type Kept } from '../../../dashboard/src
 import { barOf, deeds, type DeedName } from '../../../dashboard/src/role.ts'
 import { brokenAnswer, moneyAnswer, personAnswer } from '../../../dashboard/src/verdict.ts'
 import { escaped } from '../../../dashboard/src/visible.ts'
-import type { LogAnswer, SwarmView } from '../../../src/doors/api.ts'
+import type { LogAnswer, SelfAnswer, SwarmView } from '../../../src/doors/api.ts'
 import { pathFacts, restrictedPaths } from '../../../src/doors/http/paths.ts'
-import { roles } from '../../../src/record/record.ts'
+import { roles, type Role } from '../../../src/record/record.ts'
 
 const upstream = { name: 'bank', calls: 1, byStatus: {}, limits: [], latencyMs: null }
 const gate = { gateId: 'gat_1', pid: 1, frozen: false, queued: 0, inFlight: 0, cells: 1, upstreams: [upstream] }
@@ -62,12 +62,27 @@ test('nothing is called whole while books, audit, gate or agents are not known t
     { freeze: { frozen: true, gate: 'unknown', by: null } },
   ])
     expect(brokenAnswer(but(change), null).tone, JSON.stringify(change)).not.toBe('good')
-  expect(personAnswer(calm)).toMatchObject({ says: 'Nobody' })
+})
+
+test('who must act is told by what each role may, and whether that is the one who looks', () => {
+  const self = (role: Role): SelfAnswer => ({ name: 'ann', role, actor: 'x', restricted: restrictedPaths() })
+  expect(personAnswer(calm, null)).toMatchObject({ says: 'Nobody' })
   const held = but({ fleet: { byState: { quarantined: 2 } }, work: { byType: { settle: { dead: 3 } } } })
-  expect(personAnswer(held).facts).toEqual([
-    { says: '3 dead letters', href: '#/dead-letters' },
-    { says: '2 held agents', href: '#/agents?state=quarantined' },
-  ])
+  expect(personAnswer(held, self('operator'))).toEqual({
+    tone: 'unsure',
+    says: 'You, or who has your role',
+    facts: [
+      { says: '3 dead letters (operator)', href: '#/dead-letters' },
+      { says: '2 held agents (operator)', href: '#/agents?state=quarantined' },
+    ],
+  })
+  expect(personAnswer(held, self('approver')).says).toBe('Somebody else')
+  expect(personAnswer(held, null).says).toBe('Somebody else')
+  const paying = but({ settle: { byState: {}, person: 4 } })
+  expect(personAnswer(paying, self('approver'))).toMatchObject({
+    says: 'You, or who has your role',
+    facts: [{ says: '4 payments (approver)' }],
+  })
 })
 
 test('each button asks for a path that the door has, and is for exactly the roles that the door lets in', () => {

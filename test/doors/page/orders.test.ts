@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Page } from 'playwright-core'
 import type { TaskDescription } from '../../../src/doors/api.ts'
-import { addSettlement } from '../http/house.ts'
+import { addSettlement, json } from '../http/house.ts'
 import { killTasks, openScene, type Scene } from './browser.ts'
 
 let scene: Scene
@@ -247,6 +247,25 @@ test('what is discarded is named, wants the number typed when there are more, an
     const view = (await (await house.call(`/api/v1/tasks/${id}`)).json()) as TaskDescription
     expect(view.state.state).toBe('cancelled')
   }
+})
+
+test('all that match a filter are counted by the sitter first, and that number must be typed', async () => {
+  const { house, open } = scene
+  await killTasks(house, 5)
+  const page = await open('dead-letters?type=settle')
+  const all = ((await json(await house.call('/api/v1/dead-letters?type=settle')))['items'] as unknown[]).length
+  await page.getByRole('button', { name: 'Redrive all that match …' }).click()
+  const dialog = page.getByRole('dialog', { name: 'Redrive all dead letters that match?' })
+  await dialog.getByText(`${all} dead letters of type settle become ready again`).waitFor()
+  const button = dialog.getByRole('button', { name: `Redrive ${all} tasks` })
+  expect(await button.isDisabled()).toBe(true)
+  await killTasks(house, 1)
+  await dialog.getByLabel(`Type ${all} to go on`).fill(String(all))
+  await button.click()
+  await dialog.getByText(`${all} tasks redriven.`).waitFor()
+  await dialog.getByRole('button', { name: 'Close' }).click()
+  // One that died while the question stood is not among those that were typed.
+  await page.getByText('1 dead letter shown').waitFor()
 })
 
 test('freeze says what stops and what goes on, and holds until the name is typed to thaw', async () => {

@@ -123,7 +123,9 @@ test('old figures answer none of the three questions, and an order given on them
   const { house, open } = scene
   const page = await open('', { clock: true })
   await page.locator('.verdict').getByText('1 agent quarantined').waitFor()
-  expect(await page.locator('.verdict').innerText()).toMatch(/Who must act\?\s+! A person\s+2 payments · 1 dead letter/)
+  expect(await page.locator('.verdict').innerText()).toMatch(
+    /act\?\s+! You, or who has your role\s+2 payments \(approver\) · 1 dead letter \(operator\)/,
+  )
   await house.door.stop()
   await page.clock.runFor(20_000)
   await expect
@@ -138,7 +140,7 @@ test('old figures answer none of the three questions, and an order given on them
   await house.reopen()
   await page.keyboard.press('Escape')
   await page.clock.runFor(2_000)
-  await page.locator('.verdict').getByText('A person').waitFor()
+  await page.locator('.verdict').getByText('You, or who has your role').waitFor()
 })
 
 test('a first look at a sitter that is away shows no figure at all', async () => {
