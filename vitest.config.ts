@@ -1,8 +1,8 @@
 /**
  * Three projects. `unit`: rooms whose tests are pure or bring their own fake world; they share workers, which costs a fifth of isolated
  * ones. `integration`: everything else (processes, sockets, files), one forked process per test file, so that what one leaves behind
- * cannot reach another. A new folder is integration until it is named here: sharing a worker has to be earned. `page`: as integration, with the page built once and one browser for
- * all files.
+ * cannot reach another. A new folder is integration until it is named here: sharing a worker has to be earned. `page`: the page is built once, and all its
+ * files share one process and one browser, of which they leave nothing to each other but warmth.
  */
 import { defineConfig } from 'vitest/config'
 
@@ -45,6 +45,7 @@ export default defineConfig({
           exclude: never,
           globalSetup: 'test/doors/page/setup.ts',
           pool: 'forks',
+          isolate: false,
           execArgv,
           ...patience,
         },

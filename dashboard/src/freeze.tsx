@@ -4,7 +4,7 @@
  */
 import type { SwarmView } from '../../src/doors/api.ts'
 import { BarNote, DeedButton } from './deed.tsx'
-import { swarm } from './known.ts'
+import { askNow, swarm } from './known.ts'
 import { askOrder } from './order.tsx'
 import { openStates } from './progress.ts'
 import { Said } from './parts.tsx'
@@ -54,6 +54,7 @@ const askFreeze = (view: SwarmView): void =>
       (answer as { gate: unknown }).gate === true
         ? 'Frozen: the gate says so.'
         : 'Ordered. The gate has not confirmed it; it looks by itself every 250 ms. The red bar tells when it has.',
+    after: askNow,
     hint: (
       <>
         On the host, <code>sitter freeze</code> works also when no sitter answers.
@@ -82,6 +83,7 @@ const askThaw = (view: SwarmView): void =>
     path: '/api/v1/swarm/thaw',
     body: { confirm: view.name },
     done: () => 'Thawed: what waited goes out now.',
+    after: askNow,
   })
 
 export const FreezeButton = () => {

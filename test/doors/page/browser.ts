@@ -107,8 +107,10 @@ export const killTasks = async ({ call, store }: TestHouse, count: number): Prom
   return ids
 }
 
+const usualViewport = { width: 1_440, height: 1_000 }
+
 /** The cookie that the sign-in form gives for a token. */
-export const sessionOf = async (url: string, shown: string): Promise<{ name: string; value: string; url: string }> => {
+const sessionOf = async (url: string, shown: string): Promise<{ name: string; value: string; url: string }> => {
   const entered = await fetch(`${url}/login`, {
     method: 'POST',
     body: new URLSearchParams({ token: shown }),
@@ -117,31 +119,87 @@ export const sessionOf = async (url: string, shown: string): Promise<{ name: str
   return { name, value, url }
 }
 
-export const connectBrowser = (): Promise<Browser> => chromium.connect(inject('browser'))
+/** One connection and two pages for all files: a new page costs a browser a second, loading one anew a third of that. */
+let connected: Promise<Browser> | undefined
+export const theBrowser = (): Promise<Browser> => (connected ??= chromium.connect(inject('browser')))
+const residents = new Map<'plain' | 'clocked', Page>()
 
-export interface Open extends NonNullable<Parameters<Browser['newPage']>[0]> {
+const freshPage = async (options: Parameters<Browser['newContext']>[0] = {}): Promise<Page> => {
+  const context = await (await theBrowser()).newContext({ viewport: usualViewport, ...options })
+  const page = await context.newPage()
+  page.setDefaultTimeout(10_000)
+  return page
+}
+
+/** A page that others have used, with nothing of them left but its process. */
+const residentPage = async (kind: 'plain' | 'clocked'): Promise<Page> => {
+  let page = residents.get(kind)
+  if (page === undefined || page.isClosed()) {
+    page = await freshPage()
+    if (kind === 'clocked') await page.clock.install()
+    residents.set(kind, page)
+  }
+  await page.unrouteAll({ behavior: 'ignoreErrors' })
+  for (const event of ['request', 'console', 'pageerror'] as const) page.removeAllListeners(event)
+  await page.context().clearCookies()
+  return page
+}
+
+/** Loads the page at a place, also where only the part after the `#` is another. */
+const load = async (page: Page, url: string, place: string): Promise<void> => {
+  const here = `${url}/#/${place}`
+  if (page.url().startsWith(`${url}/`)) {
+    await page.evaluate(
+      `localStorage.clear(); sessionStorage.clear(); history.replaceState(null, '', ${JSON.stringify(here)})`,
+    )
+    await page.reload()
+  } else await page.goto(here)
+}
+
+export interface Open {
   /** By default the operator's token, whose role is admin. */
   readonly role?: Role
   /** The page's clock can be moved forward. */
   readonly clock?: boolean
+  readonly colorScheme?: 'light' | 'dark'
+  readonly width?: number
+  /** A page of its own, beside the one that the others use. */
+  readonly own?: { readonly timezoneId?: string }
+}
+
+/** A page at a place of a door, with the session that this token opens. */
+export const openPage = async (
+  url: string,
+  shown: string,
+  place: string,
+  options: Omit<Open, 'role'> = {},
+): Promise<Page> => {
+  const { clock = false, colorScheme = 'light', width, own } = options
+  const page = own === undefined ? await residentPage(clock ? 'clocked' : 'plain') : await freshPage(own)
+  await page.emulateMedia({ colorScheme })
+  await page.setViewportSize({ ...usualViewport, ...(width !== undefined && { width }) })
+  await page.context().addCookies([await sessionOf(url, shown)])
+  await load(page, url, place)
+  await page.locator('main').waitFor()
+  return page
+}
+
+/** Before a door ends: what were asked of it later would be an error in somebody else's test. */
+export const leavePages = async (): Promise<void> => {
+  for (const page of residents.values()) await page.goto('about:blank')
 }
 
 export interface Scene extends AsyncDisposable {
   readonly house: TestHouse
-  readonly browser: Browser
-  /**
-   * A page with a session, at a place (`agents?type=settler`). Without options it is the same one each time, loaded anew
-   * with nothing remembered: a browser needs longer for a new page than most tests for what they look at.
-   */
+  /** A page with a session, at a place (`agents?type=settler`). */
   open(place?: string, options?: Open): Promise<Page>
 }
 
-/** Opens a house and connects to the browser. */
+/** Opens a house. */
 export const openScene = async ({ settlers = 4_990, tasks = 1_000 } = {}): Promise<Scene> => {
   const house = await openHouse({ pageDirectory: inject('pageDirectory') })
   await setScene(house, settlers)
   await addTasks(house, Math.round(tasks * 0.615), tasks)
-  const browser = await connectBrowser()
   const tokens = new Map<Role, string>([['admin', token]])
   const tokenOf = async (role: Role): Promise<string> => {
     const known = tokens.get(role)
@@ -150,35 +208,12 @@ export const openScene = async ({ settlers = 4_990, tasks = 1_000 } = {}): Promi
     tokens.set(role, made)
     return made
   }
-  const pageOf = async ({ role = 'admin', clock = false, ...options }: Open): Promise<Page> => {
-    const context = await browser.newContext({ viewport: { width: 1440, height: 1000 }, ...options })
-    await context.addCookies([await sessionOf(house.door.url, await tokenOf(role))])
-    const page = await context.newPage()
-    page.setDefaultTimeout(10_000)
-    if (clock) await page.clock.install()
-    return page
-  }
-  let usual: Page | undefined
-  const usualPage = async (): Promise<Page> => {
-    if (usual === undefined || usual.isClosed()) return (usual = await pageOf({}))
-    await usual.unrouteAll({ behavior: 'ignoreErrors' })
-    for (const event of ['request', 'console', 'pageerror'] as const) usual.removeAllListeners(event)
-    await usual.context().addCookies([await sessionOf(house.door.url, token)])
-    await usual.goto(`${house.door.url}/livez`)
-    await usual.evaluate('localStorage.clear(); sessionStorage.clear()')
-    return usual
-  }
   return {
     house,
-    browser,
-    open: async (place = '', options) => {
-      const page = options === undefined ? await usualPage() : await pageOf(options)
-      await page.goto(`${house.door.url}/#/${place}`)
-      await page.locator('main').waitFor()
-      return page
-    },
+    open: async (place = '', { role = 'admin', ...options } = {}) =>
+      openPage(house.door.url, await tokenOf(role), place, options),
     [Symbol.asyncDispose]: async () => {
-      await browser.close()
+      await leavePages()
       await house[Symbol.asyncDispose]()
     },
   }

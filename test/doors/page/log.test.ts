@@ -22,7 +22,7 @@ test('an agent’s last lines stand on its page with level and time, and new one
     { agent: 'settler/0007', level: 50, msg: 'no payee', at: 'row 4' },
     { agent: 'settler/0008', msg: 'somebody else' },
   ])
-  const page = await scene.open('agents/settler/0007')
+  const page = await scene.open('agents/settler/0007', { clock: true })
   const log = page.getByRole('list', { name: 'Log lines, newest last' })
   await log.waitFor()
   expect(await log.locator('li').allInnerTexts()).toEqual([
@@ -30,13 +30,14 @@ test('an agent’s last lines stand on its page with level and time, and new one
   ])
   expect(await log.locator('.more').innerText()).toBe('{"at":"row 4"}')
   await say([{ agent: 'settler/0007', level: 40, msg: 'two\nlines', cell: 'cel_0' }])
+  await page.clock.runFor(2_000)
   await log.getByText('two lines').waitFor()
   expect(await log.locator('.message').last().innerText()).toBe('two\nlines')
 })
 
 test('held, the lines stay as they are and say how many have come since; the end is in sight again on following', async () => {
   await say(Array.from({ length: 300 }, (_, index) => ({ agent: 'settler/0009', msg: `line ${index}` })))
-  const page = await scene.open('agents/settler/0009')
+  const page = await scene.open('agents/settler/0009', { clock: true })
   const log = page.getByRole('list', { name: 'Log lines, newest last' })
   await log.getByText('line 299', { exact: true }).waitFor()
   expect(await log.locator('li').count()).toBe(200)
@@ -45,6 +46,7 @@ test('held, the lines stay as they are and say how many have come since; the end
   expect(await fromEnd()).toBeLessThan(2)
   await page.getByLabel('follow').uncheck()
   await say([{ agent: 'settler/0009', msg: 'after' }])
+  await page.clock.runFor(2_000)
   await page.getByText('1 newer held back').waitFor()
   expect(await log.getByText('after', { exact: true }).count()).toBe(0)
   await page.getByLabel('follow').check()

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Page } from 'playwright-core'
 import { addEvents, agentOf, asAgent } from '../http/house.ts'
-import { openScene, type Scene } from './browser.ts'
+import { openScene, theBrowser, type Scene } from './browser.ts'
 
 let scene: Scene
 beforeAll(async () => {
@@ -59,7 +59,7 @@ test('the page shows what the sitter says: progress, agents, who must act, check
 })
 
 test('the printed address leads to the page with one click', async () => {
-  const page = await scene.browser.newPage()
+  const page = await (await theBrowser()).newPage()
   await page.goto(scene.house.door.loginUrl)
   await page.waitForURL(`${scene.house.door.url}/`)
   await ready(page)
@@ -147,9 +147,10 @@ test('while nobody looks nothing is asked', async () => {
 })
 
 test('a session that ends takes the figures with it and says how to come back', async () => {
-  const page = await scene.open()
+  const page = await scene.open('', { clock: true })
   await ready(page)
   await page.context().clearCookies()
+  await page.clock.runFor(1_000)
   await page.getByText('This session has ended').waitFor()
   expect(await page.locator('.figure').count()).toBe(0)
   await page.getByRole('link', { name: 'Sign in' }).click()

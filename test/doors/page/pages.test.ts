@@ -56,7 +56,7 @@ test('5,000 agents are one table of which a window is drawn; filters live in the
   await page.getByLabel('Text').fill('settler/2310')
   await page.getByText('1 agent', { exact: false }).first().waitFor()
   await expect.poll(() => page.url()).toContain('text=settler')
-  const other = await scene.open(page.url().split('#/')[1]!, {})
+  const other = await scene.open(page.url().split('#/')[1]!, { own: {} })
   await rowsOf(other, 'Agents').first().waitFor()
   expect(await rowsOf(other, 'Agents').allInnerTexts()).toEqual([expect.stringContaining('settler/2310')])
   await other.close()
@@ -85,7 +85,7 @@ test.each([
   'axe finds nothing on any page in %s at %i pixels, and nothing is wider than the screen',
   async (colorScheme, width, rules) => {
     const { house, open } = scene
-    const page = await open('', { colorScheme, viewport: { width, height: 800 } })
+    const page = await open('', { colorScheme, width })
     const at = async (place: string): Promise<void> => {
       await page.goto(`${house.door.url}/#/${place}`)
       await page.locator('.answer, .happened li, [role=alert], h2:text("No such page")').first().waitFor()
@@ -137,7 +137,7 @@ test('on every page each thing that takes the focus shows it, and has a name', a
 })
 
 test('times are told in the zone that was chosen, and the choice is remembered', async () => {
-  const page = await scene.open('agents/settler/0042', { timezoneId: 'Asia/Tokyo' })
+  const page = await scene.open('agents/settler/0042', { own: { timezoneId: 'Asia/Tokyo' } })
   const shown = page.locator('dl time.when').first()
   const zoneOf = async (): Promise<string> => {
     const [iso, text] = [await shown.getAttribute('datetime'), await shown.innerText()]

@@ -37,9 +37,10 @@ test('an answer that stops coming is called old with its age, a first one that f
 })
 
 test('a session that ends leads to the sign-in, and from there back to the same place', async () => {
-  const page = await scene.open('tasks?state=dead')
+  const page = await scene.open('tasks?state=dead', { clock: true })
   await page.getByText('1 task shown', { exact: false }).waitFor()
   await page.context().clearCookies()
+  await page.clock.runFor(5_000)
   await page.getByText('This session has ended').waitFor()
   expect(await page.locator('main').count()).toBe(0)
   await page.getByRole('link', { name: 'Sign in' }).click()

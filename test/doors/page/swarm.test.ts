@@ -3,18 +3,17 @@ import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import type { SwarmView } from '../../../src/doors/api.ts'
 import { prepare, sitter, type Place, type Run } from '../../crash/swarm.ts'
-import { connectBrowser, sessionOf } from './browser.ts'
+import { leavePages, openPage } from './browser.ts'
 
 const patience = { timeout: 20_000 }
 
 let directory: string
 let place: Place
 let up: Run
-let browser: Browser
 let url: string
 let token: string
 beforeAll(async () => {
@@ -27,10 +26,9 @@ beforeAll(async () => {
   }, patience)
   url = (JSON.parse(readFileSync(running, 'utf8')) as { url: string }).url
   token = readFileSync(join(place.data, 'run', 'operator.token'), 'utf8').trim()
-  browser = await connectBrowser()
 }, 60_000)
 afterAll(async () => {
-  await browser?.close()
+  await leavePages()
   try {
     process.kill(up.pid, 'SIGTERM')
   } catch {
@@ -40,15 +38,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true })
 }, 60_000)
 
-const openAt = async (hash: string): Promise<Page> => {
-  const context = await browser.newContext({ viewport: { width: 1_440, height: 900 } })
-  await context.addCookies([await sessionOf(url, token)])
-  const page = await context.newPage()
-  page.setDefaultTimeout(patience.timeout)
-  await page.goto(`${url}/#/${hash}`)
-  await page.locator('main').waitFor()
-  return page
-}
+const openAt = (place: string): Promise<Page> => openPage(url, token, place)
 
 const call = async (path: string, body?: unknown): Promise<unknown> => {
   const answer = await fetch(`${url}${path}`, {
