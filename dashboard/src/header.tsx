@@ -44,7 +44,8 @@ const Banner = () => {
   return (
     <p class="banner">
       {now.state === 'away' ? 'No answer from the sitter' : `These figures are ${duration(now.ageMs)} old`}: {now.why}.
-      Asking again every second. Is it running? <code>sitter status</code>
+      Asking again every second. Is it running? <code>sitter status</code> Must money stop? <code>sitter freeze</code>{' '}
+      works without it.
     </p>
   )
 }

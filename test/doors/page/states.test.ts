@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Page } from 'playwright-core'
 import { pathFacts } from '../../../src/doors/http/paths.ts'
 import { deeds } from '../../../dashboard/src/role.ts'
-import { killTasks, openScene, type Scene } from './browser.ts'
+import { expectNoAxeFaults, killTasks, openScene, type Scene } from './browser.ts'
 
 let scene: Scene
 let dead: string
@@ -133,6 +133,7 @@ test('old figures answer none of the three questions, and an order given on them
     .poll(() => page.locator('.verdict').innerText())
     .toMatch(/broken\?\s+\? Not known now\s+\d+\ss ago: 2 things/)
   expect(await page.locator('.verdict b').allInnerTexts()).toEqual(Array(3).fill('? Not known now'))
+  await expectNoAxeFaults(page, 'stale', 'look')
   await page.getByRole('button', { name: 'Freeze …' }).click()
   await page
     .getByRole('dialog')
