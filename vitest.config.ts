@@ -1,12 +1,16 @@
 /**
- * Two projects. `unit`: rooms whose tests are pure or bring their own fake world; they share workers, which costs a fifth of isolated
+ * Three projects. `unit`: rooms whose tests are pure or bring their own fake world; they share workers, which costs a fifth of isolated
  * ones. `integration`: everything else (processes, sockets, files), one forked process per test file, so that what one leaves behind
- * cannot reach another. A new folder is integration until it is named here: sharing a worker has to be earned.
+ * cannot reach another. A new folder is integration until it is named here: sharing a worker has to be earned. `page`: the page is built once, and all its
+ * files share one process and one browser, of which they leave nothing to each other but warmth.
  */
 import { defineConfig } from 'vitest/config'
 
 const pure = ['test/house.test.ts', 'test/{std,model,wire}/*.test.ts']
+const page = ['test/doors/page/*.test.ts']
 const never = ['**/node_modules/**', 'test/house/fixtures/**']
+
+const patience = { testTimeout: 30_000, hookTimeout: 30_000 }
 
 /** `import 'swarmsitter'` means the sources of this checkout, in the tests and in what they load. */
 const resolve = { conditions: ['source', 'node'] }
@@ -26,11 +30,24 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/**/*.test.ts'],
-          exclude: [...never, ...pure],
+          exclude: [...never, ...pure, ...page],
           pool: 'forks',
           execArgv,
-          testTimeout: 30_000,
-          hookTimeout: 30_000,
+          ...patience,
+        },
+      },
+      {
+        resolve,
+        ssr: { resolve },
+        test: {
+          name: 'page',
+          include: page,
+          exclude: never,
+          globalSetup: 'test/doors/page/setup.ts',
+          pool: 'forks',
+          isolate: false,
+          execArgv,
+          ...patience,
         },
       },
     ],

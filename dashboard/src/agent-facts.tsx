@@ -76,9 +76,7 @@ export const AgentFacts = ({ agent }: { agent: AgentDescription }) => (
       </Pair>
       <Pair name="work in hand">{visible(agent.attempt ?? 'none')}</Pair>
       <Pair name="cell">
-        {agent.cell === null
-          ? 'none'
-          : `${agent.cell.id} · ${agent.cell.kind} · pid ${agent.cell.pid}, started at tick ${agent.cell.startTime}`}
+        {agent.cell === null ? 'none' : `${agent.cell.id} · ${agent.cell.kind} · pid ${agent.cell.pid}`}
       </Pair>
     </dl>
     {agent.evidence.length > 0 ? (
@@ -86,6 +84,12 @@ export const AgentFacts = ({ agent }: { agent: AgentDescription }) => (
     ) : (
       <p class="empty">No evidence at all: its state is what was recorded last.</p>
     )}
+  </>
+)
+
+/** What it did, and what happened to it. */
+export const AgentHistory = ({ agent }: { agent: AgentDescription }) => (
+  <>
     <h3>Last attempts</h3>
     <Attempts agent={agent} />
     <h3>Time line</h3>

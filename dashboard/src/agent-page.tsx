@@ -1,8 +1,10 @@
 /** The page of one agent, and what may be ordered: restart and release, each named with everything that it touches. */
 import type { AgentDescription } from '../../src/doors/api.ts'
-import { AgentFacts } from './agent-facts.tsx'
+import { AgentFacts, AgentHistory } from './agent-facts.tsx'
 import { useOne, type Asked } from './asked.ts'
+import { BarNote, DeedButton } from './deed.tsx'
 import { Fresh } from './fresh.tsx'
+import { Log } from './log.tsx'
 import { askOrder, type Order } from './order.tsx'
 import { agentHref, hrefOf } from './route.ts'
 import { visible } from './visible.ts'
@@ -60,14 +62,15 @@ const releaseOrder = (agent: AgentDescription, after: () => void): Order => ({
 
 const Deeds = ({ agent, again }: { agent: AgentDescription; again: () => void }) => (
   <p class="deeds">
-    <button type="button" onClick={() => askOrder(restartOrder(agent, again))}>
+    <DeedButton deed="restart" onClick={() => askOrder(restartOrder(agent, again))}>
       Restart …
-    </button>
+    </DeedButton>
     {(agent.state === 'quarantined' || agent.state === 'backoff') && (
-      <button type="button" onClick={() => askOrder(releaseOrder(agent, again))}>
+      <DeedButton deed="release" onClick={() => askOrder(releaseOrder(agent, again))}>
         Release …
-      </button>
+      </DeedButton>
     )}
+    <BarNote deeds={['restart', 'release']} />
   </p>
 )
 
@@ -87,6 +90,19 @@ export const AgentPage = ({ id }: { id: string }) => {
       </p>
       <h2 id="sheet-title">{visible(id)}</h2>
       <Fresh asked={asked}>{sheet(asked)}</Fresh>
+      {asked.answer !== null && (
+        <>
+          <h3>Log</h3>
+          <Log id={asked.answer.id} />
+          {asked.answer.cell !== null && (
+            <p class="hint">
+              What its cell says stands under <a href={hrefOf(['log'], { id: asked.answer.cell.id })}>the cell’s log</a>
+              .
+            </p>
+          )}
+          <Fresh asked={asked}>{(agent) => <AgentHistory agent={agent} />}</Fresh>
+        </>
+      )}
     </section>
   )
 }

@@ -2,6 +2,7 @@
 import type { AgentView, List } from '../../src/doors/api.ts'
 import { agentStates } from '../../src/model/agent.ts'
 import { useList } from './asked.ts'
+import { DeedButton } from './deed.tsx'
 import { Fresh } from './fresh.tsx'
 import { swarm } from './known.ts'
 import { askOrder } from './order.tsx'
@@ -91,9 +92,9 @@ export const AgentsPage = () => {
         <Pick name="state" label="State" values={agentStates} />
         <TextFilter name="text" label="Text" hint="id, reason, cell" />
         {type !== undefined && types.includes(type) && (
-          <button type="button" onClick={() => restartType(type)}>
+          <DeedButton deed="restartType" onClick={() => restartType(type)}>
             Restart type …
-          </button>
+          </DeedButton>
         )}
       </div>
       <Fresh asked={asked}>{(list) => <Found list={list} text={text} />}</Fresh>

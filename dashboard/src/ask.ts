@@ -12,10 +12,13 @@ export class AskFault extends Error {
   readonly signedOut: boolean
   /** The sitter says that there is no such thing. */
   readonly missing: boolean
+  /** The sitter says that it is not for this role. */
+  readonly forbidden: boolean
   constructor(message: string, status: number) {
     super(message)
     this.signedOut = status === 401
     this.missing = status === 404
+    this.forbidden = status === 403
   }
 }
 
@@ -80,13 +83,13 @@ const notDone = async (answer: Response): Promise<Sent> => {
   return { kind: 'refused', why, signedOut: false }
 }
 
-/** Sends an order once; `key` lets the sitter know it again. */
-export const send = async (path: string, body: unknown, key: string): Promise<Sent> => {
+/** Sends an order once, `text` as its JSON; `key` lets the sitter know it again. */
+export const sendText = async (path: string, text: string, key: string): Promise<Sent> => {
   try {
     const answer = await fetch(path, {
       method: 'POST',
       headers: { accept: 'application/json', 'content-type': 'application/json', 'idempotency-key': key },
-      body: JSON.stringify(body),
+      body: text,
       signal: AbortSignal.timeout(orderWithinMs),
       cache: 'no-store',
     })
@@ -100,3 +103,6 @@ export const send = async (path: string, body: unknown, key: string): Promise<Se
     }
   }
 }
+
+export const send = (path: string, body: unknown, key: string): Promise<Sent> =>
+  sendText(path, JSON.stringify(body), key)

@@ -15,6 +15,7 @@ export interface Asked<Answer> {
   /** Why the last question failed; null when it did not. */
   readonly fault: string | null
   readonly missing: boolean
+  readonly forbidden: boolean
   readonly everyMs: number
   /** Asks now. */
   again(): void
@@ -26,15 +27,18 @@ interface Known<Answer> {
   readonly atMs: number | null
   readonly fault: string | null
   readonly missing: boolean
+  readonly forbidden: boolean
 }
 
-const nothing = { answer: null, atMs: null, fault: null, missing: false } as const
+const nothing = { answer: null, atMs: null, fault: null, missing: false, forbidden: false } as const
 
 const afterFault = <Answer>(before: Known<Answer>, error: unknown): Known<Answer> => {
   const fault = sentence(error)
   if (!(error instanceof AskFault)) return { ...before, fault }
   if (error.signedOut) heard.value = { ...heard.value, signedOut: true }
-  return error.missing ? { ...nothing, key: before.key, fault, missing: true } : { ...before, fault }
+  const { missing, forbidden } = error
+  // What is gone, or is not for this role, leaves no old answer behind.
+  return missing || forbidden ? { ...nothing, key: before.key, fault, missing, forbidden } : { ...before, fault }
 }
 
 /** `key` names the question: the same key means the same `question`. Null asks nothing. */
@@ -59,7 +63,7 @@ export const useAsked = <Answer>(
       asking = true
       try {
         const answer = await question(over.signal)
-        if (!over.signal.aborted) known.value = { key, answer, atMs: performance.now(), fault: null, missing: false }
+        if (!over.signal.aborted) known.value = { ...nothing, key, answer, atMs: performance.now() }
       } catch (error) {
         if (!over.signal.aborted) known.value = afterFault(known.value, error)
       }

@@ -7,6 +7,7 @@ import { useAsked, useList, useOne } from './asked.ts'
 import { AuditCheck } from './checks.tsx'
 import { Fresh } from './fresh.tsx'
 import { Folded, More, Said } from './parts.tsx'
+import { barred } from './role.ts'
 import { hrefOf } from './route.ts'
 import { Rows, type Column } from './rows.tsx'
 import { Clock } from './time.tsx'
@@ -18,7 +19,13 @@ const everyMs = 10_000
 const checkEveryMs = 60_000
 const pageSize = 100
 const mostPages = 10
-const exports = ['tasks', 'attempts', 'settlements', 'transfers', 'audit'] as const
+const exports = [
+  ['tasks', 'exportTasks'],
+  ['attempts', 'exportAttempts'],
+  ['settlements', 'exportSettlements'],
+  ['transfers', 'exportTransfers'],
+  ['audit', 'exportAudit'],
+] as const
 
 const Balance = () => {
   const asked = useAsked(
@@ -200,15 +207,21 @@ export const BooksPage = () => (
       <AuditCheck />
     </ul>
     <h3>Audit entries, oldest first</h3>
-    <Entries />
+    {barred('auditEntries') === null ? <Entries /> : <p class="empty">{barred('auditEntries')}</p>}
     <h3>Export</h3>
     <p class="hint">All of it, one JSON object a line. Each export is itself recorded in the audit.</p>
     <ul class="plain exports">
-      {exports.map((kind) => (
+      {exports.map(([kind, deed]) => (
         <li key={kind}>
-          <a href={`/api/v1/export/${kind}`} download={`${kind}.ndjson`}>
-            {kind}
-          </a>
+          {barred(deed) === null ? (
+            <a href={`/api/v1/export/${kind}`} download={`${kind}.ndjson`}>
+              {kind}
+            </a>
+          ) : (
+            <span class="empty">
+              {kind}: {barred(deed)}
+            </span>
+          )}
         </li>
       ))}
     </ul>

@@ -2,6 +2,7 @@
 import type { ComponentChildren } from 'preact'
 import type { SwarmView } from '../../src/doors/api.ts'
 import { askAudit, audit, nowMs, sitterNowMs, swarm } from './known.ts'
+import { barred } from './role.ts'
 import { count, counted, coverageText, duration, grouped } from './words.ts'
 
 type Tone = 'good' | 'bad' | 'unsure'
@@ -40,6 +41,13 @@ const Ledger = ({ view }: { view: SwarmView }) => {
 /** Whether the audit's chain holds, and when that was looked at. */
 export const AuditCheck = () => {
   const known = audit.value
+  const bar = barred('auditVerify')
+  if (bar !== null)
+    return (
+      <Check tone="unsure" name="Audit">
+        not checked here. {bar}
+      </Check>
+    )
   if (known === null || known === 'asking')
     return (
       <Check tone="unsure" name="Audit">

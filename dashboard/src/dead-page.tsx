@@ -1,10 +1,12 @@
-/** Dead letters: tasks that gave up, with the error that ended them. One or many are redriven from here. */
+/** Dead letters: tasks that gave up, with the error that ended them. One or many are redriven or discarded from here. */
 import { useSignal } from '@preact/signals'
 import { useList } from './asked.ts'
+import { BarNote, DeedButton } from './deed.tsx'
 import { Fresh } from './fresh.tsx'
 import { swarm } from './known.ts'
-import { IdLink, More, Pick, Said } from './parts.tsx'
-import { RedriveDialog } from './redrive-dialog.tsx'
+import { ManyDialog, type ManyDeed } from './many-dialog.tsx'
+import { IdLink, More, Pick, Said, TextFilter } from './parts.tsx'
+import { RedriveMatching } from './redrive-matching.tsx'
 import { hrefOf, place } from './route.ts'
 import { Rows, type Column } from './rows.tsx'
 import { countedBySitter, ShownOf, type TaskRow } from './tasks-page.tsx'
@@ -49,13 +51,14 @@ const columnsWith = (choice: Choice): readonly Column<TaskRow>[] => [
   ...plainColumns,
 ]
 
-const DeadRows = ({ type }: { type: string | undefined }) => {
+const DeadRows = () => {
+  const { type, error } = place.value.query
   const pages = useSignal(1)
   const chosen = useSignal<ReadonlySet<string>>(new Set())
-  const redriving = useSignal<readonly string[] | null>(null)
+  const under = useSignal<{ readonly deed: ManyDeed; readonly ids: readonly string[] } | null>(null)
   const asked = useList<TaskRow>({
     path: '/api/v1/dead-letters',
-    query: { type },
+    query: { type, error },
     limit: pageSize,
     pages: pages.value,
     everyMs,
@@ -76,9 +79,17 @@ const DeadRows = ({ type }: { type: string | undefined }) => {
           const here = items.filter(({ id }) => chosen.value.has(id)).map(({ id }) => id)
           return (
             <>
-              <ShownOf shown={items.length} all={countedBySitter(type, 'dead')} one="dead letter" />
+              <ShownOf
+                shown={items.length}
+                all={error === undefined ? countedBySitter(type, 'dead') : null}
+                one="dead letter"
+              />
               {items.length === 0 ? (
-                <p class="empty">No dead letter. Tasks come here when their tries are spent.</p>
+                <p class="empty">
+                  {error === undefined && type === undefined
+                    ? 'No dead letter. Tasks come here when their tries are spent.'
+                    : 'No dead letter is like that.'}
+                </p>
               ) : (
                 <>
                   <p class="deeds">
@@ -90,16 +101,23 @@ const DeadRows = ({ type }: { type: string | undefined }) => {
                     >
                       {here.length === items.length ? 'Choose none' : `Choose all ${items.length} shown`}
                     </button>
-                    <button
-                      type="button"
-                      class="main"
+                    <DeedButton
+                      deed="redrive"
+                      look="main"
                       disabled={here.length === 0}
-                      onClick={() => {
-                        redriving.value = here
-                      }}
+                      onClick={() => (under.value = { deed: 'redrive', ids: here })}
                     >
                       Redrive {counted(here.length, 'chosen', 'chosen')} …
-                    </button>
+                    </DeedButton>
+                    <DeedButton
+                      deed="discard"
+                      disabled={here.length === 0}
+                      onClick={() => (under.value = { deed: 'discard', ids: here })}
+                    >
+                      Discard {counted(here.length, 'chosen', 'chosen')} …
+                    </DeedButton>
+                    <RedriveMatching matching={{ type, error }} after={asked.again} />
+                    <BarNote deeds={['redrive', 'discard']} />
                   </p>
                   <Rows
                     label="Dead letters"
@@ -115,28 +133,21 @@ const DeadRows = ({ type }: { type: string | undefined }) => {
           )
         }}
       </Fresh>
-      {redriving.value !== null && (
-        <RedriveDialog
-          ids={redriving.value}
-          onClose={() => {
-            redriving.value = null
-          }}
-          after={asked.again}
-        />
-      )}
+      {under.value !== null && <ManyDialog {...under.value} onClose={() => (under.value = null)} after={asked.again} />}
     </>
   )
 }
 
 export const DeadPage = () => {
-  const { type } = place.value.query
+  const { type, error } = place.value.query
   return (
     <section class="sheet" aria-labelledby="sheet-title">
       <h2 id="sheet-title">Dead letters</h2>
       <div class="filters">
         <Pick name="type" label="Type" values={Object.keys(swarm.value?.work.byType ?? {})} />
+        <TextFilter name="error" label="Error" hint="name, message or code" />
       </div>
-      <DeadRows key={type ?? ''} type={type} />
+      <DeadRows key={`${type} ${error}`} />
     </section>
   )
 }

@@ -1,6 +1,6 @@
 /** One agent beside the map, without leaving it; its own page has the rest. */
-import { useEffect, useRef } from 'preact/hooks'
-import { AgentFacts } from './agent-facts.tsx'
+import { useLayoutEffect, useRef } from 'preact/hooks'
+import { AgentFacts, AgentHistory } from './agent-facts.tsx'
 import { choose, chosen, connection, described } from './known.ts'
 import { agentHref } from './route.ts'
 import { visible } from './visible.ts'
@@ -10,7 +10,8 @@ export const DescribePanel = () => {
   const heading = useRef<HTMLHeadingElement>(null)
   const before = useRef<Element | null>(null)
   const id = chosen.value
-  useEffect(() => {
+  // With the change itself, not after it: whoever types on meanwhile must not type into nothing.
+  useLayoutEffect(() => {
     if (id === null) {
       if (before.current instanceof HTMLElement) before.current.focus()
       before.current = null
@@ -52,6 +53,7 @@ export const DescribePanel = () => {
             <a href={agentHref(id)}>Open its page</a>
           </p>
           <AgentFacts agent={found} />
+          <AgentHistory agent={found} />
         </>
       )}
     </aside>

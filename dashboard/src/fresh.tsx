@@ -14,7 +14,7 @@ interface FreshProps<Answer> {
 }
 
 export const Fresh = <Answer,>({ asked, children }: FreshProps<Answer>) => {
-  const { answer, atMs, fault, missing } = asked
+  const { answer, atMs, fault, missing, forbidden } = asked
   const again = (
     <button type="button" onClick={asked.again}>
       Ask again
@@ -24,8 +24,8 @@ export const Fresh = <Answer,>({ asked, children }: FreshProps<Answer>) => {
     if (fault === null) return <p class="empty asking">Asking …</p>
     return (
       <p class="fault" role="alert">
-        {missing ? '' : 'Not known: '}
-        {visible(fault)} {again}
+        {missing ? '' : forbidden ? 'Not shown: ' : 'Not known: '}
+        {visible(fault)} {!forbidden && again}
       </p>
     )
   }

@@ -1,8 +1,10 @@
 /** Title bar: which swarm, how long it has been up, and how fresh the page is. */
 import { useSignal } from '@preact/signals'
+import { FreezeButton, FrozenBanner } from './freeze.tsx'
 import type { Connection } from './freshness.ts'
 import { helpOpen } from './keys.ts'
 import { connection, swarm } from './known.ts'
+import { me } from './role.ts'
 import { pages } from './pages.ts'
 import { go, hrefOf, keepPlace, place, searchHref } from './route.ts'
 import { ZoneSwitch } from './time.tsx'
@@ -42,7 +44,8 @@ const Banner = () => {
   return (
     <p class="banner">
       {now.state === 'away' ? 'No answer from the sitter' : `These figures are ${duration(now.ageMs)} old`}: {now.why}.
-      Asking again every second. Is it running? <code>sitter status</code>
+      Asking again every second. Is it running? <code>sitter status</code> Must money stop? <code>sitter freeze</code>{' '}
+      works without it.
     </p>
   )
 }
@@ -113,25 +116,6 @@ const Navigation = () => {
   )
 }
 
-/** Who froze the swarm and why, as long as nothing goes out; silent while that is not known. */
-const FrozenBanner = () => {
-  const view = swarm.value
-  if (view === null || view.freeze.frozen !== true) return null
-  const { by, gate } = view.freeze
-  return (
-    <p class="banner frozen" role="alert">
-      Frozen: nothing new goes out.{' '}
-      {by !== null && (
-        <>
-          By {visible(by.actor)}, {duration(view.nowMs - by.atMs)} ago: {visible(by.reason)}.{' '}
-        </>
-      )}
-      {gate !== true && 'The gate has not confirmed it. '}
-      <code>sitter thaw</code> ends it.
-    </p>
-  )
-}
-
 export const Header = () => {
   const view = swarm.value
   const now = connection.value
@@ -151,11 +135,18 @@ export const Header = () => {
             <span>version {view.version}</span>
           </p>
         )}
+        {me.value !== null && (
+          <p class="who" title="Whose token opened this page, and its role">
+            <span class="name">{visible(me.value.name)} · </span>
+            {me.value.role}
+          </p>
+        )}
         <p class={`connection ${now.state}`} title={more}>
           <span class="lamp" aria-hidden="true" />
           <span role="status">{word}</span>
           {now.state === 'stale' && <span class="age">{duration(now.ageMs)}</span>}
         </p>
+        <FreezeButton />
       </header>
       <Navigation />
       <Banner />

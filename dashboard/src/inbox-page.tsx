@@ -1,12 +1,14 @@
 /** Everything that waits for a person, oldest matters first by kind, each with its way out on this page where it has one. */
 import { signal, useSignal } from '@preact/signals'
+import { useEffect } from 'preact/hooks'
 import type { InboxItem } from '../../src/doors/api.ts'
 import { useList } from './asked.ts'
+import { DeedButton } from './deed.tsx'
 import { Fresh } from './fresh.tsx'
 import { swarm } from './known.ts'
+import { ManyDialog } from './many-dialog.tsx'
 import { askOrder } from './order.tsx'
-import { More, Said } from './parts.tsx'
-import { RedriveDialog } from './redrive-dialog.tsx'
+import { IdLink, More, Said } from './parts.tsx'
 import { ResolveDialog } from './resolve-dialog.tsx'
 import { agentHref, hrefOf } from './route.ts'
 import { When } from './time.tsx'
@@ -48,25 +50,25 @@ const release = (item: InboxItem, after: () => void): void =>
     after,
   })
 
-const Deed = ({ item, after }: { item: InboxItem; after: () => void }) => {
+export const InboxDeed = ({ item, after }: { item: InboxItem; after: () => void }) => {
   switch (item.kind) {
     case 'unknown-settlement':
       return (
-        <button type="button" onClick={() => (open.value = { resolve: item.id })}>
+        <DeedButton deed="resolve" onClick={() => (open.value = { resolve: item.id })}>
           Resolve …
-        </button>
+        </DeedButton>
       )
     case 'dead-letter':
       return (
-        <button type="button" onClick={() => (open.value = { redrive: item.id })}>
+        <DeedButton deed="redrive" onClick={() => (open.value = { redrive: item.id })}>
           Redrive …
-        </button>
+        </DeedButton>
       )
     case 'quarantined':
       return (
-        <button type="button" onClick={() => release(item, after)}>
+        <DeedButton deed="release" onClick={() => release(item, after)}>
           Release …
-        </button>
+        </DeedButton>
       )
     default:
       return null
@@ -76,19 +78,29 @@ const Deed = ({ item, after }: { item: InboxItem; after: () => void }) => {
 export const InboxLine = ({ item }: { item: InboxItem }) => {
   const href = inboxHref(item)
   return (
-    <p>
-      <b>{visible(item.kind.replaceAll('-', ' '))}</b>{' '}
-      {href === null ? <code>{visible(item.id)}</code> : <a href={href}>{visible(item.id)}</a>}{' '}
-      <Said text={item.what} />{' '}
-      <span class="age">
-        <When ms={item.sinceMs} />
-      </span>
-    </p>
+    <>
+      <p class="item-head">
+        <b>{visible(item.kind.replaceAll('-', ' '))}</b>
+        {href === null ? <code>{visible(item.id)}</code> : <IdLink id={item.id} href={href} />}
+        <span class="age">
+          <When ms={item.sinceMs} />
+        </span>
+      </p>
+      <p>
+        <Said text={item.what} />
+      </p>
+    </>
   )
 }
 
-const Dialogs = ({ after }: { after: () => void }) => {
+export const InboxDialogs = ({ after }: { after: () => void }) => {
   const now = open.value
+  useEffect(
+    () => () => {
+      open.value = null
+    },
+    [],
+  )
   const close = (): void => {
     open.value = null
   }
@@ -96,7 +108,7 @@ const Dialogs = ({ after }: { after: () => void }) => {
   return 'resolve' in now ? (
     <ResolveDialog id={now.resolve} onClose={close} after={after} />
   ) : (
-    <RedriveDialog ids={[now.redrive]} onClose={close} after={after} />
+    <ManyDialog deed="redrive" ids={[now.redrive]} onClose={close} after={after} />
   )
 }
 
@@ -122,7 +134,7 @@ export const InboxPage = () => {
                   <li key={`${item.kind} ${item.id}`}>
                     <InboxLine item={item} />
                     <p class="way">
-                      <Deed item={item} after={asked.again} /> <code>{visible(item.wayOut)}</code>
+                      <InboxDeed item={item} after={asked.again} /> <code>{visible(item.wayOut)}</code>
                     </p>
                   </li>
                 ))}
@@ -132,7 +144,7 @@ export const InboxPage = () => {
           </>
         )}
       </Fresh>
-      <Dialogs after={asked.again} />
+      <InboxDialogs after={asked.again} />
     </section>
   )
 }

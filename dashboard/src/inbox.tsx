@@ -1,8 +1,7 @@
 /** Everything that waits for a person, each with its way out. */
-import { InboxLine } from './inbox-page.tsx'
-import { inbox, swarm } from './known.ts'
+import { InboxDeed, InboxDialogs, InboxLine } from './inbox-page.tsx'
+import { askNow, inbox, swarm } from './known.ts'
 import { hrefOf } from './route.ts'
-import { visible } from './visible.ts'
 import { count, counted } from './words.ts'
 
 export const Inbox = () => {
@@ -22,7 +21,7 @@ export const Inbox = () => {
               <li key={item.id}>
                 <InboxLine item={item} />
                 <p class="way">
-                  <code>{visible(item.wayOut)}</code>
+                  <InboxDeed item={item} after={askNow} />
                 </p>
               </li>
             ))}
@@ -34,6 +33,7 @@ export const Inbox = () => {
           )}
         </>
       )}
+      <InboxDialogs after={askNow} />
     </section>
   )
 }

@@ -10,11 +10,13 @@ import type {
   EventView,
   InboxItem,
   List,
+  SelfAnswer,
   SwarmView,
 } from '../../src/doors/api.ts'
 import { ask, AskFault, sentence } from './ask.ts'
 import { connectionOf, type Heard } from './freshness.ts'
 import { progressOf, withSample, type Sample } from './progress.ts'
+import { me, mayVerify } from './role.ts'
 import { place } from './route.ts'
 
 const everyMs = 1_000
@@ -91,8 +93,11 @@ const askAll = async (): Promise<void> => {
   try {
     const [view] = await Promise.all([ask<SwarmView>('/api/v1/swarm'), askDescription()])
     swarm.value = view
-    samples.value = withSample(samples.value, { atMs: view.figuresMs, ended: progressOf(view).ended })
+    const { ended, settled } = progressOf(view)
+    samples.value = withSample(samples.value, { atMs: view.figuresMs, ended, settled })
     heard.value = { atMs: performance.now(), fault: null, signedOut: false }
+    // Asked until it is answered: a session keeps its role.
+    me.value ??= await ask<SelfAnswer>('/api/v1/tokens/self')
     if (onOverview.value) await askOverview(view)
   } catch (error) {
     heard.value = { ...heard.value, fault: sentence(error), signedOut: error instanceof AskFault && error.signedOut }
@@ -167,7 +172,7 @@ const turn = async (): Promise<void> => {
   if (document.hidden) return
   flushEvents()
   if (onOverview.value) void openStream()
-  if (performance.now() - auditAskedMs >= auditEveryMs) {
+  if (mayVerify.value && performance.now() - auditAskedMs >= auditEveryMs) {
     auditAskedMs = performance.now()
     void askAudit()
   }
@@ -198,6 +203,9 @@ const followPlace = (): void => {
     arrived = []
   })
 }
+
+/** Asks at once, after an order. */
+export const askNow = (): void => void turn()
 
 /** Starts the loops. */
 export const start = (): void => {

@@ -19,6 +19,7 @@ import { InboxPage } from './inbox-page.tsx'
 import { Inbox } from './inbox.tsx'
 import { startKeys } from './keys.ts'
 import { connection, isFresh, start, swarm } from './known.ts'
+import { LogPage } from './log-page.tsx'
 import { OrderDialog } from './order.tsx'
 import { titleOf } from './pages.ts'
 import { hrefOf, place, startRoute } from './route.ts'
@@ -27,10 +28,12 @@ import { SettlementPage } from './settlement-page.tsx'
 import { SettlementsPage } from './settlements-page.tsx'
 import { TaskPage } from './task-page.tsx'
 import { TasksPage } from './tasks-page.tsx'
+import { Verdict } from './verdict.tsx'
 import { visible } from './visible.ts'
 
 const Overview = () => (
   <>
+    <Verdict />
     <Run />
     <AgentMaps />
     <Inbox />
@@ -64,6 +67,8 @@ const Here = ({ path }: { path: readonly string[] }) => {
       return id === '' ? <SettlementsPage /> : <SettlementPage key={id} id={id} />
     case 'inbox':
       return <InboxPage />
+    case 'log':
+      return <LogPage />
     case 'books':
       return <BooksPage />
     default:

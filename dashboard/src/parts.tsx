@@ -47,14 +47,18 @@ export const State = ({ of }: { of: string }) => {
 export const Said = ({ text }: { text: string }) => <bdi class="said">{visible(text)}</bdi>
 
 const tail = 8
+const shortId = 20
 
-/** A link named by an id. Ids begin alike and end apart: where room is short, the end stays. */
-export const IdLink = ({ id, href }: { id: string; href: string }) => (
-  <a href={href} aria-label={visible(id)} class="id">
-    <span>{visible(id.slice(0, -tail))}</span>
-    <span>{visible(id.slice(-tail))}</span>
-  </a>
-)
+/** A link named by an id. Long ids begin alike and end apart: where room is short, the end stays. */
+export const IdLink = ({ id, href }: { id: string; href: string }) =>
+  id.length <= shortId ? (
+    <a href={href}>{visible(id)}</a>
+  ) : (
+    <a href={href} aria-label={visible(id)} class="id">
+      <span>{visible(id.slice(0, -tail))}</span>
+      <span>{visible(id.slice(-tail))}</span>
+    </a>
+  )
 
 export const Pair = ({ name, children }: { name: string; children: ComponentChildren }) => (
   <>

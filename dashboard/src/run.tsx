@@ -1,6 +1,7 @@
 /** The run's progress: how much is paid, refused, unknown and to go; how fast; until when. */
 import { samples, swarm } from './known.ts'
 import { etaMs, paceOf, progressOf, type Pace } from './progress.ts'
+import { hrefOf } from './route.ts'
 import { count, counted, duration, grouped, milliseconds } from './words.ts'
 
 const Figure = ({
@@ -8,16 +9,19 @@ const Figure = ({
   value,
   tone,
   note,
+  href,
 }: {
   name: string
   value: string
   tone?: string
   note?: string | undefined
+  /** Where what is counted stands one by one. */
+  href: string
 }) => (
   <div class={`figure ${tone ?? ''}`}>
     <dt>{name}</dt>
     <dd>
-      {value}
+      <a href={href}>{value}</a>
       {note !== undefined && <small>{note}</small>}
     </dd>
   </div>
@@ -51,6 +55,7 @@ const amounts = (amount: Readonly<Record<string, string>> | undefined): string |
 export const Run = () => {
   const view = swarm.value!
   const run = progressOf(view)
+  const otherDone = Math.max(0, run.other - run.dead - run.cancelled)
   const times = Object.values(view.durations).find((one) => one !== null)
   const byState = view.settle.byState
   return (
@@ -67,22 +72,27 @@ export const Run = () => {
               name="settled"
               value={count(run.settled)}
               tone="settled"
+              href={hrefOf(['settlements'], { state: 'settled' })}
               note={amounts(byState['settled']?.amounts)}
             />
             <Figure
               name="rejected"
               value={count(run.rejected)}
               tone={run.rejected > 0 ? 'rejected' : ''}
+              href={hrefOf(['settlements'], { state: 'rejected' })}
               note={amounts(byState['rejected']?.amounts)}
             />
             <Figure
               name="unknown"
               value={count(run.unknown)}
               tone={run.unknown > 0 ? 'unknown' : ''}
+              href={hrefOf(['settlements'], { state: 'unknown' })}
               note={amounts(byState['unknown']?.amounts)}
             />
-            {run.other > 0 && <Figure name="ended otherwise" value={count(run.other)} />}
-            <Figure name="to go" value={count(run.toGo)} />
+            {run.dead > 0 && (
+              <Figure name="gave up" value={count(run.dead)} tone="unknown" href={hrefOf(['dead-letters'])} />
+            )}
+            <Figure name="to go" value={count(run.toGo)} href={hrefOf(['tasks'])} />
           </dl>
           <Bar
             total={run.total}
@@ -97,6 +107,12 @@ export const Run = () => {
             <span>
               {count(run.ended)} of {counted(run.total, 'task')} ended
             </span>
+            {otherDone > 0 && <span>{count(otherDone)} of them other work</span>}
+            {run.cancelled > 0 && (
+              <span>
+                <a href={hrefOf(['tasks'], { state: 'cancelled' })}>{count(run.cancelled)} cancelled</a>
+              </span>
+            )}
             <span>{paceText(run.toGo, paceOf(samples.value))}</span>
             {times != null && (
               <span>

@@ -2,6 +2,7 @@
 import { useSignal } from '@preact/signals'
 import type { SettlementDescription } from '../../src/doors/api.ts'
 import { useOne } from './asked.ts'
+import { BarNote, DeedButton } from './deed.tsx'
 import { EventLine } from './events.tsx'
 import { Fresh } from './fresh.tsx'
 import { Folded, Pair, Said, State } from './parts.tsx'
@@ -136,9 +137,10 @@ const Sheet = ({ one, resolve }: { one: SettlementDescription; resolve: () => vo
   <>
     {(one.state === 'unknown' || one.state === 'accepted') && (
       <p class="deeds">
-        <button type="button" class="main" onClick={resolve}>
+        <DeedButton deed="resolve" look="main" onClick={resolve}>
           Resolve …
-        </button>
+        </DeedButton>
+        <BarNote deeds={['resolve']} />
       </p>
     )}
     <Facts one={one} />

@@ -1,71 +1,15 @@
 /** One task: its state, payload, result, every attempt with its error, and what may be ordered. */
 import type { TaskDescription } from '../../src/doors/api.ts'
-import { isTaskEnd } from '../../src/model/task.ts'
 import { useOne, type Asked } from './asked.ts'
 import { Fresh } from './fresh.tsx'
-import { askOrder } from './order.tsx'
 import { ErrorText, Folded, Pair, Said, State } from './parts.tsx'
 import { agentHref, hrefOf } from './route.ts'
+import { TaskDeeds } from './task-deeds.tsx'
 import { Clock, When } from './time.tsx'
 import { visible } from './visible.ts'
-import { milliseconds } from './words.ts'
+import { counted, milliseconds } from './words.ts'
 
 const everyMs = 2_000
-
-const cancelTask = (task: TaskDescription, after: () => void): void =>
-  askOrder({
-    title: 'Cancel this task?',
-    radius: (
-      <>
-        <p>
-          One task ends: <b>{task.id}</b>, a {task.type} task that is {task.state.state} now. It cannot be started
-          again.
-        </p>
-        {task.state.state === 'running' && (
-          <p>
-            {visible(task.agent ?? 'Its agent')} is told to give up the attempt. What it has already done outside stays
-            done; a payment that was sent is not called back.
-          </p>
-        )}
-      </>
-    ),
-    button: 'Cancel 1 task',
-    path: `/api/v1/tasks/${encodeURIComponent(task.id)}/cancel`,
-    done: () => 'The task is cancelled.',
-    after,
-  })
-
-const retryTask = (task: TaskDescription, after: () => void): void =>
-  askOrder({
-    title: task.state.state === 'dead' ? 'Redrive this dead letter?' : 'Go on now?',
-    radius: (
-      <p>
-        One task becomes ready: <b>{task.id}</b>.{' '}
-        {task.state.state === 'dead'
-          ? `Its tries begin anew: up to ${task.maxAttempts}.`
-          : 'It no longer waits for its time; its tries stay counted.'}
-      </p>
-    ),
-    button: task.state.state === 'dead' ? 'Redrive 1 task' : 'Retry 1 task',
-    path: `/api/v1/tasks/${encodeURIComponent(task.id)}/retry`,
-    done: () => 'The task is ready; an agent takes it as soon as one is free.',
-    after,
-  })
-
-const Deeds = ({ task, again }: { task: TaskDescription; again: () => void }) => (
-  <p class="deeds">
-    {(task.state.state === 'waiting' || task.state.state === 'dead') && (
-      <button type="button" onClick={() => retryTask(task, again)}>
-        {task.state.state === 'dead' ? 'Redrive …' : 'Retry now …'}
-      </button>
-    )}
-    {!isTaskEnd(task.state.state) && (
-      <button type="button" onClick={() => cancelTask(task, again)}>
-        Cancel …
-      </button>
-    )}
-  </p>
-)
 
 const Facts = ({ task }: { task: TaskDescription }) => (
   <dl class="pairs">
@@ -89,6 +33,18 @@ const Facts = ({ task }: { task: TaskDescription }) => (
     <Pair name="agent">
       {task.agent === null ? 'none now' : <a href={agentHref(task.agent)}>{visible(task.agent)}</a>}
     </Pair>
+    {task.comesAfter.length > 0 && (
+      <Pair name="comes after">
+        <ul class="plain">
+          {task.comesAfter.map((one) => (
+            <li key={one.task}>
+              <a href={hrefOf(['tasks', one.task])}>{visible(one.task)}</a>,{' '}
+              {one.ended === null ? 'still waited for' : <State of={one.ended} />}
+            </li>
+          ))}
+        </ul>
+      </Pair>
+    )}
     <Pair name="batch">
       {task.batch === null ? 'none' : <a href={hrefOf(['tasks'], { batch: task.batch })}>{visible(task.batch)}</a>}
     </Pair>
@@ -125,11 +81,52 @@ const History = ({ task }: { task: TaskDescription }) =>
     </ol>
   )
 
+/** The payload as it is, and each one that was replaced, with who replaced it. */
+const Payloads = ({ task }: { task: TaskDescription }) => (
+  <>
+    <Folded name={task.version === 1 ? 'Payload' : `Payload, version ${task.version}`} text={task.payload} json />
+    {task.payloads.toReversed().map((one) => (
+      <div key={one.version} class="replaced">
+        <Folded name={`Payload, version ${one.version}, replaced`} text={one.payload} json />
+        <p class="hint">
+          Replaced by {visible(one.actor)}, <When ms={one.replacedMs} />
+        </p>
+      </div>
+    ))}
+  </>
+)
+
+/** Why it died, each time, and what a person made of it; the last one's error stands above already. */
+const Deaths = ({ task }: { task: TaskDescription }) =>
+  task.deadLetters.length === 0 ? null : (
+    <>
+      <h3>Deaths</h3>
+      <ol class="plain attempts">
+        {task.deadLetters.map((one) => (
+          <li key={one.life}>
+            <p>
+              <b>Life {one.life}</b> ended <When ms={one.diedMs} /> after {counted(one.attempts, 'try', 'tries')}:{' '}
+              {visible(one.reason)}, payload version {one.version}.{' '}
+              {one.closed === null ? (
+                <b>Waits for a person.</b>
+              ) : (
+                <>
+                  {one.closed} by {visible(one.actor ?? 'unknown')}, <When ms={one.closedMs} none="time not recorded" />
+                </>
+              )}
+            </p>
+            {one.error !== null && one.life !== task.life && <ErrorText error={one.error} />}
+          </li>
+        ))}
+      </ol>
+    </>
+  )
+
 const sheet = (asked: Asked<TaskDescription>) => (task: TaskDescription) => (
   <>
-    <Deeds task={task} again={asked.again} />
+    <TaskDeeds task={task} again={asked.again} />
     <Facts task={task} />
-    <Folded name="Payload" text={task.payload} json />
+    <Payloads task={task} />
     {task.result !== null && <Folded name="Result" text={task.result} json />}
     {task.error !== null && (
       <>
@@ -137,6 +134,7 @@ const sheet = (asked: Asked<TaskDescription>) => (task: TaskDescription) => (
         <ErrorText error={task.error} />
       </>
     )}
+    <Deaths task={task} />
     <h3>Attempts</h3>
     <History task={task} />
   </>

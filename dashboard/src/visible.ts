@@ -15,6 +15,16 @@ export const visibleLines = (text: string): string =>
     .replaceAll('\r\n', '\n')
     .replaceAll(hidden, (letter) => (letter === '\n' || letter === '\t' ? letter : numbered(letter)))
 
+/** JSON text as it can be edited: letters that cannot be seen stand as their escapes, which mean the same. */
+export const escaped = (json: string): string =>
+  json.replaceAll(hidden, (letter) =>
+    letter === '\n'
+      ? letter
+      : [...Array(letter.length).keys()]
+          .map((at) => `\\u${letter.charCodeAt(at).toString(16).padStart(4, '0')}`)
+          .join(''),
+  )
+
 const deepest = 64
 
 /** JSON in lines, without reading its numbers: 9007199254740993 and 12.10 stay what they are. */

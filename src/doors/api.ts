@@ -6,7 +6,7 @@
 import type { AgentView, CellStatus, FleetSummary } from '../fleet/fleet.ts'
 import type { ConfigPlan } from '../config/config.ts'
 import type { FreezeNote } from '../gatelink/gatelink.ts'
-import type { Family, LogLine, LogPage } from '../record/record.ts'
+import type { Family, LogLine, LogPage, Role } from '../record/record.ts'
 import type { BatchAnswer, LedgerCheck, SettleSummary } from '../settle/settle.ts'
 import type {
   AttemptView,
@@ -20,7 +20,7 @@ import type {
   PayloadView,
   TaskView,
 } from '../store/store.ts'
-import type { WorkSummary } from '../work/work.ts'
+import type { RedriveAnswer, WorkSummary } from '../work/work.ts'
 import type { GateStatus, VaultView } from '../wire/wire.ts'
 
 export interface List<Item> {
@@ -212,6 +212,14 @@ export interface TokenAnswer {
   readonly usedMs: number | null
   readonly revokedMs: number | null
 }
+/** GET /api/v1/tokens/self */
+export interface SelfAnswer {
+  readonly name: string
+  readonly role: Role
+  readonly actor: string
+  /** Who may use each path (`POST /api/v1/swarm/freeze`) that is not for every role. The door asks again each time. */
+  readonly restricted: Readonly<Record<string, readonly Role[]>>
+}
 /** GET /api/v1/metrics: as /metrics. */
 export interface MetricsAnswer {
   /** Wall time at which they were read. */
@@ -237,4 +245,4 @@ export interface AuditVerdict {
   readonly why: string | null
   readonly head: string
 }
-export type { AgentView, BatchAnswer, CellStatus, CellView, EventView, LedgerCheck, VaultView }
+export type { AgentView, BatchAnswer, CellStatus, CellView, EventView, LedgerCheck, RedriveAnswer, VaultView }

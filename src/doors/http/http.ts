@@ -18,6 +18,7 @@ import { openApiRoutes } from './routes/openapi.ts'
 import { pageRoutes } from './routes/page.ts'
 import { recordRoutes } from './routes/record.ts'
 import { swarmRoutes } from './routes/swarm.ts'
+import { selfRoutes } from './routes/self.ts'
 import { sharedRoutes } from './routes/shared.ts'
 import { taskRoutes } from './routes/tasks.ts'
 import { tokenRoutes } from './routes/tokens.ts'
@@ -68,6 +69,7 @@ const routesOf = (page: Page, once: Once, all: () => readonly Route[]): readonly
   ...moneyRoutes(once),
   ...gateRoutes(once),
   ...recordRoutes,
+  ...selfRoutes,
   ...tokenRoutes(once),
   ...configRoutes(once),
   ...logRoutes(),

@@ -19,6 +19,8 @@ export interface PathFacts {
   readonly may: readonly Role[]
   /** Narrower for some objects of the path. */
   readonly mayObject?: (role: Role, params: Readonly<Record<string, string>>) => boolean
+  /** Those objects: values of the path's last parameter. */
+  readonly objects?: readonly string[]
   /** One line for people. */
   readonly says: string
   /** The schema that checks the JSON body, or the media type of another kind of body. */
@@ -41,6 +43,7 @@ const act = (says: string, status = 200): PathFacts => ({ may: runners, says, ta
 
 /** Exports of work are the operator's too; money and audit are not. */
 const workExports = new Set(['tasks', 'attempts'])
+const exportKinds = [...workExports, 'settlements', 'transfers', 'audit']
 const mayExport: PathFacts['mayObject'] = (role, { kind }) => role !== 'operator' || workExports.has(kind ?? '')
 
 export const pathFacts: Readonly<Record<string, PathFacts>> = {
@@ -141,11 +144,12 @@ export const pathFacts: Readonly<Record<string, PathFacts>> = {
   'GET /api/v1/export/:kind': {
     may: ['operator', 'auditor', 'admin'],
     mayObject: mayExport,
+    objects: exportKinds,
     says: 'Everything of a kind: tasks, attempts, settlements, transfers, audit.',
     gives: 'lines',
   },
   'GET /api/v1/tokens': { may: examiners, says: 'Tokens by name and role; never a value.', gives: 'list' },
-  'GET /api/v1/tokens/self': look('Whose token this is, and its role.'),
+  'GET /api/v1/tokens/self': look('Whose token this is, its role, and what is not for every role.'),
   'POST /api/v1/tokens': {
     may: admins,
     says: 'Makes a token; the answer is the only place where its value ever stands.',
@@ -197,3 +201,16 @@ export const mayUse = (
   const { may, mayObject } = factsOf(route)
   return may.includes(role) && (mayObject === undefined || mayObject(role, params))
 }
+
+/** Roles that may use each path that is not for all of them; a path with objects stands once for each object. */
+export const restrictedPaths = (): Readonly<Record<string, readonly Role[]>> =>
+  Object.fromEntries(
+    Object.entries(pathFacts).flatMap(([path, { may, mayObject, objects = [] }]) => {
+      const parameter = /:([a-z]+)$/.exec(path)?.[1]
+      const each: [string, readonly Role[]][] = objects.map((object) => [
+        path.replace(/:[a-z]+$/, object),
+        may.filter((role) => mayObject?.(role, { [parameter!]: object }) !== false),
+      ])
+      return [[path, may] as const, ...each].filter(([, roles]) => roles.length < everybody.length)
+    }),
+  )

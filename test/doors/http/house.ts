@@ -223,6 +223,8 @@ export interface TestHouse extends AsyncDisposable {
   readonly faults: string[]
   /** The file that freezes. */
   readonly frozenPath: string
+  /** The file of the log that is written. */
+  readonly logPath: string
   /** Starts the door again on its port, after it was stopped. */
   reopen(): Promise<void>
   /** A request with the token. */
@@ -383,6 +385,7 @@ export const openHouse = async (options: Partial<HttpOptions> = {}): Promise<Tes
     rooms,
     store,
     frozenPath,
+    logPath: join(directory, 'swarm.ndjson'),
     script,
     told,
     faults,

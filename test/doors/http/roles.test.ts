@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { guessBounds } from '../../../src/doors/http/guesses.ts'
-import { factsOf, mayUse, pathFacts } from '../../../src/doors/http/paths.ts'
+import { factsOf, mayUse, pathFacts, restrictedPaths } from '../../../src/doors/http/paths.ts'
 import { roles, type Role } from '../../../src/record/record.ts'
 import { addEvents, json, openHouse, token, type TestHouse } from './house.ts'
 
@@ -69,6 +69,26 @@ test('roles hold for each object: an operator exports work, not money and not th
   }
 })
 
+test('whoever asks is told what is not for every role, and it is what the door enforces', async () => {
+  await using house = await openHouse()
+  const viewer = await tokenFor(house, 'viewer')
+  const { restricted } = (await json(await as(house, viewer, '/api/v1/tokens/self'))) as {
+    restricted: Record<string, Role[]>
+  }
+  expect(restricted).toEqual(restrictedPaths())
+  expect(restricted['POST /api/v1/swarm/freeze']).toEqual(['operator', 'approver', 'admin'])
+  expect(restricted['GET /api/v1/swarm']).toBeUndefined()
+  expect(restricted['GET /api/v1/export/tasks']).toEqual(['operator', 'auditor', 'admin'])
+  expect(restricted['GET /api/v1/export/settlements']).toEqual(['auditor', 'admin'])
+  for (const { method, path } of house.door.routes)
+    for (const role of roles) {
+      const told = restricted[`${method} ${path}`] ?? roles
+      expect(`${role} ${path} ${told.includes(role)}`).toBe(
+        `${role} ${path} ${mayUse(role, { method, path }, { kind: 'tasks' })}`,
+      )
+    }
+})
+
 test('a token is shown once, kept as a hash, named in the audit by its name, and ends when it is revoked', async () => {
   await using house = await openHouse()
   const bearer = await tokenFor(house, 'operator')
@@ -79,7 +99,7 @@ test('a token is shown once, kept as a hash, named in the audit by its name, and
   const list = JSON.stringify(await json(await house.call('/api/v1/tokens')))
   expect(list).toContain('operator-1')
   expect(list).not.toContain('hash')
-  expect(await json(await as(house, bearer, '/api/v1/tokens/self'))).toEqual({
+  expect(await json(await as(house, bearer, '/api/v1/tokens/self'))).toMatchObject({
     name: 'operator-1',
     role: 'operator',
     actor: 'token:operator-1',
@@ -134,7 +154,7 @@ test('a page that was opened with a token has its role, and ends with it', async
   const cookie = entered.headers.get('set-cookie')!.split(';')[0]!
   const headers = { cookie, origin: house.door.url }
   const self = await fetch(`${house.door.url}/api/v1/tokens/self`, { headers })
-  expect(await json(self)).toEqual({ name: 'viewer-1', role: 'viewer', actor: 'session:viewer-1' })
+  expect(await json(self)).toMatchObject({ name: 'viewer-1', role: 'viewer', actor: 'session:viewer-1' })
   const restart = (): Promise<Response> =>
     fetch(`${house.door.url}/api/v1/agents/settler/1/restart`, { method: 'POST', headers })
   expect((await restart()).status).toBe(403)

@@ -18,7 +18,17 @@ test('every task is in exactly one part of the progress', () => {
     unknown: { count: 2, amounts: {} },
   }
   const run = progressOf({ work: work(states), settle: { ...settle, byState } })
-  expect(run).toEqual({ settled: 70, rejected: 9, unknown: 2, other: 6, toGo: 10, ended: 85, total: 95 })
+  expect(run).toEqual({
+    settled: 70,
+    rejected: 9,
+    unknown: 2,
+    other: 6,
+    dead: 1,
+    cancelled: 4,
+    toGo: 10,
+    ended: 85,
+    total: 95,
+  })
   expect(run.settled + run.rejected + run.other + run.toGo).toBe(run.total)
 })
 
@@ -26,19 +36,20 @@ test('the pace is what was seen over the window; too short a look or a standstil
   let samples: readonly Sample[] = []
   expect(paceOf(samples)).toBeNull()
   for (let second = 0; second <= 40; second += 1)
-    samples = withSample(samples, { atMs: second * 1_000, ended: second * 400 })
+    samples = withSample(samples, { atMs: second * 1_000, ended: second * 400, settled: second * 390 })
   expect(samples.length).toBeLessThanOrEqual(17)
   expect(paceOf(samples)!.perSecond).toBeCloseTo(400)
+  expect(paceOf(samples)!.settledPerSecond).toBeCloseTo(390)
   expect(etaMs(4_000, paceOf(samples))).toBeCloseTo(10_000)
-  expect(etaMs(4_000, { perSecond: 0, overMs: 15_000 })).toBeNull()
+  expect(etaMs(4_000, { perSecond: 0 })).toBeNull()
   expect(etaMs(0, paceOf(samples))).toBeNull()
   expect(paceOf(samples.slice(-2))).toBeNull()
 })
 
 test('the same figures asked twice are one sample, and a record that began anew starts over', () => {
-  const one = withSample([], { atMs: 1_000, ended: 50 })
-  expect(withSample(one, { atMs: 1_000, ended: 50 })).toEqual(one)
-  expect(withSample(one, { atMs: 2_000, ended: 0 })).toEqual([{ atMs: 2_000, ended: 0 }])
+  const one = withSample([], { atMs: 1_000, ended: 50, settled: 1 })
+  expect(withSample(one, { atMs: 1_000, ended: 50, settled: 1 })).toEqual(one)
+  expect(withSample(one, { atMs: 2_000, ended: 0, settled: 0 })).toEqual([{ atMs: 2_000, ended: 0, settled: 0 }])
 })
 
 test('figures are live until three answers are missed, then stale with their age and why', () => {

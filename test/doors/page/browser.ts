@@ -1,13 +1,10 @@
-/** The built page in a real browser, against a house of 5,000 agents in several states. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+/** The built page in a real browser, against a house of 5,000 agents in several states, or of a few. */
+import axe from 'axe-core'
 import { chromium, type Browser, type Page } from 'playwright-core'
-import { build } from 'vite'
+import { expect, inject } from 'vitest'
 import type { AgentStateName } from '../../../src/model/model.ts'
-import { addSettlement, agentOf, openHouse, token, type TestHouse } from '../http/house.ts'
-
-export const executablePath = '/usr/bin/chromium'
+import type { Role } from '../../../src/record/record.ts'
+import { addSettlement, agentOf, json, openHouse, token, type TestHouse } from '../http/house.ts'
 
 const stateOf = (index: number): AgentStateName => {
   if (index === 41) return 'quarantined'
@@ -18,10 +15,10 @@ const stateOf = (index: number): AgentStateName => {
   return (index * 7_919) % 10 < 7 ? 'busy' : 'idle'
 }
 
-const setScene = async (house: TestHouse): Promise<void> => {
+const setScene = async (house: TestHouse, settlers: number): Promise<void> => {
   const { script, store } = house
   script.agents = [
-    ...Array.from({ length: 4_990 }, (_, index) => agentOf('settler', index + 1, stateOf(index))),
+    ...Array.from({ length: settlers }, (_, index) => agentOf('settler', index + 1, stateOf(index))),
     ...Array.from({ length: 10 }, (_, index) => agentOf('notifier', index + 1, 'idle')),
   ]
   script.settle = {
@@ -77,57 +74,173 @@ const setScene = async (house: TestHouse): Promise<void> => {
   ])
 }
 
-/** Tasks that make the run's bar: 10,000 submitted, some ended. */
+/** Tasks that make the run's bar: 1,000 submitted, some ended. */
 const addTasks = async (house: TestHouse, ended: number, total: number): Promise<void> => {
   const { work, store } = house.rooms
-  for (let from = 0; from < total; from += 1_000) {
-    const answers = await work.submit(
-      Array.from({ length: Math.min(1_000, total - from) }, (_, index) => ({ type: 'settle', payload: from + index })),
-    )
-    const over = answers.slice(0, Math.max(0, Math.min(answers.length, ended - from)))
-    await store.transact(
-      over.map(
-        ({ id }) =>
-          ({
-            kind: 'task.move',
-            with: { task: id, event: { event: 'cancel' }, orNothing: false, wallMs: 1 },
-          }) as const,
-      ),
-    )
+  const answers = await work.submit(
+    Array.from({ length: total }, (_, index) => ({ type: 'settle', payload: { reference: `PAY-${index}` } })),
+  )
+  await store.transact(
+    answers.slice(0, ended).map(
+      ({ id }) =>
+        ({
+          kind: 'task.move',
+          with: { task: id, event: { event: 'cancel' }, orNothing: false, wallMs: 1 },
+        }) as const,
+    ),
+  )
+}
+
+/** Lets ready tasks give up, and gives their ids. */
+export const killTasks = async ({ call, store }: TestHouse, count: number): Promise<string[]> => {
+  const answer = await call(`/api/v1/tasks?state=ready&limit=${count}`)
+  const ids = ((await answer.json()) as { items: { id: string }[] }).items.map(({ id }) => id)
+  await store.transact(
+    ids.map(
+      (task) =>
+        ({
+          kind: 'task.move',
+          with: { task, event: { event: 'give-up', reason: 'attempts' }, orNothing: false, wallMs: Date.now() },
+        }) as const,
+    ),
+  )
+  return ids
+}
+
+const usualViewport = { width: 1_440, height: 1_000 }
+
+/** The cookie that the sign-in form gives for a token. */
+const sessionOf = async (url: string, shown: string): Promise<{ name: string; value: string; url: string }> => {
+  const entered = await fetch(`${url}/login`, {
+    method: 'POST',
+    body: new URLSearchParams({ token: shown }),
+  })
+  const [name = '', value = ''] = entered.headers.get('set-cookie')!.split(';')[0]!.split('=')
+  return { name, value, url }
+}
+
+/** One connection and two pages for all files: a new page costs a browser a second, loading one anew a third of that. */
+let connected: Promise<Browser> | undefined
+export const theBrowser = (): Promise<Browser> => (connected ??= chromium.connect(inject('browser')))
+const residents = new Map<'plain' | 'clocked', Page>()
+
+const freshPage = async (options: Parameters<Browser['newContext']>[0] = {}): Promise<Page> => {
+  const context = await (await theBrowser()).newContext({ viewport: usualViewport, ...options })
+  const page = await context.newPage()
+  page.setDefaultTimeout(10_000)
+  return page
+}
+
+/** A page that others have used, with nothing of them left but its process. */
+const residentPage = async (kind: 'plain' | 'clocked'): Promise<Page> => {
+  let page = residents.get(kind)
+  if (page === undefined || page.isClosed()) {
+    page = await freshPage()
+    if (kind === 'clocked') await page.clock.install()
+    residents.set(kind, page)
   }
+  await page.unrouteAll({ behavior: 'ignoreErrors' })
+  for (const event of ['request', 'console', 'pageerror'] as const) page.removeAllListeners(event)
+  await page.context().clearCookies()
+  return page
+}
+
+/** Loads the page at a place, also where only the part after the `#` is another. */
+const load = async (page: Page, url: string, place: string): Promise<void> => {
+  const here = `${url}/#/${place}`
+  if (page.url().startsWith(`${url}/`)) {
+    await page.evaluate(
+      `localStorage.clear(); sessionStorage.clear(); history.replaceState(null, '', ${JSON.stringify(here)})`,
+    )
+    await page.reload()
+  } else await page.goto(here)
+}
+
+export interface Open {
+  /** By default the operator's token, whose role is admin. */
+  readonly role?: Role
+  /** The page's clock can be moved forward. */
+  readonly clock?: boolean
+  readonly colorScheme?: 'light' | 'dark'
+  readonly width?: number
+  /** A page of its own, beside the one that the others use. */
+  readonly own?: { readonly timezoneId?: string }
+}
+
+/** A page at a place of a door, with the session that this token opens. */
+export const openPage = async (
+  url: string,
+  shown: string,
+  place: string,
+  options: Omit<Open, 'role'> = {},
+): Promise<Page> => {
+  const { clock = false, colorScheme = 'light', width, own } = options
+  const page = own === undefined ? await residentPage(clock ? 'clocked' : 'plain') : await freshPage(own)
+  await page.emulateMedia({ colorScheme })
+  await page.setViewportSize({ ...usualViewport, ...(width !== undefined && { width }) })
+  await page.context().addCookies([await sessionOf(url, shown)])
+  await load(page, url, place)
+  await page.locator('main').waitFor()
+  return page
+}
+
+/** Before a door ends: what were asked of it later would be an error in somebody else's test. */
+export const leavePages = async (): Promise<void> => {
+  for (const page of residents.values()) await page.goto('about:blank')
 }
 
 export interface Scene extends AsyncDisposable {
   readonly house: TestHouse
-  readonly browser: Browser
-  open(options?: Parameters<Browser['newPage']>[0]): Promise<Page>
+  /** A page with a session, at a place (`agents?type=settler`). */
+  open(place?: string, options?: Open): Promise<Page>
 }
 
-/** Builds the page, opens the house and a browser. `open` signs in with the token. */
-export const openScene = async (tasks = { ended: 615, total: 1_000 }): Promise<Scene> => {
-  const pageDirectory = await mkdtemp(join(tmpdir(), 'sitter-built-'))
-  const root = join(import.meta.dirname, '../../../dashboard')
-  await build({ root, configFile: join(root, 'vite.config.ts'), logLevel: 'error', build: { outDir: pageDirectory } })
-  const house = await openHouse({ pageDirectory })
-  await setScene(house)
-  await addTasks(house, tasks.ended, tasks.total)
-  const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] })
+/** Opens a house. */
+export const openScene = async ({ settlers = 4_990, tasks = 1_000 } = {}): Promise<Scene> => {
+  const house = await openHouse({ pageDirectory: inject('pageDirectory') })
+  await setScene(house, settlers)
+  await addTasks(house, Math.round(tasks * 0.615), tasks)
+  const tokens = new Map<Role, string>([['admin', token]])
+  const tokenOf = async (role: Role): Promise<string> => {
+    const known = tokens.get(role)
+    if (known !== undefined) return known
+    const made = String((await json(await house.post('/api/v1/tokens', { name: `test-${role}`, role })))['token'])
+    tokens.set(role, made)
+    return made
+  }
   return {
     house,
-    browser,
-    open: async (options) => {
-      const page = await browser.newPage({ viewport: { width: 1440, height: 1000 }, ...options })
-      page.setDefaultTimeout(10_000)
-      await page.goto(`${house.door.url}/login`)
-      await page.getByLabel('Operator token').fill(token)
-      await page.getByRole('button', { name: 'Sign in' }).click()
-      await page.waitForURL(`${house.door.url}/`)
-      return page
-    },
+    open: async (place = '', { role = 'admin', ...options } = {}) =>
+      openPage(house.door.url, await tokenOf(role), place, options),
     [Symbol.asyncDispose]: async () => {
-      await browser.close()
+      await leavePages()
       await house[Symbol.asyncDispose]()
-      await rm(pageDirectory, { recursive: true, force: true })
     },
   }
+}
+
+/** Rules whose verdict depends on colours and on the room that there is; the others see the same at any width. */
+const lookRules = ['color-contrast', 'scrollable-region-focusable', 'target-size', 'link-in-text-block']
+
+/** Nothing that axe can find is wrong, and nothing is wider than the screen. */
+export const expectNoAxeFaults = async (page: Page, name: string, rules: 'all' | 'look' = 'all'): Promise<void> => {
+  if (!(await page.evaluate<boolean>('"axe" in window'))) await page.evaluate(axe.source)
+  const options = { resultTypes: ['violations'], ...(rules === 'look' && { runOnly: lookRules }) }
+  const { violations } = await page.evaluate<{
+    violations: { id: string; nodes: { html: string; failureSummary: string }[] }[]
+  }>(`axe.run(${JSON.stringify(options)})`)
+  expect(violations.map(({ id, nodes }) => `${name} ${id}: ${nodes[0]!.html} ${nodes[0]!.failureSummary}`)).toEqual([])
+  expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth'), name).toBeLessThanOrEqual(0)
+}
+
+/** The JSON that a path answers with is changed on its way; everything else is the real door's. */
+export const answering = async <Answer>(
+  page: Page,
+  path: string,
+  change: (answer: Answer) => Answer,
+): Promise<void> => {
+  await page.route(`**${path}`, async (route) => {
+    const answer = await route.fetch()
+    await route.fulfill({ response: answer, json: change((await answer.json()) as Answer) })
+  })
 }

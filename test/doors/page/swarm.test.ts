@@ -3,24 +3,21 @@ import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { chromium, type Browser, type Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { build } from 'vite'
+import type { SwarmView } from '../../../src/doors/api.ts'
 import { prepare, sitter, type Place, type Run } from '../../crash/swarm.ts'
-import { executablePath } from './browser.ts'
+import { leavePages, openPage } from './browser.ts'
 
-const dashboard = join(import.meta.dirname, '../../../dashboard')
 const patience = { timeout: 20_000 }
 
 let directory: string
 let place: Place
 let up: Run
-let browser: Browser
 let url: string
 let token: string
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'sitter-page-'))
-  await build({ root: dashboard, configFile: join(dashboard, 'vite.config.ts'), logLevel: 'error' })
   place = await prepare({ directory, agents: 20, rows: 30, faults: {} })
   up = sitter(place, 'up', place.config, '--settle', place.file)
   const running = join(place.data, 'run', 'api.json')
@@ -29,10 +26,9 @@ beforeAll(async () => {
   }, patience)
   url = (JSON.parse(readFileSync(running, 'utf8')) as { url: string }).url
   token = readFileSync(join(place.data, 'run', 'operator.token'), 'utf8').trim()
-  browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] })
 }, 60_000)
 afterAll(async () => {
-  await browser?.close()
+  await leavePages()
   try {
     process.kill(up.pid, 'SIGTERM')
   } catch {
@@ -42,17 +38,23 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true })
 }, 60_000)
 
-const openAt = async (hash: string): Promise<Page> => {
-  const page = await browser.newPage({ viewport: { width: 1_440, height: 900 } })
-  page.setDefaultTimeout(patience.timeout)
-  await page.goto(`${url}/#/${hash}`)
-  await page.getByLabel('Operator token').fill(token)
-  await page.getByRole('button', { name: 'Sign in' }).click()
-  await page.locator('main').waitFor()
-  return page
+const openAt = (place: string): Promise<Page> => openPage(url, token, place)
+
+const call = async (path: string, body?: unknown): Promise<unknown> => {
+  const answer = await fetch(`${url}${path}`, {
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    ...(body !== undefined && { method: 'POST', body: JSON.stringify(body) }),
+  })
+  return await answer.json()
 }
 
 test('every payment is on the page, down to its intent, its evidence and its transfers', async () => {
+  const { byState } = await vi.waitFor(async () => {
+    const view = (await call('/api/v1/swarm')) as SwarmView
+    expect(view.settle.byState['settled']?.count).toBe(30)
+    return view.settle
+  }, patience)
+  expect(Object.keys(byState)).toEqual(['settled'])
   const page = await openAt('settlements?state=settled')
   await page.getByText('30 settlements shown').waitFor()
   await page.getByRole('link', { name: 'R-000007' }).click()
@@ -66,16 +68,12 @@ test('every payment is on the page, down to its intent, its evidence and its tra
   await page.getByRole('link', { name: 'Audit and ledger' }).click()
   await page.getByText(/Balanced over \d+ transfers/).waitFor()
   await page.getByText(/Audit \d+ entries chained/).waitFor()
-  await page.close()
 }, 60_000)
 
 test('a task that fails is found among the dead letters with its error, and redriven from there', async () => {
-  const answer = await fetch(`${url}/api/v1/tasks`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ type: 'settle', payload: { reference: '<b>none</b>' } }),
-  })
-  const { id } = (await answer.json()) as { id: string }
+  const { id } = (await call('/api/v1/tasks', { type: 'settle', payload: { reference: '<b>none</b>' } })) as {
+    id: string
+  }
   const page = await openAt('dead-letters')
   const row = page.getByRole('row', { name: id.slice(-8) })
   await row.waitFor()
@@ -88,7 +86,6 @@ test('a task that fails is found among the dead letters with its error, and redr
   await page.getByRole('dialog').getByRole('button', { name: 'Close' }).click()
   await expect.poll(() => page.locator('.attempts > li').count(), patience).toBeGreaterThan(attempts)
   await page.locator('dl').getByText('dead', { exact: false }).first().waitFor()
-  await page.close()
 }, 60_000)
 
 test('an agent that is restarted from the page comes back, and its time line says by whom', async () => {
@@ -104,5 +101,4 @@ test('an agent that is restarted from the page comes back, and its time line say
   await expect.poll(epoch, patience).toBeGreaterThan(before)
   await page.locator('dl').getByText('idle').first().waitFor()
   await page.locator('.events').getByText('settler/0003: restart ordered by').waitFor()
-  await page.close()
 }, 60_000)

@@ -1,11 +1,9 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
-import { build } from 'vite'
-import { manyOf, sendMany, tally, unfinished } from '../../../dashboard/src/redrive.ts'
+import { expect, inject, test } from 'vitest'
+import { manyOf, sendMany, tally, unfinished } from '../../../dashboard/src/many.ts'
 import { agentHref, hrefOf, placeOf, searchHref } from '../../../dashboard/src/address.ts'
 import { indented, visible, visibleLines } from '../../../dashboard/src/visible.ts'
 
@@ -71,13 +69,9 @@ test('when many orders are stopped, what was not begun is left, and can be sent 
 const mostBytes = 60 * 1_024
 
 test('the page stays small', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'sitter-size-'))
-  const root = join(import.meta.dirname, '../../../dashboard')
-  await build({ root, configFile: join(root, 'vite.config.ts'), logLevel: 'error', build: { outDir: directory } })
-  const assets = join(directory, 'assets')
+  const assets = join(inject('pageDirectory'), 'assets')
   const sizes = (await readdir(assets)).map(async (file) => gzipSync(await readFile(join(assets, file))).length)
   const bytes = (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0)
-  await rm(directory, { recursive: true, force: true })
   expect(bytes).toBeGreaterThan(20_000)
   expect(bytes).toBeLessThan(mostBytes)
 })

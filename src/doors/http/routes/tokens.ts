@@ -49,11 +49,6 @@ const list = async (ask: Ask): Promise<Reply> => {
 
 export const tokenRoutes = (once: Once): readonly Route[] => [
   { method: 'GET', path: '/api/v1/tokens', query: ['limit', 'cursor'], run: list },
-  {
-    method: 'GET',
-    path: '/api/v1/tokens/self',
-    run: ({ principal, actor }) => ok({ name: principal!.name, role: principal!.role, actor }),
-  },
   { method: 'POST', path: '/api/v1/tokens', run: create },
   { method: 'POST', path: '/api/v1/tokens/:id/revoke', run: (ask) => revoke(ask, once) },
 ]
