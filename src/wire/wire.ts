@@ -3,7 +3,7 @@
  * are framed.
  */
 export type * from './agent.ts'
-export { bounds, protocolVersion } from './agent.ts'
+export { bounds, failKinds, protocolVersion } from './agent.ts'
 export {
   checkBeat,
   checkBroken,
