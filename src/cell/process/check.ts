@@ -45,20 +45,20 @@ export const checkAgent = async (ports: CheckPorts, ask: CheckAsk): Promise<read
   const [program, ...words] = ask.command
   if (program === undefined) throw failure('usage', 'there is no command to check')
   if (!isAbsolute(ask.scratchIn)) throw failure('bug', 'the scratch directory must be absolute')
-  const peers: Peer[] = []
+  let peer: Peer | undefined
   const peerPorts = { ...ports, net: realNet(), reaper: openReaper(ports.proc), surroundings: ports.env }
   // Epochs that no program guesses: 1 would pass for one that never reads hello's answer.
   let epoch = 6
   const start = async (): Promise<Talk> => {
     epoch += 1
-    const peer = await startPeer(peerPorts, {
+    await peer?.stop()
+    peer = await startPeer(peerPorts, {
       words: [program.includes('/') ? resolve(ask.directory, program) : program, ...words],
       directory: ask.directory,
       scratch: join(ask.scratchIn, `sitter-check-${process.pid}-${epoch}`),
       agent,
       onLine: ask.onLine,
     })
-    peers.push(peer)
     return new Talk(peer.box, ports.clock, epoch)
   }
   const checks: Check[] = []
@@ -74,7 +74,7 @@ export const checkAgent = async (ports: CheckPorts, ask: CheckAsk): Promise<read
     const found = typeof facts['brief'] === 'string' ? facts['brief'] : message
     tell({ name: 'start', expected: 'a program that can be started', outcome: 'failed', found })
   } finally {
-    for (const peer of peers) await peer.stop()
+    await peer?.stop()
   }
   return checks
 }

@@ -26,7 +26,19 @@ const holdMs = 300
 /** Ends the checks: without this one nothing after it means anything. */
 class Over extends Error {}
 
+const inHand = 'the attempt in the open of ping, until its end is answered'
+const toldAgain = `the same end again, ${retryMs} ms after it was refused as transient with that retryAfterMs`
+const stale = 'the attempt dropped, after its end was refused as stale'
+const taken = 'nothing open any more, once the end was taken'
+const anew = 'on the new connection the end that had no answer, unasked'
 const longer = 'give --payload one that takes some seconds'
+
+interface Held {
+  readonly attempt: string
+  readonly epoch: number
+}
+const isWanted = (held: Held | null, { attempt, epoch }: Held): boolean =>
+  held?.attempt === attempt && held.epoch === epoch
 
 export class Conformance {
   readonly #start: () => Promise<Talk>
@@ -146,9 +158,10 @@ export class Conformance {
     this.#tookMs = (end?.atMs ?? talk.nowMs()) - beganMs
     this.#pingAtWork(pong, end)
     const wrong = end === undefined ? await this.#noEnd(attempt, beganMs) : end.fault
-    if (!this.#verdict('run', expected, wrong, `${String(end?.frame['method'])} ${short(end?.frame['params'])}`)) return
+    this.#verdict('run', expected, wrong, `${String(end?.frame['method'])} ${short(end?.frame['params'])}`)
     await this.#inHand(attempt, pong)
-    await this.#toldAgain(attempt, end!)
+    if (this.#may('told again', toldAgain, 'run')) await this.#toldAgain(attempt, end!)
+    else this.#may('stale', stale, 'run')
   }
 
   async #noEnd(attempt: string, sinceMs: number): Promise<string> {
@@ -176,12 +189,11 @@ export class Conformance {
   }
 
   async #inHand(attempt: string, before: { readonly open: readonly string[] } | undefined): Promise<void> {
-    const expected = 'the attempt in the open of ping, until its end is answered'
-    if (before === undefined) return void this.#may('in hand', expected, 'challenge')
+    if (!this.#may('in hand', inHand, 'run', 'challenge') || before === undefined) return
     const after = await this.#talk.ping(this.#withinMs)
     const lists = [before, after].every(({ open }) => open.includes(attempt))
     const found = `open was ${short(before.open)} when it had been given, ${short(after.open)} when its end was told`
-    this.#verdict('in hand', expected, lists ? undefined : found, short(after.open))
+    this.#verdict('in hand', inHand, lists ? undefined : found, short(after.open))
   }
 
   /** Told again after what may pass, then dropped after what does not. */
@@ -196,12 +208,11 @@ export class Conformance {
     else if (!sameEnding(first, again))
       wrong = `another: ${String(again.frame['method'])} ${short(again.frame['params'])}`
     else if (afterMs < retryMs - earlyMs) wrong = `after ${afterMs} ms: too soon`
-    const expected = `the same end again, ${retryMs} ms after it was refused as transient with that retryAfterMs`
-    this.#verdict('told again', expected, wrong, `after ${afterMs} ms`)
-    if (!this.#may('stale', 'the attempt dropped, after its end was refused as stale', 'told again')) return
+    this.#verdict('told again', toldAgain, wrong, `after ${afterMs} ms`)
+    if (!this.#may('stale', stale, 'told again')) return
     talk.box.close(attempt)
     talk.refuse(again!, { code: 'stale', kind: 'refused' })
-    await this.#dropped('stale', 'the attempt dropped, after its end was refused as stale', attempt)
+    await this.#dropped('stale', stale, attempt)
   }
 
   async #dropped(name: string, expected: string, attempt: string): Promise<void> {
@@ -239,7 +250,7 @@ export class Conformance {
   async #cancel(): Promise<void> {
     const ms = Math.min(graceMs, this.#withinMs)
     const expected = `an end of the attempt within ${ms} ms`
-    if (!this.#may('cancel', expected, 'run')) return void this.#may('taken', 'nothing open', 'run')
+    if (!this.#may('cancel', expected, 'run')) return void this.#may('taken', taken, 'run')
     const talk = this.#talk
     const attempt = this.#run()
     const early = await talk.box.until(() => talk.endingOf(attempt) !== undefined, lookMs)
@@ -248,9 +259,11 @@ export class Conformance {
     const end = await talk.ending(attempt, ms)
     if (end === undefined) this.#tell('cancel', expected, 'failed', talk.box.instead(cancelledMs))
     else this.#heeded(expected, end, early ? undefined : end.atMs - cancelledMs)
-    const taken = 'nothing open any more, once the end was taken'
-    if (!this.#may('taken', taken, 'cancel')) return
-    talk.take(end!)
+    if (end === undefined) {
+      this.#may('taken', taken, 'cancel')
+      return this.#again()
+    }
+    talk.take(end)
     await this.#dropped('taken', taken, attempt)
   }
 
@@ -268,7 +281,6 @@ export class Conformance {
   async #lostLink(): Promise<void> {
     const ms = Math.min(awayMs, this.#withinMs)
     const expected = `within ${ms} ms a new connection, its hello with what is in hand, or the program's own end`
-    const anew = 'on the new connection the end that had no answer, unasked'
     if (!this.#may('lost link', expected, 'run')) return void this.#may('end after it', anew, 'run')
     const talk = this.#talk
     const attempt = this.#run()
@@ -280,15 +292,12 @@ export class Conformance {
     talk.box.hangUp()
     await talk.box.until(() => talk.box.connections > before, ms)
     const hello = await talk.greeting(false, ms)
-    if (talk.box.end !== null) return this.#endedItself(expected, anew, talk.box.end)
+    if (talk.box.end !== null) return this.#endedItself(expected, talk.box.end)
     const held = (hello?.frame['params'] as { readonly open?: unknown } | undefined)?.open
-    const wanted = short([{ attempt, epoch: talk.epoch }])
-    const isHeld =
-      Array.isArray(held) &&
-      held.length === 1 &&
-      (held[0] as { readonly attempt?: unknown })?.attempt === attempt &&
-      (held[0] as { readonly epoch?: unknown }).epoch === talk.epoch
-    const wrong = this.#wrongHello(hello, lostMs) ?? (isHeld ? undefined : `open was ${short(held)}, not ${wanted}`)
+    const wanted = { attempt, epoch: talk.epoch }
+    const isHeld = Array.isArray(held) && held.some((one: Held | null) => isWanted(one, wanted))
+    const wrong =
+      this.#wrongHello(hello, lostMs) ?? (isHeld ? undefined : `open was ${short(held)}, without ${short(wanted)}`)
     const right = this.#verdict('lost link', expected, wrong, 'connected anew')
     if (hello !== undefined) talk.welcome(hello)
     if (!right && hello === undefined) return void this.#may('end after it', anew, 'lost link')
@@ -299,13 +308,19 @@ export class Conformance {
     if (again !== undefined) talk.take(again)
   }
 
-  async #endedItself(expected: string, anew: string, end: string): Promise<void> {
+  async #endedItself(expected: string, end: string): Promise<void> {
     this.#onCheck({ name: 'lost link', expected, outcome: 'passed', found: `${end}, of itself` })
     this.#tell('end after it', anew, 'not tested', 'it ended itself instead, which is fine')
+    await this.#again()
+  }
+
+  /** Another life, as a sitter would give it to a program that has ended, or that it has killed. */
+  async #again(): Promise<void> {
     this.#collect()
     this.#talk = await this.#start()
+    const beganMs = this.#talk.nowMs()
     const hello = await this.#talk.greeting(true, this.#withinMs)
-    const wrong = this.#wrongHello(hello, 0)
+    const wrong = this.#wrongHello(hello, beganMs)
     if (wrong !== undefined) this.#tell('second start', 'hello, as the first time', 'failed', wrong)
     this.#must(wrong === undefined)
     this.#talk.welcome(hello!)

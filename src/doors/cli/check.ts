@@ -37,8 +37,9 @@ export const agentCheck: Deed = async (invocation) => {
     onCheck: ({ outcome, name, expected, found }) => {
       if (printer.json) return
       const [color, mark] = marks[outcome]
-      printer.line(`${printer.paint(color, mark)} ${name}: ${expected}`)
-      if (outcome !== 'passed') printer.line(`    ${outcome === 'not tested' ? outcome : 'found'}: ${plain(found)}`)
+      const untried = outcome === 'not tested'
+      printer.line(`${printer.paint(color, mark)} ${name}: ${untried ? `${outcome}, ${plain(found)}` : expected}`)
+      if (outcome === 'failed' || outcome === 'warning') printer.line(`    found: ${plain(found)}`)
     },
     onLine: (stream, line) => printer.note(`  ${stream}: ${plain(line)}`),
   })
