@@ -6,30 +6,19 @@
 import { isAbsolute, join, resolve } from 'node:path'
 import { asFailure, failure, type Clock, type Disk, type Proc } from '../../std/std.ts'
 import { realNet } from '../../std/real/real.ts'
-import { Conformance } from './conformance.ts'
+import { Conformance, type Check, type CheckWork } from './conformance.ts'
 import { startPeer, type Peer } from './peer.ts'
 import { openReaper } from './reaper.ts'
 import { agent, Talk } from './talk.ts'
 
-export interface Check {
-  readonly name: string
-  readonly expected: string
-  readonly outcome: 'passed' | 'failed' | 'warning' | 'not tested'
-  /** What came, or what came instead; why it was not tested. */
-  readonly found: string
-}
+export type { Check } from './conformance.ts'
 
-export interface CheckAsk {
+export interface CheckAsk extends CheckWork {
   readonly command: readonly string[]
   /** Absolute; where the program is started. */
   readonly directory: string
   /** Absolute; a new directory is made in it, and removed. */
   readonly scratchIn: string
-  /** The task that is given to it; its own first when absent. */
-  readonly task?: string | undefined
-  readonly payload?: unknown
-  /** The longest time for each step; what the protocol bounds by itself gets no more than that. */
-  readonly withinMs: number
   readonly onCheck: (check: Check) => void
   readonly onLine: (stream: 'stdout' | 'stderr', line: string) => void
 }

@@ -148,11 +148,14 @@ export class Mailbox {
     const came = this.heard.filter((one) => one.atMs >= sinceMs && !this.#taken.has(one))
     const waited = `in ${Math.round(this.#clock.monoMs() - sinceMs)} ms`
     const closed = this.connections > 0 && this.#link === undefined ? '; it has closed its connection' : ''
+    if (came.length === 0) return `nothing came ${waited}${closed}`
     const broken = came.filter(({ fault }) => fault !== undefined)
-    const first = broken[0] ?? came[0]
-    if (first === undefined) return `nothing came ${waited}${closed}`
-    const count = broken.length > 0 ? `${broken.length} with a fault` : `${came.length} others`
-    const what = [...('method' in first.frame || 'id' in first.frame ? [saidIn(first)] : []), first.fault ?? []].flat()
-    return `no such frame came ${waited}, but ${count}, first: ${what.join(' – ')}${closed}`
+    const others = broken.length > 0 ? broken : came.filter(({ frame }) => frame['id'] !== undefined)
+    const [first] = others
+    if (first === undefined) return `no such frame came ${waited}, only beat or log${closed}`
+    const said = 'method' in first.frame || 'id' in first.frame ? [saidIn(first)] : []
+    const what = [...said, ...(first.fault === undefined ? [] : [first.fault])].join(' – ')
+    const count = `${others.length} ${broken.length > 0 ? 'with a fault' : 'others'}`
+    return `no such frame came ${waited}, but ${count}, first: ${what}${closed}`
   }
 }
