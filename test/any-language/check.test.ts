@@ -46,7 +46,7 @@ test('The example agent fails no check; what its short task cannot show is not p
   expect(stdout.split('\n').filter((line) => line.startsWith('✗'))).toEqual([])
   expect(stdout).toMatch(/^✓ connect: .*\n✓ hello: /)
   expect(stdout).toMatch(
-    /\n– cancel: not tested, the task ended by itself \(done .*\); give --payload one that takes some seconds\n/,
+    /\n– cancel: not tested, the task ended by itself \(done .*\); give --payload one that takes more than 5 s\n/,
   )
   expect(stdout).toMatch(/17 checks passed, 0 failed, 2 not tested\n$/)
   expect(code).toBe(0)

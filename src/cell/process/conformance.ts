@@ -46,7 +46,7 @@ const toldAgain = `the same end again, ${retryMs} ms after it was refused as tra
 const stale = 'the attempt dropped, after its end was refused as stale'
 const taken = 'nothing open any more, once the end was taken'
 const anew = 'on the new connection the end that had no answer, unasked'
-const longer = 'give --payload one that takes some seconds'
+const longer = `give --payload one that takes more than ${graceMs / 1_000} s`
 
 interface Held {
   readonly attempt: string

@@ -256,7 +256,7 @@ const agents: readonly Verb[] = [
     parameters: [['<command...>', 'the program and its arguments, behind --; started in the current directory']],
     options: [
       ['--task <type>', 'task to give it (default: the first that it declares)'],
-      ['--payload <json>', 'payload of that task (default {}); let it take some seconds, to test cancel too'],
+      ['--payload <json>', 'payload of that task (default {}); more than 5 s of work tests most'],
       ['--within <time>', 'longest time for each step (default 10s; what the protocol bounds gets no more than that)'],
     ],
     examples: [
