@@ -68,6 +68,12 @@ export interface Fail {
   readonly attempt: string
   readonly error: ErrorReport
 }
+/**
+ * What `fail` may say as `error.kind`. `interrupted`: given up because it was cancelled; it counts as `transient`, like
+ * every word that stands in no list.
+ */
+export const failKinds = ['transient', 'permanent', 'refused', 'unknown', 'interrupted', 'poison'] as const
+
 export interface Park {
   readonly agent: string
   readonly attempt: string

@@ -13,7 +13,12 @@ export interface LineBounds {
 
 export interface LineEvents {
   object(value: Readonly<Record<string, unknown>>): void
-  refused(code: Extract<Code, 'frame-invalid' | 'frame-too-large' | 'frame-too-deep'>, detail: string): void
+  /** `line`: how it begins, for people. */
+  refused(
+    code: Extract<Code, 'frame-invalid' | 'frame-too-large' | 'frame-too-deep'>,
+    detail: string,
+    line: string,
+  ): void
 }
 
 const newline = 10
@@ -38,6 +43,9 @@ const depthWithin = (text: string, most: number): boolean => {
   return true
 }
 
+const shownBytes = 60
+const beginning = (bytes: Uint8Array): string => Buffer.from(bytes.subarray(0, shownBytes)).toString().trim()
+
 /** Gives a reader: call it with each chunk. Never holds more than one frame's bound plus one chunk. */
 export const lineReader = (limits: LineBounds, events: LineEvents): ((chunk: Uint8Array) => void) => {
   const decoder = new TextDecoder('utf-8', { fatal: true })
@@ -50,24 +58,25 @@ export const lineReader = (limits: LineBounds, events: LineEvents): ((chunk: Uin
     try {
       text = decoder.decode(bytes)
     } catch {
-      return events.refused('frame-invalid', 'a frame must be UTF-8')
+      return events.refused('frame-invalid', 'a frame must be UTF-8', beginning(bytes))
     }
     if (text.trim() === '') return
     if (!depthWithin(text, limits.jsonDepth))
-      return events.refused('frame-too-deep', `a frame may nest ${limits.jsonDepth} levels`)
+      return events.refused('frame-too-deep', `a frame may nest ${limits.jsonDepth} levels`, beginning(bytes))
     let value: unknown
     try {
       value = JSON.parse(text)
     } catch {
-      return events.refused('frame-invalid', 'a frame must be one JSON object on one line')
+      return events.refused('frame-invalid', 'a frame must be one JSON object on one line', beginning(bytes))
     }
     if (typeof value !== 'object' || value === null || Array.isArray(value))
-      return events.refused('frame-invalid', 'a frame must be a JSON object')
+      return events.refused('frame-invalid', 'a frame must be a JSON object', beginning(bytes))
     events.object(value as Record<string, unknown>)
   }
 
-  const overflow = (): void => {
-    if (!dropping) events.refused('frame-too-large', `a frame may have ${limits.frameBytes} bytes`)
+  const overflow = (piece: Uint8Array): void => {
+    const line = beginning(parts[0] ?? piece)
+    if (!dropping) events.refused('frame-too-large', `a frame may have ${limits.frameBytes} bytes`, line)
     dropping = true
     parts = []
     held = 0
@@ -83,7 +92,7 @@ export const lineReader = (limits: LineBounds, events: LineEvents): ((chunk: Uin
         continue
       }
       if (held + piece.length > limits.frameBytes) {
-        overflow()
+        overflow(piece)
         dropping = false
         continue
       }
@@ -98,7 +107,7 @@ export const lineReader = (limits: LineBounds, events: LineEvents): ((chunk: Uin
     }
     if (dropping || from === chunk.length) return
     const rest = chunk.subarray(from)
-    if (held + rest.length > limits.frameBytes) return overflow()
+    if (held + rest.length > limits.frameBytes) return overflow(rest)
     parts.push(rest)
     held += rest.length
     // A frame that drips in byte by byte must cost its own length, not a piece of bookkeeping for each byte.

@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { readRequest } from '../../src/fleet/fleet.ts'
-import { checkBeat, checkBroken, checkHello, checkLog } from '../../src/wire/wire.ts'
+import { modes } from '../../src/model/model.ts'
+import { checkBeat, checkBroken, checkHello, checkLog, failKinds } from '../../src/wire/wire.ts'
+import { classify } from '../../src/work/decide.ts'
 
 const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'protocol.md'), 'utf8')
 const shown = page
@@ -44,4 +46,14 @@ test('Every frame that the page shows a program sending is taken as it stands', 
 test('The page names every request and every frame to a program', () => {
   for (const word of ['state.get', 'lock.renew', 'lock.free', 'run', 'cancel', 'ping', 'drain'])
     expect(page).toContain(`\`${word}\``)
+})
+
+test('The page names every mode, and every kind of failure in its table, with what becomes of it', () => {
+  for (const mode of modes) expect(page).toContain(`\`${mode}\``)
+  const rows = /\| `kind` \| \|\n\|---\|---\|\n((?:\|.*\n)+)/.exec(page)![1]!
+  const kinds = [...rows.matchAll(/^\|((?: `\w+`)+) \|/gm)].flatMap(([, words]) => words!.trim().split(' '))
+  expect(kinds.map((word) => word.slice(1, -1)).toSorted()).toEqual([...failKinds].toSorted())
+  const error = { name: 'Error', message: 'x' }
+  expect(classify({ ...error, kind: 'interrupted' })).toBe(classify({ ...error, kind: 'transient' }))
+  expect(classify({ ...error, kind: 'transitory', status: 404 })).toBe('permanent')
 })

@@ -33,6 +33,7 @@ const config = {
     echo: { agent: 'villain', retry },
     fail: { agent: 'villain', retry },
     hang: { agent: 'villain', retry },
+    chatter: { agent: 'villain', retry: { ...retry, max: 1 } },
     broken: { agent: 'villain', retry: { ...retry, max: 1 } },
     child: { agent: 'villain', retry },
     report: { agent: 'report', retry },
@@ -229,6 +230,19 @@ test('A program that is killed is back within five seconds and its backoff', asy
   expect(performance.now() - startedMs).toBeLessThan(5_500)
   expect(after.restarts).toBeGreaterThan(before.restarts)
   expect(await ended(await submit('echo', {}))).toMatchObject({ state: 'succeeded', result: { pid: after.cell!.pid } })
+})
+
+test('Notifications that are none cost a program nothing but are told of', async () => {
+  const before = await idle('villain/1')
+  expect(await ended(await submit('chatter', { times: 50 }))).toMatchObject({
+    state: 'succeeded',
+    result: { pid: before.cell!.pid },
+  })
+  const refused = await until(async () => {
+    const { items = [] } = await api('events?limit=1000')
+    return items.find(({ kind, subject }) => kind === 'frame.refused' && subject === before.cell!.id)
+  })
+  expect(refused['message']).toMatch(/frames of cell cel_.* refused; last: /)
 })
 
 test('A program that says it is broken loses its task and is started anew', async () => {

@@ -65,6 +65,11 @@ def act(run):
         sys.exit(payload['code'])
     elif kind == 'broken':
         send(method='agent.broken', params={'agent': run['agent'], 'error': {'name': 'Fault', 'message': 'as told'}})
+    elif kind == 'chatter':
+        for _ in range(payload['times']):
+            send(method='metric', params={'agent': run['agent']})
+            send(method='beat', params={'progress': 'whose?'})
+        done(run, {'pid': os.getpid()})
     elif kind == 'hang':
         time.sleep(600)
 

@@ -42,8 +42,9 @@ export const findProgram = (name: string, surroundings: Surroundings): string =>
     .split(':')
     .map((directory) => join(directory, name))
     .find(canRun)
-  if (found === undefined) throw failure('cell-start', `the program ${name} is not on this machine (PATH is ${path})`)
-  return found
+  if (found !== undefined) return found
+  const brief = `the program ${name} is not on this machine`
+  throw failure('cell-start', `${brief} (PATH is ${path})`, { facts: { brief } })
 }
 
 export const environmentOf = (

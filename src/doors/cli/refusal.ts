@@ -1,4 +1,5 @@
 /** Errors as a person needs them: what, why, the way out; and as a script needs them: an exit code. */
+import { join } from 'node:path'
 import { codes, Failure, type Code } from '../../std/std.ts'
 import type { Problem } from '../api.ts'
 import type { Printer } from './printer.ts'
@@ -141,6 +142,9 @@ export const explain = (thrown: unknown): Explained => {
   }
 }
 
+/** Of this installation: people run the command anywhere. */
+const errorsPage = join(import.meta.dirname, '..', '..', '..', 'docs', 'errors.md')
+
 /** Faults beyond this are counted, not printed: twenty show the pattern, ten thousand hide it. */
 const mostFaults = 20
 
@@ -152,7 +156,7 @@ export const errorLines = (explained: Explained, paint: Printer['paint']): strin
     ...shown.map((fault) => `  - ${plain(fault)}`),
     ...(hidden > 0 ? [`  … and ${hidden} more`] : []),
     ...(explained.wayOut === null ? [] : [`  way out: ${plain(explained.wayOut)}`]),
-    `  more: docs/errors.md, ${plain(explained.code)}`,
+    `  more: ${errorsPage}, ${plain(explained.code)}`,
   ]
 }
 

@@ -253,11 +253,11 @@ const agents: readonly Verb[] = [
     path: 'agent check',
     group: 'Look',
     summary: 'does a program speak the agent protocol? needs no swarm: exit 0 it does, 1 it does not',
-    parameters: [['<command...>', 'the program and its arguments, behind --']],
+    parameters: [['<command...>', 'the program and its arguments, behind --; started in the current directory']],
     options: [
       ['--task <type>', 'task to give it (default: the first that it declares)'],
-      ['--payload <json>', 'payload of that task (default {})'],
-      ['--within <time>', 'time for each step (default 10s)'],
+      ['--payload <json>', 'payload of that task (default {}); more than 5 s of work tests most'],
+      ['--within <time>', 'longest time for each step (default 10s; what the protocol bounds gets no more than that)'],
     ],
     examples: [
       'agent check -- python3 agents/notifier.py',
