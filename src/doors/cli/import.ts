@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { basename, dirname, resolve } from 'node:path'
 import { Readable } from 'node:stream'
-import { asFailure, canonicalJson, failure, sleep } from '../../std/std.ts'
+import { asFailure, canonicalJson, failure, parseExactly, sleep } from '../../std/std.ts'
 import type { BatchLine, BatchEnd } from '../api.ts'
 import { onlyDry, required } from './asking.ts'
 import type { Api } from './client.ts'
@@ -61,7 +61,7 @@ async function* ndjsonRows(file: File): AsyncGenerator<Row, void> {
     line += 1
     if (text.trim() === '') return []
     try {
-      return [{ line, payload: JSON.parse(text) as unknown }]
+      return [{ line, payload: parseExactly(text) }]
     } catch (error) {
       throw failure('file-invalid', `${file.name}, line ${line}: ${(error as Error).message}`, { cause: error })
     }

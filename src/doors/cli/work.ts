@@ -1,7 +1,7 @@
 /** `task` and `dlq`: tasks, and those that came to no good end. */
 import { join, isAbsolute } from 'node:path'
 import { isTaskEnd } from '../../model/model.ts'
-import { failure, parseRate } from '../../std/std.ts'
+import { failure, parseExactly, parseRate } from '../../std/std.ts'
 import type { TaskView } from '../../store/store.ts'
 import type { RedriveAnswer, TaskAnswer } from '../../work/work.ts'
 import type { TaskDescription } from '../api.ts'
@@ -133,7 +133,7 @@ const payloadOf = async (invocation: Invocation): Promise<unknown> => {
   if (given === undefined) return {}
   const text = await textOrFile(invocation, given)
   try {
-    return JSON.parse(text)
+    return parseExactly(text)
   } catch (error) {
     throw failure('usage', `the payload is no JSON: ${error instanceof Error ? error.message : String(error)}`, {
       cause: error,

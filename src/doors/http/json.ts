@@ -1,8 +1,9 @@
 /**
  * JSON from strangers. Bytes and depth are checked before the parser sees anything, so that a bomb costs its own
- * length; a key `__proto__` is dropped; of a key that stands twice the last one counts, as JSON.parse has it.
+ * length; a key `__proto__` is dropped; a number that would be rounded is refused; of a key that stands twice the last
+ * one counts, as JSON.parse has it.
  */
-import { Failure } from '../../std/std.ts'
+import { Failure, mayLoseDigits, parseExactly } from '../../std/std.ts'
 
 export const jsonBounds = { bytes: 1_048_576, depth: 64 } as const
 
@@ -32,7 +33,7 @@ export const nestsWithin = (text: string, most: number): boolean => {
 // A reviver makes parsing several times slower, so it runs only where the name could stand, plain or escaped.
 const mayNameProto = (text: string): boolean => text.includes('__proto__') || text.includes('\\u')
 
-const withoutProto = (key: string, value: unknown): unknown => (key === '__proto__' ? undefined : value)
+const notProto = (key: string): boolean => key !== '__proto__'
 
 /** The value of a JSON text that is already within its bound of bytes. @throws Failure `invalid`. */
 export const readJson = (text: string): unknown => {
@@ -40,8 +41,9 @@ export const readJson = (text: string): unknown => {
     throw new Failure('invalid', `JSON may nest ${jsonBounds.depth} levels`, { facts: { bound: 'depth' } })
   }
   try {
-    return mayNameProto(text) ? JSON.parse(text, withoutProto) : JSON.parse(text)
-  } catch {
+    return mayNameProto(text) || mayLoseDigits(text) ? parseExactly(text, notProto) : JSON.parse(text)
+  } catch (error) {
+    if (error instanceof Failure) throw error
     // The parser's own message quotes the input; ours says what is expected.
     throw new Failure('invalid', 'the body is not valid JSON')
   }
