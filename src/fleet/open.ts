@@ -10,6 +10,7 @@ import { FreeQueue } from './free.ts'
 import type { Agent, Attempt, Deeds, FleetOptions, Group, Live, LiveCell } from './live.ts'
 import { agentsLost, proven, rise, waitGroup, waitOwn } from './loss.ts'
 import { releaseAgents, restartAgents } from './operator.ts'
+import { orderAgents } from './orders.ts'
 import type { Fleet, FreeAgent } from './port.ts'
 import { cancelAttempt, challenge } from './pulse.ts'
 import { openFleetRecord } from './record.ts'
@@ -96,7 +97,7 @@ const begin = (live: Live, roster: Roster): void => {
     }
     rise(
       live,
-      group.agents.filter((agent) => agent.state === 'stopped'),
+      group.agents.filter((agent) => agent.state === 'stopped' && agent.ordered === null),
       'start',
     )
   }
@@ -201,6 +202,7 @@ export const openFleet = async (options: FleetOptions): Promise<Fleet> => {
     summary: () => summaryOf(live),
     restart: (agents, actor) => restartAgents(live, agents, actor),
     unquarantine: (agents, actor) => releaseAgents(live, agents, actor),
+    order: (order, agents, by) => orderAgents(live, order, agents, by),
     stop: (withinMs) => stopFleet(live, withinMs),
   }
 }

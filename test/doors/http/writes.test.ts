@@ -294,7 +294,7 @@ test('a person resolves a settlement with evidence; without it, or otherwise, no
   expect(house.told).toEqual([
     {
       deed: 'resolve',
-      with: { settlement: id, as: 'absent', evidence: 'statement of 3 May', actor: 'token:operator' },
+      with: { settlement: id, order: 'resolve', as: 'absent', why: 'statement of 3 May', actor: 'token:operator' },
     },
   ])
 })
