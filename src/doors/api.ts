@@ -84,6 +84,13 @@ export interface AgentDescription extends AgentView {
   readonly timeLine: readonly EventView[]
   readonly attempts: readonly AttemptView[]
 }
+/** POST /api/v1/agents/{type}[/{number}]/start and its like. */
+export interface AgentOrderAnswer {
+  readonly asked: string
+  readonly agents: readonly string[]
+  /** Agents of the type whose state does not allow it: nothing was done to them. */
+  readonly left: readonly { readonly agent: string; readonly state: string }[]
+}
 /** GET /api/v1/tasks/{id} */
 export interface TaskDescription extends TaskView {
   readonly history: readonly AttemptView[]
@@ -174,6 +181,44 @@ export interface BatchEnd {
   readonly created: number
   readonly existed: number
   readonly refused: number
+}
+/** One of GET /api/v1/upstreams: as configured, and as the gate has seen it since it began. */
+export interface UpstreamAnswer {
+  readonly name: string
+  readonly url: string
+  readonly credential: string | null
+  readonly allow: readonly string[]
+  readonly money: readonly string[]
+  readonly limits: GateStatus['upstreams'][number]['limits']
+  readonly calls: number
+  readonly byStatus: Readonly<Record<string, number>>
+  readonly latencyMs: GateStatus['upstreams'][number]['latencyMs']
+}
+/** One of GET /api/v1/channels. */
+export interface ChannelAnswer {
+  readonly name: string
+  readonly kind: string
+  readonly upstream: string
+  readonly payer: string
+  readonly pay: string
+  /** How an unknown outcome is resolved; null = by a person. */
+  readonly resolve: string | null
+  readonly tries: number
+  readonly settlements: Readonly<Record<string, number>>
+}
+/** GET /api/v1/audit/checkpoint: keep it elsewhere, and `audit verify --anchor` finds a tail that was cut since. */
+export interface Checkpoint {
+  readonly swarm: string
+  readonly seq: number
+  readonly hash: string
+  readonly atMs: number
+}
+/** One of GET /api/v1/audit/entries: `entry` is the text that is hashed, `prev` and `hash` are SHA-256 hex. */
+export interface AuditAnswer {
+  readonly seq: number
+  readonly entry: string
+  readonly prev: string
+  readonly hash: string
 }
 /** POST /api/v1/cells/{id}/challenge: what the cell itself answered just now. */
 export interface ChallengeAnswer {

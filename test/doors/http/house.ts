@@ -127,7 +127,20 @@ export const openHouse = async (options: Partial<HttpOptions> = {}): Promise<Tes
       name: 'payouts',
       agents: { settler: {}, notifier: {} },
       tasks: taskTypes,
-      channels: {},
+      channels: {
+        northbank: {
+          name: 'northbank',
+          kind: 'http',
+          upstream: 'northbank',
+          payer: 'assets:northbank',
+          pay: { method: 'POST', path: '/v1/payouts' },
+          resolve: { by: 'query', method: 'GET', path: '/v1/payouts?key={key}', absentAfterMs: 60_000 },
+          tries: 5,
+        },
+      },
+      upstreams: {
+        northbank: { url: 'http://127.0.0.1:9100', credential: 'northbank', allow: ['GET /v1/**'], money: [] },
+      },
     } as unknown as Rooms['config'],
     store,
     fleet,
@@ -139,7 +152,7 @@ export const openHouse = async (options: Partial<HttpOptions> = {}): Promise<Tes
     configs: lateVersions(running, () =>
       openVersions({ store, disk: realDisk(), clock, dataDirectory: directory, running }),
     ),
-    audit: { verify: () => verifyAudit(store.read) },
+    audit: { verify: (anchor) => verifyAudit(store.read, anchor) },
     logs: realFolder(directory),
     lag: { figures: () => ({ p50: 0.0001, p99: 0.002, max: 0.05 }), stop: () => {} },
     get notBuilt() {
