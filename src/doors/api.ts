@@ -220,6 +220,23 @@ export interface AuditAnswer {
   readonly prev: string
   readonly hash: string
 }
+/** One of `sitter vault status`: a credential of the configuration, and which secrets of its pool the gate holds. */
+export interface VaultStatusRow {
+  readonly name: string
+  readonly pool: readonly string[]
+  readonly state: 'set' | 'partly set' | 'missing'
+  readonly versions: readonly string[]
+}
+/** One of `sitter audit search`: an entry as it was hashed, with its number; what cannot be read is left out. */
+export interface AuditRow {
+  readonly seq: number
+  readonly ts?: number
+  readonly actor?: string
+  readonly action?: string
+  readonly object?: string
+  readonly decision?: string
+  readonly facts?: Readonly<Record<string, unknown>>
+}
 /** POST /api/v1/cells/{id}/challenge: what the cell itself answered just now. */
 export interface ChallengeAnswer {
   readonly cell: string

@@ -7,6 +7,7 @@ export { openTokens, operatorName, type LivingToken, type TokenAsk, type Tokens 
 export { lookAtAuditEnd } from './audit/tail.ts'
 export { searchAudit, type AuditFilter } from './audit/search.ts'
 export { verifyAudit, verifyRecordFile, type Anchor, type AuditVerdict } from './audit/verify.ts'
+export { backup, type Backup } from './backup/backup.ts'
 export { levelName, lineText, logLevels, type LogLevel, type LogLine } from './log/line.ts'
 export {
   lastLines,

@@ -1,9 +1,9 @@
 /**
- * What a person may do with one payment, as the step that follows: a pure decision of (settlement, its requests, what is
- * asked, now). Held and cancelled can only be what is proven not to be at the provider: reserved, with no request out.
+ * What a person may do with one payment, as the step that follows: a pure decision of (settlement, its requests, what
+ * is asked, now). Held and cancelled can only be what is proven not to be at the provider: reserved, no request out.
  *
- *   reserved ─ hold ─▶ held ─ release ─▶ reserved          reserved, held ─ cancel ─▶ cancelled
- *   unknown, accepted ─ resolve as settled ─▶ settled      unknown ─ resolve as absent ─▶ reserved (it may be paid again)
+ *   reserved ─ hold ─▶ held ─ release ─▶ reserved        reserved, held ─ cancel ─▶ cancelled
+ *   unknown, accepted ─ resolve as settled ─▶ settled    unknown ─ resolve as absent ─▶ reserved (it may be paid again)
  */
 import { Failure } from '../std/std.ts'
 import type { IntentView, SettlementView } from '../store/store.ts'

@@ -1,12 +1,11 @@
-/** `events`, `inbox`, `audit verify`, `export`: what happened, what waits, and whether the record is whole. */
-import { resolve } from 'node:path'
-import { failure, sleep } from '../../std/std.ts'
-import type { AuditVerdict, EventView, InboxItem } from '../api.ts'
+/** `events`, `inbox`, `export`: what happened, what waits, and all of it. */
+import { sleep } from '../../std/std.ts'
+import type { EventView, InboxItem } from '../api.ts'
 import { required } from './asking.ts'
 import type { Api } from './client.ts'
 import { sseReader } from './sse.ts'
 import { eventLine } from './story.ts'
-import { age, counted, plain, safeJson } from './text.ts'
+import { age, counted, safeJson } from './text.ts'
 import type { Deed, Invocation } from './verb.ts'
 
 const reconnectAfterMs = 1_000
@@ -82,28 +81,6 @@ export const inbox: Deed = async ({ api, printer, world }) => {
     { head: 'WAY OUT', value: (item) => item.wayOut, shrink: true },
   ])
   return items.length === 0 ? 0 : 4
-}
-
-/** "verified: 40,123 entries, head …" or which entry is broken and why. */
-export const auditLine = (verdict: AuditVerdict): string =>
-  verdict.ok
-    ? `verified: ${counted(verdict.entries, 'entry', 'entries')}, head ${plain(verdict.head)}`
-    : `BROKEN at entry ${verdict.firstBad ?? 'unknown'}: ${plain(verdict.why ?? 'no reason was given')}`
-
-export const auditVerify: Deed = async (invocation) => {
-  const { options, printer, world } = invocation
-  if (options.flag('anchor')) {
-    throw failure('usage', '--anchor is not built yet in this version: without it a cut tail is not detected', {
-      facts: { wayOut: 'compare `head` of two runs yourself: an older head must still be in the chain' },
-    })
-  }
-  const record = options.text('record')
-  const verdict =
-    record === undefined
-      ? await (await invocation.api()).get<AuditVerdict>('/api/v1/audit/verify', {}, 600_000)
-      : await (await import('../../record/record.ts')).verifyRecordFile(resolve(world.directory, record))
-  printer.show(verdict, () => [auditLine(verdict)])
-  return verdict.ok ? 0 : 1
 }
 
 /** Written lines between two looks at whether the reader keeps up. */

@@ -128,6 +128,7 @@ test('What a shell would obey is never offered, whatever a configuration is name
       summary: 'x',
       parameters: [['<agent|type>', '']],
       examples: [],
+      gives: '',
       load: async () => never,
     },
   ] as const

@@ -97,10 +97,13 @@ test('audit entries are found by actor, action, object, time and text, over ever
     let count = 0
     let cursor = ''
     for (;;) {
-      const page = await json(await house.call(`/api/v1/audit/entries?${query}&limit=1000${cursor}`))
-      count += (page['items'] as unknown[]).length
-      if (page['next'] === null) return count
-      cursor = `&cursor=${String(page['next'])}`
+      const page = (await json(await house.call(`/api/v1/audit/entries?${query}&limit=1000${cursor}`))) as {
+        items: unknown[]
+        next: string | null
+      }
+      count += page.items.length
+      if (page.next === null) return count
+      cursor = `&cursor=${page.next}`
     }
   }
   expect(await found('actor=token:ada')).toBe(450)

@@ -65,7 +65,13 @@ const channels = async ({ rooms }: Ask): Promise<Reply> => {
       if (channel === name) settlements[state] = (settlements[state] ?? 0) + count
     const way = `${pay.method} ${pay.path}`
     const answer: ChannelAnswer = {
-      ...{ name, kind, upstream: by, payer, pay: way, resolve: resolveText(resolve), tries },
+      name,
+      kind,
+      upstream: by,
+      payer,
+      pay: way,
+      resolve: resolveText(resolve),
+      tries,
       settlements,
     }
     return answer
