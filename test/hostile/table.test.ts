@@ -102,7 +102,7 @@ const lines: Readonly<Record<string, Line>> = {
     what: 'texts that command whoever reads them',
     kept: [
       ['doors/cli/text.test.ts', 'no text gets a control or bidi character through plain'],
-      ['doors/cli/verbs.test.ts', 'what the record says cannot move the cursor'],
+      ['doors/cli/looking.test.ts', 'what the record says cannot move the cursor'],
       ['doors/page/pages.test.ts', 'hostile texts stay texts on every page'],
     ],
     later: 'MCP',

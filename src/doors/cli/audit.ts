@@ -24,7 +24,8 @@ const readAnchor = async ({ options, world }: Invocation): Promise<Anchor | unde
   if (given === undefined) return undefined
   const path = resolve(world.directory, given)
   const text = await world.disk.readTextIfThere(path)
-  if (text === undefined) throw failure('not-found', `there is no file ${path}`)
+  if (text === undefined)
+    throw failure('not-found', `there is no file ${path}`, { facts: { wayOut: 'check the path' } })
   let value: unknown
   try {
     value = JSON.parse(text)

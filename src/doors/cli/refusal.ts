@@ -34,6 +34,26 @@ const waysOut: Partial<Record<Code, string>> = {
   'key-wrong': 'use the key that this data directory was made with',
   'wrong-node': 'run `npm ci` (without --omit=optional): it brings the right Node along',
   overloaded: 'try again later',
+  invalid: 'correct what is named and ask again; nothing was done',
+  conflict: 'look at it again: its state does not allow this, or has changed meanwhile',
+  'too-large': 'give less at once, or use the verb that streams (`sitter export`, `sitter task import`)',
+  'too-many-attempts': 'wait, and check the token',
+  'wrong-host': 'use the address that `sitter up` printed',
+  'first-try-unknown': 'look at what it was about before you do it again',
+  'unknown-task-type': '`sitter config show` lists the task types under `tasks`',
+  'unknown-dependency': '`sitter task ls` lists the tasks there are',
+  'unknown-channel': '`sitter channel ls` lists the channels there are',
+  'task-exists-with-different': 'the key is taken by another payload: use another key, or leave it as it is',
+  'settlement-exists-with-different': 'the reference is taken by another payment: use another reference',
+  'version-conflict': 'read it again and decide anew',
+  'lock-held': 'wait until its holder lets go, or its lease ends',
+  'amount-invalid': 'write amounts like "12.34 EUR", with the digits that the currency has',
+  'gate-lost': 'the watch starts the gate again: try in a moment, and look at `sitter logs gate`',
+  'disk-full': 'make room on the disk; writes go on by themselves then',
+  'record-unreachable': 'look at the server of the record; the sitter connects again by itself',
+  'record-closed': 'the sitter is stopping: start it with `sitter up`',
+  frozen: 'nothing goes out until `sitter thaw`',
+  bug: 'this is a bug of Swarmsitter: please report it with what you did and the lines of `sitter logs`',
   'timed-out': 'it may still happen: look again before you repeat it',
   'record-unknown': 'whether it was written is not known: look at the record before you repeat it',
   'audit-broken': 'keep a copy of the data directory as evidence, then compare it with a backup or an anchor',
@@ -156,9 +176,14 @@ export const errorLines = (explained: Explained, paint: Printer['paint']): strin
   ]
 }
 
-/** Prints an error to stderr (as one JSON line with `--json`) and gives its exit code. */
-export const printError = (printer: Printer, thrown: unknown): number => {
-  const explained = explain(thrown)
+/**
+ * Prints an error to stderr (as one JSON line with `--json`) and gives its exit code. `help` is the way out of wrong
+ * usage that names none.
+ */
+export const printError = (printer: Printer, thrown: unknown, help?: string): number => {
+  const known = explain(thrown)
+  const wayOut = known.wayOut ?? (known.code === 'usage' && help !== undefined ? help : null)
+  const explained = { ...known, wayOut }
   if (explained.code === 'interrupted') {
     printer.warn('')
     return explained.exit

@@ -27,11 +27,6 @@ const readSecret = async ({ world }: Invocation, name: string): Promise<string> 
 
 export const vaultSet: Deed = async (invocation) => {
   const name = required(invocation, 0)
-  if (invocation.arguments[1] !== undefined) {
-    throw failure('usage', 'a secret on the command line is seen by everybody on this machine', {
-      facts: { wayOut: 'leave it away and type it at the prompt, or give it on stdin' },
-    })
-  }
   const api = await invocation.api()
   // The key comes first: nobody is asked for a secret that could not be sealed.
   const { sealingKey } = await api.get<VaultView>('/api/v1/credentials')
@@ -78,7 +73,10 @@ export const vaultImport: Deed = async (invocation) => {
     given === '-'
       ? await world.stdin.readAll(longestImport)
       : await world.disk.readTextIfThere(resolve(world.directory, given))
-  if (text === undefined) throw failure('not-found', `there is no file ${resolve(world.directory, given)}`)
+  if (text === undefined)
+    throw failure('not-found', `there is no file ${resolve(world.directory, given)}`, {
+      facts: { wayOut: 'check the path, or give - for stdin' },
+    })
   const secrets = readSecrets(text)
   const names = secrets.map(({ name }) => name)
   if (onlyDry(invocation, `set ${names.join(', ')}`, { names })) return 0

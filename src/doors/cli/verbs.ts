@@ -200,25 +200,25 @@ export const groupSummaries: Readonly<Record<string, string>> = {
   token: 'who may ask: create, ls, revoke',
 }
 
-/** Verbs of the contract that later versions bring; said plainly instead of "unknown". */
-export const laterVerbs: ReadonlySet<string> = new Set([
-  'mode',
-  'workflow',
-  'schedule',
-  'msg',
-  'agents',
-  'alerts',
-  'incident',
-  'report',
-  'retention',
-  'restore',
-  'drill',
-  'simulate',
-  'mcp',
-  'vault rotate',
-  'vault revoke',
-  'vault rekey',
-  'settlement approve',
-  'settlement reject',
-  'audit prove',
-])
+/** Verbs of the contract that later versions bring, each with what helps until then. */
+export const laterVerbs: Readonly<Record<string, string>> = {
+  mode: 'to let nothing go out: `sitter freeze`; to give some agents no work: `sitter pause <agent|type>`',
+  workflow: 'a task can come after others: `sitter task add --after <id>`',
+  schedule: 'a timer of your system can call `sitter task add --key <name>-<time>`: a key makes it once',
+  msg: 'agents share values and locks, see docs/guides/work.md',
+  agents: '`sitter ps` lists agents by type, state and mode',
+  alerts: 'deploy/prometheus/rules.yaml has rules for a Prometheus of yours; `sitter inbox` shows what waits',
+  incident: '`sitter inbox` shows what waits for a person, `sitter events` what happened',
+  report: '`sitter export settlements` gives every payment',
+  retention: 'nothing is deleted but old log files, see docs/guides/operating.md',
+  restore: 'a backup is swarm.db and gate/gate.db as they were; what was paid since is not in it',
+  drill: 'rehearsal providers make faults on request, see examples/payouts/swarm.config.ts',
+  simulate: '`sitter rehearse` runs providers without a swarm',
+  mcp: 'the HTTP API is described by /openapi.json, see docs/api.md',
+  'vault rotate': '`sitter vault set <name>` makes a new version, which is used at once',
+  'vault revoke': 'end the secret at its provider, then set another one: `sitter vault set <name>`',
+  'vault rekey': 'the key stays the one that the data directory was made with',
+  'settlement approve': '`sitter settlement release <id>` lets a payment go on that was held by hand',
+  'settlement reject': '`sitter settlement cancel <id>` ends a payment that waits or is held',
+  'audit prove': '`sitter audit search --object <id>` finds entries, `sitter audit verify` follows the whole chain',
+}

@@ -138,7 +138,7 @@ export const reference = (): string => {
     '',
     'These say so and exit 2:',
     '',
-    [...laterVerbs].map((path) => `\`${path}\``).join(' · '),
+    ...table(Object.entries(laterVerbs)),
     '',
     '## Shapes',
     '',
