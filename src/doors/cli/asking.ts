@@ -16,7 +16,8 @@ export const required = (invocation: Invocation, index: number): string => {
 export const confirm = async (invocation: Invocation, question: string, answer: string): Promise<void> => {
   const { world, options } = invocation
   if (options.flag('yes')) return
-  if (!world.stdin.isTerminal) throw failure('usage', `${question} Nobody is here to answer: say --yes`)
+  if (!world.stdin.isTerminal)
+    throw failure('usage', `${question} Nobody is here to answer`, { facts: { wayOut: '--yes answers it' } })
   world.stderr.write(`${question} Type ${answer}: `)
   const typed = await world.stdin.readLine({ hidden: false })
   if (typed.trim() !== answer) throw failure('usage', 'not confirmed: nothing was done')

@@ -1,8 +1,9 @@
 /** `events`, `inbox`, `export`: what happened, what waits, and all of it. */
-import { sleep } from '../../std/std.ts'
+import { failure, sleep } from '../../std/std.ts'
 import type { EventView, InboxItem } from '../api.ts'
 import { required } from './asking.ts'
 import type { Api } from './client.ts'
+import { exportKinds } from './completion.ts'
 import { sseReader } from './sse.ts'
 import { eventLine } from './story.ts'
 import { age, counted, safeJson } from './text.ts'
@@ -11,9 +12,9 @@ import type { Deed, Invocation } from './verb.ts'
 const reconnectAfterMs = 1_000
 
 /** Follows the stream and takes it up again after the last event seen, for as long as the person wants. */
-const follow = async (invocation: Invocation, api: Api): Promise<number> => {
+const follow = async (invocation: Invocation, api: Api, from: string | undefined): Promise<number> => {
   const { printer, world, interrupted } = invocation
-  let lastId: string | undefined
+  let lastId = from
   let told = false
   while (!interrupted.aborted && !world.stdout.closed) {
     try {
@@ -34,7 +35,7 @@ const follow = async (invocation: Invocation, api: Api): Promise<number> => {
       }
     } catch (error) {
       // Before the first event this is an ordinary failure; later it is a restart, and the stream resumes where it was.
-      if (lastId === undefined && !told) throw error
+      if (lastId === from && !told) throw error
     }
     if (!told) {
       printer.note('the sitter does not answer; trying again …')
@@ -46,23 +47,23 @@ const follow = async (invocation: Invocation, api: Api): Promise<number> => {
 }
 
 const usualEvents = 50
+/** Events that a reader who follows sees first, to know where they are. */
+const usualBefore = 10
 
 export const events: Deed = async (invocation) => {
   const { options, printer } = invocation
   const api = await invocation.api()
-  if (options.flag('follow')) return follow(invocation, api)
+  const isFollowed = options.flag('follow')
   const newest = await api.all<EventView>(
     '/api/v1/events',
     { subject: options.text('subject'), newestFirst: 'true' },
-    options.whole('limit') ?? usualEvents,
+    options.whole('limit') ?? (isFollowed ? usualBefore : usualEvents),
   )
   const inOrder = newest.toReversed()
-  if (printer.json) {
-    for (const event of inOrder) printer.jsonLine(JSON.stringify(event))
-    return 0
-  }
-  if (inOrder.length === 0) printer.note('no events yet')
-  printer.lines(inOrder.map(eventLine))
+  if (printer.json) for (const event of inOrder) printer.jsonLine(JSON.stringify(event))
+  else printer.lines(inOrder.map(eventLine))
+  if (isFollowed) return follow(invocation, api, inOrder.at(-1)?.seq.toString())
+  if (inOrder.length === 0 && !printer.json) printer.note('no events yet')
   return 0
 }
 
@@ -89,6 +90,10 @@ const drainEvery = 256
 export const exportKind: Deed = async (invocation) => {
   const { world } = invocation
   const kind = required(invocation, 0)
+  if (!exportKinds.some((known) => known === kind)) {
+    const later = kind === 'runs' ? 'runs of schedules are not built yet; ' : ''
+    throw failure('usage', `${later}an export is one of ${exportKinds.join(', ')}`)
+  }
   const api = await invocation.api()
   let written = 0
   for await (const line of api.lines(`/api/v1/export/${encodeURIComponent(kind)}`, {

@@ -10,7 +10,17 @@ const latencyText = ({ latencyMs }: UpstreamAnswer): string =>
     ? 'none seen'
     : `${duration(latencyMs.p50)} / ${duration(latencyMs.p95)} / ${duration(latencyMs.p99)}`
 
-const limitText = ({ limits }: UpstreamAnswer): string => limits.map(({ rate, per }) => `${rate} per ${per}`).join(', ')
+/** `20/1s` → `20/s`. */
+const rateText = (rate: string): string => rate.replace(/\/1(?=[a-z])/, '/')
+
+/** `201 × 20`: a status is a name, its number must not look like one more of them. */
+const statusText = ({ byStatus }: UpstreamAnswer): string =>
+  Object.entries(byStatus)
+    .map(([status, number]) => `${plain(status)} × ${count(number)}`)
+    .join(', ') || 'none'
+
+const limitText = ({ limits }: UpstreamAnswer): string =>
+  limits.map(({ rate, per }) => `${rateText(rate)} per ${per}`).join(', ')
 
 export const upstreamList: Deed = async ({ api, printer }) => {
   const { items } = await (await api()).get<List<UpstreamAnswer>>('/api/v1/upstreams')
@@ -20,7 +30,7 @@ export const upstreamList: Deed = async ({ api, printer }) => {
     { head: 'CREDENTIAL', value: (one) => one.credential ?? 'none' },
     { head: 'LIMITS', value: limitText, shrink: true },
     { head: 'CALLS', value: (one) => count(one.calls), align: 'right' },
-    { head: 'STATUS', value: (one) => tally(one.byStatus), shrink: true },
+    { head: 'STATUS', value: statusText, shrink: true },
     { head: 'P50 / P95 / P99', value: latencyText },
   ])
   return 0
@@ -37,7 +47,7 @@ export const upstreamShow: Deed = async (invocation) => {
       ['upstream', plain(one.name)],
       ['address', plain(one.url)],
       ['credential', one.credential === null ? 'none' : plain(one.credential)],
-      ['calls', `${count(one.calls)} since the gate began: ${tally(one.byStatus)}`],
+      ['calls', `${count(one.calls)} since the gate began: ${statusText(one)}`],
       ['latency', `${latencyText(one)} (p50 / p95 / p99)`],
     ]),
     ...section(
@@ -45,7 +55,7 @@ export const upstreamShow: Deed = async (invocation) => {
       one.limits.map(({ rate, per, waiting, pausedUntilMs }) => {
         const isPaused = pausedUntilMs !== null && pausedUntilMs > nowMs
         const paused = isPaused ? `, paused for ${age(pausedUntilMs, nowMs)} as the upstream asked` : ''
-        return plain(`${rate} per ${per}: ${count(waiting)} waiting${paused}`)
+        return plain(`${rateText(rate)} per ${per}: ${count(waiting)} waiting${paused}`)
       }),
     ),
     ...section('allowed', one.allow.map(plain)),

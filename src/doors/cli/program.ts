@@ -137,11 +137,15 @@ const withoutValues = (message: string): string =>
         : `\`${verb}\` takes ${most} argument${most === '1' ? '' : 's'}, and got ${got}`,
     )
 
+/** `help task add` is `task add --help`; commander's own help knows one word. */
+const asHelp = (argv: readonly string[]): string[] =>
+  argv[0] === 'help' && argv[2] !== undefined && !argv[2].startsWith('-') ? [...argv.slice(1), '--help'] : [...argv]
+
 /** The chosen verb, or the exit code when help, version or an error has been printed. */
 export const parseArguments = (argv: readonly string[], world: Surroundings): Parsed => {
   const chosen: Chosen[] = []
   try {
-    buildProgram(world, (one) => chosen.push(one)).parse([...argv], { from: 'user' })
+    buildProgram(world, (one) => chosen.push(one)).parse(asHelp(argv), { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     // Help that was asked for is a result; help for want of a verb is an error.

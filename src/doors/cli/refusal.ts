@@ -26,7 +26,8 @@ const waysOut: Partial<Record<Code, string>> = {
   'not-found': 'check the name or id: `sitter ps`, `sitter task ls` and `sitter settlement ls` list what there is',
   'already-running': 'one swarm runs on one data directory: use it, or stop it first with `sitter down`',
   'port-taken': 'end the program that listens there, or choose another `api.port` in the configuration',
-  'config-unreadable': 'give the path: `sitter up <config>`, or run it where swarm.config.ts lies',
+  'config-unreadable':
+    'correct the file where it is named, or give the path: `sitter up <config>`, or run it where swarm.config.ts lies',
   'config-invalid': 'correct what is listed and start again; nothing was changed',
   'file-invalid': 'correct the rows listed and give the whole file again; nothing of it was taken, nothing was paid',
   'fresh-refused': 'a record that paid through a real provider is never thrown away; use another --data-dir',
@@ -124,7 +125,13 @@ const split = (
 ): Pick<Explained, 'what' | 'faults' | 'faultCount'> => {
   const [what = '', ...more] = message.split('\n')
   const listed = faultsOf(facts)
-  const faults = listed.length > 0 ? listed : more.map((line) => line.trim()).filter((line) => line !== '')
+  // One fault that is the message itself need not stand twice.
+  const isSame = listed.length === 1 && listed[0] === what
+  const faults = isSame
+    ? []
+    : listed.length > 0
+      ? listed
+      : more.map((line) => line.trim()).filter((line) => line !== '')
   const told = facts?.['count']
   return { what, faults, faultCount: typeof told === 'number' ? Math.max(told, faults.length) : faults.length }
 }

@@ -48,6 +48,16 @@ export interface WatchAsk {
   readonly fresh: boolean
 }
 
+export interface Detached {
+  readonly pid: number
+  /** Its exit code (1 when a signal ended it); null while it lives. */
+  exit(): number | null
+  /** The last of what it said on stderr. */
+  said(): string
+  /** From now on nobody listens to it, and it keeps no one waiting. */
+  leave(): void
+}
+
 export interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Absolute path of the working directory. */
@@ -66,6 +76,8 @@ export interface Surroundings {
   /** Calls the listener at each signal of that name, instead of the default (which ends the process). */
   onSignal(name: 'SIGINT' | 'SIGTERM', listener: () => void): Cancel
   startWatch(ask: WatchAsk): Promise<Watching>
+  /** This program again with these arguments, in a session of its own: it lives on when this process ends. */
+  startDetached(argv: readonly string[]): Promise<Detached>
   /** Files that only grow, of a folder on this machine. */
   folder(directory: string): Folder
   /** What `doctor` looks at. */

@@ -23,14 +23,15 @@ const run: readonly Verb[] = [
         'end when nothing can go on without a person: exit 0 all well, 4 something waits, 1 a check fails',
       ],
       ['--fresh', 'begin anew: throws the record away; refused when a channel is no rehearsal'],
-      ['--detach', 'not built yet'],
+      ['--detach', 'leave it running without this terminal, as soon as its sitter answers; `down` stops it'],
     ],
     examples: [
       'up',
       'up examples/payouts/swarm.config.ts --settle examples/payouts/payouts.csv --exit-when-idle',
       'up --fresh --yes',
+      'up --detach',
     ],
-    gives: 'RunReport',
+    gives: 'RunReport, with --detach { pid: number; sitter: number; url: string; dataDirectory: string }',
     exits: {
       0: 'with --exit-when-idle: all work ended and every check holds; else stopped in order',
       1: 'a check does not hold, or the swarm cannot be kept up',
@@ -105,7 +106,7 @@ const look: readonly Verb[] = [
     summary: 'what happened lately',
     options: [
       ['-f, --follow', 'go on as things happen'],
-      ['--limit <n>', 'the last n (default 50)'],
+      ['--limit <n>', 'the last n (default 50; 10 before those that follow)'],
       ['--subject <id>', 'about this agent, task, …'],
     ],
     examples: ['events', 'events -f --json', 'events --subject settler/0042'],

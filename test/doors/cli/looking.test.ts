@@ -1,6 +1,5 @@
 /** The real CLI against a server that answers canned documents: verbs that look. */
 import { once } from 'node:events'
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { agent, audit, event, ledger, nowMs, settlement, swarm } from './documents.ts'
 import { start, type Ended } from './child.ts'
@@ -135,7 +134,7 @@ test('an export is passed on line by line', async () => {
   expect(stderr).toContain('3,000 lines')
 })
 
-test('events -f resumes after the last one when the link breaks, and Ctrl-C ends it with 130', async () => {
+test('events -f begins with the last ones, resumes when the link breaks, and Ctrl-C ends it with 130', async () => {
   const asks: (string | undefined)[] = []
   const second = Promise.withResolvers<void>()
   const { directory } = await world({
@@ -143,10 +142,13 @@ test('events -f resumes after the last one when the link breaks, and Ctrl-C ends
       asked: Asked,
       response: { write(text: string): void; destroy(): void; socket: { end(): void } },
     ) => {
+      if (asked.headers.accept !== 'text/event-stream') return { items: [event(1)], next: null }
       asks.push(asked.headers['last-event-id'] as string | undefined)
-      response.write(`: beat\n\nid: ${asks.length}\nevent: event\ndata: ${JSON.stringify(event(asks.length))}\n\n`)
+      const seq = asks.length + 1
+      response.write(`: beat\n\nid: ${seq}\nevent: event\ndata: ${JSON.stringify(event(seq))}\n\n`)
       if (asks.length === 1) setImmediate(() => response.destroy())
       else second.resolve()
+      return undefined
     },
   })
   const { child, ended } = start(directory, ['events', '-f', '--json'])
@@ -154,7 +156,7 @@ test('events -f resumes after the last one when the link breaks, and Ctrl-C ends
   child.stdout!.on('data', (text: string) => {
     seen += text
   })
-  while (seen.split('\n').length < 3) await once(child.stdout!, 'data')
+  while (seen.split('\n').length < 4) await once(child.stdout!, 'data')
   await second.promise
   child.kill('SIGINT')
   const { code, stdout } = await ended
@@ -164,6 +166,6 @@ test('events -f resumes after the last one when the link breaks, and Ctrl-C ends
       .trimEnd()
       .split('\n')
       .map((line) => (JSON.parse(line) as { seq: number }).seq),
-  ).toEqual([1, 2])
-  expect(asks).toEqual([undefined, '1'])
+  ).toEqual([1, 2, 3])
+  expect(asks).toEqual(['1', '2'])
 })

@@ -240,7 +240,11 @@ test('wrong usage exits 2 and points to the nearest right one', async () => {
     code: 2,
     stderr: expect.stringContaining('config-unreadable'),
   })
-  expect((await sitter('up', '--detach')).stderr).toContain('not built yet')
+  expect((await sitter('up', '--detach', 'nowhere.config.ts')).stderr).toContain('config-unreadable')
+  expect((await sitter('export', 'runs')).stderr).toContain('runs of schedules are not built yet')
+  expect((await sitter('settle', 'payments.xml')).stderr).toContain('are not built yet')
+  expect((await sitter('help', 'task', 'add')).stdout).toContain('sitter task add settle --payload @payment.json')
+  expect((await sitter('logs', '--level', 'loud')).stderr).toContain('way out: `sitter logs --help`')
   expect((await sitter('help', 'settle')).stdout).toContain('sitter settle payouts.csv --dry-run')
   const version = JSON.parse(await readFile(join(import.meta.dirname, '../../../package.json'), 'utf8')) as {
     version: string
