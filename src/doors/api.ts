@@ -284,7 +284,7 @@ export interface MetricsAnswer {
  */
 export interface LogAnswer extends Omit<LogPage, 'lines'>, List<LogLine> {}
 export interface InboxItem {
-  readonly kind: 'unknown-settlement' | 'dead-letter' | 'quarantined'
+  readonly kind: 'unknown-settlement' | 'held-settlement' | 'dead-letter' | 'quarantined'
   readonly id: string
   readonly what: string
   readonly sinceMs: number

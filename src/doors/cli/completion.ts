@@ -191,10 +191,10 @@ export const completionOf = (vocabulary: Vocabulary): { readonly completion: Dee
     return 0
   },
   /** Prints what may come next, a value and a word about it a line. */
-  complete: async ({ arguments: words, world, printer }) => {
+  complete: async ({ arguments: words, world }) => {
     const typed = words.filter((word) => word !== undefined)
     const offers = offersFor(vocabulary, typed, await valuesHere(world))
-    printer.lines(offers.map(({ value, what }) => `${value}\t${what}`))
+    for (const { value, what } of offers) world.stdout.write(`${value}\t${what}\n`)
     return 0
   },
 })

@@ -118,7 +118,7 @@ export const vaultStatus: Deed = async ({ api, printer }) => {
       { head: 'HELD', value: (row) => (row.versions.length === 0 ? 'none' : row.versions.join(', ')) },
     ])
   const missing = rows.filter((row) => row.state === 'missing')
-  if (missing.length > 0) printer.note(`set it with: sitter vault set ${missing[0]!.pool[0]!}`)
+  if (missing.length > 0) printer.note(`set it with: sitter vault set ${plain(missing[0]!.pool[0]!)}`)
   return missing.length > 0 ? 4 : 0
 }
 

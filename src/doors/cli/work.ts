@@ -26,7 +26,7 @@ export const textOrFile = async (invocation: Invocation, given: string): Promise
     return await world.disk.readText(path)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT')
-      throw failure('not-found', `there is no file ${path}`, { cause: error, facts: { wayOut: 'check the path' } })
+      throw failure('usage', `there is no file ${path}`, { cause: error, facts: { wayOut: 'check the path' } })
     throw failure('usage', `cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`, {
       cause: error,
     })

@@ -51,6 +51,18 @@ test('a payment is held, released and cancelled by its id, with a reason', async
   expect(house.told[0]!.with).toEqual({ settlement: id, order: 'hold', why: 'wrong payee', actor: 'token:operator' })
 })
 
+test('a held payment waits in the inbox with its own way out', async () => {
+  await using house = await openHouse()
+  const id = await addSettlement(house.store, 'row-1')
+  const move = { from: 'reserved', event: 'hold', reason: 'held by token:ada: x', nextMs: null, person: true } as const
+  await house.store.transact([
+    { kind: 'settlement.move', with: { settlement: id, ...move, tries: 0, providerReference: null, wallMs: 1 } },
+  ])
+  expect(await items(await house.call('/api/v1/inbox'))).toMatchObject([
+    { kind: 'held-settlement', id, wayOut: `sitter settlement release ${id}, or sitter settlement cancel ${id}` },
+  ])
+})
+
 test('upstreams are shown as configured and as the gate saw them; without the gate nothing is shown as zero', async () => {
   await using house = await openHouse()
   const known = { name: 'northbank', url: 'http://127.0.0.1:9100', credential: 'northbank', calls: 4_121 }
