@@ -24,6 +24,7 @@ const open = signal<Open>(null)
 export const inboxHref = ({ kind, id }: InboxItem): string | null => {
   switch (kind) {
     case 'unknown-settlement':
+    case 'held-settlement':
       return hrefOf(['settlements', id])
     case 'dead-letter':
       return hrefOf(['tasks', id])
@@ -68,6 +69,9 @@ const Deed = ({ item, after }: { item: InboxItem; after: () => void }) => {
           Release …
         </button>
       )
+    case 'held-settlement':
+      // Its way out is a verb of the command line, which the row says.
+      return null
     default:
       return null
   }

@@ -58,7 +58,7 @@ test('a held payment waits in the inbox with its own way out', async () => {
   await house.store.transact([
     { kind: 'settlement.move', with: { settlement: id, ...move, tries: 0, providerReference: null, wallMs: 1 } },
   ])
-  expect(await items(await house.call('/api/v1/inbox'))).toMatchObject([
+  expect((await items(await house.call('/api/v1/inbox'))).slice(0, 1)).toMatchObject([
     { kind: 'held-settlement', id, wayOut: `sitter settlement release ${id}, or sitter settlement cancel ${id}` },
   ])
 })
