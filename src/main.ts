@@ -23,6 +23,36 @@ const runProcess = async (verb: string, argv: readonly string[]): Promise<void> 
   }
 }
 
+/** What is kept of what a detached `up` says, for when it does not come up. */
+const mostSaid = 16_384
+
+const startDetached = async (argv: readonly string[]) => {
+  const { spawn } = await import('node:child_process')
+  const child = spawn(process.execPath, [...process.execArgv, import.meta.filename, ...argv], {
+    detached: true,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let said = ''
+  let exit: number | null = null
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said = (said + text).slice(-mostSaid)
+  })
+  // `close`, not `exit`: then all that it said has been read.
+  child.on('close', (code) => {
+    exit = code ?? 1
+  })
+  await new Promise((resolve, reject) => child.once('spawn', resolve).once('error', reject))
+  return {
+    pid: child.pid!,
+    exit: () => exit,
+    said: () => said,
+    leave: () => {
+      child.stderr.destroy()
+      child.unref()
+    },
+  }
+}
+
 /** Resolves with the exit code of what a person asked for. */
 const runPerson = async (argv: readonly string[]): Promise<number> => {
   const [
@@ -62,6 +92,7 @@ const runPerson = async (argv: readonly string[]): Promise<number> => {
     },
     terminalGone: () => hadTerminal && !isatty(0),
     startWatch: async (ask) => (await import('./launch.ts')).launch(ask),
+    startDetached,
     folder: realFolder,
     inspect: async () => (await import('./inspection.ts')).realInspection(),
   })

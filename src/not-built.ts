@@ -8,8 +8,11 @@ export const notBuilt: readonly string[] = [
   'credential rotation, OAuth refresh, expiry alerts: a secret is sealed, used and replaced by hand',
   'limits learned from answers, circuit breakers, budgets: fixed limits and Retry-After only',
   'workflows, schedules',
-  'approvals, holds, fallback between channels, reconciliation files, tax reports',
+  'approvals by rule (a person can hold, release and cancel a payment), fallback between channels, reconciliation ' +
+    'files, tax reports, payment files other than CSV',
+  'modes of agents, types and channels (throttled, shadow, readonly, parked): a freeze stops everything',
   'messages between agents, directory',
   'alerts to people: the rules of deploy/prometheus are for a Prometheus of yours',
-  'audit anchors outside this machine: a cut tail or a restored old copy is not detected yet',
+  'audit anchors made by themselves: keep `sitter audit checkpoint --json` elsewhere to find a cut tail or an old copy',
+  'restore of a backup, retention, drills, simulation, MCP',
 ]

@@ -236,7 +236,7 @@ const startDoor = async (places: Places, rooms: Rooms, facts: DoorFacts): Promis
       notBuilt,
       logs: realFolder(places.logs),
       lag: openLoopLag(clock),
-      audit: { verify: () => verifyAudit(rooms.store.read) },
+      audit: { verify: (anchor) => verifyAudit(rooms.store.read, anchor) },
       shutdown: facts.shutdown,
       restart: facts.restart,
     },

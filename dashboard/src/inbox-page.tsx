@@ -26,6 +26,7 @@ const open = signal<Open>(null)
 export const inboxHref = ({ kind, id }: InboxItem): string | null => {
   switch (kind) {
     case 'unknown-settlement':
+    case 'held-settlement':
       return hrefOf(['settlements', id])
     case 'dead-letter':
       return hrefOf(['tasks', id])
@@ -70,6 +71,9 @@ export const InboxDeed = ({ item, after }: { item: InboxItem; after: () => void 
           Release …
         </DeedButton>
       )
+    case 'held-settlement':
+      // Its way out is a verb of the command line, which the row says.
+      return null
     default:
       return null
   }

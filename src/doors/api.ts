@@ -86,6 +86,13 @@ export interface AgentDescription extends AgentView {
   /** Only so many of the newest tasks were looked through for them (and all retried ones); null = all. */
   readonly attemptsOfNewestTasks: number | null
 }
+/** POST /api/v1/agents/{type}[/{number}]/start and its like. */
+export interface AgentOrderAnswer {
+  readonly asked: string
+  readonly agents: readonly string[]
+  /** Agents of the type whose state does not allow it: nothing was done to them. */
+  readonly left: readonly { readonly agent: string; readonly state: string }[]
+}
 /** GET /api/v1/tasks/{id} */
 export interface TaskDescription extends TaskView {
   readonly history: readonly AttemptView[]
@@ -177,6 +184,61 @@ export interface BatchEnd {
   readonly existed: number
   readonly refused: number
 }
+/** One of GET /api/v1/upstreams: as configured, and as the gate has seen it since it began. */
+export interface UpstreamAnswer {
+  readonly name: string
+  readonly url: string
+  readonly credential: string | null
+  readonly allow: readonly string[]
+  readonly money: readonly string[]
+  readonly limits: GateStatus['upstreams'][number]['limits']
+  readonly calls: number
+  readonly byStatus: Readonly<Record<string, number>>
+  readonly latencyMs: GateStatus['upstreams'][number]['latencyMs']
+}
+/** One of GET /api/v1/channels. */
+export interface ChannelAnswer {
+  readonly name: string
+  readonly kind: string
+  readonly upstream: string
+  readonly payer: string
+  readonly pay: string
+  /** How an unknown outcome is resolved; null = by a person. */
+  readonly resolve: string | null
+  readonly tries: number
+  readonly settlements: Readonly<Record<string, number>>
+}
+/** GET /api/v1/audit/checkpoint: keep it elsewhere, and `audit verify --anchor` finds a tail that was cut since. */
+export interface Checkpoint {
+  readonly swarm: string
+  readonly seq: number
+  readonly hash: string
+  readonly atMs: number
+}
+/** One of GET /api/v1/audit/entries: `entry` is the text that is hashed, `prev` and `hash` are SHA-256 hex. */
+export interface AuditAnswer {
+  readonly seq: number
+  readonly entry: string
+  readonly prev: string
+  readonly hash: string
+}
+/** One of `sitter vault status`: a credential of the configuration, and which secrets of its pool the gate holds. */
+export interface VaultStatusRow {
+  readonly name: string
+  readonly pool: readonly string[]
+  readonly state: 'set' | 'partly set' | 'missing'
+  readonly versions: readonly string[]
+}
+/** One of `sitter audit search`: an entry as it was hashed, with its number; what cannot be read is left out. */
+export interface AuditRow {
+  readonly seq: number
+  readonly ts?: number
+  readonly actor?: string
+  readonly action?: string
+  readonly object?: string
+  readonly decision?: string
+  readonly facts?: Readonly<Record<string, unknown>>
+}
 /** POST /api/v1/cells/{id}/challenge: what the cell itself answered just now. */
 export interface ChallengeAnswer {
   readonly cell: string
@@ -232,7 +294,7 @@ export interface MetricsAnswer {
  */
 export interface LogAnswer extends Omit<LogPage, 'lines'>, List<LogLine> {}
 export interface InboxItem {
-  readonly kind: 'unknown-settlement' | 'dead-letter' | 'quarantined'
+  readonly kind: 'unknown-settlement' | 'held-settlement' | 'dead-letter' | 'quarantined'
   readonly id: string
   readonly what: string
   readonly sinceMs: number

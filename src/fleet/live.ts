@@ -100,6 +100,8 @@ export interface Agent extends AgentRef {
   policy: PolicyState
   /** Who decides when it is started next: its own policy, or its group's. */
   hold: 'own' | 'cell' | null
+  /** What a person ordered it to be, until a person orders otherwise: no time and no loss ends that. */
+  ordered: 'paused' | 'stopped' | 'quarantined' | null
   due: Due | null
   cancelDue: Cancel | null
   cell: LiveCell | null

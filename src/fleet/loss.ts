@@ -39,11 +39,12 @@ const whyText: Record<QuarantineWhy, (policy: Policy) => string> = {
 
 const dueIn = (live: Live, delayMs: number): Due => ({ set: live.options.clock.stamp(), delayMs })
 
-const forget = (agent: Agent): void => {
+export const forget = (agent: Agent): void => {
   agent.cancelDue?.()
   agent.cancelDue = null
   agent.due = null
   agent.hold = null
+  agent.ordered = null
 }
 
 /**
@@ -91,6 +92,8 @@ export const waitOwn = (live: Live, agent: Agent, due: Due, leftMs: number): voi
 
 const obey = (live: Live, agent: Agent, decision: Decision, cause: string): void => {
   agent.policy = decision.state
+  // A paused agent has nothing to come back for until a person says so.
+  if (agent.ordered !== null) return move(live, agent, 'lost')
   if (decision.action === 'stop') {
     move(live, agent, 'stop', cause)
     if (agent.state === 'stopping') move(live, agent, 'ended')
@@ -241,6 +244,10 @@ export const beginTrial = (live: Live, group: Group): void => {
 const hold = (live: Live, group: Group, agents: readonly Agent[], ask: { decision: Decision; cause: string }): void => {
   const { decision, cause } = ask
   for (const agent of agents) {
+    if (agent.ordered !== null) {
+      move(live, agent, 'lost')
+      continue
+    }
     if (ownPolicy(agent).type === 'temporary') {
       obey(live, agent, { action: 'stop', state: agent.policy }, cause)
       continue

@@ -10,6 +10,7 @@ import { FreeQueue } from './free.ts'
 import type { Agent, Attempt, Deeds, FleetOptions, Group, Live, LiveCell } from './live.ts'
 import { agentsLost, proven, rise, waitGroup, waitOwn } from './loss.ts'
 import { releaseAgents, restartAgents } from './operator.ts'
+import { orderAgents } from './orders.ts'
 import type { Fleet, FreeAgent } from './port.ts'
 import { cancelAttempt, challenge } from './pulse.ts'
 import { openFleetRecord } from './record.ts'
@@ -103,7 +104,7 @@ const begin = (live: Live, roster: Roster): void => {
     }
     rise(
       live,
-      group.agents.filter((agent) => agent.state === 'stopped'),
+      group.agents.filter((agent) => agent.state === 'stopped' && agent.ordered === null),
       'start',
     )
   }
@@ -211,6 +212,7 @@ export const openFleet = async (options: FleetOptions): Promise<Fleet> => {
     restart: (agents, actor) => restartAgents(live, agents, actor),
     unquarantine: (agents, actor) => releaseAgents(live, agents, actor),
     reconfigure: (types, actor) => reconfigure(live, types, actor),
+    order: (order, agents, by) => orderAgents(live, order, agents, by),
     stop: (withinMs) => stopFleet(live, withinMs),
   }
 }

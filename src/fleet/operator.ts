@@ -5,13 +5,13 @@ import { formatAgent, type AgentRef } from '../model/model.ts'
 import { Failure } from '../std/std.ts'
 import { move, unseat } from './agents.ts'
 import type { Agent, Live } from './live.ts'
-import { rise } from './loss.ts'
+import { rise, waitGroup } from './loss.ts'
 import { formatAgents } from './range.ts'
 import { asProbe, freshPolicy } from './restart.ts'
 import { notify } from './wiring.ts'
 
 /** @throws Failure `not-found` for the first that is no agent; nothing was done then. */
-const known = (live: Live, refs: readonly AgentRef[]): Agent[] =>
+export const known = (live: Live, refs: readonly AgentRef[]): Agent[] =>
   refs.map((ref) => {
     const agent = live.agents.get(formatAgent(ref))
     if (agent === undefined) throw new Failure('not-found', `there is no agent ${formatAgent(ref)}`)
@@ -35,18 +35,19 @@ const order = (
 }
 
 /** A person's word goes before any backoff; a quarantined cell is tried at once, with these agents as its probe. */
-const hurry = (agents: readonly Agent[]): void => {
+export const hurry = (agents: readonly Agent[]): void => {
   for (const { group } of agents) {
     group.notBeforeMs = -Infinity
     if (group.quarantined) group.policy = asProbe(group.policy)
   }
 }
 
-const assertOpen = (live: Live): void => {
+export const assertOpen = (live: Live): void => {
   if (live.phase !== 'open') throw new Failure('conflict', 'the fleet is stopping')
 }
 
 const takeOut = (live: Live, agent: Agent, actor: string): 'start' | 'release' => {
+  if (agent.state === 'paused') standDown(live, agent, `restarted by ${actor}`)
   if (agent.state === 'stopped') return 'start'
   if (agent.state === 'backoff' || agent.state === 'quarantined') return 'release'
   const { cell } = agent
@@ -54,6 +55,35 @@ const takeOut = (live: Live, agent: Agent, actor: string): 'start' | 'release' =
   if (cell?.phase === 'ready') live.deeds.vacate(cell, agent, `restarted by ${actor}`)
   move(live, agent, 'lost', `restarted by ${actor}`)
   return 'release'
+}
+
+/**
+ * Out of its cell and stopped, whatever it was doing; a cell in which nobody is left ends. What it had in hand is lost
+ * without cost.
+ */
+export const standDown = (live: Live, agent: Agent, reason: string): void => {
+  // Its state first: a cell that ends at once must find nobody who wants another one.
+  move(live, agent, 'stop', reason)
+  leaveCell(live, agent, reason)
+  if (agent.state === 'stopping') move(live, agent, 'ended')
+}
+
+export const leaveCell = (live: Live, agent: Agent, reason: string): void => {
+  const { cell } = agent
+  unseat(live, agent, { cause: reason, collateral: true })
+  if (cell === null || cell.gone) return
+  if (cell.agents.size > 0) {
+    if (cell.phase === 'ready') live.deeds.vacate(cell, agent, reason)
+    return
+  }
+  cell.vacated = true
+  live.deeds.kill(cell, reason)
+  const { group } = cell
+  group.cancelTrial?.()
+  group.cancelTrial = null
+  // It was the probe for which the others wait: the next one has its turn.
+  if (group.quarantined && group.due === null)
+    waitGroup(live, group, { set: live.options.clock.stamp(), delayMs: 0 }, 0)
 }
 
 /**

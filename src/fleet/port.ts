@@ -85,6 +85,21 @@ export interface FleetSummary {
   readonly coverage: Coverage
 }
 
+/**
+ * `stop`: at once, an attempt in hand is given to another without cost. `pause`: no new work, what is in hand is
+ * finished. `quarantine`: as stop, and shown as something that waits for a person. Each holds over restarts, until
+ * `start`, `resume` or `release`.
+ */
+export type AgentOrder = 'start' | 'stop' | 'pause' | 'resume' | 'quarantine'
+export interface OrderedBy {
+  readonly actor: string
+  readonly reason: string
+}
+export interface OrderAnswer {
+  readonly done: readonly string[]
+  readonly left: readonly { readonly agent: string; readonly state: AgentStateName }[]
+}
+
 export interface Fleet {
   /** Takes up to `count` free agents of a type, the one that has been free longest first; they are busy from now on. */
   take(agentType: string, count: number): FreeAgent[]
@@ -111,6 +126,11 @@ export interface Fleet {
    * it has begun. Rejects `conflict` while stopping.
    */
   reconfigure(types: Readonly<Record<string, AgentType>>, actor: string): Promise<void>
+  /**
+   * Resolves when the order is durable, with the agents that it reached, and those whose state does not allow it.
+   * Rejects `not-found`; `conflict` when it reached none, or while stopping.
+   */
+  order(order: AgentOrder, agents: readonly AgentRef[], by: OrderedBy): Promise<OrderAnswer>
   /** Stop in order: no new work, wait up to `withinMs` for running attempts, then end the cells. */
   stop(withinMs: number): Promise<void>
 }

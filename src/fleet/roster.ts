@@ -52,6 +52,7 @@ const agentOf = (settings: AgentType, number: number, group: Group, wallMs: numb
     reason: null,
     policy: freshPolicy,
     hold: null,
+    ordered: null,
     due: null,
     cancelDue: null,
     cell: null,
@@ -73,12 +74,21 @@ const agentOf = (settings: AgentType, number: number, group: Group, wallMs: numb
   return agent
 }
 
-/** Puts an agent where the last sitter left it: waiting as before, or `stopped`, to be started. */
+/**
+ * Puts an agent where the last sitter left it: as a person ordered, waiting as before, or `stopped`, to be started.
+ */
 const resume = (agent: Agent, row: AgentRow, saved: Saved): void => {
   agent.epoch = row.epoch
   agent.restarts = row.restarts
   agent.policy = saved.policy
   agent.lastCells = saved.lastCells
+  if (saved.ordered !== null) {
+    agent.state = saved.ordered
+    agent.ordered = saved.ordered
+    agent.sinceMs = row.sinceMs
+    agent.reason = row.reason
+    return
+  }
   if (row.state !== 'backoff' && row.state !== 'quarantined') return
   const due = saved.hold === 'cell' ? agent.group.due : saved.due
   if (due === null) return

@@ -10,12 +10,20 @@ import { freshPolicy, type PolicyState } from './restart.ts'
 export interface Saved {
   readonly policy: PolicyState
   readonly hold: 'own' | 'cell' | null
+  readonly ordered: Agent['ordered']
   readonly due: Due | null
   readonly lastCells: readonly string[]
   /** Of the group, with its first agent only. */
   readonly group: { readonly policy: PolicyState; readonly quarantined: boolean; readonly due: Due | null } | null
 }
-export const nothingSaved: Saved = { policy: freshPolicy, hold: null, due: null, lastCells: [], group: null }
+export const nothingSaved: Saved = {
+  policy: freshPolicy,
+  hold: null,
+  ordered: null,
+  due: null,
+  lastCells: [],
+  group: null,
+}
 
 export const savePolicy = (agent: Agent, at: Stamp): string => {
   const { group } = agent
@@ -24,6 +32,7 @@ export const savePolicy = (agent: Agent, at: Stamp): string => {
     at,
     policy: agent.policy,
     hold: agent.hold,
+    ordered: agent.ordered,
     due: agent.due,
     lastCells: agent.lastCells,
     group: first ? { policy: group.policy, quarantined: group.quarantined, due: group.due } : null,
@@ -78,12 +87,14 @@ export const readSaved = (text: string, now: Stamp): Saved | undefined => {
   const policy = readPolicy(value['policy'], shift)
   if (policy === undefined) return undefined
   const hold = value['hold'] === 'own' || value['hold'] === 'cell' ? value['hold'] : null
+  const ordered = value['ordered']
   const cells = value['lastCells']
   const group = value['group']
   const groupPolicy = isObject(group) ? readPolicy(group['policy'], shift) : undefined
   return {
     policy,
     hold,
+    ordered: ordered === 'paused' || ordered === 'stopped' || ordered === 'quarantined' ? ordered : null,
     due: readDue(value['due']),
     lastCells: Array.isArray(cells) ? cells.filter((id): id is string => typeof id === 'string').slice(0, 4) : [],
     group:

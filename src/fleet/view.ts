@@ -117,6 +117,7 @@ export const exitOf = (live: Live, agent: Agent): Exit => {
     case 'backoff':
     case 'quarantined': {
       const at = nextMsOf(agent)
+      if (agent.ordered !== null) return { kind: 'owner', who: 'operator', what: 'release' }
       if (at !== null)
         return { kind: 'time', what: agent.state === 'backoff' ? 'restart' : 'probe, or release by a person', at }
       return { kind: 'event', what: 'the probe of its cell proves stable, or is lost; or release by a person' }
@@ -124,7 +125,9 @@ export const exitOf = (live: Live, agent: Agent): Exit => {
     case 'stopping':
       return { kind: 'event', what: 'its cell ends' }
     case 'stopped':
+      return { kind: 'owner', who: 'operator', what: 'start' }
     case 'paused':
+      return { kind: 'owner', who: 'operator', what: 'resume' }
     case 'hibernating':
     case 'unknown':
       return { kind: 'owner', who: 'operator', what: 'restart' }
@@ -173,7 +176,10 @@ export const cellStatusOf = (live: Live, cell: LiveCell): CellStatus | undefined
   }
 }
 
-/** Reporting = seen in an answer of its own cell that is not older than three beats. */
+/**
+ * Reporting = seen in an answer of its own cell that is not older than three beats. Who is out of its cell because a
+ * person ordered so has nothing to report.
+ */
 const coverageOf = (live: Live): Coverage => {
   let reporting = 0
   let oldestMs: number | null = null
@@ -184,7 +190,9 @@ const coverageOf = (live: Live): Coverage => {
     reporting += seen
     oldestMs = Math.max(oldestMs ?? 0, Math.round(live.options.clock.monoMs() - cell.answeredMs))
   }
-  return { reporting, of: live.agents.size, oldestMs }
+  let meant = 0
+  for (const agent of live.agents.values()) if (agent.ordered === null || agent.cell !== null) meant += 1
+  return { reporting, of: meant, oldestMs }
 }
 
 type Counts = Partial<Record<AgentStateName, number>>

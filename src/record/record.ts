@@ -5,7 +5,9 @@
 export { isRole, roles, type Role } from './access/roles.ts'
 export { openTokens, operatorName, type LivingToken, type TokenAsk, type Tokens } from './access/tokens.ts'
 export { lookAtAuditEnd } from './audit/tail.ts'
-export { verifyAudit, verifyRecordFile, type AuditVerdict } from './audit/verify.ts'
+export { searchAudit, type AuditFilter } from './audit/search.ts'
+export { verifyAudit, verifyRecordFile, type Anchor, type AuditVerdict } from './audit/verify.ts'
+export { backup, type Backup } from './backup/backup.ts'
 export { levelName, lineText, logLevels, type LogLevel, type LogLine } from './log/line.ts'
 export {
   lastLines,

@@ -2,7 +2,7 @@
  * A step of a settlement as one list of commands: state, ledger, audit entry, event and the task it wakes commit
  * together.
  */
-import type { SettlementEvent } from '../model/model.ts'
+import { settlementAfter, type SettlementEvent } from '../model/model.ts'
 import type { Command, NewTransfer, SettlementView } from '../store/store.ts'
 import type { Step } from './decide.ts'
 import { post, release } from './ledger.ts'
@@ -41,7 +41,9 @@ const movesOf = (settlement: SettlementView, step: Step, event: SettlementEvent,
     with: { settlement: settlement.id, from, event: what, reason, nextMs, person, tries: 0, providerReference, wallMs },
   })
   const first = move(settlement.state, event)
-  return step.followedBy === undefined ? [first] : [first, move('reserved', step.followedBy)]
+  return step.followedBy === undefined
+    ? [first]
+    : [first, move(settlementAfter(settlement.state, event), step.followedBy)]
 }
 
 /** Every step is audited; an event is written only where a person may want to look. */

@@ -81,6 +81,14 @@ export interface SettleSummary {
   }[]
 }
 
+/**
+ * A person's word on one payment: what became of an unknown one, by evidence; or whether one that is not yet at the
+ * provider waits, goes on, or ends.
+ */
+export type PersonsWord =
+  | { readonly order: 'resolve'; readonly as: 'settled' | 'absent'; readonly why: string }
+  | { readonly order: 'hold' | 'release' | 'cancel'; readonly why: string }
+
 export interface Settle {
   /**
    * CSV text `reference,payee,amount,currency[,channel,memo]`. Refused whole with every fault: Failure `file-invalid`
@@ -96,8 +104,8 @@ export interface Settle {
   /** The outcome of a grant; resolves after the commit. */
   call(call: Call): Promise<void>
   linked(gateId: string): void
-  /** A person's word on an unknown settlement, with evidence text. Rejects `not-found`, `conflict`. */
-  resolve(settlement: string, as: 'settled' | 'absent', evidence: string, actor: string): Promise<void>
+  /** Resolves after the commit. Rejects `not-found`, `conflict`. */
+  decide(settlement: string, word: PersonsWord, actor: string): Promise<void>
   /**
    * `new` folds only the transfers since the last check (cheap, for displays); `all` folds every one and joins
    * settlements with them.

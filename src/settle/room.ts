@@ -14,8 +14,18 @@ import { payRequest, queryRequest } from './channels/http.ts'
 import { dueCommands, stepCommands, type By } from './commands.ts'
 import type { Step } from './decide.ts'
 import { checkBooks, Fold, foldOn } from './ledger.ts'
+import { personStep } from './person.ts'
 import { grantOf, openingCommands, providerKey, readAsk } from './opening.ts'
-import type { BatchAnswer, BatchAsk, LedgerCheck, Settle, SettleAsk, SettleOutcome, SettleSummary } from './port.ts'
+import type {
+  BatchAnswer,
+  BatchAsk,
+  LedgerCheck,
+  PersonsWord,
+  Settle,
+  SettleAsk,
+  SettleOutcome,
+  SettleSummary,
+} from './port.ts'
 import { closing, knownOf, orphaned, outcomeOf, paysElsewhere, stepAfter, type Told } from './outcome.ts'
 import { summarise } from './summary.ts'
 import { Waiters } from './waiters.ts'
@@ -331,30 +341,13 @@ class SettleRoom implements Settle {
     return results.every((result) => result.ok) ? grant : undefined
   }
 
-  async resolve(id: string, as: 'settled' | 'absent', evidence: string, actor: string): Promise<void> {
-    const settlement = await this.#options.store.read.settlement(id)
+  async decide(id: string, word: PersonsWord, actor: string): Promise<void> {
+    const { read } = this.#options.store
+    const settlement = await read.settlement(id)
     if (settlement === undefined) throw new Failure('not-found', `there is no settlement ${id}`)
-    if (settlement.state !== 'unknown' && settlement.state !== 'accepted') {
-      throw new Failure(
-        'conflict',
-        `${id} is ${settlement.state}: only an unknown or accepted one can be resolved by a person`,
-      )
-    }
-    if (as === 'absent' && settlement.state === 'accepted') {
-      throw new Failure('conflict', `${id} was accepted by the provider: it cannot be declared absent`)
-    }
-    if (
-      (await this.#options.store.read.intents(id)).some((intent) => intent.kind === 'pay' && intent.outcome === null)
-    ) {
-      throw new Failure('conflict', `${id} has a payment request under way: wait for its outcome`)
-    }
-    const reason = `resolved as ${as} by ${actor}: ${evidence}`.slice(0, 500)
-    const rest = { reason, person: false, absences: 0, providerReference: null }
-    const step: Step =
-      as === 'settled'
-        ? { ...rest, event: 'settle', ledger: 'post', nextMs: null }
-        : { ...rest, event: 'absent', ledger: null, nextMs: this.#options.clock.wallMs() }
-    const taken = await this.#take(settlement, step, { actor, why: evidence.slice(0, 500) })
+    const nowMs = this.#options.clock.wallMs()
+    const step = personStep(settlement, await read.intents(id), word, { actor, nowMs })
+    const taken = await this.#take(settlement, step, { actor, why: word.why.slice(0, 500) })
     if (!taken) throw new Failure('conflict', `${id} has changed meanwhile; look again`)
   }
 

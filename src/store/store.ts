@@ -16,6 +16,7 @@ export { chainStart, followChain, type ChainFault } from './chain.ts'
 export { outlast, patiently } from './patiently.ts'
 export { openPostgresStore, type PostgresAsk } from './postgres/postgres.ts'
 export { openSqliteStore } from './sqlite/sqlite.ts'
+export { copyDatabase, type CopiedFile } from './sqlite/backup.ts'
 export { openRecordCopy, type RecordCopy } from './sqlite/copy.ts'
 export {
   lockGate,

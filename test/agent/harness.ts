@@ -96,3 +96,9 @@ export const rig = async (
 
 /** A promise that a test ends when it likes. */
 export const gate = <Value = void>() => Promise.withResolvers<Value>()
+
+export const one = 'settler/0001'
+export const two = 'settler/0002'
+export const ends = (attempt: string) => (frame: Sent) =>
+  ['done', 'fail', 'park'].includes(frame.method ?? '') && frame.params?.['attempt'] === attempt
+export const errorOf = (frame: Sent) => frame.params?.['error'] as Record<string, unknown>

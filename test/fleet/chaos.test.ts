@@ -62,7 +62,12 @@ const step = fc.oneof(
       pick: fc.nat(99),
     }),
   },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant('order' as const), pick: fc.nat(99), what: fc.nat(4) }),
+  },
 )
+const orders = ['start', 'stop', 'pause', 'resume', 'quarantine'] as const
 type Step = typeof step extends fc.Arbitrary<infer Value> ? Value : never
 
 class Run {
@@ -152,6 +157,8 @@ class Run {
         return this.order('restart', one.pick)
       case 'release':
         return this.order('unquarantine', one.pick)
+      case 'order':
+        return this.order(orders[one.what]!, one.pick)
       case 'take-only':
         for (const free of world.fleet.take('settler', 2)) world.fleet.release(free.agent)
     }
@@ -164,9 +171,15 @@ class Run {
     }
   }
 
-  async order(what: 'restart' | 'unquarantine', at: number): Promise<void> {
-    const agent = this.pick(this.world.fleet.list(), at)!
-    await this.world.fleet[what]([agent], 'operator:chaos').catch((error: unknown) => {
+  async order(what: 'restart' | 'unquarantine' | (typeof orders)[number], at: number): Promise<void> {
+    const { fleet } = this.world
+    const agent = this.pick(fleet.list(), at)!
+    const by = 'operator:chaos'
+    const asked: Promise<unknown> =
+      what === 'restart' || what === 'unquarantine'
+        ? fleet[what]([agent], by)
+        : fleet.order(what, [agent], { actor: by, reason: 'chaos' })
+    await asked.catch((error: unknown) => {
       if (!(error instanceof Failure) || error.code !== 'conflict') throw error
     })
   }
@@ -206,7 +219,10 @@ class Run {
           (one) => event.wallMs - one.event.wallMs >= 0 && event.wallMs - one.event.wallMs <= restart.withinMs,
         )
         const forgiven = releases.some((atMs) => event.wallMs - atMs >= 0 && event.wallMs - atMs <= restart.withinMs)
-        if (recent.length > restart.max && !forgiven) expect(event.facts['state'], event.message).toBe('quarantined')
+        // Who was paused stays so, whatever is lost.
+        const isPaused = event.facts['state'] === 'paused'
+        if (recent.length > restart.max && !forgiven && !isPaused)
+          expect(event.facts['state'], event.message).toBe('quarantined')
       }
     }
     for (const { event } of ofCells) {
@@ -221,6 +237,15 @@ class Run {
     world.cells.startMs = 100
     for (const cell of world.cells.living) cell.hung = false
     await world.clock.advance(20_000)
+    for (const { state, exit, ...agent } of world.fleet.list()) {
+      if (exit?.kind !== 'owner') continue
+      if (state === 'quarantined') await world.fleet.unquarantine([agent], 'operator:chaos')
+      else
+        await world.fleet.order(state === 'paused' ? 'resume' : 'start', [agent], {
+          actor: 'operator:chaos',
+          reason: '',
+        })
+    }
     for (
       let round = 0;
       round < 40 && (world.fleet.summary().byState.idle ?? 0) < world.fleet.list().length;

@@ -3,103 +3,11 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import type { CallOutcome, Grant } from '../../src/gatelink/gatelink.ts'
 import type { Channel } from '../../src/model/model.ts'
-import { openSettle, type Settle, type SettleAsk, type SettleOutcome } from '../../src/settle/settle.ts'
-import { Failure, idMaker, seeded } from '../../src/std/std.ts'
-import { openSqliteStore, type Store } from '../../src/store/store.ts'
-import { movedClock, type MovedClock } from '../worlds/clock.ts'
+import type { SettleOutcome } from '../../src/settle/settle.ts'
+import { Failure } from '../../src/std/std.ts'
 import { channel } from './channel.ts'
-
-interface World {
-  readonly clock: MovedClock
-  readonly store: Store
-  readonly settle: Settle
-  readonly grants: Grant[]
-  readonly gate: { id: string | null }
-}
-
-const world = (
-  path = join(mkdtempSync(join(tmpdir(), 'sitter-settle-')), 'swarm.db'),
-  of: Channel = channel,
-  channels: Readonly<Record<string, Channel>> = { bank: of },
-): World => {
-  const clock = movedClock()
-  const store = openSqliteStore(path)
-  const random = seeded(3)
-  const grants: Grant[] = []
-  const gate: { id: string | null } = { id: 'gat_1' }
-  const settle = openSettle({
-    channels,
-    tasks: {},
-    store,
-    clock,
-    random,
-    newId: idMaker(clock, random),
-    work: {
-      submit: () => {
-        throw new Error('no file here')
-      },
-    },
-    gatelink: {
-      get gateId() {
-        return gate.id
-      },
-      grant: (list) => {
-        grants.push(...list)
-        return gate.id !== null
-      },
-    },
-    failed: (error) => {
-      throw error
-    },
-  })
-  settle.start()
-  return { clock, store, settle, grants, gate }
-}
-
-const ask = (reference: string, more: Partial<SettleAsk> = {}): SettleAsk => ({
-  attempt: `att_${reference}`,
-  reference,
-  payee: 'ann',
-  amount: '12.34',
-  currency: 'XTS',
-  ...more,
-})
-const answered = (status: number, body: unknown = {}): CallOutcome => ({
-  kind: 'answered',
-  status,
-  headers: {},
-  body: JSON.stringify(body),
-  truncated: false,
-})
-
-let journal = 0
-const tell = (at: World, grant: Grant, outcome: CallOutcome): Promise<void> =>
-  at.settle.call({
-    frame: 'call',
-    journal: (journal += 1),
-    grant: grant.grant,
-    subject: grant.subject,
-    outcome,
-    sentMs: 1,
-    tookMs: 1,
-    waitedMs: 0,
-    cost: '0.01 XTS',
-    credential: 'bank@1',
-  })
-/** Moves time until the room has given its next grant. */
-const nextGrant = async (at: World, count: number): Promise<Grant> => {
-  for (let step = 0; step < 200 && at.grants.length < count; step += 1) await at.clock.move(100)
-  expect(at.grants).toHaveLength(count)
-  return at.grants[count - 1]!
-}
-const lost = (at: World): CallOutcome => ({
-  kind: 'lost',
-  code: 'outcome-unknown',
-  message: 'cut',
-  closedMs: at.clock.wallMs(),
-})
+import { ask, answered, lost, nextGrant, tell, world } from './world.ts'
 
 test('before a grant is given, settlement, reservation, exact request and audit entry are in the record', async () => {
   const at = world()
@@ -213,11 +121,15 @@ test('a provider without a query leaves the unknown to a person, whose word with
   const told = await outcome
   expect(told.state).toBe('unknown')
   expect(await at.settle.summary()).toMatchObject({ person: 1, idle: true, unknown: [{ reference: 'a', why: 'cut' }] })
-  await expect(at.settle.resolve('set_none', 'settled', 'x', 'operator')).rejects.toBeInstanceOf(Failure)
-  await at.settle.resolve(told.settlement, 'settled', 'bank statement 7', 'operator:ann')
+  await expect(
+    at.settle.decide('set_none', { order: 'resolve', as: 'settled', why: 'x' }, 'operator'),
+  ).rejects.toBeInstanceOf(Failure)
+  await at.settle.decide(told.settlement, { order: 'resolve', as: 'settled', why: 'bank statement 7' }, 'operator:ann')
   expect((await at.store.read.settlement(told.settlement))!.state).toBe('settled')
   expect((await at.settle.ledgerCheck('all')).ok).toBe(true)
-  await expect(at.settle.resolve(told.settlement, 'absent', 'x', 'operator:ann')).rejects.toMatchObject({
+  await expect(
+    at.settle.decide(told.settlement, { order: 'resolve', as: 'absent', why: 'x' }, 'operator:ann'),
+  ).rejects.toMatchObject({
     code: 'conflict',
   })
 })

@@ -1,14 +1,15 @@
 /** `ps`, `describe`, `restart`, `release`: agents, and any id. */
 import { formatAgent, parseAgent } from '../../model/model.ts'
 import { failure } from '../../std/std.ts'
-import type { AgentDescription, AgentView, CellStatus } from '../api.ts'
+import type { AgentOrder } from '../../fleet/fleet.ts'
+import type { AgentDescription, AgentOrderAnswer, AgentView, CellStatus } from '../api.ts'
 import { confirm, onlyDry, required } from './asking.ts'
 import type { Api } from './client.ts'
 import { describeBatch, describeSettlement } from './money.ts'
 import { attemptLines, eventLine, facts, section } from './story.ts'
 import { age, at, counted, duration, plain, tally } from './text.ts'
 import type { Deed, Invocation } from './verb.ts'
-import { describeTask } from './work.ts'
+import { describeAttempt, describeTask } from './work.ts'
 
 const exitText = (agent: AgentView, nowMs: number): string => {
   if (agent.exit === null) return ''
@@ -115,11 +116,12 @@ export const describe: Deed = async (invocation) => {
   if (prefix === 'tsk_') return describeTask(invocation, api, id)
   if (prefix === 'set_') return describeSettlement(invocation, api, id)
   if (prefix === 'bat_') return describeBatch(invocation, api, id)
+  if (prefix === 'att_') return describeAttempt(invocation, api, id)
   if (prefix === 'cel_') return describeCell(invocation, api, id)
   const agent = parseAgent(id)
   if (agent === undefined) {
     throw failure('usage', `${JSON.stringify(id)} is no id that can be described`, {
-      facts: { wayOut: 'ids look like settler/0042, tsk_…, set_…, bat_…, cel_…' },
+      facts: { wayOut: 'ids look like settler/0042, tsk_…, att_…, set_…, bat_…, cel_…' },
     })
   }
   const description = await api.get<AgentDescription>(`/api/v1/agents/${agent.type}/${agent.number}`)
@@ -155,6 +157,38 @@ const act =
       await confirm(invocation, `${verb} all ${counted(ids.length, 'agent')} of ${type}?`, String(ids.length))
     const answer = await api.post<unknown>(`${path}/${verb}`)
     invocation.printer.show(answer, () => [`${past}: ${type === null ? ids[0]! : counted(ids.length, 'agent')}`])
+    return 0
+  }
+
+const pastOf: Record<AgentOrder, string> = {
+  start: 'started',
+  stop: 'stopped',
+  pause: 'paused',
+  resume: 'resumed',
+  quarantine: 'quarantined',
+}
+
+const leftText = (left: AgentOrderAnswer['left']): string[] => {
+  if (left.length === 0) return []
+  const states: Record<string, number> = {}
+  for (const { state } of left) states[state] = (states[state] ?? 0) + 1
+  return [`left as they are: ${tally(states)}`]
+}
+
+export const order =
+  (what: AgentOrder): Deed =>
+  async (invocation) => {
+    const api = await invocation.api()
+    const { path, ids, type } = await target(invocation, api)
+    const reason = invocation.options.text('reason')
+    if (onlyDry(invocation, `${what} ${counted(ids.length, 'agent')}`, { verb: what, agents: ids, reason })) return 0
+    // Whoever lets agents go on takes nothing away from anybody; the others do.
+    const isMild = what === 'start' || what === 'resume'
+    if (type !== null && !isMild)
+      await confirm(invocation, `${what} all ${counted(ids.length, 'agent')} of ${type}?`, String(ids.length))
+    const answer = await api.post<AgentOrderAnswer>(`${path}/${what}`, reason === undefined ? {} : { reason })
+    const done = answer.agents.length === 1 ? answer.agents[0]! : counted(answer.agents.length, 'agent')
+    invocation.printer.show(answer, () => [`${pastOf[what]}: ${done}`, ...leftText(answer.left)])
     return 0
   }
 

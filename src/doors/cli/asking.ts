@@ -1,5 +1,6 @@
 /** Questions to the person, and waiting: what several verbs share between their arguments and their deed. */
 import { failure, sleep } from '../../std/std.ts'
+import { guarded } from './text.ts'
 import type { Invocation } from './verb.ts'
 
 /** The argument at an index that the verb declares as required. */
@@ -16,8 +17,9 @@ export const required = (invocation: Invocation, index: number): string => {
 export const confirm = async (invocation: Invocation, question: string, answer: string): Promise<void> => {
   const { world, options } = invocation
   if (options.flag('yes')) return
-  if (!world.stdin.isTerminal) throw failure('usage', `${question} Nobody is here to answer: say --yes`)
-  world.stderr.write(`${question} Type ${answer}: `)
+  if (!world.stdin.isTerminal)
+    throw failure('usage', `${question} Nobody is here to answer`, { facts: { wayOut: '--yes answers it' } })
+  world.stderr.write(guarded(`${question} Type ${answer}: `))
   const typed = await world.stdin.readLine({ hidden: false })
   if (typed.trim() !== answer) throw failure('usage', 'not confirmed: nothing was done')
 }

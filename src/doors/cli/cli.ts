@@ -44,7 +44,9 @@ export const runCli = async (argv: readonly string[], world: Surroundings): Prom
         await verb.load()
       )(invocation)
     } catch (error) {
-      return interrupt.signal.aborted ? 130 : printError(printer, error)
+      return interrupt.signal.aborted
+        ? 130
+        : printError(printer, error, `\`sitter ${verb.path} --help\` shows what there is`)
     }
   }
   try {

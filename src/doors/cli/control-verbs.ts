@@ -13,6 +13,7 @@ const freezing: readonly Verb[] = [
     summary: 'let nothing new go out; works beside a dead or hung sitter',
     options: [['--reason <text>', 'why, for whoever finds it frozen'], ...dryRun],
     examples: ['freeze --reason "wrong payees in batch 7"'],
+    gives: "{ frozen: true; file: string | null; gate: true | 'unknown' }",
     load: async () => (await import('./freeze.ts')).freeze,
   },
   {
@@ -21,6 +22,7 @@ const freezing: readonly Verb[] = [
     summary: 'end a freeze',
     options: dryRun,
     examples: ['thaw', 'thaw --yes'],
+    gives: '{ frozen: false }',
     load: async () => (await import('./freeze.ts')).thaw,
   },
 ]
@@ -32,6 +34,7 @@ const configuration: readonly Verb[] = [
     summary: 'check a configuration: every fault at once',
     parameters: file,
     examples: ['config validate', 'config validate swarm.config.ts --json'],
+    gives: '{ valid: true; file: string }',
     load: async () => (await import('./config.ts')).configValidate,
   },
   {
@@ -40,6 +43,7 @@ const configuration: readonly Verb[] = [
     summary: 'what a configuration would change, and who would begin anew',
     parameters: file,
     examples: ['config plan'],
+    gives: 'ConfigPlan',
     load: async () => (await import('./config.ts')).configPlan,
   },
   {
@@ -47,6 +51,7 @@ const configuration: readonly Verb[] = [
     group: 'Run',
     summary: 'the configuration that runs',
     examples: ['config show --json'],
+    gives: 'the configuration, as in the file',
     load: async () => (await import('./config.ts')).configShow,
   },
   {
@@ -58,6 +63,7 @@ const configuration: readonly Verb[] = [
       ['[agent]', 'settler/0042: the path is below its type'],
     ],
     examples: ['config explain agents.settler.restart', 'config explain restart.max settler/0042'],
+    gives: 'Explanation',
     load: async () => (await import('./config.ts')).configExplain,
   },
   {
@@ -65,6 +71,7 @@ const configuration: readonly Verb[] = [
     group: 'Run',
     summary: 'versions that were applied, newest first',
     examples: ['config history'],
+    gives: 'List<ConfigVersionAnswer>',
     load: async () => (await import('./config.ts')).configHistory,
   },
   {
@@ -76,6 +83,7 @@ const configuration: readonly Verb[] = [
       ['[to]', 'version (default: the newest)'],
     ],
     examples: ['config diff', 'config diff 3 5'],
+    gives: '{ from: number; to: number; changes: ConfigChange[] }',
     load: async () => (await import('./config.ts')).configDiff,
   },
   {
@@ -85,6 +93,7 @@ const configuration: readonly Verb[] = [
     parameters: file,
     options: [...restart, ...dryRun],
     examples: ['config apply --dry-run', 'config apply', 'config apply --restart'],
+    gives: '{ applied: false; plan: ConfigPlan }, or { version: number } and more once it is applied',
     load: async () => (await import('./config.ts')).configApply,
   },
   {
@@ -94,6 +103,7 @@ const configuration: readonly Verb[] = [
     parameters: [['<version>', 'its number; config history lists them']],
     options: [...restart, ...dryRun],
     examples: ['config rollback 3'],
+    gives: 'as config apply',
     load: async () => (await import('./config.ts')).configRollback,
   },
 ]
@@ -110,6 +120,7 @@ const tokens: readonly Verb[] = [
       ...dryRun,
     ],
     examples: ['token create --name ci --role operator --expires 90d'],
+    gives: '{ id: string; name: string; role: string; token: string }',
     load: async () => (await import('./token.ts')).tokenCreate,
   },
   {
@@ -117,6 +128,7 @@ const tokens: readonly Verb[] = [
     group: 'Secrets',
     summary: 'list tokens; never their values',
     examples: ['token ls'],
+    gives: 'List<TokenAnswer>',
     load: async () => (await import('./token.ts')).tokenList,
   },
   {
@@ -126,6 +138,7 @@ const tokens: readonly Verb[] = [
     parameters: [['<name>', 'its name or id']],
     options: dryRun,
     examples: ['token revoke ci'],
+    gives: '{ revoked: string }',
     load: async () => (await import('./token.ts')).tokenRevoke,
   },
 ]

@@ -1,20 +1,20 @@
-/** `events`, `inbox`, `audit verify`, `export`: what happened, what waits, and whether the record is whole. */
-import { resolve } from 'node:path'
+/** `events`, `inbox`, `export`: what happened, what waits, and all of it. */
 import { failure, sleep } from '../../std/std.ts'
-import type { AuditVerdict, EventView, InboxItem } from '../api.ts'
+import type { EventView, InboxItem } from '../api.ts'
 import { required } from './asking.ts'
 import type { Api } from './client.ts'
+import { exportKinds } from './completion.ts'
 import { sseReader } from './sse.ts'
 import { eventLine } from './story.ts'
-import { age, counted, plain, safeJson } from './text.ts'
+import { age, counted, safeJson } from './text.ts'
 import type { Deed, Invocation } from './verb.ts'
 
 const reconnectAfterMs = 1_000
 
 /** Follows the stream and takes it up again after the last event seen, for as long as the person wants. */
-const follow = async (invocation: Invocation, api: Api): Promise<number> => {
+const follow = async (invocation: Invocation, api: Api, from: string | undefined): Promise<number> => {
   const { printer, world, interrupted } = invocation
-  let lastId: string | undefined
+  let lastId = from
   let told = false
   while (!interrupted.aborted && !world.stdout.closed) {
     try {
@@ -35,7 +35,7 @@ const follow = async (invocation: Invocation, api: Api): Promise<number> => {
       }
     } catch (error) {
       // Before the first event this is an ordinary failure; later it is a restart, and the stream resumes where it was.
-      if (lastId === undefined && !told) throw error
+      if (lastId === from && !told) throw error
     }
     if (!told) {
       printer.note('the sitter does not answer; trying again …')
@@ -47,23 +47,23 @@ const follow = async (invocation: Invocation, api: Api): Promise<number> => {
 }
 
 const usualEvents = 50
+/** Events that a reader who follows sees first, to know where they are. */
+const usualBefore = 10
 
 export const events: Deed = async (invocation) => {
   const { options, printer } = invocation
   const api = await invocation.api()
-  if (options.flag('follow')) return follow(invocation, api)
+  const isFollowed = options.flag('follow')
   const newest = await api.all<EventView>(
     '/api/v1/events',
     { subject: options.text('subject'), newestFirst: 'true' },
-    options.whole('limit') ?? usualEvents,
+    options.whole('limit') ?? (isFollowed ? usualBefore : usualEvents),
   )
   const inOrder = newest.toReversed()
-  if (printer.json) {
-    for (const event of inOrder) printer.jsonLine(JSON.stringify(event))
-    return 0
-  }
-  if (inOrder.length === 0) printer.note('no events yet')
-  printer.lines(inOrder.map(eventLine))
+  if (printer.json) for (const event of inOrder) printer.jsonLine(JSON.stringify(event))
+  else printer.lines(inOrder.map(eventLine))
+  if (isFollowed) return follow(invocation, api, inOrder.at(-1)?.seq.toString())
+  if (inOrder.length === 0 && !printer.json) printer.note('no events yet')
   return 0
 }
 
@@ -84,34 +84,16 @@ export const inbox: Deed = async ({ api, printer, world }) => {
   return items.length === 0 ? 0 : 4
 }
 
-/** "verified: 40,123 entries, head …" or which entry is broken and why. */
-export const auditLine = (verdict: AuditVerdict): string =>
-  verdict.ok
-    ? `verified: ${counted(verdict.entries, 'entry', 'entries')}, head ${plain(verdict.head)}`
-    : `BROKEN at entry ${verdict.firstBad ?? 'unknown'}: ${plain(verdict.why ?? 'no reason was given')}`
-
-export const auditVerify: Deed = async (invocation) => {
-  const { options, printer, world } = invocation
-  if (options.flag('anchor')) {
-    throw failure('usage', '--anchor is not built yet in this version: without it a cut tail is not detected', {
-      facts: { wayOut: 'compare `head` of two runs yourself: an older head must still be in the chain' },
-    })
-  }
-  const record = options.text('record')
-  const verdict =
-    record === undefined
-      ? await (await invocation.api()).get<AuditVerdict>('/api/v1/audit/verify', {}, 600_000)
-      : await (await import('../../record/record.ts')).verifyRecordFile(resolve(world.directory, record))
-  printer.show(verdict, () => [auditLine(verdict)])
-  return verdict.ok ? 0 : 1
-}
-
 /** Written lines between two looks at whether the reader keeps up. */
 const drainEvery = 256
 
 export const exportKind: Deed = async (invocation) => {
   const { world } = invocation
   const kind = required(invocation, 0)
+  if (!exportKinds.some((known) => known === kind)) {
+    const later = kind === 'runs' ? 'runs of schedules are not built yet; ' : ''
+    throw failure('usage', `${later}an export is one of ${exportKinds.join(', ')}`)
+  }
   const api = await invocation.api()
   let written = 0
   for await (const line of api.lines(`/api/v1/export/${encodeURIComponent(kind)}`, {

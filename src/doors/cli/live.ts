@@ -1,5 +1,6 @@
 /** Shows progress: repainted in place on a terminal, else a line when something changed. Messages go above the view. */
 import type { Surroundings } from './surroundings.ts'
+import { guarded } from './text.ts'
 
 export interface Live {
   /** Shows these lines; `line` is the same as one line for where nothing can be repainted. */
@@ -8,6 +9,8 @@ export interface Live {
   /** Leaves the last view where it is; nothing is shown afterwards. */
   end(): void
 }
+
+const safe = (text: string): string => text.split('\n').map(guarded).join('\n')
 
 /** At most four repaints a second: more is flicker, not news. */
 const repaintMs = 250
@@ -34,8 +37,8 @@ const repainting = (world: Surroundings): Live => {
       paint('', lines)
     },
     message: (text) => {
-      if (ended) world.stderr.write(`${text}\n`)
-      else paint(`${text}\n`, shown)
+      if (ended) world.stderr.write(`${safe(text)}\n`)
+      else paint(`${safe(text)}\n`, shown)
     },
     end: () => {
       ended = true
@@ -55,7 +58,7 @@ const lineByLine = (world: Surroundings): Live => {
       saidMs = nowMs
       world.stderr.write(`${what} · ${pace}\n`)
     },
-    message: (text) => world.stderr.write(`${text}\n`),
+    message: (text) => world.stderr.write(`${safe(text)}\n`),
     end: () => {
       ended = true
     },
@@ -64,7 +67,7 @@ const lineByLine = (world: Surroundings): Live => {
 
 const silent = (world: Surroundings): Live => ({
   show: () => {},
-  message: (text) => world.stderr.write(`${text}\n`),
+  message: (text) => world.stderr.write(`${safe(text)}\n`),
   end: () => {},
 })
 

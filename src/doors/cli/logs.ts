@@ -146,7 +146,9 @@ export const logs: Deed = async (invocation) => {
   const tail = options.whole('tail')
   if (tail !== undefined && tail > mostTail) throw failure('usage', `--tail is at most ${mostTail}`)
   const source = await sourceOf(invocation, ask)
+  let isEmpty = true
   const print = ({ lines, unread }: LogPage): void => {
+    if (lines.length > 0) isEmpty = false
     for (const one of lines) {
       if (printer.json) printer.jsonLine(JSON.stringify(one))
       else printer.line(lineFor(one, printer.paint))
@@ -172,6 +174,7 @@ export const logs: Deed = async (invocation) => {
     if (!page.complete) printer.warn('older lines were not looked at')
     place = page.place
   }
+  if (isEmpty && tail !== 0) printer.note(options.flag('follow') ? 'no such lines yet' : 'no such lines')
   while (options.flag('follow') && !interrupted.aborted && !world.stdout.closed) {
     await sleep(world.clock, lookEveryMs, interrupted)
     if (!interrupted.aborted) place = await drain(place)

@@ -33,9 +33,16 @@ export const readSettleFile = async (
   given: string,
 ): Promise<{ readonly name: string; readonly text: string }> => {
   const path = resolve(world.directory, given)
+  if (/\.(xml|ndjson|jsonl)$/i.test(path)) {
+    throw failure('usage', 'payment files in XML (pain.001) and NDJSON are not built yet in this version', {
+      facts: { wayOut: 'give the rows as CSV: reference,payee,amount,currency[,channel,memo]' },
+    })
+  }
   try {
     return { name: basename(path), text: await world.disk.readText(path) }
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT')
+      throw failure('usage', `there is no file ${path}`, { cause: error, facts: { wayOut: 'check the path' } })
     throw failure('usage', `cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`, {
       cause: error,
     })
@@ -202,6 +209,12 @@ const transferColumns = [
   { head: 'AT', value: (one: TransferAnswer) => at(one.wallMs) },
 ] as const
 
+/** What a person can do about one that waits for a person. */
+const wayOf = ({ id, state }: SettlementAnswer): string =>
+  state === 'held'
+    ? `sitter settlement release ${plain(id)}, or cancel`
+    : `sitter settlement resolve ${plain(id)} --as settled|absent --evidence @file`
+
 const settlementLines = (one: SettlementDescription, nowMs: number): string[] => [
   ...facts([
     ['settlement', one.id],
@@ -209,7 +222,7 @@ const settlementLines = (one: SettlementDescription, nowMs: number): string[] =>
     [
       'next',
       one.person
-        ? `a person decides: sitter settlement resolve ${one.id} --as settled|absent --evidence @file`
+        ? `a person decides: ${wayOf(one)}`
         : one.nextMs === null
           ? null
           : one.nextMs <= nowMs

@@ -9,6 +9,7 @@ export const beginning: readonly Verb[] = [
     parameters: [['[dir]', 'where (default: here); nothing that is there is overwritten']],
     options: dryRun,
     examples: ['init payouts', 'init --dry-run'],
+    gives: '{ directory: string; files: string[] }',
     load: async () => (await import('./init.ts')).init,
   },
   {
@@ -17,6 +18,8 @@ export const beginning: readonly Verb[] = [
     summary: 'what this machine enforces: exit 0 well, 4 something is absent, 1 something is broken',
     parameters: [['[config]', 'configuration (default: the one here, else the one that was applied last)']],
     examples: ['doctor', 'doctor --json', 'doctor examples/payouts/swarm.config.ts'],
+    gives: '{ exit: number; directory: string | null; checks: Check[] }',
+    exits: { 1: 'something is broken', 4: 'something is absent' },
     load: async () => (await import('./doctor.ts')).doctor,
   },
 ]
@@ -35,6 +38,7 @@ export const looking: readonly Verb[] = [
       ['--tail <n>', 'the last n (default 200, or all with --since)'],
     ],
     examples: ['logs -f', 'logs settler/0042 --since 10m', 'logs gate --level warn --json'],
+    gives: 'lines of LogLine',
     load: async () => (await import('./logs.ts')).logs,
   },
   {
@@ -43,6 +47,7 @@ export const looking: readonly Verb[] = [
     summary: 'agents, work, gate and memory as they change; q quits; one look without a terminal',
     ownsInterrupt: true,
     examples: ['top', 'top --json'],
+    gives: '{ swarm: SwarmView; metrics: MetricsAnswer }',
     load: async () => (await import('./top.ts')).top,
   },
   {
@@ -51,6 +56,8 @@ export const looking: readonly Verb[] = [
     summary: 'the figures that Prometheus scrapes at /metrics',
     parameters: [['[part]', 'figures with this in their name']],
     examples: ['metrics', 'metrics settlements --json'],
+    gives: 'MetricsAnswer',
+    exits: { 3: 'no figure has this in its name' },
     load: async () => (await import('./metrics.ts')).metrics,
   },
 ]

@@ -4,7 +4,7 @@
  */
 import type { Surroundings } from './surroundings.ts'
 import { tableLines, type Column } from './table.ts'
-import { safeJson } from './text.ts'
+import { guarded, safeJson } from './text.ts'
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow'
 const escapes: Record<Style, string> = { bold: '1', dim: '2', red: '31', green: '32', yellow: '33' }
@@ -22,7 +22,7 @@ export interface Printer {
   document(value: unknown): void
   /** One NDJSON line that is JSON text already. */
   jsonLine(json: string): void
-  /** A line of the result; the caller has made data in it plain. */
+  /** A line of the result; whatever a terminal obeys is shown as an escape, but for the printer's own colours. */
   line(text: string): void
   lines(texts: readonly string[]): void
   /** A message for a person; silent with `--quiet`. */
@@ -49,9 +49,10 @@ export const makePrinter = (
     (colour: boolean) =>
     (style: Style, text: string): string =>
       colour ? `\u001b[${escapes[style]}m${text}\u001b[0m` : text
-  const line = (text: string): void => world.stdout.write(`${text}\n`)
-  const warn = (text: string): void => world.stderr.write(`${text}\n`)
-  const jsonLine = (json: string): void => line(safeJson(json))
+  const each = (text: string): string => text.split('\n').map(guarded).join('\n')
+  const line = (text: string): void => world.stdout.write(`${each(text)}\n`)
+  const warn = (text: string): void => world.stderr.write(`${each(text)}\n`)
+  const jsonLine = (json: string): void => world.stdout.write(`${safeJson(json)}\n`)
   const printer: Printer = {
     json: options.json,
     quiet: options.quiet,
@@ -62,7 +63,8 @@ export const makePrinter = (
     jsonLine,
     line,
     lines: (texts) => {
-      if (texts.length > 0) line(texts.join('\n'))
+      // Each is one line: what data brings with it begins no other.
+      if (texts.length > 0) world.stdout.write(`${texts.map(guarded).join('\n')}\n`)
     },
     note: (text) => {
       if (!options.quiet) warn(text)
@@ -74,7 +76,7 @@ export const makePrinter = (
     },
     list: (rows, id, shape) => {
       if (options.json) return printer.document({ items: rows, next: null })
-      if (options.quiet) return printer.lines(rows.map((row) => safeJson(id(row))))
+      if (options.quiet) return printer.lines(rows.map(id))
       if (rows.length === 0) return printer.note('none')
       const [head, ...body] = tableLines(rows, shape, printer.columns)
       printer.lines([printer.paint('dim', head!), ...body])

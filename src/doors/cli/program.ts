@@ -106,25 +106,46 @@ const usageFailure = (message: string, argv: readonly string[]): Error => {
   const [first = '', suggestion] = message.replace(/^error: /, '').split('\n')
   const unknown = /^unknown command '(.*)'$/.exec(first)?.[1]
   const words = wordsOf(argv)
-  const later = [unknown ?? '', words.slice(0, 2).join(' ')].find((path) => laterVerbs.has(path))
+  const later = [unknown ?? '', words.slice(0, 2).join(' ')].find((path) => Object.hasOwn(laterVerbs, path))
   if (unknown !== undefined && later !== undefined) {
     return failure('usage', `\`sitter ${later}\` is not built yet in this version`, {
-      facts: { wayOut: '`sitter --help` lists what is' },
+      facts: { wayOut: laterVerbs[later]! },
     })
   }
   const nearest = suggestion === undefined ? undefined : /Did you mean (.*)\?/.exec(suggestion)?.[1]
-  const [verb] = words
-  const help = verb !== undefined && unknown === undefined ? `sitter help ${verb}` : 'sitter --help'
+  const help = helpFor(words)
   const wayOut =
     nearest === undefined ? `\`${help}\` shows what there is` : `did you mean ${nearest}? (\`${help}\` shows all)`
-  return failure('usage', first.replace('unknown command', 'unknown verb'), { facts: { wayOut } })
+  return failure('usage', withoutValues(first), { facts: { wayOut } })
 }
+
+/** Help for the words that are a verb or the beginning of one. */
+const helpFor = ([first, second]: readonly string[]): string => {
+  const both = `${first} ${second}`
+  if (second !== undefined && verbs.some(({ path }) => path === both)) return `sitter ${both} --help`
+  const isKnown = verbs.some(({ path, alias }) => path.split(' ')[0] === first || alias === first)
+  return isKnown ? `sitter ${first} --help` : 'sitter --help'
+}
+
+/** Arguments too many may be a secret that was typed where it must not be: they are counted, not repeated. */
+const withoutValues = (message: string): string =>
+  message
+    .replace('unknown command', 'unknown verb')
+    .replace(/^too many arguments for '(.*)'\. Expected (\d+) arguments? but got (\d+):?.*$/s, (_, verb, most, got) =>
+      Number(most) === 0
+        ? `\`${verb}\` takes no argument, and got ${got}`
+        : `\`${verb}\` takes ${most} argument${most === '1' ? '' : 's'}, and got ${got}`,
+    )
+
+/** `help task add` is `task add --help`; commander's own help knows one word. */
+const asHelp = (argv: readonly string[]): string[] =>
+  argv[0] === 'help' && argv[2] !== undefined && !argv[2].startsWith('-') ? [...argv.slice(1), '--help'] : [...argv]
 
 /** The chosen verb, or the exit code when help, version or an error has been printed. */
 export const parseArguments = (argv: readonly string[], world: Surroundings): Parsed => {
   const chosen: Chosen[] = []
   try {
-    buildProgram(world, (one) => chosen.push(one)).parse([...argv], { from: 'user' })
+    buildProgram(world, (one) => chosen.push(one)).parse(asHelp(argv), { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     // Help that was asked for is a result; help for want of a verb is an error.

@@ -27,7 +27,8 @@ const waysOut: Partial<Record<Code, string>> = {
   'not-found': 'check the name or id: `sitter ps`, `sitter task ls` and `sitter settlement ls` list what there is',
   'already-running': 'one swarm runs on one data directory: use it, or stop it first with `sitter down`',
   'port-taken': 'end the program that listens there, or choose another `api.port` in the configuration',
-  'config-unreadable': 'give the path: `sitter up <config>`, or run it where swarm.config.ts lies',
+  'config-unreadable':
+    'correct the file where it is named, or give the path: `sitter up <config>`, or run it where swarm.config.ts lies',
   'config-invalid': 'correct what is listed and start again; nothing was changed',
   'file-invalid': 'correct the rows listed and give the whole file again; nothing of it was taken, nothing was paid',
   'fresh-refused': 'a record that paid through a real provider is never thrown away; use another --data-dir',
@@ -35,6 +36,26 @@ const waysOut: Partial<Record<Code, string>> = {
   'key-wrong': 'use the key that this data directory was made with',
   'wrong-node': 'run `npm ci` (without --omit=optional): it brings the right Node along',
   overloaded: 'try again later',
+  invalid: 'correct what is named and ask again; nothing was done',
+  conflict: 'look at it again: its state does not allow this, or has changed meanwhile',
+  'too-large': 'give less at once, or use the verb that streams (`sitter export`, `sitter task import`)',
+  'too-many-attempts': 'wait, and check the token',
+  'wrong-host': 'use the address that `sitter up` printed',
+  'first-try-unknown': 'look at what it was about before you do it again',
+  'unknown-task-type': '`sitter config show` lists the task types under `tasks`',
+  'unknown-dependency': '`sitter task ls` lists the tasks there are',
+  'unknown-channel': '`sitter channel ls` lists the channels there are',
+  'task-exists-with-different': 'the key is taken by another payload: use another key, or leave it as it is',
+  'settlement-exists-with-different': 'the reference is taken by another payment: use another reference',
+  'version-conflict': 'read it again and decide anew',
+  'lock-held': 'wait until its holder lets go, or its lease ends',
+  'amount-invalid': 'write amounts like "12.34 EUR", with the digits that the currency has',
+  'gate-lost': 'the watch starts the gate again: try in a moment, and look at `sitter logs gate`',
+  'disk-full': 'make room on the disk; writes go on by themselves then',
+  'record-unreachable': 'look at the server of the record; the sitter connects again by itself',
+  'record-closed': 'the sitter is stopping: start it with `sitter up`',
+  frozen: 'nothing goes out until `sitter thaw`',
+  bug: 'this is a bug of Swarmsitter: please report it with what you did and the lines of `sitter logs`',
   'timed-out': 'it may still happen: look again before you repeat it',
   'record-unknown': 'whether it was written is not known: look at the record before you repeat it',
   'audit-broken': 'keep a copy of the data directory as evidence, then compare it with a backup or an anchor',
@@ -105,7 +126,13 @@ const split = (
 ): Pick<Explained, 'what' | 'faults' | 'faultCount'> => {
   const [what = '', ...more] = message.split('\n')
   const listed = faultsOf(facts)
-  const faults = listed.length > 0 ? listed : more.map((line) => line.trim()).filter((line) => line !== '')
+  // One fault that is the message itself need not stand twice.
+  const isSame = listed.length === 1 && listed[0] === what
+  const faults = isSame
+    ? []
+    : listed.length > 0
+      ? listed
+      : more.map((line) => line.trim()).filter((line) => line !== '')
   const told = facts?.['count']
   return { what, faults, faultCount: typeof told === 'number' ? Math.max(told, faults.length) : faults.length }
 }
@@ -160,9 +187,14 @@ export const errorLines = (explained: Explained, paint: Printer['paint']): strin
   ]
 }
 
-/** Prints an error to stderr (as one JSON line with `--json`) and gives its exit code. */
-export const printError = (printer: Printer, thrown: unknown): number => {
-  const explained = explain(thrown)
+/**
+ * Prints an error to stderr (as one JSON line with `--json`) and gives its exit code. `help` is the way out of wrong
+ * usage that names none.
+ */
+export const printError = (printer: Printer, thrown: unknown, help?: string): number => {
+  const known = explain(thrown)
+  const wayOut = known.wayOut ?? (known.code === 'usage' && help !== undefined ? help : null)
+  const explained = { ...known, wayOut }
   if (explained.code === 'interrupted') {
     printer.warn('')
     return explained.exit

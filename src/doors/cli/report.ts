@@ -3,7 +3,7 @@
  * Pure.
  */
 import type { AuditVerdict, BatchAnswer, BatchDescription, LedgerCheck, SwarmView } from '../api.ts'
-import { auditLine } from './evidence.ts'
+import { auditLine } from './audit.ts'
 import type { Checked, Judgement } from './judgement.ts'
 import { amountsText, batchName, ledgerLines } from './money.ts'
 import { isBatchOver } from './progress.ts'

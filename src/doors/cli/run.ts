@@ -3,7 +3,7 @@
  * told to stop.
  */
 import { sleep } from '../../std/std.ts'
-import type { AuditVerdict, BatchAnswer, LedgerCheck } from '../api.ts'
+import type { AuditVerdict, BatchAnswer, BatchDescription, LedgerCheck, SwarmView } from '../api.ts'
 import { openApi, type Api } from './client.ts'
 import { exitOf, judgeRun, type Checked, type Judgement } from './judgement.ts'
 import { makeLive, type Live } from './live.ts'
@@ -131,12 +131,24 @@ const endOfRun = async (ask: RunAsk, api: () => Api, signal: AbortSignal): Promi
   ),
 })
 
+/** What `up --json` prints when the work is over. */
+export interface RunReport {
+  readonly answer: BatchAnswer | null
+  readonly batch: BatchDescription | null
+  readonly swarm: SwarmView
+  readonly ledger: LedgerCheck | { readonly unchecked: string }
+  readonly audit: AuditVerdict | { readonly unchecked: string }
+  readonly judgement: Judgement
+  readonly exit: number
+  readonly ranMs: number
+  readonly sitterRestarts: number
+}
+
 const printReport = ({ printer }: Invocation, run: Run): void => {
   const { answer, batch, view, ledger, audit, judgement, ranMs, sitterRestarts } = run
-  printer.show(
-    { answer, batch, swarm: view, ledger, audit, judgement, exit: exitOf(judgement), ranMs, sitterRestarts },
-    () => reportLines(run, printer.paint),
-  )
+  const exit = exitOf(judgement)
+  const report: RunReport = { answer, batch, swarm: view, ledger, audit, judgement, exit, ranMs, sitterRestarts }
+  printer.show(report, () => reportLines(run, printer.paint))
 }
 
 /** The work of a run: resolves with its judgement when it is over. */

@@ -50,6 +50,16 @@ export interface WatchAsk {
   readonly fresh: boolean
 }
 
+export interface Detached {
+  readonly pid: number
+  /** Its exit code (1 when a signal ended it); null while it lives. */
+  exit(): number | null
+  /** The last of what it said on stderr. */
+  said(): string
+  /** From now on nobody listens to it, and it keeps no one waiting. */
+  leave(): void
+}
+
 export interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Absolute path of the working directory. */
@@ -70,6 +80,8 @@ export interface Surroundings {
   /** The terminal that there was at the start is not there any more. */
   terminalGone(): boolean
   startWatch(ask: WatchAsk): Promise<Watching>
+  /** This program again with these arguments, in a session of its own: it lives on when this process ends. */
+  startDetached(argv: readonly string[]): Promise<Detached>
   /** Files that only grow, of a folder on this machine. */
   folder(directory: string): Folder
   /** What `doctor` looks at. */

@@ -49,7 +49,7 @@ export const tableLines = <Row>(
           shape.map((column) => column.shrink === true),
           columns,
         )
-  return cells.map((line) =>
+  const lines = cells.map((line) =>
     line
       .map((cell, index) => {
         const text = fit(cell, widths[index]!)
@@ -59,6 +59,8 @@ export const tableLines = <Row>(
       .join(' '.repeat(gap))
       .trimEnd(),
   )
+  // Too narrow even for what cannot shrink: a cut line can be read, a wrapped table cannot.
+  return columns === null ? lines : lines.map((line) => fit(line, columns))
 }
 
 /** Lines of names and values, the values aligned: what `describe` and `status` print. */

@@ -20,6 +20,17 @@ export const plain = (text: string): string =>
     return `\\u{${found.codePointAt(0)!.toString(16)}}`
   })
 
+/** The colours that the printer itself makes. */
+// oxlint-disable-next-line no-control-regex -- the escape is what is looked for
+const ourColours = new RegExp('(\\u001b\\[(?:0|1|2|31|32|33)m)')
+
+/** One line as `plain`, but for the colours that are ours: the last thing done to a text before it is printed. */
+export const guarded = (text: string): string =>
+  text
+    .split(ourColours)
+    .map((part, index) => (index % 2 === 1 ? part : plain(part)))
+    .join('')
+
 /** Several lines, each safe to print (stack traces, evidence). */
 export const plainLines = (text: string): string[] => text.replace(/\r\n/g, '\n').split('\n').map(plain)
 

@@ -11,7 +11,7 @@ import { explain } from './refusal.ts'
 import { facts } from './story.ts'
 import { standbyText } from './swarm.ts'
 import { tableLines } from './table.ts'
-import { age, count, duration, fit, plain, tally } from './text.ts'
+import { age, count, duration, fit, guarded, plain, tally } from './text.ts'
 import type { Deed } from './verb.ts'
 
 const lookEveryMs = 1_000
@@ -133,7 +133,7 @@ export const top: Deed = async ({ api, printer, world }) => {
   const paint = (): void => {
     const columns = world.stdout.columns()
     const lines = [...topLines(looks, printer.paint, columns), '', silent === '' ? 'q quits' : silent]
-    const shown = lines.slice(0, Math.max(1, world.stdout.rows() - 1)).map((line) => fitPainted(line, columns))
+    const shown = lines.slice(0, Math.max(1, world.stdout.rows() - 1)).map((line) => fitPainted(guarded(line), columns))
     world.stdout.write(`${home}${shown.map((line) => `${line}${wipeLine}\n`).join('')}${wipeRest}`)
   }
   world.stdout.write(ownScreen)

@@ -5,6 +5,7 @@
 import { dirname, join, resolve } from 'node:path'
 import { failure } from '../../std/std.ts'
 import { confirm } from './asking.ts'
+import { detach } from './detach.ts'
 import { exitOf } from './judgement.ts'
 import { canRepaint } from './live.ts'
 import { dataDirectoryFlag, namedDataDirectory } from './locate.ts'
@@ -133,13 +134,12 @@ const ended = async (invocation: Invocation, end: RunEnd, watching: Watching, as
 
 export const up: Deed = async (invocation) => {
   const { options, world } = invocation
-  if (options.flag('detach')) {
-    throw failure('usage', '--detach is not built yet in this version', {
-      facts: { wayOut: 'run it in a terminal multiplexer, or as a service of your system' },
-    })
-  }
   const settle = options.text('settle')
   const file = settle === undefined ? null : await readSettleFile(world, settle)
+  if (options.flag('detach')) {
+    const config = await configFile(world, invocation.arguments[0])
+    return detach(invocation, config, namedDataDirectory(world, options) ?? join(dirname(config), '.sitter'))
+  }
   const asked = listenForStop(world)
   try {
     const started = await start(invocation, asked)

@@ -33,6 +33,13 @@ export interface Verb {
   readonly options?: readonly (readonly [flags: string, what: string])[]
   /** Lines as a person types them, without the leading `sitter`. */
   readonly examples: readonly string[]
+  /**
+   * What stands on stdout with `--json`, as a type: names of interfaces that docs/cli.md spells out, `Item` lists as
+   * `List<Item>`, a line of a stream as `lines of Item`.
+   */
+  readonly gives: string
+  /** What its exit codes mean beside the usual ones. */
+  readonly exits?: Readonly<Record<number, string>>
   /** It handles Ctrl-C itself. */
   readonly ownsInterrupt?: true
   /** Not for people: what stands in no help. */

@@ -5,7 +5,9 @@
 import { controlVerbs } from './control-verbs.ts'
 import { moneyVerbs } from './money-verbs.ts'
 import { beginning, looking } from './operating-verbs.ts'
-import { dryRun, id, limit, wait, type Verb, type VerbOptions } from './verb.ts'
+import { orderVerbs } from './order-verbs.ts'
+import { dryRun, type Verb } from './verb.ts'
+import { workVerbs } from './work-verbs.ts'
 
 const run: readonly Verb[] = [
   {
@@ -21,13 +23,20 @@ const run: readonly Verb[] = [
         'end when nothing can go on without a person: exit 0 all well, 4 something waits, 1 a check fails',
       ],
       ['--fresh', 'begin anew: throws the record away; refused when a channel is no rehearsal'],
-      ['--detach', 'not built yet'],
+      ['--detach', 'leave it running without this terminal, as soon as its sitter answers; `down` stops it'],
     ],
     examples: [
       'up',
       'up examples/payouts/swarm.config.ts --settle examples/payouts/payouts.csv --exit-when-idle',
       'up --fresh --yes',
+      'up --detach',
     ],
+    gives: 'RunReport, with --detach { pid: number; sitter: number; url: string; dataDirectory: string }',
+    exits: {
+      0: 'with --exit-when-idle: all work ended and every check holds; else stopped in order',
+      1: 'a check does not hold, or the swarm cannot be kept up',
+      4: 'something waits for a person',
+    },
     load: async () => (await import('./up.ts')).up,
   },
   {
@@ -36,25 +45,9 @@ const run: readonly Verb[] = [
     summary: 'stop the swarm in order',
     options: [['--within <time>', 'time for running attempts (default 30s)'], ...dryRun],
     examples: ['down', 'down --within 2m'],
+    gives: '{ stopped: boolean; name: string }',
+    exits: { 124: 'it has not stopped within the time and 15 s more' },
     load: async () => (await import('./swarm.ts')).down,
-  },
-  {
-    path: 'restart',
-    group: 'Run',
-    summary: 'restart an agent, or all of a type',
-    parameters: [['<agent|type>', 'settler/0042 or settler']],
-    options: dryRun,
-    examples: ['restart settler/0042', 'restart settler --dry-run'],
-    load: async () => (await import('./agents.ts')).restart,
-  },
-  {
-    path: 'release',
-    group: 'Run',
-    summary: "let a quarantined agent (or a type's) start again",
-    parameters: [['<agent|type>', 'settler/0042 or settler']],
-    options: dryRun,
-    examples: ['release settler/0042'],
-    load: async () => (await import('./agents.ts')).release,
   },
   {
     path: 'rehearse',
@@ -69,6 +62,7 @@ const run: readonly Verb[] = [
       ['--latency <time>', 'time before it answers'],
     ],
     examples: ['rehearse --port 9100', 'rehearse examples/payouts/swarm.config.ts'],
+    gives: '{ rehearsals: { name: string; url: string; logFile: string; tokenFile: string }[] }',
     load: async () => (await import('./rehearse.ts')).rehearse,
   },
 ]
@@ -79,6 +73,8 @@ const look: readonly Verb[] = [
     group: 'Look',
     summary: 'the swarm at a glance: exit 0 well, 4 degraded or waiting, 1 a promise is broken',
     examples: ['status', 'status --json'],
+    gives: 'SwarmView',
+    exits: { 1: 'a promise is broken', 4: 'degraded, or something waits for a person' },
     load: async () => (await import('./swarm.ts')).status,
   },
   {
@@ -92,14 +88,16 @@ const look: readonly Verb[] = [
       ['--mode <mode>', 'in this mode'],
     ],
     examples: ['ps --state quarantined', 'ps --type settler --json'],
+    gives: 'List<AgentView>',
     load: async () => (await import('./agents.ts')).ps,
   },
   {
     path: 'describe',
     group: 'Look',
-    summary: 'everything about an agent, task, settlement, batch or cell',
-    parameters: [['<id>', 'settler/0042, tsk_…, set_…, bat_…, cel_…']],
+    summary: 'everything about an agent, task, attempt, settlement, batch or cell',
+    parameters: [['<id>', 'settler/0042, tsk_…, att_…, set_…, bat_…, cel_…']],
     examples: ['describe settler/42', 'describe set_0198…'],
+    gives: 'AgentDescription | TaskDescription | AttemptView | SettlementDescription | BatchDescription | CellStatus',
     load: async () => (await import('./agents.ts')).describe,
   },
   {
@@ -108,10 +106,11 @@ const look: readonly Verb[] = [
     summary: 'what happened lately',
     options: [
       ['-f, --follow', 'go on as things happen'],
-      ['--limit <n>', 'the last n (default 50)'],
+      ['--limit <n>', 'the last n (default 50; 10 before those that follow)'],
       ['--subject <id>', 'about this agent, task, …'],
     ],
     examples: ['events', 'events -f --json', 'events --subject settler/0042'],
+    gives: 'lines of EventView',
     load: async () => (await import('./evidence.ts')).events,
   },
   {
@@ -119,132 +118,9 @@ const look: readonly Verb[] = [
     group: 'Look',
     summary: 'what waits for a person: exit 4 when something does',
     examples: ['inbox', 'inbox --json'],
+    gives: 'List<InboxItem>',
+    exits: { 4: 'something waits' },
     load: async () => (await import('./evidence.ts')).inbox,
-  },
-]
-
-const deadFilters: VerbOptions = [
-  ['--type <type>', 'of this task type'],
-  ['--error <text>', 'whose error contains this'],
-  ['--since <time>', 'that died within this time'],
-  ...limit,
-]
-
-const work: readonly Verb[] = [
-  {
-    path: 'task add',
-    group: 'Work',
-    summary: 'submit a task',
-    parameters: [['<type>', 'task type of the configuration']],
-    options: [
-      ['--payload <json>', 'JSON, @file or - for stdin (default {})'],
-      ['--key <key>', 'same key and payload = same task'],
-      ['--priority <n>', '0 to 9'],
-      ['--delay <time>', 'not before'],
-      ['--deadline <time>', 'dead when it has not ended within this time'],
-      ['--after <id...>', 'only after these tasks have succeeded'],
-      ['--on-failed <policy>', 'when one of those fails: cancel (default), run or block'],
-      ...wait,
-      ...dryRun,
-    ],
-    examples: [
-      'task add settle --payload @payment.json --key invoice-17',
-      'task add settle --payload \'{"to":"x"}\' --wait 1m',
-    ],
-    load: async () => (await import('./work.ts')).taskAdd,
-  },
-  {
-    path: 'task ls',
-    group: 'Work',
-    summary: 'list tasks',
-    options: [
-      ['--type <type>', 'of this type'],
-      ['--state <state>', 'in this state'],
-      ['--batch <id>', 'of this batch'],
-      ...limit,
-    ],
-    examples: ['task ls --state waiting', 'task ls --json --limit 100'],
-    load: async () => (await import('./work.ts')).taskList,
-  },
-  {
-    path: 'task show',
-    group: 'Work',
-    summary: 'a task with its attempts',
-    parameters: [id('tsk_…')],
-    examples: ['task show tsk_0198…'],
-    load: async () => (await import('./work.ts')).taskShow,
-  },
-  {
-    path: 'task cancel',
-    group: 'Work',
-    summary: 'cancel a task that has not ended',
-    parameters: [id('tsk_…')],
-    options: dryRun,
-    examples: ['task cancel tsk_0198…'],
-    load: async () => (await import('./work.ts')).taskCancel,
-  },
-  {
-    path: 'task retry',
-    group: 'Work',
-    summary: 'try a waiting or dead task now, with another payload too',
-    parameters: [id('tsk_…')],
-    options: [
-      ['--payload <json>', 'another payload, as a new version: JSON, @file or -'],
-      ['--expect-version <n>', 'only when the payload is at this version'],
-      ...dryRun,
-    ],
-    examples: ['task retry tsk_0198…', 'task retry tsk_0198… --payload @fixed.json'],
-    load: async () => (await import('./work.ts')).taskRetry,
-  },
-  {
-    path: 'dlq ls',
-    group: 'Work',
-    summary: 'list dead letters',
-    options: deadFilters,
-    examples: ['dlq ls --error timeout'],
-    load: async () => (await import('./work.ts')).deadList,
-  },
-  {
-    path: 'dlq show',
-    group: 'Work',
-    summary: 'a dead letter with payload, stack and history',
-    parameters: [id('tsk_…')],
-    examples: ['dlq show tsk_0198…'],
-    load: async () => (await import('./work.ts')).deadShow,
-  },
-  {
-    path: 'dlq redrive',
-    group: 'Work',
-    summary: 'give dead letters another life, by id or by filter',
-    parameters: [['[id]', 'tsk_…']],
-    options: [...deadFilters, ['--rate <rate>', 'starts in a time, like 10/s (default: all at once)'], ...dryRun],
-    examples: ['dlq redrive tsk_0198…', 'dlq redrive --error timeout --since 2h --rate 10/s --dry-run'],
-    load: async () => (await import('./work.ts')).deadRedrive,
-  },
-  {
-    path: 'dlq discard',
-    group: 'Work',
-    summary: 'close dead letters for good, by id or by filter; their tasks are cancelled',
-    parameters: [['[id]', 'tsk_…']],
-    options: [...deadFilters, ...dryRun],
-    examples: ['dlq discard tsk_0198…', 'dlq discard --type notify --since 2h --dry-run'],
-    load: async () => (await import('./work.ts')).deadDiscard,
-  },
-  {
-    path: 'task import',
-    group: 'Work',
-    summary: 'submit a task for each row of a CSV file or line of an NDJSON file',
-    parameters: [
-      ['<type>', 'task type of the configuration'],
-      ['<file>', '.csv with a header, or .ndjson with a payload a line'],
-    ],
-    options: [
-      ['--key <field>', 'the field that is the key (default: a hash of row and line number)'],
-      ['--priority <n>', '0 to 9'],
-      ...dryRun,
-    ],
-    examples: ['task import settle payments.ndjson', 'task import notify people.csv --key email'],
-    load: async () => (await import('./import.ts')).taskImport,
   },
 ]
 
@@ -263,6 +139,9 @@ const agents: readonly Verb[] = [
       'agent check -- python3 agents/notifier.py',
       'agent check --payload \'{"to":"Ada"}\' --json -- ./my-agent',
     ],
+    gives:
+      '{ ok: boolean; command: string[]; checks: { name: string; expected: string; ok: boolean; found: string }[] }',
+    exits: { 1: 'a check failed' },
     load: async () => (await import('./check.ts')).agentCheck,
   },
 ]
@@ -279,6 +158,7 @@ const shell: readonly Verb[] = [
       'completion zsh',
       'completion fish',
     ],
+    gives: 'nothing: the script is text',
     load: async () => (await import('./completion.ts')).completionOf({ verbs, groupSummaries }).completion,
   },
   {
@@ -288,6 +168,7 @@ const shell: readonly Verb[] = [
     hidden: true,
     parameters: [['[words...]', 'what stands on the line']],
     examples: [],
+    gives: 'nothing',
     load: async () => (await import('./completion.ts')).completionOf({ verbs, groupSummaries }).complete,
   },
 ]
@@ -295,11 +176,12 @@ const shell: readonly Verb[] = [
 export const verbs: readonly Verb[] = [
   ...beginning,
   ...run,
+  ...orderVerbs,
   ...look,
   ...looking,
   ...shell,
   ...agents,
-  ...work,
+  ...workVerbs,
   ...moneyVerbs,
   ...controlVerbs,
 ]
@@ -309,48 +191,35 @@ export const groupSummaries: Readonly<Record<string, string>> = {
   task: 'tasks: add, import, ls, show, cancel, retry',
   dlq: 'dead letters: ls, show, redrive, discard',
   batch: 'files of settlements: ls, show',
-  settlement: 'single payments: ls, show, resolve',
+  settlement: 'single payments: ls, show, hold, release, cancel, resolve',
   ledger: 'the double-entry ledger: accounts, transfers, check',
-  audit: 'the audit chain: verify',
-  vault: 'credentials: set, ls',
+  audit: 'the audit chain: verify, search, checkpoint',
+  vault: 'credentials: set, import, ls, status',
   config: 'configuration: validate, plan, show, explain, history, diff, apply, rollback',
+  upstream: 'APIs outside: ls, show',
+  channel: 'ways to pay: ls',
   token: 'who may ask: create, ls, revoke',
 }
 
-/** Verbs of the contract that later versions bring; said plainly instead of "unknown". */
-export const laterVerbs: ReadonlySet<string> = new Set([
-  'start',
-  'stop',
-  'pause',
-  'resume',
-  'quarantine',
-  'mode',
-  'workflow',
-  'schedule',
-  'upstream',
-  'channel',
-  'msg',
-  'agents',
-  'alerts',
-  'incident',
-  'report',
-  'retention',
-  'backup',
-  'restore',
-  'drill',
-  'simulate',
-  'mcp',
-  'vault import',
-  'vault rotate',
-  'vault revoke',
-  'vault rekey',
-  'vault status',
-  'settlement approve',
-  'settlement reject',
-  'settlement hold',
-  'settlement release',
-  'settlement cancel',
-  'audit search',
-  'audit prove',
-  'audit checkpoint',
-])
+/** Verbs of the contract that later versions bring, each with what helps until then. */
+export const laterVerbs: Readonly<Record<string, string>> = {
+  mode: 'to let nothing go out: `sitter freeze`; to give some agents no work: `sitter pause <agent|type>`',
+  workflow: 'a task can come after others: `sitter task add --after <id>`',
+  schedule: 'a timer of your system can call `sitter task add --key <name>-<time>`: a key makes it once',
+  msg: 'agents share values and locks, see docs/guides/work.md',
+  agents: '`sitter ps` lists agents by type, state and mode',
+  alerts: 'deploy/prometheus/rules.yaml has rules for a Prometheus of yours; `sitter inbox` shows what waits',
+  incident: '`sitter inbox` shows what waits for a person, `sitter events` what happened',
+  report: '`sitter export settlements` gives every payment',
+  retention: 'nothing is deleted but old log files, see docs/guides/operating.md',
+  restore: 'a backup is swarm.db and gate/gate.db as they were; what was paid since is not in it',
+  drill: 'rehearsal providers make faults on request, see examples/payouts/swarm.config.ts',
+  simulate: '`sitter rehearse` runs providers without a swarm',
+  mcp: 'the HTTP API is described by /openapi.json, see docs/api.md',
+  'vault rotate': '`sitter vault set <name>` makes a new version, which is used at once',
+  'vault revoke': 'end the secret at its provider, then set another one: `sitter vault set <name>`',
+  'vault rekey': 'the key stays the one that the data directory was made with',
+  'settlement approve': '`sitter settlement release <id>` lets a payment go on that was held by hand',
+  'settlement reject': '`sitter settlement cancel <id>` ends a payment that waits or is held',
+  'audit prove': '`sitter audit search --object <id>` finds entries, `sitter audit verify` follows the whole chain',
+}

@@ -2,7 +2,7 @@
 import { join, isAbsolute } from 'node:path'
 import { isTaskEnd } from '../../model/model.ts'
 import { failure, parseExactly, parseRate } from '../../std/std.ts'
-import type { TaskView } from '../../store/store.ts'
+import type { AttemptView, TaskView } from '../../store/store.ts'
 import type { RedriveAnswer, TaskAnswer } from '../../work/work.ts'
 import type { TaskDescription } from '../api.ts'
 import { confirm, onlyDry, required, waitUntil } from './asking.ts'
@@ -25,6 +25,8 @@ export const textOrFile = async (invocation: Invocation, given: string): Promise
   try {
     return await world.disk.readText(path)
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT')
+      throw failure('usage', `there is no file ${path}`, { cause: error, facts: { wayOut: 'check the path' } })
     throw failure('usage', `cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`, {
       cause: error,
     })
@@ -114,6 +116,26 @@ const lines = (task: TaskDescription, nowMs: number): string[] => [
 export const describeTask = async (invocation: Invocation, api: Api, id: string): Promise<number> => {
   const task = await api.get<TaskDescription>(`/api/v1/tasks/${encodeURIComponent(id)}`)
   invocation.printer.show(task, () => lines(task, invocation.world.clock.wallMs()))
+  return 0
+}
+
+export const describeAttempt = async (invocation: Invocation, api: Api, id: string): Promise<number> => {
+  const attempt = await api.get<AttemptView>(`/api/v1/attempts/${encodeURIComponent(id)}`)
+  const { stack } = attempt.error ?? {}
+  invocation.printer.show(attempt, () => [
+    ...facts([
+      ['attempt', attempt.id],
+      ['task', attempt.task],
+      ['try', `${attempt.number}${attempt.life > 1 ? ` in life ${attempt.life}` : ''}, fence ${attempt.fence}`],
+      ['agent', attempt.agent],
+      ['cell', attempt.cell],
+      ['began', at(attempt.startedMs)],
+      ['ended', attempt.endedMs === null ? 'not yet' : at(attempt.endedMs)],
+      ['outcome', attempt.outcome ?? 'none yet'],
+    ]),
+    ...(attempt.error === null ? [] : section('error', errorText(attempt.error))),
+    ...(stack === undefined ? [] : section('stack', plainLines(stack).slice(0, 20))),
+  ])
   return 0
 }
 

@@ -9,8 +9,9 @@ import type { Route } from './route.ts'
 import { nothing } from './body.ts'
 import { redriveBody, retryBody, taskBody } from './task-body.ts'
 import { applyBody, candidateBody, rollbackBody } from './routes/config.ts'
+import { orderBody } from './routes/agents.ts'
 import { credentialBody } from './routes/gate.ts'
-import { resolveBody } from './routes/money.ts'
+import { reasonBody, resolveBody } from './routes/money.ts'
 import { freeBody, renewBody, stateBody, takeBody } from './routes/shared.ts'
 import { downBody, freezeBody, thawBody } from './routes/swarm.ts'
 import { tokenBody } from './routes/tokens.ts'
@@ -39,6 +40,7 @@ const admins: readonly Role[] = ['admin']
 
 const look = (says: string): PathFacts => ({ may: everybody, says })
 const list = (says: string): PathFacts => ({ may: everybody, says, gives: 'list' })
+const order = (says: string): PathFacts => ({ may: runners, says, takes: orderBody, status: 202 })
 const act = (says: string, status = 200): PathFacts => ({ may: runners, says, takes: nothing, status })
 
 /** Exports of work are the operator's too; money and audit are not. */
@@ -75,6 +77,16 @@ export const pathFacts: Readonly<Record<string, PathFacts>> = {
   'POST /api/v1/agents/:type/release': act('Lets quarantined agents of a type start again.', 202),
   'POST /api/v1/agents/:type/:number{[0-9]+}/restart': act('Restarts an agent.', 202),
   'POST /api/v1/agents/:type/:number{[0-9]+}/release': act('Lets a quarantined agent start again.', 202),
+  'POST /api/v1/agents/:type/start': order('Starts stopped agents of a type.'),
+  'POST /api/v1/agents/:type/stop': order('Stops agents of a type at once; their attempts are given to others.'),
+  'POST /api/v1/agents/:type/pause': order('Pauses agents of a type: what they have in hand is finished.'),
+  'POST /api/v1/agents/:type/resume': order('Lets paused agents of a type go on.'),
+  'POST /api/v1/agents/:type/quarantine': order('Puts agents of a type into quarantine until they are released.'),
+  'POST /api/v1/agents/:type/:number{[0-9]+}/start': order('Starts a stopped agent.'),
+  'POST /api/v1/agents/:type/:number{[0-9]+}/stop': order('Stops an agent at once; its attempt is given to another.'),
+  'POST /api/v1/agents/:type/:number{[0-9]+}/pause': order('Pauses an agent: what it has in hand is finished.'),
+  'POST /api/v1/agents/:type/:number{[0-9]+}/resume': order('Lets a paused agent go on.'),
+  'POST /api/v1/agents/:type/:number{[0-9]+}/quarantine': order('Puts an agent into quarantine until it is released.'),
   'GET /api/v1/cells': list('Living cells.'),
   'POST /api/v1/cells/:id/challenge': { may: runners, says: 'Asks a cell which agents it holds.' },
   'GET /api/v1/tasks': list('Tasks.'),
@@ -86,6 +98,7 @@ export const pathFacts: Readonly<Record<string, PathFacts>> = {
     gives: 'lines',
   },
   'GET /api/v1/tasks/:id': look('A task with its attempts.'),
+  'GET /api/v1/attempts/:id': look('One try at a task.'),
   'POST /api/v1/tasks/:id/cancel': act('Cancels a task that has not ended.'),
   'POST /api/v1/tasks/:id/retry': {
     ...act('Tries a waiting or dead task now, with another payload too.'),
@@ -113,6 +126,17 @@ export const pathFacts: Readonly<Record<string, PathFacts>> = {
     says: 'Says by evidence what became of a payment whose outcome is unknown.',
     takes: resolveBody,
   },
+  'POST /api/v1/settlements/:id/hold': {
+    may: ['operator', 'approver', 'admin'],
+    says: 'Keeps a payment that waits from being sent.',
+    takes: reasonBody,
+  },
+  'POST /api/v1/settlements/:id/release': { may: payers, says: 'Lets a held payment be sent.', takes: reasonBody },
+  'POST /api/v1/settlements/:id/cancel': {
+    may: payers,
+    says: 'Ends a payment that waits or is held: it is never sent.',
+    takes: reasonBody,
+  },
   'GET /api/v1/batches': list('Payment files.'),
   'POST /api/v1/batches': {
     may: ['operator', 'approver', 'admin'],
@@ -135,12 +159,25 @@ export const pathFacts: Readonly<Record<string, PathFacts>> = {
     status: 201,
   },
   'GET /api/v1/upstreams': list('Upstreams with their figures.'),
+  'GET /api/v1/upstreams/:name': look('An upstream with its figures.'),
+  'GET /api/v1/channels': list('Ways to pay, and what became of the payments through each.'),
   'GET /metrics': { ...look('Figures for Prometheus.'), gives: 'text' },
   'GET /api/v1/metrics': look('The same figures as JSON.'),
   'GET /api/v1/logs': list('Lines of the log.'),
   'GET /api/v1/events': list('What happened; as a stream with Accept: text/event-stream.'),
-  'GET /api/v1/audit/entries': { may: examiners, says: 'Audit entries.', gives: 'list' },
-  'GET /api/v1/audit/verify': { may: examiners, says: 'Checks the audit chain from its first entry.' },
+  'GET /api/v1/audit/entries': {
+    may: examiners,
+    says: 'Audit entries, by actor, action, object, time or text; one page may be empty and yet not the last.',
+    gives: 'list',
+  },
+  'GET /api/v1/audit/verify': {
+    may: examiners,
+    says: 'Checks the audit chain from its first entry, and against an anchor (seq and hash of a checkpoint).',
+  },
+  'GET /api/v1/audit/checkpoint': {
+    may: examiners,
+    says: 'Number and hash of the newest audit entry, to keep elsewhere.',
+  },
   'GET /api/v1/export/:kind': {
     may: ['operator', 'auditor', 'admin'],
     mayObject: mayExport,

@@ -2,7 +2,7 @@
 import type { ConfigVersions, SwarmConfig } from '../../config/config.ts'
 import type { Fleet } from '../../fleet/fleet.ts'
 import type { FreezeSwitch, GateLink } from '../../gatelink/gatelink.ts'
-import type { LoopLag, Tokens } from '../../record/record.ts'
+import type { Anchor, LoopLag, Tokens } from '../../record/record.ts'
 import type { Settle } from '../../settle/settle.ts'
 import type { Clock, Folder, NewId } from '../../std/std.ts'
 import type { Store } from '../../store/store.ts'
@@ -28,7 +28,7 @@ export interface Rooms {
   readonly freeze: FreezeSwitch
   readonly tokens: Tokens
   readonly configs: ConfigVersions
-  readonly audit: { verify(): Promise<AuditVerdict> }
+  readonly audit: { verify(anchor?: Anchor): Promise<AuditVerdict> }
   /** The folder of the log. */
   readonly logs: Folder
   readonly lag: LoopLag

@@ -22,23 +22,43 @@ const nextTurn = (): Promise<void> =>
     setImmediate(resolve)
   })
 
-export const verifyAudit = async (read: Pick<Queries, 'audit'>): Promise<AuditVerdict> => {
+/** An entry that was written down elsewhere: the chain must still have it, with this hash. */
+export interface Anchor {
+  readonly seq: number
+  readonly hash: string
+}
+
+const bad = (head: Anchor, seq: number, why: string): AuditVerdict => ({
+  ok: false,
+  entries: seq - 1,
+  firstBad: seq,
+  why,
+  head: head.hash,
+})
+
+/** What only an anchor can show: a chain that is sound in itself, and shorter or another than it was. */
+const againstAnchor = (head: Anchor, found: string | undefined, anchor: Anchor | undefined): AuditVerdict => {
+  if (anchor !== undefined && anchor.seq > head.seq) {
+    const why = `the chain ends at entry ${head.seq}, the anchor knows entry ${anchor.seq}: its end was cut off`
+    return bad(head, head.seq + 1, `${why}, or this is an older copy`)
+  }
+  if (anchor !== undefined && found !== anchor.hash)
+    return bad(head, anchor.seq, `entry ${anchor.seq} is not the one that the anchor knows: the chain was written anew`)
+  return { ok: true, entries: head.seq, firstBad: null, why: null, head: head.hash }
+}
+
+export const verifyAudit = async (read: Pick<Queries, 'audit'>, anchor?: Anchor): Promise<AuditVerdict> => {
+  let found = anchor?.seq === 0 ? chainStart : undefined
   let head = { seq: 0, hash: chainStart }
   for (;;) {
     // From the first row that is there, not the first expected: an inserted row with a number below the head must be
     // found as well.
     const rows = await read.audit(head.seq === 0 ? Number.MIN_SAFE_INTEGER : head.seq + 1, pageSize)
     const followed = followChain(head, rows)
-    if ('fault' in followed)
-      return {
-        ok: false,
-        entries: followed.fault.seq - 1,
-        firstBad: followed.fault.seq,
-        why: followed.fault.why,
-        head: head.hash,
-      }
+    if ('fault' in followed) return bad(head, followed.fault.seq, followed.fault.why)
     head = followed.head
-    if (rows.length < pageSize) return { ok: true, entries: head.seq, firstBad: null, why: null, head: head.hash }
+    found ??= rows.find((row) => row.seq === anchor?.seq)?.hash
+    if (rows.length < pageSize) return againstAnchor(head, found, anchor)
     await nextTurn()
   }
 }
@@ -46,10 +66,10 @@ export const verifyAudit = async (read: Pick<Queries, 'audit'>): Promise<AuditVe
 /**
  * Checks a copy of the record without a sitter. @throws Failure `not-found` or `invalid` when the file is no record.
  */
-export const verifyRecordFile = async (path: string): Promise<AuditVerdict> => {
+export const verifyRecordFile = async (path: string, anchor?: Anchor): Promise<AuditVerdict> => {
   const copy = openRecordCopy(path)
   try {
-    return await verifyAudit(copy.read)
+    return await verifyAudit(copy.read, anchor)
   } finally {
     copy.close()
   }

@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { agentStates, taskStates } from '../../../src/model/model.ts'
-import { home, run } from './child.ts'
+import { offersFor } from '../../../src/doors/cli/completion.ts'
+import { home, main, run } from './child.ts'
 
 const cleanups: (() => Promise<unknown>)[] = []
 afterEach(async () => {
@@ -61,9 +62,90 @@ test('The scripts are for the shells they name, and another shell is refused', a
   const bash = await run(directory, ['completion', 'bash'])
   expect(spawnSync('bash', ['-n'], { input: bash.stdout, encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' })
   expect(bash.stdout).toContain('sitter complete -- ')
+  for (const shell of ['bash', 'zsh', 'fish'])
+    expect((await run(directory, ['completion', shell])).stdout).not.toMatch(/\beval\b|\bsource\b/)
   expect((await run(directory, ['completion', 'zsh'])).stdout).toContain('#compdef sitter')
   expect((await run(directory, ['completion', 'fish'])).stdout).toContain('complete -c sitter')
   expect(await run(directory, ['completion', 'tcsh'])).toMatchObject({ code: 2, stdout: '' })
+})
+
+/** A bash with the script and a `sitter` of ours: what Tab asks it with these words on the line, unexpanded as readline hands them over. */
+const bashIn = async (directory: string, program: string): Promise<(...words: string[]) => string[]> => {
+  const bin = join(directory, 'bin')
+  await mkdir(bin, { recursive: true })
+  await writeFile(join(bin, 'sitter'), `#!/bin/sh\n${program}\n`, { mode: 0o755 })
+  const call = 'COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _sitter_complete; printf "%s\\n" "${COMPREPLY[@]}"'
+  const script = `${(await run(directory, ['completion', 'bash'])).stdout}\n${call}`
+  return (...words) => {
+    const ended = spawnSync('bash', ['-c', script, 'bash', 'sitter', ...words], {
+      cwd: directory,
+      encoding: 'utf8',
+      env: { ...process.env, PATH: `${bin}:${process.env['PATH']}` },
+    })
+    expect(ended.stderr).toBe('')
+    return ended.stdout.split('\n').filter((line) => line !== '')
+  }
+}
+
+test('In a real bash words are completed, also behind a sign that bash takes for a word', async () => {
+  const directory = await applied()
+  const tab = await bashIn(directory, `exec '${process.execPath}' --conditions=source '${main}' "$@"`)
+  expect(tab('settl')).toEqual(['settle', 'settlement'])
+  expect(tab('ps', '--type', '=', 'set')).toEqual(['settler'])
+})
+
+test.each([
+  '$(touch ran)',
+  '`touch ran`',
+  '"; touch ran; "',
+  "'; touch ran #",
+  'x[$(touch ran)]',
+  '-$(touch ran)',
+  '<(touch ran)',
+])('What was typed before Tab is never run by bash: %s', async (evil) => {
+  const { directory, remove } = await home()
+  cleanups.push(remove)
+  // It answers with the same word, as a name that somebody chose could be: that must not be run either.
+  const tab = await bashIn(directory, 'for word; do printf "%s\\0" "$word"; done > asked; printf "%s\\tx\\n" "$3"')
+  expect(tab(evil, 'st')).toEqual([evil])
+  expect(tab('task', evil, '')).toEqual(['task'])
+  expect((await readFile(join(directory, 'asked'), 'utf8')).split('\0')).toEqual([
+    'complete',
+    '--',
+    'task',
+    evil,
+    '',
+    '',
+  ])
+  expect(await readdir(directory)).toEqual(['asked', 'bin'])
+})
+
+test('What a shell would obey is never offered, whatever a configuration is named', () => {
+  const verbs = [
+    {
+      path: 'go',
+      group: 'Run',
+      summary: 'x',
+      parameters: [['<agent|type>', '']],
+      examples: [],
+      gives: '',
+      load: async () => never,
+    },
+  ] as const
+  const never = async (): Promise<number> => 1
+  const values = { agentTypes: ['ok', '$(touch x)', 'a b', '`id`', 'a;b', '~', '\u001b[2J'] }
+  const none = { taskTypes: [], channels: [], upstreams: [], credentials: [] }
+  expect(offersFor({ verbs, groupSummaries: {} }, ['go', ''], { ...none, ...values })).toEqual([
+    { value: 'ok', what: '' },
+  ])
+})
+
+test('A value behind its option is offered in one word and in two, after -- no option is', async () => {
+  const directory = await applied()
+  expect(await offered(directory, 'ps', '--type=s')).toEqual(['--type=settler'])
+  expect(await offered(directory, '--url', 'http://x', 'ps', '--type', 's')).toEqual(['settler'])
+  expect(await offered(directory, 'agent', 'check', '--', '--')).toEqual([])
+  expect(await offered(directory, 'completion', '')).toEqual(['bash', 'zsh', 'fish'])
 })
 
 test('Options of every verb may stand before it, and the nearest to the end wins', async () => {

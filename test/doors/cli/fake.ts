@@ -168,6 +168,7 @@ export const fakeWorld = (ask: FakeAsk): FakeWorld => {
     },
     folder: absent,
     inspect: absent,
+    startDetached: absent,
     startWatch: async () => (ask.watch ?? fakeWatch()).watching,
   }
   return {

@@ -6,122 +6,12 @@ import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ServerResponse } from 'node:http'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { openSqliteStore, type NewAudit } from '../../../src/store/store.ts'
-import { agent, audit, batch, batchAnswer, event, ledger, nowMs, problem, settlement, swarm } from './documents.ts'
+import { agent, batch, batchAnswer, nowMs, problem, swarm } from './documents.ts'
 import { home, run, start, type Ended } from './child.ts'
-import { canned, token, type Asked, type Canned } from './server.ts'
-
-const cleanups: (() => Promise<void>)[] = []
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
-})
-
-interface World {
-  readonly server: Canned
-  readonly directory: string
-  readonly sitter: (...args: string[]) => Promise<Ended>
-}
-
-const world = async (routes: Readonly<Record<string, unknown>>): Promise<World> => {
-  const server = await canned(routes)
-  const { directory, remove } = await home(server.url)
-  cleanups.push(server.close, remove)
-  return { server, directory, sitter: (...args) => run(directory, args) }
-}
-
-test('a list is followed to its end, and with --json stdout is one document and nothing else', async () => {
-  const pages = (asked: Asked): unknown =>
-    asked.query.get('cursor') === null
-      ? { items: [agent(1), agent(2)], next: 'more' }
-      : { items: [agent(3)], next: null }
-  const { server, sitter } = await world({ 'GET /api/v1/agents': pages })
-  const { code, stdout } = await sitter('ps', '--json', '--state', 'idle')
-  expect(code).toBe(0)
-  expect(JSON.parse(stdout)).toEqual({ items: [agent(1), agent(2), agent(3)], next: null })
-  expect(server.asked.map((asked) => asked.query.get('state'))).toEqual(['idle', 'idle'])
-  expect(server.asked[0]!.headers.authorization).toBe(`Bearer ${token}`)
-})
-
-test('a list for people is aligned and whole in a pipe, and with -q it is ids alone', async () => {
-  const long = 'x'.repeat(300)
-  const { sitter } = await world({
-    'GET /api/v1/agents': { items: [agent(1), agent(12, { state: 'quarantined', reason: long })], next: null },
-  })
-  const table = await sitter('ps')
-  expect(table.stdout).toContain(long)
-  expect(table.stdout.split('\n')[0]).toMatch(/^AGENT +STATE +MODE/)
-  expect(table.stderr).toContain('2 agents')
-  const quiet = await sitter('ps', '-q')
-  expect(quiet).toEqual({ code: 0, stdout: 'settler/0001\nsettler/0012\n', stderr: '' })
-})
-
-test('what the record says cannot move the cursor, colour or reorder the terminal, nor break JSON', async () => {
-  const reason = 'ok\u001b[2J\u001b]52;c;aGk=\u0007\r\nsettler/9999  idle \u202egpj.exe \u0085'
-  const { sitter } = await world({ 'GET /api/v1/agents': { items: [agent(1, { reason })], next: null } })
-  // oxlint-disable-next-line no-control-regex -- that none of these is printed is the point
-  const dangerous = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/
-  const table = await sitter('ps')
-  expect(table.stdout).not.toMatch(dangerous)
-  expect(table.stdout.trimEnd().split('\n')).toHaveLength(2)
-  expect(table.stdout).toContain('\\u{1b}[2J')
-  const json = await sitter('ps', '--json')
-  expect(json.stdout).not.toMatch(dangerous)
-  expect(JSON.parse(json.stdout).items[0].reason).toBe(reason)
-})
-
-test('status tells well, degraded and broken apart by its exit code', async () => {
-  const look = async (view: unknown): Promise<Ended> => (await world({ 'GET /api/v1/swarm': view })).sitter('status')
-  const well = await look(swarm())
-  expect(well.code).toBe(0)
-  expect(well.stdout).toContain('payouts: well')
-  expect(well.stdout).toContain('not looked at here')
-  expect(well.stdout).toContain('no schedules yet')
-  const waits = await look(swarm({ person: 3 }))
-  expect(waits.code).toBe(4)
-  expect(waits.stdout).toContain('3 things for a person')
-  const blind = await look(swarm({ gate: { unknown: 'no link to the gate' } }))
-  expect(blind.code).toBe(4)
-  expect(blind.stdout).toContain('unknown: no link to the gate')
-  const silent = await look(
-    swarm({ fleet: { ...swarm().fleet, coverage: { reporting: 4_812, of: 5_000, oldestMs: 41_000 } } }),
-  )
-  expect(silent.code).toBe(4)
-  expect(silent.stdout).toContain('4,812 of 5,000 reporting, oldest 41.0 s ago')
-  const broken = await look(swarm({ ledger: { ...ledger, ok: false, faults: ['XTS: debits 5.00, credits 4.00'] } }))
-  expect(broken.code).toBe(1)
-  expect(broken.stdout).toContain('debits 5.00, credits 4.00')
-})
-
-test('checks exit 1 when they do not hold, and name the entry', async () => {
-  const bad = { ...audit, ok: false, entries: 41, firstBad: 42, why: 'the hash does not fit' }
-  const { sitter } = await world({
-    'GET /api/v1/ledger/check': { ...ledger, ok: false, faults: ['transfer 7 has no pair'] },
-    'GET /api/v1/audit/verify': bad,
-    'GET /api/v1/inbox': { items: [], next: null },
-  })
-  const check = await sitter('ledger', 'check')
-  expect(check).toMatchObject({ code: 1, stdout: expect.stringContaining('transfer 7 has no pair') })
-  const verify = await sitter('audit', 'verify')
-  expect(verify).toMatchObject({ code: 1, stdout: 'BROKEN at entry 42: the hash does not fit\n' })
-  expect(JSON.parse((await sitter('audit', 'verify', '--json')).stdout)).toEqual(bad)
-  expect((await sitter('inbox')).code).toBe(0)
-})
-
-test('the inbox exits 4 when something waits', async () => {
-  const item = {
-    kind: 'quarantined',
-    id: 'settler/0007',
-    what: 'agent is quarantined',
-    sinceMs: nowMs,
-    wayOut: 'sitter release settler/0007',
-  }
-  const { sitter } = await world({ 'GET /api/v1/inbox': { items: [item], next: null } })
-  expect(await sitter('inbox')).toMatchObject({
-    code: 4,
-    stdout: expect.stringContaining('sitter release settler/0007'),
-  })
-})
+import { canned, type Asked } from './server.ts'
+import { cleanups, world } from './world.ts'
 
 test('a file is sent as it is, with its name; a refused one is told row by row and exits 2', async () => {
   const faults = Array.from({ length: 30 }, (_, index) => ({
@@ -188,20 +78,6 @@ test('problems of the API become exit codes', async () => {
   expect((await sitter('status', '--token', 'wrong')).code).toBe(5)
 })
 
-test('describe takes any id, with the evidence and its age', async () => {
-  const description = { ...agent(42), timeLine: [event(1)], attempts: [] }
-  const { sitter } = await world({
-    'GET /api/v1/agents/settler/42': description,
-    'GET /api/v1/settlements/set_1': settlement,
-  })
-  const shown = await sitter('describe', 'settler/42')
-  expect(shown.stdout).toContain('responds: yes, seen')
-  expect(shown.stdout).toContain('its cell was killed')
-  expect(JSON.parse((await sitter('describe', 'settler/0042', '--json')).stdout)).toEqual(description)
-  expect((await sitter('describe', 'set_1')).stdout).toContain('a person decides')
-  expect((await sitter('describe', 'nonsense')).code).toBe(2)
-})
-
 test('what reaches many asks first, and --dry-run does nothing', async () => {
   const { server, sitter } = await world({
     'GET /api/v1/agents': { items: [agent(1), agent(2)], next: null },
@@ -221,60 +97,6 @@ test('what reaches many asks first, and --dry-run does nothing', async () => {
   expect(posts()).toBe(1)
   // A verb that cannot be dry refuses the flag instead of doing the deed.
   expect((await sitter('status', '--dry-run')).code).toBe(2)
-})
-
-test('an export is passed on line by line', async () => {
-  const lines = Array.from({ length: 3_000 }, (_, index) =>
-    JSON.stringify({ id: `tsk_${index}`, note: index === 7 ? 'a\u009bb' : '' }),
-  )
-  const { sitter } = await world({
-    'GET /api/v1/export/tasks': (_asked: Asked, response: { end: (text: string) => void }) => {
-      response.end(`${lines.join('\n')}\n`)
-    },
-  })
-  const { code, stdout, stderr } = await sitter('export', 'tasks')
-  expect(code).toBe(0)
-  expect(
-    stdout
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line)),
-  ).toEqual(lines.map((line) => JSON.parse(line)))
-  expect(stdout).not.toContain('\u009b')
-  expect(stderr).toContain('3,000 lines')
-})
-
-test('events -f resumes after the last one when the link breaks, and Ctrl-C ends it with 130', async () => {
-  const asks: (string | undefined)[] = []
-  const second = Promise.withResolvers<void>()
-  const { directory } = await world({
-    'GET /api/v1/events': (
-      asked: Asked,
-      response: { write(text: string): void; destroy(): void; socket: { end(): void } },
-    ) => {
-      asks.push(asked.headers['last-event-id'] as string | undefined)
-      response.write(`: beat\n\nid: ${asks.length}\nevent: event\ndata: ${JSON.stringify(event(asks.length))}\n\n`)
-      if (asks.length === 1) setImmediate(() => response.destroy())
-      else second.resolve()
-    },
-  })
-  const { child, ended } = start(directory, ['events', '-f', '--json'])
-  let seen = ''
-  child.stdout!.on('data', (text: string) => {
-    seen += text
-  })
-  while (seen.split('\n').length < 3) await once(child.stdout!, 'data')
-  await second.promise
-  child.kill('SIGINT')
-  const { code, stdout } = await ended
-  expect(code).toBe(130)
-  expect(
-    stdout
-      .trimEnd()
-      .split('\n')
-      .map((line) => (JSON.parse(line) as { seq: number }).seq),
-  ).toEqual([1, 2])
-  expect(asks).toEqual([undefined, '1'])
 })
 
 test('a secret is read from stdin, sealed before it leaves, and never printed', async () => {
@@ -407,9 +229,9 @@ test('wrong usage exits 2 and points to the nearest right one', async () => {
     stderr: expect.stringContaining('did you mean status?'),
   })
   expect(await sitter('simulate')).toMatchObject({ code: 2, stderr: expect.stringContaining('not built yet') })
-  expect(await sitter('vault', 'import', 'file')).toMatchObject({
+  expect(await sitter('vault', 'rotate', 'file')).toMatchObject({
     code: 2,
-    stderr: expect.stringContaining('`sitter vault import` is not built yet'),
+    stderr: expect.stringContaining('`sitter vault rotate` is not built yet'),
   })
   expect((await sitter('describe')).code).toBe(2)
   expect((await sitter('task')).code).toBe(2)
@@ -418,7 +240,11 @@ test('wrong usage exits 2 and points to the nearest right one', async () => {
     code: 2,
     stderr: expect.stringContaining('config-unreadable'),
   })
-  expect((await sitter('up', '--detach')).stderr).toContain('not built yet')
+  expect((await sitter('up', '--detach', 'nowhere.config.ts')).stderr).toContain('config-unreadable')
+  expect((await sitter('export', 'runs')).stderr).toContain('runs of schedules are not built yet')
+  expect((await sitter('settle', 'payments.xml')).stderr).toContain('are not built yet')
+  expect((await sitter('help', 'task', 'add')).stdout).toContain('sitter task add settle --payload @payment.json')
+  expect((await sitter('logs', '--level', 'loud')).stderr).toContain('way out: `sitter logs --help`')
   expect((await sitter('help', 'settle')).stdout).toContain('sitter settle payouts.csv --dry-run')
   const version = JSON.parse(await readFile(join(import.meta.dirname, '../../../package.json'), 'utf8')) as {
     version: string

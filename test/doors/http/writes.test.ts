@@ -105,6 +105,8 @@ test.each([
   ['a text', '"x"', 422],
   ['deep nesting', `{"type":"settle","payload":${'['.repeat(5_000)}${']'.repeat(5_000)}}`, 422],
   ['65 levels in an unclosed body', '['.repeat(65), 422],
+  ['a number that would be rounded', '{"type":"settle","payload":{"id":9007199254740993}}', 422],
+  ['a number beyond all bounds', '{"type":"settle","payload":1e999}', 422],
   ['more than 1 MiB', `{"type":"settle","payload":"${'x'.repeat(1_048_576)}"}`, 413],
   ['a payload over its own bound', `{"type":"settle","payload":"${'x'.repeat(300_000)}"}`, 413],
 ])('a body that is %s is refused', async (_name, body, status) => {
@@ -294,7 +296,7 @@ test('a person resolves a settlement with evidence; without it, or otherwise, no
   expect(house.told).toEqual([
     {
       deed: 'resolve',
-      with: { settlement: id, as: 'absent', evidence: 'statement of 3 May', actor: 'token:operator' },
+      with: { settlement: id, order: 'resolve', as: 'absent', why: 'statement of 3 May', actor: 'token:operator' },
     },
   ])
 })

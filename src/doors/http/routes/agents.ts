@@ -7,8 +7,10 @@ import {
   type AgentRef,
   type AgentStateName,
 } from '../../../model/model.ts'
+import { z } from 'zod'
+import type { AgentOrder } from '../../../fleet/fleet.ts'
 import { Failure } from '../../../std/std.ts'
-import type { AgentDescription, AgentMap, AgentView, ChallengeAnswer } from '../../api.ts'
+import type { AgentDescription, AgentMap, AgentOrderAnswer, AgentView, ChallengeAnswer } from '../../api.ts'
 import { jsonText, nothing, shaped } from '../body.ts'
 import { cut, listOf, pageAsk } from '../list.ts'
 import type { Once } from '../once.ts'
@@ -87,6 +89,23 @@ const act = async (ask: Ask, once: Once, deed: Deed): Promise<Reply | Response> 
     }
   })
 }
+
+export const orderBody = z.strictObject({ reason: z.string().min(1).max(500).default('no reason given') })
+
+/** One agent, or all of a type; those that cannot take the order in their state are named. */
+const order = async (ask: Ask, once: Once, what: AgentOrder): Promise<Reply | Response> => {
+  const text = await jsonText(ask.request)
+  const { reason } = shaped(text, orderBody)
+  return once(ask, text, async () => {
+    const agents = ask.params['number'] === undefined ? ofType(ask) : [agentAsked(ask)]
+    const refs = agents.map(({ type, number }) => ({ type, number }))
+    const { done, left } = await ask.rooms.fleet.order(what, refs, { actor: ask.actor, reason })
+    const answer: AgentOrderAnswer = { asked: what, agents: done, left }
+    return { status: 202, body: answer }
+  })
+}
+
+const orders: readonly AgentOrder[] = ['start', 'stop', 'pause', 'resume', 'quarantine']
 
 const ofType = (ask: Ask): AgentView[] => {
   const type = ask.params['type']
@@ -180,6 +199,13 @@ export const agentRoutes = (once: Once): readonly Route[] => [
     path: '/api/v1/agents/:type/:number{[0-9]+}/release',
     run: (ask) => act(ask, once, 'unquarantine'),
   },
+  ...orders.flatMap((what): Route[] =>
+    ['', '/:number{[0-9]+}'].map((number) => ({
+      method: 'POST',
+      path: `/api/v1/agents/:type${number}/${what}`,
+      run: (ask) => order(ask, once, what),
+    })),
+  ),
   { method: 'GET', path: '/api/v1/cells', query: ['limit', 'cursor'], run: cellsPage },
   { method: 'POST', path: '/api/v1/cells/:id/challenge', run: challenge },
 ]

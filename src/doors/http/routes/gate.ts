@@ -1,11 +1,14 @@
 /** What the gate holds: credentials (never a secret; new ones come sealed to the gate's key) and upstreams. */
 import { z } from 'zod'
+import type { Channel } from '../../../model/model.ts'
 import { Failure } from '../../../std/std.ts'
+import type { ChannelAnswer, UpstreamAnswer } from '../../api.ts'
 import { auditAllowed } from '../allowed.ts'
 import { jsonText, shaped } from '../body.ts'
 import { gateStatus } from '../figures.ts'
 import type { Once } from '../once.ts'
 import { ok, type Ask, type Reply, type Route } from '../route.ts'
+import type { Rooms } from '../rooms.ts'
 
 export const credentialBody = z.strictObject({
   name: z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$/, 'a credential name has letters, digits, . _ -'),
@@ -31,14 +34,59 @@ const setCredential = async (ask: Ask, once: Once): Promise<Reply | Response> =>
   )
 }
 
-const upstreams = async ({ rooms }: Ask): Promise<Reply> => {
+/** As configured, and as the gate has seen them; without the gate nobody knows, and nothing is shown as zero. */
+const upstreamsOf = async (rooms: Rooms): Promise<UpstreamAnswer[]> => {
   const status = await gateStatus(rooms)
   if ('unknown' in status) throw new Failure('gate-lost', status.unknown)
-  return ok({ items: status.upstreams, next: null })
+  return status.upstreams.map((seen) => {
+    const { url, credential, allow, money } = rooms.config.upstreams[seen.name] ?? unconfigured
+    return { ...seen, url, credential, allow, money }
+  })
+}
+/** The gate runs with a configuration that is older than ours until it begins anew. */
+const unconfigured = { url: 'unknown', credential: null, allow: [], money: [] }
+
+const upstream = async ({ rooms, params }: Ask): Promise<Reply> => {
+  const found = (await upstreamsOf(rooms)).find(({ name }) => name === params['name'])
+  if (found === undefined) throw new Failure('not-found', `there is no upstream ${params['name']!.slice(0, 80)}`)
+  return ok(found)
+}
+
+const resolveText = (resolve: Channel['resolve']): string | null => {
+  if (resolve === null) return null
+  return resolve.by === 'query' ? `${resolve.method} ${resolve.path}` : resolve.by
+}
+
+const channels = async ({ rooms }: Ask): Promise<Reply> => {
+  const counts = await rooms.store.read.settlementCounts()
+  const items = Object.values(rooms.config.channels).map(({ name, kind, upstream: by, payer, pay, resolve, tries }) => {
+    const settlements: Record<string, number> = {}
+    for (const { channel, state, count } of counts)
+      if (channel === name) settlements[state] = (settlements[state] ?? 0) + count
+    const way = `${pay.method} ${pay.path}`
+    const answer: ChannelAnswer = {
+      name,
+      kind,
+      upstream: by,
+      payer,
+      pay: way,
+      resolve: resolveText(resolve),
+      tries,
+      settlements,
+    }
+    return answer
+  })
+  return ok({ items, next: null })
 }
 
 export const gateRoutes = (once: Once): readonly Route[] => [
   { method: 'GET', path: '/api/v1/credentials', run: async ({ rooms }) => ok(await rooms.gatelink.vaultList()) },
   { method: 'POST', path: '/api/v1/credentials', run: (ask) => setCredential(ask, once) },
-  { method: 'GET', path: '/api/v1/upstreams', run: upstreams },
+  {
+    method: 'GET',
+    path: '/api/v1/upstreams',
+    run: async ({ rooms }) => ok({ items: await upstreamsOf(rooms), next: null }),
+  },
+  { method: 'GET', path: '/api/v1/upstreams/:name', run: upstream },
+  { method: 'GET', path: '/api/v1/channels', run: channels },
 ]

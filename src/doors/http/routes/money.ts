@@ -60,7 +60,20 @@ const resolve = async (ask: Ask, once: Once): Promise<Reply | Response> => {
   const text = await jsonText(ask.request)
   const body = shaped(text, resolveBody)
   return once(ask, text, async () => {
-    await ask.rooms.settle.resolve((await settlementAsked(ask)).id, body.as, body.evidence, ask.actor)
+    const { id } = await settlementAsked(ask)
+    await ask.rooms.settle.decide(id, { order: 'resolve', as: body.as, why: body.evidence }, ask.actor)
+    return ok(presentSettlement(await settlementAsked(ask)))
+  })
+}
+
+export const reasonBody = z.strictObject({ reason: z.string().min(1).max(500).default('no reason given') })
+
+const decide = async (ask: Ask, once: Once, order: 'hold' | 'release' | 'cancel'): Promise<Reply | Response> => {
+  const text = await jsonText(ask.request)
+  const { reason } = shaped(text, reasonBody)
+  return once(ask, text, async () => {
+    const { id } = await settlementAsked(ask)
+    await ask.rooms.settle.decide(id, { order, why: reason }, ask.actor)
     return ok(presentSettlement(await settlementAsked(ask)))
   })
 }
@@ -125,6 +138,9 @@ export const moneyRoutes = (once: Once): readonly Route[] => [
   },
   { method: 'GET', path: '/api/v1/settlements/:id', run: describe },
   { method: 'POST', path: '/api/v1/settlements/:id/resolve', run: (ask) => resolve(ask, once) },
+  { method: 'POST', path: '/api/v1/settlements/:id/hold', run: (ask) => decide(ask, once, 'hold') },
+  { method: 'POST', path: '/api/v1/settlements/:id/release', run: (ask) => decide(ask, once, 'release') },
+  { method: 'POST', path: '/api/v1/settlements/:id/cancel', run: (ask) => decide(ask, once, 'cancel') },
   {
     method: 'GET',
     path: '/api/v1/batches',

@@ -1,6 +1,8 @@
 /** What was recorded: audit entries and their proof, events, and whole exports. */
+import { searchAudit, type Anchor, type AuditFilter } from '../../../record/record.ts'
 import { Failure } from '../../../std/std.ts'
 import type { AuditView, Page, PageAsk } from '../../../store/store.ts'
+import type { AuditAnswer, Checkpoint } from '../../api.ts'
 import { auditAllowed } from '../allowed.ts'
 import { eventStream } from '../event-stream.ts'
 import { everyPage, ndjson } from '../lines.ts'
@@ -10,10 +12,33 @@ import { ok, type Ask, type Reply, type Route } from '../route.ts'
 import type { Rooms } from '../rooms.ts'
 
 /** Audit entries as a page: the cursor is the next sequence number. */
-const auditPage = async (rooms: Rooms, { limit, after }: PageAsk): Promise<Page<AuditView>> => {
-  const items = await rooms.store.read.audit(after === null ? 1 : Number(after), limit)
-  const last = items.at(-1)
-  return { items, next: last === undefined || items.length < limit ? null : String(last.seq + 1) }
+const auditPage = (rooms: Rooms, { limit, after }: PageAsk, filter: AuditFilter = {}): Promise<Page<AuditView>> =>
+  searchAudit(rooms.store.read, filter, { fromSeq: after === null ? 1 : Number(after), limit })
+
+const auditFilter = ({ query: { actor, action, object, sinceMs, text } }: Ask): AuditFilter => {
+  if (sinceMs !== undefined && !/^[0-9]{1,15}$/.test(sinceMs))
+    throw new Failure('invalid', 'sinceMs is a wall time in milliseconds')
+  return {
+    ...(actor !== undefined && { actor }),
+    ...(action !== undefined && { action }),
+    ...(object !== undefined && { object }),
+    ...(text !== undefined && { text }),
+    ...(sinceMs !== undefined && { sinceMs: Number(sinceMs) }),
+  }
+}
+
+/** Both or neither: half an anchor must not look as if it had been checked. */
+const anchorOf = ({ query: { seq, hash } }: Ask): Anchor | undefined => {
+  if (seq === undefined && hash === undefined) return undefined
+  if (!/^[0-9]{1,15}$/.test(seq ?? '') || !/^[0-9a-f]{64}$/.test(hash ?? ''))
+    throw new Failure('invalid', 'an anchor is seq, a whole number, and hash, 64 hexadecimal digits')
+  return { seq: Number(seq), hash: hash! }
+}
+
+const checkpoint = async ({ rooms }: Ask): Promise<Reply> => {
+  const { seq, hash } = await rooms.store.read.auditHead()
+  const answer: Checkpoint = { swarm: rooms.name, seq, hash, atMs: rooms.clock.wallMs() }
+  return ok(answer)
 }
 
 const events = async (ask: Ask): Promise<Reply | Response> => {
@@ -67,10 +92,17 @@ export const recordRoutes: readonly Route[] = [
   {
     method: 'GET',
     path: '/api/v1/audit/entries',
-    query: ['limit', 'cursor'],
-    run: async (ask) => ok(listOf(ask, await auditPage(ask.rooms, pageAsk(ask)), (entry) => entry)),
+    query: ['limit', 'cursor', 'actor', 'action', 'object', 'sinceMs', 'text'],
+    run: async (ask) =>
+      ok(listOf(ask, await auditPage(ask.rooms, pageAsk(ask), auditFilter(ask)), (entry): AuditAnswer => entry)),
   },
-  { method: 'GET', path: '/api/v1/audit/verify', run: async ({ rooms }) => ok(await rooms.audit.verify()) },
+  {
+    method: 'GET',
+    path: '/api/v1/audit/verify',
+    query: ['seq', 'hash'],
+    run: async (ask) => ok(await ask.rooms.audit.verify(anchorOf(ask))),
+  },
+  { method: 'GET', path: '/api/v1/audit/checkpoint', run: checkpoint },
   { method: 'GET', path: '/api/v1/events', query: ['limit', 'cursor', 'subject', 'newestFirst', 'after'], run: events },
   { method: 'GET', path: '/api/v1/export/:kind', run: exportAll },
 ]

@@ -59,11 +59,14 @@ const inboxPages: Record<InboxSource, (rooms: Rooms, page: PageAsk) => Promise<P
     return {
       next,
       items: items.map((item) => ({
-        kind: 'unknown-settlement',
+        kind: item.state === 'held' ? 'held-settlement' : 'unknown-settlement',
         id: item.id,
         what: `payment ${item.reference} is ${item.state}: ${item.reason ?? 'no reason recorded'}`,
         sinceMs: item.updatedMs,
-        wayOut: `sitter settlement resolve ${item.id} --as settled|absent --evidence @file`,
+        wayOut:
+          item.state === 'held'
+            ? `sitter settlement release ${item.id}, or sitter settlement cancel ${item.id}`
+            : `sitter settlement resolve ${item.id} --as settled|absent --evidence @file`,
       })),
     }
   },

@@ -48,6 +48,12 @@ export const describe = async (ask: Ask): Promise<Reply> => {
   return ok(description)
 }
 
+const attempt = async (ask: Ask): Promise<Reply> => {
+  const view = await ask.rooms.store.read.attempt(ask.params['id']!)
+  if (view === undefined) throw new Failure('not-found', `there is no attempt ${ask.params['id']!.slice(0, 80)}`)
+  return ok(view)
+}
+
 const list = async (ask: Ask): Promise<Reply> => {
   const { type, state, batch } = ask.query
   if (state !== undefined && !(taskStates as readonly string[]).includes(state)) {
@@ -105,6 +111,7 @@ export const taskRoutes = (once: Once): readonly Route[] => [
   { method: 'POST', path: '/api/v1/tasks', run: (ask) => submitOne(ask, once) },
   { method: 'POST', path: '/api/v1/tasks:batch', run: submitLines },
   { method: 'GET', path: '/api/v1/tasks/:id', run: describe },
+  { method: 'GET', path: '/api/v1/attempts/:id', run: attempt },
   { method: 'POST', path: '/api/v1/tasks/:id/cancel', run: (ask) => cancel(ask, once) },
   { method: 'POST', path: '/api/v1/tasks/:id/retry', run: (ask) => retry(ask, once) },
 ]
