@@ -16,8 +16,10 @@ import { auditAppend, eventsAdd, requestRemember } from './record.ts'
 import type { Session } from './session.ts'
 import { lockFree, lockRenew, lockTake, statePut } from './state.ts'
 import { deadDiscard, deadRedrive, taskEdit } from './work-dead.ts'
+import { attemptsFinish, attemptsRecover } from './work-finish.ts'
+import { taskMove, tasksDue, tasksExpire } from './work-move.ts'
+import { tasksClaim } from './work-ready.ts'
 import { tasksSubmit } from './work-submit.ts'
-import { attemptsFinish, attemptsRecover, taskMove, tasksClaim, tasksDue, tasksExpire } from './work.ts'
 
 type Executors = {
   readonly [Kind in CommandKind]: (

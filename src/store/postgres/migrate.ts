@@ -8,8 +8,9 @@ import { schemaName, type Link } from './link.ts'
 import { ground } from './migrations/0001-ground.ts'
 import { work } from './migrations/0002-work.ts'
 import { access } from './migrations/0003-access.ts'
+import { attempts } from './migrations/0004-attempts.ts'
 
-const migrations: readonly string[] = [ground, work, access]
+const migrations: readonly string[] = [ground, work, access, attempts]
 
 /** Texts are compared and ordered by their bytes, as SQLite does, whatever the database's language is. */
 const byBytes = (sql: string): string => sql.replaceAll(/\bTEXT\b/g, 'TEXT COLLATE "C"')

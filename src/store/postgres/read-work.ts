@@ -1,8 +1,10 @@
 /** Reads of tasks and attempts. */
+import { parseAttemptId } from '../../model/model.ts'
 import type { Queries } from '../queries.ts'
-import { cursor, page } from '../sqlite/read-work.ts'
+import { attemptCursor, cursor, page } from '../sqlite/read-work.ts'
 import { attemptView, taskView, type AttemptRow, type TaskRow } from '../sqlite/rows.ts'
 import type { Asking } from './session.ts'
+import { attemptTallies, taskTallies } from './tallies.ts'
 
 type WorkReads = Pick<
   Queries,
@@ -28,21 +30,65 @@ SELECT COUNT(*) AS count, percentile_cont(0.5) WITHIN GROUP (ORDER BY took) AS p
 FROM (SELECT (updated_ms - created_ms)::double precision AS took FROM tasks
   WHERE type = $1 AND state = 'succeeded' AND ($2::text IS NULL OR batch = $2)) AS ended`
 
+/** By skipping along the index: DISTINCT would walk over every ready task. */
+const readyTypesSql = `
+WITH RECURSIVE types (type) AS (
+  (SELECT agent_type FROM tasks WHERE state = 'ready' ORDER BY agent_type LIMIT 1)
+  UNION ALL
+  SELECT (SELECT t.agent_type FROM tasks AS t WHERE t.state = 'ready' AND t.agent_type > types.type
+    ORDER BY t.agent_type LIMIT 1) FROM types WHERE types.type IS NOT NULL
+)
+SELECT type FROM types WHERE type IS NOT NULL`
+
 type AttemptReads = Pick<Queries, 'attempts' | 'attemptsPage' | 'attemptsOf' | 'attempt'>
+
+/**
+ * How many of the newest tasks are looked through for an agent's attempts: an index by agent would cost every task more
+ * than all other indexes together (measured with SQLite).
+ */
+const lookedThrough = 20_000
+
+const newest = `SELECT seq, id AS task, fence, life, number, agent, cell, started_ms, ended_ms, outcome,
+  attempt_error AS error FROM tasks`
+const past = `SELECT t.seq, p.task, p.fence, p.life, p.number, p.agent, p.cell, p.started_ms, p.ended_ms, p.outcome,
+  p.error FROM past_attempts AS p JOIN tasks AS t ON t.id = p.task`
+
+/** One statement for newest and past attempts: with two, one that is retried in between would be seen twice or not. */
+const pageSql = `
+(${newest} WHERE seq >= $1 AND (seq > $1 OR fence > $2) AND started_ms IS NOT NULL ORDER BY seq LIMIT $3)
+UNION ALL
+(${past} WHERE t.seq >= $1 AND (t.seq > $1 OR p.fence > $2) ORDER BY t.seq, p.fence LIMIT $3)
+ORDER BY seq, fence LIMIT $3`
+
+const ofAgentSql = `
+(${newest} WHERE seq > $1 AND agent = $2 AND started_ms IS NOT NULL ORDER BY seq DESC LIMIT $3)
+UNION ALL
+(${past} WHERE p.agent = $2 ORDER BY p.started_ms DESC LIMIT $3)
+ORDER BY started_ms DESC, seq DESC, fence DESC LIMIT $3`
 
 const attemptReads = (session: Asking): AttemptReads => ({
   attempts: async (task) =>
-    (await session.all<AttemptRow>('SELECT * FROM attempts WHERE task = $1 ORDER BY seq', task)).map(attemptView),
+    (await session.all<AttemptRow>('SELECT * FROM attempts WHERE task = $1 ORDER BY fence', task)).map(attemptView),
   attemptsPage: async ({ limit, after }) => {
-    const sql = 'SELECT * FROM attempts WHERE seq > $1 ORDER BY seq LIMIT $2'
-    return page(await session.all<AttemptRow>(sql, cursor(after), limit + 1), limit, attemptView)
+    const [seq, fence] = attemptCursor(after)
+    const rows = await session.all<AttemptRow>(pageSql, seq, fence, limit + 1)
+    const last = rows[limit - 1]
+    return {
+      items: rows.slice(0, limit).map(attemptView),
+      next: rows.length > limit && last !== undefined ? `${last.seq}.${last.fence}` : null,
+    }
   },
   attemptsOf: async (agent, limit) => {
-    const sql = 'SELECT * FROM attempts WHERE agent = $1 ORDER BY seq DESC LIMIT $2'
-    return (await session.all<AttemptRow>(sql, agent, limit)).map(attemptView)
+    const top = await session.one<{ seq: number | null }>('SELECT MAX(seq) AS seq FROM tasks')
+    const lowest = Math.max(0, (top?.seq ?? 0) - lookedThrough)
+    const rows = await session.all<AttemptRow>(ofAgentSql, lowest, agent, limit)
+    return { items: rows.map(attemptView), ofNewestTasks: lowest === 0 ? null : lookedThrough }
   },
   attempt: async (id) => {
-    const row = await session.one<AttemptRow>('SELECT * FROM attempts WHERE id = $1', id)
+    const at = parseAttemptId(id)
+    if (at === undefined) return undefined
+    const sql = 'SELECT * FROM attempts WHERE task = $1 AND fence = $2'
+    const row = await session.one<AttemptRow>(sql, at.task, at.fence)
     return row && attemptView(row)
   },
 })
@@ -76,15 +122,13 @@ export const workReads = (session: Asking): WorkReads => ({
   ...attemptReads(session),
   ...taskReads(session),
   taskCounts: (batch) =>
-    session.all(
-      `SELECT type, state, COUNT(*) AS count FROM tasks WHERE ($1::text IS NULL OR batch = $1)
-       GROUP BY type, state ORDER BY type, state`,
-      batch ?? null,
-    ),
-  attemptCounts: () =>
-    session.all(
-      "SELECT COALESCE(outcome, 'running') AS outcome, COUNT(*) AS count FROM attempts GROUP BY 1 ORDER BY 1",
-    ),
+    batch === undefined
+      ? taskTallies(session)
+      : session.all(
+          'SELECT type, state, COUNT(*) AS count FROM tasks WHERE batch = $1 GROUP BY type, state ORDER BY type, state',
+          batch,
+        ),
+  attemptCounts: () => attemptTallies(session),
   agentsThatSucceeded: async (taskType) => {
     const row = await session.one<{ count: number }>(
       `SELECT COUNT(DISTINCT agent) AS count FROM tasks
@@ -94,8 +138,7 @@ export const workReads = (session: Asking): WorkReads => ({
     return row!.count
   },
   readyTypes: async () => {
-    const sql = "SELECT DISTINCT agent_type FROM tasks WHERE state = 'ready' ORDER BY agent_type"
-    return (await session.all<{ agent_type: string }>(sql)).map((row) => row.agent_type)
+    return (await session.all<{ type: string }>(readyTypesSql)).map((row) => row.type)
   },
   nextTaskDueMs: async () => {
     const sql = "SELECT MIN(until_ms) AS due FROM tasks WHERE state = 'waiting' AND until_ms IS NOT NULL"

@@ -4,6 +4,7 @@
  */
 import { chainStart } from '../chain.ts'
 import type { Refusal, Result } from '../commands/result.ts'
+import { openTallies, type Tallies } from '../tally.ts'
 import type { Link } from './link.ts'
 
 export interface ChainHead {
@@ -25,6 +26,8 @@ export interface Asking {
 export interface Session extends Asking {
   /** Last audit entry; set by audit.append, put back when its list is rolled back. */
   head: ChainHead
+  /** What changed in the counts by state, written with the turn (tally.ts). */
+  readonly tallies: Tallies
 }
 
 type Ask = Link['ask']
@@ -50,7 +53,7 @@ export const writingWith = (link: Link, head: ChainHead): Session => {
     if (found === undefined) names.set(sql, (found = `s${names.size}`))
     return found
   }
-  return { ...asking(link.ask, name), head }
+  return { ...asking(link.ask, name), head, tallies: openTallies() }
 }
 
 export const done = <Value>(value: Value): Result<Value> => ({ ok: true, value })

@@ -12,6 +12,7 @@ import type { Result } from '../commands/result.ts'
 import { execute, isSwift } from './executors.ts'
 import { isLinkLoss, type Link } from './link.ts'
 import { refuse, type ChainHead, type Session } from './session.ts'
+import { writeTallies } from './tallies.ts'
 
 export type List = readonly Command[]
 /** Results of a list, or what a statement of it threw: then nothing of it was written. */
@@ -52,6 +53,7 @@ LEFT JOIN LATERAL (SELECT epoch FROM hosts WHERE owner = $1 FOR SHARE) AS h ON t
 /** Begins; what is given resolves when the record is as this writer left it. @throws Failure `stale` when it is not. */
 const begin = ({ link, session, incarnation }: Writing): Promise<void> => {
   const head = session.head
+  session.tallies.rewind(0)
   send(link, 'BEGIN')
   const guarded = session.one<Guard>(guardSql, incarnation?.owner ?? '').then((found) => {
     if ((found?.seq ?? 0) !== head.seq || (found?.hash ?? head.hash) !== head.hash) {
@@ -107,8 +109,10 @@ const runSwift = async ({ session }: Writing, lists: readonly List[]): Promise<R
 /** One list in its savepoint: undone when a command is refused or a statement throws. */
 const runList = async ({ link, session }: Writing, commands: List): Promise<Ran> => {
   const head = session.head
+  const { mark } = session.tallies
   const undo = async (): Promise<void> => {
     session.head = head
+    session.tallies.rewind(mark)
     await link.ask('ROLLBACK TO list; RELEASE list', [], false)
   }
   send(link, 'SAVEPOINT list')
@@ -151,6 +155,7 @@ export const runTurn = async (writing: Writing, lists: readonly List[]): Promise
   const swift = await runSwift(writing, lists)
   if (swift) {
     await guarded
+    await writeTallies(writing.session)
     await commit(writing)
     return swift.map((results) => ({ results }))
   }
@@ -158,6 +163,7 @@ export const runTurn = async (writing: Writing, lists: readonly List[]): Promise
   await begin(writing)
   const ran: Ran[] = []
   for (const list of lists) ran.push(await runList(writing, list))
+  await writeTallies(writing.session)
   await commit(writing)
   return ran
 }

@@ -51,16 +51,17 @@ const unblock = `UPDATE tasks SET
   until_ms = CASE WHEN not_before_ms > $2::bigint THEN not_before_ms END, updated_ms = $2::bigint
   WHERE state = 'blocked' AND id IN (SELECT task FROM dependencies WHERE after = $1)
   AND NOT EXISTS (SELECT 1 FROM dependencies AS e WHERE e.task = tasks.id AND e.ended IS NULL)
-  RETURNING agent_type`
+  RETURNING agent_type, type, state`
 
 const cancelBehind = `UPDATE tasks SET state = 'cancelled', error = $3, updated_ms = $4 WHERE state = 'blocked'
   AND (on_failed = 'cancel' OR (on_failed = 'block' AND $1::text = 'cancelled'))
-  AND id IN (SELECT task FROM dependencies WHERE after = $2 AND ended IS NULL) RETURNING id, awaited`
+  AND id IN (SELECT task FROM dependencies WHERE after = $2 AND ended IS NULL) RETURNING id, type, awaited`
 
 const cancelDependants = async (session: Session, { id, state }: Ended, wallMs: number): Promise<Ended[]> => {
   const error = dependencyError(id, state)
-  const rows = await session.all<{ id: string; awaited: number }>(cancelBehind, state, id, error, wallMs)
+  const rows = await session.all<{ id: string; type: string; awaited: number }>(cancelBehind, state, id, error, wallMs)
   if (rows.length === 0) return []
+  for (const { type } of rows) session.tallies.task(type, 'blocked', 'cancelled')
   const ids = rows.map((row) => row.id)
   await session.run('UPDATE dependencies SET ended = $1 WHERE after = $2 AND task = ANY($3::text[])', state, id, ids)
   return rows.filter((row) => row.awaited === 1).map((row) => ({ id: row.id, state: 'cancelled' }))
@@ -72,8 +73,11 @@ export const settleDependants = async (session: Session, first: Ended, wallMs: n
   const queue = [first]
   for (let end = queue.shift(); end !== undefined; end = queue.shift()) {
     await session.run(settleEdges, end.state, end.id)
-    const freed = await session.all<{ agent_type: string }>(unblock, end.id, wallMs)
-    for (const { agent_type: agentType } of freed) agentTypes.add(agentType)
+    const freed = await session.all<{ agent_type: string; type: string; state: TaskStateName }>(unblock, end.id, wallMs)
+    for (const { agent_type: agentType, type, state } of freed) {
+      agentTypes.add(agentType)
+      session.tallies.task(type, 'blocked', state)
+    }
     if (end.state !== 'succeeded') queue.push(...(await cancelDependants(session, end, wallMs)))
   }
   return [...agentTypes]

@@ -5,7 +5,7 @@ import type { DeadDiscard, DeadMoved, DeadRedrive, TaskEdit } from '../commands/
 import { taskState, type TaskRow } from '../sqlite/rows.ts'
 import { errorOf, silent } from '../sqlite/work-end.ts'
 import { done, refuse, type Session } from './session.ts'
-import { writeStates } from './work-end.ts'
+import { archiveAttempt, writeStates } from './work-end.ts'
 
 const taskRow = (session: Session, id: string): Promise<TaskRow | undefined> =>
   session.one<TaskRow>('SELECT * FROM tasks WHERE id = $1 FOR UPDATE', id)
@@ -42,6 +42,7 @@ const close = async (
 
 /** A deadline of its first length from the first possible start on: the old one has passed, or will soon. */
 const beginAnew = async (session: Session, row: TaskRow, fromMs: number): Promise<void> => {
+  await archiveAttempt(session, row.seq)
   await session.run(
     `UPDATE tasks SET attempts = 0, deaths = 0, life = life + 1, not_before_ms = NULL,
        deadline_ms = $1::bigint + span_ms WHERE seq = $2`,

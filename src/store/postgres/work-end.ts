@@ -2,7 +2,7 @@
  * The one place where tasks' rows take their next state, any number at once: with it go the dead letters of those that
  * died and the fate of those that come after one that ended.
  */
-import { isTaskEnd, type TaskState } from '../../model/model.ts'
+import { isTaskEnd, type AttemptOutcome, type ErrorReport, type TaskState } from '../../model/model.ts'
 import type { EndingRow, Writing } from '../sqlite/work-end.ts'
 import type { Ended } from '../sqlite/work-after.ts'
 import { columns, type Session } from './session.ts'
@@ -12,18 +12,29 @@ export interface Step {
   readonly row: EndingRow
   readonly next: TaskState
   readonly writing: Writing
+  /** The attempt that the row holds ends with this step. */
+  readonly ends?: { readonly outcome: AttemptOutcome; readonly error: ErrorReport | null } | undefined
 }
 
 const attemptsAfter = ({ row, writing }: Step): number => row.attempts + (writing.counts ? 1 : 0)
 const asJson = (value: unknown): string | null => (value === null ? null : JSON.stringify(value))
 
+/** What an attempt is made of where it is no longer its task's newest. */
+export const pastColumns = `task, fence, life, number, agent, agent_epoch, cell, owner, epoch, started_ms, ended_ms,
+  outcome, late_outcome, late_ms, error`
+/** The same, of a task's row. */
+export const pastOfTask = `id, fence, life, number, agent, agent_epoch, cell, owner, epoch, started_ms, ended_ms,
+  outcome, late_outcome, late_ms, attempt_error`
+
 const update = `
-UPDATE tasks AS t SET state = s.state, reason = s.reason, until_ms = s.until_ms, attempt = NULL,
-  agent = COALESCE(s.agent, t.agent), attempts = s.attempts, deaths = s.deaths, result = COALESCE(s.result, t.result),
-  error = s.error, updated_ms = s.updated_ms
-FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::text[],
-  $9::text[], $10::bigint[])
-  AS s (seq, state, reason, until_ms, agent, attempts, deaths, result, error, updated_ms)
+UPDATE tasks AS t SET state = s.state, reason = s.reason, until_ms = s.until_ms, attempts = s.attempts,
+  deaths = s.deaths, result = COALESCE(s.result, t.result), error = s.error, updated_ms = s.updated_ms,
+  outcome = COALESCE(s.outcome, t.outcome),
+  ended_ms = CASE WHEN s.outcome IS NULL THEN t.ended_ms ELSE s.updated_ms END,
+  attempt_error = CASE WHEN s.outcome IS NULL THEN t.attempt_error ELSE s.attempt_error END
+FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::text[],
+  $9::bigint[], $10::text[], $11::text[])
+  AS s (seq, state, reason, until_ms, attempts, deaths, result, error, updated_ms, outcome, attempt_error)
 WHERE t.seq = s.seq`
 
 const write = (session: Session, steps: readonly Step[]): Promise<number> => {
@@ -33,12 +44,13 @@ const write = (session: Session, steps: readonly Step[]): Promise<number> => {
     ({ next }) => next.state,
     ({ next }) => (next.state === 'waiting' ? next.reason : null),
     ({ next }) => (next.state === 'waiting' ? next.untilMs : null),
-    ({ row }) => row.agent,
     attemptsAfter,
     ({ row, writing }) => row.deaths + (writing.deadly ? 1 : 0),
     ({ writing }) => writing.result,
     ({ writing }) => asJson(writing.error),
     ({ writing }) => writing.wallMs,
+    ({ ends }) => ends?.outcome ?? null,
+    ({ ends }) => asJson(ends?.error ?? null),
   )
   return session.run(update, ...cells)
 }
@@ -70,6 +82,26 @@ const bury = (session: Session, dead: readonly Step[]): Promise<number> => {
   )
 }
 
+const count = ({ tallies }: Session, steps: readonly Step[]): void => {
+  for (const { row, next, ends } of steps) {
+    tallies.task(row.type, row.state, next.state)
+    if (ends !== undefined) tallies.attempt(ends.outcome)
+  }
+}
+
+/** Makes room for another life: the attempt that the row holds goes to those before it. */
+export const archiveAttempt = async (session: Session, seq: number): Promise<void> => {
+  await session.run(
+    `WITH past AS (
+       UPDATE tasks AS t SET number = NULL, started_ms = NULL, ended_ms = NULL, outcome = NULL, late_outcome = NULL,
+         late_ms = NULL, attempt_error = NULL
+       FROM (SELECT * FROM tasks WHERE seq = $1 AND started_ms IS NOT NULL) AS b WHERE t.seq = b.seq RETURNING b.*
+     )
+     INSERT INTO past_attempts (${pastColumns}) SELECT ${pastOfTask} FROM past`,
+    seq,
+  )
+}
+
 const nothing: readonly string[] = []
 
 /** For each step the agent types that have more to do now. The rows are different tasks. */
@@ -78,6 +110,7 @@ export const writeStates = async (
   steps: readonly Step[],
 ): Promise<readonly (readonly string[])[]> => {
   if (steps.length === 0) return []
+  count(session, steps)
   const dead = steps.filter(({ next }) => next.state === 'dead')
   await Promise.all([write(session, steps), ...(dead.length > 0 ? [bury(session, dead)] : [])])
   const readied: (readonly string[])[] = []

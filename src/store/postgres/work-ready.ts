@@ -2,9 +2,13 @@
  * The ready tasks that start next, read as store/order.ts wants them, and their claim: three statements however many
  * tasks and agents. With one task type, which is usual, the order is the index's; otherwise it is decided on the heads.
  */
-import type { Claimed, ClaimTurn, Slot } from '../commands/work.ts'
+import { attemptId } from '../../model/model.ts'
+import type { Result } from '../commands/result.ts'
+import type { Claimed, ClaimTurn, Slot, TasksClaim } from '../commands/work.ts'
 import { sharedStarts, startOrder, type Candidate, type OrderAsk } from '../order.ts'
-import { columns, type Session } from './session.ts'
+import { isNewest } from './fleet.ts'
+import { columns, done, refuse, type Session } from './session.ts'
+import { pastColumns, pastOfTask } from './work-end.ts'
 
 export interface Giving {
   readonly owner: string
@@ -83,19 +87,19 @@ interface TakenRow {
 /** Gives each task to its slot, passing over rows that somebody else has locked. The fence stands in the statement. */
 const takeSql = `
 WITH asked AS (
-  SELECT * FROM unnest($4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::text[]) WITH ORDINALITY
-    AS s (seq, agent, cell, agent_epoch, attempt, place)
+  SELECT * FROM unnest($4::bigint[], $5::text[], $6::text[], $7::bigint[]) WITH ORDINALITY
+    AS s (seq, agent, cell, agent_epoch, place)
 ), free AS (
   SELECT t.* FROM tasks AS t WHERE t.seq = ANY($4::bigint[]) AND t.state = 'ready'
     AND EXISTS (SELECT 1 FROM hosts WHERE owner = $1 AND epoch = $2) FOR UPDATE OF t SKIP LOCKED
 ), taken AS (
-  UPDATE tasks AS t SET state = 'running', reason = NULL, until_ms = NULL, attempt = a.attempt, agent = a.agent,
-    fence = t.fence + 1, updated_ms = $3::bigint
+  UPDATE tasks AS t SET state = 'running', reason = NULL, until_ms = NULL, fence = t.fence + 1,
+    number = t.attempts + 1, agent = a.agent, agent_epoch = a.agent_epoch, cell = a.cell, owner = $1::text,
+    epoch = $2::bigint, started_ms = $3::bigint, updated_ms = $3::bigint, ended_ms = NULL, outcome = NULL,
+    late_outcome = NULL, late_ms = NULL, attempt_error = NULL
   FROM asked AS a JOIN free AS f ON f.seq = a.seq WHERE t.seq = a.seq
-), given AS (
-  INSERT INTO attempts (id, task, life, number, fence, agent, agent_epoch, cell, owner, epoch, started_ms)
-  SELECT a.attempt, f.id, f.life, f.attempts + 1, f.fence + 1, a.agent, a.agent_epoch, a.cell, $1::text, $2::bigint,
-    $3::bigint FROM asked AS a JOIN free AS f ON f.seq = a.seq ORDER BY a.place
+), past AS (
+  INSERT INTO past_attempts (${pastColumns}) SELECT ${pastOfTask} FROM free WHERE started_ms IS NOT NULL
 )
 SELECT a.place, f.id, f.type, f.key, f.payload, f.attempts + 1 AS number, f.fence + 1 AS fence, f.deadline_ms, f.batch,
   f.deaths FROM asked AS a JOIN free AS f ON f.seq = a.seq ORDER BY a.place`
@@ -114,12 +118,24 @@ export const claimReady = async (
     (slot) => slot.agent,
     (slot) => slot.cell,
     (slot) => slot.agentEpoch,
-    (slot) => slot.attempt,
   )
   const rows = await session.all<TakenRow>(takeSql, owner, epoch, wallMs, seqs, ...cells)
   return rows.map((row) => {
-    const { agent, attempt } = slots[row.place - 1]!
-    const { id, type, key, payload, number, fence, batch, deaths } = row
-    return { task: id, type, key, payload, agent, attempt, number, fence, deadlineMs: row.deadline_ms, batch, deaths }
+    const { agent, cell } = slots[row.place - 1]!
+    const { id: task, type, key, payload, number, fence, batch, deaths, deadline_ms: deadlineMs } = row
+    session.tallies.task(type, 'ready', 'running')
+    const attempt = attemptId(task, fence)
+    return { task, type, key, payload, agent, cell, attempt, number, fence, deadlineMs, batch, deaths }
   })
+}
+
+export const tasksClaim = async (
+  session: Session,
+  asked: TasksClaim['with'],
+): Promise<Result<{ claimed: Claimed[]; more: boolean }>> => {
+  const claimed = await claimReady(session, asked.agentType, asked.slots, asked)
+  // The fence stands in the claim too: what comes back empty may be a newer sitter's.
+  if (claimed.length === 0 && !(await isNewest(session, asked.owner, asked.epoch)))
+    return refuse('stale', 'a newer sitter owns the record')
+  return done({ claimed, more: claimed.length === asked.slots.length && (await hasReady(session, asked.agentType)) })
 }

@@ -1,5 +1,5 @@
 /** Submission of tasks: any number in one statement, those that come after others one by one. */
-import type { TaskStateName } from '../../model/model.ts'
+import { attemptId, type TaskStateName } from '../../model/model.ts'
 import type { Result } from '../commands/result.ts'
 import type { Claimed, NewTask, Slot, Submitted, TasksSubmit } from '../commands/work.ts'
 import { dependencyError, type Standing } from '../sqlite/work-after.ts'
@@ -12,14 +12,17 @@ interface Beginning {
   readonly standing: Standing
   /** Takes it at once. */
   readonly slot: Slot | undefined
-  readonly wallMs: number
+  readonly giving: Giving
 }
 
 const standsAlone: Standing = { blocked: false, cancelledBy: null, missing: null }
 
 const startsLater = (task: NewTask, wallMs: number): boolean => task.notBeforeMs !== null && task.notBeforeMs > wallMs
 
-const firstState = ({ task, standing, slot, wallMs }: Beginning): TaskStateName => {
+const spanOf = (task: NewTask, wallMs: number): number | null =>
+  task.deadlineMs === null ? null : task.deadlineMs - Math.max(wallMs, task.notBeforeMs ?? 0)
+
+const firstState = ({ task, standing, slot, giving: { wallMs } }: Beginning): TaskStateName => {
   if (standing.cancelledBy !== null) return 'cancelled'
   if (standing.blocked) return 'blocked'
   if (startsLater(task, wallMs)) return 'waiting'
@@ -27,13 +30,15 @@ const firstState = ({ task, standing, slot, wallMs }: Beginning): TaskStateName 
 }
 
 const names = `id, type, agent_type, key, payload, payload_hash, priority, max_attempts, deadline_ms, span_ms,
-  not_before_ms, after, on_failed, batch, state, reason, until_ms, attempt, agent, fence, error, created_ms, updated_ms`
+  not_before_ms, after, on_failed, batch, state, reason, until_ms, error, created_ms, updated_ms, fence, number, agent,
+  agent_epoch, cell, owner, epoch, started_ms`
 
 const insertSql = `
-INSERT INTO tasks (${names}) SELECT ${names} FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[],
-  $6::text[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::text[],
-  $14::text[], $15::text[], $16::text[], $17::bigint[], $18::text[], $19::text[], $20::bigint[], $21::text[],
-  $22::bigint[], $23::bigint[]) WITH ORDINALITY AS t (${names}, at) ORDER BY at`
+INSERT INTO tasks (${names}) SELECT ${names} FROM unnest($1::text[], $2::text[], $3::text[], $4::text[],
+  $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[],
+  $13::text[], $14::text[], $15::text[], $16::text[], $17::bigint[], $18::text[], $19::bigint[], $20::bigint[],
+  $21::bigint[], $22::bigint[], $23::text[], $24::bigint[], $25::text[], $26::text[], $27::bigint[], $28::bigint[])
+  WITH ORDINALITY AS t (${names}, at) ORDER BY at`
 
 /** Writes tasks as they begin: as their dependencies have it, waiting for their time, running with a slot, or ready. */
 const insertTasks = async (session: Session, beginnings: readonly Beginning[]): Promise<void> => {
@@ -49,7 +54,7 @@ const insertTasks = async (session: Session, beginnings: readonly Beginning[]): 
     ({ task }) => task.priority,
     ({ task }) => task.maxAttempts,
     ({ task }) => task.deadlineMs,
-    ({ task, wallMs }) => (task.deadlineMs === null ? null : task.deadlineMs - Math.max(wallMs, task.notBeforeMs ?? 0)),
+    ({ task, giving }) => spanOf(task, giving.wallMs),
     ({ task }) => task.notBeforeMs,
     ({ task }) => (task.after.length === 0 ? null : JSON.stringify(task.after)),
     ({ task }) => task.onFailed,
@@ -57,51 +62,31 @@ const insertTasks = async (session: Session, beginnings: readonly Beginning[]): 
     ({ state }) => state,
     ({ state }) => (state === 'waiting' ? 'signal' : null),
     ({ state, task }) => (state === 'waiting' ? task.notBeforeMs : null),
-    ({ slot }) => slot?.attempt ?? null,
-    ({ slot }) => slot?.agent ?? null,
-    ({ slot }) => (slot ? 1 : 0),
     ({ standing: { cancelledBy: by } }) => (by === null ? null : dependencyError(by.id, by.state)),
-    ({ wallMs }) => wallMs,
-    ({ wallMs }) => wallMs,
+    ({ giving }) => giving.wallMs,
+    ({ giving }) => giving.wallMs,
+    ({ slot }) => (slot ? 1 : 0),
+    ({ slot }) => (slot ? 1 : null),
+    ({ slot }) => slot?.agent ?? null,
+    ({ slot }) => slot?.agentEpoch ?? null,
+    ({ slot }) => slot?.cell ?? null,
+    ({ slot, giving }) => (slot ? giving.owner : null),
+    ({ slot, giving }) => (slot ? giving.epoch : null),
+    ({ slot, giving }) => (slot ? giving.wallMs : null),
   )
+  for (const { task, state } of rows) session.tallies.task(task.type, null, state)
   await session.run(insertSql, ...cells)
-}
-
-interface Given {
-  readonly task: NewTask
-  readonly slot: Slot
-}
-
-const insertAttempts = async (session: Session, given: readonly Given[], giving: Giving): Promise<void> => {
-  const cells = columns(
-    given,
-    ({ slot }) => slot.attempt,
-    ({ task }) => task.id,
-    ({ slot }) => slot.agent,
-    ({ slot }) => slot.agentEpoch,
-    ({ slot }) => slot.cell,
-  )
-  await session.run(
-    `INSERT INTO attempts (id, task, life, number, fence, agent, agent_epoch, cell, owner, epoch, started_ms)
-     SELECT attempt, task, 1, 1, 1, agent, agent_epoch, cell, $1::text, $2::bigint, $3::bigint
-     FROM unnest($4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[]) WITH ORDINALITY
-       AS a (attempt, task, agent, agent_epoch, cell, at) ORDER BY at`,
-    giving.owner,
-    giving.epoch,
-    giving.wallMs,
-    ...cells,
-  )
 }
 
 const keyOf = (task: { readonly type: string; readonly key: string | null }): string => `${task.type}\n${task.key}`
 
-type Known = Map<string, { id: string; payloadHash: string }>
+type Known = Map<string, { readonly id: string; readonly payloadHash: string | null }>
 
 /** What tasks with these keys are already. */
 const alreadyThere = async (session: Session, tasks: readonly NewTask[]): Promise<Known> => {
   const keyed = tasks.filter((task) => task.key !== null)
   if (keyed.length === 0) return new Map()
-  const rows = await session.all<{ id: string; type: string; key: string; payload_hash: string }>(
+  const rows = await session.all<{ id: string; type: string; key: string; payload_hash: string | null }>(
     `SELECT t.id, t.type, t.key, t.payload_hash FROM unnest($1::text[], $2::text[]) AS k (type, key)
      JOIN tasks AS t ON t.type = k.type AND t.key = k.key AND t.key IS NOT NULL`,
     ...columns(
@@ -153,7 +138,7 @@ const writeNew = async (
   session: Session,
   fresh: readonly NewTask[],
   slotOf: (task: NewTask) => Slot | undefined,
-  wallMs: number,
+  giving: Giving,
 ): Promise<string | undefined> => {
   let together: Beginning[] = []
   const flush = async (): Promise<void> => {
@@ -162,14 +147,14 @@ const writeNew = async (
   }
   for (const task of fresh) {
     if (task.after.length === 0) {
-      together.push({ task, standing: standsAlone, slot: slotOf(task), wallMs })
+      together.push({ task, standing: standsAlone, slot: slotOf(task), giving })
       continue
     }
     // It may come after one of those before it in the list: they must be there.
     await flush()
     const standing = await insertEdges(session, task)
     if (standing.missing !== null) return standing.missing
-    await insertTasks(session, [{ task, standing, slot: undefined, wallMs }])
+    await insertTasks(session, [{ task, standing, slot: undefined, giving }])
   }
   await flush()
   return undefined
@@ -191,16 +176,15 @@ export const tasksSubmit = async (
   const given = direct
     ? fresh
         .filter((task) => task.after.length === 0 && !startsLater(task, wallMs))
-        .map((task, index): Given => ({ task, slot: claim[index]! }))
+        .map((task, index) => ({ task, slot: claim[index]! }))
     : []
   const slots = new Map(given.map(({ task, slot }) => [task, slot]))
-  const missing = await writeNew(session, fresh, (task) => slots.get(task), wallMs)
+  const missing = await writeNew(session, fresh, (task) => slots.get(task), asked)
   if (missing !== undefined) return refuse('not-found', missing)
-  if (given.length > 0) await insertAttempts(session, given, asked)
   const claimed = given.map(({ task, slot }): Claimed => {
     const { id, type, key, payload, deadlineMs, batch } = task
-    const first = { number: 1, fence: 1, deaths: 0 }
-    return { task: id, type, key, payload, agent: slot.agent, attempt: slot.attempt, ...first, deadlineMs, batch }
+    const first = { attempt: attemptId(id, 1), number: 1, fence: 1, deaths: 0 }
+    return { task: id, type, key, payload, agent: slot.agent, cell: slot.cell, ...first, deadlineMs, batch }
   })
   if (mayClaim && !direct && agentType !== undefined)
     claimed.push(...(await claimReady(session, agentType, claim, asked)))

@@ -60,7 +60,7 @@ const past = `SELECT t.seq, p.task, p.fence, p.life, p.number, p.agent, p.cell, 
   p.error FROM past_attempts AS p JOIN tasks AS t ON t.id = p.task`
 
 /** Place after an attempt in the order of tasks and their attempts. */
-const attemptCursor = (after: string | null): readonly [seq: number, fence: number] => {
+export const attemptCursor = (after: string | null): readonly [seq: number, fence: number] => {
   if (after === null) return [0, 0]
   const [, seq, fence] = /^([0-9]{1,15})\.([0-9]{1,15})$/.exec(after) ?? []
   return seq === undefined ? [Number.MAX_SAFE_INTEGER, 0] : [Number(seq), Number(fence)]
