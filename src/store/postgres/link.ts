@@ -51,6 +51,8 @@ export interface Rows<Row> {
 export interface Link {
   /** `big`: every integer and sum as bigint, for amounts. Without `name` the statement is planned anew each time. */
   ask<Row>(sql: string, values: readonly unknown[], big: boolean, name?: string): Promise<Rows<Row>>
+  /** What is asked within goes out in one write. */
+  together<Value>(asking: () => Value): Value
   readonly lost: boolean
   /** Called at most once, when the link breaks without having been asked to end. */
   onLost(listener: (cause: Error) => void): void
@@ -147,6 +149,15 @@ export const openLink = async (ask: LinkAsk): Promise<Link> => {
       const given = values.length === 0 && name === undefined ? {} : { values: [...values] }
       const result = await client.query({ text, types, ...given, ...(name === undefined ? {} : { name }) })
       return { rows: result.rows as Row[], count: result.rowCount ?? 0, did: result.command }
+    },
+    together: (asking) => {
+      const { stream } = client.connection
+      stream.cork()
+      try {
+        return asking()
+      } finally {
+        stream.uncork()
+      }
     },
     get lost() {
       return lost

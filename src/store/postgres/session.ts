@@ -66,3 +66,17 @@ export const refuse = (refusal: Refusal, detail: string): { ok: false; refusal: 
 /** The columns of rows, for `unnest`: one array a column, so that one statement writes any number of rows. */
 export const columns = <Row>(rows: readonly Row[], ...cells: readonly ((row: Row) => unknown)[]): unknown[][] =>
   cells.map((cell) => rows.map(cell))
+
+/** A column for `unnest` as the server reads it: less than half the work of letting the library write it. */
+export const numbers = <Row>(rows: readonly Row[], cell: (row: Row) => number | null): string =>
+  `{${rows.map((row) => cell(row) ?? 'NULL').join(',')}}`
+
+const special = /["\\]/g
+
+export const texts = <Row>(rows: readonly Row[], cell: (row: Row) => string | null): string => {
+  const cells = rows.map((row) => {
+    const text = cell(row)
+    return text === null ? 'NULL' : `"${text.replaceAll(special, String.raw`\$&`)}"`
+  })
+  return `{${cells.join(',')}}`
+}

@@ -10,6 +10,7 @@ import { Failure } from '../../std/std.ts'
 import type { Command } from '../commands/commands.ts'
 import type { Result } from '../commands/result.ts'
 import { execute, isSwift } from './executors.ts'
+import type { Gathering } from './gathered.ts'
 import { isLinkLoss, type Link } from './link.ts'
 import { refuse, type ChainHead, type Session } from './session.ts'
 import { writeTallies } from './tallies.ts'
@@ -50,6 +51,10 @@ SELECT a.seq, a.hash, h.epoch FROM (SELECT 1) AS here
 LEFT JOIN LATERAL (SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1 FOR UPDATE) AS a ON true
 LEFT JOIN LATERAL (SELECT epoch FROM hosts WHERE owner = $1 FOR SHARE) AS h ON true`
 
+/** The same as one statement that fails where `begin` refuses: what is sent behind it is then not taken either. */
+const guardHoldsSql = `
+SELECT 1 / (COALESCE(seq, 0) = $2 AND COALESCE(hash, $3) = $3 AND epoch = $4 IS TRUE)::int FROM (${guardSql}) AS found`
+
 /** Begins; what is given resolves when the record is as this writer left it. @throws Failure `stale` when it is not. */
 const begin = ({ link, session, incarnation }: Writing): Promise<void> => {
   const head = session.head
@@ -71,6 +76,28 @@ const begin = ({ link, session, incarnation }: Writing): Promise<void> => {
   })
   guarded.catch(() => undefined)
   return guarded
+}
+
+/**
+ * Runs and commits what was gathered, all of it in one write: what the server cannot take it leaves, and where anything
+ * fails the COMMIT is a rollback. Gives the result of each list; undefined for those of which nothing was written.
+ * Rejects as `runTurn`.
+ */
+export const runGathered = async (
+  { link, session, incarnation: { owner, epoch } }: Writing & { readonly incarnation: Incarnation },
+  gathering: Gathering,
+): Promise<readonly (Result<unknown> | undefined)[]> => {
+  const [running, committing] = link.together(() => {
+    send(link, 'BEGIN')
+    session.one(guardHoldsSql, owner, session.head.seq, session.head.hash, epoch).catch(() => undefined)
+    return [gathering.run(session), link.ask('COMMIT', [], false)] as const
+  })
+  const [ran, committed] = await Promise.allSettled([running, committing])
+  if (committed.status === 'rejected')
+    throw new CommitUnknown('the answer to a COMMIT was lost', { cause: committed.reason })
+  if (committed.value.did === 'ROLLBACK') return Array.from({ length: gathering.size }, () => undefined)
+  if (ran.status === 'rejected') throw new CommitUnknown('what a turn has written was not told', { cause: ran.reason })
+  return ran.value
 }
 
 const commit = async ({ link }: Writing): Promise<void> => {
