@@ -128,9 +128,8 @@ export class Gathering {
   async run(session: Session): Promise<readonly (Result<unknown> | undefined)[]> {
     const results: Results = Array.from({ length: this.#size }, () => undefined)
     const queues = [...this.#queues].map(([agentType, queue]) => this.#runQueue(session, agentType, queue))
-    const ending = runEnds(session, this.#ends, results)
-    for (const asked of await Promise.all(queues)) tellSubmissions(asked, results)
-    await ending
+    const [written] = await Promise.all([Promise.all(queues), runEnds(session, this.#ends, results)])
+    for (const asked of written) tellSubmissions(asked, results)
     return results
   }
 
