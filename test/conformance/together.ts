@@ -1,6 +1,6 @@
 /** The part of the record's suite about lists that arrive together: each is answered as if it had come alone. */
 import { expect } from 'vitest'
-import type { Store } from '../../src/store/store.ts'
+import { chainStart, followChain, type Command, type Store } from '../../src/store/store.ts'
 import { claim, firstTurn, slot, submit, succeed, task } from './samples.ts'
 
 type It = (title: string, body: (store: Store, reopen: () => Promise<Store>) => Promise<void>) => void
@@ -121,6 +121,30 @@ export const togetherSuite = (it: It): void => {
     ])
     const states = await Promise.all(['a', 'b', 'c', 'd', 'behind'].map((name) => store.read.task(`tsk_${name}`)))
     expect(states.map((one) => one?.state.state)).toEqual(['succeeded', 'succeeded', 'running', 'succeeded', 'ready'])
+    await countedRight(store)
+  })
+
+  it('audit entries of submissions that come together are one chain, without those of lists that were refused', async (store) => {
+    const told = (name: string): Command => ({
+      kind: 'audit.append',
+      with: { wallMs: 1, entries: [{ actor: 'ann', action: name, object: 'x', decision: 'done', facts: {} }] },
+    })
+    const submitted = async (name: string, key: string, payloadHash = 'same'): Promise<boolean> => {
+      const results = await store.transact([submit([task(name, { key, payloadHash })]), told(name)])
+      return results.every((one) => one.ok)
+    }
+    expect(await submitted('old', 'old')).toBe(true)
+    expect(await Promise.all(['a', 'b', 'c'].map((name) => submitted(name, name)))).toEqual([true, true, true])
+    const mixed = [submitted('d', 'd'), submitted('late', 'old', 'other'), submitted('e', 'e'), submitted('again', 'a')]
+    expect(await Promise.all(mixed)).toEqual([true, false, true, true])
+    await store.transact([told('last')])
+    const entries = await store.read.audit(1, 99)
+    const actions = entries.map(({ entry }) => (JSON.parse(entry) as { action: string }).action)
+    expect(actions.toSorted()).toEqual(['a', 'again', 'b', 'c', 'd', 'e', 'last', 'old'])
+    expect([actions[0], actions.at(-1)]).toEqual(['old', 'last'])
+    const ids = (await store.read.tasks({}, { limit: 100, after: null })).items.map(({ key }) => key)
+    expect(ids.map(String).toSorted()).toEqual(['a', 'b', 'c', 'd', 'e', 'old'])
+    expect(followChain({ seq: 0, hash: chainStart }, entries)).toEqual({ head: await store.read.auditHead() })
     await countedRight(store)
   })
 

@@ -38,7 +38,10 @@ WITH written AS (${fromTo}, NULL, NULL
 ), ${counted}
 SELECT ${running}, NULL AS known`
 
-/** The same with keys: `known` are the lists with one that is there already; nothing of these is written. */
+/**
+ * The same with keys: `known` are the lists with one that is there already; nothing of these is written. With $19 such a
+ * list is an error, for something else was sent that belongs to it.
+ */
 export const keyedSubmissionsSql = `
 WITH asked AS MATERIALIZED (
   SELECT * FROM unnest(${kinds}, $16::text[], $17::text[], $18::bigint[]) WITH ORDINALITY
@@ -50,7 +53,8 @@ WITH asked AS MATERIALIZED (
   FROM (SELECT *, ${runs} FROM ${queue}, asked WHERE list NOT IN (SELECT list FROM known)) AS a ORDER BY at
   RETURNING type, state
 ), ${counted}
-SELECT ${running}, (SELECT array_agg(list::int) FROM known) AS known`
+SELECT ${running}, (SELECT array_agg(list::int) FROM known) AS known,
+  1 / CASE WHEN $19::boolean AND EXISTS (SELECT 1 FROM known) THEN 0 ELSE 1 END AS whole`
 
 /** Ends what still owns its task and is awaited by nobody; gives their places. */
 export const endsSql = `

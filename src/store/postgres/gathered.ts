@@ -2,7 +2,9 @@
  * The hot commands of many lists in one statement each: submissions (with the claim of their tasks), one statement for
  * each agent type, and ends of attempts that succeeded. Each statement decides on the server what it can take; a list
  * that it cannot take is left whole, nothing of it is written, and it goes the general way (turn.ts). So the statements
- * are sent together with the COMMIT, before any answer is back.
+ * are sent together with the COMMIT, before any answer is back. Audit entries that come with submissions, which is how
+ * people and agents submit, are one statement too; then a list that cannot be taken undoes the turn, for the chain
+ * cannot do without its entry.
  *
  * Gathered is only what does not depend on its place among the others: tasks that wait for nothing, with keys that no
  * other list of the turn has, and successes of different attempts. Whether a task may take an agent at once depends on
@@ -11,8 +13,10 @@
 import { attemptId, parseAttemptId } from '../../model/model.ts'
 import type { Command } from '../commands/commands.ts'
 import type { Result } from '../commands/result.ts'
+import type { AuditAppend } from '../commands/record.ts'
 import type { AttemptsFinish, Claimed, Finish, Finished, NewTask, Slot, TasksSubmit } from '../commands/work.ts'
 import { endsSql, keyedSubmissionsSql, submissionsSql } from './gathered-sql.ts'
+import { chainEntries, insertChain } from './record.ts'
 import { done, numbers, texts, type Session } from './session.ts'
 
 type Submission = TasksSubmit['with']
@@ -28,6 +32,8 @@ interface Asked {
 interface Queue {
   readonly asked: Asked[]
   keyed: boolean
+  /** Something else was asked together with one of these lists. */
+  whole: boolean
   claims: boolean
   /** A list before has left a task ready: it goes first. */
   waits: boolean
@@ -46,7 +52,7 @@ export interface Incarnated {
   readonly epoch: number
 }
 
-type Results = (Result<unknown> | undefined)[]
+type Results = (Result<unknown>[] | undefined)[]
 
 const mayBeGathered = ({ tasks, claim, owner, epoch }: Submission, ours: Incarnated): boolean => {
   const agentType = tasks[0]?.agentType
@@ -59,6 +65,9 @@ const isPlainSuccess = ({ event, outcome, counts, deadly }: Finish): boolean =>
 
 const nothingReadied: readonly string[] = []
 
+/** Results of each list, undefined for one that was left. */
+export type Landed = readonly (readonly Result<unknown>[] | undefined)[]
+
 /** Lists of one turn that can go together. */
 export class Gathering {
   readonly #ours: Incarnated
@@ -66,6 +75,7 @@ export class Gathering {
   readonly #ends: End[] = []
   /** Keys of tasks, and tasks that end. */
   readonly #named = new Set<string>()
+  readonly #entries: { readonly list: number; readonly asked: AuditAppend['with'] }[] = []
   #size = 0
 
   constructor(ours: Incarnated) {
@@ -77,26 +87,34 @@ export class Gathering {
     return this.#size
   }
 
+  /** Moves the chain's head: nothing else may be under way with it. */
+  get moves(): boolean {
+    return this.#entries.length > 0
+  }
+
   /** Takes a list in, if it is one that can be gathered. */
   take(commands: readonly Command[]): boolean {
-    const [command] = commands
-    if (command === undefined || commands.length > 1) return false
+    const [command, second] = commands
+    if (command === undefined || commands.length > 2) return false
+    if (second !== undefined && (second.kind !== 'audit.append' || command.kind !== 'tasks.submit')) return false
     const taken =
       command.kind === 'tasks.submit'
-        ? this.#submit(command.with)
+        ? this.#submit(command.with, second !== undefined)
         : command.kind === 'attempts.finish' && this.#finish(command.with)
-    if (taken) this.#size += 1
-    return taken
+    if (!taken) return false
+    if (second !== undefined) this.#entries.push({ list: this.#size, asked: second.with })
+    this.#size += 1
+    return true
   }
 
   #queue(agentType: string): Queue {
     let queue = this.#queues.get(agentType)
     if (queue === undefined)
-      this.#queues.set(agentType, (queue = { asked: [], keyed: false, claims: false, waits: false }))
+      this.#queues.set(agentType, (queue = { asked: [], keyed: false, whole: false, claims: false, waits: false }))
     return queue
   }
 
-  #submit(asked: Submission): boolean {
+  #submit(asked: Submission, whole: boolean): boolean {
     const { tasks, claim, wallMs } = asked
     const [first] = tasks
     if (first === undefined || !mayBeGathered(asked, this.#ours)) return false
@@ -108,6 +126,7 @@ export class Gathering {
     if (claims) queue.claims = true
     else queue.waits = true
     if (keys.length > 0) queue.keyed = true
+    if (whole) queue.whole = true
     for (const [at, task] of tasks.entries())
       queue.asked.push({ task, slot: claims ? claim[at] : undefined, list: this.#size, wallMs })
     return true
@@ -124,17 +143,31 @@ export class Gathering {
     return true
   }
 
-  /** Sends the statements at once; gives the result of each list, undefined for one that was left. */
-  async run(session: Session): Promise<readonly (Result<unknown> | undefined)[]> {
+  /** Sends the statements at once; gives the results of each list, undefined for one that was left. */
+  async run(session: Session): Promise<Landed> {
     const results: Results = Array.from({ length: this.#size }, () => undefined)
     const queues = [...this.#queues].map(([agentType, queue]) => this.#runQueue(session, agentType, queue))
-    const [written] = await Promise.all([Promise.all(queues), runEnds(session, this.#ends, results)])
+    const chained = this.#entries.map(({ list, asked }) => {
+      const rows = chainEntries(session, asked)
+      return { list, rows, lastSeq: session.head.seq }
+    })
+    const rows = chained.flatMap((one) => one.rows)
+    const [written] = await Promise.all([
+      Promise.all(queues),
+      runEnds(session, this.#ends, results),
+      rows.length > 0 ? insertChain(session, rows) : undefined,
+    ])
     for (const asked of written) tellSubmissions(asked, results)
+    for (const { list, lastSeq } of chained) results[list]?.push(done({ lastSeq }))
     return results
   }
 
   /** Gives what was written, with the slots that were taken. */
-  async #runQueue(session: Session, agentType: string, { asked, keyed, claims }: Queue): Promise<readonly Asked[]> {
+  async #runQueue(
+    session: Session,
+    agentType: string,
+    { asked, keyed, whole, claims }: Queue,
+  ): Promise<readonly Asked[]> {
     const { owner, epoch } = this.#ours
     const row = await session.one<{ running: number; known: number[] | null }>(
       keyed ? keyedSubmissionsSql : submissionsSql,
@@ -158,6 +191,7 @@ export class Gathering {
             texts(asked, ({ task }) => task.key),
             texts(asked, ({ task }) => task.payloadHash),
             numbers(asked, ({ list }) => list),
+            whole,
           ]
         : []),
     )
@@ -183,7 +217,7 @@ const tellSubmissions = (asked: readonly Asked[], results: Results): void => {
       list = of
       submitted = []
       claimed = []
-      results[list] = done({ submitted, claimed })
+      results[list] = [done({ submitted, claimed })]
     }
     submitted.push({ id: task.id, outcome: 'created' })
     if (slot !== undefined) claimed.push(claimedOf(task, slot))
@@ -202,6 +236,6 @@ const runEnds = async (session: Session, ends: readonly End[], results: Results)
   for (const at of row!.ended ?? []) {
     const { finish, task, list } = ends[at - 1]!
     const finished: Finished = { attempt: finish.attempt, task, outcome: 'done', readied: nothingReadied }
-    results[list] = done([finished])
+    results[list] = [done([finished])]
   }
 }

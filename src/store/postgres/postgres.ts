@@ -44,6 +44,8 @@ const longestQueue = 50_000
 const longestTurn = 1_000
 /** Turns under way at once: the server works on one while the next is made ready and the last one answered. */
 const mostFlights = 2
+/** Lists below which a share is not worth a flight of its own (a turn costs about as much as 15 tasks). */
+const leastFlight = 24
 const firstRetryMs = 50
 const longestRetryMs = 1_000
 
@@ -130,28 +132,37 @@ class PostgresStore implements Store {
       !this.#over &&
       (this.#waiting.length > 0 || this.#left.length > 0 || (!this.#writer.isUp && !this.#closing))
     ) {
-      const { flying } = this.#writer
-      if (flying === undefined || this.#left.length === 0) {
-        const turn = this.#waiting.splice(0, longestTurn)
-        this.#left.push(...(flying === undefined ? turn : this.#fly(flying, turn)))
-      }
+      if (this.#left.length === 0) this.#left.push(...(await this.#fly()))
       if (this.#left.length > 0 || !this.#writer.isUp) await this.#commit(this.#left.splice(0, longestTurn))
       else if (this.#flights.size >= mostFlights) await Promise.race(this.#flights)
     }
+    // What was in hand when it was over.
+    if (this.#over) for (const list of this.#left.splice(0)) list.reject(this.#over)
   }
 
-  /** Sends what can go together of these lists; gives the others. */
-  #fly(flying: Flying, turn: readonly Waiting[]): readonly Waiting[] {
-    const gathering = new Gathering(flying.incarnation)
+  /** Lists for the next flight: a fair share of those that wait, so that another flight can follow at once. */
+  #next(): readonly Waiting[] {
+    const share = Math.ceil(this.#waiting.length / Math.max(1, mostFlights - this.#flights.size))
+    return this.#waiting.splice(0, Math.min(longestTurn, Math.max(leastFlight, share)))
+  }
+
+  /** Sends what can go together of some lists that wait, and gives the others. */
+  async #fly(): Promise<readonly Waiting[]> {
+    if (this.#writer.flying === undefined) return this.#waiting.splice(0, longestTurn)
+    const gathering = new Gathering(this.#writer.flying.incarnation)
     const left: Waiting[] = []
     const taken: Waiting[] = []
-    for (const one of turn) (gathering.take(one.commands) ? taken : left).push(one)
+    for (const one of this.#next()) (gathering.take(one.commands) ? taken : left).push(one)
     if (taken.length === 0) return left
+    if (gathering.moves) await Promise.all(this.#flights)
+    const { flying } = this.#writer
+    if (flying === undefined) return [...taken, ...left]
     const flight = this.#land(taken, runGathered(flying, gathering)).finally(() => {
       this.#flights.delete(flight)
       if (this.#left.length > 0) this.#wake()
     })
     this.#flights.add(flight)
+    if (gathering.moves) await flight
     return left
   }
 
@@ -161,9 +172,10 @@ class PostgresStore implements Store {
       const results = await running
       const answered = taken.filter((_, at) => results[at] !== undefined)
       this.#left.push(...taken.filter((_, at) => results[at] === undefined))
+      this.#writer.committed(undefined)
       this.#answer(
         answered,
-        results.flatMap((result) => (result === undefined ? [] : [{ results: [result] }])),
+        results.flatMap((list) => (list === undefined ? [] : [{ results: list }])),
       )
     } catch (error) {
       this.#writer.drop()

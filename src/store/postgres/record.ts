@@ -24,19 +24,24 @@ export const eventsAdd = async (session: Session, { events, wallMs }: EventsAdd[
   return done(null)
 }
 
+interface ChainRow {
+  readonly seq: number
+  readonly text: string
+  readonly prev: string
+  readonly hash: string
+}
+
 /** The chain is computed here, from the head that this turn holds locked: the statement is sent before any answer. */
-export const auditAppend = async (
-  session: Session,
-  { entries, wallMs }: AuditAppend['with'],
-): Promise<Result<{ lastSeq: number }>> => {
-  const rows = entries.map((entry) => {
+export const chainEntries = (session: Session, { entries, wallMs }: AuditAppend['with']): readonly ChainRow[] =>
+  entries.map((entry) => {
     const { seq: before, hash: prev } = session.head
     const text = auditEntry(before + 1, wallMs, entry, prev)
     const row = { seq: before + 1, text, prev, hash: auditHash(text) }
     session.head = { seq: row.seq, hash: row.hash }
     return row
   })
-  const lastSeq = session.head.seq
+
+export const insertChain = async (session: Session, rows: readonly ChainRow[]): Promise<void> => {
   const cells = columns(
     rows,
     (row) => row.seq,
@@ -49,6 +54,15 @@ export const auditAppend = async (
      SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[])`,
     ...cells,
   )
+}
+
+export const auditAppend = async (
+  session: Session,
+  asked: AuditAppend['with'],
+): Promise<Result<{ lastSeq: number }>> => {
+  const rows = chainEntries(session, asked)
+  const lastSeq = session.head.seq
+  await insertChain(session, rows)
   return done({ lastSeq })
 }
 

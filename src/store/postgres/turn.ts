@@ -10,7 +10,7 @@ import { Failure } from '../../std/std.ts'
 import type { Command } from '../commands/commands.ts'
 import type { Result } from '../commands/result.ts'
 import { execute, isSwift } from './executors.ts'
-import type { Gathering } from './gathered.ts'
+import type { Gathering, Landed } from './gathered.ts'
 import { isLinkLoss, type Link } from './link.ts'
 import { refuse, type ChainHead, type Session } from './session.ts'
 import { writeTallies } from './tallies.ts'
@@ -80,13 +80,14 @@ const begin = ({ link, session, incarnation }: Writing): Promise<void> => {
 
 /**
  * Runs and commits what was gathered, all of it in one write: what the server cannot take it leaves, and where anything
- * fails the COMMIT is a rollback. Gives the result of each list; undefined for those of which nothing was written.
+ * fails the COMMIT is a rollback. Gives the results of each list; undefined for those of which nothing was written.
  * Rejects as `runTurn`.
  */
 export const runGathered = async (
   { link, session, incarnation: { owner, epoch } }: Writing & { readonly incarnation: Incarnation },
   gathering: Gathering,
-): Promise<readonly (Result<unknown> | undefined)[]> => {
+): Promise<Landed> => {
+  const { head } = session
   const [running, committing] = link.together(() => {
     send(link, 'BEGIN')
     session.one(guardHoldsSql, owner, session.head.seq, session.head.hash, epoch).catch(() => undefined)
@@ -95,7 +96,10 @@ export const runGathered = async (
   const [ran, committed] = await Promise.allSettled([running, committing])
   if (committed.status === 'rejected')
     throw new CommitUnknown('the answer to a COMMIT was lost', { cause: committed.reason })
-  if (committed.value.did === 'ROLLBACK') return Array.from({ length: gathering.size }, () => undefined)
+  if (committed.value.did === 'ROLLBACK') {
+    if (gathering.moves) session.head = head
+    return Array.from({ length: gathering.size }, () => undefined)
+  }
   if (ran.status === 'rejected') throw new CommitUnknown('what a turn has written was not told', { cause: ran.reason })
   return ran.value
 }

@@ -62,7 +62,7 @@ export class Writer {
 
   /** After a commit: what the next turn begins from. */
   committed(incarnation: Incarnation | undefined): void {
-    this.#head = this.#writing?.session.head
+    if (this.#writing) this.#head = this.#writing.session.head
     if (incarnation) this.#incarnation = incarnation
   }
 
