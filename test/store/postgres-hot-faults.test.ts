@@ -99,7 +99,8 @@ const judge = async (store: Store, loads: readonly Load[]): Promise<void> => {
   expect(Object.fromEntries(told)).toEqual(Object.fromEntries([...rows].map(([state, all]) => [state, all.length])))
 }
 
-const asksCommit = (bytes: Buffer): boolean => bytes.includes('COMMIT\0')
+/** True when these bytes hold a Bind of the guard, with which each turn begins: the owner's name is in it. */
+const asksTurn = (bytes: Buffer): boolean => bytes.includes('w0\0')
 
 test('answers are cut under turns that are sent whole: each is unknown, never "failed", and nothing acknowledged is lost', async () => {
   const url = await server.database(proxy.port)
@@ -110,7 +111,7 @@ test('answers are cut under turns that are sent whole: each is unknown, never "f
     opened.store.onLost((cause) => lost.push(cause))
     const load = loadOn(opened, `r${round}`)
     await until(() => load.ended.size > 20)
-    proxy.onSend = asksCommit
+    proxy.onSend = asksTurn
     await load.over
     proxy.onSend = () => false
     expect([...load.codes]).toEqual(['record-unknown'])

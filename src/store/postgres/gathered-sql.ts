@@ -3,6 +3,8 @@
  * turn at first) was more than what a task costs (35 µs) with the 15 to 50 tasks that a turn has.
  */
 
+import { plainState } from './plans.ts'
+
 const columns = `id, type, payload, priority, max_attempts, deadline_ms, batch, on_failed, wall_ms, agent, agent_epoch,
   cell`
 const kinds = `$4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::text[],
@@ -12,7 +14,8 @@ const kinds = `$4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $
  * Ready tasks of the agent type go first: then none of the new ones runs at once. OFFSET keeps it a step of its own,
  * made once; else it is put in for each mention of `runs`.
  */
-const queue = `(SELECT EXISTS (SELECT 1 FROM tasks WHERE agent_type = $3::text AND state = 'ready') AS waits OFFSET 0) AS q`
+const queue = `(
+    SELECT EXISTS (SELECT 1 FROM tasks WHERE agent_type = $3::text AND state = 'ready') AS waits OFFSET 0) AS q`
 const runs = 'agent IS NOT NULL AND NOT waits AS runs'
 
 const fromTo = `
@@ -25,7 +28,8 @@ const fromTo = `
     CASE WHEN runs THEN wall_ms END`
 
 const counted = `counted AS (
-  INSERT INTO tallies (kind, type, label, count) SELECT 'task', type, state, COUNT(*) FROM written GROUP BY type, state
+  INSERT INTO tallies (kind, type, label, count)
+  SELECT 'task', type, state, COUNT(*) FROM written GROUP BY type, state
   ON CONFLICT (kind, type, label) DO UPDATE SET count = tallies.count + excluded.count
 )`
 const running = `(SELECT COUNT(*) FROM written WHERE state = 'running') AS running`
@@ -39,8 +43,8 @@ WITH written AS (${fromTo}, NULL, NULL
 SELECT ${running}, NULL AS known`
 
 /**
- * The same with keys: `known` are the lists with one that is there already; nothing of these is written. With $19 such a
- * list is an error, for something else was sent that belongs to it.
+ * The same with keys: `known` are the lists with one that is there already; nothing of these is written. With $19 such
+ * a list is an error, for something else was sent that belongs to it.
  */
 export const keyedSubmissionsSql = `
 WITH asked AS MATERIALIZED (
@@ -63,7 +67,7 @@ WITH ended AS (
     result = a.result, error = NULL, outcome = 'succeeded', ended_ms = a.wall_ms, updated_ms = a.wall_ms
   FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[]) WITH ORDINALITY
     AS a (task, fence, result, wall_ms, at)
-  WHERE t.id = a.task AND t.fence = a.fence AND t.state = 'running' AND t.awaited = 0
+  WHERE t.id = a.task AND t.fence = a.fence AND ${plainState('t.state')} = 'running' AND t.awaited = 0
   RETURNING t.type, a.at
 ), counted AS (
   INSERT INTO tallies (kind, type, label, count)

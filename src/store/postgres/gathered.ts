@@ -16,8 +16,9 @@ import type { Result } from '../commands/result.ts'
 import type { AuditAppend } from '../commands/record.ts'
 import type { AttemptsFinish, Claimed, Finish, Finished, NewTask, Slot, TasksSubmit } from '../commands/work.ts'
 import { endsSql, keyedSubmissionsSql, submissionsSql } from './gathered-sql.ts'
-import { chainEntries, insertChain } from './record.ts'
+import { chainEntries, chainStatement } from './record.ts'
 import { done, numbers, texts, type Session } from './session.ts'
+import type { Statement } from './whole.ts'
 
 type Submission = TasksSubmit['with']
 
@@ -53,6 +54,8 @@ export interface Incarnated {
 }
 
 type Results = (Result<unknown>[] | undefined)[]
+/** Reads the one row of a statement's answer into the results. */
+type Tell = (row: unknown, results: Results) => void
 
 const mayBeGathered = ({ tasks, claim, owner, epoch }: Submission, ours: Incarnated): boolean => {
   const agentType = tasks[0]?.agentType
@@ -76,6 +79,7 @@ export class Gathering {
   /** Keys of tasks, and tasks that end. */
   readonly #named = new Set<string>()
   readonly #entries: { readonly list: number; readonly asked: AuditAppend['with'] }[] = []
+  #tells: readonly Tell[] = []
   #size = 0
 
   constructor(ours: Incarnated) {
@@ -143,34 +147,36 @@ export class Gathering {
     return true
   }
 
-  /** Sends the statements at once; gives the results of each list, undefined for one that was left. */
-  async run(session: Session): Promise<Landed> {
-    const results: Results = Array.from({ length: this.#size }, () => undefined)
-    const queues = [...this.#queues].map(([agentType, queue]) => this.#runQueue(session, agentType, queue))
-    const chained = this.#entries.map(({ list, asked }) => {
-      const rows = chainEntries(session, asked)
+  /** What is to be sent; moves the chain's head. Answers belong to `results`, in this order. */
+  statements(session: Session): readonly Statement[] {
+    const asked: { readonly statement: Statement; readonly tell: Tell }[] = []
+    if (this.#ends.length > 0) asked.push({ statement: endsStatement(this.#ends), tell: tellEnds(this.#ends) })
+    for (const [agentType, queue] of this.#queues)
+      asked.push({ statement: this.#queueStatement(agentType, queue), tell: tellQueue(queue) })
+    const chained = this.#entries.map(({ list, asked: entries }) => {
+      const rows = chainEntries(session, entries)
       return { list, rows, lastSeq: session.head.seq }
     })
-    const rows = chained.flatMap((one) => one.rows)
-    const [written] = await Promise.all([
-      Promise.all(queues),
-      runEnds(session, this.#ends, results),
-      rows.length > 0 ? insertChain(session, rows) : undefined,
-    ])
-    for (const asked of written) tellSubmissions(asked, results)
-    for (const { list, lastSeq } of chained) results[list]?.push(done({ lastSeq }))
+    if (chained.length > 0) {
+      const tell: Tell = (_, results) => {
+        for (const { list, lastSeq } of chained) results[list]?.push(done({ lastSeq }))
+      }
+      asked.push({ statement: chainStatement(chained.flatMap(({ rows }) => rows)), tell })
+    }
+    this.#tells = asked.map(({ tell }) => tell)
+    return asked.map(({ statement }) => statement)
+  }
+
+  /** The results of each list, by the answers to `statements`. */
+  results(answers: readonly { readonly rows: readonly unknown[] }[]): Landed {
+    const results: Results = Array.from({ length: this.#size }, () => undefined)
+    for (const [at, tell] of this.#tells.entries()) tell(answers[at]!.rows[0], results)
     return results
   }
 
-  /** Gives what was written, with the slots that were taken. */
-  async #runQueue(
-    session: Session,
-    agentType: string,
-    { asked, keyed, whole, claims }: Queue,
-  ): Promise<readonly Asked[]> {
+  #queueStatement(agentType: string, { asked, keyed, whole }: Queue): Statement {
     const { owner, epoch } = this.#ours
-    const row = await session.one<{ running: number; known: number[] | null }>(
-      keyed ? keyedSubmissionsSql : submissionsSql,
+    const values = [
       owner,
       epoch,
       agentType,
@@ -186,18 +192,12 @@ export class Gathering {
       texts(asked, ({ slot }) => slot?.agent ?? null),
       numbers(asked, ({ slot }) => slot?.agentEpoch ?? null),
       texts(asked, ({ slot }) => slot?.cell ?? null),
-      ...(keyed
-        ? [
-            texts(asked, ({ task }) => task.key),
-            texts(asked, ({ task }) => task.payloadHash),
-            numbers(asked, ({ list }) => list),
-            whole,
-          ]
-        : []),
-    )
-    const known = new Set(row!.known)
-    const written = known.size === 0 ? asked : asked.filter(({ list }) => !known.has(list))
-    return claims && row!.running === 0 ? written.map((one) => ({ ...one, slot: undefined })) : written
+    ]
+    if (!keyed) return { sql: submissionsSql, values }
+    const keys = texts(asked, ({ task }) => task.key)
+    const hashes = texts(asked, ({ task }) => task.payloadHash)
+    const lists = numbers(asked, ({ list }) => list)
+    return { sql: keyedSubmissionsSql, values: [...values, keys, hashes, lists, whole] }
   }
 }
 
@@ -224,18 +224,32 @@ const tellSubmissions = (asked: readonly Asked[], results: Results): void => {
   }
 }
 
-const runEnds = async (session: Session, ends: readonly End[], results: Results): Promise<void> => {
-  if (ends.length === 0) return
-  const row = await session.one<{ ended: number[] | null }>(
-    endsSql,
+const tellQueue =
+  ({ asked, claims }: Queue): Tell =>
+  (row, results) => {
+    const { running, known } = row as { running: number; known: number[] | null }
+    const left = new Set(known)
+    const written = left.size === 0 ? asked : asked.filter(({ list }) => !left.has(list))
+    const kept = claims && running === 0 ? written.map((one) => ({ ...one, slot: undefined })) : written
+    tellSubmissions(kept, results)
+  }
+
+const endsStatement = (ends: readonly End[]): Statement => ({
+  sql: endsSql,
+  values: [
     texts(ends, ({ task }) => task),
     numbers(ends, ({ fence }) => fence),
     texts(ends, ({ finish }) => finish.result),
     numbers(ends, ({ wallMs }) => wallMs),
-  )
-  for (const at of row!.ended ?? []) {
-    const { finish, task, list } = ends[at - 1]!
-    const finished: Finished = { attempt: finish.attempt, task, outcome: 'done', readied: nothingReadied }
-    results[list] = [done([finished])]
+  ],
+})
+
+const tellEnds =
+  (ends: readonly End[]): Tell =>
+  (row, results) => {
+    for (const at of (row as { ended: number[] | null }).ended ?? []) {
+      const { finish, task, list } = ends[at - 1]!
+      const finished: Finished = { attempt: finish.attempt, task, outcome: 'done', readied: nothingReadied }
+      results[list] = [done([finished])]
+    }
   }
-}

@@ -21,7 +21,7 @@ import { openReadPool, type ReadPool } from './pool.ts'
 import { openReads } from './reads.ts'
 import { isServerFull, openServerSpace, type ServerSpace } from './space.ts'
 import { CommitUnknown, runGathered, runTurn, type Incarnation, type List, type Ran } from './turn.ts'
-import { Writer, type Flying } from './writer.ts'
+import { Writer } from './writer.ts'
 
 export interface PostgresAsk {
   /** `postgres://user:password@host:port/database`, with `?sslmode=verify-full` and the like. */

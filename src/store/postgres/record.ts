@@ -2,7 +2,8 @@
 import type { AuditAppend, EventsAdd, RequestRemember } from '../commands/record.ts'
 import type { Result } from '../commands/result.ts'
 import { auditEntry, auditHash } from '../chain.ts'
-import { columns, done, refuse, type Session } from './session.ts'
+import { columns, done, numbers, refuse, texts, type Session } from './session.ts'
+import type { Statement } from './whole.ts'
 
 export const eventsAdd = async (session: Session, { events, wallMs }: EventsAdd['with']): Promise<Result<null>> => {
   const cells = columns(
@@ -41,20 +42,16 @@ export const chainEntries = (session: Session, { entries, wallMs }: AuditAppend[
     return row
   })
 
-export const insertChain = async (session: Session, rows: readonly ChainRow[]): Promise<void> => {
-  const cells = columns(
-    rows,
-    (row) => row.seq,
-    (row) => row.text,
-    (row) => row.prev,
-    (row) => row.hash,
-  )
-  await session.run(
-    `INSERT INTO audit (seq, entry, prev, hash)
+export const chainStatement = (rows: readonly ChainRow[]): Statement => ({
+  sql: `INSERT INTO audit (seq, entry, prev, hash)
      SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[])`,
-    ...cells,
-  )
-}
+  values: [
+    numbers(rows, (row) => row.seq),
+    texts(rows, (row) => row.text),
+    texts(rows, (row) => row.prev),
+    texts(rows, (row) => row.hash),
+  ],
+})
 
 export const auditAppend = async (
   session: Session,
@@ -62,7 +59,8 @@ export const auditAppend = async (
 ): Promise<Result<{ lastSeq: number }>> => {
   const rows = chainEntries(session, asked)
   const lastSeq = session.head.seq
-  await insertChain(session, rows)
+  const { sql, values } = chainStatement(rows)
+  await session.run(sql, ...values)
   return done({ lastSeq })
 }
 

@@ -79,29 +79,26 @@ const begin = ({ link, session, incarnation }: Writing): Promise<void> => {
 }
 
 /**
- * Runs and commits what was gathered, all of it in one write: what the server cannot take it leaves, and where anything
- * fails the COMMIT is a rollback. Gives the results of each list; undefined for those of which nothing was written.
- * Rejects as `runTurn`.
+ * Runs and commits what was gathered, as one write: what the server cannot take it leaves, and where anything fails
+ * nothing is written. Gives the results of each list; undefined for those of which nothing was written. Rejects with
+ * CommitUnknown when nobody knows.
  */
 export const runGathered = async (
   { link, session, incarnation: { owner, epoch } }: Writing & { readonly incarnation: Incarnation },
   gathering: Gathering,
 ): Promise<Landed> => {
   const { head } = session
-  const [running, committing] = link.together(() => {
-    send(link, 'BEGIN')
-    session.one(guardHoldsSql, owner, session.head.seq, session.head.hash, epoch).catch(() => undefined)
-    return [gathering.run(session), link.ask('COMMIT', [], false)] as const
-  })
-  const [ran, committed] = await Promise.allSettled([running, committing])
-  if (committed.status === 'rejected')
-    throw new CommitUnknown('the answer to a COMMIT was lost', { cause: committed.reason })
-  if (committed.value.did === 'ROLLBACK') {
+  const guard = { sql: guardHoldsSql, values: [owner, head.seq, head.hash, epoch] }
+  try {
+    const [, ...answers] = await link.whole([guard, ...gathering.statements(session)])
+    return gathering.results(answers)
+  } catch (error) {
+    // Only the server's word for it means that nothing was written.
+    if ((error as { severity?: unknown }).severity !== 'ERROR')
+      throw new CommitUnknown('the answer to a turn with its commit was lost', { cause: error })
     if (gathering.moves) session.head = head
     return Array.from({ length: gathering.size }, () => undefined)
   }
-  if (ran.status === 'rejected') throw new CommitUnknown('what a turn has written was not told', { cause: ran.reason })
-  return ran.value
 }
 
 const commit = async ({ link }: Writing): Promise<void> => {
