@@ -2,8 +2,12 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { realClock } from '../../src/std/real/real.ts'
 import { openPostgresStore, type Command, type PostgresAsk, type Store } from '../../src/store/store.ts'
+import { ground } from '../../src/store/postgres/migrations/0001-ground.ts'
+import { work } from '../../src/store/postgres/migrations/0002-work.ts'
+import { access } from '../../src/store/postgres/migrations/0003-access.ts'
 import { storeSuite } from '../conformance/store.ts'
 import { startServer, type PostgresServer } from './server.ts'
+import { judgeVersion3, rowsOfVersion3 } from './version-3.ts'
 
 let server: PostgresServer
 let stores: Store[] = []
@@ -155,4 +159,21 @@ test('nothing outside of its own schema is touched, and no message shows the pas
   const refused = await open(wrong, impatient).catch((error: unknown) => error)
   expect(refused).toMatchObject({ code: 'record-unreachable' })
   expect(JSON.stringify(refused) + String(refused)).not.toContain('canary')
+})
+
+test('a record of version 3 comes over whole: attempts, lives, dead letters and counts', async () => {
+  const url = await server.database()
+  await server.ask(
+    url,
+    `DROP SCHEMA swarmsitter CASCADE; CREATE SCHEMA swarmsitter; SET search_path = swarmsitter;
+     CREATE TABLE schema_version (number INTEGER PRIMARY KEY, applied_at TIMESTAMPTZ NOT NULL DEFAULT now());
+     INSERT INTO schema_version (number) VALUES (1), (2), (3);
+     ${ground}${work}${access}${rowsOfVersion3}`,
+  )
+  await judgeVersion3(await open(url))
+  const [last] = await server.ask<{ number: number }>(
+    url,
+    'SELECT MAX(number) AS number FROM swarmsitter.schema_version',
+  )
+  expect(last?.number).toBe(4)
 })

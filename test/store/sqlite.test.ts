@@ -6,7 +6,11 @@ import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
 import { verifyRecordFile } from '../../src/record/record.ts'
 import { openSqliteStore, type Command } from '../../src/store/store.ts'
+import { ground } from '../../src/store/sqlite/migrations/0001-ground.ts'
+import { work } from '../../src/store/sqlite/migrations/0002-work.ts'
+import { access } from '../../src/store/sqlite/migrations/0003-access.ts'
 import { storeSuite } from '../conformance/store.ts'
+import { judgeVersion3, rowsOfVersion3 } from './version-3.ts'
 
 const place = (): string => join(mkdtempSync(join(tmpdir(), 'sitter-store-')), 'swarm.db')
 
@@ -128,5 +132,15 @@ test('a statement that throws harms its own list only', async () => {
     'a',
     'b',
   ])
+  await store.close()
+})
+
+test('a record of version 3 comes over whole: attempts, lives, dead letters and counts', async () => {
+  const path = place()
+  const database = new DatabaseSync(path)
+  database.exec(`${ground}${work}${access}${rowsOfVersion3} PRAGMA user_version = 3`)
+  database.close()
+  const store = openSqliteStore(path)
+  await judgeVersion3(store)
   await store.close()
 })

@@ -5,6 +5,7 @@
  */
 import type { Client, ClientConfig, CustomTypesConfig } from 'pg'
 import { Failure } from '../../std/std.ts'
+import { wholeWith, type Rows, type Statement } from './whole.ts'
 
 /** The schema that holds the record; nothing outside of it is touched. */
 export const schemaName = 'swarmsitter'
@@ -40,17 +41,14 @@ const safe = (text: string): number | bigint => {
   return Number.isSafeInteger(number) ? number : BigInt(text)
 }
 
-export interface Rows<Row> {
-  readonly rows: Row[]
-  /** Rows that were changed or given. */
-  readonly count: number
-  /** What the server says it did: `COMMIT`, or `ROLLBACK` where a COMMIT was asked of a failed transaction. */
-  readonly did: string
-}
-
 export interface Link {
   /** `big`: every integer and sum as bigint, for amounts. Without `name` the statement is planned anew each time. */
   ask<Row>(sql: string, values: readonly unknown[], big: boolean, name?: string): Promise<Rows<Row>>
+  /**
+   * A transaction as one write and one answer (whole.ts). Rejects with the server's error when nothing was written, and
+   * with the link's when nobody knows.
+   */
+  whole(statements: readonly Statement[]): Promise<readonly Rows<unknown>[]>
   readonly lost: boolean
   /** Called at most once, when the link breaks without having been asked to end. */
   onLost(listener: (cause: Error) => void): void
@@ -148,6 +146,7 @@ export const openLink = async (ask: LinkAsk): Promise<Link> => {
       const result = await client.query({ text, types, ...given, ...(name === undefined ? {} : { name }) })
       return { rows: result.rows as Row[], count: result.rowCount ?? 0, did: result.command }
     },
+    whole: wholeWith(client, pg.Query, parsers.plain),
     get lost() {
       return lost
     },

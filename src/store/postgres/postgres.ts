@@ -15,11 +15,12 @@ import type { Result } from '../commands/result.ts'
 import type { Committed, Store } from '../port.ts'
 import type { Queries } from '../queries.ts'
 import { fullFailure } from '../sqlite/space.ts'
+import { Gathering } from './gathered.ts'
 import { isLinkLoss, printableUrl, usualTiming, type Timing } from './link.ts'
 import { openReadPool, type ReadPool } from './pool.ts'
 import { openReads } from './reads.ts'
 import { isServerFull, openServerSpace, type ServerSpace } from './space.ts'
-import { CommitUnknown, runTurn, type Incarnation, type List, type Ran } from './turn.ts'
+import { CommitUnknown, runGathered, runTurn, type Incarnation, type List, type Ran } from './turn.ts'
 import { Writer } from './writer.ts'
 
 export interface PostgresAsk {
@@ -41,6 +42,10 @@ interface Waiting {
 const longestQueue = 50_000
 /** Lists in one transaction: more would keep its first ones waiting (5,000 lists of five commands took 1.7 s). */
 const longestTurn = 1_000
+/** Turns under way at once: the server works on one while the next is made ready and the last one answered. */
+const mostFlights = 2
+/** Lists below which a share is not worth a flight of its own (a turn costs about as much as 15 tasks). */
+const leastFlight = 24
 const firstRetryMs = 50
 const longestRetryMs = 1_000
 
@@ -55,7 +60,11 @@ class PostgresStore implements Store {
   readonly #space: ServerSpace
   readonly #listeners = new Set<(committed: readonly Committed[]) => void>()
   readonly #lostListeners: ((cause: Error) => void)[] = []
-  #waiting: Waiting[] = []
+  readonly #waiting: Waiting[] = []
+  /** Lists that cannot be gathered. */
+  readonly #left: Waiting[] = []
+  /** Turns that were sent whole and are not answered yet; none of them rejects. */
+  readonly #flights = new Set<Promise<void>>()
   #working: Promise<void> | undefined
   #closing = false
   #over: Failure | undefined
@@ -110,14 +119,67 @@ class PostgresStore implements Store {
       .then(() => this.#work())
       .finally(() => {
         this.#working = undefined
-        if (this.#waiting.length > 0 && !this.#over) this.#wake()
+        if (this.#waiting.length + this.#left.length > 0 && !this.#over) this.#wake()
       })
   }
 
+  /**
+   * What can be gathered is sent without waiting for what was sent before; the rest goes in turns of its own, after it
+   * on the same connection.
+   */
   async #work(): Promise<void> {
-    while (!this.#over && (this.#waiting.length > 0 || (!this.#writer.isUp && !this.#closing))) {
-      const turn = this.#waiting.splice(0, longestTurn)
-      await this.#commit(turn)
+    while (
+      !this.#over &&
+      (this.#waiting.length > 0 || this.#left.length > 0 || (!this.#writer.isUp && !this.#closing))
+    ) {
+      if (this.#left.length === 0) this.#left.push(...(await this.#fly()))
+      if (this.#left.length > 0 || !this.#writer.isUp) await this.#commit(this.#left.splice(0, longestTurn))
+      else if (this.#flights.size >= mostFlights) await Promise.race(this.#flights)
+    }
+    // What was in hand when it was over.
+    if (this.#over) for (const list of this.#left.splice(0)) list.reject(this.#over)
+  }
+
+  /** Lists for the next flight: a fair share of those that wait, so that another flight can follow at once. */
+  #next(): readonly Waiting[] {
+    const share = Math.ceil(this.#waiting.length / Math.max(1, mostFlights - this.#flights.size))
+    return this.#waiting.splice(0, Math.min(longestTurn, Math.max(leastFlight, share)))
+  }
+
+  /** Sends what can go together of some lists that wait, and gives the others. */
+  async #fly(): Promise<readonly Waiting[]> {
+    if (this.#writer.flying === undefined) return this.#waiting.splice(0, longestTurn)
+    const gathering = new Gathering(this.#writer.flying.incarnation)
+    const left: Waiting[] = []
+    const taken: Waiting[] = []
+    for (const one of this.#next()) (gathering.take(one.commands) ? taken : left).push(one)
+    if (taken.length === 0) return left
+    if (gathering.moves) await Promise.all(this.#flights)
+    const { flying } = this.#writer
+    if (flying === undefined) return [...taken, ...left]
+    const flight = this.#land(taken, runGathered(flying, gathering)).finally(() => {
+      this.#flights.delete(flight)
+      if (this.#left.length > 0) this.#wake()
+    })
+    this.#flights.add(flight)
+    if (gathering.moves) await flight
+    return left
+  }
+
+  /** Answers those that were taken when they are committed; those that were left go the general way. */
+  async #land(taken: readonly Waiting[], running: ReturnType<typeof runGathered>): Promise<void> {
+    try {
+      const results = await running
+      const answered = taken.filter((_, at) => results[at] !== undefined)
+      this.#left.push(...taken.filter((_, at) => results[at] === undefined))
+      this.#writer.committed(undefined)
+      this.#answer(
+        answered,
+        results.flatMap((list) => (list === undefined ? [] : [{ results: list }])),
+      )
+    } catch (error) {
+      this.#writer.drop()
+      this.#lose(this.#verdict(error as Error, true)!, error as Error, taken)
     }
   }
 
@@ -137,7 +199,7 @@ class PostgresStore implements Store {
         this.#writer.committed(incarnationIn(turn, ran))
         return this.#answer(turn, ran)
       } catch (error) {
-        const over = this.#verdict(error as Error, clock.monoMs() >= until)
+        const over = this.#over ?? this.#verdict(error as Error, clock.monoMs() >= until)
         this.#writer.drop()
         if (over) return this.#lose(over, error as Error, turn)
         this.#ask.onNotice?.(`the link to the record broke: ${(error as Error).message}; trying again`)
@@ -185,10 +247,10 @@ class PostgresStore implements Store {
   }
 
   #lose(over: Failure, cause: Error, turn: readonly Waiting[]): void {
+    const first = this.#over === undefined
     this.#over = over
-    for (const list of [...turn, ...this.#waiting]) list.reject(over)
-    this.#waiting = []
-    for (const listener of this.#lostListeners) listener(cause instanceof CommitUnknown ? over : cause)
+    for (const list of [...turn, ...this.#left.splice(0), ...this.#waiting.splice(0)]) list.reject(over)
+    if (first) for (const listener of this.#lostListeners) listener(cause instanceof CommitUnknown ? over : cause)
   }
 
   onCommit(listener: (committed: readonly Committed[]) => void): () => void {
@@ -216,7 +278,7 @@ class PostgresStore implements Store {
   async close(): Promise<void> {
     this.#closing = true
     this.#space.close()
-    while (this.#working) await this.#working
+    while (this.#working || this.#flights.size > 0) await Promise.all([this.#working, ...this.#flights])
     this.#over ??= closed()
     await this.#writer.end()
     await this.#reads.end()

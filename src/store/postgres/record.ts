@@ -2,7 +2,8 @@
 import type { AuditAppend, EventsAdd, RequestRemember } from '../commands/record.ts'
 import type { Result } from '../commands/result.ts'
 import { auditEntry, auditHash } from '../chain.ts'
-import { columns, done, refuse, type Session } from './session.ts'
+import { columns, done, numbers, refuse, texts, type Session } from './session.ts'
+import type { Statement } from './whole.ts'
 
 export const eventsAdd = async (session: Session, { events, wallMs }: EventsAdd['with']): Promise<Result<null>> => {
   const cells = columns(
@@ -24,31 +25,42 @@ export const eventsAdd = async (session: Session, { events, wallMs }: EventsAdd[
   return done(null)
 }
 
+interface ChainRow {
+  readonly seq: number
+  readonly text: string
+  readonly prev: string
+  readonly hash: string
+}
+
 /** The chain is computed here, from the head that this turn holds locked: the statement is sent before any answer. */
-export const auditAppend = async (
-  session: Session,
-  { entries, wallMs }: AuditAppend['with'],
-): Promise<Result<{ lastSeq: number }>> => {
-  const rows = entries.map((entry) => {
+export const chainEntries = (session: Session, { entries, wallMs }: AuditAppend['with']): readonly ChainRow[] =>
+  entries.map((entry) => {
     const { seq: before, hash: prev } = session.head
     const text = auditEntry(before + 1, wallMs, entry, prev)
     const row = { seq: before + 1, text, prev, hash: auditHash(text) }
     session.head = { seq: row.seq, hash: row.hash }
     return row
   })
-  const lastSeq = session.head.seq
-  const cells = columns(
-    rows,
-    (row) => row.seq,
-    (row) => row.text,
-    (row) => row.prev,
-    (row) => row.hash,
-  )
-  await session.run(
-    `INSERT INTO audit (seq, entry, prev, hash)
+
+export const chainStatement = (rows: readonly ChainRow[]): Statement => ({
+  sql: `INSERT INTO audit (seq, entry, prev, hash)
      SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[])`,
-    ...cells,
-  )
+  values: [
+    numbers(rows, (row) => row.seq),
+    texts(rows, (row) => row.text),
+    texts(rows, (row) => row.prev),
+    texts(rows, (row) => row.hash),
+  ],
+})
+
+export const auditAppend = async (
+  session: Session,
+  asked: AuditAppend['with'],
+): Promise<Result<{ lastSeq: number }>> => {
+  const rows = chainEntries(session, asked)
+  const lastSeq = session.head.seq
+  const { sql, values } = chainStatement(rows)
+  await session.run(sql, ...values)
   return done({ lastSeq })
 }
 

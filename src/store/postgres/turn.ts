@@ -10,6 +10,7 @@ import { Failure } from '../../std/std.ts'
 import type { Command } from '../commands/commands.ts'
 import type { Result } from '../commands/result.ts'
 import { execute, isSwift } from './executors.ts'
+import type { Gathering, Landed } from './gathered.ts'
 import { isLinkLoss, type Link } from './link.ts'
 import { refuse, type ChainHead, type Session } from './session.ts'
 import { writeTallies } from './tallies.ts'
@@ -50,6 +51,10 @@ SELECT a.seq, a.hash, h.epoch FROM (SELECT 1) AS here
 LEFT JOIN LATERAL (SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1 FOR UPDATE) AS a ON true
 LEFT JOIN LATERAL (SELECT epoch FROM hosts WHERE owner = $1 FOR SHARE) AS h ON true`
 
+/** The same as one statement that fails where `begin` refuses: what is sent behind it is then not taken either. */
+const guardHoldsSql = `
+SELECT 1 / (COALESCE(seq, 0) = $2 AND COALESCE(hash, $3) = $3 AND epoch = $4 IS TRUE)::int FROM (${guardSql}) AS found`
+
 /** Begins; what is given resolves when the record is as this writer left it. @throws Failure `stale` when it is not. */
 const begin = ({ link, session, incarnation }: Writing): Promise<void> => {
   const head = session.head
@@ -71,6 +76,29 @@ const begin = ({ link, session, incarnation }: Writing): Promise<void> => {
   })
   guarded.catch(() => undefined)
   return guarded
+}
+
+/**
+ * Runs and commits what was gathered, as one write: what the server cannot take it leaves, and where anything fails
+ * nothing is written. Gives the results of each list; undefined for those of which nothing was written. Rejects with
+ * CommitUnknown when nobody knows.
+ */
+export const runGathered = async (
+  { link, session, incarnation: { owner, epoch } }: Writing & { readonly incarnation: Incarnation },
+  gathering: Gathering,
+): Promise<Landed> => {
+  const { head } = session
+  const guard = { sql: guardHoldsSql, values: [owner, head.seq, head.hash, epoch] }
+  try {
+    const [, ...answers] = await link.whole([guard, ...gathering.statements(session)])
+    return gathering.results(answers)
+  } catch (error) {
+    // Only the server's word for it means that nothing was written.
+    if ((error as { severity?: unknown }).severity !== 'ERROR')
+      throw new CommitUnknown('the answer to a turn with its commit was lost', { cause: error })
+    if (gathering.moves) session.head = head
+    return Array.from({ length: gathering.size }, () => undefined)
+  }
 }
 
 const commit = async ({ link }: Writing): Promise<void> => {

@@ -7,6 +7,7 @@ import type { Result } from '../commands/result.ts'
 import type { TaskMove, TasksDue, TasksExpire } from '../commands/work.ts'
 import { taskState, type TaskRow } from '../sqlite/rows.ts'
 import { errorOf, silent } from '../sqlite/work-end.ts'
+import { plainState } from './plans.ts'
 import { done, refuse, type Session } from './session.ts'
 import { writeStates } from './work-end.ts'
 
@@ -58,7 +59,7 @@ const wake = async (session: Session, task: string, wallMs: number): Promise<boo
   const woken = await session.one<{ type: string }>(
     `UPDATE tasks SET state = 'ready', reason = NULL, until_ms = NULL, updated_ms = $2::bigint,
        deadline_ms = deadline_ms + CASE WHEN reason = 'approval' THEN GREATEST(0, $2::bigint - updated_ms) ELSE 0 END
-     WHERE id = $1 AND state = 'waiting' RETURNING type`,
+     WHERE id = $1 AND ${plainState('state')} = 'waiting' RETURNING type`,
     task,
     wallMs,
   )

@@ -7,6 +7,7 @@ import type { Result } from '../commands/result.ts'
 import type { Claimed, ClaimTurn, Slot, TasksClaim } from '../commands/work.ts'
 import { sharedStarts, startOrder, type Candidate, type OrderAsk } from '../order.ts'
 import { isNewest } from './fleet.ts'
+import { plainState } from './plans.ts'
 import { columns, done, refuse, type Session } from './session.ts'
 import { pastColumns, pastOfTask } from './work-end.ts'
 
@@ -90,7 +91,7 @@ WITH asked AS (
   SELECT * FROM unnest($4::bigint[], $5::text[], $6::text[], $7::bigint[]) WITH ORDINALITY
     AS s (seq, agent, cell, agent_epoch, place)
 ), free AS (
-  SELECT t.* FROM tasks AS t WHERE t.seq = ANY($4::bigint[]) AND t.state = 'ready'
+  SELECT t.* FROM tasks AS t WHERE t.seq = ANY($4::bigint[]) AND ${plainState('t.state')} = 'ready'
     AND EXISTS (SELECT 1 FROM hosts WHERE owner = $1 AND epoch = $2) FOR UPDATE OF t SKIP LOCKED
 ), taken AS (
   UPDATE tasks AS t SET state = 'running', reason = NULL, until_ms = NULL, fence = t.fence + 1,

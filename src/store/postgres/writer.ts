@@ -25,6 +25,10 @@ const skewToldMs = 2_000
 /** What trying again does not help against: a wrong password, a database that is not there, no right to it. */
 const isHopeless = (error: unknown): boolean => /^(28|3D|42)/.test(String((error as { code?: unknown }).code))
 
+export interface Flying extends Writing {
+  readonly incarnation: Incarnation
+}
+
 export class Writer {
   readonly #ask: WriterAsk
   #writing: Writing | undefined
@@ -41,6 +45,13 @@ export class Writer {
     return this.#writing !== undefined && !this.#writing.link.lost
   }
 
+  /** What a turn that is sent whole needs; undefined before there is an incarnation, and while the link is lost. */
+  get flying(): Flying | undefined {
+    const { isUp } = this
+    if (!isUp || this.#writing === undefined || this.#incarnation === undefined) return undefined
+    return { ...this.#writing, incarnation: this.#incarnation }
+  }
+
   /** The connection, opened anew when it was lost: one try. Rejects as `openLink`, and as `lockRecord`. */
   async ready(): Promise<Writing> {
     if (this.#writing && this.isUp) return { ...this.#writing, incarnation: this.#incarnation }
@@ -51,7 +62,7 @@ export class Writer {
 
   /** After a commit: what the next turn begins from. */
   committed(incarnation: Incarnation | undefined): void {
-    this.#head = this.#writing?.session.head
+    if (this.#writing) this.#head = this.#writing.session.head
     if (incarnation) this.#incarnation = incarnation
   }
 
