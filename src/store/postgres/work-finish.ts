@@ -104,8 +104,8 @@ export const attemptsRecover = async (
   session: Session,
   { owner, epoch, wallMs }: AttemptsRecover['with'],
 ): Promise<Result<{ interrupted: number }>> => {
-  const open = await session.all<{ id: string; fence: number }>(
-    "SELECT id, fence FROM tasks WHERE state = 'running' AND owner = $1 AND epoch < $2 ORDER BY seq",
+  const open = await session.all<{ id: string; type: string; fence: number }>(
+    "SELECT id, type, fence FROM tasks WHERE state = 'running' AND owner = $1 AND epoch < $2 ORDER BY seq",
     owner,
     epoch,
   )
@@ -119,7 +119,7 @@ export const attemptsRecover = async (
   } as const
   await finishAll(
     session,
-    open.map(({ id, fence }) => ({ attempt: attemptId(id, fence), ...interrupted })),
+    open.map(({ id, type, fence }) => ({ attempt: attemptId(id, fence), type, ...interrupted })),
     wallMs,
   )
   return done({ interrupted: open.length })
