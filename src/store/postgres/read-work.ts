@@ -1,5 +1,5 @@
 /** Reads of tasks and attempts. */
-import { parseAttemptId } from '../../model/model.ts'
+import { parseAttemptId, taskStates } from '../../model/model.ts'
 import type { Queries } from '../queries.ts'
 import { attemptCursor, cursor, page } from '../sqlite/read-work.ts'
 import { attemptView, taskView, type AttemptRow, type TaskRow } from '../sqlite/rows.ts'
@@ -28,7 +28,7 @@ const durations = `
 SELECT COUNT(*) AS count, percentile_cont(0.5) WITHIN GROUP (ORDER BY took) AS p50,
   percentile_cont(0.95) WITHIN GROUP (ORDER BY took) AS p95, percentile_cont(0.99) WITHIN GROUP (ORDER BY took) AS p99
 FROM (SELECT (updated_ms - created_ms)::double precision AS took FROM tasks
-  WHERE type = $1 AND state = 'succeeded' AND ($2::text IS NULL OR batch = $2)) AS ended`
+  WHERE type = $1 AND state = 'succeeded' AND CASE WHEN $2::text IS NULL THEN seq > $3 ELSE batch = $2 END) AS ended`
 
 /** By skipping along the index: DISTINCT would walk over every ready task. */
 const readyTypesSql = `
@@ -48,16 +48,22 @@ type AttemptReads = Pick<Queries, 'attempts' | 'attemptsPage' | 'attemptsOf' | '
  */
 const lookedThrough = 20_000
 
+/** Row number above which the newest tasks lie. */
+const lowestLooked = async (session: Asking): Promise<number> => {
+  const top = await session.one<{ seq: number | null }>('SELECT MAX(seq) AS seq FROM tasks')
+  return Math.max(0, (top?.seq ?? 0) - lookedThrough)
+}
+
 const newest = `SELECT seq, id AS task, fence, life, number, agent, cell, started_ms, ended_ms, outcome,
   attempt_error AS error FROM tasks`
-const past = `SELECT t.seq, p.task, p.fence, p.life, p.number, p.agent, p.cell, p.started_ms, p.ended_ms, p.outcome,
-  p.error FROM past_attempts AS p JOIN tasks AS t ON t.id = p.task`
+const past = `SELECT t.seq, t.id AS task, p.fence, p.life, p.number, p.agent, p.cell, p.started_ms, p.ended_ms,
+  p.outcome, p.error FROM past_attempts AS p JOIN tasks AS t ON t.seq = p.task_seq`
 
 /** One statement for newest and past attempts: with two, one that is retried in between would be seen twice or not. */
 const pageSql = `
 (${newest} WHERE seq >= $1 AND (seq > $1 OR fence > $2) AND started_ms IS NOT NULL ORDER BY seq LIMIT $3)
 UNION ALL
-(${past} WHERE t.seq >= $1 AND (t.seq > $1 OR p.fence > $2) ORDER BY t.seq, p.fence LIMIT $3)
+(${past} WHERE p.task_seq >= $1 AND (p.task_seq > $1 OR p.fence > $2) ORDER BY p.task_seq, p.fence LIMIT $3)
 ORDER BY seq, fence LIMIT $3`
 
 const ofAgentSql = `
@@ -79,8 +85,7 @@ const attemptReads = (session: Asking): AttemptReads => ({
     }
   },
   attemptsOf: async (agent, limit) => {
-    const top = await session.one<{ seq: number | null }>('SELECT MAX(seq) AS seq FROM tasks')
-    const lowest = Math.max(0, (top?.seq ?? 0) - lookedThrough)
+    const lowest = await lowestLooked(session)
     const rows = await session.all<AttemptRow>(ofAgentSql, lowest, agent, limit)
     return { items: rows.map(attemptView), ofNewestTasks: lowest === 0 ? null : lookedThrough }
   },
@@ -92,6 +97,12 @@ const attemptReads = (session: Asking): AttemptReads => ({
     return row && attemptView(row)
   },
 })
+
+/** As a literal: only then the planner sees which partial index holds the state. */
+const stateIs = (state: string | undefined): string => {
+  if (state === undefined) return ''
+  return (taskStates as readonly string[]).includes(state) ? `AND state = '${state}'` : 'AND false'
+}
 
 const taskReads = (session: Asking): Pick<WorkReads, 'task' | 'taskByKey' | 'tasksByKeys' | 'tasks'> => ({
   task: async (id) => {
@@ -106,11 +117,10 @@ const taskReads = (session: Asking): Pick<WorkReads, 'task' | 'taskByKey' | 'tas
     session.all('SELECT id, key, payload FROM tasks WHERE type = $1 AND key = ANY($2::text[])', type, keys),
   tasks: async (filter, { limit, after }) => {
     const rows = await session.all<TaskRow>(
-      `SELECT * FROM tasks WHERE seq > $1 AND ($2::text IS NULL OR type = $2) AND ($3::text IS NULL OR state = $3)
-         AND ($4::text IS NULL OR batch = $4) ORDER BY seq LIMIT $5`,
+      `SELECT * FROM tasks WHERE seq > $1 AND ($2::text IS NULL OR type = $2) AND ($3::text IS NULL OR batch = $3)
+         ${stateIs(filter.state)} ORDER BY seq LIMIT $4`,
       cursor(after),
       filter.type ?? null,
-      filter.state ?? null,
       filter.batch ?? null,
       limit + 1,
     )
@@ -132,8 +142,9 @@ export const workReads = (session: Asking): WorkReads => ({
   agentsThatSucceeded: async (taskType) => {
     const row = await session.one<{ count: number }>(
       `SELECT COUNT(DISTINCT agent) AS count FROM tasks
-       WHERE state = 'succeeded' AND ($1::text IS NULL OR type = $1)`,
+       WHERE state = 'succeeded' AND seq > $2 AND ($1::text IS NULL OR type = $1)`,
       taskType ?? null,
+      await lowestLooked(session),
     )
     return row!.count
   },
@@ -149,7 +160,10 @@ export const workReads = (session: Asking): WorkReads => ({
       durations,
       type,
       batch ?? null,
+      await lowestLooked(session),
     )
-    return row!.count === 0 ? null : row!
+    if (row!.count === 0) return null
+    const all = (await taskTallies(session)).find((one) => one.type === type && one.state === 'succeeded')
+    return batch === undefined && all !== undefined ? { ...row!, count: all.count } : row!
   },
 })

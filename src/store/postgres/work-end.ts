@@ -20,10 +20,10 @@ const attemptsAfter = ({ row, writing }: Step): number => row.attempts + (writin
 const asJson = (value: unknown): string | null => (value === null ? null : JSON.stringify(value))
 
 /** What an attempt is made of where it is no longer its task's newest. */
-export const pastColumns = `task, fence, life, number, agent, agent_epoch, cell, owner, epoch, started_ms, ended_ms,
+export const pastColumns = `task_seq, fence, life, number, agent, agent_epoch, cell, owner, epoch, started_ms, ended_ms,
   outcome, late_outcome, late_ms, error`
 /** The same, of a task's row. */
-export const pastOfTask = `id, fence, life, number, agent, agent_epoch, cell, owner, epoch, started_ms, ended_ms,
+export const pastOfTask = `seq, fence, life, number, agent, agent_epoch, cell, owner, epoch, started_ms, ended_ms,
   outcome, late_outcome, late_ms, attempt_error`
 
 const update = `

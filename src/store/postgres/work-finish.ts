@@ -20,11 +20,11 @@ interface AskedRow extends EndingRow, Pick<TaskRow, 'reason' | 'until_ms' | 'fen
 
 const askedSql = `
 SELECT t.seq, t.id, t.type, t.state, t.reason, t.until_ms, t.fence, t.attempts, t.deaths, t.life, t.version, t.awaited,
-  a.fence AS asked, CASE WHEN p.task IS NULL THEN t.ended_ms ELSE COALESCE(p.ended_ms, p.started_ms) END AS ended_ms,
-  CASE WHEN p.task IS NULL THEN t.outcome ELSE p.outcome END AS outcome
+  a.fence AS asked, CASE WHEN p.fence IS NULL THEN t.ended_ms ELSE COALESCE(p.ended_ms, p.started_ms) END AS ended_ms,
+  CASE WHEN p.fence IS NULL THEN t.outcome ELSE p.outcome END AS outcome
 FROM unnest($1::text[], $2::bigint[]) AS a (task, fence) JOIN tasks AS t ON t.id = a.task
-LEFT JOIN past_attempts AS p ON p.task = a.task AND p.fence = a.fence
-WHERE p.task IS NOT NULL OR (t.fence = a.fence AND t.started_ms IS NOT NULL) FOR UPDATE OF t`
+LEFT JOIN past_attempts AS p ON p.task_seq = t.seq AND p.fence = a.fence
+WHERE p.fence IS NOT NULL OR (t.fence = a.fence AND t.started_ms IS NOT NULL) FOR UPDATE OF t`
 
 interface Verdicts {
   readonly answers: Finished[]
@@ -63,17 +63,17 @@ const judge = (finishes: readonly Finish[], rows: ReadonlyMap<string, AskedRow>,
 }
 
 const lateOfNewest = `UPDATE tasks AS t SET late_outcome = l.outcome, late_ms = $1::bigint
-FROM unnest($2::text[], $3::bigint[], $4::text[]) AS l (task, fence, outcome)
-WHERE t.id = l.task AND t.fence = l.fence AND t.started_ms IS NOT NULL`
+FROM unnest($2::bigint[], $3::bigint[], $4::text[]) AS l (seq, fence, outcome)
+WHERE t.seq = l.seq AND t.fence = l.fence AND t.started_ms IS NOT NULL`
 const lateOfPast = `UPDATE past_attempts AS p SET late_outcome = l.outcome, late_ms = $1::bigint
-FROM unnest($2::text[], $3::bigint[], $4::text[]) AS l (task, fence, outcome)
-WHERE p.task = l.task AND p.fence = l.fence`
+FROM unnest($2::bigint[], $3::bigint[], $4::text[]) AS l (seq, fence, outcome)
+WHERE p.task_seq = l.seq AND p.fence = l.fence`
 
 const writeLate = async (session: Session, late: Verdicts['late'], wallMs: number): Promise<void> => {
   if (late.size === 0) return
   const cells = columns(
     [...late.values()],
-    ({ row }) => row.id,
+    ({ row }) => row.seq,
     ({ row }) => row.asked,
     ({ finish }) => finish.outcome,
   )

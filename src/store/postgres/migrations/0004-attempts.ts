@@ -16,10 +16,10 @@ CREATE TABLE tasks_new (
   error TEXT, attempt_error TEXT
 );
 CREATE TABLE past_attempts (
-  task TEXT NOT NULL, fence BIGINT NOT NULL, life BIGINT NOT NULL, number BIGINT NOT NULL, agent TEXT NOT NULL,
-  agent_epoch BIGINT NOT NULL, cell TEXT NOT NULL, owner TEXT NOT NULL, epoch BIGINT NOT NULL,
+  task_seq BIGINT NOT NULL, fence BIGINT NOT NULL, life BIGINT NOT NULL, number BIGINT NOT NULL,
+  agent TEXT NOT NULL, agent_epoch BIGINT NOT NULL, cell TEXT NOT NULL, owner TEXT NOT NULL, epoch BIGINT NOT NULL,
   started_ms BIGINT NOT NULL, ended_ms BIGINT, outcome TEXT, late_outcome TEXT, late_ms BIGINT, error TEXT,
-  PRIMARY KEY (task, fence)
+  PRIMARY KEY (task_seq, fence)
 );
 CREATE TABLE tallies (
   kind TEXT NOT NULL, type TEXT NOT NULL, label TEXT NOT NULL, count BIGINT NOT NULL, PRIMARY KEY (kind, type, label)
@@ -37,9 +37,9 @@ INSERT INTO tasks_new (seq, id, type, agent_type, state, reason, until_ms, prior
   FROM tasks AS t
   LEFT JOIN attempts AS a ON a.task = t.id AND a.fence = t.fence AND a.life = t.life ORDER BY t.seq;
 SELECT setval(pg_get_serial_sequence('tasks_new', 'seq'), MAX(seq)) FROM tasks_new HAVING MAX(seq) IS NOT NULL;
-INSERT INTO past_attempts (task, fence, life, number, agent, agent_epoch, cell, owner, epoch, started_ms, ended_ms,
-    outcome, late_outcome, late_ms, error)
-  SELECT a.task, a.fence, a.life, a.number, a.agent, a.agent_epoch, a.cell, a.owner, a.epoch, a.started_ms, a.ended_ms,
+INSERT INTO past_attempts (task_seq, fence, life, number, agent, agent_epoch, cell, owner, epoch, started_ms,
+    ended_ms, outcome, late_outcome, late_ms, error)
+  SELECT t.seq, a.fence, a.life, a.number, a.agent, a.agent_epoch, a.cell, a.owner, a.epoch, a.started_ms, a.ended_ms,
     a.outcome, a.late_outcome, a.late_ms, a.error
   FROM attempts AS a JOIN tasks AS t ON t.id = a.task WHERE a.fence <> t.fence OR a.life <> t.life;
 INSERT INTO tallies SELECT 'task', type, state, COUNT(*) FROM tasks GROUP BY type, state;
@@ -65,6 +65,6 @@ CREATE VIEW attempts AS
   SELECT seq, id AS task, fence, life, number, agent, cell, started_ms, ended_ms, outcome, attempt_error AS error
   FROM tasks WHERE started_ms IS NOT NULL
   UNION ALL
-  SELECT t.seq, p.task, p.fence, p.life, p.number, p.agent, p.cell, p.started_ms, p.ended_ms, p.outcome, p.error
-  FROM past_attempts AS p JOIN tasks AS t ON t.id = p.task;
+  SELECT t.seq, t.id, p.fence, p.life, p.number, p.agent, p.cell, p.started_ms, p.ended_ms, p.outcome, p.error
+  FROM past_attempts AS p JOIN tasks AS t ON t.seq = p.task_seq;
 `
