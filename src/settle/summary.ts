@@ -29,7 +29,7 @@ export const summarise = async (read: Reads): Promise<SettleSummary> => {
   const open = Object.entries(byState)
     .filter(([state]) => !isSettlementEnd(state as SettlementState))
     .reduce((sum, [, { count }]) => sum + count, 0)
-  const persons = open === 0 ? [] : (await read.settlements({ person: true }, { limit: 1_000, after: null })).items
+  const person = counts.reduce((sum, { state, persons }) => sum + (isSettlementEnd(state) ? 0 : persons), 0)
   const unknown =
     open === 0 ? [] : (await read.settlements({ state: 'unknown' }, { limit: unknownMost, after: null })).items
   const settled = byState['settled']?.count ?? 0
@@ -37,8 +37,8 @@ export const summarise = async (read: Reads): Promise<SettleSummary> => {
     byState,
     tries: counts.reduce((sum, row) => sum + row.tries, 0),
     unknown: unknown.map(({ id, reference, reason, person }) => ({ id, reference, why: reason ?? '', person })),
-    person: persons.length,
-    idle: open === persons.length,
+    person,
+    idle: open === person,
     cost: (await read.costTotals()).map(({ currency, amount, calls }) => ({
       currency,
       amount,

@@ -307,6 +307,8 @@ export interface Queries {
       readonly count: number
       readonly amountMinor: bigint
       readonly tries: number
+      /** Of these, how many wait for a person. */
+      readonly persons: number
     }[]
   >
   /** Settlements in a state that the sitter must act on at or before `wallMs`. */

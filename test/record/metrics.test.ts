@@ -66,8 +66,8 @@ test('Ends are counted by type and outcome, amounts of a channel over its curren
       ],
       settlementCounts: async () =>
         (['XTS', 'EUR'] as const).flatMap((currency) => [
-          { channel: 'bank', currency, state: 'settled' as const, count: 3, amountMinor: 1n, tries: 3 },
-          { channel: 'bank', currency, state: 'unknown' as const, count: 1, amountMinor: 1n, tries: 1 },
+          { channel: 'bank', currency, state: 'settled' as const, count: 3, amountMinor: 1n, tries: 3, persons: 0 },
+          { channel: 'bank', currency, state: 'unknown' as const, count: 1, amountMinor: 1n, tries: 1, persons: 0 },
         ]),
       costTotals: async () => [{ currency: 'XTS', amount: '0.12', calls: 12 }],
       auditHead: async () => ({ seq: 9, hash: '' }),

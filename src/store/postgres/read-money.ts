@@ -52,6 +52,7 @@ interface CountRow {
   count: bigint
   amountMinor: bigint
   tries: bigint
+  persons: bigint
 }
 
 const paymentReads = (session: Asking): PaymentReads => {
@@ -83,12 +84,17 @@ const paymentReads = (session: Asking): PaymentReads => {
     },
     settlementCounts: async (of) => {
       const rows = await session.allBig<CountRow>(
-        `SELECT channel, currency, state, COUNT(*) AS count, SUM(amount_minor) AS "amountMinor", SUM(tries) AS tries
-         FROM settlements WHERE ($1::text IS NULL OR batch = $1)
+        `SELECT channel, currency, state, COUNT(*) AS count, SUM(amount_minor) AS "amountMinor", SUM(tries) AS tries,
+           SUM(person) AS persons FROM settlements WHERE ($1::text IS NULL OR batch = $1)
          GROUP BY channel, currency, state ORDER BY channel, currency, state`,
         of ?? null,
       )
-      return rows.map((row) => ({ ...row, count: Number(row.count), tries: Number(row.tries) }))
+      return rows.map((row) => ({
+        ...row,
+        count: Number(row.count),
+        tries: Number(row.tries),
+        persons: Number(row.persons),
+      }))
     },
     settlementsDue: async (wallMs, limit) => {
       const sql = 'SELECT * FROM settlements WHERE next_ms <= $1 ORDER BY next_ms LIMIT $2'

@@ -33,6 +33,7 @@ interface CountRow {
   count: bigint
   amountMinor: bigint
   tries: bigint
+  persons: bigint
 }
 export interface AccountRow {
   code: string
@@ -120,13 +121,16 @@ const paymentReads = (session: Session): PaymentReads => {
       session
         .allBig<CountRow>(
           `SELECT channel, currency, state, COUNT(*) AS count, SUM(amount_minor) AS amountMinor,
-            SUM(tries) AS tries FROM settlements
+            SUM(tries) AS tries, SUM(person) AS persons FROM settlements
        WHERE (?1 IS NULL OR batch = ?1) GROUP BY channel, currency, state ORDER BY channel, currency, state`,
           of ?? null,
         )
-        .map((row) => ({ ...row, count: Number(row.count), tries: Number(row.tries) })) as ReturnType<
-        Reads['settlementCounts']
-      >,
+        .map((row) => ({
+          ...row,
+          count: Number(row.count),
+          tries: Number(row.tries),
+          persons: Number(row.persons),
+        })) as ReturnType<Reads['settlementCounts']>,
     settlementsDue: (wallMs, limit) =>
       session
         .allBig<SettlementRow>(
