@@ -18,6 +18,14 @@ const conflict = (settlement: SettlementView, why: string): Failure =>
 const isOut = (intents: readonly IntentView[], kinds: readonly IntentView['kind'][]): boolean =>
   intents.some((intent) => intent.outcome === null && kinds.includes(intent.kind))
 
+/**
+ * Requests that a person's word must not overtake. Even a query: after `absent` the payment may be sent again, and the
+ * answer that says it is there would come too late.
+ */
+export const mustNotBeOut = (
+  word: Pick<PersonsWord, 'order'> & { readonly as?: string },
+): readonly IntentView['kind'][] => (word.order === 'resolve' && word.as === 'settled' ? ['pay'] : ['pay', 'query'])
+
 const waitsOrIsOver = 'only a payment that waits to be sent can be'
 
 const resolved = (
@@ -29,7 +37,8 @@ const resolved = (
     throw conflict(settlement, 'only an unknown or accepted one can be resolved by a person')
   if (as === 'absent' && settlement.state === 'accepted')
     throw conflict(settlement, 'the provider accepted it, so it cannot be declared absent')
-  if (isOut(intents, ['pay'])) throw conflict(settlement, 'a payment request is under way, wait for its outcome')
+  if (isOut(intents, mustNotBeOut({ order: 'resolve', as })))
+    throw conflict(settlement, 'a request about it is under way, wait for its outcome')
   return as === 'settled' ? { event: 'settle', ledger: 'post' } : { event: 'absent', ledger: null }
 }
 
@@ -39,7 +48,7 @@ const ordered = (
   order: 'hold' | 'release' | 'cancel',
 ): Pick<Step, 'event' | 'ledger' | 'followedBy'> => {
   const { state } = settlement
-  if (isOut(intents, ['pay', 'query']))
+  if (isOut(intents, mustNotBeOut({ order })))
     throw conflict(settlement, 'a request about it is under way, wait for its outcome')
   if (order === 'release') {
     if (state !== 'held') throw conflict(settlement, 'only a held payment can be released')

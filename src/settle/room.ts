@@ -14,7 +14,7 @@ import { payRequest, queryRequest } from './channels/http.ts'
 import { dueCommands, stepCommands, type By } from './commands.ts'
 import type { Step } from './decide.ts'
 import { checkBooks, Fold, foldOn } from './ledger.ts'
-import { personStep } from './person.ts'
+import { mustNotBeOut, personStep } from './person.ts'
 import { grantOf, openingCommands, providerKey, readAsk } from './opening.ts'
 import type {
   BatchAnswer,
@@ -129,10 +129,14 @@ class SettleRoom implements Settle {
     const gateId = this.#started ? gatelink.gateId : null
     const sending = gateId === null ? null : { gateId, grant: newId('grn') }
     const request = payRequest(channel, settlement)
-    const results = await store.transact(openingCommands(settlement, request, sending, wallMs))
+    const results = await store.transact([
+      { kind: 'attempt.open', with: { attempt } },
+      ...openingCommands(settlement, request, sending, wallMs),
+    ])
     const refused = results.find((result) => !result.ok && result.refusal !== 'rolled-back')
     if (refused && !refused.ok) {
       if (refused.refusal === 'exists') return 'exists'
+      if (refused.refusal === 'stale') throw new Failure('stale', refused.detail)
       throw new Failure(
         refused.refusal === 'exists-with-different' ? 'settlement-exists-with-different' : 'conflict',
         refused.detail,
@@ -347,7 +351,9 @@ class SettleRoom implements Settle {
     if (settlement === undefined) throw new Failure('not-found', `there is no settlement ${id}`)
     const nowMs = this.#options.clock.wallMs()
     const step = personStep(settlement, await read.intents(id), word, { actor, nowMs })
-    const taken = await this.#take(settlement, step, { actor, why: word.why.slice(0, 500) })
+    // What was read may be old: a request that was written meanwhile refuses all of it.
+    const none: Command = { kind: 'intents.none', with: { settlement: id, kinds: mustNotBeOut(word) } }
+    const taken = await this.#take(settlement, step, { actor, why: word.why.slice(0, 500) }, [none])
     if (!taken) throw new Failure('conflict', `${id} has changed meanwhile; look again`)
   }
 

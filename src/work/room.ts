@@ -10,6 +10,7 @@ import {
   type Claimed,
   type Command,
   type Finish,
+  type Finished,
   type NewTask,
   type Page,
   type PageAsk,
@@ -25,7 +26,7 @@ import { deathsOf, expiredEvents, parked, pastDeadline, succeeded } from './endi
 import { discardOne, editTask, moveTask, redriveOne, redriveSelected } from './people.ts'
 import type { LockStatus, TaskAnswer, TaskAsk, Work, WorkRequest, WorkSummary } from './port.ts'
 import { freeLock, lockStatus, putState, readState, renewLock, takeLock } from './shared.ts'
-import { shapeTask } from './submit.ts'
+import { shapeTask, submitRefusal } from './submit.ts'
 
 export interface WorkOptions {
   readonly tasks: Readonly<Record<string, TaskType>>
@@ -53,14 +54,6 @@ interface SubmitValue {
   readonly claimed: readonly Claimed[]
 }
 
-const submitRefusal = ({ refusal, detail }: { refusal: string; detail: string }, ofTasks: boolean): Failure => {
-  if (ofTasks && refusal === 'exists-with-different')
-    return new Failure('task-exists-with-different', `the key is taken by ${detail} with another payload`)
-  if (ofTasks && refusal === 'not-found')
-    return new Failure('unknown-dependency', `there is no task ${detail} to come after`)
-  return new Failure('conflict', detail)
-}
-
 const soonest = (tasks: readonly NewTask[]): number | null =>
   tasks.reduce<number | null>(
     (first, task) => (task.notBeforeMs === null ? first : Math.min(first ?? Infinity, task.notBeforeMs)),
@@ -72,6 +65,10 @@ class WorkRoom implements Work {
   readonly #dispatch: Dispatch
   /** Attempts given out by this sitter and not ended: at most one an agent. */
   readonly #inHand = new Map<string, Claimed>()
+  /** Taken out of hand to be ended, until the record has taken the end. */
+  readonly #ending = new Map<string, Claimed>()
+  /** Claimed and cancelled in one commit: they are not given out. */
+  readonly #revoked = new Set<string>()
   readonly #budgets: Budgets
   #started = false
   #dueTimer: Cancel | undefined
@@ -95,8 +92,12 @@ class WorkRoom implements Work {
       failed: options.failed,
     })
     store.onCommit((committed) => {
-      for (const { command } of committed) {
-        if (command.kind === 'task.move' && command.with.event.event === 'cancel') this.#cancelled(command.with.task)
+      const claimed: Claimed[] = []
+      for (const { command, value } of committed) {
+        if (command.kind === 'tasks.claim' || command.kind === 'tasks.submit')
+          claimed.push(...(value as { readonly claimed: readonly Claimed[] }).claimed)
+        if (command.kind === 'task.move' && command.with.event.event === 'cancel')
+          this.#cancelled(command.with.task, claimed)
       }
       if (committed.some(({ command }) => moves.has(command.kind))) this.#readyAll()
     })
@@ -209,7 +210,10 @@ class WorkRoom implements Work {
     if (claimed === undefined) return this.#late(agent, attempt)
     if (claimed.agent !== agent) throw new Failure('not-your-agent', `${attempt} belongs to another agent`)
     const finish = decide(claimed)
-    await this.#end([{ claimed, finish }])
+    const [ended] = await this.#end([{ claimed, finish }])
+    // Somebody cancelled it in the same breath: what the agent did counts for nothing, and it must not hear otherwise.
+    if (ended?.outcome === 'stale' || ended?.outcome === 'not-found')
+      throw new Failure('stale', `${attempt} does not have its task any more`)
     return null
   }
 
@@ -249,28 +253,37 @@ class WorkRoom implements Work {
   async #end(
     ends: readonly { readonly claimed: Claimed; readonly finish: Finish }[],
     write: typeof patiently = (store, commands) => store.transact(commands),
-  ): Promise<void> {
+  ): Promise<readonly Finished[]> {
     const { store, clock } = this.#options
     // Out of hand at once, so that nothing ends an attempt twice; back in hand when the record takes nothing now.
-    for (const { claimed } of ends) this.#inHand.delete(claimed.attempt)
+    for (const { claimed } of ends) {
+      this.#inHand.delete(claimed.attempt)
+      this.#ending.set(claimed.attempt, claimed)
+    }
     const wallMs = clock.wallMs()
     const placed = this.#budgets.place(ends, wallMs)
     const finishes = placed.ends.map((end) => end.finish)
     const events = [...deathsOf(placed.ends), ...placed.events]
     const told: Command[] = events.length > 0 ? [{ kind: 'events.add', with: { events, wallMs } }] : []
-    let readied: ReadonlySet<string>
+    let finished: readonly Finished[]
     try {
-      const [finished] = await write(store, [{ kind: 'attempts.finish', with: { finishes, wallMs } }, ...told] as const)
-      readied = new Set(finished.ok ? finished.value.flatMap((one) => one.readied) : [])
+      const [taken] = await write(store, [{ kind: 'attempts.finish', with: { finishes, wallMs } }, ...told] as const)
+      finished = taken.ok ? taken.value : []
     } catch (error) {
-      for (const { claimed } of ends) this.#inHand.set(claimed.attempt, claimed)
+      // Not those that were cancelled meanwhile.
+      for (const { claimed } of ends) if (this.#ending.has(claimed.attempt)) this.#inHand.set(claimed.attempt, claimed)
       throw error
+    } finally {
+      for (const { claimed } of ends) this.#ending.delete(claimed.attempt)
     }
+    const readied = new Set(finished.flatMap((one) => one.readied))
     for (const { claimed, finish } of placed.ends) this.#after(this.#options.tasks[claimed.type]?.agent, finish.event)
-    if (readied.size === 0 || !this.#started) return
-    // Those that came after these tasks: ready now, or due at a time of their own.
-    for (const agentType of readied) this.#dispatch.ready(agentType)
-    this.#armDue(await store.read.nextTaskDueMs())
+    if (readied.size > 0 && this.#started) {
+      // Those that came after these tasks: ready now, or due at a time of their own.
+      for (const agentType of readied) this.#dispatch.ready(agentType)
+      this.#armDue(await store.read.nextTaskDueMs())
+    }
+    return finished
   }
 
   #after(agentType: string | undefined, event: TaskEvent): void {
@@ -278,9 +291,13 @@ class WorkRoom implements Work {
     if (event.event === 'retry' || event.event === 'park') this.#armDue(event.untilMs)
   }
 
-  /** Takes claimed tasks in hand; those past their deadline are ended at once and not given out. */
-  #begin(claimed: readonly Claimed[]): readonly Claimed[] {
+  /**
+   * Takes claimed tasks in hand; those past their deadline are ended at once and not given out, nor are those that were
+   * cancelled in the commit that claimed them.
+   */
+  #begin(all: readonly Claimed[]): readonly Claimed[] {
     const nowMs = this.#options.clock.wallMs()
+    const claimed = this.#revoked.size === 0 ? all : all.filter((one) => !this.#revoked.delete(one.attempt))
     for (const one of claimed) {
       this.#inHand.set(one.attempt, one)
       this.#budgets.started(one, nowMs)
@@ -341,8 +358,12 @@ class WorkRoom implements Work {
   }
 
   /** Whoever cancelled it: the attempt is told to stop, and what it still says is stale. */
-  #cancelled(task: string): void {
-    const running = [...this.#inHand.values()].find((one) => one.task === task)
+  #cancelled(task: string, claimed: readonly Claimed[]): void {
+    const isIt = (one: Claimed): boolean => one.task === task
+    for (const one of this.#ending.values()) if (isIt(one)) this.#ending.delete(one.attempt)
+    const running = [...this.#inHand.values()].find(isIt)
+    const justClaimed = claimed.findLast(isIt)
+    if (running === undefined && justClaimed) this.#revoked.add(justClaimed.attempt)
     if (running === undefined) return
     this.#inHand.delete(running.attempt)
     this.#options.fleet.cancel(running.agent, running.attempt, 'cancelled')

@@ -68,3 +68,12 @@ export const shapeTask = (
     onFailed: ask.onFailed ?? 'cancel',
   }
 }
+
+/** Why a submission was refused, as its sender is told. */
+export const submitRefusal = ({ refusal, detail }: { refusal: string; detail: string }, ofTasks: boolean): Failure => {
+  if (ofTasks && refusal === 'exists-with-different')
+    return new Failure('task-exists-with-different', `the key is taken by ${detail} with another payload`)
+  if (ofTasks && refusal === 'not-found')
+    return new Failure('unknown-dependency', `there is no task ${detail} to come after`)
+  return new Failure('conflict', detail)
+}

@@ -1,5 +1,6 @@
 /** A person's word on one payment, over the real record: what waits can be held, released and cancelled, what is out cannot. */
 import { expect, test } from 'vitest'
+import { slot, submit, task } from '../conformance/samples.ts'
 import { ask, answered, lost, nextGrant, tell, world, type World } from './world.ts'
 
 /** A payment that waits: the gate is away, so nothing was sent. */
@@ -79,4 +80,36 @@ test('what may be at the provider is neither held nor cancelled, and what is not
   await nextGrant(at, 2)
   await tell(at, at.grants[1]!, answered(200, { items: [{ id: 'p1', status: 'settled' }] }))
   await refusals()
+})
+
+test('nobody declares a payment absent while the provider is being asked about it', async () => {
+  const at = world()
+  void at.settle.request(ask('q'), 'settler/0001')
+  await tell(at, await nextGrant(at, 1), lost(at))
+  const { id } = (await at.store.read.settlementByReference('bank', 'q'))!
+  const query = await nextGrant(at, 2)
+  expect(query.request.method).toBe('GET')
+  const absent = { order: 'resolve', as: 'absent', why: 'the bank says so' } as const
+  await expect(at.settle.decide(id, absent, 'token:ann')).rejects.toMatchObject({ code: 'conflict' })
+  expect(await at.store.read.settlement(id)).toMatchObject({ state: 'unknown' })
+  // Also when the request is written after the person's door has looked: the record refuses it in the same commit.
+  expect(
+    (await at.store.transact([{ kind: 'intents.none', with: { settlement: id, kinds: ['query'] } }]))[0],
+  ).toMatchObject({ ok: false, refusal: 'conflict' })
+  await tell(at, query, answered(200, { items: [{ reference: 'q', key: 'x', state: 'settled' }] }))
+  for (let step = 0; step < 20; step += 1) await at.clock.move(1_000)
+  expect(at.grants.filter(({ request }) => request.method === 'POST')).toHaveLength(1)
+})
+
+test('an attempt that has ended begins no payment: nothing is reserved and nothing is granted', async () => {
+  const at = world()
+  await at.store.transact([{ kind: 'host.open', with: { owner: 'here', bootId: 'b', wallMs: 1 } }])
+  await at.store.transact([
+    submit([task('t')], { claim: [slot(1)] }),
+    { kind: 'task.move', with: { task: 'tsk_t', event: { event: 'cancel' }, orNothing: false, wallMs: 2 } },
+  ])
+  const late = at.settle.request(ask('late', { attempt: 'att_t.1' }), 'settler/0001')
+  await expect(late).rejects.toMatchObject({ code: 'stale' })
+  expect(await at.store.read.settlementByReference('bank', 'late')).toBeUndefined()
+  expect([at.grants, (await at.store.read.transfers({ limit: 9, after: null })).items]).toEqual([[], []])
 })

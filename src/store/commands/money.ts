@@ -99,6 +99,15 @@ export type SettlementWait = Defined<
 >
 
 export type IntentWrite = Defined<'intent.write', { readonly intent: NewIntent; readonly wallMs: number }, null>
+/**
+ * Only a precondition: refused `conflict` when a request of one of these kinds is out about the settlement. A person's
+ * word is given on what was read; a request that was written since then must not be overtaken by it.
+ */
+export type IntentsNone = Defined<
+  'intents.none',
+  { readonly settlement: string; readonly kinds: readonly ('pay' | 'query')[] },
+  null
+>
 /** Closes an intent once; refused `exists` when it is closed already (the outcome told again). */
 export type IntentClose = Defined<
   'intent.close',
@@ -146,6 +155,7 @@ export type MoneyCommand =
   | SettlementMove
   | SettlementWait
   | IntentWrite
+  | IntentsNone
   | IntentClose
   | LedgerTransfer
   | BatchOpen

@@ -137,6 +137,12 @@ export type AttemptsFinish = Defined<
   readonly Finished[]
 >
 
+/**
+ * Only a precondition: refused `stale` when the attempt is there and has ended. What an attempt asks for must not begin
+ * after its end was told to somebody.
+ */
+export type AttemptOpen = Defined<'attempt.open', { readonly attempt: string }, null>
+
 /** Attempts that an older incarnation of the sitter left running: interrupted, tasks ready again. */
 export type AttemptsRecover = Defined<
   'attempts.recover',
@@ -222,6 +228,7 @@ export type WorkCommand =
   | TasksSubmit
   | TasksClaim
   | AttemptsFinish
+  | AttemptOpen
   | AttemptsRecover
   | TasksExpire
   | TasksDue

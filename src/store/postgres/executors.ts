@@ -6,6 +6,7 @@ import { agentsSave, cellEnded, cellStarted, hostOpen } from './fleet.ts'
 import {
   batchOpen,
   intentClose,
+  intentsNone,
   intentWrite,
   ledgerTransfer,
   settlementMove,
@@ -16,7 +17,7 @@ import { auditAppend, eventsAdd, requestRemember } from './record.ts'
 import type { Session } from './session.ts'
 import { lockFree, lockRenew, lockTake, statePut } from './state.ts'
 import { deadDiscard, deadRedrive, taskEdit } from './work-dead.ts'
-import { attemptsFinish, attemptsRecover } from './work-finish.ts'
+import { attemptOpen, attemptsFinish, attemptsRecover } from './work-finish.ts'
 import { taskMove, tasksDue, tasksExpire } from './work-move.ts'
 import { tasksClaim } from './work-ready.ts'
 import { tasksSubmit } from './work-submit.ts'
@@ -36,6 +37,7 @@ const executors: Executors = {
   'tasks.submit': tasksSubmit,
   'tasks.claim': tasksClaim,
   'attempts.finish': attemptsFinish,
+  'attempt.open': attemptOpen,
   'attempts.recover': attemptsRecover,
   'tasks.due': tasksDue,
   'tasks.expire': tasksExpire,
@@ -51,6 +53,7 @@ const executors: Executors = {
   'settlement.move': settlementMove,
   'settlement.wait': settlementWait,
   'intent.write': intentWrite,
+  'intents.none': intentsNone,
   'intent.close': intentClose,
   'ledger.transfer': ledgerTransfer,
   'batch.open': batchOpen,
@@ -77,6 +80,8 @@ const swift: ReadonlySet<CommandKind> = new Set<CommandKind>([
   'settlement.move',
   'settlement.wait',
   'intent.write',
+  'intents.none',
+  'attempt.open',
   'intent.close',
   'ledger.transfer',
   'batch.open',

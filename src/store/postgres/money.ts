@@ -6,6 +6,7 @@ import { nextSettlementState, type SettlementState } from '../../model/model.ts'
 import type {
   BatchOpen,
   IntentClose,
+  IntentsNone,
   IntentWrite,
   LedgerTransfer,
   NewSettlement,
@@ -112,6 +113,18 @@ export const settlementWait = async (session: Session, wait: SettlementWait['wit
     wait.from,
   )
   return changed === 1 ? done(null) : refuse('stale', `${wait.settlement} is not ${wait.from}`)
+}
+
+export const intentsNone = async (
+  session: Session,
+  { settlement, kinds }: IntentsNone['with'],
+): Promise<Result<null>> => {
+  const out = await session.one<{ grant_id: string }>(
+    'SELECT grant_id FROM intents WHERE settlement = $1 AND outcome IS NULL AND kind = ANY($2::text[]) LIMIT 1',
+    settlement,
+    kinds,
+  )
+  return out === undefined ? done(null) : refuse('conflict', `request ${out.grant_id} about ${settlement} is under way`)
 }
 
 export const intentWrite = async (session: Session, { intent, wallMs }: IntentWrite['with']): Promise<Result<null>> => {

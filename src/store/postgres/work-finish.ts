@@ -5,10 +5,10 @@
 import { attemptId, nextTaskState, parseAttemptId, type AttemptOutcome } from '../../model/model.ts'
 import { assert } from '../../std/std.ts'
 import type { Result } from '../commands/result.ts'
-import type { AttemptsFinish, AttemptsRecover, Finish, Finished } from '../commands/work.ts'
+import type { AttemptOpen, AttemptsFinish, AttemptsRecover, Finish, Finished } from '../commands/work.ts'
 import { taskState, type TaskRow } from '../sqlite/rows.ts'
 import type { EndingRow } from '../sqlite/work-end.ts'
-import { columns, done, type Session } from './session.ts'
+import { columns, done, refuse, type Session } from './session.ts'
 import { writeStates, type Step } from './work-end.ts'
 
 /** A task, and the attempt of it that was asked for. */
@@ -93,6 +93,18 @@ const finishAll = async (session: Session, finishes: readonly Finish[], wallMs: 
   const [readied] = await Promise.all([writeStates(session, steps), writeLate(session, late, wallMs)])
   for (const [index, { at }] of steps.entries()) answers[at] = { ...answers[at]!, readied: readied[index]! }
   return answers
+}
+
+export const attemptOpen = async (session: Session, { attempt }: AttemptOpen['with']): Promise<Result<null>> => {
+  const at = parseAttemptId(attempt)
+  const row =
+    at &&
+    (await session.one<{ ended_ms: number | null }>(
+      'SELECT ended_ms FROM attempts WHERE task = $1 AND fence = $2',
+      at.task,
+      at.fence,
+    ))
+  return row === undefined || row.ended_ms === null ? done(null) : refuse('stale', `${attempt} has ended`)
 }
 
 export const attemptsFinish = async (

@@ -3,6 +3,7 @@ import { nextSettlementState, type SettlementState } from '../../model/model.ts'
 import type {
   BatchOpen,
   IntentClose,
+  IntentsNone,
   IntentWrite,
   LedgerTransfer,
   NewSettlement,
@@ -103,6 +104,16 @@ export const settlementWait = (session: Session, wait: SettlementWait['with']): 
     wait.from,
   )
   return changed === 1 ? done(null) : refuse('stale', `${wait.settlement} is not ${wait.from}`)
+}
+
+export const intentsNone = (session: Session, { settlement, kinds }: IntentsNone['with']): Result<null> => {
+  const out = session.one<{ grant_id: string }>(
+    `SELECT grant_id FROM intents
+     WHERE settlement = ? AND outcome IS NULL AND kind IN (SELECT value FROM json_each(?)) LIMIT 1`,
+    settlement,
+    JSON.stringify(kinds),
+  )
+  return out === undefined ? done(null) : refuse('conflict', `request ${out.grant_id} about ${settlement} is under way`)
 }
 
 export const intentWrite = (session: Session, { intent, wallMs }: IntentWrite['with']): Result<null> => {

@@ -84,6 +84,21 @@ type PaymentReads = Pick<
   | 'openIntents'
 >
 
+const settlementCounts = (session: Session, batch: string | undefined): ReturnType<Reads['settlementCounts']> =>
+  session
+    .allBig<CountRow>(
+      `SELECT channel, currency, state, COUNT(*) AS count, SUM(amount_minor) AS amountMinor, SUM(tries) AS tries,
+         SUM(person) AS persons FROM settlements
+       WHERE (?1 IS NULL OR batch = ?1) GROUP BY channel, currency, state ORDER BY channel, currency, state`,
+      batch ?? null,
+    )
+    .map((row) => ({
+      ...row,
+      count: Number(row.count),
+      tries: Number(row.tries),
+      persons: Number(row.persons),
+    })) as ReturnType<Reads['settlementCounts']>
+
 const paymentReads = (session: Session): PaymentReads => {
   const settlement = (sql: string, ...values: (string | number)[]): ReturnType<Reads['settlement']> => {
     const row = session.oneBig<SettlementRow>(sql, ...values)
@@ -117,20 +132,7 @@ const paymentReads = (session: Session): PaymentReads => {
         limit,
         settlementView,
       ),
-    settlementCounts: (of) =>
-      session
-        .allBig<CountRow>(
-          `SELECT channel, currency, state, COUNT(*) AS count, SUM(amount_minor) AS amountMinor,
-            SUM(tries) AS tries, SUM(person) AS persons FROM settlements
-       WHERE (?1 IS NULL OR batch = ?1) GROUP BY channel, currency, state ORDER BY channel, currency, state`,
-          of ?? null,
-        )
-        .map((row) => ({
-          ...row,
-          count: Number(row.count),
-          tries: Number(row.tries),
-          persons: Number(row.persons),
-        })) as ReturnType<Reads['settlementCounts']>,
+    settlementCounts: (of) => settlementCounts(session, of),
     settlementsDue: (wallMs, limit) =>
       session
         .allBig<SettlementRow>(

@@ -23,6 +23,7 @@ import { migrate } from './migrate.ts'
 import {
   batchOpen,
   intentClose,
+  intentsNone,
   intentWrite,
   ledgerTransfer,
   settlementMove,
@@ -36,7 +37,7 @@ import { fullFailure, isFull, openSpace, spaceCommands, type Space } from './spa
 import { lockFree, lockRenew, lockTake, statePut } from './state.ts'
 import { writeTallies } from './tallies.ts'
 import { deadDiscard, deadRedrive, taskEdit } from './work-dead.ts'
-import { attemptsFinish, attemptsRecover } from './work-finish.ts'
+import { attemptOpen, attemptsFinish, attemptsRecover } from './work-finish.ts'
 import { taskMove, tasksDue, tasksExpire } from './work-move.ts'
 import { tasksClaim, tasksSubmit } from './work-submit.ts'
 
@@ -52,6 +53,7 @@ const executors: Executors = {
   'tasks.submit': tasksSubmit,
   'tasks.claim': tasksClaim,
   'attempts.finish': attemptsFinish,
+  'attempt.open': attemptOpen,
   'attempts.recover': attemptsRecover,
   'tasks.expire': tasksExpire,
   'tasks.due': tasksDue,
@@ -67,6 +69,7 @@ const executors: Executors = {
   'settlement.move': settlementMove,
   'settlement.wait': settlementWait,
   'intent.write': intentWrite,
+  'intents.none': intentsNone,
   'intent.close': intentClose,
   'ledger.transfer': ledgerTransfer,
   'batch.open': batchOpen,

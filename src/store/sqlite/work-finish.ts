@@ -1,9 +1,9 @@
 /** SQL of the ends of attempts: told by agents, decided by the sitter, or found open by the next one. */
 import { attemptId, nextTaskState, parseAttemptId, type ErrorReport } from '../../model/model.ts'
 import type { Result } from '../commands/result.ts'
-import type { AttemptsFinish, AttemptsRecover, Finish, Finished } from '../commands/work.ts'
+import type { AttemptOpen, AttemptsFinish, AttemptsRecover, Finish, Finished } from '../commands/work.ts'
 import { taskState, type AttemptRow, type TaskRow } from './rows.ts'
-import { done, type Session } from './session.ts'
+import { done, refuse, type Session } from './session.ts'
 import { endAttempt, writeState } from './work-end.ts'
 
 const nothingReadied: readonly string[] = []
@@ -68,6 +68,18 @@ const finishOne = (session: Session, finish: Finish, wallMs: number): Finished =
   endAttempt(session, row.seq, { outcome: finish.outcome, error: finish.error, wallMs })
   if (next === undefined) return answer('stale')
   return answer('done', writeState(session, row, next, { ...finish, wallMs }))
+}
+
+export const attemptOpen = (session: Session, { attempt }: AttemptOpen['with']): Result<null> => {
+  const at = parseAttemptId(attempt)
+  const row =
+    at &&
+    session.one<Pick<AttemptRow, 'ended_ms'>>(
+      'SELECT ended_ms FROM attempts WHERE task = ? AND fence = ?',
+      at.task,
+      at.fence,
+    )
+  return row === undefined || row.ended_ms === null ? done(null) : refuse('stale', `${attempt} has ended`)
 }
 
 export const attemptsFinish = (session: Session, { finishes, wallMs }: AttemptsFinish['with']): Result<Finished[]> =>
