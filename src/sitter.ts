@@ -7,7 +7,7 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { cellKinds, poolCells, processCells, sweepCells } from './cell/cell.ts'
+import { openCells, sweepCells, type Cells } from './cell/cell.ts'
 import {
   openVersions,
   readApplied,
@@ -75,9 +75,9 @@ const logFull = (sinceMs: number | null): void =>
     : logLine('error', 'the disk of the record is full: writes are refused until there is room')
 
 /** What an older incarnation left: its cells are killed, its attempts interrupted; nobody is charged for it. */
-const recover = async (store: Store, epoch: number, clock: Clock): Promise<void> => {
+const recover = async (store: Store, epoch: number, clock: Clock, sockets: string): Promise<void> => {
   const left = await store.read.cellsAlive()
-  const swept = await sweepCells({ proc: realProc(), disk: realDisk() }, left)
+  const swept = await sweepCells({ proc: realProc(), disk: realDisk() }, left, sockets)
   const wallMs = clock.wallMs()
   const commands: Command[] = swept
     .filter((one) => one.process !== 'still-there')
@@ -127,6 +127,7 @@ const recover = async (store: Store, epoch: number, clock: Clock): Promise<void>
 interface Rooms {
   readonly store: Store
   readonly gatelink: GateLink
+  readonly cells: Cells
   readonly fleet: Fleet
   readonly work: Work
   readonly settle: Settle
@@ -217,6 +218,7 @@ const openRooms = async (opening: Opening): Promise<Rooms> => {
   const controls = await openControls(opening, gatelink)
   late.freeze = controls.freeze
   const hooks = fleetHooks(late, store)
+  const cells = await openCells({ ...here, dataDirectory: places.data, sockets: places.sockets, agents: config.agents })
   const fleet = await openFleet({
     ...here,
     ...incarnation,
@@ -225,10 +227,8 @@ const openRooms = async (opening: Opening): Promise<Rooms> => {
     gatelink,
     config,
     hooks,
-    cells: cellKinds({
-      pool: poolCells({ ...here, codeCache: join(places.data, 'cache') }),
-      process: processCells(here),
-    }),
+    cells: cells.kinds,
+    housing: cells.housing,
     directories: { cells: places.cells, sockets: places.sockets },
     onLog: fleetLine,
     onDeposed: (detail) => failStop(new Error(detail)),
@@ -240,7 +240,7 @@ const openRooms = async (opening: Opening): Promise<Rooms> => {
   late.work = work
   late.settle = settle
   late.settling.resolve(settle)
-  return { store, gatelink, fleet, work, settle, ...controls }
+  return { store, gatelink, cells, fleet, work, settle, ...controls }
 }
 
 interface DoorFacts {
@@ -332,7 +332,7 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
     ])
     if (!opened.ok) throw new Error(opened.detail)
     const { epoch } = opened.value
-    await recover(store, epoch, clock)
+    await recover(store, epoch, clock, places.sockets)
     const rooms = await openRooms({ applied, places, store, epoch, here: machine() })
     const door = await startDoor(places, rooms, {
       epoch,
@@ -386,6 +386,7 @@ const close = async (rooms: Rooms, door: HttpDoor, store: Store, withinMs: numbe
     return door.stop()
   }
   await rooms.fleet.stop(withinMs)
+  await rooms.cells.close()
   await rooms.settle.stop()
   rooms.freeze.stop()
   await rooms.gatelink.stop()

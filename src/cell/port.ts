@@ -6,9 +6,26 @@ import type { AgentRun } from '../model/model.ts'
 import type { ProcessEnd, ProcessIdentity } from '../std/std.ts'
 import type { Frame, Seat } from '../wire/wire.ts'
 
+export interface PlanLimits {
+  /** Cores, in parts; null = as many as there are. */
+  readonly cpus: number | null
+  /** Processes and threads at once. */
+  readonly processes: number
+  /** Open files of one process. */
+  readonly files: number
+  /** What a sandbox may write. */
+  readonly diskBytes: number
+}
+
+/** A limit that had something to do, counted by the kernel. */
+export interface LimitHit {
+  readonly limit: 'memory' | 'cpu' | 'processes' | 'disk'
+  readonly says: string
+}
+
 export interface CellPlan {
   readonly id: string
-  readonly kind: 'pool' | 'process'
+  readonly kind: 'pool' | 'process' | 'sandbox'
   readonly agentType: string
   /** What is run: the agents' module in a pool, a command or one process a task in a process cell. */
   readonly run: AgentRun
@@ -22,8 +39,12 @@ export interface CellPlan {
   readonly seats: readonly Seat[]
   /** Extra environment of the agents; never a secret. */
   readonly env: Readonly<Record<string, string>>
-  /** Heap cap of a pool host in MB; nothing limits the memory of a program in a process cell. */
+  /** Heap cap of a pool host in MB; of a program all memory of its cell, where the machine can bound it. */
   readonly memoryMb: number
+  /** What else a cell may use; the kind's own when absent. */
+  readonly limits?: PlanLimits
+  /** Beside its own program, what a sandbox may read: absolute paths. */
+  readonly readable?: readonly string[]
   /** The time from the start of the process to its hello; the kind's own when absent. */
   readonly startWithinMs?: number
 }
@@ -33,6 +54,8 @@ export interface CellEnd {
   readonly cause: 'exit' | 'killed-by-us' | 'killed' | 'start-failed' | 'link-lost'
   readonly detail: string
   readonly end: ProcessEnd | null
+  /** What its limits had to do, where they are counted; `memory` among them is the kernel's kill for want of memory. */
+  readonly hits?: readonly LimitHit[]
 }
 
 export interface CellEvents {

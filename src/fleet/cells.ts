@@ -5,6 +5,7 @@
  */
 import type { Cell, CellEnd, CellEvents, CellPlan } from '../cell/cell.ts'
 import { asFailure, Failure } from '../std/std.ts'
+import type { AgentType } from '../model/model.ts'
 import type { Seat } from '../wire/wire.ts'
 import { move, refile, unseat } from './agents.ts'
 import { onFrame, onLine, onRefused } from './frames.ts'
@@ -19,9 +20,11 @@ const longestSocketPath = 100
 /** A killed process that is still there after this long is killed again, and people are told. */
 const killAgainMs = 5_000
 
-const socketPath = (live: Live, id: string, name: string): string => {
+const socketPath = (live: Live, id: string, name: string, isProgram: boolean): string => {
   const path = `${live.options.directories.cells}/${id}/${name}.sock`
   if (Buffer.byteLength(path) <= longestSocketPath) return path
+  // A sandbox sees one folder: its cell's sockets, and nothing beside them.
+  if (isProgram) return `${live.options.directories.sockets}/${id}/${name}.sock`
   // The last twelve digits of a UUIDv7 are random: no two living cells share them but by a 2^-48 chance.
   return `${live.options.directories.sockets}/${id.slice(-12)}-${name}.sock`
 }
@@ -29,12 +32,13 @@ const socketPath = (live: Live, id: string, name: string): string => {
 const openCell = (live: Live, group: Group): LiveCell => {
   const id = live.options.newId('cel')
   const { clock } = live.options
+  const isProgram = group.settings.run.module === undefined
   return {
     id,
     group,
     directory: `${live.options.directories.cells}/${id}`,
-    sitterSocket: socketPath(live, id, 'sitter'),
-    gateSocket: socketPath(live, id, 'gate'),
+    sitterSocket: socketPath(live, id, 'sitter', isProgram),
+    gateSocket: socketPath(live, id, 'gate', isProgram),
     launchedMs: clock.monoMs(),
     startedWallMs: clock.wallMs(),
     phase: 'starting',
@@ -72,11 +76,15 @@ const seatOf = (agent: Agent): Seat => ({
   config: agent.settings.config,
 })
 
-const planOf = (cell: LiveCell): CellPlan => {
+/** What the machine makes of the kind that was asked for. */
+const kindOf = (live: Live, { name, cell }: AgentType): CellPlan['kind'] =>
+  live.options.housing?.[name]?.effective ?? cell.kind
+
+const planOf = (live: Live, cell: LiveCell): CellPlan => {
   const { settings } = cell.group
   return {
     id: cell.id,
-    kind: settings.cell.kind,
+    kind: kindOf(live, settings),
     agentType: settings.name,
     run: settings.run,
     directory: cell.directory,
@@ -85,6 +93,8 @@ const planOf = (cell: LiveCell): CellPlan => {
     seats: [...cell.agents].map(seatOf),
     env: {},
     memoryMb: Math.max(1, Math.floor(settings.memoryBytes / 1_000_000)),
+    limits: settings.limits,
+    ...(settings.cell.readable && { readable: settings.cell.readable }),
     startWithinMs: settings.startWithinMs,
   }
 }
@@ -164,7 +174,7 @@ export const kill = (live: Live, cell: LiveCell, why: string): void => {
 
 /** An agent was taken out of a living cell. What is one agent's own process ends with it. */
 export const vacate = (live: Live, cell: LiveCell, agent: Agent, why: string): void => {
-  if (cell.group.settings.cell.kind !== 'process')
+  if (cell.group.settings.run.module !== undefined)
     return cell.cell?.send([{ jsonrpc: '2.0', method: 'unseat', params: { agents: [agent.id] } }])
   cell.vacated = true
   kill(live, cell, `${agent.id}: ${why}`)
@@ -253,10 +263,8 @@ const adopt = async (live: Live, cell: LiveCell, started: Cell): Promise<void> =
   if (cell.gone) return
   if (cell.phase === 'ending') return started.kill(cell.killedFor ?? 'not wanted any more')
   const { owner, epoch, clock } = live.options
-  const {
-    name,
-    cell: { kind },
-  } = cell.group.settings
+  const { name } = cell.group.settings
+  const kind = kindOf(live, cell.group.settings)
   const { id, directory } = cell
   const { identity } = started
   // A seat in which nothing runs leaves nothing that the next sitter would have to sweep.
@@ -291,7 +299,9 @@ export const launch = async (live: Live, group: Group): Promise<void> => {
   try {
     await live.record.flush()
     if (live.phase !== 'open') throw new Failure('cell-start', 'the sitter stops')
-    await adopt(live, cell, await live.options.cells.start(planOf(cell), eventsOf(live, cell)))
+    const refused = live.options.housing?.[group.settings.name]?.refused
+    if (refused) throw new Failure('cell-refused', `${refused.why}. Way out: ${refused.wayOut}`)
+    await adopt(live, cell, await live.options.cells.start(planOf(live, cell), eventsOf(live, cell)))
   } catch (thrown) {
     const failure = asFailure(thrown)
     say(live, 'error', `cell ${cell.id} could not be started: ${failure.message}`, cell.id)

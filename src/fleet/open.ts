@@ -78,10 +78,26 @@ const saveRetired = (live: Live, rows: readonly AgentRow[]): void => {
   }
 }
 
+/** What this machine cannot make as it was asked for is told when it begins to matter, and kept for proof. */
+const tellHousing = (live: Live): void => {
+  for (const [type, { requested, effective, weaker, refused }] of Object.entries(live.options.housing ?? {})) {
+    if (weaker.length === 0) continue
+    const facts = { type, requested, effective, weaker: weaker.join('; '), wayOut: refused?.wayOut ?? null }
+    notify(live, refused === null ? 'cell.weaker' : 'cell.refused', refused === null ? 'warn' : 'error', {
+      subject: type,
+      message: refused?.why ?? `cells of ${type} are weaker than '${requested}' promises: ${weaker.join('; ')}`,
+      facts,
+    })
+    if (refused === null)
+      live.record.audit({ actor: 'sitter', action: 'cell.weaker', object: type, decision: 'done', facts })
+  }
+}
+
 /** Goes on where the last sitter was: what waited waits on, everything else starts, lowest numbers first. */
 const begin = (live: Live, roster: Roster): void => {
   const now = live.options.clock.stamp()
   saveRetired(live, roster.retired)
+  tellHousing(live)
   for (const id of roster.unreadable) {
     notify(live, 'agent.forgotten', 'warn', {
       subject: id,

@@ -2,8 +2,8 @@
  * What is known about agents and cells, with source and age. Nothing is claimed: what was never observed is `unknown`.
  * Every agent shows how its state ends: a time, an event, or an owner.
  */
-import { processBoundary, type Cell } from '../cell/cell.ts'
-import type { AgentStateName, Coverage, Evidence, Exit } from '../model/model.ts'
+import { boundaryOf, type Cell, type Housing } from '../cell/cell.ts'
+import type { AgentStateName, AgentType, Coverage, Evidence, Exit } from '../model/model.ts'
 import { nextMsOf } from './agents.ts'
 import type { Agent, Live, LiveCell } from './live.ts'
 import type { AgentView, CellStatus, FleetSummary } from './port.ts'
@@ -49,7 +49,7 @@ const evidenceOfExec = (live: Live, agent: Agent, cell: Cell): Evidence[] => {
   const { pid, startTime } = identity
   const value = live.options.proc.startTime(pid) === startTime ? 'yes' : 'no'
   const source = `process table: pid ${pid} and its start time`
-  return [{ fact: 'exists', source, atMs, value, detail: processBoundary }, responds]
+  return [{ fact: 'exists', source, atMs, value, detail: boundaryOf(housingOf(live, agent.settings)) }, responds]
 }
 
 const evidenceOf = (live: Live, agent: Agent): Evidence[] => {
@@ -77,7 +77,7 @@ const evidenceOf = (live: Live, agent: Agent): Evidence[] => {
       source,
       atMs: there?.wallMs ?? null,
       value: there === null ? 'unknown' : there.yes ? 'yes' : 'no',
-      ...(agent.settings.cell.kind === 'process' ? { detail: processBoundary } : {}),
+      ...(agent.settings.run.module === undefined ? { detail: boundaryOf(housingOf(live, agent.settings)) } : {}),
     },
     {
       fact: 'responds',
@@ -129,10 +129,15 @@ export const exitOf = (live: Live, agent: Agent): Exit => {
   }
 }
 
-const cellOf = (agent: Agent): AgentView['cell'] => {
+/** What was asked for, and what the machine made of it. */
+const housingOf = (live: Live, { name, cell }: AgentType): Housing =>
+  live.options.housing?.[name] ?? { requested: cell.kind, effective: cell.kind, weaker: [], refused: null }
+
+const cellOf = (live: Live, agent: Agent): AgentView['cell'] => {
   const cell = agent.cell?.cell
   const identity = cell?.identity ?? cell?.processOf?.(agent.id) ?? null
-  return cell && identity ? { id: cell.id, kind: agent.settings.cell.kind, ...identity } : null
+  const kind = housingOf(live, agent.settings).effective ?? agent.settings.cell.kind
+  return cell && identity ? { id: cell.id, kind, ...identity } : null
 }
 
 export const viewOf = (live: Live, agent: Agent): AgentView => ({
@@ -147,7 +152,8 @@ export const viewOf = (live: Live, agent: Agent): AgentView => ({
   reason: agent.reason,
   exit: exitOf(live, agent),
   attempt: agent.attempt?.id ?? null,
-  cell: cellOf(agent),
+  cell: cellOf(live, agent),
+  housing: housingOf(live, agent.settings),
   evidence: evidenceOf(live, agent),
   lastCells: agent.lastCells,
 })
@@ -159,7 +165,7 @@ export const cellStatusOf = (live: Live, cell: LiveCell): CellStatus | undefined
   const agents = [...cell.agents]
   return {
     id: cell.id,
-    kind: cell.group.settings.cell.kind,
+    kind: housingOf(live, cell.group.settings).effective ?? cell.group.settings.cell.kind,
     agentType: cell.group.settings.name,
     identity,
     agents: agents.length,

@@ -41,7 +41,14 @@ export interface AgentType {
   readonly name: string
   readonly run: AgentRun
   readonly count: number
-  readonly cell: { readonly kind: 'pool' | 'process'; readonly orWeaker: boolean }
+  /** What was asked for; what the machine makes of it is the cell room's to say. */
+  readonly cell: {
+    readonly kind: 'pool' | 'process' | 'sandbox'
+    /** Whether less will do where the machine cannot. */
+    readonly orWeaker: boolean
+    /** Beside its own program, what a sandbox may read: absolute paths. */
+    readonly readable?: readonly string[]
+  }
   readonly upstreams: readonly string[]
   readonly restart: RestartPolicy
   readonly heartbeatMs: number
@@ -50,6 +57,13 @@ export interface AgentType {
   /** Agents that share one cell; 1 in process cells. */
   readonly perCell: number
   readonly memoryBytes: number
+  readonly limits: {
+    /** Cores, in parts; null = as many as there are. */
+    readonly cpus: number | null
+    readonly processes: number
+    readonly files: number
+    readonly diskBytes: number
+  }
   readonly overrides: Readonly<Record<string, { readonly mode?: Mode }>>
   /** Given to every agent of the type as `ctx.config`; never a secret. */
   readonly config: Readonly<Record<string, unknown>>

@@ -22,6 +22,7 @@ import {
 import { checkHello, protocolVersion, toLine, type Frame, type Welcome } from '../../wire/wire.ts'
 import { Connection, errorAnswer, type Reply } from '../connection.ts'
 import type { CellEnd, CellEvents, CellPlan, HousedCell } from '../port.ts'
+import type { Walls } from '../walls.ts'
 
 /** The time a program has to connect again before it counts as lost. */
 export const awayMs = 10_000
@@ -49,6 +50,7 @@ export class ProcessCell implements HousedCell {
   readonly #plan: CellPlan
   readonly #clock: Clock
   readonly #disk: Disk
+  readonly #walls: Walls
   readonly #events: CellEvents
   readonly #said: string[] = []
   #child: Child | undefined
@@ -62,11 +64,16 @@ export class ProcessCell implements HousedCell {
   #ending: { readonly cause: CellEnd['cause']; readonly why: string } | undefined
   #cancelTimer: () => void = () => {}
 
-  constructor(plan: CellPlan, clock: Clock, disk: Disk, events: CellEvents) {
+  constructor(
+    plan: CellPlan,
+    { clock, disk, walls }: { readonly clock: Clock; readonly disk: Disk; readonly walls: Walls },
+    events: CellEvents,
+  ) {
     this.id = plan.id
     this.#plan = plan
     this.#clock = clock
     this.#disk = disk
+    this.#walls = walls
     this.#events = events
   }
 
@@ -197,14 +204,17 @@ export class ProcessCell implements HousedCell {
       this.#ending?.cause === 'killed-by-us' || this.#said.length === 0
         ? ''
         : `; last it said: ${this.#said.join(' | ')}`
-    let detail = `${this.#ending === undefined ? how : `${this.#ending.why} (${how})`}${said}`
     this.#connection?.cut(`cell ${this.id} is gone: ${how}`)
     await this.#listening?.close()
+    const hits = await this.#walls.hits()
+    const hit = hits.map(({ says }) => `; ${says}`).join('')
+    let detail = `${this.#ending === undefined ? how : `${this.#ending.why} (${how})`}${hit}${said}`
     try {
+      await this.#walls.close()
       await this.#disk.remove(this.#plan.directory)
     } catch (error) {
-      detail += `; its directory stays: ${(error as Error).message}`
+      detail += `; something of it stays: ${(error as Error).message}`
     }
-    this.#events.gone({ cause, detail, end })
+    this.#events.gone({ cause, detail, end, ...(hits.length === 0 ? {} : { hits }) })
   }
 }

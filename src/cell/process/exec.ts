@@ -8,6 +8,7 @@
 import { asFailure, failure, type Child, type Clock, type Disk, type ProcessIdentity } from '../../std/std.ts'
 import { bounds, type CancelRun, type Drain, type Frame, type Ping, type Pong, type Run } from '../../wire/wire.ts'
 import type { Cell, CellEvents, CellPlan } from '../port.ts'
+import type { Walls } from '../walls.ts'
 import { startProgram, type ProgramPorts } from './program.ts'
 import { execEnding, type ExecEnding } from './verdict.ts'
 
@@ -38,6 +39,7 @@ export class ExecCell implements Cell {
   readonly #clock: Clock
   readonly #disk: Disk
   readonly #ports: ProgramPorts
+  readonly #walls: Walls
   readonly #events: CellEvents
   /** By attempt: at most one an agent, the fleet gives no more. */
   readonly #tasks = new Map<string, Task>()
@@ -45,7 +47,7 @@ export class ExecCell implements Cell {
 
   constructor(
     plan: CellPlan,
-    ports: ProgramPorts & { readonly clock: Clock; readonly disk: Disk },
+    ports: ProgramPorts & { readonly clock: Clock; readonly disk: Disk; readonly walls: Walls },
     events: CellEvents,
   ) {
     this.id = plan.id
@@ -53,6 +55,7 @@ export class ExecCell implements Cell {
     this.#clock = ports.clock
     this.#disk = ports.disk
     this.#ports = ports
+    this.#walls = ports.walls
     this.#events = events
   }
 
@@ -82,9 +85,10 @@ export class ExecCell implements Cell {
     await Promise.all(tasks.flatMap(({ child }) => child?.ended ?? []))
     let detail = why
     try {
+      await this.#walls.close()
       await this.#disk.remove(this.#plan.directory)
     } catch (error) {
-      detail += `; its directory stays: ${(error as Error).message}`
+      detail += `; something of it stays: ${(error as Error).message}`
     }
     this.#events.gone({ cause: 'killed-by-us', detail, end: null })
   }
@@ -126,7 +130,7 @@ export class ExecCell implements Cell {
   #environment({ agent, attempt, task, key, number, deadline }: Run): Readonly<Record<string, string>> {
     return {
       ...this.#plan.env,
-      SITTER_GATE: this.#plan.gateSocket,
+      SITTER_GATE: this.#walls.gateSocket,
       SITTER_TASK: task,
       SITTER_ATTEMPT: attempt,
       SITTER_AGENT: agent,
@@ -166,8 +170,8 @@ export class ExecCell implements Cell {
     }
     try {
       const child = await startProgram(this.#ports, {
-        words: this.#plan.run.exec!,
-        directory: this.#plan.run.directory!,
+        walled: this.#walls.wrap({ words: this.#plan.run.exec!, directory: this.#plan.run.directory! }),
+        walls: this.#walls,
         env: this.#environment(task.run),
         onLine,
         output: { input: `${JSON.stringify(task.run.payload ?? null)}\n`, onOutput },
@@ -177,10 +181,12 @@ export class ExecCell implements Cell {
       if (this.#over || task.stopped !== null) child.killGroup('SIGKILL')
       const end = await child.ended
       task.child = null
+      await this.#walls.empty()
       await this.#outputRead(child)
       const { stopped } = task
       const tooMuch = bytes > bounds.frameBytes
-      return execEnding({ end, output: Buffer.concat(chunks), tooMuch, errors: errors.join('\n'), stopped })
+      const hits = await this.#walls.hits()
+      return execEnding({ end, output: Buffer.concat(chunks), tooMuch, errors: errors.join('\n'), stopped, hits })
     } catch (error) {
       const { code, message } = asFailure(error)
       return { method: 'fail', params: { error: { name: 'NotStarted', message, code, kind: 'transient' } } }

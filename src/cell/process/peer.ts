@@ -4,7 +4,7 @@
  */
 import { failure, type Child, type Clock, type Disk, type Link, type Listening, type Net } from '../../std/std.ts'
 import { bounds, lineReader, toLine } from '../../wire/wire.ts'
-import { startProgram, type ProgramPorts } from './program.ts'
+import { findProgram, startProgram, type ProgramPorts } from './program.ts'
 
 export type Said = Readonly<Record<string, unknown>>
 
@@ -136,8 +136,12 @@ export const startPeer = async (ports: PeerPorts, ask: PeerAsk): Promise<Peer> =
     // There is no gate here: whoever calls it is told so by a closed connection.
     listening.push(await net.listen(gateSocket, (gate) => gate.close()))
     child = await startProgram(ports, {
-      words: ask.words,
-      directory: ask.directory,
+      walled: {
+        command: findProgram(ask.words[0]!, ports.surroundings),
+        args: ask.words.slice(1),
+        cwd: ask.directory,
+        env: {},
+      },
       env: { SITTER_SOCKET: sitterSocket, SITTER_GATE: gateSocket },
       onLine: ask.onLine,
     })

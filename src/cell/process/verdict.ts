@@ -5,6 +5,7 @@
 import type { ErrorReport } from '../../model/model.ts'
 import type { ProcessEnd } from '../../std/std.ts'
 import { bounds } from '../../wire/wire.ts'
+import type { LimitHit } from '../port.ts'
 
 export type ExecEnding =
   | { readonly method: 'done'; readonly params: { readonly result: unknown } }
@@ -19,6 +20,8 @@ export interface ExecFacts {
   readonly errors: string
   /** Why we ended it, null = we did not. */
   readonly stopped: string | null
+  /** What its limits had to do meanwhile. */
+  readonly hits: readonly LimitHit[]
 }
 
 /** Usage, data, no input, software, protocol, no permission, configuration: trying again changes nothing. */
@@ -49,15 +52,16 @@ const fail = (error: ErrorReport, errors: string): ExecEnding => ({
   params: { error: { ...error, ...(errors === '' ? {} : { stack: `stderr: ${errors}` }) } },
 })
 
-export const execEnding = ({ end, output, tooMuch, errors, stopped }: ExecFacts): ExecEnding => {
+export const execEnding = ({ end, output, tooMuch, errors, stopped, hits }: ExecFacts): ExecEnding => {
+  const hit = hits.map(({ says }) => `; ${says}`).join('')
   if (stopped !== null) return fail({ name: 'Cancelled', message: stopped, kind: 'interrupted' }, errors)
   if (end.signal !== null) {
-    const message = `the process of the task was killed by ${end.signal}`
+    const message = `the process of the task was killed by ${end.signal}${hit}`
     return fail({ name: 'KilledBySignal', message, code: end.signal, kind: 'poison' }, errors)
   }
   if (end.code !== 0) {
     const kind = permanent.has(end.code) ? 'permanent' : 'transient'
-    return fail({ name: 'ExitCode', message: `exit code ${end.code}`, code: `exit-${end.code}`, kind }, errors)
+    return fail({ name: 'ExitCode', message: `exit code ${end.code}${hit}`, code: `exit-${end.code}`, kind }, errors)
   }
   const most = `a result may have ${bounds.frameBytes} bytes`
   if (tooMuch) return fail({ name: 'ResultTooLarge', message: most, code: 'too-large', kind: 'permanent' }, errors)

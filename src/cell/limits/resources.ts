@@ -1,0 +1,49 @@
+/** Resource limits of a process, set by prlimit before the program runs; its children inherit them. */
+import { existsSync } from 'node:fs'
+import { noCounts, type CellLimits, type LimitDriver } from './port.ts'
+
+const prlimit = ['/usr/bin/prlimit', '/bin/prlimit'].find((path) => existsSync(path))
+
+export const canLimitResources = prlimit !== undefined
+
+/**
+ * Node does not start with less address space for data than this (Node 26.10): as a bound on memory it is coarse, and
+ * per process.
+ */
+const leastDataBytes = 1_073_741_824
+
+/** Words that limit what comes after them. Where control groups hold the memory, only files and cores are left. */
+export const resourceWords = (
+  { files, memoryBytes }: CellLimits,
+  memory: 'memory-elsewhere' | 'memory-here',
+): readonly string[] => {
+  if (prlimit === undefined) return []
+  const bytes = Math.max(leastDataBytes, Math.round(memoryBytes))
+  return [
+    prlimit,
+    `--nofile=${files}:${files}`,
+    '--core=0:0',
+    ...(memory === 'memory-here' ? [`--data=${bytes}:${bytes}`] : []),
+    '--',
+  ]
+}
+
+/** Where there are no control groups. The number of processes has no bound: RLIMIT_NPROC counts a whole user's. */
+export const resourceLimits = (why: string): LimitDriver => ({
+  kind: 'rlimits',
+  bounds: { memory: prlimit === undefined ? 'absent' : 'weaker', cpu: 'absent', processes: 'absent' },
+  why,
+  parent: null,
+  open: async (_id, limits) => ({
+    before: resourceWords(limits, 'memory-here'),
+    counts: async () => noCounts,
+    empty: async () => false,
+    remove: async () => {
+      /* nothing was made */
+    },
+  }),
+  sweep: async () => [],
+  close: async () => {
+    /* nothing was made */
+  },
+})

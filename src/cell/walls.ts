@@ -1,0 +1,116 @@
+/**
+ * The walls of one cell: how a program is started inside of them, what its limits had to do, and how whatever is left
+ * in there ends. Each cell kind of programs brings its own; this is the port, and the plain kind: limits, no walls.
+ */
+import type { ProcessEnd } from '../std/std.ts'
+import type { CellLimits, LimitCounts, LimitDriver, LimitGroup } from './limits/port.ts'
+import type { CellPlan, LimitHit } from './port.ts'
+
+/** A program as the configuration names it. */
+export interface Inhabitant {
+  /** The program and its arguments. */
+  readonly words: readonly string[]
+  readonly directory: string
+}
+
+/** A program as it is started. */
+export interface Walled {
+  readonly command: string
+  readonly args: readonly string[]
+  readonly cwd: string
+  /** Over what the program's environment says otherwise. */
+  readonly env: Readonly<Record<string, string>>
+  /** Bytes that it finds on descriptors 4, 5, … */
+  readonly give?: readonly Uint8Array[]
+  /** The walls' own word on descriptor 3. */
+  readonly onPrivateLine?: (line: string) => void
+}
+
+export interface Walls {
+  /** The cell's sockets, as the program sees them. */
+  readonly sitterSocket: string
+  readonly gateSocket: string
+  /** @throws Failure `cell-start` when there is no such program, or when it could not be read inside. */
+  wrap(program: Inhabitant): Walled
+  /** Asks the program itself to end; false when it cannot be reached but by force. */
+  terminate(): boolean
+  /** How the program ended, told by the end of what was started. */
+  endOf(end: ProcessEnd): ProcessEnd
+  /** What its limits did since this was asked last, as far as it is counted. */
+  hits(): Promise<readonly LimitHit[]>
+  /** Kills what is left of it. */
+  empty(): Promise<void>
+  /** Empties it and leaves nothing of it. */
+  close(): Promise<void>
+}
+
+export type OpenWalls = (plan: CellPlan) => Promise<Walls>
+
+/** What a program may use where its plan says nothing. */
+export const usualLimits = { cpus: 1, processes: 64, files: 256, diskBytes: 64_000_000 } as const
+
+export const limitsOf = ({ memoryMb, limits }: CellPlan): CellLimits => ({
+  memoryBytes: memoryMb * 1_000_000,
+  ...(limits ?? usualLimits),
+})
+
+const megabytes = (bytes: number): string => `${Math.round(bytes / 1_000_000)} MB`
+
+/** What a difference of counts means, in words. Pure. */
+export const hitsBetween = (before: LimitCounts, now: LimitCounts, limits: CellLimits): readonly LimitHit[] => {
+  const grown = (name: keyof LimitCounts): number => (now[name] ?? 0) - (before[name] ?? 0)
+  const hits: LimitHit[] = []
+  const kills = grown('oomKills')
+  if (kills > 0)
+    hits.push({
+      limit: 'memory',
+      says: `out of memory: the kernel killed ${kills} of its processes at ${megabytes(limits.memoryBytes)}`,
+    })
+  const refused = grown('forksRefused')
+  if (refused > 0)
+    hits.push({ limit: 'processes', says: `${refused} new processes were refused at its limit of ${limits.processes}` })
+  const throttled = grown('throttledMs')
+  if (throttled > 0)
+    hits.push({ limit: 'cpu', says: `it was held back for ${throttled} ms by its limit of ${limits.cpus} CPU` })
+  return hits
+}
+
+/** The limits of one cell, and what they did since they were asked last. */
+export const openLimitsOf = async (
+  driver: LimitDriver,
+  plan: CellPlan,
+): Promise<{ readonly group: LimitGroup; readonly hits: () => Promise<readonly LimitHit[]> }> => {
+  const limits = limitsOf(plan)
+  const group = await driver.open(plan.id, limits)
+  let last = await group.counts()
+  return {
+    group,
+    hits: async () => {
+      const before = last
+      last = await group.counts()
+      return hitsBetween(before, last, limits)
+    },
+  }
+}
+
+/** Limits alone: the kind `process`. */
+export const plainWalls =
+  (driver: LimitDriver, find: (name: string) => string): OpenWalls =>
+  async (plan) => {
+    const { group, hits } = await openLimitsOf(driver, plan)
+    return {
+      sitterSocket: plan.sitterSocket,
+      gateSocket: plan.gateSocket,
+      wrap: ({ words: [name = '', ...args], directory }) => {
+        const [command = '', ...rest] = [...group.before, find(name), ...args]
+        return { command, args: rest, cwd: directory, env: {} }
+      },
+      terminate: () => false,
+      endOf: (end) => end,
+      hits,
+      empty: async () => {
+        await group.empty()
+      },
+      close: () => group.remove(),
+    }
+  }
