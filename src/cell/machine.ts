@@ -97,6 +97,7 @@ const attempt = (words: readonly string[], give?: Uint8Array): Promise<Tried> =>
   })
 
 const enforced = (says: string): Ability => ({ verdict: 'enforced', says, fix: null })
+const weaker = (says: string, fix: string | null): Ability => ({ verdict: 'weaker', says, fix })
 const absent = (says: string, fix: string | null): Ability => ({ verdict: 'absent', says, fix })
 
 const field = (status: string, name: string): string =>
@@ -144,14 +145,8 @@ interface Walls {
 const tryWalls = async (bwrap: string | null, setpriv: string | null, system: readonly string[]): Promise<Walls> => {
   const isRoot = process.getuid?.() === 0
   const noUser = isRoot
-    ? absent(
-        'this sitter may not change users, though it is root: cells share its user',
-        'install util-linux (setpriv)',
-      )
-    : absent(
-        'cells run as this user too: only a sandbox keeps them from its files and processes',
-        'run the sitter as root',
-      )
+    ? weaker('this sitter cannot change users, though it is root: cells share its own', 'install util-linux (setpriv)')
+    : weaker('cells share this user: only the walls of a sandbox keep them from its files and processes', null)
   if (bwrap === null) {
     const fix = 'install bubblewrap (Debian: apt-get install bubblewrap)'
     const without = absent('bubblewrap is not here', fix)
@@ -219,7 +214,6 @@ const tryResources = async (): Promise<Ability> => {
 }
 
 const tryDeath = async (setpriv: string | null): Promise<Ability> => {
-  const weaker = (says: string, fix: string | null): Ability => ({ verdict: 'weaker', says, fix })
   const alone = 'cells end by the end of their socket alone: one that hangs outlives a killed sitter'
   if (setpriv === null) return weaker(`without setpriv, ${alone}`, 'install util-linux (setpriv)')
   const tried = await attempt([setpriv, '--pdeathsig', 'KILL', '/bin/true'])

@@ -39,7 +39,7 @@ const placeOf = (dataDirectory: string): string => join(dataDirectory, 'run', 'm
 
 /** What names this swarm's control groups; `settle: false` looks without changing anything. */
 const askOf = (dataDirectory: string, settle: boolean): { readonly name: string; readonly settle: boolean } => ({
-  name: `swarmsitter-${createHash('sha256').update(dataDirectory).digest('hex').slice(0, 12)}`,
+  name: `swarmsitter-${createHash('sha256').update(dataDirectory).digest('hex').slice(0, 12)}${settle ? '' : '-look'}`,
   settle,
 })
 

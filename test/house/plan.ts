@@ -70,7 +70,7 @@ export const rows: Readonly<Record<string, Row>> = {
   'places.ts': { floor: 9, imports: [] },
   'private-line.ts': { floor: 9, imports: [] },
   'not-built.ts': { floor: 9, imports: [] },
-  'inspection.ts': { floor: 9, imports: [...pieces, 'doors'] },
+  'inspection.ts': { floor: 9, imports: [...pieces, 'cell', 'doors'] },
   'rehearsal-process.ts': { floor: 9, imports: [...pieces, 'config', 'rehearsal'] },
   'launch.ts': { floor: 9, imports: [...pieces, 'config', 'gatelink', 'record'] },
   'index.ts': { floor: 9, imports: ['config', 'agent'] },

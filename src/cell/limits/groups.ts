@@ -35,9 +35,11 @@ const lookEveryMs = 5
 const killListed = async (directory: string): Promise<boolean> => {
   const listed = (await textOf(join(directory, 'cgroup.procs'))) ?? ''
   const pids = listed.split('\n').filter((one) => one !== '')
-  for (const pid of pids) {
+  for (const pid of pids.map(Number)) {
+    // 0 is somebody whom our process namespace does not show; to kill it would be to kill ourselves.
+    if (!(pid > 1)) continue
     try {
-      process.kill(Number(pid), 'SIGKILL')
+      process.kill(pid, 'SIGKILL')
     } catch {
       // Gone meanwhile.
     }
@@ -58,20 +60,17 @@ const emptyAll = async (directories: readonly string[], pids: string | undefined
   }
 }
 
-/** The kernel counts a process out a little after it was seen to end. */
-const removeAll = async (directories: readonly string[]): Promise<void> => {
+/** Removes what is empty; false when something is in there still, or again: the kernel counts out a little late. */
+const removeAll = async (directories: readonly string[]): Promise<boolean> => {
   for (const directory of directories) {
-    for (let waitedMs = 0; ; waitedMs += lookEveryMs) {
-      try {
-        await rmdir(directory)
-        break
-      } catch (error) {
-        if (isAbsent(error)) break
-        if (waitedMs >= emptyWithinMs) throw error
-        await wait(lookEveryMs)
-      }
+    try {
+      await rmdir(directory)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EBUSY') return false
+      if (!isAbsent(error)) throw error
     }
   }
+  return true
 }
 
 const write = async (directory: string, limits: CellLimits, controller: Controller, version: 1 | 2): Promise<void> => {
@@ -97,8 +96,12 @@ export const controlGroups = ({ version, parents }: Hierarchies): LimitDriver =>
   const within = (id: string): readonly string[] => places.map((parent) => join(parent, id))
   const pidsOf = (id: string): string | undefined => parents.pids && join(parents.pids, id)
   const end = async (id: string): Promise<void> => {
-    if (await emptyAll(within(id), pidsOf(id))) await removeAll(within(id))
-    else throw failure('cell-lost', `something in control group ${id} cannot be killed`)
+    for (let waitedMs = 0; waitedMs < emptyWithinMs; waitedMs += lookEveryMs) {
+      if (!(await emptyAll(within(id), pidsOf(id)))) break
+      if (await removeAll(within(id))) return
+      await wait(lookEveryMs)
+    }
+    throw failure('cell-lost', `something in control group ${id} cannot be killed`)
   }
   const groupOf = (id: string, limits: CellLimits): LimitGroup => ({
     before: ['/bin/sh', '-c', enter, 'sitter-enter', ...within(id), '--', ...resourceWords(limits, 'memory-elsewhere')],
