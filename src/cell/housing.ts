@@ -34,7 +34,7 @@ export const housingOf = (
 ): Housing => {
   const { kind, orWeaker } = type.cell
   const missing = lacking(abilities, needs[kind])
-  const weaker = reasons(missing)
+  const weaker = type.cell.walls === false ? ['no walls around it, as the configuration says'] : reasons(missing)
   // A process is a process, and a pool host holds code of one's own: what is weaker there is shown, not refused.
   if (weaker.length === 0 || kind !== 'sandbox') return { requested: kind, effective: kind, weaker, refused: null }
   if (orWeaker) {

@@ -205,7 +205,7 @@ const userOnly = async (setpriv: string | null, isRoot: boolean, otherwise: Abil
 
 const tryResources = async (): Promise<Ability> => {
   const limits = { memoryBytes: 0, cpus: null, processes: 1, files: 61 }
-  const words = resourceWords(limits, 'memory-elsewhere')
+  const words = resourceWords(limits)
   if (words.length === 0) return absent('prlimit is not here: open files have no bound', 'install util-linux (prlimit)')
   const { out, fault } = await attempt([...words, '/bin/cat', '/proc/self/limits'])
   return /^Max open files\s+61\s+61/m.test(out)

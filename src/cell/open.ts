@@ -13,7 +13,7 @@ import { cellKinds } from './kinds.ts'
 import { probeMachine, type Ability, type AbilityName, type Machine } from './machine.ts'
 import { poolCells } from './pool.ts'
 import type { CellKind } from './port.ts'
-import { programCells } from './programs.ts'
+import { hostWalls, programCells } from './programs.ts'
 import type { Hidden } from './sandbox/arguments.ts'
 
 export interface CellsAsk {
@@ -64,10 +64,15 @@ export const openCells = async (ask: CellsAsk): Promise<Cells> => {
   const machine = await probeMachine(askOf(dataDirectory, true))
   const said = { atMs: clock.wallMs(), abilities: machine.abilities }
   await disk.writeWhole(placeOf(dataDirectory), `${JSON.stringify(said, null, 2)}\n`, 0o600)
-  const programs = programCells({ ...ports, machine, swarm: dataDirectory, hidden: hiddenFor(ask) })
+  const hidden = hiddenFor(ask)
+  const programs = programCells({ ...ports, machine, swarm: dataDirectory, hidden })
+  const modules = Object.values(ask.agents).flatMap(({ run }) => run.module ?? [])
+  const codeCache = join(dataDirectory, 'cache')
+  await disk.makeDirectory(codeCache, 0o700)
+  const walls = hostWalls({ machine, hidden, modules, codeCache })
   const housing = Object.values(ask.agents).map((type) => [type.name, housingOf(type, machine)] as const)
   return {
-    kinds: cellKinds({ pool: poolCells({ ...ports, codeCache: join(dataDirectory, 'cache') }), ...programs }),
+    kinds: cellKinds({ pool: poolCells({ ...ports, codeCache, walls }), ...programs }),
     housing: Object.fromEntries(housing),
     machine,
     close: () => machine.limits.close(),

@@ -5,8 +5,11 @@
  */
 import { basename, dirname, extname, join } from 'node:path'
 import { assert, failure, type Clock, type Disk, type Net, type Proc } from '../std/std.ts'
+import { makeHome } from './home.ts'
 import { PoolCell } from './pool/cell.ts'
+import { socketsOf, startHost } from './pool/start.ts'
 import type { CellEvents, CellKind, CellPlan, HousedCell } from './port.ts'
+import type { OpenWalls } from './walls.ts'
 
 export interface PoolPorts {
   readonly clock: Clock
@@ -21,6 +24,8 @@ export interface PoolPorts {
    * every host does it for itself.
    */
   readonly codeCache?: string
+  /** What stands around the hosts; absent = nothing. */
+  readonly walls?: OpenWalls
   /** The time from process to hello, for plans that give none. */
   readonly startWithinMs?: number
 }
@@ -90,15 +95,18 @@ export const poolCells = (ports: PoolPorts): CellKind<HousedCell> => {
   const { clock, proc, net, disk, codeCache } = ports
   const goAhead = pathfinders()
   const startOne = async (plan: CellPlan, events: CellEvents, first: boolean): Promise<HousedCell> => {
-    await disk.makeDirectory(plan.directory, 0o700)
+    await makeHome(disk, plan)
     if (codeCache !== undefined) await disk.makeDirectory(codeCache, 0o700)
     const cell = new PoolCell(plan, clock, disk, events)
+    const walls = plan.walls === false ? undefined : await ports.walls?.(plan)
     const listening = await net.listen(plan.sitterSocket, (link) => cell.accept(link))
     try {
-      const child = await proc.spawn({
+      const child = await startHost(proc, walls, {
+        sitterSocket: plan.sitterSocket,
+        ...(codeCache !== undefined && first && { writable: codeCache }),
         command: ports.node ?? process.execPath,
         args: argumentsFor(plan),
-        env: environmentFor(plan, codeCache, first),
+        env: environmentFor({ ...plan, ...(walls && socketsOf(walls)) }, codeCache, first),
         cwd: plan.directory,
         ownGroup: false,
         dieWithParent: true,
@@ -107,6 +115,7 @@ export const poolCells = (ports: PoolPorts): CellKind<HousedCell> => {
       cell.begin(child, listening, plan.startWithinMs ?? ports.startWithinMs ?? defaultStartMs)
     } catch (error) {
       await listening.close()
+      await walls?.close()
       throw failure('cell-start', `cell ${plan.id} (${basename(moduleOf(plan))}): ${(error as Error).message}`, {
         cause: error,
       })

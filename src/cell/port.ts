@@ -23,6 +23,14 @@ export interface LimitHit {
   readonly says: string
 }
 
+/** The end of a process that had limits. */
+export interface WalledEnd extends ProcessEnd {
+  /** What its limits had to do, where they are counted; `memory` among them is the kernel's kill for want of memory. */
+  readonly hits?: readonly LimitHit[]
+  /** Why something of its walls is still there. */
+  readonly left?: string
+}
+
 export interface CellPlan {
   readonly id: string
   readonly kind: 'pool' | 'process' | 'sandbox'
@@ -43,6 +51,8 @@ export interface CellPlan {
   readonly memoryMb: number
   /** What else a cell may use; the kind's own when absent. */
   readonly limits?: PlanLimits
+  /** False = a pool host without walls, because its agents need files or network of their own. */
+  readonly walls?: boolean
   /** Beside its own program, what a sandbox may read: absolute paths. */
   readonly readable?: readonly string[]
   /** The time from the start of the process to its hello; the kind's own when absent. */
@@ -53,9 +63,7 @@ export interface CellPlan {
 export interface CellEnd {
   readonly cause: 'exit' | 'killed-by-us' | 'killed' | 'start-failed' | 'link-lost'
   readonly detail: string
-  readonly end: ProcessEnd | null
-  /** What its limits had to do, where they are counted; `memory` among them is the kernel's kill for want of memory. */
-  readonly hits?: readonly LimitHit[]
+  readonly end: WalledEnd | null
 }
 
 export interface CellEvents {

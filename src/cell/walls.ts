@@ -4,13 +4,15 @@
  */
 import type { ProcessEnd } from '../std/std.ts'
 import type { CellLimits, LimitCounts, LimitDriver, LimitGroup } from './limits/port.ts'
-import type { CellPlan, LimitHit } from './port.ts'
+import type { CellPlan, LimitHit, WalledEnd } from './port.ts'
 
 /** A program as the configuration names it. */
 export interface Inhabitant {
   /** The program and its arguments. */
   readonly words: readonly string[]
   readonly directory: string
+  /** A folder that it may write, beside what is its own. */
+  readonly writable?: string
 }
 
 /** A program as it is started. */
@@ -34,14 +36,29 @@ export interface Walls {
   wrap(program: Inhabitant): Walled
   /** Asks the program itself to end; false when it cannot be reached but by force. */
   terminate(): boolean
-  /** How the program ended, told by the end of what was started. */
-  endOf(end: ProcessEnd): ProcessEnd
-  /** What its limits did since this was asked last, as far as it is counted. */
-  hits(): Promise<readonly LimitHit[]>
+  /** How the program ended, told by the end of what was started; and what its limits did since the last one's. */
+  endOf(end: ProcessEnd): Promise<WalledEnd>
   /** Kills what is left of it. */
   empty(): Promise<void>
   /** Empties it and leaves nothing of it. */
   close(): Promise<void>
+}
+
+/** How it ended, and why, in words. */
+export const howOf = ({ code, signal, hits = [], left }: WalledEnd): string => {
+  const how = signal === null ? `exit code ${code}` : `signal ${signal}`
+  return [how, ...hits.map(({ says }) => says), ...(left === undefined ? [] : [left])].join('; ')
+}
+
+/** The end of a cell's only process: nothing of its walls is left when it is told. */
+export const lastEndOf = async (walls: Walls, end: ProcessEnd): Promise<WalledEnd> => {
+  const told = await walls.endOf(end)
+  try {
+    await walls.close()
+    return told
+  } catch (error) {
+    return { ...told, left: (error as Error).message }
+  }
 }
 
 export type OpenWalls = (plan: CellPlan) => Promise<Walls>
@@ -49,8 +66,11 @@ export type OpenWalls = (plan: CellPlan) => Promise<Walls>
 /** What a program may use where its plan says nothing. */
 export const usualLimits = { cpus: 1, processes: 64, files: 256, diskBytes: 64_000_000 } as const
 
-export const limitsOf = ({ memoryMb, limits }: CellPlan): CellLimits => ({
-  memoryBytes: memoryMb * 1_000_000,
+/** A host's heap is not all of its memory: buffers, code and the like have as much again as half of it, and 128 MB. */
+const hostBytes = (heapMb: number): number => (heapMb * 1.5 + 128) * 1_000_000
+
+export const limitsOf = ({ kind, memoryMb, limits }: CellPlan): CellLimits => ({
+  memoryBytes: kind === 'pool' ? hostBytes(memoryMb) : memoryMb * 1_000_000,
   ...(limits ?? usualLimits),
 })
 
@@ -106,8 +126,7 @@ export const plainWalls =
         return { command, args: rest, cwd: directory, env: {} }
       },
       terminate: () => false,
-      endOf: (end) => end,
-      hits,
+      endOf: async (end) => ({ ...end, hits: await hits() }),
       empty: async () => {
         await group.empty()
       },

@@ -66,8 +66,13 @@ const toCell = (agent: ParsedAgent, parsed: ParsedSwarm, baseDirectory: string):
       ? { kind: 'sandbox', orWeaker: !isNearMoney(agent, parsed.upstreams) }
       : { kind: 'pool', orWeaker: false }
   if (typeof cell === 'string') return { kind: cell, orWeaker: false }
-  const { kind, orWeaker, readable } = cell
-  return { kind, orWeaker, ...(readable && { readable: readable.map((path) => resolve(baseDirectory, path)) }) }
+  const { kind, orWeaker, readable, walls } = cell
+  return {
+    kind,
+    orWeaker,
+    ...(walls !== undefined && { walls }),
+    ...(readable && { readable: readable.map((path) => resolve(baseDirectory, path)) }),
+  }
 }
 
 const toLimits = ({ limits, run }: ParsedAgent): AgentType['limits'] => {

@@ -69,6 +69,8 @@ const agent = z.strictObject({
           kind: cellKind,
           /** Takes less where the machine cannot, and says so, instead of not being started at all. */
           orWeaker: z.boolean().default(false),
+          /** `false` gives a pool host no walls: its agents' code may touch what the sitter's user may. */
+          walls: z.boolean().optional(),
           /** What a sandbox may read beside its own program: paths relative to the config. */
           readable: z.array(notEmpty('a path')).max(100).optional(),
         }),

@@ -20,25 +20,22 @@ const longestSocketPath = 100
 /** A killed process that is still there after this long is killed again, and people are told. */
 const killAgainMs = 5_000
 
-const socketPath = (live: Live, id: string, name: string, isProgram: boolean): string => {
+const socketPath = (live: Live, id: string, name: string): string => {
   const path = `${live.options.directories.cells}/${id}/${name}.sock`
   if (Buffer.byteLength(path) <= longestSocketPath) return path
-  // A sandbox sees one folder: its cell's sockets, and nothing beside them.
-  if (isProgram) return `${live.options.directories.sockets}/${id}/${name}.sock`
-  // The last twelve digits of a UUIDv7 are random: no two living cells share them but by a 2^-48 chance.
-  return `${live.options.directories.sockets}/${id.slice(-12)}-${name}.sock`
+  // A folder for each: what lives behind walls sees its own sockets, and nothing beside them.
+  return `${live.options.directories.sockets}/${id}/${name}.sock`
 }
 
 const openCell = (live: Live, group: Group): LiveCell => {
   const id = live.options.newId('cel')
   const { clock } = live.options
-  const isProgram = group.settings.run.module === undefined
   return {
     id,
     group,
     directory: `${live.options.directories.cells}/${id}`,
-    sitterSocket: socketPath(live, id, 'sitter', isProgram),
-    gateSocket: socketPath(live, id, 'gate', isProgram),
+    sitterSocket: socketPath(live, id, 'sitter'),
+    gateSocket: socketPath(live, id, 'gate'),
     launchedMs: clock.monoMs(),
     startedWallMs: clock.wallMs(),
     phase: 'starting',
@@ -94,6 +91,7 @@ const planOf = (live: Live, cell: LiveCell): CellPlan => {
     env: {},
     memoryMb: Math.max(1, Math.floor(settings.memoryBytes / 1_000_000)),
     limits: settings.limits,
+    ...(settings.cell.walls !== undefined && { walls: settings.cell.walls }),
     ...(settings.cell.readable && { readable: settings.cell.readable }),
     startWithinMs: settings.startWithinMs,
   }

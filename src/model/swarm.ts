@@ -46,6 +46,8 @@ export interface AgentType {
     readonly kind: 'pool' | 'process' | 'sandbox'
     /** Whether less will do where the machine cannot. */
     readonly orWeaker: boolean
+    /** False = a pool host without walls: its agents' code may touch files and network. */
+    readonly walls?: boolean
     /** Beside its own program, what a sandbox may read: absolute paths. */
     readonly readable?: readonly string[]
   }

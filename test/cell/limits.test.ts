@@ -200,6 +200,6 @@ describe(`The limits of this machine: ${real}`, () => {
     group = await groupNow({ files: 61 })
     const { out } = await inside('ulimit -n; ulimit -c')
     expect(out).toBe('61\n0\n')
-    expect(resourceWords(limits, 'memory-here').join(' ')).toContain('--data=1073741824:1073741824')
+    expect(resourceWords(limits).join(' ')).toContain('--data=1073741824:1073741824')
   })
 })

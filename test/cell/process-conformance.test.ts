@@ -1,7 +1,9 @@
 /** One suite for all kinds and all ways to live in them: a pool host, a command, a process a task. */
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { poolCells, probeMachine, processCells, programCells } from '../../src/cell/cell.ts'
+import { hostWalls, poolCells, probeMachine, processCells, programCells } from '../../src/cell/cell.ts'
 import { realClock, realDisk, realNet, realProc } from '../../src/std/real/real.ts'
 import { cellConformance } from '../conformance/cell.ts'
 import { villain } from './harness.ts'
@@ -49,6 +51,18 @@ cellConformance({
   givesUp: false,
 })
 if (machine.bwrap !== null) {
+  const codeCache = mkdtempSync(join(tmpdir(), 'code-'))
+  afterAll(() => rmSync(codeCache, { recursive: true, force: true }))
+  const module = villain('witness')
+  const walls = hostWalls({ machine, hidden: [], modules: [module], codeCache })
+  cellConformance({
+    name: `pool behind walls, ${named}`,
+    kind: poolCells({ ...ports, walls, codeCache }),
+    run: { module },
+    cell: 'pool',
+    hang: 'patient',
+    givesUp: true,
+  })
   cellConformance({
     name: `sandbox, command, ${named}`,
     kind: sandbox,

@@ -8,7 +8,6 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { failure } from '../../std/std.ts'
 import { counterFiles, countsOf, settingsOf, type Controller } from './dialect.ts'
 import { noCounts, type CellLimits, type LimitDriver, type LimitGroup } from './port.ts'
-import { resourceWords } from './resources.ts'
 
 /** Which directory of ours holds the cells, by controller; version 2 has the same one for all. */
 export interface Hierarchies {
@@ -16,8 +15,15 @@ export interface Hierarchies {
   readonly parents: Readonly<Partial<Record<Controller, string>>>
 }
 
-/** Exits 126 when it cannot enter: never a program outside its limits. */
-const enter = 'while [ "$1" != -- ]; do echo 0 > "$1/cgroup.procs" || exit 126; shift; done; shift; exec "$@"'
+/**
+ * Exits 126 when it cannot enter: never a program outside its limits. In version 1 the shell moves itself as a thread,
+ * which it alone is: 0.1 ms, where moving a process waits for every CPU (10 ms and more each, Linux 6.18).
+ */
+const enter = (version: 1 | 2): string => {
+  const list = version === 1 ? 'tasks' : 'cgroup.procs'
+  const own = 'ulimit -c 0 && ulimit -n "$1" || exit 126; shift'
+  return `${own}; while [ "$1" != -- ]; do echo 0 > "$1/${list}" || exit 126; shift; done; shift; exec "$@"`
+}
 
 const isAbsent = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT'
 const textOf = async (path: string): Promise<string | undefined> => {
@@ -30,7 +36,7 @@ const textOf = async (path: string): Promise<string | undefined> => {
 
 /** A killed process takes some ms to leave; one in an uninterruptible wait stays. */
 const emptyWithinMs = 2_000
-const lookEveryMs = 5
+const lookEveryMs = 2
 
 const killListed = async (directory: string): Promise<boolean> => {
   const listed = (await textOf(join(directory, 'cgroup.procs'))) ?? ''
@@ -104,7 +110,7 @@ export const controlGroups = ({ version, parents }: Hierarchies): LimitDriver =>
     throw failure('cell-lost', `something in control group ${id} cannot be killed`)
   }
   const groupOf = (id: string, limits: CellLimits): LimitGroup => ({
-    before: ['/bin/sh', '-c', enter, 'sitter-enter', ...within(id), '--', ...resourceWords(limits, 'memory-elsewhere')],
+    before: ['/bin/sh', '-c', enter(version), 'sitter-enter', String(limits.files), ...within(id), '--'],
     counts: async () => {
       const files = counterFiles[version]
       const texts = await Promise.all(held.map(([one, parent]) => textOf(join(parent, id, files[one]))))

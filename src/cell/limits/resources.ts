@@ -12,20 +12,11 @@ export const canLimitResources = prlimit !== undefined
  */
 const leastDataBytes = 1_073_741_824
 
-/** Words that limit what comes after them. Where control groups hold the memory, only files and cores are left. */
-export const resourceWords = (
-  { files, memoryBytes }: CellLimits,
-  memory: 'memory-elsewhere' | 'memory-here',
-): readonly string[] => {
+/** Words that limit what comes after them. */
+export const resourceWords = ({ files, memoryBytes }: CellLimits): readonly string[] => {
   if (prlimit === undefined) return []
   const bytes = Math.max(leastDataBytes, Math.round(memoryBytes))
-  return [
-    prlimit,
-    `--nofile=${files}:${files}`,
-    '--core=0:0',
-    ...(memory === 'memory-here' ? [`--data=${bytes}:${bytes}`] : []),
-    '--',
-  ]
+  return [prlimit, `--nofile=${files}:${files}`, '--core=0:0', `--data=${bytes}:${bytes}`, '--']
 }
 
 /** Where there are no control groups. The number of processes has no bound: RLIMIT_NPROC counts a whole user's. */
@@ -35,7 +26,7 @@ export const resourceLimits = (why: string): LimitDriver => ({
   why,
   parent: null,
   open: async (_id, limits) => ({
-    before: resourceWords(limits, 'memory-here'),
+    before: resourceWords(limits),
     counts: async () => noCounts,
     empty: async () => false,
     remove: async () => {

@@ -12,12 +12,13 @@ import {
   type Disk,
   type Link,
   type Listening,
-  type ProcessEnd,
   type ProcessIdentity,
 } from '../../std/std.ts'
 import { checkHello, protocolVersion, toLine, type Frame, type Welcome } from '../../wire/wire.ts'
 import { Connection, errorAnswer, type Reply } from '../connection.ts'
-import type { CellEnd, CellEvents, CellPlan, HousedCell } from '../port.ts'
+import { removeHome } from '../home.ts'
+import type { CellEnd, CellEvents, CellPlan, HousedCell, WalledEnd } from '../port.ts'
+import { howOf } from '../walls.ts'
 
 /**
  * A dying process closes its socket before its end is seen; this long it may take before a closed link alone counts
@@ -159,10 +160,10 @@ export class PoolCell implements HousedCell {
     this.#child?.kill('SIGKILL')
   }
 
-  async #ended(end: ProcessEnd): Promise<void> {
+  async #ended(end: WalledEnd): Promise<void> {
     this.#over = true
     this.#cancelTimer()
-    const how = end.signal === null ? `exit code ${end.code}` : `signal ${end.signal}`
+    const how = howOf(end)
     const cause = this.#ending?.cause ?? (!this.#ready ? 'start-failed' : end.signal === null ? 'exit' : 'killed')
     const said =
       this.#ending?.cause === 'killed-by-us' || this.#said.length === 0
@@ -172,7 +173,7 @@ export class PoolCell implements HousedCell {
     this.#connection?.cut(`cell ${this.id} is gone: ${how}`)
     await this.#listening?.close()
     try {
-      await this.#disk.remove(this.#plan.directory)
+      await removeHome(this.#disk, this.#plan)
     } catch (error) {
       detail += `; its directory stays: ${(error as Error).message}`
     }

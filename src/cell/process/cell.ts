@@ -11,18 +11,18 @@ import {
   assert,
   failure,
   sleep,
-  type Child,
   type Clock,
   type Disk,
   type Link,
   type Listening,
-  type ProcessEnd,
   type ProcessIdentity,
 } from '../../std/std.ts'
 import { checkHello, protocolVersion, toLine, type Frame, type Welcome } from '../../wire/wire.ts'
 import { Connection, errorAnswer, type Reply } from '../connection.ts'
-import type { CellEnd, CellEvents, CellPlan, HousedCell } from '../port.ts'
-import type { Walls } from '../walls.ts'
+import { removeHome } from '../home.ts'
+import type { CellEnd, CellEvents, CellPlan, HousedCell, WalledEnd } from '../port.ts'
+import { howOf, type Walls } from '../walls.ts'
+import type { WalledChild } from './program.ts'
 
 /** The time a program has to connect again before it counts as lost. */
 export const awayMs = 10_000
@@ -53,7 +53,7 @@ export class ProcessCell implements HousedCell {
   readonly #walls: Walls
   readonly #events: CellEvents
   readonly #said: string[] = []
-  #child: Child | undefined
+  #child: WalledChild | undefined
   #listening: Listening | undefined
   #connection: Connection | undefined
   /** Its present connection has said hello. */
@@ -86,7 +86,7 @@ export class ProcessCell implements HousedCell {
     return this.#connection?.pendingBytes ?? 0
   }
 
-  begin(child: Child, listening: Listening, startWithinMs: number): void {
+  begin(child: WalledChild, listening: Listening, startWithinMs: number): void {
     this.#child = child
     this.#listening = listening
     if (!this.#ready) this.#give(startWithinMs, 'start-failed', `no hello within ${startWithinMs} ms`)
@@ -195,26 +195,24 @@ export class ProcessCell implements HousedCell {
     this.#child?.killGroup('SIGKILL')
   }
 
-  async #ended(end: ProcessEnd): Promise<void> {
+  async #ended(end: WalledEnd): Promise<void> {
     this.#over = true
     this.#cancelTimer()
-    const how = end.signal === null ? `exit code ${end.code}` : `signal ${end.signal}`
     const cause = this.#ending?.cause ?? (!this.#ready ? 'start-failed' : end.signal === null ? 'exit' : 'killed')
     const said =
       this.#ending?.cause === 'killed-by-us' || this.#said.length === 0
         ? ''
         : `; last it said: ${this.#said.join(' | ')}`
-    this.#connection?.cut(`cell ${this.id} is gone: ${how}`)
+    this.#connection?.cut(`cell ${this.id} is gone: ${howOf(end)}`)
     await this.#listening?.close()
-    const hits = await this.#walls.hits()
-    const hit = hits.map(({ says }) => `; ${says}`).join('')
-    let detail = `${this.#ending === undefined ? how : `${this.#ending.why} (${how})`}${hit}${said}`
+    let left = ''
     try {
       await this.#walls.close()
-      await this.#disk.remove(this.#plan.directory)
+      await removeHome(this.#disk, this.#plan)
     } catch (error) {
-      detail += `; something of it stays: ${(error as Error).message}`
+      left = `; something of it stays: ${(error as Error).message}`
     }
-    this.#events.gone({ cause, detail, end, ...(hits.length === 0 ? {} : { hits }) })
+    const how = this.#ending === undefined ? howOf(end) : `${this.#ending.why} (${howOf(end)})`
+    this.#events.gone({ cause, detail: `${how}${said}${left}`, end })
   }
 }

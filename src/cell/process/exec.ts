@@ -5,11 +5,12 @@
  *   idle ─ run ─▶ running ─ ended ─▶ telling ─ taken ─▶ idle
  *                    └─ cancel, unseat, drain over: SIGTERM to its group, SIGKILL after 2 s
  */
-import { asFailure, failure, type Child, type Clock, type Disk, type ProcessIdentity } from '../../std/std.ts'
+import { asFailure, failure, type Clock, type Disk, type ProcessIdentity } from '../../std/std.ts'
 import { bounds, type CancelRun, type Drain, type Frame, type Ping, type Pong, type Run } from '../../wire/wire.ts'
+import { removeHome } from '../home.ts'
 import type { Cell, CellEvents, CellPlan } from '../port.ts'
 import type { Walls } from '../walls.ts'
-import { startProgram, type ProgramPorts } from './program.ts'
+import { startProgram, type ProgramPorts, type WalledChild } from './program.ts'
 import { execEnding, type ExecEnding } from './verdict.ts'
 
 const killAfterMs = 2_000
@@ -24,7 +25,7 @@ const disowned: ReadonlySet<string> = new Set(['stale', 'not-found', 'not-your-a
 
 interface Task {
   readonly run: Run
-  child: Child | null
+  child: WalledChild | null
   stopped: string | null
   /** Its end is not told: the sitter stops, and gives it back without cost. */
   silent: boolean
@@ -86,7 +87,7 @@ export class ExecCell implements Cell {
     let detail = why
     try {
       await this.#walls.close()
-      await this.#disk.remove(this.#plan.directory)
+      await removeHome(this.#disk, this.#plan)
     } catch (error) {
       detail += `; something of it stays: ${(error as Error).message}`
     }
@@ -181,19 +182,17 @@ export class ExecCell implements Cell {
       if (this.#over || task.stopped !== null) child.killGroup('SIGKILL')
       const end = await child.ended
       task.child = null
-      await this.#walls.empty()
       await this.#outputRead(child)
       const { stopped } = task
       const tooMuch = bytes > bounds.frameBytes
-      const hits = await this.#walls.hits()
-      return execEnding({ end, output: Buffer.concat(chunks), tooMuch, errors: errors.join('\n'), stopped, hits })
+      return execEnding({ end, output: Buffer.concat(chunks), tooMuch, errors: errors.join('\n'), stopped })
     } catch (error) {
       const { code, message } = asFailure(error)
       return { method: 'fail', params: { error: { name: 'NotStarted', message, code, kind: 'transient' } } }
     }
   }
 
-  #outputRead(child: Child): Promise<void> {
+  #outputRead(child: WalledChild): Promise<void> {
     return new Promise((resolve) => {
       const cancel = this.#clock.timer(outputWithinMs, resolve)
       void child.closed.then(() => {

@@ -8,6 +8,7 @@ import { failure, type Clock, type Disk, type Net, type Proc } from '../../std/s
 import type { Cell, CellEvents, CellKind, CellPlan } from '../port.ts'
 import { ProcessCell } from './cell.ts'
 import { ExecCell } from './exec.ts'
+import { makeHome } from '../home.ts'
 import { resourceLimits } from '../limits/resources.ts'
 import { plainWalls, type OpenWalls, type Walls } from '../walls.ts'
 import { findProgram, startProgram, type ProgramPorts, type Surroundings } from './program.ts'
@@ -79,7 +80,7 @@ export const processCells = (ports: ProcessPorts): CellKind => {
       if (words === undefined) throw failure('bug', 'a process cell runs a command or an exec')
       // Before anything is made: a program that is not there is the same tomorrow.
       find(words[0]!)
-      await disk.makeDirectory(plan.directory, 0o700)
+      await makeHome(disk, plan)
       const walls = await openWalls(plan)
       try {
         if (plan.run.command !== undefined) return await startCommand(plan, walls, events)

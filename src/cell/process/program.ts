@@ -5,6 +5,7 @@
 import { accessSync, constants, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { failure, type Child, type Proc, type SpawnOptions } from '../../std/std.ts'
+import type { WalledEnd } from '../port.ts'
 import type { Walled, Walls } from '../walls.ts'
 import type { Reaper } from './reaper.ts'
 
@@ -71,12 +72,15 @@ export interface Program {
   readonly output?: { readonly input: string; readonly onOutput: NonNullable<SpawnOptions['onOutput']> }
 }
 
+/** A process whose end tells of its limits. */
+export type WalledChild = Omit<Child, 'ended'> & { readonly ended: Promise<WalledEnd> }
+
 /**
  * Starts a program in a group of its own that does not outlive its leader: the rest of the group is killed when the
  * leader ends, and all of it when the sitter ends.
  * @throws What the system says when it cannot be started.
  */
-export const startProgram = async (ports: ProgramPorts, program: Program): Promise<Child> => {
+export const startProgram = async (ports: ProgramPorts, program: Program): Promise<WalledChild> => {
   const { walled, walls } = program
   const child = await ports.proc.spawn({
     command: walled.command,
@@ -92,9 +96,10 @@ export const startProgram = async (ports: ProgramPorts, program: Program): Promi
     ...(walled.give === undefined ? {} : { give: walled.give }),
     ...program.output,
   })
-  const ended = child.ended.then((end) => {
+  const ended = child.ended.then(async (end) => {
     child.killGroup('SIGKILL')
     ports.reaper.remove(child.identity.pid)
+    await walls?.empty()
     return walls?.endOf(end) ?? end
   })
   try {

@@ -3,16 +3,15 @@
  * its exit code says (sysexits.h). Pure.
  */
 import type { ErrorReport } from '../../model/model.ts'
-import type { ProcessEnd } from '../../std/std.ts'
 import { bounds } from '../../wire/wire.ts'
-import type { LimitHit } from '../port.ts'
+import type { WalledEnd } from '../port.ts'
 
 export type ExecEnding =
   | { readonly method: 'done'; readonly params: { readonly result: unknown } }
   | { readonly method: 'fail'; readonly params: { readonly error: ErrorReport } }
 
 export interface ExecFacts {
-  readonly end: ProcessEnd
+  readonly end: WalledEnd
   /** What it printed on stdout, and whether that was more than a result may have. */
   readonly output: Uint8Array
   readonly tooMuch: boolean
@@ -20,8 +19,6 @@ export interface ExecFacts {
   readonly errors: string
   /** Why we ended it, null = we did not. */
   readonly stopped: string | null
-  /** What its limits had to do meanwhile. */
-  readonly hits: readonly LimitHit[]
 }
 
 /** Usage, data, no input, software, protocol, no permission, configuration: trying again changes nothing. */
@@ -52,8 +49,8 @@ const fail = (error: ErrorReport, errors: string): ExecEnding => ({
   params: { error: { ...error, ...(errors === '' ? {} : { stack: `stderr: ${errors}` }) } },
 })
 
-export const execEnding = ({ end, output, tooMuch, errors, stopped, hits }: ExecFacts): ExecEnding => {
-  const hit = hits.map(({ says }) => `; ${says}`).join('')
+export const execEnding = ({ end, output, tooMuch, errors, stopped }: ExecFacts): ExecEnding => {
+  const hit = (end.hits ?? []).map(({ says }) => `; ${says}`).join('')
   if (stopped !== null) return fail({ name: 'Cancelled', message: stopped, kind: 'interrupted' }, errors)
   if (end.signal !== null) {
     const message = `the process of the task was killed by ${end.signal}${hit}`

@@ -23,8 +23,8 @@ export interface Enclosed {
   readonly setpriv: string
   /** Files and folders that are seen read-only, at their own paths. */
   readonly readable: readonly string[]
-  /** A folder that may be written, at its own path. */
-  readonly writable?: string
+  /** A folder that is seen although what lies around it is hidden, at its own path. */
+  readonly kept?: { readonly path: string; readonly writes: boolean }
   /** What lies in there and is not seen. */
   readonly hidden: readonly Hidden[]
   /** The folder with the cell's sockets. */
@@ -82,7 +82,8 @@ const folder = (path: string): readonly string[] => ['--perms', '0755', '--dir',
 export const systemArguments = (): readonly string[] => [
   ...usr,
   ...systemFolders.flatMap(lieOf),
-  ...folder('/etc'),
+  // bubblewrap makes a folder above what is bound as closed as it finds it above; these are to be seen.
+  ...['/etc', '/etc/ssl', '/etc/pki', '/etc/pki/tls'].flatMap(folder),
   ...etc.flatMap((name) => ['--ro-bind-try', `/etc/${name}`, `/etc/${name}`]),
 ]
 
@@ -99,13 +100,13 @@ const ancestorsOf = (path: string): readonly string[] => {
 /** Shared memory is a disk too; programs that use it need little. */
 const sharedBytes = (diskBytes: number): number => Math.min(diskBytes, 16 * 1_048_576)
 
-const bindsOf = ({ readable, writable, hidden, sockets, cwd }: Enclosed): readonly string[] => {
+const bindsOf = ({ readable, kept, hidden, sockets, cwd }: Enclosed): readonly string[] => {
   const shortFirst = [...new Set(readable)].toSorted((one, other) => one.length - other.length)
   // What lies in a folder that is seen is seen with it.
   const needed = shortFirst.filter(
     (path, index) => !isSystem(path) && !shortFirst.slice(0, index).some((place) => isWithin(path, place)),
   )
-  const places = [...needed, ...(writable === undefined ? [] : [writable]), insideSockets]
+  const places = [...needed, ...(kept === undefined ? [] : [kept.path]), insideSockets]
   // Folders above a place are bwrap's own: seen by the program's user too, whatever they are outside.
   const above = new Set(
     [...places.flatMap(ancestorsOf), ...ancestorsOf(cwd), cwd].filter(
@@ -117,14 +118,15 @@ const bindsOf = ({ readable, writable, hidden, sockets, cwd }: Enclosed): readon
     ...[...above].flatMap(folder),
     ...needed.flatMap((path) => ['--ro-bind', path, path]),
     ...masked.flatMap(({ path, is }) =>
-      is === 'file'
-        ? ['--ro-bind', '/dev/null', path]
-        : ['--perms', '0555', '--size', '4096', '--tmpfs', path, '--remount-ro', path],
+      is === 'file' ? ['--ro-bind', '/dev/null', path] : ['--perms', '0755', '--size', '65536', '--tmpfs', path],
     ),
-    ...(writable === undefined ? [] : ['--bind', writable, writable]),
+    // What lies behind a cover and is seen all the same needs folders in there, before it is closed.
+    ...[...above].filter((path) => masked.some((one) => isWithin(path, one.path))).flatMap(folder),
+    ...(kept === undefined ? [] : [kept.writes ? '--bind' : '--ro-bind', kept.path, kept.path]),
     '--ro-bind',
     sockets,
     insideSockets,
+    ...masked.flatMap(({ path, is }) => (is === 'directory' ? ['--remount-ro', path] : [])),
   ]
 }
 

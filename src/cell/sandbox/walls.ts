@@ -3,118 +3,38 @@
  * users; else a user namespace. The cell's sockets lie in a folder that belongs to that user alone, and are all that
  * leads out.
  */
-import {
-  accessSync,
-  chownSync,
-  closeSync,
-  constants,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  statfsSync,
-  statSync,
-} from 'node:fs'
+import { chownSync, closeSync, lstatSync, openSync, readFileSync, statfsSync } from 'node:fs'
 import { constants as system } from 'node:os'
-import { basename, delimiter, dirname, isAbsolute, join, resolve } from 'node:path'
-import { assert, failure, type ProcessEnd } from '../../std/std.ts'
+import { dirname, join } from 'node:path'
+import { assert, type ProcessEnd } from '../../std/std.ts'
 import type { Machine } from '../machine.ts'
-import type { CellPlan, LimitHit } from '../port.ts'
+import type { CellPlan, LimitHit, WalledEnd } from '../port.ts'
 import { openLimitsOf, usualLimits, type Inhabitant, type OpenWalls, type Walled, type Walls } from '../walls.ts'
-import { bwrapWords, insideHome, insideSockets, isSystem, type Hidden } from './arguments.ts'
+import { bwrapWords, insideHome, insideSockets, type Hidden } from './arguments.ts'
 import type { Uids } from './uids.ts'
+import { systemPath, type View } from './view.ts'
 
 export interface SandboxPorts {
   readonly machine: Machine
-  readonly uids: Uids
-  /** Where programs are looked for that are not the system's. */
-  readonly path: string
+  /** Absent = no cell has a user of its own. */
+  readonly uids?: Uids
+  /** What is seen inside. */
+  readonly view: View
   /** What no agent may see though it lies beside its program: the data directory, keys, `.env`. */
   readonly hidden: readonly Hidden[]
 }
 
 const statusLine = 3
 const filterLine = 4
-const systemPath = '/usr/local/bin:/usr/bin:/bin'
 /** A tmpfs as statfs names it. */
 const tmpfs = 0x01021994
 /** bubblewrap has made its folders by then; a program that has filled its disk sooner is not told apart. */
 const lookForDiskMs = [2, 5, 10, 20, 50, 200, 1_000]
 
-const canRun = (path: string): boolean => {
-  try {
-    accessSync(path, constants.X_OK)
-    return statSync(path).isFile()
-  } catch {
-    return false // not there, or not for us
-  }
-}
-
 const kindOf = (path: string): 'file' | 'directory' | undefined => {
   // A link is not followed: what it leads to is seen inside only where that lies.
   const found = lstatSync(path, { throwIfNoEntry: false })
   return found?.isFile() ? 'file' : found?.isDirectory() ? 'directory' : undefined
-}
-
-/** The program's absolute path: the system's own first, because only that is seen inside by itself. */
-export const findInside = (name: string, path: string): string => {
-  if (name.includes('/')) {
-    if (canRun(name)) return name
-    throw failure('cell-start', `the program ${name} is not there or may not be run (chmod +x ${name})`)
-  }
-  const folders = [...systemPath.split(':'), ...path.split(delimiter).filter((folder) => isAbsolute(folder))]
-  const found = folders.map((folder) => join(folder, name)).find(canRun)
-  if (found === undefined)
-    throw failure('cell-start', `the program ${name} is not on this machine (looked in ${folders.join(':')})`)
-  return found
-}
-
-/** Its folder, but never a whole root or the place that is the sandbox's own: there the file alone. */
-const folderOf = (file: string): readonly string[] => {
-  const folder = dirname(file)
-  return [folder === '/' || folder === insideHome ? file : folder]
-}
-
-/**
- * What a command line needs to see: where its program lies (and really lies), the folder of its first file, and any
- * other file or folder that it names.
- */
-export const readableFor = ({ words, directory }: Inhabitant): readonly string[] => {
-  const [program = '', ...rest] = words
-  let hasScript = false
-  const named = rest.flatMap((word) => {
-    const path = resolve(directory, word)
-    const found = statSync(path, { throwIfNoEntry: false })
-    if (found === undefined || !(found.isFile() || found.isDirectory())) return []
-    const isScript = found.isFile() && !hasScript
-    hasScript ||= isScript
-    return isScript ? folderOf(path) : [path]
-  })
-  return [...folderOf(program), ...folderOf(realpathSync(program)), ...named].filter(
-    (path) => path !== '/' && path !== insideHome,
-  )
-}
-
-/** Inside, the program is a stranger to its files: it must be let in like one. */
-const isReadable = (path: string, uid: number | null): boolean => {
-  const found = statSync(path, { throwIfNoEntry: false })
-  if (uid === null || found === undefined || isSystem(path) || found.uid === uid) return true
-  const needed = found.isDirectory() ? 0o005 : 0o004
-  return (found.mode & needed) === needed
-}
-
-const assertReadable = (paths: readonly string[], uid: number | null): void => {
-  for (const path of paths) {
-    if (isReadable(path, uid)) continue
-    const { mode } = statSync(path)
-    throw failure(
-      'cell-start',
-      `${path} may be read by its owner alone (mode ${(mode & 0o777).toString(8)}), and the sandbox has a user ` +
-        `of its own: chmod o+rX ${path}`,
-    )
-  }
 }
 
 /** bubblewrap tells a signal as 128 and its number, as shells do. */
@@ -154,31 +74,28 @@ class SandboxWalls implements Walls {
     return (this.#plan.limits ?? usualLimits).diskBytes
   }
 
-  wrap({ words: [name = '', ...args], directory }: Inhabitant): Walled {
-    const { machine, hidden, path } = this.#ports
+  wrap(inhabitant: Inhabitant): Walled {
+    const { machine, hidden, view } = this.#ports
     assert(machine.bwrap !== null, 'a sandbox is only made where it can be made')
-    const program = findInside(name, path)
-    const needed = [...readableFor({ words: [program, ...args], directory }), ...(this.#plan.readable ?? [])]
-    assertReadable([...needed, program], this.#uid)
-    // A folder that is its owner's alone is not shown; what the command line names in there is, at its own path.
-    const isShown = directory !== '/' && directory !== insideHome && isReadable(directory, this.#uid)
-    const readable = isShown ? [directory, ...needed] : needed
+    const { words, readable, kept, cwd } = view(inhabitant, this.#plan, this.#uid)
     const inside = bwrapWords(
       {
         bwrap: machine.bwrap,
         setpriv: machine.setpriv ?? '',
         uid: this.#uid,
         readable,
-        hidden: hidden.filter(({ path: one, is }) => kindOf(one) === is),
+        ...(kept && { kept }),
+        // Looked at for each start: a folder that is not there cannot be covered, and one may have come.
+        hidden: hidden.filter(({ path, is }) => kindOf(path) === is),
         sockets: this.#sockets,
         diskBytes: this.#diskBytes,
-        cwd: directory,
+        cwd,
         filter: machine.filter === null ? null : filterLine,
         status: statusLine,
       },
       machine.system,
     )
-    const [command = '', ...rest] = [...this.#limits.group.before, ...inside, program, ...args]
+    const [command = '', ...rest] = [...this.#limits.group.before, ...inside, ...words]
     this.#init = undefined
     this.#forgetDisk()
     return {
@@ -237,13 +154,14 @@ class SandboxWalls implements Walls {
     }
   }
 
-  endOf(end: ProcessEnd): ProcessEnd {
+  async endOf(end: ProcessEnd): Promise<WalledEnd> {
     this.#init = undefined
     const signal = end.code === null ? undefined : signals.get(end.code)
-    return signal === undefined ? end : { code: null, signal }
+    const told = signal === undefined ? end : { code: null, signal }
+    return { ...told, hits: await this.#hits() }
   }
 
-  async hits(): Promise<readonly LimitHit[]> {
+  async #hits(): Promise<readonly LimitHit[]> {
     const hits = await this.#limits.hits()
     if (this.#disk === undefined) return hits
     const { bfree, ffree } = statfsSync(`/proc/self/fd/${this.#disk}`)
@@ -261,9 +179,7 @@ class SandboxWalls implements Walls {
     this.#init = undefined
     this.#forgetDisk()
     await this.#limits.group.remove()
-    // Beside the cell's own directory only where that one's path is too long for sockets.
-    if (basename(this.#sockets) === this.#plan.id) rmSync(this.#sockets, { recursive: true, force: true })
-    if (this.#uid !== null) this.#ports.uids.release(this.#uid)
+    if (this.#uid !== null) this.#ports.uids?.release(this.#uid)
   }
 }
 
@@ -272,8 +188,7 @@ export const sandboxWalls =
   async (plan) => {
     const sockets = dirname(plan.sitterSocket)
     assert(dirname(plan.gateSocket) === sockets, 'the sockets of a sandbox lie in one folder')
-    mkdirSync(sockets, { recursive: true, mode: 0o700 })
-    const uid = ports.machine.ownUser ? ports.uids.take() : null
+    const uid = ports.machine.ownUser && ports.uids !== undefined ? ports.uids.take() : null
     // The folder is the lock on both sockets: nobody else, and inside a sandbox nobody but its program, can enter it.
     if (uid !== null) chownSync(sockets, uid, uid)
     return new SandboxWalls(plan, ports, { limits: await openLimitsOf(ports.machine.limits, plan), uid })
