@@ -68,8 +68,7 @@ export const openCells = async (ask: CellsAsk): Promise<Cells> => {
   const programs = programCells({ ...ports, machine, swarm: dataDirectory, hidden })
   const modules = Object.values(ask.agents).flatMap(({ run }) => run.module ?? [])
   const codeCache = join(dataDirectory, 'cache')
-  await disk.makeDirectory(codeCache, 0o700)
-  const walls = hostWalls({ machine, hidden, modules, codeCache })
+  const walls = hostWalls({ machine, hidden, modules, codeCache, swarm: dataDirectory })
   const housing = Object.values(ask.agents).map((type) => [type.name, housingOf(type, machine)] as const)
   return {
     kinds: cellKinds({ pool: poolCells({ ...ports, codeCache, walls }), ...programs }),

@@ -1,4 +1,5 @@
 /** Cells with the walls that this machine can build for each: the two kinds of programs, and the hosts of pools. */
+import { lchownSync, mkdirSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { CellKind } from './port.ts'
 import { failure } from '../std/std.ts'
@@ -7,7 +8,7 @@ import { findProgram } from './process/program.ts'
 import { processCells, type ProcessPorts } from './process/process.ts'
 import type { Hidden } from './sandbox/arguments.ts'
 import { openUids } from './sandbox/uids.ts'
-import { hostView, packageOf, programView } from './sandbox/view.ts'
+import { canRead, hostView, packageOf, programView } from './sandbox/view.ts'
 import { sandboxWalls } from './sandbox/walls.ts'
 import { plainWalls, type OpenWalls } from './walls.ts'
 
@@ -26,7 +27,7 @@ export const programCells = (ports: ProgramCellsPorts): Readonly<Record<'process
   const uids = openUids(swarm)
   const sandbox = processCells({
     ...ports,
-    walls: sandboxWalls({ machine, uids, hidden, view: programView(surroundings['PATH'] ?? '') }),
+    walls: sandboxWalls({ machine, users: uids, hidden, view: programView(surroundings['PATH'] ?? '') }),
   })
   return {
     process: processCells({ ...ports, walls: plain }),
@@ -48,14 +49,30 @@ export interface HostWallsAsk {
   /** Absolute paths of the agents' modules. */
   readonly modules: readonly string[]
   readonly codeCache: string
+  readonly swarm: string
+}
+
+/** Compiled code of an earlier sitter may be another user's. Links are not followed. */
+const giveAway = (path: string, uid: number): void => {
+  lchownSync(path, uid, uid)
+  for (const one of readdirSync(path, { withFileTypes: true })) {
+    if (one.isDirectory()) giveAway(join(path, one.name), uid)
+    else lchownSync(join(path, one.name), uid, uid)
+  }
 }
 
 /**
  * The walls of pool hosts: every host sees the code of all modules (which is no secret), read-only, and no data of
- * anybody. Its user stays the sitter's: hosts share compiled code, and what one user writes another could not read.
+ * anybody. All hosts of a swarm have one user, for they share compiled code: the first of a module writes it. Where that
+ * user could not read the code, the sitter's own must do.
  */
-export const hostWalls = ({ machine, hidden, modules, codeCache }: HostWallsAsk): OpenWalls => {
+export const hostWalls = ({ machine, hidden, modules, codeCache, swarm }: HostWallsAsk): OpenWalls => {
   if (machine.bwrap === null) return plainWalls(machine.limits, (name) => name)
   const packages = [ourPackage, ...new Set(modules.flatMap((module) => [packageOf(module), dirname(module)]))]
-  return sandboxWalls({ machine, hidden, view: hostView(packages, codeCache) })
+  const { hosts } = openUids(swarm)
+  const isOwn = machine.ownUser && canRead(hosts, packages)
+  mkdirSync(codeCache, { recursive: true, mode: 0o700 })
+  if (isOwn) giveAway(codeCache, hosts)
+  const users = { take: () => (isOwn ? hosts : null), release: () => {} }
+  return sandboxWalls({ machine, hidden, users, view: hostView(packages, codeCache) })
 }

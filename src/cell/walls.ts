@@ -32,6 +32,8 @@ export interface Walls {
   /** The cell's sockets, as the program sees them. */
   readonly sitterSocket: string
   readonly gateSocket: string
+  /** The control group in which it all lives; null = none. */
+  readonly group: string | null
   /** @throws Failure `cell-start` when there is no such program, or when it could not be read inside. */
   wrap(program: Inhabitant): Walled
   /** Asks the program itself to end; false when it cannot be reached but by force. */
@@ -121,6 +123,7 @@ export const plainWalls =
     return {
       sitterSocket: plan.sitterSocket,
       gateSocket: plan.gateSocket,
+      group: group.directory,
       wrap: ({ words: [name = '', ...args], directory }) => {
         const [command = '', ...rest] = [...group.before, find(name), ...args]
         return { command, args: rest, cwd: directory, env: {} }

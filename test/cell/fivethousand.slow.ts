@@ -24,7 +24,9 @@ const machine = await probeMachine({ name: `swarmsitter-5000-${process.pid}`, se
 const withWalls = process.argv[2] === 'walls'
 const yard = await openYard(
   {},
-  withWalls ? (codeCache) => hostWalls({ machine, hidden: [], modules: [villain('witness')], codeCache }) : undefined,
+  withWalls
+    ? (codeCache) => hostWalls({ machine, hidden: [], modules: [villain('witness')], codeCache, swarm: codeCache })
+    : undefined,
 )
 const began = performance.now()
 const all: Awaited<ReturnType<typeof yard.start>>[] = []

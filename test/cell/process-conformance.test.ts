@@ -54,7 +54,7 @@ if (machine.bwrap !== null) {
   const codeCache = mkdtempSync(join(tmpdir(), 'code-'))
   afterAll(() => rmSync(codeCache, { recursive: true, force: true }))
   const module = villain('witness')
-  const walls = hostWalls({ machine, hidden: [], modules: [module], codeCache })
+  const walls = hostWalls({ machine, hidden: [], modules: [module], codeCache, swarm: codeCache })
   cellConformance({
     name: `pool behind walls, ${named}`,
     kind: poolCells({ ...ports, walls, codeCache }),

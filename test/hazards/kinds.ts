@@ -17,7 +17,7 @@ export const openAttacked = async (): Promise<{
     ] as const
     const codeCache = `${data}/cache`
     const modules = [`${import.meta.dirname}/../villains/hazards-module.ts`]
-    const walls = hostWalls({ machine, hidden, modules, codeCache })
+    const walls = hostWalls({ machine, hidden, modules, codeCache, swarm: data })
     return {
       pool: poolCells({ ...ports, walls, codeCache }),
       ...programCells({ ...ports, machine, hidden, swarm: data }),

@@ -55,7 +55,8 @@ const listenOn = async (where: string | number): Promise<Server> => {
     socket.on('error', () => {
       /* whoever came may go as it likes */
     })
-    socket.end()
+    // That it could come is all that is asked; nothing of it may hold the end up.
+    socket.destroy()
   })
   await new Promise<void>((resolve) => {
     if (typeof where === 'number') server.listen(where, '127.0.0.1', resolve)
@@ -230,9 +231,9 @@ export const openWorld = async (kinds: (place: Place) => Readonly<Record<KindNam
       const mates = kind === 'pool' ? watch(villain.cell) : undefined
       villain.cell.send([runOf(villainName, `att_${count}`, 'hazard', { hazard, targets })])
       const word = await wordOf(villain.ear)
-      const hasBegun = villain.ear.lines.includes(began)
       // What it started needs a moment to do harm, and its neighbour one to be missed.
       await wait(3 * askEveryMs)
+      const hasBegun = villain.ear.lines.includes(began)
       const matesSeen = await mates?.stop()
       const neighbourSeen = await watching.stop()
       await end(villain)

@@ -111,6 +111,7 @@ export const controlGroups = ({ version, parents }: Hierarchies): LimitDriver =>
   }
   const groupOf = (id: string, limits: CellLimits): LimitGroup => ({
     before: ['/bin/sh', '-c', enter(version), 'sitter-enter', String(limits.files), ...within(id), '--'],
+    directory: pidsOf(id) ?? within(id)[0] ?? null,
     counts: async () => {
       const files = counterFiles[version]
       const texts = await Promise.all(held.map(([one, parent]) => textOf(join(parent, id, files[one]))))
@@ -129,7 +130,6 @@ export const controlGroups = ({ version, parents }: Hierarchies): LimitDriver =>
     kind: version === 2 ? 'cgroup2' : 'cgroup1',
     bounds: { memory: bound('memory'), cpu: bound('cpu'), processes: bound('pids') },
     why: null,
-    parent: parents.pids ?? places[0] ?? null,
     open: async (id, limits) => {
       for (const directory of within(id)) await mkdir(directory, { recursive: true, mode: 0o755 })
       for (const [controller, parent] of held) await write(join(parent, id), limits, controller, version)

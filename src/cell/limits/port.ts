@@ -24,6 +24,8 @@ export const noCounts: LimitCounts = { oomKills: null, forksRefused: null, throt
 export interface LimitGroup {
   /** Words before a program's own: whatever they start, and all that comes of it, is inside before its first step. */
   readonly before: readonly string[]
+  /** Its directory, for whoever must end what is in it without us; null = it has none. */
+  readonly directory: string | null
   counts(): Promise<LimitCounts>
   /** Kills whatever lives in it; false when something resists, or when there is no way to know. */
   empty(): Promise<boolean>
@@ -37,8 +39,6 @@ export interface LimitDriver {
   readonly bounds: Readonly<Record<'memory' | 'cpu' | 'processes', 'enforced' | 'weaker' | 'absent'>>
   /** Why nothing better: null for control groups. */
   readonly why: string | null
-  /** The directory whose children are the cells' groups, for whoever must end them without us; null = none. */
-  readonly parent: string | null
   open(id: string, limits: CellLimits): Promise<LimitGroup>
   /** Only before the first `open`: empties and removes every group that is there, and gives their ids. */
   sweep(): Promise<readonly string[]>

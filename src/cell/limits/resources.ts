@@ -24,9 +24,9 @@ export const resourceLimits = (why: string): LimitDriver => ({
   kind: 'rlimits',
   bounds: { memory: prlimit === undefined ? 'absent' : 'weaker', cpu: 'absent', processes: 'absent' },
   why,
-  parent: null,
   open: async (_id, limits) => ({
     before: resourceWords(limits),
+    directory: null,
     counts: async () => noCounts,
     empty: async () => false,
     remove: async () => {

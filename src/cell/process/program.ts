@@ -103,7 +103,7 @@ export const startProgram = async (ports: ProgramPorts, program: Program): Promi
     return walls?.endOf(end) ?? end
   })
   try {
-    await ports.reaper.add(child.identity.pid)
+    await ports.reaper.add(child.identity.pid, walls?.group)
   } catch (error) {
     child.killGroup('SIGKILL')
     throw error

@@ -145,10 +145,19 @@ const becoming = (setpriv: string, uid: number): readonly string[] => {
 const namespaces = ['--unshare-ipc', '--unshare-pid', '--unshare-net', '--unshare-uts', '--unshare-cgroup-try']
 const manners = ['--die-with-parent', '--new-session', '--hostname', 'cell']
 
+/**
+ * Settings of the kernel, which belong to root by number: in a user namespace of root's they would be open to it, and
+ * bubblewrap 0.8 covers them only where it sees that it may write the folder itself.
+ */
+const settings = ['sys', 'sysrq-trigger', 'irq', 'bus', 'fs', 'acpi', 'scsi'].flatMap((name) => {
+  const path = `/proc/${name}`
+  return ['--ro-bind-try', path, path]
+})
+
 /** Devices that every program expects, and nothing that can be written in there but shared memory. */
 const devicesOf = (diskBytes: number): readonly string[] => {
   const shared = ['--perms', '1777', '--size', String(sharedBytes(diskBytes)), '--tmpfs', '/dev/shm']
-  return ['--proc', '/proc', '--dev', '/dev', ...shared, '--remount-ro', '/dev']
+  return ['--proc', '/proc', ...settings, '--dev', '/dev', ...shared, '--remount-ro', '/dev']
 }
 
 /** All words, up to those of the program itself. */

@@ -11,6 +11,8 @@ const perSwarm = 65_536
 const swarms = 4_096
 
 export interface Uids {
+  /** Of all hosts of a swarm together: they share compiled code. */
+  readonly hosts: number
   take(): number
   release(uid: number): void
 }
@@ -18,12 +20,13 @@ export interface Uids {
 export const openUids = (swarm: string): Uids => {
   const base = first + (createHash('sha256').update(swarm).digest().readUInt16BE(0) % swarms) * perSwarm
   const taken = new Set<number>()
-  let last = -1
+  let last = 0
   return {
+    hosts: base,
     take: () => {
-      assert(taken.size < perSwarm, 'a swarm has fewer than 65,536 cells')
+      assert(taken.size < perSwarm - 1, 'a swarm has fewer than 65,535 cells')
       // The longest unused first: what a cell leaves somewhere is not soon another's.
-      do last = (last + 1) % perSwarm
+      do last = 1 + (last % (perSwarm - 1))
       while (taken.has(base + last))
       taken.add(base + last)
       return base + last

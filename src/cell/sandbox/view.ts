@@ -103,6 +103,9 @@ export const programView =
     return { words: [program, ...args], readable: isShown ? [directory, ...needed] : needed, cwd: directory }
   }
 
+/** Whether a user can read all of these folders. */
+export const canRead = (uid: number, paths: readonly string[]): boolean => paths.every((path) => isReadable(path, uid))
+
 const ancestorsOf = (path: string): readonly string[] => (path === '/' ? [] : [path, ...ancestorsOf(dirname(path))])
 
 /**

@@ -3,7 +3,7 @@
  * users; else a user namespace. The cell's sockets lie in a folder that belongs to that user alone, and are all that
  * leads out.
  */
-import { chownSync, closeSync, lstatSync, openSync, readFileSync, statfsSync } from 'node:fs'
+import { chownSync, closeSync, lstatSync, openSync, statfsSync } from 'node:fs'
 import { constants as system } from 'node:os'
 import { dirname, join } from 'node:path'
 import { assert, type ProcessEnd } from '../../std/std.ts'
@@ -11,13 +11,12 @@ import type { Machine } from '../machine.ts'
 import type { CellPlan, LimitHit, WalledEnd } from '../port.ts'
 import { openLimitsOf, usualLimits, type Inhabitant, type OpenWalls, type Walled, type Walls } from '../walls.ts'
 import { bwrapWords, insideHome, insideSockets, type Hidden } from './arguments.ts'
-import type { Uids } from './uids.ts'
 import { systemPath, type View } from './view.ts'
 
 export interface SandboxPorts {
   readonly machine: Machine
-  /** Absent = no cell has a user of its own. */
-  readonly uids?: Uids
+  /** Whom a cell runs as; null = the sitter's own user. Given back when it is over. */
+  readonly users: { take(): number | null; release(uid: number): void }
   /** What is seen inside. */
   readonly view: View
   /** What no agent may see though it lies beside its program: the data directory, keys, `.env`. */
@@ -47,6 +46,7 @@ for (const [name, number] of Object.entries(system.signals)) {
 class SandboxWalls implements Walls {
   readonly sitterSocket: string
   readonly gateSocket: string
+  readonly group: string | null
   readonly #plan: CellPlan
   readonly #ports: SandboxPorts
   readonly #limits: Awaited<ReturnType<typeof openLimitsOf>>
@@ -64,6 +64,7 @@ class SandboxWalls implements Walls {
     this.#plan = plan
     this.#ports = ports
     this.#limits = own.limits
+    this.group = own.limits.group.directory
     this.#uid = own.uid
     this.#sockets = dirname(plan.sitterSocket)
     this.sitterSocket = join(insideSockets, plan.sitterSocket.slice(this.#sockets.length))
@@ -144,13 +145,10 @@ class SandboxWalls implements Walls {
   terminate(): boolean {
     if (this.#init === undefined) return false
     try {
-      const program = Number(
-        readFileSync(`/proc/${this.#init}/task/${this.#init}/children`, 'utf8').trim().split(' ')[0],
-      )
-      // Its own session makes it the leader of a group.
-      return program > 1 && process.kill(-program, 'SIGTERM')
+      // The program and what it started are in the group of their process 1, which itself takes no such signal.
+      return process.kill(-this.#init, 'SIGTERM')
     } catch {
-      return false // it has ended, or this kernel names no children
+      return false // it has ended
     }
   }
 
@@ -179,7 +177,7 @@ class SandboxWalls implements Walls {
     this.#init = undefined
     this.#forgetDisk()
     await this.#limits.group.remove()
-    if (this.#uid !== null) this.#ports.uids?.release(this.#uid)
+    if (this.#uid !== null) this.#ports.users.release(this.#uid)
   }
 }
 
@@ -188,7 +186,7 @@ export const sandboxWalls =
   async (plan) => {
     const sockets = dirname(plan.sitterSocket)
     assert(dirname(plan.gateSocket) === sockets, 'the sockets of a sandbox lie in one folder')
-    const uid = ports.machine.ownUser && ports.uids !== undefined ? ports.uids.take() : null
+    const uid = ports.machine.ownUser ? ports.users.take() : null
     // The folder is the lock on both sockets: nobody else, and inside a sandbox nobody but its program, can enter it.
     if (uid !== null) chownSync(sockets, uid, uid)
     return new SandboxWalls(plan, ports, { limits: await openLimitsOf(ports.machine.limits, plan), uid })
