@@ -101,7 +101,12 @@ const weaker = (says: string, fix: string | null): Ability => ({ verdict: 'weake
 const absent = (says: string, fix: string | null): Ability => ({ verdict: 'absent', says, fix })
 
 const field = (status: string, name: string): string =>
-  new RegExp(String.raw`^${name}:\s+(\S+)`, 'm').exec(status)?.[1] ?? 'unknown'
+  status
+    .split('\n')
+    .find((line) => line.startsWith(`${name}:`))
+    ?.slice(name.length + 1)
+    .trim()
+    .split(/\s/)[0] ?? 'unknown'
 
 /** A sandbox as cells get it, with `cat /proc/self/status` in it. */
 const trySandbox = async (

@@ -106,6 +106,8 @@ export interface Cell {
   ask(method: string, params: unknown, withinMs: number): Promise<unknown>
   /** Ends the cell: SIGKILL to the process (and its group); `gone` follows. */
   kill(why: string): void
+  /** What all its processes have in memory, null = unknown; absent where its one process can be asked. */
+  readonly memoryBytes?: (() => number | null) | undefined
   /** Bytes that the cell has not yet taken from its socket. */
   readonly pendingBytes: number
 }

@@ -62,9 +62,9 @@ const giveAway = (path: string, uid: number): void => {
 }
 
 /**
- * The walls of pool hosts: every host sees the code of all modules (which is no secret), read-only, and no data of
- * anybody. All hosts of a swarm have one user, for they share compiled code: the first of a module writes it. Where that
- * user could not read the code, the sitter's own must do.
+ * The walls of pool hosts: every host sees the code of all modules (which is no secret), read-only, and nobody's data.
+ * All hosts of a swarm have one user, for they share compiled code: the first of a module writes it. Where that user
+ * could not read the code, the sitter's own must do.
  */
 export const hostWalls = ({ machine, hidden, modules, codeCache, swarm }: HostWallsAsk): OpenWalls => {
   if (machine.bwrap === null) return plainWalls(machine.limits, (name) => name)

@@ -2,7 +2,7 @@
  * The walls of one cell: how a program is started inside of them, what its limits had to do, and how whatever is left
  * in there ends. Each cell kind of programs brings its own; this is the port, and the plain kind: limits, no walls.
  */
-import type { ProcessEnd } from '../std/std.ts'
+import type { Child, ProcessEnd } from '../std/std.ts'
 import type { CellLimits, LimitCounts, LimitDriver, LimitGroup } from './limits/port.ts'
 import type { CellPlan, LimitHit, WalledEnd } from './port.ts'
 
@@ -40,10 +40,19 @@ export interface Walls {
   terminate(): boolean
   /** How the program ended, told by the end of what was started; and what its limits did since the last one's. */
   endOf(end: ProcessEnd): Promise<WalledEnd>
+  /** What all its processes have in memory; null = unknown. Absent where its one process can be asked. */
+  readonly memoryBytes?: () => number | null
   /** Kills what is left of it. */
   empty(): Promise<void>
   /** Empties it and leaves nothing of it. */
   close(): Promise<void>
+}
+
+/** A process behind walls. */
+export type WalledChild = Omit<Child, 'ended'> & {
+  /** Tells of its limits too. */
+  readonly ended: Promise<WalledEnd>
+  readonly memoryBytes?: () => number | null
 }
 
 /** How it ended, and why, in words. */
@@ -130,6 +139,7 @@ export const plainWalls =
       },
       terminate: () => false,
       endOf: async (end) => ({ ...end, hits: await hits() }),
+      ...(driver.bounds.memory === 'enforced' && { memoryBytes: () => group.memoryBytes() }),
       empty: async () => {
         await group.empty()
       },

@@ -158,6 +158,10 @@ export const viewOf = (live: Live, agent: Agent): AgentView => ({
   lastCells: agent.lastCells,
 })
 
+/** Behind walls the process that we know is the wall. */
+const memoryOf = (live: Live, cell: Cell, pid: number): number | null =>
+  cell.memoryBytes === undefined ? (live.options.proc.residentBytes(pid) ?? null) : cell.memoryBytes()
+
 /** Cells whose process is known: not one that is still being spawned, nor the seat of an exec agent. */
 export const cellStatusOf = (live: Live, cell: LiveCell): CellStatus | undefined => {
   const identity = cell.cell?.identity ?? null
@@ -173,7 +177,7 @@ export const cellStatusOf = (live: Live, cell: LiveCell): CellStatus | undefined
     startedMs: cell.startedWallMs,
     answeredMs: cell.answeredWallMs,
     answeredAgents: cell.answeredAgents,
-    residentBytes: live.options.proc.residentBytes(identity.pid) ?? null,
+    residentBytes: memoryOf(live, cell.cell!, identity.pid),
   }
 }
 

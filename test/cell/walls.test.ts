@@ -8,6 +8,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { housingOf, probeMachine, programCells, type Cell, type CellPlan, type Machine } from '../../src/cell/cell.ts'
 import { openLimits } from '../../src/cell/limits/open.ts'
+import { bwrapWords } from '../../src/cell/sandbox/arguments.ts'
 import { realClock, realDisk, realNet, realProc } from '../../src/std/real/real.ts'
 import type { ProcessIdentity } from '../../src/std/std.ts'
 import { Ear, runOf, seats, villain } from './harness.ts'
@@ -148,6 +149,8 @@ describe(`A sandbox${cannot}`, () => {
     cell.send([runOf(agent, 'att_1', 'child')])
     await ear.frame('done', 'att_1')
     const before = groupsOf(name)
+    // Not of the wall, which is what we know by pid, but of all that lives behind it.
+    if (machine.limits.kind !== 'rlimits') expect(cell.memoryBytes?.()).toBeGreaterThan(2_000_000)
     process.kill(cell.identity!.pid, 'SIGKILL')
     expect(await ear.gone()).toMatchObject({ cause: 'killed', end: { signal: 'SIGKILL' } })
     expect({ before, after: groupsOf(name), home: readdirSync(join(root, '.sitter')) }).toEqual({
@@ -224,6 +227,49 @@ describe('When the sitter is killed', () => {
       await next.close()
     })
   }
+})
+
+test('What lies behind a cover is not covered again, and what is kept in there is seen all the same', () => {
+  const words = bwrapWords(
+    {
+      bwrap: 'bwrap',
+      setpriv: 'setpriv',
+      uid: 7,
+      readable: ['/app', '/app/src'],
+      hidden: [
+        { path: '/app/.sitter', is: 'directory' },
+        { path: '/app/.sitter/run/s', is: 'directory' },
+        { path: '/app/.env', is: 'file' },
+        { path: '/elsewhere', is: 'directory' },
+      ],
+      kept: { path: '/app/.sitter/cache', writes: false },
+      sockets: '/app/.sitter/cells/1',
+      diskBytes: 1_000,
+      cwd: '/app',
+      filter: 4,
+      status: 3,
+    },
+    [],
+  ).join(' ')
+  const binds = /--perms 1777 --size 1000 --tmpfs \/tmp (.*) --remount-ro \/ /.exec(words)![1]!
+  expect(binds.split(/ (?=--)/)).toEqual([
+    '--perms 0755',
+    '--dir /app',
+    '--perms 0755',
+    '--dir /app/.sitter',
+    '--perms 0755',
+    '--dir /run',
+    '--ro-bind /app /app',
+    '--perms 0755',
+    '--size 65536',
+    '--tmpfs /app/.sitter',
+    '--ro-bind /dev/null /app/.env',
+    '--perms 0755',
+    '--dir /app/.sitter',
+    '--ro-bind /app/.sitter/cache /app/.sitter/cache',
+    '--ro-bind /app/.sitter/cells/1 /run/sitter',
+    '--remount-ro /app/.sitter',
+  ])
 })
 
 describe('What a type asks for, and what a machine makes of it', () => {

@@ -195,6 +195,30 @@ test('A program has a cell of its own, and is started beside the config', () => 
   })
 })
 
+test('A program that says nothing takes what the machine can, but near money only what it was promised', () => {
+  const agents = {
+    near: { run: { exec: ['./pay.sh'] }, upstreams: ['bank'] },
+    far: { run: { exec: ['./read.sh'] }, upstreams: ['news'] },
+    said: {
+      run: { exec: ['./pay.sh'] },
+      upstreams: ['bank'],
+      cell: { kind: 'sandbox', orWeaker: true, readable: ['m'] },
+    },
+    pool: { run: { module: './a.ts' }, upstreams: ['bank'], cell: { kind: 'pool', walls: false } },
+  }
+  const upstreams = {
+    bank: { url: 'https://bank.example', allow: ['POST /pay'], money: ['POST /pay'] },
+    news: { url: 'https://news.example', allow: ['GET /**'] },
+  }
+  const config = parseConfig({ name: 'small', agents, upstreams }, '/swarm')
+  expect(Object.values(config.agents).map(({ cell }) => cell)).toEqual([
+    { kind: 'sandbox', orWeaker: false },
+    { kind: 'sandbox', orWeaker: true },
+    { kind: 'sandbox', orWeaker: true, readable: ['/swarm/m'] },
+    { kind: 'pool', orWeaker: false, walls: false },
+  ])
+})
+
 test('What a program cannot have is refused, and so is a program that is two things', () => {
   const errors = errorsOf({
     name: 'small',

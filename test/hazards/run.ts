@@ -88,4 +88,4 @@ const main = async (): Promise<number> => {
   return open === 0 ? 0 : 1
 }
 
-process.exitCode = await main()
+process.exit(await main())

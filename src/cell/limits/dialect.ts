@@ -50,8 +50,18 @@ export const counterFiles = {
 } as const
 
 const numberAt = (text: string | undefined, name: string): number | null => {
-  const found = new RegExp(String.raw`^${name} (\d+)$`, 'm').exec(text ?? '')?.[1]
-  return found === undefined ? null : Number(found)
+  const found = text
+    ?.split('\n')
+    .map((line) => line.split(' '))
+    .find(([word]) => word === name)?.[1]
+  return found === undefined || !/^\d+$/.test(found) ? null : Number(found)
+}
+
+/** What is in memory for the group alone, of its `memory.stat`: no files that others share. */
+export const ownMemoryOf = (version: 1 | 2, stat: string | undefined): number | null => {
+  const own = numberAt(stat, version === 2 ? 'anon' : 'total_rss')
+  const shared = numberAt(stat, version === 2 ? 'shmem' : 'total_shmem')
+  return own === null ? null : own + (shared ?? 0)
 }
 
 export const countsOf = (

@@ -2,11 +2,12 @@
  * Control groups as files. One directory a cell in each hierarchy; a process enters by a line of shell that is always
  * the same: what varies are its arguments, which no shell reads as code.
  */
+import { readFileSync } from 'node:fs'
 import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { failure } from '../../std/std.ts'
-import { counterFiles, countsOf, settingsOf, type Controller } from './dialect.ts'
+import { counterFiles, countsOf, ownMemoryOf, settingsOf, type Controller } from './dialect.ts'
 import { noCounts, type CellLimits, type LimitDriver, type LimitGroup } from './port.ts'
 
 /** Which directory of ours holds the cells, by controller; version 2 has the same one for all. */
@@ -116,6 +117,15 @@ export const controlGroups = ({ version, parents }: Hierarchies): LimitDriver =>
       const files = counterFiles[version]
       const texts = await Promise.all(held.map(([one, parent]) => textOf(join(parent, id, files[one]))))
       return { ...noCounts, ...countsOf(version, Object.fromEntries(held.map(([one], index) => [one, texts[index]]))) }
+    },
+    memoryBytes: () => {
+      try {
+        return parents.memory === undefined
+          ? null
+          : ownMemoryOf(version, readFileSync(join(parents.memory, id, 'memory.stat'), 'utf8'))
+      } catch {
+        return null // the group is gone
+      }
     },
     empty: async () => {
       const done = await emptyAll(within(id), pidsOf(id))

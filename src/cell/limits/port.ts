@@ -27,6 +27,8 @@ export interface LimitGroup {
   /** Its directory, for whoever must end what is in it without us; null = it has none. */
   readonly directory: string | null
   counts(): Promise<LimitCounts>
+  /** What its processes have in memory, all together; null = nobody counts it. */
+  memoryBytes(): number | null
   /** Kills whatever lives in it; false when something resists, or when there is no way to know. */
   empty(): Promise<boolean>
   /** Empties it and removes it. */

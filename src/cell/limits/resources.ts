@@ -28,6 +28,7 @@ export const resourceLimits = (why: string): LimitDriver => ({
     before: resourceWords(limits),
     directory: null,
     counts: async () => noCounts,
+    memoryBytes: () => null,
     empty: async () => false,
     remove: async () => {
       /* nothing was made */

@@ -7,7 +7,6 @@
 import {
   assert,
   failure,
-  type Child,
   type Clock,
   type Disk,
   type Link,
@@ -18,7 +17,7 @@ import { checkHello, protocolVersion, toLine, type Frame, type Welcome } from '.
 import { Connection, errorAnswer, type Reply } from '../connection.ts'
 import { removeHome } from '../home.ts'
 import type { CellEnd, CellEvents, CellPlan, HousedCell, WalledEnd } from '../port.ts'
-import { howOf } from '../walls.ts'
+import { howOf, type WalledChild } from '../walls.ts'
 
 /**
  * A dying process closes its socket before its end is seen; this long it may take before a closed link alone counts
@@ -36,7 +35,7 @@ export class PoolCell implements HousedCell {
   readonly #disk: Disk
   readonly #events: CellEvents
   readonly #said: string[] = []
-  #child: Child | undefined
+  #child: WalledChild | undefined
   #listening: Listening | undefined
   #connection: Connection | undefined
   #ready = false
@@ -58,11 +57,15 @@ export class PoolCell implements HousedCell {
     return this.#child.identity
   }
 
+  get memoryBytes(): WalledChild['memoryBytes'] {
+    return this.#child?.memoryBytes
+  }
+
   get pendingBytes(): number {
     return this.#connection?.pendingBytes ?? 0
   }
 
-  begin(child: Child, listening: Listening, startWithinMs: number): void {
+  begin(child: WalledChild, listening: Listening, startWithinMs: number): void {
     this.#child = child
     this.#listening = listening
     if (!this.#ready)

@@ -1,7 +1,7 @@
 /** Starts a pool host, behind its walls where it has some. */
 import { chmod } from 'node:fs/promises'
-import type { Child, Proc, SpawnOptions } from '../../std/std.ts'
-import { lastEndOf, type Walls } from '../walls.ts'
+import type { Proc, SpawnOptions } from '../../std/std.ts'
+import { lastEndOf, type WalledChild, type Walls } from '../walls.ts'
 
 export const socketsOf = ({ sitterSocket, gateSocket }: Walls): Pick<Walls, 'sitterSocket' | 'gateSocket'> => ({
   sitterSocket,
@@ -12,7 +12,7 @@ export const startHost = async (
   proc: Proc,
   walls: Walls | undefined,
   options: SpawnOptions & { readonly sitterSocket: string; readonly writable?: string },
-): Promise<Child> => {
+): Promise<WalledChild> => {
   const { sitterSocket, writable, ...plain } = options
   if (walls === undefined) return proc.spawn(plain)
   // The socket's folder is 0700 and belongs to whoever may connect.
@@ -31,5 +31,9 @@ export const startHost = async (
     ...(give && { give }),
     ...(onPrivateLine && { onPrivateLine, dieWithParent: false }),
   })
-  return { ...child, ended: child.ended.then((end) => lastEndOf(walls, end)) }
+  return {
+    ...child,
+    ended: child.ended.then((end) => lastEndOf(walls, end)),
+    ...(walls.memoryBytes && { memoryBytes: () => walls.memoryBytes!() }),
+  }
 }

@@ -21,8 +21,7 @@ import { checkHello, protocolVersion, toLine, type Frame, type Welcome } from '.
 import { Connection, errorAnswer, type Reply } from '../connection.ts'
 import { removeHome } from '../home.ts'
 import type { CellEnd, CellEvents, CellPlan, HousedCell, WalledEnd } from '../port.ts'
-import { howOf, type Walls } from '../walls.ts'
-import type { WalledChild } from './program.ts'
+import { howOf, type WalledChild, type Walls } from '../walls.ts'
 
 /** The time a program has to connect again before it counts as lost. */
 export const awayMs = 10_000
@@ -80,6 +79,10 @@ export class ProcessCell implements HousedCell {
   get identity(): ProcessIdentity {
     assert(this.#child !== undefined, 'a cell has an identity once its process runs')
     return this.#child.identity
+  }
+
+  get memoryBytes(): WalledChild['memoryBytes'] {
+    return this.#child?.memoryBytes
   }
 
   get pendingBytes(): number {

@@ -9,8 +9,8 @@ import { asFailure, failure, type Clock, type Disk, type ProcessIdentity } from 
 import { bounds, type CancelRun, type Drain, type Frame, type Ping, type Pong, type Run } from '../../wire/wire.ts'
 import { removeHome } from '../home.ts'
 import type { Cell, CellEvents, CellPlan } from '../port.ts'
-import type { Walls } from '../walls.ts'
-import { startProgram, type ProgramPorts, type WalledChild } from './program.ts'
+import type { WalledChild, Walls } from '../walls.ts'
+import { startProgram, type ProgramPorts } from './program.ts'
 import { execEnding, type ExecEnding } from './verdict.ts'
 
 const killAfterMs = 2_000

@@ -4,9 +4,8 @@
  */
 import { accessSync, constants, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { failure, type Child, type Proc, type SpawnOptions } from '../../std/std.ts'
-import type { WalledEnd } from '../port.ts'
-import type { Walled, Walls } from '../walls.ts'
+import { failure, type Proc, type SpawnOptions } from '../../std/std.ts'
+import type { Walled, WalledChild, Walls } from '../walls.ts'
 import type { Reaper } from './reaper.ts'
 
 /** The sitter's own environment, as far as programs may know it. */
@@ -72,9 +71,6 @@ export interface Program {
   readonly output?: { readonly input: string; readonly onOutput: NonNullable<SpawnOptions['onOutput']> }
 }
 
-/** A process whose end tells of its limits. */
-export type WalledChild = Omit<Child, 'ended'> & { readonly ended: Promise<WalledEnd> }
-
 /**
  * Starts a program in a group of its own that does not outlive its leader: the rest of the group is killed when the
  * leader ends, and all of it when the sitter ends.
@@ -111,6 +107,7 @@ export const startProgram = async (ports: ProgramPorts, program: Program): Promi
   return {
     ...child,
     ended,
+    ...(walls?.memoryBytes && { memoryBytes: () => walls.memoryBytes!() }),
     killGroup: (name) => {
       // The wall itself would end at once by the signal that asks the program to.
       if (name === 'SIGKILL' || walls?.terminate() !== true) child.killGroup(name)

@@ -11,8 +11,8 @@ import type { Child, Proc } from '../../std/std.ts'
 
 /**
  * `+ 123 /sys/fs/cgroup/…` is a group that lives, with its control group where it has one; `- 123` one that is gone.
- * POSIX sh, nothing but builtins: about 1 MB. What is evaluated is a number of ours and nothing else. In a control group
- * that cannot be killed at once, whoever was born meanwhile is found by looking again.
+ * POSIX sh, nothing but builtins: about 1 MB. What is evaluated is a number of ours and nothing else. In a group that
+ * cannot be killed at once, whoever was born meanwhile is found by looking again.
  */
 const script = `groups=' '
 while read -r sign group directory; do

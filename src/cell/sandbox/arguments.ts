@@ -113,7 +113,12 @@ const bindsOf = ({ readable, kept, hidden, sockets, cwd }: Enclosed): readonly s
       (path) => path !== '/' && path !== insideHome && !isSystem(path),
     ),
   )
-  const masked = hidden.filter(({ path }) => needed.some((place) => isWithin(path, place)))
+  const inView = hidden.filter(({ path }) => needed.some((place) => isWithin(path, place)))
+  // What lies behind a cover is covered.
+  const masked = inView.filter(
+    ({ path }) =>
+      !inView.some((other) => other.path !== path && other.is === 'directory' && isWithin(path, other.path)),
+  )
   return [
     ...[...above].flatMap(folder),
     ...needed.flatMap((path) => ['--ro-bind', path, path]),

@@ -169,6 +169,10 @@ class SandboxWalls implements Walls {
     return [...hits, { limit: 'disk', says: `its disk is full: all of its ${megabytes} MB are used` }]
   }
 
+  memoryBytes(): number | null {
+    return this.#limits.group.memoryBytes()
+  }
+
   async empty(): Promise<void> {
     await this.#limits.group.empty()
   }

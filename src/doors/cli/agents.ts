@@ -45,6 +45,12 @@ export const ps: Deed = async ({ api, options, printer, world }) => {
   return 0
 }
 
+const housingText = ({ requested, effective, weaker, refused }: AgentView['housing']): string => {
+  if (refused !== null) return plain(`nothing: ${refused.why}. Way out: ${refused.wayOut}`)
+  const kind = effective === requested ? requested : `${effective}, where ${requested} was asked for`
+  return weaker.length === 0 ? kind : plain(`${kind}; weaker here: ${weaker.join('; ')}`)
+}
+
 const agentLines = (agent: AgentDescription, nowMs: number): string[] => [
   ...facts([
     ['agent', agent.id],
@@ -63,6 +69,7 @@ const agentLines = (agent: AgentDescription, nowMs: number): string[] => [
         ? 'none'
         : `${agent.cell.id} (${agent.cell.kind}), pid ${agent.cell.pid}, start time ${agent.cell.startTime}`,
     ],
+    ['lives in', housingText(agent.housing)],
   ]),
   ...section(
     'evidence',
