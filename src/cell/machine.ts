@@ -125,6 +125,7 @@ const trySandbox = async (
       sockets,
       diskBytes: 65_536,
       cwd: '/',
+      before: [],
       filter: ask.filter === null ? null : 4,
       status: null,
     }
@@ -234,7 +235,11 @@ const limitsOf = ({ kind, why, bounds }: LimitDriver): Ability => {
     'run it as a service with Delegate=yes (systemd), or `systemd-run --user -p Delegate=yes`; ' +
     'in Docker ≥ 28 --security-opt writable-cgroups=true'
   return bounds.memory === 'weaker'
-    ? { verdict: 'weaker', says: `only coarse bounds of each process, none on CPU and processes: ${why}`, fix }
+    ? {
+        verdict: 'weaker',
+        says: `only coarse bounds of each process, none on CPU, on processes in sandboxes alone: ${why}`,
+        fix,
+      }
     : absent(`no bound on memory, CPU and processes: ${why}`, fix)
 }
 

@@ -36,7 +36,7 @@ export interface Walls {
   readonly group: string | null
   /** @throws Failure `cell-start` when there is no such program, or when it could not be read inside. */
   wrap(program: Inhabitant): Walled
-  /** Asks the program itself to end; false when it cannot be reached but by force. */
+  /** Asks the program itself to end; false where the signal goes to its group as to any. */
   terminate(): boolean
   /** How the program ended, told by the end of what was started; and what its limits did since the last one's. */
   endOf(end: ProcessEnd): Promise<WalledEnd>

@@ -246,6 +246,7 @@ test('What lies behind a cover is not covered again, and what is kept in there i
       sockets: '/app/.sitter/cells/1',
       diskBytes: 1_000,
       cwd: '/app',
+      before: [],
       filter: 4,
       status: 3,
     },

@@ -112,6 +112,7 @@ export const controlGroups = ({ version, parents }: Hierarchies): LimitDriver =>
   }
   const groupOf = (id: string, limits: CellLimits): LimitGroup => ({
     before: ['/bin/sh', '-c', enter(version), 'sitter-enter', String(limits.files), ...within(id), '--'],
+    within: [],
     directory: pidsOf(id) ?? within(id)[0] ?? null,
     counts: async () => {
       const files = counterFiles[version]

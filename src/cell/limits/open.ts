@@ -3,7 +3,7 @@
  * in leaves: the sitter's own family is moved into `supervisor` first, and only when nobody else lives in its group.
  */
 import { execFile } from 'node:child_process'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { controllers, ownGroups, type Controller } from './dialect.ts'
 import { controlGroups, makeParents, type Hierarchies } from './groups.ts'
@@ -87,12 +87,22 @@ const second = async (ask: LimitsAsk, own: string): Promise<Found> => {
   }
 }
 
+/** Directories of swarms that were killed and never came back. One that is used cannot be removed; who needs one makes it. */
+const removeEmpty = async (places: readonly string[], name: string): Promise<void> => {
+  for (const place of places) {
+    const found = await readdir(place).catch(() => [])
+    for (const one of found)
+      if (one !== name && /^swarmsitter-[0-9a-f]{12}$/.test(one)) await rmdir(join(place, one)).catch(() => {})
+  }
+}
+
 /** Version 1: one hierarchy a controller, each with our group in it. */
 const first = async (ask: LimitsAsk, own: Readonly<Partial<Record<Controller, string>>>): Promise<Found> => {
   const missing = controllers.filter((one) => own[one] === undefined)
   if (missing.length > 0) return { why: `cgroup v1 has no ${missing.join(', ')} here` }
   const parents = Object.fromEntries(controllers.map((one) => [one, join(own[one]!, ask.name)]))
   const hierarchies: Hierarchies = { version: 1, parents }
+  if (ask.settle) await removeEmpty(Object.values(own), ask.name)
   const why = await makeParents(hierarchies)
   return why === null ? { hierarchies } : { why: `cgroup v1: ${why}` }
 }

@@ -24,6 +24,8 @@ export const noCounts: LimitCounts = { oomKills: null, forksRefused: null, throt
 export interface LimitGroup {
   /** Words before a program's own: whatever they start, and all that comes of it, is inside before its first step. */
   readonly before: readonly string[]
+  /** Words for inside a sandbox, whose user nobody else is: there a bound on a user's processes is the cell's own. */
+  readonly within: readonly string[]
   /** Its directory, for whoever must end what is in it without us; null = it has none. */
   readonly directory: string | null
   counts(): Promise<LimitCounts>

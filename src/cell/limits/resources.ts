@@ -19,13 +19,14 @@ export const resourceWords = ({ files, memoryBytes }: CellLimits): readonly stri
   return [prlimit, `--nofile=${files}:${files}`, '--core=0:0', `--data=${bytes}:${bytes}`, '--']
 }
 
-/** Where there are no control groups. The number of processes has no bound: RLIMIT_NPROC counts a whole user's. */
+/** Where there are no control groups. RLIMIT_NPROC counts a whole user's processes, so it is for sandboxes alone. */
 export const resourceLimits = (why: string): LimitDriver => ({
   kind: 'rlimits',
   bounds: { memory: prlimit === undefined ? 'absent' : 'weaker', cpu: 'absent', processes: 'absent' },
   why,
   open: async (_id, limits) => ({
     before: resourceWords(limits),
+    within: prlimit === undefined ? [] : [prlimit, `--nproc=${limits.processes}:${limits.processes}`, '--'],
     directory: null,
     counts: async () => noCounts,
     memoryBytes: () => null,

@@ -31,6 +31,8 @@ export interface Enclosed {
   readonly sockets: string
   readonly diskBytes: number
   readonly cwd: string
+  /** Words between the walls and the program: what bounds it in there, where no control group does. */
+  readonly before: readonly string[]
   /** Descriptor of the filter's bytes. */
   readonly filter: number | null
   /** Descriptor on which bwrap says what became of the program. */
@@ -167,7 +169,7 @@ const devicesOf = (diskBytes: number): readonly string[] => {
 
 /** All words, up to those of the program itself. */
 export const bwrapWords = (enclosed: Enclosed, system: readonly string[]): readonly string[] => {
-  const { bwrap, uid, setpriv, diskBytes, cwd, filter, status } = enclosed
+  const { bwrap, uid, setpriv, diskBytes, cwd, before, filter, status } = enclosed
   const disk = ['--perms', '1777', '--size', String(diskBytes), '--tmpfs', insideHome]
   const ending = ['--remount-ro', '/', '--chdir', cwd]
   const inside = [...system, ...devicesOf(diskBytes), ...disk, ...bindsOf(enclosed), ...ending]
@@ -181,5 +183,6 @@ export const bwrapWords = (enclosed: Enclosed, system: readonly string[]): reado
     ...(status === null ? [] : ['--json-status-fd', String(status)]),
     '--',
     ...(uid === null ? [] : becoming(setpriv, uid)),
+    ...before,
   ]
 }

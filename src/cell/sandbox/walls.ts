@@ -55,6 +55,8 @@ class SandboxWalls implements Walls {
   /** Process 1 of the sandbox that runs now, as we see it. */
   #init: number | undefined
   #disk: number | undefined
+  /** The program that runs now is to end. */
+  #isAsked = false
 
   constructor(
     plan: CellPlan,
@@ -91,6 +93,7 @@ class SandboxWalls implements Walls {
         sockets: this.#sockets,
         diskBytes: this.#diskBytes,
         cwd,
+        before: this.#limits.group.within,
         filter: machine.filter === null ? null : filterLine,
         status: statusLine,
       },
@@ -98,6 +101,7 @@ class SandboxWalls implements Walls {
     )
     const [command = '', ...rest] = [...this.#limits.group.before, ...inside, ...words]
     this.#init = undefined
+    this.#isAsked = false
     this.#forgetDisk()
     return {
       command,
@@ -113,6 +117,7 @@ class SandboxWalls implements Walls {
     const pid = /"child-pid": (\d+)/.exec(line)?.[1]
     if (pid === undefined) return
     this.#init = Number(pid)
+    if (this.#isAsked) this.#askToEnd(this.#init)
     this.#holdDisk(Number(pid), 0)
   }
 
@@ -143,12 +148,18 @@ class SandboxWalls implements Walls {
   }
 
   terminate(): boolean {
-    if (this.#init === undefined) return false
+    // The wall has not said yet who is in there: asked as soon as it has.
+    this.#isAsked = true
+    if (this.#init !== undefined) this.#askToEnd(this.#init)
+    return true
+  }
+
+  #askToEnd(init: number): void {
     try {
       // The program and what it started are in the group of their process 1, which itself takes no such signal.
-      return process.kill(-this.#init, 'SIGTERM')
+      process.kill(-init, 'SIGTERM')
     } catch {
-      return false // it has ended
+      // It has ended.
     }
   }
 
