@@ -87,7 +87,7 @@ const second = async (ask: LimitsAsk, own: string): Promise<Found> => {
   }
 }
 
-/** Directories of swarms that were killed and never came back. One that is used cannot be removed; who needs one makes it. */
+/** Directories of killed swarms that never came back. One that is used cannot be removed; who needs one makes it. */
 const removeEmpty = async (places: readonly string[], name: string): Promise<void> => {
   for (const place of places) {
     const found = await readdir(place).catch(() => [])
