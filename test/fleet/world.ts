@@ -18,6 +18,7 @@ export const agentType = (change: Partial<AgentType> = {}): AgentType => ({
   startWithinMs: 10_000,
   perCell: 5,
   memoryBytes: 256_000_000,
+  limits: { cpus: null, processes: 64, files: 4_096, diskBytes: 64_000_000 },
   overrides: {},
   config: {},
   ...change,
