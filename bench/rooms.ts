@@ -34,6 +34,7 @@ const agentType = ({ cells, perCell, standby }: RoomsAsk): AgentType => ({
   startWithinMs: 20_000,
   perCell,
   memoryBytes: 256_000_000,
+  limits: { cpus: null, processes: 64, files: 4_096, diskBytes: 64_000_000 },
   overrides: {},
   config: {},
 })

@@ -1,10 +1,10 @@
-/** The machine as `doctor` sees it: read from /proc and the file system, by looking alone. */
-import { execFile } from 'node:child_process'
+/** The machine as `doctor` sees it: read from /proc and the file system, and what cells need tried. */
 import { constants } from 'node:fs'
 import { access, lstat, readdir, readFile, readlink, stat, statfs } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { homedir, tmpdir } from 'node:os'
 import { delimiter, isAbsolute, join } from 'node:path'
+import { housingOf, readMachine } from './cell/cell.ts'
 import type { Inspection } from './doors/cli/cli.ts'
 import { placesOf } from './places.ts'
 
@@ -32,26 +32,10 @@ const program = async (name: string): Promise<string | undefined> => {
   return undefined
 }
 
-const sandboxWithinMs = 5_000
-
-/** A sandbox with nothing in it but the system's own files, in which `true` runs. */
-const sandboxFault = (): Promise<string | null> =>
-  new Promise((resolve) => {
-    const args = ['--unshare-all', '--die-with-parent', '--ro-bind', '/', '/', 'true']
-    execFile('bwrap', args, { timeout: sandboxWithinMs }, (error, _stdout, stderr) => {
-      if (error === null) return resolve(null)
-      resolve(stderr.trim().split('\n')[0] || error.message.split('\n')[0]!)
-    })
-  })
-
-const cgroup: Inspection['cgroup'] = async () => {
-  const own = await textOf('/proc/self/cgroup')
-  const unified = own?.split('\n').find((line) => line.startsWith('0::'))
-  if (own === undefined) return undefined
-  if (unified === undefined || !(await may('/sys/fs/cgroup/cgroup.controllers', constants.R_OK)))
-    return { version: 1, writable: await may('/sys/fs/cgroup', constants.W_OK) }
-  const directory = join('/sys/fs/cgroup', unified.slice(3))
-  return { version: 2, writable: await may(join(directory, 'cgroup.procs'), constants.W_OK) }
+/** What can be done here is tried; what was tried is taken back. */
+const machine: Inspection['machine'] = async (disk, dataDirectory, isRunning) => {
+  const { abilities } = await readMachine(disk, dataDirectory, isRunning)
+  return { abilities, housing: (type) => housingOf(type, { abilities }) }
 }
 
 const portFree: Inspection['portFree'] = (host, port) =>
@@ -122,8 +106,7 @@ export const realInspection = (): Inspection => ({
     ]
   },
   program,
-  sandboxFault,
-  cgroup,
+  machine,
   openFilesMost: async () => {
     const found = /^Max open files\s+\S+\s+(\d+|unlimited)/m.exec((await textOf('/proc/self/limits')) ?? '')?.[1]
     if (found === undefined) return undefined

@@ -11,6 +11,7 @@ import {
   type ConfigVersions,
   type SwarmConfig,
 } from './config/config.ts'
+import type { Cells } from './cell/cell.ts'
 import type { Fleet } from './fleet/fleet.ts'
 import type { GateLink } from './gatelink/gatelink.ts'
 import type { Reload } from './private-line.ts'
@@ -32,6 +33,7 @@ export interface LiveConfigOptions {
   readonly gatelink: Pick<GateLink, 'config'>
   /** Opened after the versions, which other rooms need before. */
   readonly fleet: () => Pick<Fleet, 'reconfigure'> | undefined
+  readonly cells: () => Pick<Cells, 'housing' | 'take'> | undefined
   readonly onFault: (error: unknown) => void
 }
 
@@ -64,7 +66,7 @@ const portIsFree = (api: SwarmConfig['api']): Promise<void> =>
   })
 
 export const openLiveConfig = (options: LiveConfigOptions): LiveConfig => {
-  const { running, gatelink, fleet, onFault } = options
+  const { running, gatelink, cells, fleet, onFault } = options
   const config = copied(running.config)
   const tellGate = async (): Promise<'taken' | 'unknown'> => {
     try {
@@ -83,10 +85,21 @@ export const openLiveConfig = (options: LiveConfigOptions): LiveConfig => {
   ): Promise<'taken' | 'unknown' | 'unchanged'> => {
     const gate = plan.gate ? await tellGate() : 'unchanged'
     replace(config, next.config)
+    cells()?.take(next.config.agents)
     await fleet()?.reconfigure(next.config.agents, actor)
     return gate
   }
-  const admit = async ({ api }: SwarmConfig): Promise<void> => {
+  /** A type that was refused before, and is shown so, keeps no other change from being made. */
+  const admitCells = (next: SwarmConfig['agents']): void => {
+    for (const type of Object.values(next)) {
+      const refused = cells()?.housing(type).refused
+      const before = config.agents[type.name]
+      if (refused && (before === undefined || cells()?.housing(before).refused === null))
+        throw new Failure('cell-refused', `${refused.why}. Way out: ${refused.wayOut}`)
+    }
+  }
+  const admit = async ({ api, agents }: SwarmConfig): Promise<void> => {
+    admitCells(agents)
     if (api.port !== 0 && (api.port !== config.api.port || api.host !== config.api.host)) await portIsFree(api)
   }
   return { config, versions: openVersions({ ...options, admit, take }) }

@@ -3,7 +3,7 @@
  * capability is whole.
  */
 export const notBuilt: readonly string[] = [
-  'cells of kind sandbox and vm: the boundary is the pool host, or the process of a program, under one user',
+  'cells of kind vm: agents in TypeScript share a pool host, which is their boundary',
   'NATS as the bus',
   'credential rotation, OAuth refresh, expiry alerts: a secret is sealed, used and replaced by hand',
   'limits learned from answers, circuit breakers, budgets: fixed limits and Retry-After only',

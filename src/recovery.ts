@@ -13,12 +13,14 @@ export interface Recovery {
   readonly disk: Disk
   readonly owner: string
   readonly epoch: number
+  /** Where sockets lie whose path would be too long elsewhere. */
+  readonly sockets: string
 }
 
 /** What an older incarnation left: its cells are killed, its attempts interrupted; nobody is charged for it. */
-export const recover = async ({ store, clock, proc, disk, owner, epoch }: Recovery): Promise<void> => {
+export const recover = async ({ store, clock, proc, disk, owner, epoch, sockets }: Recovery): Promise<void> => {
   const left = await store.read.cellsAlive()
-  const swept = await sweepCells({ proc, disk }, left)
+  const swept = await sweepCells({ proc, disk }, left, sockets)
   const wallMs = clock.wallMs()
   const commands: Command[] = swept
     .filter((one) => one.process !== 'still-there')

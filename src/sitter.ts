@@ -7,7 +7,7 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { cellKinds, poolCells, processCells } from './cell/cell.ts'
+import { openCells, type Cells } from './cell/cell.ts'
 import { readApplied, startVersion, type AppliedConfig, type SwarmConfig } from './config/config.ts'
 import { startHttp, type HttpDoor } from './doors/http/http.ts'
 import { openFleet, readRequest, type Fleet, type FleetHooks, type FleetLine } from './fleet/fleet.ts'
@@ -73,6 +73,7 @@ const logFull = (sinceMs: number | null): void =>
 interface Rooms {
   readonly store: Store
   readonly gatelink: GateLink
+  readonly cells: Cells
   readonly fleet: Fleet
   readonly work: Work
   readonly settle: Settle
@@ -91,6 +92,7 @@ type Machine = ReturnType<typeof machine>
 
 /** Rooms that need each other at run time meet here: hooks are bound late, imports stay one-way. */
 interface Late {
+  cells?: Cells
   fleet?: Fleet
   work?: Work
   settle?: Settle
@@ -164,6 +166,7 @@ const openControls = async (
     dataDirectory: places.data,
     running: applied,
     fleet: () => late.fleet,
+    cells: () => late.cells,
     onFault: logFault,
   }),
 })
@@ -185,6 +188,8 @@ const openRooms = async (opening: Opening): Promise<Rooms> => {
   late.tellConfig = () => void gatelink.config().catch(logFault)
   const { config } = controls.live
   const hooks = fleetHooks(late, store)
+  const cells = await openCells({ ...here, dataDirectory: places.data, sockets: places.sockets, agents: config.agents })
+  late.cells = cells
   const fleet = await openFleet({
     ...here,
     ...incarnation,
@@ -193,10 +198,8 @@ const openRooms = async (opening: Opening): Promise<Rooms> => {
     gatelink,
     config,
     hooks,
-    cells: cellKinds({
-      pool: poolCells({ ...here, codeCache: join(places.data, 'cache') }),
-      process: processCells(here),
-    }),
+    cells: cells.kinds,
+    housing: cells.housing,
     directories: { cells: places.cells, sockets: places.sockets },
     onLog: fleetLine,
     onDeposed: (detail) => failStop(new Error(detail)),
@@ -207,7 +210,7 @@ const openRooms = async (opening: Opening): Promise<Rooms> => {
   const settle = openSettle({ ...here, ...incarnation, channels, tasks, store, work, gatelink })
   Object.assign(late, { fleet, work, settle })
   late.settling.resolve(settle)
-  return { store, gatelink, fleet, work, settle, ...controls }
+  return { store, gatelink, cells, fleet, work, settle, ...controls }
 }
 
 interface DoorFacts {
@@ -302,7 +305,7 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
     store.onLost(failStop)
     store.onFull(logFull)
     const epoch = await openHost(store, clock)
-    await recover({ store, clock, proc: realProc(), disk: realDisk(), owner, epoch })
+    await recover({ store, clock, proc: realProc(), disk: realDisk(), owner, epoch, sockets: places.sockets })
     const applied = await startVersion({ store, clock, disk: realDisk(), dataDirectory: places.data }, kept)
     const rooms = await openRooms({ applied, places, store, epoch, here: machine() })
     const door = await startDoor(places, rooms, {
@@ -359,6 +362,7 @@ const close = async (rooms: Rooms, door: HttpDoor, store: Store, withinMs: numbe
     return door.stop()
   }
   await rooms.fleet.stop(withinMs)
+  await rooms.cells.close()
   await rooms.settle.stop()
   rooms.freeze.stop()
   await rooms.gatelink.stop()

@@ -18,7 +18,7 @@ const inHand = (agent: AgentDescription): string =>
 
 const neighbours = (agent: AgentDescription): string => {
   if (agent.cell === null) return 'It has no cell now; one is found or started for it.'
-  if (agent.cell.kind === 'process') return `Its process, pid ${agent.cell.pid}, is killed; no other agent lives in it.`
+  if (agent.cell.kind !== 'pool') return `Its process, pid ${agent.cell.pid}, is killed; no other agent lives in it.`
   return `The other agents in its cell ${agent.cell.id} go on.`
 }
 

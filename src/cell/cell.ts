@@ -1,7 +1,12 @@
 /** Front door of cells: where agents live. */
 export { cellKinds } from './kinds.ts'
 export { poolCells, type PoolPorts } from './pool.ts'
+export { probeMachine, type Ability, type AbilityName, type Machine } from './machine.ts'
+export { hostWalls, programCells, type ProgramCellsPorts } from './programs.ts'
+export type { Hidden } from './sandbox/arguments.ts'
 export type { Cell, CellEnd, CellEvents, CellKind, CellPlan, HousedCell, Standby, StandbyPlan } from './port.ts'
 export { checkAgent, type Check, type CheckAsk, type CheckPorts } from './process/check.ts'
-export { processBoundary, processCells, type ProcessPorts } from './process/process.ts'
+export { boundaryOf, housingOf, type Housing } from './housing.ts'
+export { openCells, readMachine, type Cells, type CellsAsk } from './open.ts'
+export { processCells, type ProcessPorts } from './process/process.ts'
 export { sweepCells, type LeftCell, type Swept } from './sweep.ts'

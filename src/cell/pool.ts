@@ -5,8 +5,11 @@
  */
 import { dirname, extname, join } from 'node:path'
 import { assert, failure, type Clock, type Disk, type Net, type Proc } from '../std/std.ts'
+import { makeHome } from './home.ts'
 import { PoolCell } from './pool/cell.ts'
+import { socketsOf, spawnHost } from './pool/start.ts'
 import type { CellEvents, CellKind, CellPlan, HousedCell, Standby, StandbyPlan } from './port.ts'
+import type { OpenWalls } from './walls.ts'
 
 export interface PoolPorts {
   readonly clock: Clock
@@ -21,6 +24,8 @@ export interface PoolPorts {
    * every host does it for itself.
    */
   readonly codeCache?: string
+  /** What stands around the hosts; absent = nothing. */
+  readonly walls?: OpenWalls
   /** The time from process to hello, for plans that give none. */
   readonly startWithinMs?: number
 }
@@ -84,21 +89,24 @@ const pathfinders = (): ((module: string) => Promise<(() => void) | undefined>) 
 export const poolCells = (ports: PoolPorts): CellKind<HousedCell> => {
   const { clock, proc, net, disk, codeCache } = ports
   const goAhead = pathfinders()
-  /** `told`: what the host finds in its environment beside its places. */
+  /** `told`: what the host finds in its environment beside its places; `writes`: what it compiles is for all. */
   const startHost = async (
     plan: CellPlan | StandbyPlan,
     events: CellEvents,
-    told: Readonly<Record<string, string>>,
+    { told, writes }: { readonly told: Readonly<Record<string, string>>; readonly writes: boolean },
   ): Promise<PoolCell> => {
-    await disk.makeDirectory(plan.directory, 0o700)
+    await makeHome(disk, plan)
     if (codeCache !== undefined) await disk.makeDirectory(codeCache, 0o700)
     const cell = new PoolCell(plan, clock, disk, events)
+    const walls = plan.walls === false ? undefined : await ports.walls?.(plan)
     const listening = await net.listen(plan.sitterSocket, (link) => cell.accept(link))
     try {
-      const child = await proc.spawn({
+      const child = await spawnHost(proc, walls, {
+        sitterSocket: plan.sitterSocket,
+        ...(codeCache !== undefined && writes && { writable: codeCache }),
         command: ports.node ?? process.execPath,
         args: argumentsFor(plan),
-        env: { ...environmentFor(plan, codeCache), ...told },
+        env: { ...environmentFor({ ...plan, ...(walls && socketsOf(walls)) }, codeCache), ...told },
         cwd: plan.directory,
         ownGroup: false,
         dieWithParent: true,
@@ -107,6 +115,7 @@ export const poolCells = (ports: PoolPorts): CellKind<HousedCell> => {
       cell.begin(child, listening, plan.startWithinMs ?? ports.startWithinMs ?? defaultStartMs)
     } catch (error) {
       await listening.close()
+      await walls?.close()
       throw failure('cell-start', `cell ${plan.id} (${plan.agentType}): ${(error as Error).message}`, { cause: error })
     }
     return cell
@@ -128,9 +137,12 @@ export const poolCells = (ports: PoolPorts): CellKind<HousedCell> => {
           events.gone(end)
         },
       }
-      const keepCode = ledTheWay === undefined ? {} : { SITTER_KEEP_CODE: '1' }
+      const writes = ledTheWay !== undefined
       try {
-        return await startHost(plan, watched, { SITTER_MODULE: module, ...keepCode })
+        return await startHost(plan, watched, {
+          told: { SITTER_MODULE: module, ...(writes && { SITTER_KEEP_CODE: '1' }) },
+          writes,
+        })
       } catch (error) {
         led()
         throw error
@@ -138,7 +150,7 @@ export const poolCells = (ports: PoolPorts): CellKind<HousedCell> => {
     },
     standBy: async (plan, events): Promise<Standby> => {
       assertPaths(plan)
-      return startHost(plan, events, { SITTER_STANDBY: '1' })
+      return startHost(plan, events, { told: { SITTER_STANDBY: '1' }, writes: false })
     },
   }
 }

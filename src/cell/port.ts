@@ -6,9 +6,34 @@ import type { AgentRun } from '../model/model.ts'
 import type { ProcessEnd, ProcessIdentity } from '../std/std.ts'
 import type { Frame, Seat } from '../wire/wire.ts'
 
+export interface PlanLimits {
+  /** Cores, in parts; null = as many as there are. */
+  readonly cpus: number | null
+  /** Processes and threads at once. */
+  readonly processes: number
+  /** Open files of one process. */
+  readonly files: number
+  /** What a sandbox may write. */
+  readonly diskBytes: number
+}
+
+/** A limit that had something to do, counted by the kernel. */
+export interface LimitHit {
+  readonly limit: 'memory' | 'cpu' | 'processes' | 'disk'
+  readonly says: string
+}
+
+/** The end of a process that had limits. */
+export interface WalledEnd extends ProcessEnd {
+  /** What its limits had to do, where they are counted; `memory` among them is the kernel's kill for want of memory. */
+  readonly hits?: readonly LimitHit[]
+  /** Why something of its walls is still there. */
+  readonly left?: string
+}
+
 export interface CellPlan {
   readonly id: string
-  readonly kind: 'pool' | 'process'
+  readonly kind: 'pool' | 'process' | 'sandbox'
   readonly agentType: string
   /** What is run: the agents' module in a pool, a command or one process a task in a process cell. */
   readonly run: AgentRun
@@ -22,8 +47,14 @@ export interface CellPlan {
   readonly seats: readonly Seat[]
   /** Extra environment of the agents; never a secret. */
   readonly env: Readonly<Record<string, string>>
-  /** Heap cap of a pool host in MB; nothing limits the memory of a program in a process cell. */
+  /** Heap cap of a pool host in MB; of a program all memory of its cell, where the machine can bound it. */
   readonly memoryMb: number
+  /** What else a cell may use; the kind's own when absent. */
+  readonly limits?: PlanLimits
+  /** False = a pool host without walls, because its agents need files or network of their own. */
+  readonly walls?: boolean
+  /** Beside its own program, what a sandbox may read: absolute paths. */
+  readonly readable?: readonly string[]
   /** The time from the start of the process to its hello; the kind's own when absent. */
   readonly startWithinMs?: number
 }
@@ -35,7 +66,7 @@ export type StandbyPlan = Omit<CellPlan, 'run' | 'seats'>
 export interface CellEnd {
   readonly cause: 'exit' | 'killed-by-us' | 'killed' | 'start-failed' | 'link-lost'
   readonly detail: string
-  readonly end: ProcessEnd | null
+  readonly end: WalledEnd | null
   /**
    * Its socket and directory are removed after its end was told: what replaces it need not wait for that. Resolves with
    * why they stay, or null. Absent when nothing was left to be done.
@@ -83,6 +114,8 @@ export interface Cell {
   ask(method: string, params: unknown, withinMs: number): Promise<unknown>
   /** Ends the cell: SIGKILL to the process (and its group); `gone` follows. */
   kill(why: string): void
+  /** What all its processes have in memory, null = unknown; absent where its one process can be asked. */
+  readonly memoryBytes?: (() => number | null) | undefined
   /** Bytes that the cell has not yet taken from its socket. */
   readonly pendingBytes: number
 }

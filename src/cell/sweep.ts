@@ -2,7 +2,7 @@
  * What an older sitter left behind: its cells' processes are killed, exactly those (pid and start time), and their
  * directories removed. A stranger that got a recycled pid is never touched.
  */
-import { basename, isAbsolute } from 'node:path'
+import { basename, isAbsolute, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Disk, Proc, ProcessIdentity } from '../std/std.ts'
 
@@ -58,10 +58,14 @@ const removeDirectory = async (disk: Disk, cell: LeftCell): Promise<Pick<Swept, 
 export const sweepCells = (
   ports: { readonly proc: Proc; readonly disk: Disk },
   cells: readonly LeftCell[],
+  /** Where sockets lie whose path would be too long elsewhere. */
+  sockets?: string,
 ): Promise<readonly Swept[]> =>
   Promise.all(
     cells.map(async (cell) => {
       const process = await endProcess(ports.proc, cell.identity)
+      if (sockets !== undefined && process !== 'still-there' && basename(cell.id) === cell.id && cell.id !== '..')
+        await ports.disk.remove(join(sockets, cell.id))
       const { directory, why } =
         process === 'still-there'
           ? { directory: 'kept' as const, why: `process ${cell.identity.pid} does not end` }

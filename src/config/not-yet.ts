@@ -14,9 +14,6 @@ const keys: Readonly<Record<string, string>> = {
   retention: 'retention',
   metrics: 'metrics settings',
   adoptWithin: 'the adoption of cells by a new sitter',
-  'agents.*.limits.cpu': 'CPU limits',
-  'agents.*.limits.pids': 'process limits',
-  'agents.*.limits.disk': 'disk limits',
   'agents.*.limits.calls': 'limits on the calls of one agent',
   'agents.*.adoptWithin': 'the adoption of cells by a new sitter',
   'agents.*.schedule': 'schedules',
@@ -33,8 +30,8 @@ const keys: Readonly<Record<string, string>> = {
 /** Values that the contract knows, by path. */
 const values: readonly { readonly path: string; readonly starts: readonly string[]; readonly what: string }[] = [
   { path: 'bus', starts: ['nats:', 'postgres:', 'postgresql:'], what: 'a bus beyond this host' },
-  { path: 'agents.*.cell', starts: ['sandbox', 'vm', 'worker'], what: 'cells other than "pool" and "process"' },
-  { path: 'agents.*.cell.kind', starts: ['sandbox', 'vm', 'worker'], what: 'cells other than "pool" and "process"' },
+  { path: 'agents.*.cell', starts: ['vm', 'worker'], what: 'cells other than "pool", "process" and "sandbox"' },
+  { path: 'agents.*.cell.kind', starts: ['vm', 'worker'], what: 'cells other than "pool", "process" and "sandbox"' },
   {
     path: 'credentials.*.kind',
     starts: ['basic', 'header', 'query', 'hmac', 'oauth', 'jwt', 'sigv4', 'mtls'],

@@ -54,11 +54,36 @@ const toRun = ({ module, command, exec }: ParsedAgent['run'], baseDirectory: str
   return { exec: toWords(exec ?? [], baseDirectory), directory: baseDirectory }
 }
 
-const toCell = ({ cell, run }: ParsedAgent): AgentType['cell'] => {
-  const kind = cell ?? (run.module === undefined ? 'process' : 'pool')
-  if (typeof kind === 'string') return { kind, orWeaker: false }
-  const { standby, ...rest } = kind
-  return { ...rest, ...(standby === undefined ? {} : { standby }) }
+/** Whether these agents may call an upstream that moves money. */
+const isNearMoney = ({ upstreams }: ParsedAgent, all: ParsedSwarm['upstreams']): boolean =>
+  upstreams.some((name) => (all[name]?.money.length ?? 0) > 0)
+
+/** Who says nothing about a program gets the best that the machine can; who is near money gets it, or is refused. */
+const toCell = (agent: ParsedAgent, parsed: ParsedSwarm, baseDirectory: string): AgentType['cell'] => {
+  const { cell, run } = agent
+  if (cell === undefined)
+    return run.module === undefined
+      ? { kind: 'sandbox', orWeaker: !isNearMoney(agent, parsed.upstreams) }
+      : { kind: 'pool', orWeaker: false }
+  if (typeof cell === 'string') return { kind: cell, orWeaker: false }
+  const { kind, orWeaker, standby, readable, walls } = cell
+  return {
+    kind,
+    orWeaker,
+    ...(standby !== undefined && { standby }),
+    ...(walls !== undefined && { walls }),
+    ...(readable && { readable: readable.map((path) => resolve(baseDirectory, path)) }),
+  }
+}
+
+const toLimits = ({ limits, run }: ParsedAgent): AgentType['limits'] => {
+  const isProgram = run.module === undefined
+  return {
+    cpus: limits.cpu === undefined ? (isProgram ? 1 : null) : limits.cpu,
+    processes: limits.pids,
+    files: limits.files ?? (isProgram ? 256 : 4_096),
+    diskBytes: limits.disk,
+  }
 }
 
 const toAgents = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig['agents'] =>
@@ -66,7 +91,7 @@ const toAgents = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig['agen
     name,
     run: toRun(agent.run, baseDirectory),
     count: agent.count,
-    cell: toCell(agent),
+    cell: toCell(agent, parsed, baseDirectory),
     upstreams: agent.upstreams,
     restart: {
       type: agent.restart.type,
@@ -80,6 +105,7 @@ const toAgents = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig['agen
     startWithinMs: agent.startWithin,
     perCell: agent.run.module === undefined ? 1 : agent.perCell,
     memoryBytes: agent.limits.memory,
+    limits: toLimits(agent),
     overrides: Object.fromEntries(
       Object.entries(agent.overrides).map(([key, { mode }]) => [
         formatAgent(parseAgent(key)!),

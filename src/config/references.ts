@@ -56,18 +56,15 @@ const programs = (raw: unknown, type: string): readonly ConfigFault[] => {
   const kind = at('cell', 'kind') ?? at('cell')
   const kindPath = ['agents', type, 'cell', ...(at('cell', 'kind') === undefined ? [] : ['kind'])]
   if (at('run', 'command') === undefined && at('run', 'exec') === undefined)
-    return kind === 'process'
+    return kind === 'process' || kind === 'sandbox'
       ? [faultAt(kindPath, show(kind), '"pool" for a module; perCell: 1 gives each its own')]
       : []
   const wrong = (path: readonly string[], expected: string): ConfigFault =>
     faultAt(['agents', type, ...path], show(at(...path)), expected)
   return [
-    ...(kind === 'pool' ? [faultAt(kindPath, show(kind), '"process" for a program')] : []),
     ...((at('cell', 'standby') ?? 0) === 0 ? [] : [wrong(['cell', 'standby'], '0: no program is started ahead')]),
+    ...(kind === 'pool' ? [faultAt(kindPath, show(kind), '"sandbox" or "process" for a program')] : []),
     ...((at('perCell') ?? 1) === 1 ? [] : [wrong(['perCell'], '1: a program has a cell of its own')]),
-    ...(at('limits', 'memory') === undefined
-      ? []
-      : [wrong(['limits', 'memory'], 'it to be left out: this version does not limit the memory of programs yet')]),
     ...(at('run', 'exec') === undefined || at('config') === undefined
       ? []
       : [wrong(['config'], 'it to be left out: a process a task gets its payload and nothing else')]),

@@ -37,7 +37,7 @@ const restart = z.strictObject({
 })
 
 const words = z.array(notEmpty('a word of a command line')).min(1).max(1_000)
-const cellKind = z.enum(['pool', 'process'])
+const cellKind = z.enum(['pool', 'process', 'sandbox'])
 
 const agent = z.strictObject({
   /** What it is; exactly one of these. Paths are relative to the config, and programs are started beside it. */
@@ -57,8 +57,9 @@ const agent = z.strictObject({
   /** How many of them; they are numbered from 1. */
   count: whole(0, 1_000_000, 'a count of agents').default(1),
   /**
-   * Where they live: `pool` = many in one process, for modules; `process` = one program an agent, under the sitter's
-   * own user. The only one that fits when absent.
+   * Where they live: `pool` = many in one process, for modules; `sandbox` = one program an agent, with files, processes
+   * and network of its own; `process` = the same without walls, under the sitter's own user. When absent: `pool` for
+   * modules; for programs `sandbox`, or what the machine can instead where no money is near.
    */
   cell: z
     .union(
@@ -66,15 +67,20 @@ const agent = z.strictObject({
         cellKind,
         z.strictObject({
           kind: cellKind,
+          /** Takes less where the machine cannot, and says so, instead of not being started at all. */
           orWeaker: z.boolean().default(false),
           /**
            * Hosts started ahead, so that a dead cell is replaced without waiting for a process. When absent: 1 for a
            * type of two cells or more, at most 4 in the swarm. Each costs as much memory as an empty host.
            */
           standby: whole(0, 16, 'hosts that stand by').optional(),
+          /** `false` gives a pool host no walls: its agents' code may touch what the sitter's user may. */
+          walls: z.boolean().optional(),
+          /** What a sandbox may read beside its own program: paths relative to the config. */
+          readable: z.array(notEmpty('a path')).max(100).optional(),
         }),
       ],
-      '"pool", "process" or {kind: …}',
+      '"pool", "process", "sandbox" or {kind: …}',
     )
     .optional(),
   /** Upstreams that they may call. */
@@ -86,8 +92,23 @@ const agent = z.strictObject({
   startWithin: positiveDuration.default(30_000),
   /** Agents that share one pool host. About 100 keeps a fault's reach small at 7 MB a host. */
   perCell: whole(1, 1_000, 'agents in one cell').default(100),
-  /** `memory` is the heap of one cell. */
-  limits: z.strictObject({ memory: size.default(256_000_000) }).prefault({}),
+  /** What one cell may use: `memory` is the heap of a pool host, and all memory of a program with its /tmp. */
+  limits: z
+    .strictObject({
+      memory: size.default(256_000_000),
+      /** Cores, in parts. One for a program, as many as there are for a pool host, when absent. */
+      cpu: z
+        .union([z.number(), z.null()], 'a number of cores like 0.5, or null for no bound')
+        .refine((cores) => cores === null || (cores >= 0.01 && cores <= 1_024), 'a number of cores from 0.01 to 1024')
+        .optional(),
+      /** Processes and threads at once. */
+      pids: whole(8, 100_000, 'a number of processes').default(64),
+      /** What a sandbox may write, in memory. */
+      disk: size.default(64_000_000),
+      /** Open files of each process. 256 for a program, 4,096 for a pool host, when absent. */
+      files: whole(32, 1_000_000, 'a number of open files').optional(),
+    })
+    .prefault({}),
   overrides: z.record(z.string(), z.strictObject({ mode: z.literal('active').optional() })).default({}),
   /** Given to every agent as `ctx.config`; never a secret. */
   config: z.record(z.string(), z.unknown()).default({}),

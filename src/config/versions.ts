@@ -184,7 +184,7 @@ class RecordedVersions implements ConfigVersions {
       throw new Failure('restart-needed', `not applied: ${plan.effects.slice(0, 2).join('; ')}`, {
         facts: { effects: plan.effects, restarts: plan.restarts },
       })
-    if (plan.restarts !== 'none') await admit?.(loaded.config)
+    await admit?.(loaded.config)
     const by = { actor, changes: plan.changes, what: plan.effects[0] ?? '' }
     const version = await record(this.#options, loaded, by)
     const next = await applyConfig(disk, dataDirectory, loaded, version)

@@ -8,6 +8,7 @@ import { asFailure, Failure } from '../std/std.ts'
 import type { Seat } from '../wire/wire.ts'
 import { move, refile, touch, unseat } from './agents.ts'
 import { onFrame, onLine, onRefused } from './frames.ts'
+import { housingOf, kindOf } from './housing.ts'
 import type { Agent, Group, Live, LiveCell, Post } from './live.ts'
 import { beginTrial, cellLost, dueAtOnce } from './loss.ts'
 import { beginPulse, challengeSoon } from './pulse.ts'
@@ -65,8 +66,8 @@ const seatOf = (agent: Agent): Seat => ({
   config: agent.settings.config,
 })
 
-const planOf = (cell: LiveCell): CellPlan => ({
-  ...hostPlan(cell.group.settings, cell),
+const planOf = (live: Live, cell: LiveCell): CellPlan => ({
+  ...hostPlan(live, cell.group.settings, cell),
   run: cell.group.settings.run,
   seats: [...cell.agents].map(seatOf),
 })
@@ -147,7 +148,7 @@ export const kill = (live: Live, cell: LiveCell, why: string): void => {
 
 /** An agent was taken out of a living cell. What is one agent's own process ends with it. */
 export const vacate = (live: Live, cell: LiveCell, agent: Agent, why: string): void => {
-  if (cell.group.settings.cell.kind !== 'process')
+  if (cell.group.settings.run.module !== undefined)
     return cell.cell?.send([{ jsonrpc: '2.0', method: 'unseat', params: { agents: [agent.id] } }])
   cell.vacated = true
   kill(live, cell, `${agent.id}: ${why}`)
@@ -239,10 +240,8 @@ const adopt = async (live: Live, cell: LiveCell, started: Cell): Promise<void> =
   if (cell.gone) return
   if (cell.phase === 'ending') return started.kill(cell.killedFor ?? 'not wanted any more')
   const { owner, epoch, clock } = live.options
-  const {
-    name,
-    cell: { kind },
-  } = cell.group.settings
+  const { name } = cell.group.settings
+  const kind = kindOf(live, cell.group.settings)
   const { id, directory } = cell
   const { identity } = started
   // A seat in which nothing runs leaves nothing that the next sitter would have to sweep.
@@ -304,14 +303,16 @@ const enter = async (live: Live, cell: LiveCell, post: Post): Promise<void> => {
 const startFresh = async (live: Live, cell: LiveCell): Promise<void> => {
   await live.record.flush()
   if (live.phase !== 'open') throw new Failure('cell-start', 'the sitter stops')
-  await adopt(live, cell, await live.options.cells.start(planOf(cell), eventsOf(live, cell)))
+  const { refused } = housingOf(live, cell.group.settings)
+  if (refused) throw new Failure('cell-refused', `${refused.why}. Way out: ${refused.wayOut}`)
+  await adopt(live, cell, await live.options.cells.start(planOf(live, cell), eventsOf(live, cell)))
 }
 
 /** Starts the group's cell; called by the waves, which hear `done` when it is ready or gone. */
 export const launch = async (live: Live, group: Group): Promise<void> => {
   const agents = wanting(group)
   if (live.phase !== 'open' || group.cell !== null || agents.length === 0) return live.waves.done(group)
-  const post = takeStandby(live, group.settings.name)
+  const post = takeStandby(live, group.settings)
   const cell = openCell(live, group, post)
   group.cell = cell
   live.cells.set(cell.id, cell)

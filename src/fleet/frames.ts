@@ -204,6 +204,6 @@ export const onRefused = refusedFrame
 
 export const onLine = (live: Live, cell: LiveCell, stream: 'stdout' | 'stderr', text: string): void => {
   // What a program prints is its agent's; what a host prints belongs to no one of its agents.
-  const agent = cell.group.settings.cell.kind === 'process' ? (cell.group.agents[0]?.id ?? null) : null
+  const agent = cell.group.settings.run.module === undefined ? (cell.group.agents[0]?.id ?? null) : null
   putLine(live, cell, { level: stream === 'stderr' ? 'warn' : 'info', source: stream, agent, message: text })
 }

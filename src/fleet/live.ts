@@ -3,7 +3,7 @@
  * from the configuration; a cell is one incarnation of a group's process. Plain records, changed only by the files of
  * this room.
  */
-import type { Cell, CellKind, Standby } from '../cell/cell.ts'
+import type { Cell, CellKind, Housing, Standby } from '../cell/cell.ts'
 import type { GateLink } from '../gatelink/gatelink.ts'
 import type { AgentRef, AgentStateName, AgentType, Mode, SwarmConfig } from '../model/model.ts'
 import type { Cancel, Clock, NewId, Proc, Random, Stamp } from '../std/std.ts'
@@ -36,6 +36,8 @@ export interface FleetOptions {
   readonly newId: NewId
   readonly store: Pick<Store, 'transact' | 'read'>
   readonly cells: CellKind
+  /** What this machine makes of a type's cell; absent = what was asked for. */
+  readonly housing?: (type: AgentType) => Housing
   readonly gatelink: Pick<GateLink, 'openCell' | 'closeCell'>
   /** The applied configuration; only its agent types are read. */
   readonly config: Pick<SwarmConfig, 'agents'>

@@ -345,6 +345,8 @@ const isFromOutside = (live: Live, cell: LiveCell, end: CellEnd): boolean => {
   const before = live.oomKills
   live.oomKills = live.options.proc.oomKills()
   const signal = end.end?.signal
+  // Where the cell's own group counts, that is known; else the whole machine's count must do.
+  if (end.end?.hits?.some(({ limit }) => limit === 'memory') === true) return false
   const killed = cell.killedFor === null && (signal === 'SIGKILL' || signal === 'SIGTERM')
   return killed && before !== undefined && live.oomKills === before
 }

@@ -7,6 +7,7 @@ import { becomeFree, move } from './agents.ts'
 import { kill, launch, provide, vacate } from './cells.ts'
 import { stopFleet } from './drain.ts'
 import { FreeQueue } from './free.ts'
+import { tellHousing } from './housing.ts'
 import type { Agent, Attempt, Deeds, FleetOptions, Group, Live, LiveCell } from './live.ts'
 import { agentsLost, proven, rise, waitGroup, waitOwn } from './loss.ts'
 import { releaseAgents, restartAgents } from './operator.ts'
@@ -90,6 +91,7 @@ const saveRetired = (live: Live, rows: readonly AgentRow[]): void => {
 const begin = (live: Live, roster: Roster): void => {
   const now = live.options.clock.stamp()
   saveRetired(live, roster.retired)
+  for (const type of live.types.values()) tellHousing(live, type)
   for (const id of roster.unreadable) {
     notify(live, 'agent.forgotten', 'warn', {
       subject: id,

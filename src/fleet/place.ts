@@ -1,6 +1,7 @@
 /** Where a cell is: its id, its directory and its sockets, and what of its plan is known before its agents are. */
 import type { StandbyPlan } from '../cell/cell.ts'
 import type { AgentType } from '../model/model.ts'
+import { kindOf } from './housing.ts'
 import type { CellPlace, Live } from './live.ts'
 
 /** Unix socket paths end at 107 bytes; a margin is left for what a cell kind may append. */
@@ -9,8 +10,8 @@ const longestSocketPath = 100
 const socketPath = (live: Live, id: string, name: string): string => {
   const path = `${live.options.directories.cells}/${id}/${name}.sock`
   if (Buffer.byteLength(path) <= longestSocketPath) return path
-  // The last twelve digits of a UUIDv7 are random: no two living cells share them but by a 2^-48 chance.
-  return `${live.options.directories.sockets}/${id.slice(-12)}-${name}.sock`
+  // A folder for each: what lives behind walls sees its own sockets, and nothing beside them.
+  return `${live.options.directories.sockets}/${id}/${name}.sock`
 }
 
 export const newPlace = (live: Live): CellPlace => {
@@ -23,14 +24,22 @@ export const newPlace = (live: Live): CellPlace => {
   }
 }
 
-export const hostPlan = (settings: AgentType, { id, directory, sitterSocket, gateSocket }: CellPlace): StandbyPlan => ({
+/** All that holds for a process of this type from its start, whatever it is to run. */
+export const hostPlan = (
+  live: Live,
+  settings: AgentType,
+  { id, directory, sitterSocket, gateSocket }: CellPlace,
+): StandbyPlan => ({
   id,
-  kind: settings.cell.kind,
+  kind: kindOf(live, settings),
   agentType: settings.name,
   directory,
   gateSocket,
   sitterSocket,
   env: {},
   memoryMb: Math.max(1, Math.floor(settings.memoryBytes / 1_000_000)),
+  limits: settings.limits,
+  ...(settings.cell.walls !== undefined && { walls: settings.cell.walls }),
+  ...(settings.cell.readable && { readable: settings.cell.readable }),
   startWithinMs: settings.startWithinMs,
 })

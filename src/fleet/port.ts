@@ -1,5 +1,6 @@
 /** Keeps agents alive. Other rooms give work to free agents and hear when work was lost; they never see a process. */
 
+import type { Housing } from '../cell/cell.ts'
 import type { AgentRef, AgentStateName, AgentType, Coverage, Evidence, Exit } from '../model/model.ts'
 import type { ProcessIdentity } from '../std/std.ts'
 import type { Run } from '../wire/wire.ts'
@@ -53,6 +54,8 @@ export interface AgentView {
   readonly exit: Exit | null
   readonly attempt: string | null
   readonly cell: { readonly id: string; readonly kind: string; readonly pid: number; readonly startTime: string } | null
+  /** The cell that was asked for, what the machine makes of it, and why less. */
+  readonly housing: Housing
   readonly evidence: readonly Evidence[]
   /** Cells it lived in, newest first, at most four: events about a whole cell have the cell's id as their subject. */
   readonly lastCells?: readonly string[]

@@ -4,11 +4,12 @@
  * leave, and of those that stay only those begin anew whose settings hold from the start of a process.
  */
 import { agentTypeChanges, formatAgent, type AgentType } from '../model/model.ts'
-import { Failure } from '../std/std.ts'
+import { canonicalJson, Failure } from '../std/std.ts'
 import type { AgentRow } from '../store/store.ts'
 import { refile, touch } from './agents.ts'
 import { announce } from './cells.ts'
 import { FreeQueue } from './free.ts'
+import { housingOf, tellHousing } from './housing.ts'
 import { leave } from './leave.ts'
 import type { Agent, Group, Live } from './live.ts'
 import { rise } from './loss.ts'
@@ -63,6 +64,13 @@ const add = (live: Live, wanted: AgentType, numbers: readonly number[], rows: re
   rise(live, added, 'start')
 }
 
+/** Said once, not at each change of something else. */
+const tellIfNew = (live: Live, wanted: AgentType): void => {
+  const before = live.types.get(wanted.name)
+  const same = before && canonicalJson(housingOf(live, before)) === canonicalJson(housingOf(live, wanted))
+  if (same !== true) tellHousing(live, wanted)
+}
+
 /** The agents of one type as they are wanted. */
 const takeType = (live: Live, wanted: AgentType, rows: readonly AgentRow[], actor: string): void => {
   const { name, count } = wanted
@@ -97,6 +105,7 @@ export const reconfigure = async (
   if (live.phase !== 'open') throw new Failure('conflict', 'the fleet is stopping')
   for (const { type, kind } of changes) {
     if (kind !== 'removed') {
+      tellIfNew(live, types[type]!)
       takeType(live, types[type]!, rows, actor)
       continue
     }

@@ -1,7 +1,7 @@
 /**
  * Hosts that stand by: started ahead, so that the replacement of a dead cell need not wait for a process to start. They
- * are no agents and hold none; of their type they have the heap cap and nothing else. Each is in the record before it
- * counts, answers challenges like any cell, and ends with the sitter.
+ * are no agents and hold none; of their type they have the heap cap, limits and walls, and nothing else. Each is in the
+ * record before it counts, answers challenges like any cell, and ends with the sitter.
  *
  *   starting ─ connected, recorded, answered ─▶ ready ─ taken ─▶ handed over: a cell like any other
  *      └───────────── died, silent, did not answer when it was taken ─▶ gone; another is started later
@@ -11,7 +11,8 @@
  */
 import type { CellEnd, CellEvents } from '../cell/cell.ts'
 import { standbysWanted, type AgentType } from '../model/model.ts'
-import { asFailure, Failure } from '../std/std.ts'
+import { asFailure, canonicalJson, Failure } from '../std/std.ts'
+import { kindOf, memoryOf } from './housing.ts'
 import type { Live, Post, StandbyLine, Stock } from './live.ts'
 import { hostPlan, newPlace } from './place.ts'
 import type { CellStatus } from './port.ts'
@@ -49,9 +50,16 @@ export const openStock = (types: readonly AgentType[], canStandBy: boolean): Sto
 const lineOf = (live: Live, { settings }: Post): StandbyLine | undefined =>
   live.stock.lines.find((line) => line.settings.name === settings.name)
 
-/** A host is of its type's heap cap and kind; nothing else of the settings is in it. */
-const fits = (post: Post, { settings }: StandbyLine): boolean =>
-  post.settings.memoryBytes === settings.memoryBytes && post.settings.cell.kind === settings.cell.kind
+/** A host has its type's heap cap, limits and walls, and these show the code of its module; nothing else is in it. */
+const partsOf = ({ cell, memoryBytes, limits, run }: AgentType): unknown => [
+  cell.kind,
+  cell.walls ?? null,
+  memoryBytes,
+  limits,
+  run.module ?? null,
+]
+const fits = (post: Post, settings: AgentType): boolean =>
+  post.settings === settings || canonicalJson(partsOf(post.settings)) === canonicalJson(partsOf(settings))
 
 /** Other types, or other settings of them: who stands by and is not wanted any more ends. */
 export const restock = (live: Live): void => {
@@ -63,7 +71,7 @@ export const restock = (live: Live): void => {
     if (post.state !== 'starting' && post.state !== 'ready') continue
     const line = lineOf(live, post)
     const count = (kept.get(post.settings.name) ?? 0) + 1
-    if (line !== undefined && fits(post, line) && count <= line.wanted) kept.set(post.settings.name, count)
+    if (line !== undefined && fits(post, line.settings) && count <= line.wanted) kept.set(post.settings.name, count)
     else {
       post.unwanted = true
       post.standby?.kill('it stood by and is not wanted any more')
@@ -120,14 +128,14 @@ const start = async (live: Live, settings: AgentType): Promise<void> => {
   }
   live.stock.posts.add(post)
   try {
-    const standby = await cells.standBy!(hostPlan(settings, place), eventsOf(live, post))
+    const standby = await cells.standBy!(hostPlan(live, settings, place), eventsOf(live, post))
     post.standby = standby
     if (post.state === 'gone') return
     if (live.phase !== 'open') return standby.kill('the sitter stops')
     if (post.unwanted) return standby.kill('it is not wanted any more')
     const { id, directory } = place
     const { identity } = standby
-    const what = { id, kind: settings.cell.kind, agentType: settings.name, identity, directory }
+    const what = { id, kind: kindOf(live, settings), agentType: settings.name, identity, directory }
     live.record.cell({ kind: 'cell.started', with: { ...what, owner, epoch, wallMs: clock.wallMs() } })
     post.recorded = true
     await live.record.flush()
@@ -215,10 +223,11 @@ const lost = (live: Live, post: Post, end: CellEnd): void => {
   tendStandbys(live)
 }
 
-/** One that stands by for this type, from now on its caller's: to be handed over, or dismissed. */
-export const takeStandby = (live: Live, type: string): Post | undefined => {
+/** One that stands by for a cell with these settings, from now on its caller's: to be handed over, or dismissed. */
+export const takeStandby = (live: Live, settings: AgentType): Post | undefined => {
   for (const post of live.stock.posts) {
-    if (post.settings.name !== type || post.state !== 'ready' || post.unwanted) continue
+    if (post.settings.name !== settings.name || post.state !== 'ready' || post.unwanted) continue
+    if (!fits(post, settings)) continue
     post.state = 'taken'
     post.cancelBeat?.()
     tendStandbys(live)
@@ -261,7 +270,7 @@ export const standbyStatuses = (live: Live): CellStatus[] =>
       : [
           {
             id: place.id,
-            kind: settings.cell.kind,
+            kind: kindOf(live, settings),
             agentType: settings.name,
             identity: standby.identity,
             agents: 0,
@@ -269,7 +278,7 @@ export const standbyStatuses = (live: Live): CellStatus[] =>
             startedMs: startedWallMs,
             answeredMs: answeredWallMs,
             answeredAgents: answeredWallMs === null ? null : 0,
-            residentBytes: live.options.proc.residentBytes(standby.identity.pid) ?? null,
+            residentBytes: memoryOf(live, standby, standby.identity.pid),
             standsBy: state === 'ready' ? ('ready' as const) : ('not-ready' as const),
           },
         ],

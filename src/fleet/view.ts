@@ -2,9 +2,10 @@
  * What is known about agents and cells, with source and age. Nothing is claimed: what was never observed is `unknown`.
  * Every agent shows how its state ends: a time, an event, or an owner.
  */
-import { processBoundary, type Cell } from '../cell/cell.ts'
+import { boundaryOf, type Cell } from '../cell/cell.ts'
 import type { AgentStateName, Coverage, Evidence, Exit } from '../model/model.ts'
 import { nextMsOf } from './agents.ts'
+import { housingOf, kindOf, memoryOf } from './housing.ts'
 import type { Agent, Live, LiveCell } from './live.ts'
 import type { AgentView, CellStatus, FleetSummary } from './port.ts'
 import { standbyCounts } from './standby.ts'
@@ -50,7 +51,7 @@ const evidenceOfExec = (live: Live, agent: Agent, cell: Cell): Evidence[] => {
   const { pid, startTime } = identity
   const value = live.options.proc.startTime(pid) === startTime ? 'yes' : 'no'
   const source = `process table: pid ${pid} and its start time`
-  return [{ fact: 'exists', source, atMs, value, detail: processBoundary }, responds]
+  return [{ fact: 'exists', source, atMs, value, detail: boundaryOf(housingOf(live, agent.settings)) }, responds]
 }
 
 const evidenceOf = (live: Live, agent: Agent): Evidence[] => {
@@ -78,7 +79,7 @@ const evidenceOf = (live: Live, agent: Agent): Evidence[] => {
       source,
       atMs: there?.wallMs ?? null,
       value: there === null ? 'unknown' : there.yes ? 'yes' : 'no',
-      ...(agent.settings.cell.kind === 'process' ? { detail: processBoundary } : {}),
+      ...(agent.settings.run.module === undefined ? { detail: boundaryOf(housingOf(live, agent.settings)) } : {}),
     },
     {
       fact: 'responds',
@@ -134,10 +135,10 @@ export const exitOf = (live: Live, agent: Agent): Exit => {
   }
 }
 
-const cellOf = (agent: Agent): AgentView['cell'] => {
+const cellOf = (live: Live, agent: Agent): AgentView['cell'] => {
   const cell = agent.cell?.cell
   const identity = cell?.identity ?? cell?.processOf?.(agent.id) ?? null
-  return cell && identity ? { id: cell.id, kind: agent.settings.cell.kind, ...identity } : null
+  return cell && identity ? { id: cell.id, kind: kindOf(live, agent.group.settings), ...identity } : null
 }
 
 export const viewOf = (live: Live, agent: Agent): AgentView => ({
@@ -152,7 +153,8 @@ export const viewOf = (live: Live, agent: Agent): AgentView => ({
   reason: agent.reason,
   exit: exitOf(live, agent),
   attempt: agent.attempt?.id ?? null,
-  cell: cellOf(agent),
+  cell: cellOf(live, agent),
+  housing: housingOf(live, agent.settings),
   evidence: evidenceOf(live, agent),
   lastCells: agent.lastCells,
 })
@@ -164,7 +166,7 @@ export const cellStatusOf = (live: Live, cell: LiveCell): CellStatus | undefined
   const agents = [...cell.agents]
   return {
     id: cell.id,
-    kind: cell.group.settings.cell.kind,
+    kind: kindOf(live, cell.group.settings),
     agentType: cell.group.settings.name,
     identity,
     agents: agents.length,
@@ -172,7 +174,7 @@ export const cellStatusOf = (live: Live, cell: LiveCell): CellStatus | undefined
     startedMs: cell.startedWallMs,
     answeredMs: cell.answeredWallMs,
     answeredAgents: cell.answeredAgents,
-    residentBytes: live.options.proc.residentBytes(identity.pid) ?? null,
+    residentBytes: memoryOf(live, cell.cell!, identity.pid),
   }
 }
 

@@ -56,13 +56,14 @@ const refuseFraming = (_error: Error, socket: Duplex): void => {
 }
 
 /**
- * Takes over a socket file that a dead gate left. The cell's folder is 0700, so the file's own mode does not matter.
+ * Takes over a socket file that a dead gate left. The cell's folder is 0700 and belongs to whom the cell runs as (a
+ * sandbox has a user of its own), so the file itself is open to all who can come that far.
  */
 const listen = async (server: Server, socketPath: string, disk: Disk): Promise<void> => {
   await disk.remove(socketPath)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(socketPath, () => {
+    server.listen({ path: socketPath, readableAll: true, writableAll: true }, () => {
       server.off('error', reject)
       resolve()
     })

@@ -19,8 +19,9 @@ export interface AgentTypeChange {
   readonly live: readonly Setting[]
 }
 
-/** `standby` is the part of `cell` that no agent lives in. */
-export type Setting = Exclude<keyof AgentType, 'name' | 'count'> | 'standby'
+/** The parts of `cell`: `cell` itself is its kind, and no agent lives in what stands by. */
+type CellPart = Exclude<keyof AgentType['cell'], 'kind'>
+export type Setting = Exclude<keyof AgentType, 'name' | 'count'> | CellPart
 
 /**
  * What holds from the start of an agent, beside what is looked at again each time it matters. A list of all settings,
@@ -29,9 +30,13 @@ export type Setting = Exclude<keyof AgentType, 'name' | 'count'> | 'standby'
 const fromTheStart: Readonly<Record<Setting, boolean>> = {
   run: true,
   cell: true,
+  orWeaker: true,
+  walls: true,
+  readable: true,
   standby: false,
   perCell: true,
   memoryBytes: true,
+  limits: true,
   config: true,
   upstreams: false,
   restart: false,
@@ -42,10 +47,13 @@ const fromTheStart: Readonly<Record<Setting, boolean>> = {
 }
 const settings = Object.keys(fromTheStart) as readonly Setting[]
 
-/** Where an agent may live when its own kind is not to be had matters only when there is another. */
 const valueOf = (agentType: AgentType, setting: Setting): unknown => {
-  if (setting === 'standby') return agentType.cell.standby ?? null
-  return setting === 'cell' ? agentType.cell.kind : agentType[setting]
+  const { cell } = agentType
+  if (setting === 'cell') return cell.kind
+  // Only a sandbox is refused where the machine cannot.
+  if (setting === 'orWeaker') return cell.kind === 'sandbox' && cell.orWeaker
+  if (setting === 'walls' || setting === 'readable' || setting === 'standby') return cell[setting] ?? null
+  return agentType[setting]
 }
 
 const changed = (before: AgentType, after: AgentType): readonly Setting[] =>

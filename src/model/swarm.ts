@@ -41,11 +41,17 @@ export interface AgentType {
   readonly name: string
   readonly run: AgentRun
   readonly count: number
+  /** What was asked for; what the machine makes of it is the cell room's to say. */
   readonly cell: {
-    readonly kind: 'pool' | 'process'
+    readonly kind: 'pool' | 'process' | 'sandbox'
+    /** Whether less will do where the machine cannot. */
     readonly orWeaker: boolean
     /** Hosts that stand by for its cells; absent = as many as the fleet thinks right. */
     readonly standby?: number
+    /** False = a pool host without walls: its agents' code may touch files and network. */
+    readonly walls?: boolean
+    /** Beside its own program, what a sandbox may read: absolute paths. */
+    readonly readable?: readonly string[]
   }
   readonly upstreams: readonly string[]
   readonly restart: RestartPolicy
@@ -55,6 +61,13 @@ export interface AgentType {
   /** Agents that share one cell; 1 in process cells. */
   readonly perCell: number
   readonly memoryBytes: number
+  readonly limits: {
+    /** Cores, in parts; null = as many as there are. */
+    readonly cpus: number | null
+    readonly processes: number
+    readonly files: number
+    readonly diskBytes: number
+  }
   readonly overrides: Readonly<Record<string, { readonly mode?: Mode }>>
   /** Given to every agent of the type as `ctx.config`; never a secret. */
   readonly config: Readonly<Record<string, unknown>>

@@ -55,6 +55,7 @@ export const codes = {
   stale: refused(409, 6),
   'unknown-method': refused(404, 3),
   'cell-start': transient(503),
+  'cell-refused': refused(503, 69),
   'cell-lost': transient(503),
   'agent-broken': { kind: 'permanent', status: 500, exit: 1 },
   // work

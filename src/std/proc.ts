@@ -35,6 +35,8 @@ export interface SpawnOptions {
   readonly input?: string
   /** Called with whole lines that the child writes to descriptor 3 (its private line to the parent). */
   readonly onPrivateLine?: (line: string) => void
+  /** Bytes that the child finds on descriptors 4, 5, …; each ends after them. */
+  readonly give?: readonly Uint8Array[]
 }
 
 export interface Child {

@@ -20,7 +20,7 @@ const config = {
   name: 'languages',
   agents: {
     notifier: { run: { command: ['python3', join(example, 'notifier.py')] }, count: 3 },
-    villain: { run: { command: ['python3', villain] }, count: 1, restart: { base: '50ms' } },
+    villain: { run: { command: ['python3', villain] }, count: 1, cell: 'process', restart: { base: '50ms' } },
     report: { run: { exec: [join(example, 'report.sh')] }, count: 2 },
     crasher: { run: { exec: ['sh', '-c', 'kill -SEGV $$'] } },
     nobody: {
@@ -103,6 +103,7 @@ interface AgentAnswer {
   readonly reason: string | null
   readonly restarts: number
   readonly cell: { readonly id: string; readonly kind: string; readonly pid: number; readonly startTime: string } | null
+  readonly housing: { readonly requested: string; readonly effective: string }
   readonly evidence: readonly {
     readonly fact: string
     readonly value: string
@@ -195,11 +196,15 @@ test('A task that kills its process twice is dead as poison', async () => {
 
 test('What is said of an agent that is a program can be checked, and its boundary is no secret', async () => {
   const notifier = await idle('notifier/2')
-  expect(notifier.cell).toMatchObject({ kind: 'process' })
+  // A sandbox where this machine can make one; what else it is, and why, stands beside it.
+  const { requested, effective } = notifier.housing
+  expect(requested).toBe('sandbox')
+  expect(['sandbox', 'process']).toContain(effective)
+  expect(notifier.cell).toMatchObject({ kind: effective })
   expect(notifier.evidence[0]).toMatchObject({
     fact: 'exists',
     value: 'yes',
-    detail: 'process: same uid, files and network not contained',
+    detail: expect.stringContaining(`${effective}: `) as string,
   })
   expect(processes().find(({ pid }) => pid === notifier.cell!.pid)).toMatchObject({ started: notifier.cell!.startTime })
   expect(await api(`cells/${notifier.cell!.id}/challenge`, {})).toMatchObject({ agents: ['notifier/0002'] })
@@ -274,7 +279,8 @@ test('When the sitter is killed no program and no grandchild survives five secon
   const held = await submit('hang', {})
   await until(async () => (await task(held)).state === 'running')
   const before = programs()
-  expect(before).toHaveLength(4)
+  // Four programs; those in a sandbox have its own two processes around them.
+  expect(before.length).toBeGreaterThanOrEqual(4)
   const sitter = processes().find(({ command }) => command.includes('_sitter') && command.includes(data()))!
   process.kill(sitter.pid, 'SIGKILL')
   const startedMs = performance.now()

@@ -122,7 +122,10 @@ export interface Yard {
   readonly clear: () => Promise<void>
 }
 
-export const openYard = async (change: Partial<PoolPorts> = {}): Promise<Yard> => {
+export const openYard = async (
+  change: Partial<PoolPorts> = {},
+  wallsFor?: (codeCache: string) => NonNullable<PoolPorts['walls']>,
+): Promise<Yard> => {
   const directory = await mkdtemp(join(tmpdir(), 'cells-'))
   const ports: PoolPorts = {
     clock: realClock(),
@@ -131,6 +134,7 @@ export const openYard = async (change: Partial<PoolPorts> = {}): Promise<Yard> =
     disk: realDisk(),
     codeCache: join(directory, 'code'),
     startWithinMs: 20_000,
+    ...(wallsFor && { walls: wallsFor(join(directory, 'code')) }),
     ...change,
   }
   const kind = poolCells(ports)

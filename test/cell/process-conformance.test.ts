@@ -1,6 +1,9 @@
-/** One suite, three ways to live: a pool host, a command, a process a task. */
+/** One suite for all kinds and all ways to live in them: a pool host, a command, a process a task. */
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { poolCells, processCells } from '../../src/cell/cell.ts'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { hostWalls, poolCells, probeMachine, processCells, programCells } from '../../src/cell/cell.ts'
 import { realClock, realDisk, realNet, realProc } from '../../src/std/real/real.ts'
 import { cellConformance } from '../conformance/cell.ts'
 import { villain } from './harness.ts'
@@ -33,3 +36,47 @@ cellConformance({
   hang: 'hang',
   givesUp: true,
 })
+
+const machine = await probeMachine({ name: `swarmsitter-test-${process.pid}`, settle: true })
+afterAll(() => machine.limits.close())
+const { process: bounded, sandbox } = programCells({ ...ports, machine, swarm: 'conformance', hidden: () => [] })
+const named = machine.bwrap === null ? `refused here: ${machine.abilities.namespaces.says}` : 'as this machine makes it'
+
+cellConformance({
+  name: `process with limits (${machine.abilities.limits.says})`,
+  kind: bounded,
+  run: python(),
+  cell: 'process',
+  hang: 'hang',
+  givesUp: false,
+})
+if (machine.bwrap !== null) {
+  const codeCache = mkdtempSync(join(tmpdir(), 'code-'))
+  afterAll(() => rmSync(codeCache, { recursive: true, force: true }))
+  const module = villain('witness')
+  const walls = hostWalls({ machine, hidden: () => [], modules: [module], codeCache, swarm: codeCache })
+  cellConformance({
+    name: `pool behind walls, ${named}`,
+    kind: poolCells({ ...ports, walls, codeCache }),
+    run: { module },
+    cell: 'pool',
+    hang: 'patient',
+    givesUp: true,
+  })
+  cellConformance({
+    name: `sandbox, command, ${named}`,
+    kind: sandbox,
+    run: python(),
+    cell: 'sandbox',
+    hang: 'hang',
+    givesUp: false,
+  })
+  cellConformance({
+    name: `sandbox, exec, ${named}`,
+    kind: sandbox,
+    run: { exec: ['sh', '-c', hangOrEcho], directory: tmpdir() },
+    cell: 'sandbox',
+    hang: 'hang',
+    givesUp: true,
+  })
+} else test(`A sandbox is ${named}`, () => expect(machine.abilities.namespaces.fix).not.toBeNull())

@@ -1,10 +1,15 @@
 /** Hosts that were started ahead of their agents: what they are before, and what they become. */
-import { readdir } from 'node:fs/promises'
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { poolCells, type Standby } from '../../src/cell/cell.ts'
+import { chmod, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
+import { hostWalls, poolCells, probeMachine, type Standby } from '../../src/cell/cell.ts'
 import { realProc } from '../../src/std/real/real.ts'
 import type { Proc } from '../../src/std/std.ts'
 import { Ear, openYard, runOf, seats, villain, type Yard } from './harness.ts'
+
+const machine = await probeMachine({ name: `swarmsitter-standby-${process.pid}`, settle: true })
+afterAll(() => machine.limits.close())
 
 let yard: Yard
 let started: { readonly standby: Standby; readonly ended: Promise<unknown> }[] = []
@@ -107,3 +112,37 @@ test('One that is not there in time is ended', async () => {
   expect((await ear.gone()).detail).toContain('no connection within 1 ms')
   expect(realProc().startTime(standby.identity.pid)).not.toBe(standby.identity.startTime)
 })
+
+test.runIf(machine.bwrap !== null)(
+  'It stands behind the walls of its type, and loads from there a module that was named after the walls were made',
+  async () => {
+    const codeCache = join(yard.directory, 'code')
+    const modules = new Set<string>()
+    const walls = hostWalls({ machine, hidden: () => [], modules, codeCache, swarm: yard.directory })
+    const elsewhere = await mkdtemp(join(tmpdir(), 'elsewhere-'))
+    onTestFinished(() => rm(elsewhere, { recursive: true }))
+    await chmod(elsewhere, 0o755)
+    const late = join(elsewhere, 'late.ts')
+    await writeFile(late, `export { default } from ${JSON.stringify(villain('witness'))}\n`)
+    modules.add(late)
+    const first = new Ear()
+    const { run: _, seats: __, ...plan } = yard.plan('cel_walled')
+    const standby = await poolCells({ ...yard.ports, walls, codeCache }).standBy!(plan, first.events)
+    await first.ready()
+    const networkOf = (pid: number | 'self'): Promise<string> => readlink(`/proc/${pid}/ns/net`)
+    // The process that is known is the wall; who lives behind it is its child.
+    const { pid } = standby.identity
+    const inside = Number((await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).trim())
+    expect(await networkOf(inside)).not.toBe(await networkOf('self'))
+    const ear = new Ear()
+    await standby.load({ module: late }, ear.events, 5_000)
+    standby.welcome(seats(2))
+    await ear.ready()
+    expect(await standby.ask('ping', { nonce: 'n' }, 5_000)).toMatchObject({
+      agents: ['villain/0001', 'villain/0002'],
+    })
+    standby.kill('the test is over')
+    expect(await (await ear.gone()).cleared).toBeNull()
+    expect(await readdir(yard.directory)).not.toContain('cel_walled')
+  },
+)

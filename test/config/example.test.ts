@@ -31,8 +31,8 @@ test('Its config loads, with 5,000 agents in three languages, and its ports foll
   const counts = Object.values(config.agents).map(({ name, count, cell }) => [name, count, cell.kind])
   expect(counts).toEqual([
     ['settler', 4_988, 'pool'],
-    ['notifier', 10, 'process'],
-    ['report', 2, 'process'],
+    ['notifier', 10, 'sandbox'],
+    ['report', 2, 'sandbox'],
   ])
   expect(config.api.port).toBe(7_333)
   expect(config.rehearsals['northbank']?.port).toBe(9_333)

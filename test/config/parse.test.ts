@@ -145,7 +145,9 @@ test('Ten faults are told at once, each with path, found, expected and the neare
   expect(one('agents.settler.heartbeat')).toMatch(/found "30", expected a duration/)
   expect(one('agents.settler.upstreams[0]')).toMatch(/found "nortbank", .*did you mean "northbank"\?/)
   expect(one('agents.settler.restart.type')).toMatch(/found "permanant", .*did you mean "permanent"\?/)
-  expect(one('agents.settler.limits.memry')).toMatch(/expected one of memory; did you mean "memory"\?/)
+  expect(one('agents.settler.limits.memry')).toMatch(
+    /expected one of memory, cpu, pids, disk, files; did you mean "memory"\?/,
+  )
   expect(one('tasks.settle.agent')).toMatch(/found "setler", expected one of agents: settler; did you mean "settler"\?/)
   expect(one('upstreams.northbank.cost.call')).toMatch(/found 0.01, expected text/)
   expect(one('upstreams.northbank.limits[0].burst')).toMatch(/found 7000, expected at most the rate's 6000/)
@@ -159,10 +161,9 @@ test('What this version cannot do is refused by name, and not taken and ignored'
     ['alerts', /alerts yet/, { to: [] }],
     ['schedules', /schedules yet/, {}],
     ['bus', /bus beyond this host yet/, 'nats://somewhere'],
-    ['agents settler cell', /cells other than "pool" and "process" yet/, 'sandbox'],
-    ['agents settler cell kind', /cells other than "pool" and "process" yet/, 'sandbox'],
+    ['agents settler cell', /cells other than "pool", "process" and "sandbox" yet/, 'vm'],
+    ['agents settler cell kind', /cells other than "pool", "process" and "sandbox" yet/, 'worker'],
     ['agents settler limits calls', /calls of one agent yet/, '50/s'],
-    ['agents settler limits cpu', /CPU limits yet/, 0.5],
     ['agents settler overrides settler/7 mode', /modes other than "active" yet/, 'shadow'],
     ['upstreams northbank learn', /learning of limits yet/, 'auto'],
     ['upstreams northbank breaker', /breakers yet/, {}],
@@ -184,13 +185,38 @@ test('A program has a cell of its own, and is started beside the config', () => 
   const config = parseConfig({ name: 'small', agents }, '/swarm')
   expect(config.agents['notifier']).toMatchObject({
     run: { command: ['python3', 'agents/notifier.py'], directory: '/swarm' },
-    cell: { kind: 'process' },
+    cell: { kind: 'sandbox', orWeaker: true },
     perCell: 1,
+    limits: { cpus: 1, processes: 64, files: 256, diskBytes: 64_000_000 },
   })
   expect(config.agents['report']).toMatchObject({
     run: { exec: ['/swarm/report.sh', './not-a-path'], directory: '/swarm' },
     cell: { kind: 'process', orWeaker: false },
   })
+})
+
+test('A program that says nothing takes what the machine can, but near money only what it was promised', () => {
+  const agents = {
+    near: { run: { exec: ['./pay.sh'] }, upstreams: ['bank'] },
+    far: { run: { exec: ['./read.sh'] }, upstreams: ['news'] },
+    said: {
+      run: { exec: ['./pay.sh'] },
+      upstreams: ['bank'],
+      cell: { kind: 'sandbox', orWeaker: true, readable: ['m'] },
+    },
+    pool: { run: { module: './a.ts' }, upstreams: ['bank'], cell: { kind: 'pool', walls: false } },
+  }
+  const upstreams = {
+    bank: { url: 'https://bank.example', allow: ['POST /pay'], money: ['POST /pay'] },
+    news: { url: 'https://news.example', allow: ['GET /**'] },
+  }
+  const config = parseConfig({ name: 'small', agents, upstreams }, '/swarm')
+  expect(Object.values(config.agents).map(({ cell }) => cell)).toEqual([
+    { kind: 'sandbox', orWeaker: false },
+    { kind: 'sandbox', orWeaker: true },
+    { kind: 'sandbox', orWeaker: true, readable: ['/swarm/m'] },
+    { kind: 'pool', orWeaker: false, walls: false },
+  ])
 })
 
 test('What a program cannot have is refused, and so is a program that is two things', () => {
@@ -210,7 +236,6 @@ test('What a program cannot have is refused, and so is a program that is two thi
     'agents.three.run.command',
     'agents.four.cell',
     'agents.four.perCell',
-    'agents.four.limits.memory',
     'agents.four.config',
     'agents.five.cell',
   ])

@@ -54,6 +54,8 @@ test.each([
   ['upstreams', { upstreams: ['bank'] }, { restarts: 0, live: ['upstreams'] }],
   ['another program', { run: { module: './c.ts' } }, { restarts: 3, because: ['run'] }],
   ['memory', { limits: { memory: '64MB' } }, { restarts: 3, because: ['memoryBytes'] }],
+  ['a limit', { limits: { pids: 100 } }, { restarts: 3, because: ['limits'] }],
+  ['no walls', { cell: { kind: 'pool', walls: false } }, { restarts: 3, because: ['walls'] }],
   ['a setting of its own', { config: { a: 1 }, count: 2 }, { from: 3, to: 2, restarts: 2, because: ['config'] }],
 ] as const)('%s: what it means for the agents of a type', (_what, change, found) => {
   expect(plan(raw, { ...raw, ...other(change) }).agents).toMatchObject([{ type: 'settler', ...found }])

@@ -1,6 +1,7 @@
 /** Other agent types for a fleet that runs: who starts, who goes, who begins anew, and that nothing is lost on the way. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { housingOf, type Machine } from '../../src/cell/cell.ts'
 import type { AgentType } from '../../src/model/model.ts'
 import { agentType, openWorld, type World } from './world.ts'
 
@@ -272,3 +273,42 @@ test('whatever is changed, killed and worked in between: in the end there are ex
     { numRuns: 60 },
   )
 }, 60_000)
+
+test('what the machine makes of a cell follows the configuration: refused, then weaker and told, then as it was asked for', async () => {
+  const program = (cell: AgentType['cell']): AgentType =>
+    agentType({ name: 'teller', count: 1, run: { command: ['teller'], directory: '/' }, perCell: 1, cell })
+  const settler = agentType({ count: 2 })
+  const noWalls = { namespaces: 'no bubblewrap', filter: 'no bubblewrap' }
+  const abilities = Object.fromEntries(
+    ['namespaces', 'filter', 'ownUser', 'limits', 'files', 'stragglers'].map((name) => [
+      name,
+      name in noWalls ? { verdict: 'absent', says: 'no bubblewrap' } : { verdict: 'enforced', says: 'it does' },
+    ]),
+  ) as unknown as Machine['abilities']
+  const world = await ready({ types: [settler], housing: (type) => housingOf(type, { abilities }) })
+  const kinds = (): readonly string[] =>
+    [...world.cells.living].filter(({ plan }) => plan.agentType === 'teller').map(({ plan }) => plan.kind)
+
+  await change(world, settler, program({ kind: 'sandbox', orWeaker: false }))
+  await world.clock.advance(1_000)
+  expect(kinds()).toEqual([])
+  expect(world.fleet.view(world.ref('teller/0001'))).toMatchObject({
+    housing: { requested: 'sandbox', effective: null },
+    reason: expect.stringContaining('no bubblewrap'),
+  })
+  await change(world, agentType({ count: 3 }), program({ kind: 'sandbox', orWeaker: false }))
+  expect(world.record.eventsOf('cell.refused')).toHaveLength(1)
+
+  await change(world, settler, program({ kind: 'sandbox', orWeaker: true }))
+  await world.clock.advance(3_000)
+  expect(kinds()).toEqual(['process'])
+  expect(world.fleet.view(world.ref('teller/0001'))).toMatchObject({ state: 'idle', cell: { kind: 'process' } })
+  expect(world.record.eventsOf('cell.weaker').map(({ subject }) => subject)).toEqual(['settler', 'teller'])
+
+  await change(world, settler, program({ kind: 'process', orWeaker: false }))
+  await world.clock.advance(3_000)
+  expect(world.fleet.view(world.ref('teller/0001'))).toMatchObject({
+    state: 'idle',
+    housing: { requested: 'process', effective: 'process', weaker: [] },
+  })
+})

@@ -1,5 +1,5 @@
 /** A small world for the fleet: virtual time, a record in memory, scripted cells. */
-import { openFleet, type Fleet, type FleetHooks, type FleetLine } from '../../src/fleet/fleet.ts'
+import { openFleet, type Fleet, type FleetHooks, type FleetLine, type FleetOptions } from '../../src/fleet/fleet.ts'
 import type { AgentType } from '../../src/model/model.ts'
 import { idMaker, seeded } from '../../src/std/std.ts'
 import { FakeCells } from './cells.ts'
@@ -18,6 +18,7 @@ export const agentType = (change: Partial<AgentType> = {}): AgentType => ({
   startWithinMs: 10_000,
   perCell: 5,
   memoryBytes: 256_000_000,
+  limits: { cpus: null, processes: 64, files: 4_096, diskBytes: 64_000_000 },
   overrides: {},
   config: {},
   ...change,
@@ -56,6 +57,8 @@ export interface WorldAsk {
   readonly epoch?: number
   readonly startingAtOnce?: number
   readonly seed?: number
+  /** What the machine makes of each type's cell; what was asked for when absent. */
+  readonly housing?: FleetOptions['housing']
 }
 
 export const openWorld = async (ask: WorldAsk = {}): Promise<World> => {
@@ -96,6 +99,7 @@ export const openWorld = async (ask: WorldAsk = {}): Promise<World> => {
     owner: 'host-1',
     epoch: ask.epoch ?? 1,
     directories: { cells: '/state/cells', sockets: '/run/s' },
+    ...(ask.housing && { housing: ask.housing }),
     hooks: {
       free: (type) => {
         world.freed.push(type)

@@ -166,7 +166,7 @@ export class Swarm {
   }
 
   hosts(): readonly Process[] {
-    return hostsOf(programOf('sitter', this.data)).filter(({ command }) => command.includes('host'))
+    return hostsOf(programOf('sitter', this.data)).filter(({ command }) => command.endsWith('pool/host.ts'))
   }
 
   async versions(): Promise<readonly Json[]> {

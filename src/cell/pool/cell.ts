@@ -8,18 +8,18 @@
 import {
   assert,
   failure,
-  type Child,
   type Clock,
   type Disk,
   type Link,
   type Listening,
-  type ProcessEnd,
   type ProcessIdentity,
 } from '../../std/std.ts'
 import type { AgentRun } from '../../model/model.ts'
 import { checkHello, protocolVersion, toLine, type Frame, type Load, type Seat, type Welcome } from '../../wire/wire.ts'
 import { Connection, errorAnswer, type Reply } from '../connection.ts'
-import type { CellEnd, CellEvents, CellPlan, Standby, StandbyPlan } from '../port.ts'
+import { removeHome } from '../home.ts'
+import type { CellEnd, CellEvents, CellPlan, Standby, StandbyPlan, WalledEnd } from '../port.ts'
+import { howOf, type WalledChild } from '../walls.ts'
 
 /**
  * A dying process closes its socket before its end is seen; this long it may take before a closed link alone counts
@@ -45,7 +45,7 @@ export class PoolCell implements Standby {
   /** It was told to load its agents. */
   #loading = false
   readonly #said: string[] = []
-  #child: Child | undefined
+  #child: WalledChild | undefined
   #listening: Listening | undefined
   #connection: Connection | undefined
   #ready = false
@@ -69,6 +69,10 @@ export class PoolCell implements Standby {
     return this.#child.identity
   }
 
+  get memoryBytes(): WalledChild['memoryBytes'] {
+    return this.#child?.memoryBytes
+  }
+
   get pendingBytes(): number {
     return this.#connection?.pendingBytes ?? 0
   }
@@ -78,7 +82,7 @@ export class PoolCell implements Standby {
     return this.#ready || (this.#standsBy && !this.#loading && this.#connection !== undefined)
   }
 
-  begin(child: Child, listening: Listening, startWithinMs: number): void {
+  begin(child: WalledChild, listening: Listening, startWithinMs: number): void {
     this.#child = child
     this.#listening = listening
     this.#startWithinMs = startWithinMs
@@ -208,10 +212,10 @@ export class PoolCell implements Standby {
     this.#child?.kill('SIGKILL')
   }
 
-  #ended(end: ProcessEnd): void {
+  #ended(end: WalledEnd): void {
     this.#over = true
     this.#cancelTimer()
-    const how = end.signal === null ? `exit code ${end.code}` : `signal ${end.signal}`
+    const how = howOf(end)
     const cause = this.#ending?.cause ?? (!this.#isUp ? 'start-failed' : end.signal === null ? 'exit' : 'killed')
     const said =
       this.#ending?.cause === 'killed-by-us' || this.#said.length === 0
@@ -225,7 +229,7 @@ export class PoolCell implements Standby {
   async #clear(): Promise<string | null> {
     try {
       await this.#listening?.close()
-      await this.#disk.remove(this.#plan.directory)
+      await removeHome(this.#disk, this.#plan)
       return null
     } catch (error) {
       return (error as Error).message

@@ -11,17 +11,17 @@ import {
   assert,
   failure,
   sleep,
-  type Child,
   type Clock,
   type Disk,
   type Link,
   type Listening,
-  type ProcessEnd,
   type ProcessIdentity,
 } from '../../std/std.ts'
 import { checkHello, protocolVersion, toLine, type Frame, type Welcome } from '../../wire/wire.ts'
 import { Connection, errorAnswer, type Reply } from '../connection.ts'
-import type { CellEnd, CellEvents, CellPlan, HousedCell } from '../port.ts'
+import { removeHome } from '../home.ts'
+import type { CellEnd, CellEvents, CellPlan, HousedCell, WalledEnd } from '../port.ts'
+import { howOf, type WalledChild, type Walls } from '../walls.ts'
 
 /** The time a program has to connect again before it counts as lost. */
 export const awayMs = 10_000
@@ -49,9 +49,10 @@ export class ProcessCell implements HousedCell {
   readonly #plan: CellPlan
   readonly #clock: Clock
   readonly #disk: Disk
+  readonly #walls: Walls
   readonly #events: CellEvents
   readonly #said: string[] = []
-  #child: Child | undefined
+  #child: WalledChild | undefined
   #listening: Listening | undefined
   #connection: Connection | undefined
   /** Its present connection has said hello. */
@@ -62,11 +63,16 @@ export class ProcessCell implements HousedCell {
   #ending: { readonly cause: CellEnd['cause']; readonly why: string } | undefined
   #cancelTimer: () => void = () => {}
 
-  constructor(plan: CellPlan, clock: Clock, disk: Disk, events: CellEvents) {
+  constructor(
+    plan: CellPlan,
+    { clock, disk, walls }: { readonly clock: Clock; readonly disk: Disk; readonly walls: Walls },
+    events: CellEvents,
+  ) {
     this.id = plan.id
     this.#plan = plan
     this.#clock = clock
     this.#disk = disk
+    this.#walls = walls
     this.#events = events
   }
 
@@ -75,11 +81,15 @@ export class ProcessCell implements HousedCell {
     return this.#child.identity
   }
 
+  get memoryBytes(): WalledChild['memoryBytes'] {
+    return this.#child?.memoryBytes
+  }
+
   get pendingBytes(): number {
     return this.#connection?.pendingBytes ?? 0
   }
 
-  begin(child: Child, listening: Listening, startWithinMs: number): void {
+  begin(child: WalledChild, listening: Listening, startWithinMs: number): void {
     this.#child = child
     this.#listening = listening
     if (!this.#ready) this.#give(startWithinMs, 'start-failed', `no hello within ${startWithinMs} ms`)
@@ -188,23 +198,24 @@ export class ProcessCell implements HousedCell {
     this.#child?.killGroup('SIGKILL')
   }
 
-  async #ended(end: ProcessEnd): Promise<void> {
+  async #ended(end: WalledEnd): Promise<void> {
     this.#over = true
     this.#cancelTimer()
-    const how = end.signal === null ? `exit code ${end.code}` : `signal ${end.signal}`
     const cause = this.#ending?.cause ?? (!this.#ready ? 'start-failed' : end.signal === null ? 'exit' : 'killed')
     const said =
       this.#ending?.cause === 'killed-by-us' || this.#said.length === 0
         ? ''
         : `; last it said: ${this.#said.join(' | ')}`
-    let detail = `${this.#ending === undefined ? how : `${this.#ending.why} (${how})`}${said}`
-    this.#connection?.cut(`cell ${this.id} is gone: ${how}`)
+    this.#connection?.cut(`cell ${this.id} is gone: ${howOf(end)}`)
     await this.#listening?.close()
+    let left = ''
     try {
-      await this.#disk.remove(this.#plan.directory)
+      await this.#walls.close()
+      await removeHome(this.#disk, this.#plan)
     } catch (error) {
-      detail += `; its directory stays: ${(error as Error).message}`
+      left = `; something of it stays: ${(error as Error).message}`
     }
-    this.#events.gone({ cause, detail, end })
+    const how = this.#ending === undefined ? howOf(end) : `${this.#ending.why} (${howOf(end)})`
+    this.#events.gone({ cause, detail: `${how}${said}${left}`, end })
   }
 }

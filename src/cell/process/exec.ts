@@ -5,9 +5,11 @@
  *   idle ─ run ─▶ running ─ ended ─▶ telling ─ taken ─▶ idle
  *                    └─ cancel, unseat, drain over: SIGTERM to its group, SIGKILL after 2 s
  */
-import { asFailure, failure, JsonText, type Child, type Clock, type Disk, type ProcessIdentity } from '../../std/std.ts'
+import { asFailure, failure, JsonText, type Clock, type Disk, type ProcessIdentity } from '../../std/std.ts'
 import { bounds, type CancelRun, type Drain, type Frame, type Ping, type Pong, type Run } from '../../wire/wire.ts'
+import { removeHome } from '../home.ts'
 import type { Cell, CellEvents, CellPlan } from '../port.ts'
+import type { WalledChild, Walls } from '../walls.ts'
 import { startProgram, type ProgramPorts } from './program.ts'
 import { execEnding, type ExecEnding } from './verdict.ts'
 
@@ -23,7 +25,7 @@ const disowned: ReadonlySet<string> = new Set(['stale', 'not-found', 'not-your-a
 
 interface Task {
   readonly run: Run
-  child: Child | null
+  child: WalledChild | null
   stopped: string | null
   /** Its end is not told: the sitter stops, and gives it back without cost. */
   silent: boolean
@@ -41,6 +43,7 @@ export class ExecCell implements Cell {
   readonly #clock: Clock
   readonly #disk: Disk
   readonly #ports: ProgramPorts
+  readonly #walls: Walls
   readonly #events: CellEvents
   /** By attempt: at most one an agent, the fleet gives no more. */
   readonly #tasks = new Map<string, Task>()
@@ -48,7 +51,7 @@ export class ExecCell implements Cell {
 
   constructor(
     plan: CellPlan,
-    ports: ProgramPorts & { readonly clock: Clock; readonly disk: Disk },
+    ports: ProgramPorts & { readonly clock: Clock; readonly disk: Disk; readonly walls: Walls },
     events: CellEvents,
   ) {
     this.id = plan.id
@@ -56,6 +59,7 @@ export class ExecCell implements Cell {
     this.#clock = ports.clock
     this.#disk = ports.disk
     this.#ports = ports
+    this.#walls = ports.walls
     this.#events = events
   }
 
@@ -85,9 +89,10 @@ export class ExecCell implements Cell {
     await Promise.all(tasks.flatMap(({ child }) => child?.ended ?? []))
     let detail = why
     try {
-      await this.#disk.remove(this.#plan.directory)
+      await this.#walls.close()
+      await removeHome(this.#disk, this.#plan)
     } catch (error) {
-      detail += `; its directory stays: ${(error as Error).message}`
+      detail += `; something of it stays: ${(error as Error).message}`
     }
     this.#events.gone({ cause: 'killed-by-us', detail, end: null })
   }
@@ -129,7 +134,7 @@ export class ExecCell implements Cell {
   #environment({ agent, attempt, task, key, number, deadline }: Run): Readonly<Record<string, string>> {
     return {
       ...this.#plan.env,
-      SITTER_GATE: this.#plan.gateSocket,
+      SITTER_GATE: this.#walls.gateSocket,
       SITTER_TASK: task,
       SITTER_ATTEMPT: attempt,
       SITTER_AGENT: agent,
@@ -169,8 +174,8 @@ export class ExecCell implements Cell {
     }
     try {
       const child = await startProgram(this.#ports, {
-        words: this.#plan.run.exec!,
-        directory: this.#plan.run.directory!,
+        walled: this.#walls.wrap({ words: this.#plan.run.exec!, directory: this.#plan.run.directory! }),
+        walls: this.#walls,
         env: this.#environment(task.run),
         onLine,
         output: { input: `${payloadText(task.run)}\n`, onOutput },
@@ -190,7 +195,7 @@ export class ExecCell implements Cell {
     }
   }
 
-  #outputRead(child: Child): Promise<void> {
+  #outputRead(child: WalledChild): Promise<void> {
     return new Promise((resolve) => {
       const cancel = this.#clock.timer(outputWithinMs, resolve)
       void child.closed.then(() => {

@@ -1,7 +1,7 @@
 /** A program and the other end of its socket, for the conformance check: no swarm, no fleet, a scratch directory. */
 import { Failure, failure, type Child, type Clock, type Disk, type Listening, type Net } from '../../std/std.ts'
 import { Mailbox } from './mailbox.ts'
-import { startProgram, type ProgramPorts } from './program.ts'
+import { findProgram, startProgram, type ProgramPorts } from './program.ts'
 
 export interface PeerPorts extends ProgramPorts {
   readonly clock: Clock
@@ -42,8 +42,12 @@ export const startPeer = async (ports: PeerPorts, ask: PeerAsk): Promise<Peer> =
     // There is no gate here: whoever calls it is told so by a closed connection.
     listening.push(await net.listen(gateSocket, (gate) => gate.close()))
     child = await startProgram(ports, {
-      words: ask.words,
-      directory: ask.directory,
+      walled: {
+        command: findProgram(ask.words[0]!, ports.surroundings),
+        args: ask.words.slice(1),
+        cwd: ask.directory,
+        env: {},
+      },
       env: { SITTER_SOCKET: sitterSocket, SITTER_GATE: gateSocket },
       onLine: ask.onLine,
     })

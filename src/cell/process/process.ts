@@ -1,17 +1,18 @@
 /**
- * Cells of kind `process`: one agent, in any language. A `command` is one program for the agent's life, with a socket
- * to its sitter; an `exec` is one program a task. The boundary is a process group under the sitter's own user: files
- * and network are not contained, and memory is not limited.
+ * Cells of programs: one agent, in any language. A `command` is one program for the agent's life, with a socket to its
+ * sitter; an `exec` is one program a task. What bounds them are their walls: in kind `process` limits and a process
+ * group, under the sitter's own user (files and network are not contained); in kind `sandbox` bubblewrap as well.
  */
+import { chmod } from 'node:fs/promises'
 import { failure, type Clock, type Disk, type Net, type Proc } from '../../std/std.ts'
 import type { Cell, CellEvents, CellKind, CellPlan } from '../port.ts'
 import { ProcessCell } from './cell.ts'
 import { ExecCell } from './exec.ts'
+import { makeHome } from '../home.ts'
+import { resourceLimits } from '../limits/resources.ts'
+import { plainWalls, type OpenWalls, type Walls } from '../walls.ts'
 import { findProgram, startProgram, type ProgramPorts, type Surroundings } from './program.ts'
 import { openReaper } from './reaper.ts'
-
-/** What people are told about the boundary, wherever it is shown. */
-export const processBoundary = 'process: same uid, files and network not contained'
 
 export interface ProcessPorts {
   readonly clock: Clock
@@ -22,6 +23,8 @@ export interface ProcessPorts {
   readonly surroundings?: Surroundings
   /** The time from process to hello, for plans that give none. */
   readonly startWithinMs?: number
+  /** What stands around the programs; absent = limits of each process alone. */
+  readonly walls?: OpenWalls
 }
 
 const defaultStartMs = 10_000
@@ -38,6 +41,9 @@ const assertPaths = ({ sitterSocket, gateSocket }: CellPlan): void => {
   }
 }
 
+/** The socket's folder is 0700 and belongs to whoever may connect: a sandbox's program has a user of its own. */
+const openToFolder = (path: string): Promise<void> => chmod(path, 0o666)
+
 /**
  * @throws Failure `cell-start` from `start` when the program is not there or cannot be started; later ends come as
  *   `gone`.
@@ -45,21 +51,24 @@ const assertPaths = ({ sitterSocket, gateSocket }: CellPlan): void => {
 export const processCells = (ports: ProcessPorts): CellKind => {
   const { clock, proc, net, disk } = ports
   const programs: ProgramPorts = { proc, reaper: openReaper(proc), surroundings: ports.surroundings ?? process.env }
+  const find = (name: string): string => findProgram(name, programs.surroundings)
+  const openWalls = ports.walls ?? plainWalls(resourceLimits('none was asked for'), find)
 
-  const startCommand = async (plan: CellPlan, words: readonly string[], events: CellEvents): Promise<Cell> => {
-    const cell = new ProcessCell(plan, clock, disk, events)
+  const startCommand = async (plan: CellPlan, walls: Walls, events: CellEvents): Promise<Cell> => {
+    const cell = new ProcessCell(plan, { clock, disk, walls }, events)
     const listening = await net.listen(plan.sitterSocket, (link) => cell.accept(link))
     try {
+      await openToFolder(plan.sitterSocket)
       const child = await startProgram(programs, {
-        words,
-        directory: plan.run.directory!,
-        env: { ...plan.env, SITTER_SOCKET: plan.sitterSocket, SITTER_GATE: plan.gateSocket },
+        walled: walls.wrap({ words: plan.run.command!, directory: plan.run.directory! }),
+        walls,
+        env: { ...plan.env, SITTER_SOCKET: walls.sitterSocket, SITTER_GATE: walls.gateSocket },
         onLine: (stream, text) => cell.line(stream, text),
       })
       cell.begin(child, listening, plan.startWithinMs ?? ports.startWithinMs ?? defaultStartMs)
     } catch (error) {
       await listening.close()
-      throw failure('cell-start', `cell ${plan.id}: ${(error as Error).message}`, { cause: error })
+      throw error
     }
     return cell
   }
@@ -70,10 +79,18 @@ export const processCells = (ports: ProcessPorts): CellKind => {
       const words = plan.run.command ?? plan.run.exec
       if (words === undefined) throw failure('bug', 'a process cell runs a command or an exec')
       // Before anything is made: a program that is not there is the same tomorrow.
-      findProgram(words[0]!, programs.surroundings)
-      await disk.makeDirectory(plan.directory, 0o700)
-      if (plan.run.command !== undefined) return startCommand(plan, words, events)
-      const cell = new ExecCell(plan, { ...programs, clock, disk }, events)
+      find(words[0]!)
+      await makeHome(disk, plan)
+      const walls = await openWalls(plan)
+      try {
+        if (plan.run.command !== undefined) return await startCommand(plan, walls, events)
+        // What is wrong with the program is told now, not with its first task.
+        walls.wrap({ words, directory: plan.run.directory! })
+      } catch (error) {
+        await walls.close()
+        throw failure('cell-start', `cell ${plan.id}: ${(error as Error).message}`, { cause: error })
+      }
+      const cell = new ExecCell(plan, { ...programs, clock, disk, walls }, events)
       queueMicrotask(() => events.ready())
       return cell
     },

@@ -4,7 +4,8 @@
  */
 import { accessSync, constants, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { failure, type Child, type Proc, type SpawnOptions } from '../../std/std.ts'
+import { failure, type Proc, type SpawnOptions } from '../../std/std.ts'
+import type { Walled, WalledChild, Walls } from '../walls.ts'
 import type { Reaper } from './reaper.ts'
 
 /** The sitter's own environment, as far as programs may know it. */
@@ -63,9 +64,9 @@ export interface ProgramPorts {
 }
 
 export interface Program {
-  /** What was written in the configuration: the program and its arguments. */
-  readonly words: readonly string[]
-  readonly directory: string
+  readonly walled: Walled
+  /** Absent for a program that lives in no cell. */
+  readonly walls?: Walls
   readonly env: Readonly<Record<string, string>>
   readonly onLine: NonNullable<SpawnOptions['onLine']>
   readonly output?: { readonly input: string; readonly onOutput: NonNullable<SpawnOptions['onOutput']> }
@@ -74,29 +75,43 @@ export interface Program {
 /**
  * Starts a program in a group of its own that does not outlive its leader: the rest of the group is killed when the
  * leader ends, and all of it when the sitter ends.
- * @throws Failure `cell-start` when there is no such program; otherwise what the system says.
+ * @throws What the system says when it cannot be started.
  */
-export const startProgram = async (ports: ProgramPorts, program: Program): Promise<Child> => {
+export const startProgram = async (ports: ProgramPorts, program: Program): Promise<WalledChild> => {
+  const { walled, walls } = program
   const child = await ports.proc.spawn({
-    command: findProgram(program.words[0]!, ports.surroundings),
-    args: program.words.slice(1),
-    env: environmentOf(ports.surroundings, program.env),
-    cwd: program.directory,
+    command: walled.command,
+    args: walled.args,
+    env: { ...environmentOf(ports.surroundings, program.env), ...walled.env },
+    cwd: walled.cwd,
     ownGroup: true,
-    dieWithParent: true,
+    // bubblewrap sees to that itself, of all that it holds.
+    dieWithParent: walled.onPrivateLine === undefined,
     readPerSecond,
     onLine: program.onLine,
+    ...(walled.onPrivateLine === undefined ? {} : { onPrivateLine: walled.onPrivateLine }),
+    ...(walled.give === undefined ? {} : { give: walled.give }),
     ...program.output,
   })
-  void child.ended.then(() => {
+  const ended = child.ended.then(async (end) => {
     child.killGroup('SIGKILL')
     ports.reaper.remove(child.identity.pid)
+    await walls?.empty()
+    return walls?.endOf(end) ?? end
   })
   try {
-    await ports.reaper.add(child.identity.pid)
+    await ports.reaper.add(child.identity.pid, walls?.group)
   } catch (error) {
     child.killGroup('SIGKILL')
     throw error
   }
-  return child
+  return {
+    ...child,
+    ended,
+    ...(walls?.memoryBytes && { memoryBytes: () => walls.memoryBytes!() }),
+    killGroup: (name) => {
+      // The wall itself would end at once by the signal that asks the program to.
+      if (name === 'SIGKILL' || walls?.terminate() !== true) child.killGroup(name)
+    },
+  }
 }

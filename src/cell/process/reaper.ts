@@ -4,23 +4,36 @@
  * children of the program. So one small shell, in a session of its own, is told every group. When its line to the
  * sitter ends, whatever the cause, it kills the groups that are left, and ends.
  *
- * What it cannot reach: a process that began a session of its own. Only a sandbox holds one of those.
+ * What began a session of its own is out of reach of a group's signal; where the program is in a control group, or in a
+ * sandbox, that ends with the rest.
  */
 import type { Child, Proc } from '../../std/std.ts'
 
-/** `+ 123` is a group that lives, `- 123` one that is gone. POSIX sh, nothing but builtins: about 1 MB. */
+/**
+ * `+ 123 /sys/fs/cgroup/…` is a group that lives, with its control group where it has one; `- 123` one that is gone.
+ * POSIX sh, nothing but builtins: about 1 MB. What is evaluated is a number of ours and nothing else. In a group that
+ * cannot be killed at once, whoever was born meanwhile is found by looking again.
+ */
 const script = `groups=' '
-while read -r sign group; do
+while read -r sign group directory; do
   case $sign in
-    +) groups="$groups$group " ;;
+    +) groups="$groups$group "; eval "directory_$group=\\$directory" ;;
     -) groups="\${groups%% $group *} \${groups#* $group }" ;;
   esac
 done <&3
-for group in $groups; do kill -s KILL -- "-$group"; done`
+for group in $groups; do kill -s KILL -- "-$group"; done
+for group in $groups; do
+  eval "directory=\\$directory_$group"
+  [ -n "$directory" ] || continue
+  [ -w "$directory/cgroup.kill" ] && echo 1 > "$directory/cgroup.kill"
+  for try in 1 2 3 4 5 6 7 8 9 10; do
+    while read -r pid; do kill -s KILL "$pid"; done < "$directory/cgroup.procs"
+  done
+done`
 
 export interface Reaper {
   /** Resolves when the reaper has been told; rejects when no shell can be started. */
-  add(group: number): Promise<void>
+  add(group: number, controlGroup?: string | null): Promise<void>
   remove(group: number): void
 }
 
@@ -29,7 +42,8 @@ const mostRestarts = 10
 
 /** Starts its shell with the first group; one that somebody kills is started again while there are groups. */
 export const openReaper = (proc: Proc): Reaper => {
-  const groups = new Set<number>()
+  /** Each with the line that tells of it. */
+  const groups = new Map<number, string>()
   let shell: Promise<Child> | undefined
   let restarts = 0
 
@@ -49,7 +63,7 @@ export const openReaper = (proc: Proc): Reaper => {
       shell = undefined
       if (groups.size > 0 && (restarts += 1) <= mostRestarts) void open()
     })
-    for (const group of groups) child.tell(`+ ${group}`)
+    for (const line of groups.values()) child.tell(line)
     return child
   }
 
@@ -62,11 +76,12 @@ export const openReaper = (proc: Proc): Reaper => {
   }
 
   return {
-    add: async (group) => {
-      groups.add(group)
+    add: async (group, controlGroup) => {
+      const line = `+ ${group}${controlGroup ? ` ${controlGroup}` : ''}`
+      groups.set(group, line)
       restarts = 0
       if (shell === undefined) await open()
-      else (await shell).tell(`+ ${group}`)
+      else (await shell).tell(line)
     },
     remove: (group) => {
       if (!groups.delete(group)) return

@@ -3,15 +3,15 @@
  * its exit code says (sysexits.h). Pure.
  */
 import type { ErrorReport } from '../../model/model.ts'
-import type { ProcessEnd } from '../../std/std.ts'
 import { bounds } from '../../wire/wire.ts'
+import type { WalledEnd } from '../port.ts'
 
 export type ExecEnding =
   | { readonly method: 'done'; readonly params: { readonly result: unknown } }
   | { readonly method: 'fail'; readonly params: { readonly error: ErrorReport } }
 
 export interface ExecFacts {
-  readonly end: ProcessEnd
+  readonly end: WalledEnd
   /** What it printed on stdout, and whether that was more than a result may have. */
   readonly output: Uint8Array
   readonly tooMuch: boolean
@@ -50,14 +50,15 @@ const fail = (error: ErrorReport, errors: string): ExecEnding => ({
 })
 
 export const execEnding = ({ end, output, tooMuch, errors, stopped }: ExecFacts): ExecEnding => {
+  const hit = (end.hits ?? []).map(({ says }) => `; ${says}`).join('')
   if (stopped !== null) return fail({ name: 'Cancelled', message: stopped, kind: 'interrupted' }, errors)
   if (end.signal !== null) {
-    const message = `the process of the task was killed by ${end.signal}`
+    const message = `the process of the task was killed by ${end.signal}${hit}`
     return fail({ name: 'KilledBySignal', message, code: end.signal, kind: 'poison' }, errors)
   }
   if (end.code !== 0) {
     const kind = permanent.has(end.code) ? 'permanent' : 'transient'
-    return fail({ name: 'ExitCode', message: `exit code ${end.code}`, code: `exit-${end.code}`, kind }, errors)
+    return fail({ name: 'ExitCode', message: `exit code ${end.code}${hit}`, code: `exit-${end.code}`, kind }, errors)
   }
   const most = `a result may have ${bounds.frameBytes} bytes`
   if (tooMuch) return fail({ name: 'ResultTooLarge', message: most, code: 'too-large', kind: 'permanent' }, errors)

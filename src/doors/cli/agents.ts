@@ -49,6 +49,12 @@ export const ps: Deed = async ({ api, options, printer, world }) => {
 const attemptsTitle = ({ attemptsOfNewestTasks: most }: AgentDescription): string =>
   most === null ? 'attempts' : `attempts (of the newest ${most.toLocaleString('en')} tasks, and of retried ones)`
 
+const housingText = ({ requested, effective, weaker, refused }: AgentView['housing']): string => {
+  if (refused !== null) return plain(`nothing: ${refused.why}. Way out: ${refused.wayOut}`)
+  const kind = effective === requested ? requested : `${effective}, where ${requested} was asked for`
+  return weaker.length === 0 ? kind : plain(`${kind}; weaker here: ${weaker.join('; ')}`)
+}
+
 const agentLines = (agent: AgentDescription, nowMs: number): string[] => [
   ...facts([
     ['agent', agent.id],
@@ -67,6 +73,7 @@ const agentLines = (agent: AgentDescription, nowMs: number): string[] => [
         ? 'none'
         : `${agent.cell.id} (${agent.cell.kind}), pid ${agent.cell.pid}, start time ${agent.cell.startTime}`,
     ],
+    ['lives in', housingText(agent.housing)],
   ]),
   ...section(
     'evidence',

@@ -2,6 +2,7 @@
  * What a machine enforces of what Swarmsitter promises, as pure functions of what was seen. A check says what is so,
  * not what is hoped: what could not be seen is `unknown`.
  */
+import type { Ability, AbilityName, Housing } from '../../cell/cell.ts'
 import type { AgentType, SwarmConfig } from '../../config/config.ts'
 import { standbysWanted } from '../../model/model.ts'
 import { count, counted } from './text.ts'
@@ -35,29 +36,29 @@ export const nodeCheck = (version: string, platform: string): Check => {
   return isNew ? check('node', 'enforced', says) : check('node', 'absent', says, `use Node ${wantedNode} or later`)
 }
 
-export const deathCheck = (setpriv: string | undefined): Check =>
-  setpriv === undefined
-    ? check(
-        'cells-die',
-        'weaker',
-        'without setpriv, cells end by the end of their socket alone: one that hangs outlives a killed sitter',
-        'install util-linux (setpriv)',
-      )
-    : check('cells-die', 'enforced', `the kernel kills cells with their sitter (${setpriv})`)
-
-/** No cell of this version is a sandbox, so the best that can be said is that one could be made. */
-export const sandboxCheck = (bwrap: string | undefined, fault: string | null): Check => {
-  const says = 'agents live in processes, not in sandboxes (no such cells in this version)'
-  if (bwrap === undefined) return check('sandbox', 'weaker', `${says}; bubblewrap is not here`, 'install bubblewrap')
-  if (fault !== null) return check('sandbox', 'weaker', `${says}; bubblewrap cannot make one: ${fault}`)
-  return check('sandbox', 'weaker', `${says}; bubblewrap works here`)
+const abilityNames: Readonly<Record<AbilityName, string>> = {
+  namespaces: 'sandbox',
+  filter: 'system-calls',
+  limits: 'limits',
+  'group-kill': 'stragglers',
+  'own-user': 'cell-users',
+  resources: 'cell-files',
+  death: 'cells-die',
 }
 
-export const cgroupCheck = (found: { readonly version: 1 | 2; readonly writable: boolean } | undefined): Check => {
-  const says = 'no kernel limit on memory and CPU of cells (this version makes no control groups)'
-  if (found === undefined) return check('cgroup', 'unknown', `${says}; which control groups there are cannot be seen`)
-  const ours = found.writable ? 'ours to write' : 'not ours to write'
-  return check('cgroup', 'weaker', `${says}; cgroup v${found.version} is here, ${ours}`)
+/** What the machine was found to offer, as it was tried; by a running sitter when it started, else just now. */
+export const abilityChecks = (abilities: Readonly<Record<AbilityName, Ability>>): readonly Check[] =>
+  (Object.entries(abilities) as [AbilityName, Ability][]).map(([name, { verdict, says, fix }]) =>
+    check(abilityNames[name], verdict, says, fix),
+  )
+
+/** What agents of each type live in here, and how that differs from what was asked for. */
+export const housingCheck = (type: string, { requested, effective, weaker, refused }: Housing): Check => {
+  const name = `cell-${type}`
+  if (refused !== null) return check(name, 'absent', refused.why, refused.wayOut)
+  const kind = effective === requested ? requested : `${effective}, where ${requested} was asked for`
+  if (weaker.length === 0) return check(name, 'enforced', kind)
+  return check(name, 'weaker', `${kind}; weaker here: ${weaker.join('; ')}`)
 }
 
 export const userCheck = (uid: number | undefined): Check => {
@@ -72,8 +73,8 @@ export const userCheck = (uid: number | undefined): Check => {
   return check('user', 'weaker', `runs as uid ${uid}; gate and agents share it, so the kernel does not keep them apart`)
 }
 
-/** Descriptors of the sitter: per cell a socket, its streams and /proc; connections, files and what Node holds. */
-const perCell = 6
+/** Descriptors of the sitter: per cell a socket, its streams, its disk, /proc; connections, files, what Node holds. */
+const perCell = 8
 const besides = 1_024 + 200
 
 const cellsOf = (type: AgentType): number => Math.ceil(type.count / Math.max(1, type.perCell))

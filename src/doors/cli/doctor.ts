@@ -6,11 +6,11 @@ import { dirname, join, resolve } from 'node:path'
 import { loadConfig, readApplied, type SwarmConfig } from '../../config/config.ts'
 import { lookAtAuditEnd } from '../../record/record.ts'
 import {
-  cgroupCheck,
+  abilityChecks,
   clockCheck,
-  deathCheck,
   exitOfChecks,
   filesCheck,
+  housingCheck,
   leftoverCheck,
   nodeCheck,
   portCheck,
@@ -18,7 +18,6 @@ import {
   programCheck,
   recordCheck,
   restartCheck,
-  sandboxCheck,
   spaceCheck,
   userCheck,
   type Check,
@@ -71,13 +70,18 @@ const findConfig = async ({ arguments: [given], options, world }: Invocation): P
   }
 }
 
-const machineChecks = async (seen: Inspection, config: SwarmConfig | undefined): Promise<Check[]> => {
-  const bwrap = await seen.program('bwrap')
+const machineChecks = async (
+  world: Surroundings,
+  seen: Inspection,
+  config: SwarmConfig | undefined,
+  directory: string | undefined,
+): Promise<Check[]> => {
+  const running = directory === undefined ? undefined : await runningSitter(world, directory)
+  const machine = await seen.machine(world.disk, directory ?? world.directory, running !== undefined)
   return [
     nodeCheck(seen.nodeVersion, seen.platform),
-    deathCheck(await seen.program('setpriv')),
-    sandboxCheck(bwrap, bwrap === undefined ? null : await seen.sandboxFault()),
-    cgroupCheck(await seen.cgroup()),
+    ...abilityChecks(machine.abilities),
+    ...Object.values(config?.agents ?? {}).map((type) => housingCheck(type.name, machine.housing(type))),
     userCheck(seen.uid),
     filesCheck(await seen.openFilesMost(), config),
     clockCheck(await seen.bootId(), await seen.clockSynchronised()),
@@ -156,7 +160,7 @@ export const doctor: Deed = async (invocation) => {
   const seen = await world.inspect()
   const { config, directory, checks: first } = await findConfig(invocation)
   const checks = [
-    ...(await machineChecks(seen, config)),
+    ...(await machineChecks(world, seen, config, directory)),
     ...first,
     ...(config === undefined ? [] : await programChecks(seen, config)),
     ...(config === undefined ? [] : await portChecks(world, seen, config, directory)),

@@ -1,4 +1,8 @@
-/** What `doctor` asks of the machine. Nothing in it changes anything; what cannot be told is undefined. */
+/** What `doctor` asks of the machine. What is tried is taken back; what cannot be told is undefined. */
+import type { Ability, AbilityName, Housing } from '../../cell/cell.ts'
+import type { AgentType } from '../../config/config.ts'
+import type { Disk } from '../../std/std.ts'
+
 export interface Inspection {
   readonly nodeVersion: string
   readonly platform: string
@@ -8,9 +12,15 @@ export interface Inspection {
   keyPlaces(swarm: string): readonly string[]
   /** Path of a program on PATH, or the absolute path itself. */
   program(name: string): Promise<string | undefined>
-  /** Why a sandbox cannot be made; null when one was made and left again. */
-  sandboxFault(): Promise<string | null>
-  cgroup(): Promise<{ readonly version: 1 | 2; readonly writable: boolean } | undefined>
+  /** What a running sitter of this data directory found that it can, else what is found by trying now. */
+  machine(
+    disk: Disk,
+    dataDirectory: string,
+    isRunning: boolean,
+  ): Promise<{
+    readonly abilities: Readonly<Record<AbilityName, Ability>>
+    housing(type: AgentType): Housing
+  }>
   /** The most descriptors that a process may have here. */
   openFilesMost(): Promise<number | undefined>
   space(path: string): Promise<{ readonly freeBytes: number; readonly freeFiles: number } | undefined>

@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
 import { isAbsolute } from 'node:path'
-import type { Duplex, Readable } from 'node:stream'
+import type { Duplex, Readable, Writable } from 'node:stream'
 import type { Child, Proc, ProcessIdentity, SpawnOptions } from '../proc.ts'
 
 const longestLine = 16_384
@@ -114,6 +114,7 @@ const start = async (options: SpawnOptions): Promise<Child> => {
   const errors = options.onLine ? 'pipe' : 'ignore'
   const output = options.onOutput ? 'pipe' : errors
   const input = options.input === undefined ? 'ignore' : 'pipe'
+  const given = options.give ?? []
   const child = spawn(
     bound ? setpriv : options.command,
     bound ? ['--pdeathsig', 'KILL', options.command, ...options.args] : [...options.args],
@@ -121,7 +122,7 @@ const start = async (options: SpawnOptions): Promise<Child> => {
       env: { ...options.env },
       cwd: options.cwd,
       detached: options.ownGroup,
-      stdio: [input, output, errors, options.onPrivateLine ? 'pipe' : 'ignore'],
+      stdio: [input, output, errors, options.onPrivateLine ? 'pipe' : 'ignore', ...given.map(() => 'pipe' as const)],
     },
   )
   const ended = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
@@ -133,6 +134,12 @@ const start = async (options: SpawnOptions): Promise<Child> => {
   await spawned(child)
   const pid = child.pid!
   const privateLine = child.stdio[3] as Duplex | null
+  for (const [index, bytes] of given.entries()) {
+    const line = child.stdio[4 + index] as unknown as Writable
+    // A child may end without reading what it was given.
+    line.on('error', () => {})
+    line.end(bytes)
+  }
   wireStreams(child, options)
   if (options.onPrivateLine) eachLine(privateLine!, options.onPrivateLine)
   let over = false

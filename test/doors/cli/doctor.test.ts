@@ -8,15 +8,14 @@ import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import {
   clockCheck,
-  deathCheck,
   exitOfChecks,
   filesCheck,
+  housingCheck,
   leftoverCheck,
   nodeCheck,
   portCheck,
   privateCheck,
   recordCheck,
-  sandboxCheck,
   spaceCheck,
   userCheck,
   type Check,
@@ -59,9 +58,16 @@ const takenPort = async (): Promise<number> => {
 
 test('What is not there is absent or weaker, what cannot be seen is unknown, and neither looks like the other', () => {
   expect(nodeCheck('v20.1.0', 'x').verdict).toBe('absent')
-  expect(deathCheck(undefined)).toMatchObject({ verdict: 'weaker', fix: expect.stringContaining('setpriv') })
-  expect(sandboxCheck('/usr/bin/bwrap', null).verdict).toBe('weaker')
-  expect(sandboxCheck('/usr/bin/bwrap', 'no user namespaces').says).toContain('no user namespaces')
+  const wall = { requested: 'sandbox', weaker: ['no limits'], refused: null } as const
+  expect(housingCheck('a', { ...wall, effective: 'sandbox', weaker: [] })).toMatchObject({ verdict: 'enforced' })
+  expect(housingCheck('a', { ...wall, effective: 'process' })).toMatchObject({
+    verdict: 'weaker',
+    says: 'process, where sandbox was asked for; weaker here: no limits',
+  })
+  expect(housingCheck('a', { ...wall, effective: null, refused: { why: 'it cannot', wayOut: 'do' } })).toMatchObject({
+    verdict: 'absent',
+    fix: 'do',
+  })
   expect(userCheck(0).verdict).toBe('absent')
   expect(userCheck(1_000).verdict).toBe('weaker')
   expect(userCheck(undefined).verdict).toBe('unknown')

@@ -78,6 +78,7 @@ export const agent = (number: number, change: Partial<AgentView> = {}): AgentVie
   exit: null,
   attempt: null,
   cell: { id: 'cel_1', kind: 'pool', pid: 99, startTime: '12345' },
+  housing: { requested: 'pool', effective: 'pool', weaker: [], refused: null },
   evidence: [{ fact: 'responds', source: 'challenge', atMs: nowMs - 2_000, value: 'yes' }],
   ...change,
 })

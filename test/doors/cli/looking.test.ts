@@ -100,7 +100,7 @@ test('the inbox exits 4 when something waits', async () => {
 })
 
 test('describe takes any id, with the evidence and its age', async () => {
-  const description = { ...agent(42), timeLine: [event(1)], attempts: [] }
+  const description = { ...agent(42), timeLine: [event(1)], attempts: [], attemptsOfNewestTasks: null }
   const { sitter } = await world({
     'GET /api/v1/agents/settler/42': description,
     'GET /api/v1/settlements/set_1': settlement,

@@ -44,6 +44,7 @@ export const agentOf = (type: string, number: number, state: AgentStateName): Ag
     pid: 4_000 + Math.floor(number / 100),
     startTime: '123456',
   },
+  housing: { requested: 'pool', effective: 'pool', weaker: [], refused: null },
   evidence: [
     { fact: 'exists', source: '/proc', atMs: clock.wallMs() - 900, value: 'yes' },
     { fact: 'responds', source: 'challenge', atMs: clock.wallMs() - 4_200, value: state === 'suspect' ? 'no' : 'yes' },

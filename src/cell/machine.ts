@@ -1,0 +1,283 @@
+/**
+ * What this machine really offers to keep agents apart, found out by doing each thing once, with a bound in time. What
+ * did not work is told as it was said, with what a person can do about it. The outcome is kept: cells are started by
+ * it, and `doctor` shows it.
+ */
+import { spawn } from 'node:child_process'
+import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Writable } from 'node:stream'
+import { openLimits } from './limits/open.ts'
+import type { LimitDriver } from './limits/port.ts'
+import { resourceWords } from './limits/resources.ts'
+import { bwrapWords, systemArguments, type Enclosed } from './sandbox/arguments.ts'
+import { filterArchitecture, filterBytes } from './sandbox/filter.ts'
+
+/** `enforced` by the kernel; `weaker`: in part; `absent`: not at all. */
+export interface Ability {
+  readonly verdict: 'enforced' | 'weaker' | 'absent'
+  readonly says: string
+  /** What a person can do; null where nothing is to be done. */
+  readonly fix: string | null
+}
+
+export type AbilityName = 'namespaces' | 'filter' | 'limits' | 'group-kill' | 'own-user' | 'resources' | 'death'
+
+export interface Machine {
+  readonly abilities: Readonly<Record<AbilityName, Ability>>
+  readonly limits: LimitDriver
+  readonly bwrap: string | null
+  readonly setpriv: string | null
+  /** The filter of system calls that works here; null = none. */
+  readonly filter: Uint8Array | null
+  /** Whether a cell may have a user of its own. */
+  readonly ownUser: boolean
+  readonly system: readonly string[]
+}
+
+export interface MachineAsk {
+  /** Names our control groups; one for each data directory. */
+  readonly name: string
+  /** False only looks, and leaves everything as it was. */
+  readonly settle: boolean
+  /** Where programs are looked for; tests bring an emptier one. */
+  readonly folders?: readonly string[]
+}
+
+const usualFolders = ['/usr/local/bin', '/usr/bin', '/bin']
+const withinMs = 3_000
+/** A user that nobody is; the first of those that cells get. */
+const triedUid = 0x70000000
+
+const programIn = (folders: readonly string[], name: string): string | null => {
+  const found = folders
+    .map((folder) => join(folder, name))
+    .find((path) => {
+      try {
+        accessSync(path, constants.X_OK)
+        return true
+      } catch {
+        return false // not there, or not for us
+      }
+    })
+  return found ?? null
+}
+
+interface Tried {
+  readonly ok: boolean
+  readonly out: string
+  /** The first line of what went wrong. */
+  readonly fault: string
+}
+
+const attempt = (words: readonly string[], give?: Uint8Array): Promise<Tried> =>
+  new Promise((resolve) => {
+    const child = spawn(words[0]!, words.slice(1), {
+      stdio: ['ignore', 'pipe', 'pipe', 'ignore', ...(give === undefined ? [] : ['pipe' as const])],
+      env: { PATH: usualFolders.join(':') },
+      timeout: withinMs,
+      killSignal: 'SIGKILL',
+    })
+    let out = ''
+    let errors = ''
+    child.stdout!.on('data', (chunk: Buffer) => (out += chunk.toString()))
+    child.stderr!.on('data', (chunk: Buffer) => (errors += chunk.toString()))
+    child.once('error', (error) => resolve({ ok: false, out, fault: error.message }))
+    child.once('close', (code, signal) => {
+      const said = errors.trim().split('\n')[0]
+      resolve({ ok: code === 0, out, fault: said || (signal === null ? `exit code ${code}` : `ended by ${signal}`) })
+    })
+    if (give === undefined) return
+    const line = child.stdio[4] as unknown as Writable
+    line.on('error', () => {
+      /* it ended without reading: its exit says so */
+    })
+    line.end(give)
+  })
+
+const enforced = (says: string): Ability => ({ verdict: 'enforced', says, fix: null })
+const weaker = (says: string, fix: string | null): Ability => ({ verdict: 'weaker', says, fix })
+const absent = (says: string, fix: string | null): Ability => ({ verdict: 'absent', says, fix })
+
+const field = (status: string, name: string): string =>
+  status
+    .split('\n')
+    .find((line) => line.startsWith(`${name}:`))
+    ?.slice(name.length + 1)
+    .trim()
+    .split(/\s/)[0] ?? 'unknown'
+
+/** A sandbox as cells get it, with `cat /proc/self/status` in it. */
+const trySandbox = async (
+  programs: { readonly bwrap: string; readonly setpriv: string | null },
+  system: readonly string[],
+  ask: { readonly uid: number | null; readonly filter: Uint8Array | null },
+): Promise<Tried> => {
+  const sockets = mkdtempSync(join(tmpdir(), 'sitter-try-'))
+  try {
+    const enclosed: Enclosed = {
+      bwrap: programs.bwrap,
+      setpriv: programs.setpriv ?? '',
+      uid: ask.uid,
+      readable: [],
+      hidden: [],
+      sockets,
+      diskBytes: 65_536,
+      cwd: '/',
+      before: [],
+      filter: ask.filter === null ? null : 4,
+      status: null,
+    }
+    return await attempt([...bwrapWords(enclosed, system), '/bin/cat', '/proc/self/status'], ask.filter ?? undefined)
+  } finally {
+    rmSync(sockets, { recursive: true, force: true })
+  }
+}
+
+const whyNoNamespaces = (fault: string): string =>
+  /namespace|uid map|permitted|denied|proc/i.test(fault)
+    ? 'allow user namespaces: in Docker --security-opt seccomp=unconfined, apparmor=unconfined and ' +
+      'systempaths=unconfined; on Ubuntu an AppArmor profile for bwrap; else sysctl user.max_user_namespaces'
+    : 'see what `bwrap --unshare-all --ro-bind / / --proc /proc true` says'
+
+interface Walls {
+  readonly namespaces: Ability
+  readonly filter: Ability
+  readonly ownUser: Ability
+  readonly works: { readonly filter: Uint8Array | null; readonly ownUser: boolean } | null
+}
+
+const tryWalls = async (bwrap: string | null, setpriv: string | null, system: readonly string[]): Promise<Walls> => {
+  const isRoot = process.getuid?.() === 0
+  const noUser = isRoot
+    ? weaker('this sitter cannot change users, though it is root: cells share its own', 'install util-linux (setpriv)')
+    : weaker('cells share this user: only the walls of a sandbox keep them from its files and processes', null)
+  if (bwrap === null) {
+    const fix = 'install bubblewrap (Debian: apt-get install bubblewrap)'
+    const without = absent('bubblewrap is not here', fix)
+    return { namespaces: without, filter: without, ownUser: await userOnly(setpriv, isRoot, noUser), works: null }
+  }
+  const architecture = filterArchitecture(process.arch)
+  const bytes = architecture === undefined ? null : filterBytes(architecture)
+  const programs = { bwrap, setpriv }
+  const choices = [
+    { uid: isRoot && setpriv !== null ? triedUid : null, filter: bytes },
+    { uid: null, filter: bytes },
+    { uid: null, filter: null },
+  ]
+  let fault = ''
+  for (const choice of choices) {
+    const tried = await trySandbox(programs, system, choice)
+    const filtered = field(tried.out, 'Seccomp') === '2'
+    const asked = choice.uid === null || field(tried.out, 'Uid') === String(choice.uid)
+    const powerless = field(tried.out, 'CapEff') === '0000000000000000' && field(tried.out, 'NoNewPrivs') === '1'
+    if (!tried.ok || !asked || !powerless || (choice.filter !== null && !filtered)) {
+      fault = tried.ok ? 'a program in the sandbox kept powers that it must not have' : tried.fault
+      continue
+    }
+    const user = choice.uid === null ? noUser : enforced(`each sandbox has a user of its own (tried as ${choice.uid})`)
+    return {
+      namespaces: enforced(`${bwrap}: own files, processes and network; no powers, no new ones (tried)`),
+      filter: filtered
+        ? enforced(`system calls that lead out are refused (tried, ${process.arch})`)
+        : absent(`no filter of system calls: ${fault || `not written for ${process.arch}`}`, null),
+      ownUser: user,
+      works: { filter: filtered ? choice.filter : null, ownUser: choice.uid !== null },
+    }
+  }
+  const namespaces = absent(`${bwrap} makes no sandbox here: ${fault}`, whyNoNamespaces(fault))
+  return { namespaces, filter: namespaces, ownUser: await userOnly(setpriv, isRoot, noUser), works: null }
+}
+
+/** Changing users without a sandbox, as it is told where there is none. */
+const userOnly = async (setpriv: string | null, isRoot: boolean, otherwise: Ability): Promise<Ability> => {
+  if (setpriv === null || !isRoot) return otherwise
+  const uid = String(triedUid)
+  const tried = await attempt([
+    setpriv,
+    '--reuid',
+    uid,
+    '--regid',
+    uid,
+    '--clear-groups',
+    '/bin/cat',
+    '/proc/self/status',
+  ])
+  return field(tried.out, 'Uid') === uid
+    ? absent('the sitter may change users, but without a sandbox cells share its own', null)
+    : absent(`setpriv cannot change users: ${tried.fault}`, null)
+}
+
+const tryResources = async (): Promise<Ability> => {
+  const limits = { memoryBytes: 0, cpus: null, processes: 1, files: 61 }
+  const words = resourceWords(limits)
+  if (words.length === 0) return absent('prlimit is not here: open files have no bound', 'install util-linux (prlimit)')
+  const { out, fault } = await attempt([...words, '/bin/cat', '/proc/self/limits'])
+  return /^Max open files\s+61\s+61/m.test(out)
+    ? enforced('open files and core dumps of each process are bounded (prlimit, tried)')
+    : absent(`prlimit sets nothing here: ${fault}`, null)
+}
+
+const tryDeath = async (setpriv: string | null): Promise<Ability> => {
+  const alone = 'cells end by the end of their socket alone: one that hangs outlives a killed sitter'
+  if (setpriv === null) return weaker(`without setpriv, ${alone}`, 'install util-linux (setpriv)')
+  const tried = await attempt([setpriv, '--pdeathsig', 'KILL', '/bin/true'])
+  return tried.ok
+    ? enforced(`the kernel kills cells with their sitter (${setpriv}, tried)`)
+    : weaker(`setpriv cannot bind a life to its parent's (${tried.fault}): ${alone}`, null)
+}
+
+const limitsOf = ({ kind, why, bounds }: LimitDriver): Ability => {
+  if (kind !== 'rlimits')
+    return enforced(`memory, CPU and processes of each cell by cgroup ${kind === 'cgroup2' ? 'v2' : 'v1'} (tried)`)
+  const fix =
+    'run it as a service with Delegate=yes (systemd), or `systemd-run --user -p Delegate=yes`; ' +
+    'in Docker ≥ 28 --security-opt writable-cgroups=true'
+  return bounds.memory === 'weaker'
+    ? {
+        verdict: 'weaker',
+        says: `only coarse bounds of each process, none on CPU, on processes in sandboxes alone: ${why}`,
+        fix,
+      }
+    : absent(`no bound on memory, CPU and processes: ${why}`, fix)
+}
+
+const groupKillOf = ({ kind }: LimitDriver): Ability =>
+  kind === 'rlimits'
+    ? {
+        verdict: 'weaker',
+        says: 'what leaves its process group can outlive its cell, unless the cell is a sandbox',
+        fix: 'as for limits: control groups',
+      }
+    : enforced('whatever a cell started is found in its control group and ends with it')
+
+/** Everything is tried at once; none takes longer than a few seconds, all together some 50 ms where all is well. */
+export const probeMachine = async (ask: MachineAsk): Promise<Machine> => {
+  const folders = ask.folders ?? usualFolders
+  const [bwrap, setpriv] = [programIn(folders, 'bwrap'), programIn(folders, 'setpriv')]
+  const system = systemArguments()
+  const [walls, limits, resources, death] = await Promise.all([
+    tryWalls(bwrap, setpriv, system),
+    openLimits(ask),
+    tryResources(),
+    tryDeath(setpriv),
+  ])
+  return {
+    abilities: {
+      namespaces: walls.namespaces,
+      filter: walls.filter,
+      limits: limitsOf(limits),
+      'group-kill': groupKillOf(limits),
+      'own-user': walls.ownUser,
+      resources,
+      death,
+    },
+    limits,
+    bwrap: walls.works === null ? null : bwrap,
+    setpriv,
+    filter: walls.works?.filter ?? null,
+    ownUser: walls.works?.ownUser ?? false,
+    system,
+  }
+}

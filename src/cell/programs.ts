@@ -1,0 +1,82 @@
+/** Cells with the walls that this machine can build for each: the two kinds of programs, and the hosts of pools. */
+import { lchownSync, mkdirSync, readdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import type { CellKind } from './port.ts'
+import { failure } from '../std/std.ts'
+import type { Machine } from './machine.ts'
+import { findProgram } from './process/program.ts'
+import { processCells, type ProcessPorts } from './process/process.ts'
+import type { Hidden } from './sandbox/arguments.ts'
+import { openUids } from './sandbox/uids.ts'
+import { canRead, hostView, packageOf, programView } from './sandbox/view.ts'
+import { sandboxWalls } from './sandbox/walls.ts'
+import { plainWalls, type OpenWalls } from './walls.ts'
+
+export interface ProgramCellsPorts extends ProcessPorts {
+  readonly machine: Machine
+  /** Tells swarms on one machine apart. */
+  readonly swarm: string
+  /** What no agent may see though it lies beside its program; asked at each start. */
+  readonly hidden: () => readonly Hidden[]
+}
+
+export const programCells = (ports: ProgramCellsPorts): Readonly<Record<'process' | 'sandbox', CellKind>> => {
+  const { machine, hidden, swarm } = ports
+  const surroundings = ports.surroundings ?? process.env
+  const plain = plainWalls(machine.limits, (name) => findProgram(name, surroundings))
+  const uids = openUids(swarm)
+  const sandbox = processCells({
+    ...ports,
+    walls: sandboxWalls({ machine, users: uids, hidden, view: programView(surroundings['PATH'] ?? '') }),
+  })
+  return {
+    process: processCells({ ...ports, walls: plain }),
+    sandbox: {
+      start: (plan, events) =>
+        machine.bwrap === null
+          ? Promise.reject(failure('cell-refused', machine.abilities.namespaces.says))
+          : sandbox.start(plan, events),
+    },
+  }
+}
+
+/** The folder of `src` or `dist`: our own code, with its modules beside it. */
+const ourPackage = join(import.meta.dirname, '..', '..')
+
+export interface HostWallsAsk {
+  readonly machine: Machine
+  readonly hidden: () => readonly Hidden[]
+  /** Absolute paths of the agents' modules; looked at for each start, there may be more by then. */
+  readonly modules: Iterable<string>
+  readonly codeCache: string
+  readonly swarm: string
+}
+
+/** Compiled code of an earlier sitter may be another user's. Links are not followed. */
+const giveAway = (path: string, uid: number): void => {
+  lchownSync(path, uid, uid)
+  for (const one of readdirSync(path, { withFileTypes: true })) {
+    if (one.isDirectory()) giveAway(join(path, one.name), uid)
+    else lchownSync(join(path, one.name), uid, uid)
+  }
+}
+
+/**
+ * The walls of pool hosts: every host sees the code of all modules (which is no secret), read-only, and nobody's data.
+ * All hosts of a swarm have one user, for they share compiled code: the first of a module writes it. Where that user
+ * could not read the code, the sitter's own must do.
+ */
+export const hostWalls = ({ machine, hidden, modules, codeCache, swarm }: HostWallsAsk): OpenWalls => {
+  if (machine.bwrap === null) return plainWalls(machine.limits, (name) => name)
+  const known = new Map<string, readonly string[]>()
+  const packages = (): readonly string[] => {
+    for (const module of modules) if (!known.has(module)) known.set(module, [packageOf(module), dirname(module)])
+    return [ourPackage, ...new Set([...known.values()].flat())]
+  }
+  const { hosts } = openUids(swarm)
+  const isOwn = (): boolean => machine.ownUser && canRead(hosts, packages())
+  mkdirSync(codeCache, { recursive: true, mode: 0o700 })
+  if (isOwn()) giveAway(codeCache, hosts)
+  const users = { take: () => (isOwn() ? hosts : null), release: () => {} }
+  return sandboxWalls({ machine, hidden, users, view: hostView(packages, codeCache) })
+}

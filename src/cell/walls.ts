@@ -1,0 +1,149 @@
+/**
+ * The walls of one cell: how a program is started inside of them, what its limits had to do, and how whatever is left
+ * in there ends. Each cell kind of programs brings its own; this is the port, and the plain kind: limits, no walls.
+ */
+import type { Child, ProcessEnd } from '../std/std.ts'
+import type { CellLimits, LimitCounts, LimitDriver, LimitGroup } from './limits/port.ts'
+import type { LimitHit, StandbyPlan, WalledEnd } from './port.ts'
+
+/** A program as the configuration names it. */
+export interface Inhabitant {
+  /** The program and its arguments. */
+  readonly words: readonly string[]
+  readonly directory: string
+  /** A folder that it may write, beside what is its own. */
+  readonly writable?: string
+}
+
+/** A program as it is started. */
+export interface Walled {
+  readonly command: string
+  readonly args: readonly string[]
+  readonly cwd: string
+  /** Over what the program's environment says otherwise. */
+  readonly env: Readonly<Record<string, string>>
+  /** Bytes that it finds on descriptors 4, 5, … */
+  readonly give?: readonly Uint8Array[]
+  /** The walls' own word on descriptor 3. */
+  readonly onPrivateLine?: (line: string) => void
+}
+
+export interface Walls {
+  /** The cell's sockets, as the program sees them. */
+  readonly sitterSocket: string
+  readonly gateSocket: string
+  /** The control group in which it all lives; null = none. */
+  readonly group: string | null
+  /** @throws Failure `cell-start` when there is no such program, or when it could not be read inside. */
+  wrap(program: Inhabitant): Walled
+  /** Asks the program itself to end; false where the signal goes to its group as to any. */
+  terminate(): boolean
+  /** How the program ended, told by the end of what was started; and what its limits did since the last one's. */
+  endOf(end: ProcessEnd): Promise<WalledEnd>
+  /** What all its processes have in memory; null = unknown. Absent where its one process can be asked. */
+  readonly memoryBytes?: () => number | null
+  /** Kills what is left of it. */
+  empty(): Promise<void>
+  /** Empties it and leaves nothing of it. */
+  close(): Promise<void>
+}
+
+/** A process behind walls. */
+export type WalledChild = Omit<Child, 'ended'> & {
+  /** Tells of its limits too. */
+  readonly ended: Promise<WalledEnd>
+  readonly memoryBytes?: () => number | null
+}
+
+/** How it ended, and why, in words. */
+export const howOf = ({ code, signal, hits = [], left }: WalledEnd): string => {
+  const how = signal === null ? `exit code ${code}` : `signal ${signal}`
+  return [how, ...hits.map(({ says }) => says), ...(left === undefined ? [] : [left])].join('; ')
+}
+
+/** The end of a cell's only process: nothing of its walls is left when it is told. */
+export const lastEndOf = async (walls: Walls, end: ProcessEnd): Promise<WalledEnd> => {
+  const told = await walls.endOf(end)
+  try {
+    await walls.close()
+    return told
+  } catch (error) {
+    return { ...told, left: (error as Error).message }
+  }
+}
+
+/** What is run inside is not known yet where a host stands by. */
+export type OpenWalls = (plan: StandbyPlan) => Promise<Walls>
+
+/** What a program may use where its plan says nothing. */
+export const usualLimits = { cpus: 1, processes: 64, files: 256, diskBytes: 64_000_000 } as const
+
+/** A host's heap is not all of its memory: buffers, code and the like have as much again as half of it, and 128 MB. */
+const hostBytes = (heapMb: number): number => (heapMb * 1.5 + 128) * 1_000_000
+
+export const limitsOf = ({ kind, memoryMb, limits }: StandbyPlan): CellLimits => ({
+  memoryBytes: kind === 'pool' ? hostBytes(memoryMb) : memoryMb * 1_000_000,
+  ...(limits ?? usualLimits),
+})
+
+const megabytes = (bytes: number): string => `${Math.round(bytes / 1_000_000)} MB`
+
+/** What a difference of counts means, in words. Pure. */
+export const hitsBetween = (before: LimitCounts, now: LimitCounts, limits: CellLimits): readonly LimitHit[] => {
+  const grown = (name: keyof LimitCounts): number => (now[name] ?? 0) - (before[name] ?? 0)
+  const hits: LimitHit[] = []
+  const kills = grown('oomKills')
+  if (kills > 0)
+    hits.push({
+      limit: 'memory',
+      says: `out of memory: the kernel killed ${kills} of its processes at ${megabytes(limits.memoryBytes)}`,
+    })
+  const refused = grown('forksRefused')
+  if (refused > 0)
+    hits.push({ limit: 'processes', says: `${refused} new processes were refused at its limit of ${limits.processes}` })
+  const throttled = grown('throttledMs')
+  if (throttled > 0)
+    hits.push({ limit: 'cpu', says: `it was held back for ${throttled} ms by its limit of ${limits.cpus} CPU` })
+  return hits
+}
+
+/** The limits of one cell, and what they did since they were asked last. */
+export const openLimitsOf = async (
+  driver: LimitDriver,
+  plan: StandbyPlan,
+): Promise<{ readonly group: LimitGroup; readonly hits: () => Promise<readonly LimitHit[]> }> => {
+  const limits = limitsOf(plan)
+  const group = await driver.open(plan.id, limits)
+  let last = await group.counts()
+  return {
+    group,
+    hits: async () => {
+      const before = last
+      last = await group.counts()
+      return hitsBetween(before, last, limits)
+    },
+  }
+}
+
+/** Limits alone: the kind `process`. */
+export const plainWalls =
+  (driver: LimitDriver, find: (name: string) => string): OpenWalls =>
+  async (plan) => {
+    const { group, hits } = await openLimitsOf(driver, plan)
+    return {
+      sitterSocket: plan.sitterSocket,
+      gateSocket: plan.gateSocket,
+      group: group.directory,
+      wrap: ({ words: [name = '', ...args], directory }) => {
+        const [command = '', ...rest] = [...group.before, find(name), ...args]
+        return { command, args: rest, cwd: directory, env: {} }
+      },
+      terminate: () => false,
+      endOf: async (end) => ({ ...end, hits: await hits() }),
+      ...(driver.bounds.memory === 'enforced' && { memoryBytes: () => group.memoryBytes() }),
+      empty: async () => {
+        await group.empty()
+      },
+      close: () => group.remove(),
+    }
+  }

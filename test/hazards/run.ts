@@ -1,0 +1,91 @@
+/**
+ * `npm run hazards [kind …]`: tries every hazard in every kind of cell, really, prints the table and writes it into
+ * docs/isolation.md. It ends with 1 when something of a sandbox was not contained.
+ */
+import { execFileSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { availableParallelism, release } from 'node:os'
+import { join } from 'node:path'
+import { openAttacked } from './kinds.ts'
+import { list } from './list.ts'
+import type { KindName, Outcome } from './world.ts'
+
+const page = join(import.meta.dirname, '..', '..', 'docs', 'isolation.md')
+const [begin, end] = ['<!-- hazards: written by `npm run hazards` -->', '<!-- hazards: end -->']
+const everyKind: readonly KindName[] = ['pool', 'process', 'sandbox']
+
+const words: Readonly<Record<Outcome['verdict'], string>> = {
+  contained: 'contained',
+  'cell-mates': '**cell-mates**',
+  neighbours: '**neighbours**',
+  got: '**got it**',
+  outlives: '**outlives**',
+  'not-tried': 'not tried',
+  'not-begun': '**not begun**',
+}
+
+const cellText = (outcome: Outcome | undefined): string => {
+  if (outcome === undefined) return ''
+  const detail = outcome.detail
+    .replace(/^(refused|ended|cell ended): /, '')
+    .replaceAll(/\s+/g, ' ')
+    .replaceAll('|', '/')
+    .replace(/\/tmp\/\S+/g, '…')
+    .replaceAll(/\b(pid )?\d{4,}\b/g, '…')
+    .trim()
+  return `${words[outcome.verdict]}${detail === '' ? '' : ` (${detail.slice(0, 80)})`}`
+}
+
+const main = async (): Promise<number> => {
+  const asked = process.argv.slice(2)
+  const kinds = asked.length === 0 ? everyKind : everyKind.filter((kind) => asked.includes(kind))
+  const { machine, world, close } = await openAttacked()
+  const made = kinds.filter((kind) => kind !== 'sandbox' || machine.bwrap !== null)
+  const table = new Map<string, Map<KindName, Outcome>>()
+  let open = 0
+  try {
+    for (const kind of made) {
+      // What cannot do the harmless cannot show that the harmful is refused.
+      const control = await world.tryHazard(kind, 'control')
+      if (control.verdict !== 'got') throw new Error(`no villain can run in a cell of kind ${kind}: ${control.detail}`)
+    }
+    for (const [hazard, title] of list) {
+      const row = new Map<KindName, Outcome>()
+      table.set(title, row)
+      for (const kind of made) {
+        const outcome = await world.tryHazard(kind, hazard)
+        row.set(kind, outcome)
+        process.stdout.write(
+          `${kind.padEnd(8)} ${title.padEnd(36)} ${outcome.verdict.padEnd(11)} ${outcome.detail.slice(0, 90)}\n`,
+        )
+        if (kind === 'sandbox' && !['contained', 'not-tried'].includes(outcome.verdict)) open += 1
+      }
+    }
+  } finally {
+    await close()
+  }
+  const bwrap =
+    machine.bwrap === null ? 'no bubblewrap' : execFileSync(machine.bwrap, ['--version'], { encoding: 'utf8' }).trim()
+  const place = `Linux ${release().split('.').slice(0, 2).join('.')}, ${process.arch}, ${availableParallelism()} cores`
+  const who = machine.ownUser ? 'as root, so each sandbox has a user of its own' : 'as an ordinary user'
+  const lines = [
+    begin,
+    `Tried on ${place}; Node ${process.versions.node}; ${bwrap}; limits by ${machine.limits.kind}; ${who}.`,
+    '',
+    `| hazard | ${made.join(' | ')} |`,
+    `|---|${made.map(() => '---|').join('')}`,
+    ...[...table].map(([title, row]) => `| ${title} | ${made.map((kind) => cellText(row.get(kind))).join(' | ')} |`),
+    end,
+  ]
+  if (made.length === everyKind.length) {
+    const text = readFileSync(page, 'utf8')
+    writeFileSync(
+      page,
+      text.slice(0, text.indexOf(begin)) + lines.join('\n') + text.slice(text.indexOf(end) + end.length),
+    )
+  }
+  process.stdout.write(`\n${lines.slice(1, -1).join('\n')}\n\n${open} hazards of a sandbox are not contained\n`)
+  return open === 0 ? 0 : 1
+}
+
+process.exit(await main())
