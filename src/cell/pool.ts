@@ -36,6 +36,8 @@ const hostProgram = join(dirname(import.meta.filename), 'pool', `host${extension
 const argumentsFor = (plan: StandbyPlan): readonly string[] => [
   ...(extension === '.ts' ? ['--conditions=source'] : []),
   '--disable-warning=ExperimentalWarning',
+  // Told to stop by SIGINT, the engine prints where the loop is, even when it is held. Costs nothing until then.
+  '--trace-sigint',
   // No helper threads: 4 threads a host instead of 7, and 0.2 MB less. Garbage is collected on the host's own thread.
   '--v8-pool-size=0',
   '--max-semi-space-size=1',
@@ -117,7 +119,7 @@ export const poolCells = (ports: PoolPorts): CellKind<HousedCell> => {
       const module = moduleOf(plan)
       const ledTheWay = codeCache === undefined ? undefined : await goAhead(module)
       const led = ledTheWay ?? ((): void => {})
-      const watched: CellEvents = {
+      const told: CellEvents = {
         ...events,
         ready: () => {
           led()
@@ -129,8 +131,9 @@ export const poolCells = (ports: PoolPorts): CellKind<HousedCell> => {
         },
       }
       const keepCode = ledTheWay === undefined ? {} : { SITTER_KEEP_CODE: '1' }
+      const watched = plan.watched === true ? { SITTER_WATCHED: '1' } : {}
       try {
-        return await startHost(plan, watched, { SITTER_MODULE: module, ...keepCode })
+        return await startHost(plan, told, { SITTER_MODULE: module, ...keepCode, ...watched })
       } catch (error) {
         led()
         throw error

@@ -11,8 +11,9 @@ import { onFrame, onLine, onRefused } from './frames.ts'
 import type { Agent, Group, Live, LiveCell, Post } from './live.ts'
 import { beginTrial, cellLost, dueAtOnce } from './loss.ts'
 import { beginPulse, challengeSoon } from './pulse.ts'
-import { hostPlan, newPlace } from './place.ts'
+import { hostPlan, isWatched, newPlace } from './place.ts'
 import { formatAgents } from './range.ts'
+import { recycled } from './recycle.ts'
 import { dismiss, handOver, takeStandby } from './standby.ts'
 import { clearAway, notify, say } from './wiring.ts'
 
@@ -41,6 +42,9 @@ const openCell = (live: Live, group: Group, post: Post | undefined): LiveCell =>
     named: new Map(),
     killedFor: null,
     vacated: false,
+    wasStopped: false,
+    fullBeats: 0,
+    recycling: null,
     mark: 0,
     pulse: 0,
     silentBeats: 0,
@@ -65,9 +69,10 @@ const seatOf = (agent: Agent): Seat => ({
   config: agent.settings.config,
 })
 
-const planOf = (cell: LiveCell): CellPlan => ({
+const planOf = (live: Live, cell: LiveCell): CellPlan => ({
   ...hostPlan(cell.group.settings, cell),
   run: cell.group.settings.run,
+  watched: isWatched(live, cell.group),
   seats: [...cell.agents].map(seatOf),
 })
 
@@ -127,12 +132,12 @@ const seat = async (live: Live, cell: LiveCell, agents: readonly Agent[]): Promi
 }
 
 /** Kills the process behind a cell; `gone` follows, and only then anything is replaced. */
-export const kill = (live: Live, cell: LiveCell, why: string): void => {
+export const kill = (live: Live, cell: LiveCell, why: string, ask?: 'ask'): void => {
   if (cell.gone) return
   cell.killedFor ??= why
   cell.phase = 'ending'
   for (const agent of cell.agents) refile(live, agent)
-  cell.cell?.kill(why)
+  cell.cell?.kill(why, ask)
   cell.timers.add(
     live.agenda.after(killAgainMs, () => {
       notify(live, 'cell.outlived', 'error', {
@@ -168,8 +173,8 @@ const gone = (live: Live, cell: LiveCell, end: CellEnd): void => {
   const { cause, detail } = end
   if (cell.recorded && cell.cell?.identity !== null)
     live.record.cell({ kind: 'cell.ended', with: { id: cell.id, cause, detail: cell.killedFor ?? detail, wallMs } })
-  if (live.phase === 'open') cellLost(live, cell, end)
-  else endQuietly(live, cell)
+  if (live.phase !== 'open') endQuietly(live, cell)
+  else if (!recycled(live, cell)) cellLost(live, cell, end)
   cell.ended.resolve()
   live.waves.done(group)
   dueAtOnce(live, group)
@@ -203,6 +208,8 @@ const becomeReady = (live: Live, cell: LiveCell): void => {
       count: cell.agents.size,
       tookMs: Math.round(cell.readyMs - cell.launchedMs),
       stoodBy: cell.stoodBy,
+      watched: isWatched(live, cell.group),
+      apart: cell.group.part !== null,
       afterLossMs: cell.group.lostMs === null ? null : Math.round(cell.readyMs - cell.group.lostMs),
     },
   })
@@ -288,7 +295,8 @@ const enter = async (live: Live, cell: LiveCell, post: Post): Promise<void> => {
   })
   announce(live, cell)
   try {
-    await standby.load(cell.group.settings.run, eventsOf(live, cell), answerWithinMs)
+    const what = { run: cell.group.settings.run, watched: isWatched(live, cell.group) }
+    await standby.load(what, eventsOf(live, cell), answerWithinMs)
   } catch (thrown) {
     return turnAway(live, cell, post, asFailure(thrown).message)
   }
@@ -304,7 +312,7 @@ const enter = async (live: Live, cell: LiveCell, post: Post): Promise<void> => {
 const startFresh = async (live: Live, cell: LiveCell): Promise<void> => {
   await live.record.flush()
   if (live.phase !== 'open') throw new Failure('cell-start', 'the sitter stops')
-  await adopt(live, cell, await live.options.cells.start(planOf(cell), eventsOf(live, cell)))
+  await adopt(live, cell, await live.options.cells.start(planOf(live, cell), eventsOf(live, cell)))
 }
 
 /** Starts the group's cell; called by the waves, which hear `done` when it is ready or gone. */

@@ -1,7 +1,7 @@
 /** Where a cell is: its id, its directory and its sockets, and what of its plan is known before its agents are. */
 import type { StandbyPlan } from '../cell/cell.ts'
 import type { AgentType } from '../model/model.ts'
-import type { CellPlace, Live } from './live.ts'
+import type { CellPlace, Group, Live } from './live.ts'
 
 /** Unix socket paths end at 107 bytes; a margin is left for what a cell kind may append. */
 const longestSocketPath = 100
@@ -34,3 +34,10 @@ export const hostPlan = (settings: AgentType, { id, directory, sitterSocket, gat
   memoryMb: Math.max(1, Math.floor(settings.memoryBytes / 1_000_000)),
   startWithinMs: settings.startWithinMs,
 })
+
+/** Its cell died by its own doing not long ago, or it is a part: the next host is watched, to know why. */
+export const isWatched = (live: Live, group: Group): boolean => {
+  const fromMs = live.options.clock.monoMs() - group.settings.restart.withinMs
+  const isRecent = (atMs: number): boolean => atMs >= fromMs
+  return group.part !== null || group.deaths.some(isRecent) || group.agents.some(({ kills }) => kills.some(isRecent))
+}
