@@ -39,6 +39,8 @@ export class Fibre {
   readonly #life = new AbortController()
   readonly #context: AgentContext
   #state: 'starting' | 'live' | 'leaving' | 'gone' = 'starting'
+  /** Calls what it is given, under the agent's name: a stack printed from outside shows whose code it was. */
+  readonly #named: <Value>(work: () => Value) => Value
   /** The next work: given while `start` was running, or while the last ending was being told. */
   #held: Run | undefined
   #attempt: Attempt | undefined
@@ -48,6 +50,7 @@ export class Fibre {
     this.seat = seat
     this.#tools = tools
     this.#context = this.#makeContext()
+    this.#named = { [this.agent]: <Value>(work: () => Value): Value => work() }[this.agent]!
   }
 
   get live(): boolean {
@@ -203,7 +206,7 @@ export class Fibre {
   }
 
   #within<Value>(work: () => Value): Value {
-    return this.#tools.ports.within(this, work)
+    return this.#tools.ports.within(this, () => this.#named(work))
   }
 
   #notify(method: string, params: object): void {

@@ -34,6 +34,8 @@ export interface AgentHost {
   stray(owner: unknown, error: unknown): boolean
   /** A line that an agent printed. False when it belongs to no agent. */
   printed(owner: unknown, level: Log['level'], text: string): boolean
+  /** The agent that `within` was given; undefined when it is none. */
+  nameOf(owner: unknown): string | undefined
 }
 
 type Params = Readonly<Record<string, unknown>>
@@ -88,6 +90,10 @@ class Host implements AgentHost {
     if (!(owner instanceof Fibre)) return false
     owner.log(level, text)
     return true
+  }
+
+  nameOf(owner: unknown): string | undefined {
+    return owner instanceof Fibre ? owner.agent : undefined
   }
 
   /** At once, not when a promise continues: the next line of the same chunk may already be work for these seats. */

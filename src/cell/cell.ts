@@ -4,7 +4,17 @@ export { poolCells, type PoolPorts } from './pool.ts'
 export { probeMachine, type Ability, type AbilityName, type Machine } from './machine.ts'
 export { hostWalls, programCells, type ProgramCellsPorts } from './programs.ts'
 export type { Hidden } from './sandbox/arguments.ts'
-export type { Cell, CellEnd, CellEvents, CellKind, CellPlan, HousedCell, Standby, StandbyPlan } from './port.ts'
+export type {
+  Cell,
+  CellEnd,
+  CellEvents,
+  CellKind,
+  CellPlan,
+  HousedCell,
+  Standby,
+  StandbyPlan,
+  Witness,
+} from './port.ts'
 export { checkAgent, type Check, type CheckAsk, type CheckPorts } from './process/check.ts'
 export { boundaryOf, housingOf, type Housing } from './housing.ts'
 export { openCells, readMachine, type Cells, type CellsAsk } from './open.ts'

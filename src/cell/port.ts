@@ -57,10 +57,28 @@ export interface CellPlan {
   readonly readable?: readonly string[]
   /** The time from the start of the process to its hello; the kind's own when absent. */
   readonly startWithinMs?: number
+  /** Its host is watched by a thread of its own, which costs 7 MB: its group has lost a cell not long ago. */
+  readonly watched?: boolean
+}
+
+/** What a host itself has left behind about its end. As far to be trusted as the cell: all its agents share it. */
+export interface Witness {
+  /** `blocked`: the loop was held; `memory`: who ran while the memory grew. */
+  readonly kind: 'blocked' | 'memory'
+  /** `watch`: a thread of the host asked the loop whom it runs; `stack`: the engine printed it when it was ended. */
+  readonly source: 'watch' | 'stack'
+  /** The agent that it points at; null when it points at nobody. */
+  readonly agent: string | null
+  /** How long the loop had been held, or over what time the memory grew; null when not known. */
+  readonly forMs: number | null
+  /** Innermost frame first, at most 24; empty when there is none. */
+  readonly stack: readonly string[]
+  /** Who ran at how many of the looks, while memory grew: what `agent` was decided from. */
+  readonly looks?: Readonly<Record<string, number>>
 }
 
 /** A host that stands by: of its agents nothing is known yet but their type. */
-export type StandbyPlan = Omit<CellPlan, 'run' | 'seats'>
+export type StandbyPlan = Omit<CellPlan, 'run' | 'seats' | 'watched'>
 
 /** Why a cell is gone, told once. `suspects` = agents that had an attempt in hand, as evidence. */
 export interface CellEnd {
@@ -72,6 +90,8 @@ export interface CellEnd {
    * why they stay, or null. Absent when nothing was left to be done.
    */
   readonly cleared?: Promise<string | null>
+  /** Absent when the host left nothing about it. */
+  readonly witness?: Witness
 }
 
 export interface CellEvents {
@@ -112,8 +132,11 @@ export interface Cell {
    * answered.
    */
   ask(method: string, params: unknown, withinMs: number): Promise<unknown>
-  /** Ends the cell: SIGKILL to the process (and its group); `gone` follows. */
-  kill(why: string): void
+  /**
+   * Ends the cell: SIGKILL to the process (and its group); `gone` follows. With `ask` a host is first made to say where
+   * its loop is, for 300 ms at most.
+   */
+  kill(why: string, ask?: 'ask'): void
   /** What all its processes have in memory, null = unknown; absent where its one process can be asked. */
   readonly memoryBytes?: (() => number | null) | undefined
   /** Bytes that the cell has not yet taken from its socket. */
@@ -135,7 +158,7 @@ export interface Standby extends HousedCell {
    * `events`, as of any cell that starts. Rejects `timed-out` or `cell-lost` when it does not answer in time: then no
    * agent's code runs in it, and its end is told to the events that it was started with.
    */
-  load(run: AgentRun, events: CellEvents, withinMs: number): Promise<void>
+  load(what: Pick<CellPlan, 'run' | 'watched'>, events: CellEvents, withinMs: number): Promise<void>
   /** The seats with which it is welcomed, once it has said hello. */
   welcome(seats: readonly Seat[]): void
 }

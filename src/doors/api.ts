@@ -86,6 +86,12 @@ export interface AgentDescription extends AgentView {
   /** Only so many of the newest tasks were looked through for them (and all retried ones); null = all. */
   readonly attemptsOfNewestTasks: number | null
 }
+/** A cell that lives, or one that is gone and of which only events tell. */
+export interface CellDescription extends Partial<CellStatus> {
+  readonly id: string
+  readonly gone: boolean
+  readonly timeLine: readonly EventView[]
+}
 /** POST /api/v1/agents/{type}[/{number}]/start and its like. */
 export interface AgentOrderAnswer {
   readonly asked: string

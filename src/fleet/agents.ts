@@ -37,13 +37,17 @@ export const touch = (live: Live, agent: Agent): void => {
   live.record.touch(agent, () => rowOf(live, agent))
 }
 
+/** It answers, and is not about to be recycled. */
+const isOpen = (cell: Agent['cell']): boolean =>
+  cell !== null && cell.phase === 'ready' && !cell.suspect && cell.recycling === null
+
 const canWork = (live: Live, agent: Agent): boolean =>
   live.phase === 'open' &&
   agent.state === 'idle' &&
-  agent.cell?.phase === 'ready' &&
-  !agent.cell.suspect &&
+  !agent.called &&
   !agent.leaving &&
-  !agent.renewing
+  !agent.renewing &&
+  isOpen(agent.cell)
 
 /** Puts the agent where it belongs: among the free ones, or not. */
 export const refile = (live: Live, agent: Agent): void => {
@@ -79,6 +83,7 @@ export const unseat = (live: Live, agent: Agent, loss: AttemptLoss): void => {
   agent.cell?.agents.delete(agent)
   agent.cell = null
   agent.taken = false
+  agent.called = false
   agent.lastAttempt = null
   live.free.get(agent.type)!.leave(agent.place)
 }

@@ -12,8 +12,9 @@ import { housingOf, kindOf } from './housing.ts'
 import type { Agent, Group, Live, LiveCell, Post } from './live.ts'
 import { beginTrial, cellLost, dueAtOnce } from './loss.ts'
 import { beginPulse, challengeSoon } from './pulse.ts'
-import { hostPlan, newPlace } from './place.ts'
+import { hostPlan, isWatched, newPlace } from './place.ts'
 import { formatAgents } from './range.ts'
+import { recycled } from './recycle.ts'
 import { dismiss, handOver, takeStandby } from './standby.ts'
 import { clearAway, notify, say } from './wiring.ts'
 
@@ -42,6 +43,9 @@ const openCell = (live: Live, group: Group, post: Post | undefined): LiveCell =>
     named: new Map(),
     killedFor: null,
     vacated: false,
+    wasStopped: false,
+    fullBeats: 0,
+    recycling: null,
     mark: 0,
     pulse: 0,
     silentBeats: 0,
@@ -69,6 +73,7 @@ const seatOf = (agent: Agent): Seat => ({
 const planOf = (live: Live, cell: LiveCell): CellPlan => ({
   ...hostPlan(live, cell.group.settings, cell),
   run: cell.group.settings.run,
+  watched: isWatched(live, cell.group),
   seats: [...cell.agents].map(seatOf),
 })
 
@@ -128,12 +133,12 @@ const seat = async (live: Live, cell: LiveCell, agents: readonly Agent[]): Promi
 }
 
 /** Kills the process behind a cell; `gone` follows, and only then anything is replaced. */
-export const kill = (live: Live, cell: LiveCell, why: string): void => {
+export const kill = (live: Live, cell: LiveCell, why: string, ask?: 'ask'): void => {
   if (cell.gone) return
   cell.killedFor ??= why
   cell.phase = 'ending'
   for (const agent of cell.agents) refile(live, agent)
-  cell.cell?.kill(why)
+  cell.cell?.kill(why, ask)
   cell.timers.add(
     live.agenda.after(killAgainMs, () => {
       notify(live, 'cell.outlived', 'error', {
@@ -169,8 +174,8 @@ const gone = (live: Live, cell: LiveCell, end: CellEnd): void => {
   const { cause, detail } = end
   if (cell.recorded && cell.cell?.identity !== null)
     live.record.cell({ kind: 'cell.ended', with: { id: cell.id, cause, detail: cell.killedFor ?? detail, wallMs } })
-  if (live.phase === 'open') cellLost(live, cell, end)
-  else endQuietly(live, cell)
+  if (live.phase !== 'open') endQuietly(live, cell)
+  else if (!recycled(live, cell)) cellLost(live, cell, end)
   cell.ended.resolve()
   live.waves.done(group)
   dueAtOnce(live, group)
@@ -204,6 +209,8 @@ const becomeReady = (live: Live, cell: LiveCell): void => {
       count: cell.agents.size,
       tookMs: Math.round(cell.readyMs - cell.launchedMs),
       stoodBy: cell.stoodBy,
+      watched: isWatched(live, cell.group),
+      apart: cell.group.part !== null,
       afterLossMs: cell.group.lostMs === null ? null : Math.round(cell.readyMs - cell.group.lostMs),
     },
   })
@@ -287,7 +294,8 @@ const enter = async (live: Live, cell: LiveCell, post: Post): Promise<void> => {
   })
   announce(live, cell)
   try {
-    await standby.load(cell.group.settings.run, eventsOf(live, cell), answerWithinMs)
+    const what = { run: cell.group.settings.run, watched: isWatched(live, cell.group) }
+    await standby.load(what, eventsOf(live, cell), answerWithinMs)
   } catch (thrown) {
     return turnAway(live, cell, post, asFailure(thrown).message)
   }

@@ -5,6 +5,8 @@
  */
 import { move, refile, touch, unseat } from './agents.ts'
 import type { Agent, Group, Live } from './live.ts'
+import { touchKeeper } from './loss.ts'
+import { isDeserted, leaveGroup } from './parts.ts'
 import { formatAgents } from './range.ts'
 import { notify } from './wiring.ts'
 
@@ -32,6 +34,7 @@ export const whenIdle = (live: Live, agents: () => readonly Agent[], over: () =>
 export const endGroup = async (live: Live, group: Group, why: string): Promise<void> => {
   const place = live.groups.indexOf(group)
   if (place >= 0) live.groups.splice(place, 1)
+  live.apart.parts.delete(group)
   live.waves.withdraw(group)
   group.cancelDue?.()
   group.cancelTrial?.()
@@ -52,7 +55,7 @@ export const endGroup = async (live: Live, group: Group, why: string): Promise<v
 const remove = (live: Live, agents: readonly Agent[], cause: string): void => {
   const groups = new Set<Group>()
   for (const agent of agents) {
-    const { cell, group } = agent
+    const { cell, group, home } = agent
     unseat(live, agent, { cause, collateral: true })
     agent.cancelDue?.()
     agent.cancelDue = null
@@ -62,13 +65,14 @@ const remove = (live: Live, agents: readonly Agent[], cause: string): void => {
     if (agent.state === 'stopping') move(live, agent, 'ended')
     touch(live, agent)
     live.agents.delete(agent.id)
-    const place = group.agents.indexOf(agent)
-    if (place >= 0) group.agents.splice(place, 1)
+    leaveGroup(agent)
     if (cell?.phase === 'ready' && group.agents.length > 0) live.deeds.vacate(cell, agent, cause)
-    groups.add(group)
+    groups.add(group).add(home)
   }
-  for (const group of groups)
-    if (group.agents.length === 0 && live.groups.includes(group)) void endGroup(live, group, cause)
+  for (const group of groups) {
+    if (isDeserted(group) && live.groups.includes(group)) void endGroup(live, group, cause)
+    else touchKeeper(live, group)
+  }
 }
 
 /** These agents are not wanted any more: each goes as soon as it has nothing in hand. */

@@ -13,6 +13,7 @@ import type { FreeQueue, Place } from './free.ts'
 import type { FleetHooks } from './port.ts'
 import type { FleetRecord } from './record.ts'
 import type { PolicyState } from './restart.ts'
+import type { Partings } from './split.ts'
 import type { Turn } from './turn.ts'
 import type { Waves } from './waves.ts'
 
@@ -51,7 +52,7 @@ export interface FleetOptions {
   readonly directories: { readonly cells: string; readonly sockets: string }
   readonly hooks: FleetHooks
   readonly onLog: (line: FleetLine) => void
-  readonly proc: Pick<Proc, 'startTime' | 'residentBytes' | 'oomKills'>
+  readonly proc: Pick<Proc, 'startTime' | 'state' | 'residentBytes' | 'openFiles' | 'oomKills'>
   /** A newer sitter acts for this host: every cell is being killed, nothing is started any more. */
   readonly onDeposed?: (detail: string) => void
   /** Cells that start at the same time; default 4 (two per core of the smallest machine it is meant for). */
@@ -91,7 +92,14 @@ export interface Due {
 export interface Agent extends AgentRef {
   readonly id: string
   settings: AgentType
+  /** The group that the configuration gave it. */
+  home: Group
+  /** Where it lives: at home, or in a part of it. */
   group: Group
+  /** When its cell has died through it (monotonic), latest last. */
+  kills: readonly number[]
+  /** It is to go home as soon as it has nothing in hand. */
+  called: boolean
   mode: Mode
   readonly place: Place<Agent>
   state: AgentStateName
@@ -129,13 +137,30 @@ export interface Agent extends AgentRef {
   lastCells: readonly string[]
 }
 
+/** What makes some agents of a home a part of it. */
+export interface Part {
+  readonly id: string
+  /** Its agents go home when they have lived in it for so long. */
+  readonly proofMs: number
+  /** Its agent was named as the cause; else nobody was. */
+  readonly named: boolean
+  readonly sinceMs: number
+}
+
 /** Agents of one type that share a cell, whichever incarnation. */
 export interface Group {
   readonly index: number
   /** What its cell is started with. */
   settings: AgentType
+  /** Null for a home. */
+  readonly part: Part | null
+  /** Those whose home it is, wherever they live now, by number. The first one's row holds the home's state. */
+  readonly members: Agent[]
   readonly agents: Agent[]
   policy: PolicyState
+  /** When its cell died by its own doing and nobody was named (monotonic), latest last. */
+  deaths: readonly number[]
+  partings: Partings
   cell: LiveCell | null
   /** Monotonic time before which its cell is not started again. */
   notBeforeMs: number
@@ -146,6 +171,7 @@ export interface Group {
   cancelTrial: Cancel | null
   /** When its last cell was lost, until its agents are back: the recovery time in events. */
   lostMs: number | null
+  recycledMs: number | null
 }
 
 export interface CellPlace {
@@ -176,6 +202,12 @@ export interface LiveCell extends CellPlace {
   killedFor: string | null
   /** Its only agent was taken out of it: its end is no loss. */
   vacated: boolean
+  /** Somebody had stopped its process when we ended it. */
+  wasStopped: boolean
+  /** Beats in a row at which it was near its limits. */
+  fullBeats: number
+  /** It gets no more work, and is ended when it has none: it is near its limits. */
+  recycling: { readonly sinceMs: number; readonly why: string; over: boolean } | null
   /** Order of frames that matter for what a challenge can prove. */
   mark: number
   /** Grows when its beats begin anew: those of before are over. */
@@ -223,6 +255,23 @@ export interface StandbyLine {
   notBeforeMs: number
 }
 
+/** How agents of a lost cell are parted. */
+export interface PartAsk {
+  /** Those that get a cell together. */
+  readonly cohorts: readonly (readonly Agent[])[]
+  readonly proofMs: number
+  readonly named: boolean
+  readonly delayMs: number
+}
+
+/** Those that live apart from their home. */
+export interface Apart {
+  readonly parts: Set<Group>
+  /** On its way home: one of each home at a time. */
+  readonly returning: Map<Group, Agent>
+  cancelLook: Cancel | null
+}
+
 export interface Stock {
   lines: readonly StandbyLine[]
   readonly posts: Set<Post>
@@ -240,7 +289,12 @@ export interface Deeds {
   agentsLost(agents: readonly Agent[], cause: string): void
   /** The group's cell has proven itself: whatever waited for that is released. */
   proven(group: Group): void
-  kill(live: LiveCell, why: string): void
+  /** With `ask` the host is first made to say where its loop is. */
+  kill(live: LiveCell, why: string, ask?: 'ask'): void
+  /** Parts agents of a lost cell from their group. */
+  part(group: Group, ask: PartAsk): void
+  /** Looks whether a cell is near its limits, and recycles it in time. */
+  weigh(cell: LiveCell): void
   /** The agent was taken out of this cell: a host drops it and goes on, a program of its own ends. */
   vacate(live: LiveCell, agent: Agent, why: string): void
 }
@@ -260,6 +314,7 @@ export interface Live {
   readonly turn: Turn
   readonly waves: Waves<Group>
   readonly stock: Stock
+  readonly apart: Apart
   /** Directories of ended cells that are being removed; a stop waits for them. */
   readonly clearing: Set<Promise<void>>
   readonly deeds: Deeds

@@ -6,35 +6,23 @@
 import type { CellEnd } from '../cell/cell.ts'
 import { move, touch, unseat } from './agents.ts'
 import type { Agent, Due, Group, Live, LiveCell } from './live.ts'
+import { causeOf, examine, groupPolicy, isFromOutside, tellLoss, whyText, type Death } from './death.ts'
+import { keeperOf } from './parts.ts'
 import { formatAgents } from './range.ts'
-import {
-  afterLoss,
-  asProbe,
-  settled,
-  stableAfterMs,
-  type Decision,
-  type Policy,
-  type QuarantineWhy,
-} from './restart.ts'
-import { charged } from './verdict.ts'
+import { afterLoss, asProbe, freshPolicy, settled, stableAfterMs, type Decision, type Policy } from './restart.ts'
+import { calmMs, mostParts, partingsAfter, partsAfter } from './split.ts'
 import { notify } from './wiring.ts'
 
-/** A name given this shortly before a cell's death is evidence about that death. */
-const namedWithinMs = 2_000
 /** Lost agents of one cell that get an event each; more share one. */
 const mostSingleEvents = 10
+/** Deaths that are remembered of a group, and of an agent: more than any decision asks for. */
+const mostDeaths = 4
 
 const ownPolicy = (agent: Agent): Policy => ({ ...agent.settings.restart, firstAtOnce: false })
-export const groupPolicy = (group: Group): Policy => ({
-  ...group.settings.restart,
-  type: 'permanent',
-  firstAtOnce: true,
-})
-
-const whyText: Record<QuarantineWhy, (policy: Policy) => string> = {
-  window: (policy) => `more than ${policy.max} losses within ${policy.withinMs} ms`,
-  'in-a-row': (policy) => `more than ${policy.max} losses in a row without proven stability`,
-  'probe-failed': () => 'lost again before its probe had proven stable',
+/** The group's own state has changed. */
+export const touchKeeper = (live: Live, group: Group): void => {
+  const keeper = keeperOf(group)
+  if (keeper !== undefined) touch(live, keeper)
 }
 
 const dueIn = (live: Live, delayMs: number): Due => ({ set: live.options.clock.stamp(), delayMs })
@@ -208,7 +196,7 @@ export const waitGroup = (live: Live, group: Group, due: Due, leftMs: number): v
   group.notBeforeMs = live.options.clock.monoMs() + leftMs
   group.cancelDue?.()
   group.cancelDue = live.agenda.after(leftMs, () => groupDue(live, group))
-  touch(live, group.agents[0]!)
+  touchKeeper(live, group)
 }
 
 /** The cell has proven itself: what its quarantine held is started, and its own counters settle. */
@@ -222,7 +210,7 @@ export const proven = (live: Live, group: Group): void => {
   group.cancelDue?.()
   group.cancelDue = null
   group.due = null
-  touch(live, group.agents[0]!)
+  touchKeeper(live, group)
   const held = group.agents.filter((agent) => agent.hold === 'cell')
   notify(live, 'agent.released', 'info', {
     subject: group.cell?.id ?? group.agents[0]!.id,
@@ -262,103 +250,69 @@ const hold = (live: Live, group: Group, agents: readonly Agent[], ask: { decisio
   if (decision.action !== 'stop') waitGroup(live, group, dueIn(live, decision.delayMs), decision.delayMs)
 }
 
-const causeOf = (cell: LiveCell, end: CellEnd): string =>
-  cell.killedFor === null
-    ? `cell ${cell.id} ended (${end.cause}): ${end.detail}`
-    : `cell ${cell.id} killed by us: ${cell.killedFor}`
-
-interface Death {
-  readonly seated: readonly Agent[]
-  readonly atWork: readonly Agent[]
-  readonly blamed: ReadonlySet<string>
-}
-
-/**
- * What the cell's death says about its agents: nothing when somebody outside killed it, or while the whole group is on
- * trial and the death is about the cell.
- */
-const examine = (cell: LiveCell, nowMs: number, fromOutside: boolean): Death => {
-  const seated = [...cell.agents]
-  const atWork = seated.filter((agent) => agent.attempt !== null && agent.attempt.answering === 0)
-  const named = [...cell.named].filter(([, atMs]) => nowMs - atMs <= namedWithinMs).map(([id]) => id)
-  const blameless = fromOutside || cell.group.quarantined
-  const blamed = blameless ? [] : charged({ named, inHand: atWork.map((agent) => agent.id) })
-  return { seated, atWork, blamed: new Set(blamed) }
-}
-
-const tellLoss = (
-  live: Live,
-  cell: LiveCell,
-  end: CellEnd,
-  told: Death & { cause: string; decision: Decision },
-): void => {
-  const { seated, atWork, blamed, cause, decision } = told
-  const who = blamed.size > 0 ? `${[...blamed].join(', ')} to blame` : 'no agent to blame'
-  notify(live, 'cell.lost', 'warn', {
-    subject: cell.id,
-    message: `${cause}; ${formatAgents(seated)} lost, ${who}`,
-    facts: {
-      cause: end.cause,
-      detail: end.detail,
-      killedFor: cell.killedFor,
-      code: end.end?.code ?? null,
-      signal: end.end?.signal ?? null,
-      pid: cell.cell?.identity?.pid ?? null,
-      startTime: cell.cell?.identity?.startTime ?? null,
-      agents: formatAgents(seated),
-      count: seated.length,
-      attemptsLost: atWork.length,
-      blamed: [...blamed],
-      upMs: Math.round(live.options.clock.monoMs() - cell.launchedMs),
-      ready: cell.readyMs !== null,
-      silentBeats: cell.silentBeats,
-      answeredMs: cell.answeredWallMs,
-      next: decision.action,
-      nextInMs: decision.action === 'stop' ? null : decision.delayMs,
-      inARow: decision.state.inARow,
-      lossesInWindow: decision.state.losses.length,
-    },
-  })
-  if (decision.action !== 'quarantine') return
-  const held = cell.group.agents.filter((agent) => agent.hold === 'cell')
-  const why = whyText[decision.why](groupPolicy(cell.group))
-  notify(live, 'agent.quarantined', 'error', {
-    subject: cell.id,
-    message: `${formatAgents(held)} are quarantined with their cell: ${why}`,
-    facts: {
-      cause,
-      why: decision.why,
-      agents: formatAgents(held),
-      count: held.length,
-      nextProbeInMs: decision.delayMs,
-      lossesInWindow: decision.state.losses.length,
-      inARow: decision.state.inARow,
-    },
-  })
-}
-
+/** Neither seated nor waiting for a time of its own. */
 const waitsForCell = (agent: Agent): boolean =>
   agent.state === 'starting' || (agent.state === 'backoff' && agent.hold === 'cell')
 
-/** A signal that a program does not get by its own doing, while the kernel killed nobody for memory meanwhile. */
-const isFromOutside = (live: Live, cell: LiveCell, end: CellEnd): boolean => {
-  const before = live.oomKills
-  live.oomKills = live.options.proc.oomKills()
-  const signal = end.end?.signal
-  // Where the cell's own group counts, that is known; else the whole machine's count must do.
-  if (end.end?.hits?.some(({ limit }) => limit === 'memory') === true) return false
-  const killed = cell.killedFor === null && (signal === 'SIGKILL' || signal === 'SIGTERM')
-  return killed && before !== undefined && live.oomKills === before
+/** Parts that cost a cell: what waits in quarantine has none. */
+const partsInUse = (live: Live): number =>
+  [...live.apart.parts].filter(({ agents }) => agents.some(({ state }) => state !== 'quarantined')).length
+
+/** Remembers a death that was the cell's own doing: with whom it is named, else with the group. */
+const remember = (live: Live, group: Group, culprit: Agent | undefined): void => {
+  const nowMs = live.options.clock.monoMs()
+  const { withinMs } = group.settings.restart
+  const add = (times: readonly number[], forMs: number): readonly number[] =>
+    [...times.filter((atMs) => atMs >= nowMs - forMs), nowMs].slice(-mostDeaths)
+  if (culprit === undefined) group.deaths = add(group.deaths, withinMs)
+  else culprit.kills = add(culprit.kills, Math.max(withinMs, calmMs(culprit.home.partings)))
+}
+
+const partsOf = (live: Live, cell: LiveCell, death: Death, members: readonly Agent[]): Agent[][] => {
+  const { group } = cell
+  const { blamed, ownDoing, seated } = death
+  const [culprit] = blamed.size === 1 ? seated.filter(({ id }) => blamed.has(id)) : []
+  if (ownDoing && blamed.size < 2) remember(live, group, culprit)
+  const parts = partsAfter({
+    agents: members.map(({ id }) => id),
+    ownDoing: ownDoing && group.settings.restart.type !== 'temporary',
+    parted: group.part !== null,
+    unnamed: group.deaths.length,
+    blamed: [...blamed],
+    kills: culprit?.kills.length ?? 0,
+    left: mostParts - partsInUse(live),
+  })
+  // Explained, all of them, by whom they are laid to.
+  if (parts.length > 0) group.deaths = []
+  return parts.map((part) => members.filter(({ id }) => part.includes(id)))
+}
+
+/** What a part has to prove, counted at its home. */
+const proofOf = (live: Live, cell: LiveCell): number => {
+  const { group } = cell
+  const { home } = group.agents[0]!
+  const nowMs = live.options.clock.monoMs()
+  home.partings = partingsAfter(home.partings, {
+    nowMs,
+    lifeMs: nowMs - (cell.readyMs ?? nowMs),
+    leastMs: stableAfterMs(groupPolicy(group), freshPolicy),
+    beforeMs: group.part?.proofMs ?? 0,
+  })
+  touchKeeper(live, home)
+  return home.partings.proofMs
 }
 
 /** A cell is gone: who is charged, who waits for what, what was lost; told in one event with the evidence. */
-export const cellLost = (live: Live, cell: LiveCell, end: CellEnd): void => {
+export const cellLost = (live: Live, cell: LiveCell, ended: CellEnd): void => {
   const { group } = cell
   const nowMs = live.options.clock.monoMs()
-  const fromOutside = isFromOutside(live, cell, end)
-  // Ended because its only agent was taken out of it before: that agent was judged then.
+  const fromOutside = isFromOutside(live, cell, ended)
+  // What its host had seen of its agents explains no end that came from outside.
+  const { witness, ...plainEnd } = ended
+  const end: CellEnd = fromOutside || witness === undefined ? plainEnd : ended
+  // Ended because nobody was left in it: whoever was taken out of it was judged then.
   if (cell.vacated && cell.agents.size === 0) return
-  const death = examine(cell, nowMs, fromOutside)
+  const death = examine(cell, end, { nowMs, fromOutside })
   const isBlamed = (agent: Agent): boolean => death.blamed.has(agent.id)
   const cause = causeOf(cell, end)
   group.cancelTrial?.()
@@ -369,14 +323,27 @@ export const cellLost = (live: Live, cell: LiveCell, end: CellEnd): void => {
   for (const agent of death.seated) unseat(live, agent, { cause, collateral: !isBlamed(agent), alone })
   const life = { readyMs: cell.readyMs, progressed: cell.progressed }
   const loss = { nowMs, life, counts: death.blamed.size === 0, fromOutside }
-  const decision = afterLoss(groupPolicy(group), group.policy, loss, live.options.random)
+  // Those that were about to join the cell, or wait for it already, share its fate.
+  const joining = group.agents.filter((agent) => waitsForCell(agent) && !death.seated.includes(agent))
+  // Whom a person has paused stays where it is.
+  const movable = death.seated.filter(({ ordered }) => ordered === null)
+  const parts = partsOf(live, cell, death, [...movable, ...joining])
+  const proofMs = parts.length > 0 ? proofOf(live, cell) : null
+  const plain = afterLoss(groupPolicy(group), group.policy, loss, live.options.random)
+  // Parted, they are tried again; a quarantine would hold them all for one.
+  const decision: Decision =
+    proofMs !== null && plain.action === 'quarantine'
+      ? { action: 'restart', delayMs: group.settings.restart.baseMs, state: group.policy }
+      : plain
   const innocent = death.seated.filter((agent) => !isBlamed(agent))
-  // Those that were about to join the cell, or wait for it already, wait with the others.
-  const joining =
-    decision.action === 'quarantine'
-      ? group.agents.filter((agent) => waitsForCell(agent) && !death.seated.includes(agent))
-      : []
-  hold(live, group, [...innocent, ...joining], { decision, cause })
+  hold(live, group, decision.action === 'quarantine' ? [...innocent, ...joining] : innocent, { decision, cause })
   charge(live, death.seated.filter(isBlamed), cause)
-  tellLoss(live, cell, end, { ...death, cause, decision })
+  if (proofMs !== null)
+    live.deeds.part(group, {
+      cohorts: parts,
+      proofMs,
+      named: death.blamed.size > 0,
+      delayMs: decision.action === 'stop' ? 0 : decision.delayMs,
+    })
+  tellLoss(live, cell, end, { ...death, cause, decision, parts, proofMs })
 }

@@ -4,6 +4,7 @@ import { asFailure, Failure, remainingMs } from '../std/std.ts'
 import type { AgentRow } from '../store/store.ts'
 import { Agenda } from './agenda.ts'
 import { becomeFree, move } from './agents.ts'
+import { partGroup, tendApart } from './apart.ts'
 import { kill, launch, provide, vacate } from './cells.ts'
 import { stopFleet } from './drain.ts'
 import { FreeQueue } from './free.ts'
@@ -15,6 +16,7 @@ import { orderAgents } from './orders.ts'
 import type { Fleet, FreeAgent } from './port.ts'
 import { cancelAttempt, challenge } from './pulse.ts'
 import { openFleetRecord } from './record.ts'
+import { weigh } from './recycle.ts'
 import { reconfigure } from './reconfigure.ts'
 import { openRoster, type Roster } from './roster.ts'
 import { endStandbys, openStock, standbyStatuses, tendStandbys } from './standby.ts'
@@ -47,7 +49,12 @@ const assemble = (options: FleetOptions, roster: Roster): Live => {
     provide: (group) => provide(live, group),
     agentsLost: (agents, cause) => agentsLost(live, agents, cause),
     proven: (group) => proven(live, group),
-    kill: (cell, why) => kill(live, cell, why),
+    kill: (cell, why, ask) => kill(live, cell, why, ask),
+    part: (group, ask) => {
+      partGroup(live, group, ask)
+      tendApart(live)
+    },
+    weigh: (cell) => weigh(live, cell),
     vacate: (cell, agent, why) => vacate(live, cell, agent, why),
   }
   const live: Live = {
@@ -70,6 +77,11 @@ const assemble = (options: FleetOptions, roster: Roster): Live => {
     turn: openTurn(hooks, (thrown) => say(live, 'error', `a hook of the fleet threw: ${asFailure(thrown).message}`)),
     waves: openWaves<Group>(options.startingAtOnce ?? startingAtOnce, (group) => void launch(live, group)),
     stock: openStock(Object.values(options.config.agents), options.cells.standBy !== undefined),
+    apart: {
+      parts: new Set(roster.groups.filter(({ part }) => part !== null)),
+      returning: new Map(),
+      cancelLook: null,
+    },
     clearing: new Set(),
     deeds,
     oomKills: options.proc.oomKills(),
@@ -195,6 +207,7 @@ export const openFleet = async (options: FleetOptions): Promise<Fleet> => {
   const live = assemble(options, roster)
   begin(live, roster)
   tendStandbys(live)
+  tendApart(live)
   await live.record.flush()
   return {
     take: (agentType, count) => (live.phase === 'open' ? take(live, agentType, count) : []),

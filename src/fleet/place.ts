@@ -2,7 +2,7 @@
 import type { StandbyPlan } from '../cell/cell.ts'
 import type { AgentType } from '../model/model.ts'
 import { kindOf } from './housing.ts'
-import type { CellPlace, Live } from './live.ts'
+import type { CellPlace, Group, Live } from './live.ts'
 
 /** Unix socket paths end at 107 bytes; a margin is left for what a cell kind may append. */
 const longestSocketPath = 100
@@ -43,3 +43,10 @@ export const hostPlan = (
   ...(settings.cell.readable && { readable: settings.cell.readable }),
   startWithinMs: settings.startWithinMs,
 })
+
+/** Its cell died by its own doing not long ago, or it is a part: the next host is watched, to know why. */
+export const isWatched = (live: Live, group: Group): boolean => {
+  const fromMs = live.options.clock.monoMs() - group.settings.restart.withinMs
+  const isRecent = (atMs: number): boolean => atMs >= fromMs
+  return group.part !== null || group.deaths.some(isRecent) || group.agents.some(({ kills }) => kills.some(isRecent))
+}

@@ -59,6 +59,8 @@ export interface AgentView {
   readonly evidence: readonly Evidence[]
   /** Cells it lived in, newest first, at most four: events about a whole cell have the cell's id as their subject. */
   readonly lastCells?: readonly string[]
+  /** It lives apart from its cell-mates since then, and goes home when it has lived there for `proofMs`. */
+  readonly apart?: { readonly named: boolean; readonly sinceMs: number; readonly proofMs: number }
 }
 export interface CellStatus {
   readonly id: string
@@ -82,6 +84,8 @@ export interface FleetSummary {
   readonly cells: number
   /** Hosts that were started ahead: those that could take over now, and how many there should be. */
   readonly standbys: { readonly ready: number; readonly wanted: number }
+  /** Agents that live apart from their cell-mates for a while. */
+  readonly apart?: number
   /** Since this sitter opened the fleet. */
   readonly restarts: number
   readonly cellsLost: number

@@ -184,10 +184,15 @@ const beat = (live: Live, cell: LiveCell, dueMs: number): void => {
   const verdict = liveness(cell.silentBeats)
   if (verdict === 'dead') {
     const silentMs = Math.round(nowMs - cell.heardMs)
-    return live.deeds.kill(cell, `silent for ${cell.silentBeats} beats (${silentMs} ms)`)
+    const pid = cell.cell?.identity?.pid
+    const state = pid === undefined ? undefined : live.options.proc.state(pid)
+    cell.wasStopped = state === 'T' || state === 't'
+    const what = state === undefined ? '' : `, process state ${state}`
+    return live.deeds.kill(cell, `silent for ${cell.silentBeats} beats (${silentMs} ms${what})`, 'ask')
   }
   if (verdict === 'suspect') suspectCell(live, cell)
   flushLines(live, cell)
+  live.deeds.weigh(cell)
   challengeSoon(live, cell)
   schedulePulse(live, cell, Math.max(dueMs + intervalMs, nowMs + intervalMs / 2), (atMs) => beat(live, cell, atMs))
 }
@@ -204,7 +209,7 @@ const judge = (live: Live, agent: Agent): void => {
     cancelAttempt(live, agent, attempt, `no progress for ${Math.round(nowMs - attempt.progressMs)} ms`)
   if (verdict !== 'ignores-cancel') return
   cell.named.set(agent.id, nowMs)
-  live.deeds.kill(cell, `${agent.id} did not give up ${attempt.id} within ${graceMs} ms`)
+  live.deeds.kill(cell, `${agent.id} did not give up ${attempt.id} within ${graceMs} ms`, 'ask')
 }
 
 const look = (live: Live, cell: LiveCell, everyMs: number): void => {

@@ -15,8 +15,8 @@ import type { Agent, Group, Live } from './live.ts'
 import { rise } from './loss.ts'
 import { beginPulse } from './pulse.ts'
 import { renewType, staleness } from './renew.ts'
-import { freshPolicy } from './restart.ts'
-import { enrol, modeOf, numbersTo, resumeAll } from './roster.ts'
+import { enrol, modeOf, numbersTo } from './roster.ts'
+import { readSaved } from './saved.ts'
 import { restock } from './standby.ts'
 
 const agentsOf = (live: Live, type: string): Agent[] => [...live.agents.values()].filter((agent) => agent.type === type)
@@ -50,16 +50,12 @@ const keep = (live: Live, agent: Agent): void => {
 const add = (live: Live, wanted: AgentType, numbers: readonly number[], rows: readonly AgentRow[]): void => {
   const now = live.options.clock.stamp()
   const added = enrol(live, wanted, numbers, now.wallMs)
-  const names = new Map(added.map((agent) => [agent.id, agent]))
-  resumeAll(
-    names,
-    rows.filter((row) => names.has(formatAgent(row))),
-    now,
-  )
+  const known = new Map(rows.map((row) => [formatAgent(row), row]))
   for (const agent of added) {
-    Object.assign(agent, { state: 'stopped', due: null, hold: null, policy: freshPolicy, reason: null })
-    if (agent.group.agents[0] !== agent) continue
-    Object.assign(agent.group, { policy: freshPolicy, quarantined: false, due: null })
+    const row = known.get(agent.id)
+    if (row === undefined) continue
+    const { epoch, restarts, policy } = row
+    Object.assign(agent, { epoch, restarts, lastCells: readSaved(policy, now)?.lastCells ?? [] })
   }
   rise(live, added, 'start')
 }

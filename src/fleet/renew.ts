@@ -11,9 +11,10 @@ import { move, refile, unseat } from './agents.ts'
 import { endGroup, whenIdle } from './leave.ts'
 import type { Agent, Group, Live } from './live.ts'
 import { rise } from './loss.ts'
+import { groupOf } from './parts.ts'
 import { formatAgents } from './range.ts'
 import { freshPolicy } from './restart.ts'
-import { groupOf, modeOf } from './roster.ts'
+import { modeOf } from './roster.ts'
 import { notify, say } from './wiring.ts'
 
 /** A quarter of a type's cells begins anew at a time: three quarters of its agents go on working. */
@@ -69,7 +70,9 @@ const start = (live: Live, agents: readonly Agent[], wanted: AgentType): readonl
     }
     const group = groups.at(-1)!
     group.agents.push(agent)
-    Object.assign(agent, { group, settings: wanted, mode: modeOf(wanted, agent.id), renewing: false })
+    group.members.push(agent)
+    const mode = modeOf(wanted, agent.id)
+    Object.assign(agent, { home: group, group, settings: wanted, mode, renewing: false, kills: [] })
     agent.policy = freshPolicy
   }
   rise(
@@ -100,10 +103,14 @@ const renew = async (live: Live, type: string, part: readonly Group[]): Promise<
   const stale = staleness(wanted)
   const groups = part.filter((group) => live.groups.includes(group) && stale(group).length > 0)
   const agents = groups.flatMap((group) => group.agents)
-  if (agents.length === 0) return []
+  // A home whose agents all live apart is stale with them, and empty.
+  if (groups.length === 0) return []
   const cause = `begins anew with other settings: ${stale(groups[0]!).join(', ')}`
   for (const agent of agents) takeOut(live, agent, cause)
-  for (const group of groups) group.agents.length = 0
+  for (const group of groups) {
+    group.agents.length = 0
+    group.members.length = 0
+  }
   await Promise.all(groups.map((group) => endGroup(live, group, cause)))
   const now = live.types.get(type)
   if (live.phase !== 'open' || now === undefined) return []

@@ -9,30 +9,18 @@ import type { AgentRow } from '../store/store.ts'
 import { placeOf } from './free.ts'
 import type { Agent, Group } from './live.ts'
 import { freshPolicy } from './restart.ts'
+import { groupOf, resumeGroup, resumeParts } from './parts.ts'
 import { nothingSaved, readSaved, type Saved } from './saved.ts'
 
 export interface Roster {
   readonly agents: Map<string, Agent>
+  /** Parts of homes among them, as the last sitter had made them. */
   readonly groups: Group[]
   /** Rows of agents that the configuration no longer has; to be saved as stopped. */
   readonly retired: readonly AgentRow[]
   /** Agents whose saved policy could not be read: they begin with a clean slate. */
   readonly unreadable: readonly string[]
 }
-
-export const groupOf = (settings: AgentType, index: number): Group => ({
-  index,
-  settings,
-  agents: [],
-  policy: freshPolicy,
-  cell: null,
-  notBeforeMs: -Infinity,
-  due: null,
-  cancelDue: null,
-  quarantined: false,
-  cancelTrial: null,
-  lostMs: null,
-})
 
 export const modeOf = ({ overrides }: AgentType, id: string): Mode => overrides[id]?.mode ?? 'active'
 
@@ -43,7 +31,10 @@ const agentOf = (settings: AgentType, number: number, group: Group, wallMs: numb
     type: settings.name,
     number,
     settings,
+    home: group,
     group,
+    kills: [],
+    called: false,
     mode: modeOf(settings, id),
     state: 'stopped',
     epoch: 0,
@@ -82,6 +73,7 @@ const resume = (agent: Agent, row: AgentRow, saved: Saved): void => {
   agent.restarts = row.restarts
   agent.policy = saved.policy
   agent.lastCells = saved.lastCells
+  agent.kills = saved.kills
   if (saved.ordered !== null) {
     agent.state = saved.ordered
     agent.ordered = saved.ordered
@@ -99,12 +91,9 @@ const resume = (agent: Agent, row: AgentRow, saved: Saved): void => {
   agent.due = saved.hold === 'cell' ? null : due
 }
 
-const resumeGroup = (group: Group, saved: Saved, now: Stamp): void => {
-  if (saved.group === null) return
-  group.policy = saved.group.policy
-  group.quarantined = saved.group.quarantined
-  // A quarantine without a time had its probe running: the next sitter probes at once.
-  group.due = saved.group.due ?? (group.quarantined ? { set: now, delayMs: 0 } : null)
+/** A quarantine without a time had its probe running: the next sitter probes at once. */
+const probeAtOnce = (group: Group, now: Stamp): void => {
+  if (group.quarantined) group.due ??= { set: now, delayMs: 0 }
 }
 
 type Register = Pick<Roster, 'agents' | 'groups'>
@@ -116,28 +105,36 @@ export const enrol = (
   numbers: readonly number[],
   wallMs: number,
 ): Agent[] => {
-  let group = groups.findLast((one) => one.settings === settings)
+  let group = groups.findLast((one) => one.settings === settings && one.part === null)
   return numbers.map((number) => {
-    if (group === undefined || group.agents.length >= Math.max(1, settings.perCell)) {
+    // Who lives apart keeps a place.
+    if (group === undefined || group.members.length >= Math.max(1, settings.perCell)) {
       group = groupOf(settings, groups.length)
       groups.push(group)
     }
     const agent = agentOf(settings, number, group, wallMs)
     group.agents.push(agent)
+    group.members.push(agent)
     agents.set(agent.id, agent)
     return agent
   })
 }
 
+interface Read {
+  readonly agent: Agent
+  readonly row: AgentRow
+  readonly saved: Saved
+}
+
 /** What the record knows of agents is theirs again; gives the rows that are nobody's, and what cannot be read. */
-export const resumeAll = (
-  agents: ReadonlyMap<string, Agent>,
+const resumeAll = (
+  { agents, groups }: Register,
   rows: readonly AgentRow[],
   now: Stamp,
 ): Pick<Roster, 'retired' | 'unreadable'> => {
   const retired: AgentRow[] = []
   const unreadable: string[] = []
-  const read: { readonly agent: Agent; readonly row: AgentRow; readonly saved: Saved }[] = []
+  const read: Read[] = []
   for (const row of rows) {
     const agent = agents.get(formatAgent(row))
     if (agent === undefined) {
@@ -149,7 +146,10 @@ export const resumeAll = (
     read.push({ agent, row, saved: saved ?? nothingSaved })
   }
   // Groups first: an agent that is held by its group waits as long as the group does.
-  for (const { agent, saved } of read) if (agent.group.agents[0] === agent) resumeGroup(agent.group, saved, now)
+  for (const { agent, saved } of read)
+    if (saved.group !== null && agent.home.members[0] === agent) resumeGroup(agent.home, saved.group)
+  groups.push(...resumeParts(read))
+  for (const { agent } of read) probeAtOnce(agent.group, now)
   for (const { agent, row, saved } of read) resume(agent, row, saved)
   return { retired, unreadable }
 }
@@ -164,5 +164,5 @@ export const openRoster = (
 ): Roster => {
   const register: Register = { agents: new Map(), groups: [] }
   for (const settings of Object.values(types)) enrol(register, settings, numbersTo(settings.count), now.wallMs)
-  return { ...register, ...resumeAll(register.agents, rows, now) }
+  return { ...register, ...resumeAll(register, rows, now) }
 }

@@ -4,8 +4,9 @@
  * by the wall time that passed.
  */
 import type { Stamp } from '../std/std.ts'
-import type { Agent, Due } from './live.ts'
+import type { Agent, Due, Group, Part } from './live.ts'
 import { freshPolicy, type PolicyState } from './restart.ts'
+import { noPartings, type Partings } from './split.ts'
 
 export interface Saved {
   readonly policy: PolicyState
@@ -13,21 +14,35 @@ export interface Saved {
   readonly ordered: Agent['ordered']
   readonly due: Due | null
   readonly lastCells: readonly string[]
-  /** Of the group, with its first agent only. */
-  readonly group: { readonly policy: PolicyState; readonly quarantined: boolean; readonly due: Due | null } | null
+  readonly kills: readonly number[]
+  /** Of its home, with the first of its members only. */
+  readonly group: SavedGroup | null
+  /** The part in which it lives apart; with the part's own state at the first of its agents. */
+  readonly part: (Part & { readonly group: SavedGroup | null }) | null
 }
+export type SavedGroup = Pick<Group, 'policy' | 'quarantined' | 'due' | 'deaths' | 'partings'>
+
 export const nothingSaved: Saved = {
   policy: freshPolicy,
   hold: null,
   ordered: null,
   due: null,
   lastCells: [],
+  kills: [],
   group: null,
+  part: null,
 }
 
+const groupState = ({ policy, quarantined, due, deaths, partings }: Group): SavedGroup => ({
+  policy,
+  quarantined,
+  due,
+  deaths,
+  partings,
+})
+
 export const savePolicy = (agent: Agent, at: Stamp): string => {
-  const { group } = agent
-  const first = group.agents[0] === agent
+  const { group, home } = agent
   return JSON.stringify({
     at,
     policy: agent.policy,
@@ -35,7 +50,9 @@ export const savePolicy = (agent: Agent, at: Stamp): string => {
     ordered: agent.ordered,
     due: agent.due,
     lastCells: agent.lastCells,
-    group: first ? { policy: group.policy, quarantined: group.quarantined, due: group.due } : null,
+    kills: agent.kills,
+    group: home.members[0] === agent ? groupState(home) : null,
+    part: group.part && { ...group.part, group: group.agents[0] === agent ? groupState(group) : null },
   })
 }
 
@@ -69,6 +86,40 @@ const readPolicy = (value: unknown, shift: number): PolicyState | undefined => {
   return { losses: losses.map((atMs) => atMs + shift), inARow, delayMs, quarantines, probeMs, probation }
 }
 
+const timesOf = (value: unknown, shift: number): readonly number[] =>
+  Array.isArray(value)
+    ? value
+        .filter(isTime)
+        .slice(-10)
+        .map((atMs) => atMs + shift)
+    : []
+
+const readPartings = (value: unknown, shift: number): Partings => {
+  if (!isObject(value)) return noPartings
+  const { count, atMs, proofMs } = value
+  return isAmount(count) && isTime(atMs) && isAmount(proofMs) ? { count, atMs: atMs + shift, proofMs } : noPartings
+}
+
+const readGroup = (value: unknown, shift: number): SavedGroup | null => {
+  if (!isObject(value)) return null
+  const policy = readPolicy(value['policy'], shift)
+  if (policy === undefined) return null
+  return {
+    policy,
+    quarantined: value['quarantined'] === true,
+    due: readDue(value['due']),
+    deaths: timesOf(value['deaths'], shift),
+    partings: readPartings(value['partings'], shift),
+  }
+}
+
+const readPart = (value: unknown, shift: number): Saved['part'] => {
+  if (!isObject(value)) return null
+  const { id, proofMs, named, sinceMs } = value
+  if (typeof id !== 'string' || !isAmount(proofMs) || !isTime(sinceMs)) return null
+  return { id, proofMs, named: named === true, sinceMs, group: readGroup(value['group'], shift) }
+}
+
 /**
  * Undefined when the text is not what savePolicy writes: then the agent starts with a clean slate, and the caller says
  * so.
@@ -89,17 +140,14 @@ export const readSaved = (text: string, now: Stamp): Saved | undefined => {
   const hold = value['hold'] === 'own' || value['hold'] === 'cell' ? value['hold'] : null
   const ordered = value['ordered']
   const cells = value['lastCells']
-  const group = value['group']
-  const groupPolicy = isObject(group) ? readPolicy(group['policy'], shift) : undefined
   return {
     policy,
     hold,
     ordered: ordered === 'paused' || ordered === 'stopped' || ordered === 'quarantined' ? ordered : null,
     due: readDue(value['due']),
     lastCells: Array.isArray(cells) ? cells.filter((id): id is string => typeof id === 'string').slice(0, 4) : [],
-    group:
-      isObject(group) && groupPolicy
-        ? { policy: groupPolicy, quarantined: group['quarantined'] === true, due: readDue(group['due']) }
-        : null,
+    kills: timesOf(value['kills'], shift),
+    group: readGroup(value['group'], shift),
+    part: readPart(value['part'], shift),
   }
 }

@@ -236,6 +236,11 @@ export const takeStandby = (live: Live, settings: AgentType): Post | undefined =
   return undefined
 }
 
+/** One stands by for this type, or none is to be waited for. */
+export const standbyReady = (live: Live, type: string): boolean =>
+  !live.stock.lines.some((line) => line.settings.name === type) ||
+  [...live.stock.posts].some((post) => post.settings.name === type && post.state === 'ready' && !post.unwanted)
+
 /** It is a cell now, and told as one. */
 export const handOver = (live: Live, post: Post): void => {
   post.state = 'gone'

@@ -48,6 +48,8 @@ export const attemptVerdict = (evidence: AttemptEvidence): AttemptVerdict => {
 }
 
 export interface Blame {
+  /** The agent at which the host's own evidence about its end points, null = at none. */
+  readonly witnessed: string | null
   /** Agents that the cell, or our own reason for killing it, named. */
   readonly named: readonly string[]
   /** Agents with an attempt in hand that was not yet answered. */
@@ -55,10 +57,12 @@ export interface Blame {
 }
 
 /**
- * Who is charged with a cell's death: those named, else the only one that was at work. With several at work nobody is
- * charged: collateral damage costs no agent its good name and no task an attempt; the cell's own counter moves instead.
+ * Who is charged with a cell's death: whom the host's evidence points at (one that holds the loop makes others look
+ * stuck), else those named, else the only one that was at work. With several at work nobody is charged: collateral
+ * damage costs no agent its good name and no task an attempt; the cell's own counter moves instead.
  */
-export const charged = ({ named, inHand }: Blame): readonly string[] => {
+export const charged = ({ witnessed, named, inHand }: Blame): readonly string[] => {
+  if (witnessed !== null) return [witnessed]
   if (named.length > 0) return named
   return inHand.length === 1 ? inHand : []
 }

@@ -141,6 +141,9 @@ const cellOf = (live: Live, agent: Agent): AgentView['cell'] => {
   return cell && identity ? { id: cell.id, kind: kindOf(live, agent.group.settings), ...identity } : null
 }
 
+const apartOf = ({ group: { part } }: Agent): Pick<AgentView, 'apart'> =>
+  part === null ? {} : { apart: { named: part.named, sinceMs: part.sinceMs, proofMs: part.proofMs } }
+
 export const viewOf = (live: Live, agent: Agent): AgentView => ({
   id: agent.id,
   type: agent.type,
@@ -157,6 +160,7 @@ export const viewOf = (live: Live, agent: Agent): AgentView => ({
   housing: housingOf(live, agent.settings),
   evidence: evidenceOf(live, agent),
   lastCells: agent.lastCells,
+  ...apartOf(agent),
 })
 
 /** Cells whose process is known: not one that is still being spawned, nor the seat of an exec agent. */
@@ -213,6 +217,7 @@ export const summaryOf = (live: Live): FleetSummary => {
     byType,
     cells: [...live.cells.values()].filter(({ cell }) => cell === null || cell.identity !== null).length,
     standbys: standbyCounts(live),
+    apart: [...live.apart.parts].reduce((sum, part) => sum + part.agents.length, 0),
     restarts: live.counts.restarts,
     cellsLost: live.counts.cellsLost,
     coverage: coverageOf(live),

@@ -47,7 +47,7 @@ export interface Child {
   readonly closed: Promise<void>
   /** Writes a line to the child's descriptor 3; dropped when it has ended. */
   tell(line: string): void
-  kill(signal: 'SIGTERM' | 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void
+  kill(signal: 'SIGINT' | 'SIGTERM' | 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void
   /** Signals every process of the child's own group (only with `ownGroup`). */
   killGroup(signal: 'SIGTERM' | 'SIGKILL'): void
 }
@@ -61,6 +61,10 @@ export interface Proc {
   killExactly(identity: ProcessIdentity, signal: 'SIGTERM' | 'SIGKILL'): boolean
   /** Resident memory of a living process in bytes, undefined when it is gone. */
   residentBytes(pid: number): number | undefined
+  /** What a process does: `R` runs, `S` waits, `D` waits for a disk, `T` was stopped; undefined when it is gone. */
+  state(pid: number): string | undefined
+  /** Descriptors that a living process has open, and may have; undefined when it is gone, or may not be looked at. */
+  openFiles(pid: number): { readonly open: number; readonly most: number } | undefined
   /**
    * Processes that the kernel has killed for want of memory since boot, on the whole machine; undefined where it does
    * not say.

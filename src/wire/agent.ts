@@ -237,6 +237,8 @@ export interface Pong {
  */
 export interface Load {
   readonly module: string
+  /** From now on a thread of its own watches the host. */
+  readonly watched?: true
 }
 export interface Drain {
   readonly withinMs: number

@@ -60,7 +60,7 @@ test.each(['before', 'after'] as const)(
   async (when) => {
     const { standby, ear: first } = await standBy('cel_ahead')
     const ear = new Ear()
-    await standby.load({ module }, ear.events, 5_000)
+    await standby.load({ run: { module } }, ear.events, 5_000)
     if (when === 'after') {
       // The file is written by the module, and hello follows it at once: a second challenge would not be answered.
       while ((await loadedBy()).length === 0) await new Promise((resolve) => setImmediate(resolve))
@@ -84,7 +84,7 @@ test('One that does not answer is not taken: nothing is told to the new events, 
   const { standby, ear: first } = await standBy('cel_ahead')
   process.kill(standby.identity.pid, 'SIGSTOP')
   const ear = new Ear()
-  await expect(standby.load({ module }, ear.events, 50)).rejects.toMatchObject({ code: 'timed-out' })
+  await expect(standby.load({ run: { module } }, ear.events, 50)).rejects.toMatchObject({ code: 'timed-out' })
   standby.kill('it did not answer')
   expect(await first.gone()).toMatchObject({ cause: 'killed-by-us' })
   expect(ear.ends).toEqual([])
@@ -96,11 +96,13 @@ test('One that dies while it stands by is told as killed; one whose agents canno
   const dying = await standBy('cel_dying')
   process.kill(dying.standby.identity.pid, 'SIGKILL')
   expect(await dying.ear.gone()).toMatchObject({ cause: 'killed' })
-  await expect(dying.standby.load({ module }, new Ear().events, 50)).rejects.toMatchObject({ code: 'cell-lost' })
+  await expect(dying.standby.load({ run: { module } }, new Ear().events, 50)).rejects.toMatchObject({
+    code: 'cell-lost',
+  })
 
   const failing = await standBy('cel_failing')
   const ear = new Ear()
-  await failing.standby.load({ module: '/there/is/no/such.ts' }, ear.events, 5_000)
+  await failing.standby.load({ run: { module: '/there/is/no/such.ts' } }, ear.events, 5_000)
   expect(await ear.gone()).toMatchObject({ cause: 'start-failed', end: { code: 78 } })
   expect(failing.ear.ends).toEqual([])
 })
@@ -135,7 +137,7 @@ test.runIf(machine.bwrap !== null)(
     const inside = Number((await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).trim())
     expect(await networkOf(inside)).not.toBe(await networkOf('self'))
     const ear = new Ear()
-    await standby.load({ module: late }, ear.events, 5_000)
+    await standby.load({ run: { module: late } }, ear.events, 5_000)
     standby.welcome(seats(2))
     await ear.ready()
     expect(await standby.ask('ping', { nonce: 'n' }, 5_000)).toMatchObject({

@@ -1,5 +1,5 @@
 /** Cells that answer like the pool, and do as a test tells them. */
-import type { CellEvents, CellKind, CellPlan, Standby, StandbyPlan } from '../../src/cell/cell.ts'
+import type { CellEvents, CellKind, CellPlan, Standby, StandbyPlan, Witness } from '../../src/cell/cell.ts'
 import { Failure } from '../../src/std/std.ts'
 import type { Frame, Run, Seat } from '../../src/wire/wire.ts'
 import type { VirtualClock } from './clock.ts'
@@ -109,7 +109,7 @@ export class FakeCell implements Standby {
     return pong
   }
 
-  async load(_run: CellPlan['run'], events: CellEvents, withinMs: number): Promise<void> {
+  async load(_what: Pick<CellPlan, 'run'>, events: CellEvents, withinMs: number): Promise<void> {
     await this.ask('ping', { nonce: '' }, withinMs)
     this.events = events
   }
@@ -128,7 +128,16 @@ export class FakeCell implements Standby {
     if (this.ended) return
     this.ended = true
     this.#world.living.delete(this)
-    this.events.gone({ cause, detail, end: { code: null, signal: 'SIGKILL' } })
+    const end = cause === 'exit' ? { code: 1, signal: null } : { code: null, signal: 'SIGKILL' }
+    this.events.gone({ cause, detail, end })
+  }
+
+  /** The process is gone by its own doing, and left this behind. */
+  endWith(witness: Witness): void {
+    if (this.ended) return
+    this.ended = true
+    this.#world.living.delete(this)
+    this.events.gone({ cause: 'killed', detail: 'signal SIGABRT', end: { code: null, signal: 'SIGABRT' }, witness })
   }
 
   /** The host says something; resolves with the sitter's answer. */

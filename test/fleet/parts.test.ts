@@ -28,11 +28,13 @@ test('an attempt is stuck without progress, never while it waits outside; its gr
   expect(attemptVerdict({ ...evidence, cancelledMs: 90, waitsOutside: true })).toBe('ignores-cancel')
 })
 
-test('a death charges those named, else the only one at work, else nobody', () => {
-  expect(charged({ named: [], inHand: [] })).toEqual([])
-  expect(charged({ named: [], inHand: ['a/0001'] })).toEqual(['a/0001'])
-  expect(charged({ named: [], inHand: ['a/0001', 'a/0002'] })).toEqual([])
-  expect(charged({ named: ['a/0003'], inHand: ['a/0001'] })).toEqual(['a/0003'])
+test('a death charges whom the evidence points at, else those named, else the only one at work, else nobody', () => {
+  expect(charged({ witnessed: null, named: [], inHand: [] })).toEqual([])
+  expect(charged({ witnessed: null, named: [], inHand: ['a/0001'] })).toEqual(['a/0001'])
+  expect(charged({ witnessed: null, named: [], inHand: ['a/0001', 'a/0002'] })).toEqual([])
+  expect(charged({ witnessed: null, named: ['a/0003'], inHand: ['a/0001'] })).toEqual(['a/0003'])
+  // One that holds the loop makes others look as if they ignored us.
+  expect(charged({ witnessed: 'a/0002', named: ['a/0003'], inHand: ['a/0001'] })).toEqual(['a/0002'])
 })
 
 test('the agenda fires in order of time on one timer, and a cancelled entry never', async () => {

@@ -120,16 +120,18 @@ test('an agent that breaks again and again is quarantined with a probe, and its 
   expect(world.state(broken)).toBe('backoff')
 })
 
-test('a cell that keeps dying is quarantined with its agents, and released when its probe works', async () => {
+test('a cell that keeps dying before it is ready is quarantined with its agents, and released when its probe works', async () => {
   const world = await ready({
     types: [
       agentType({ count: 5, restart: { type: 'permanent', max: 3, withinMs: 600_000, baseMs: 100, capMs: 1_000 } }),
     ],
   })
+  world.cells.startMs = 6_000
   for (let round = 0; round < 4; round += 1) {
     for (const cell of world.cells.living) cell.end('exit', 'exit code 1')
     await world.clock.advance(2_000)
   }
+  world.cells.startMs = 100
   expect(states(world)).toEqual({ quarantined: 5 })
   expect(world.cells.all.length).toBe(4)
   expect(world.record.eventsOf('agent.quarantined')).toMatchObject([
@@ -152,10 +154,12 @@ test('a probe whose cell dies puts the whole group back, for longer', async () =
       agentType({ count: 5, restart: { type: 'permanent', max: 1, withinMs: 600_000, baseMs: 100, capMs: 1_000 } }),
     ],
   })
+  world.cells.startMs = 6_000
   for (let round = 0; round < 2; round += 1) {
     for (const cell of world.cells.living) cell.end()
     await world.clock.advance(2_000)
   }
+  world.cells.startMs = 100
   expect(states(world)).toEqual({ quarantined: 5 })
   await world.clock.advance(world.fleet.list()[0]!.exit!.at! - world.clock.wallMs() + 150)
   world.give('att_probe')
@@ -362,8 +366,8 @@ test('a release ends a quarantine at once, and is refused where nothing is quara
   await expect(world.fleet.unquarantine([world.ref(agent)], 'operator:ada')).rejects.toMatchObject({ code: 'conflict' })
 })
 
-/** Ten deaths of the one cell, with finished work before each. */
-const tenDeaths = async (each: (world: World) => void): Promise<Record<string, number>> => {
+/** Ten deaths of a cell, with finished work before each. */
+const tenDeaths = async (each: (world: World) => void): Promise<World> => {
   const world = await ready({ types: [agentType({ perCell: 10 })], oomKills: 7 })
   for (let round = 0; round < 10; round += 1) {
     const agent = world.give(`att_${round}`)
@@ -374,16 +378,20 @@ const tenDeaths = async (each: (world: World) => void): Promise<Record<string, n
     world.cells.of(agent).end()
     await world.clock.advance(5_000)
   }
-  return states(world)
+  return world
 }
 
-test('a cell that somebody outside kills again and again, working in between, is never quarantined', async () => {
-  expect(await tenDeaths((world) => expect(world.oomKills).toBe(7))).toEqual({ idle: 10 })
+test('a cell that somebody outside kills again and again, working in between, is neither quarantined nor parted', async () => {
+  const world = await tenDeaths(({ oomKills }) => expect(oomKills).toBe(7))
+  expect(states(world)).toEqual({ idle: 10 })
+  expect(world.fleet.summary().cells).toBe(1)
+  expect(world.record.eventsOf('cell.parted')).toEqual([])
 })
 
-test('the same deaths are its own when the kernel killed for memory meanwhile, and end in quarantine', async () => {
-  const after = await tenDeaths((world) => {
-    world.oomKills = (world.oomKills ?? 0) + 1
+test('the same deaths are its own when the kernel killed for memory meanwhile, and its agents are parted', async () => {
+  const world = await tenDeaths((one) => {
+    one.oomKills = (one.oomKills ?? 0) + 1
   })
-  expect(after).toEqual({ quarantined: 10 })
+  expect(world.record.eventsOf('cell.parted')[0]).toMatchObject({ facts: { named: false, count: 10 } })
+  expect(world.record.eventsOf('agent.quarantined')).toEqual([])
 })

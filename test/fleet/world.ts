@@ -37,6 +37,10 @@ export interface World {
   readonly lines: FleetLine[]
   /** The machine's count of out-of-memory kills; undefined where it does not say. */
   oomKills: number | undefined
+  /** What processes are said to do. */
+  readonly states: { fallback: string }
+  /** Resident bytes by pid; 1 MB where it says nothing. */
+  readonly resident: Map<number, number>
   readonly gate: Map<string, readonly string[]>
   readonly deposed: string[]
   /** Set to change how requests of agents are answered. */
@@ -76,6 +80,8 @@ export const openWorld = async (ask: WorldAsk = {}): Promise<World> => {
     requests: [] as World['requests'],
     lines: [] as FleetLine[],
     oomKills: ask.oomKills,
+    resident: new Map<number, number>(),
+    states: { fallback: 'S' },
     gate: new Map<string, readonly string[]>(),
     deposed: [] as string[],
     answer: async () => null,
@@ -119,7 +125,9 @@ export const openWorld = async (ask: WorldAsk = {}): Promise<World> => {
     },
     proc: {
       startTime: (pid) => [...cells.living].find((cell) => cell.identity.pid === pid)?.identity.startTime,
-      residentBytes: () => 1_000_000,
+      state: () => world.states.fallback,
+      residentBytes: (pid) => world.resident.get(pid) ?? 1_000_000,
+      openFiles: () => ({ open: 20, most: 1_024 }),
       oomKills: () => world.oomKills,
     },
     onDeposed: (detail) => {

@@ -11,6 +11,8 @@ interface Ask {
   readonly text?: string
 }
 
+const kept: Buffer[] = []
+
 export default defineAgent({
   tasks: {
     echo: async (ctx, payload: Ask) => {
@@ -42,6 +44,25 @@ export default defineAgent({
       for (;;) {
         /* the cell's only thread is gone */
       }
+    },
+    loopLater: async () => {
+      await wait(5)
+      for (;;) {
+        /* behind an await: no frame on the stack is the agent's host's any more */
+      }
+    },
+    /** The loop goes on, and every cell-mate with it, until the memory is full. */
+    leakSlowly: async () => {
+      const held: number[][] = []
+      for (;;) {
+        for (let index = 0; index < 4; index += 1) held.push(Array.from({ length: 100_000 }, () => 1.5))
+        await wait(1)
+      }
+    },
+    /** Ends well, and leaves so much behind. */
+    keep: (_ctx, payload: { readonly megabytes: number }) => {
+      kept.push(Buffer.alloc(payload.megabytes * 1_000_000, 1))
+      return process.pid
     },
     leak: () => {
       const held: number[][] = []

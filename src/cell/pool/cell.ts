@@ -14,18 +14,23 @@ import {
   type Listening,
   type ProcessIdentity,
 } from '../../std/std.ts'
-import type { AgentRun } from '../../model/model.ts'
 import { checkHello, protocolVersion, toLine, type Frame, type Load, type Seat, type Welcome } from '../../wire/wire.ts'
 import { Connection, errorAnswer, type Reply } from '../connection.ts'
 import { removeHome } from '../home.ts'
-import type { CellEnd, CellEvents, CellPlan, Standby, StandbyPlan, WalledEnd } from '../port.ts'
+import type { CellEnd, CellEvents, CellPlan, Standby, StandbyPlan, WalledEnd, Witness } from '../port.ts'
 import { howOf, type WalledChild } from '../walls.ts'
+import { mostFrames } from './evidence.ts'
+import { testimony } from './testimony.ts'
 
 /**
  * A dying process closes its socket before its end is seen; this long it may take before a closed link alone counts
  * as lost.
  */
 const endAfterCloseMs = 1_000
+/** A held loop prints where it is within a few ms; one that stands in native code, or was stopped, never does. */
+const sayWithinMs = 300
+/** What it printed before its end is read within this time after it. */
+const readWithinMs = 100
 /** What a process said last on stderr, kept for the story of its end; frames inside Node tell nothing. */
 const innerFrame = /^\s*\d+: 0x|^\s+at .*node:internal/
 const lastLines = { count: 12, characters: 400 } as const
@@ -53,6 +58,9 @@ export class PoolCell implements Standby {
   /** The first reason to end it; later ones follow from it. */
   #ending: { readonly cause: CellEnd['cause']; readonly why: string } | undefined
   #cancelTimer: () => void = () => {}
+  /** What it has printed since it was made to say where its loop is; null when it was not. */
+  #printed: string[] | null = null
+  #outOfMemory = false
 
   constructor(plan: CellPlan | StandbyPlan, clock: Clock, disk: Disk, events: CellEvents) {
     this.id = plan.id
@@ -87,7 +95,11 @@ export class PoolCell implements Standby {
     this.#listening = listening
     this.#startWithinMs = startWithinMs
     if (!this.#isUp) this.#awaitStart()
-    void child.ended.then((end) => this.#ended(end))
+    void child.ended.then(async (end) => {
+      // Its last words may still be on their way.
+      if (this.#printed !== null || end.signal === 'SIGABRT') await this.#within(child.closed, readWithinMs)
+      this.#ended(end)
+    })
   }
 
   accept(link: Link): void {
@@ -114,9 +126,10 @@ export class PoolCell implements Standby {
     this.#events.ready()
   }
 
-  async load(run: AgentRun, events: CellEvents, withinMs: number): Promise<void> {
-    assert(this.#standsBy && run.module !== undefined, 'a host that stands by loads one module, once')
-    const params: Load = { module: run.module }
+  async load(what: Pick<CellPlan, 'run' | 'watched'>, events: CellEvents, withinMs: number): Promise<void> {
+    const { module } = what.run
+    assert(this.#standsBy && module !== undefined, 'a host that stands by loads one module, once')
+    const params: Load = { module, ...(what.watched === true ? { watched: true } : {}) }
     this.#loading = true
     this.#awaitStart()
     await this.ask('load', params, withinMs)
@@ -141,11 +154,20 @@ export class PoolCell implements Standby {
     return this.#connection.asks.ask(method, params, withinMs)
   }
 
-  kill(why: string): void {
-    this.#kill('killed-by-us', why)
+  kill(why: string, ask?: 'ask'): void {
+    if (ask === undefined || this.#over || this.#printed !== null) return this.#kill('killed-by-us', why)
+    this.#ending ??= { cause: 'killed-by-us', why }
+    this.#printed = []
+    this.#child?.kill('SIGINT')
+    this.#cancelTimer()
+    this.#cancelTimer = this.#clock.timer(sayWithinMs, () => this.#kill('killed-by-us', why))
   }
 
   line(stream: 'stdout' | 'stderr', text: string): void {
+    if (stream === 'stderr') {
+      if (text.includes('JavaScript heap out of memory')) this.#outOfMemory = true
+      if (this.#printed !== null && this.#printed.length < 2 * mostFrames) this.#printed.push(text)
+    }
     if (stream === 'stderr' && text.trim() !== '' && !innerFrame.test(text)) {
       this.#said.push(text.slice(0, lastLines.characters))
       if (this.#said.length > lastLines.count) this.#said.shift()
@@ -223,7 +245,34 @@ export class PoolCell implements Standby {
         : `; last it said: ${this.#said.join(' | ')}`
     const detail = `${this.#ending === undefined ? how : `${this.#ending.why} (${how})`}${said}`
     this.#connection?.cut(`cell ${this.id} is gone: ${how}`)
-    this.#events.gone({ cause, detail, end, cleared: this.#clear() })
+    const witness = this.#witness(end)
+    this.#events.gone({
+      cause,
+      detail,
+      end,
+      ...(witness === undefined ? {} : { witness }),
+      cleared: this.#clear(),
+    })
+  }
+
+  #witness({ signal }: WalledEnd): Witness | undefined {
+    const killed = this.#ending === undefined && signal === 'SIGKILL'
+    return testimony({
+      directory: this.#plan.directory,
+      printed: this.#printed,
+      outOfMemory: this.#outOfMemory || killed,
+      nowMs: this.#clock.wallMs(),
+    })
+  }
+
+  #within(work: Promise<unknown>, withinMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#clock.timer(withinMs, resolve)
+      void work.then(() => {
+        cancel()
+        resolve()
+      })
+    })
   }
 
   async #clear(): Promise<string | null> {

@@ -12,6 +12,8 @@ const strayExit = 70
 
 export interface Guard {
   readonly within: <Value>(owner: object, work: () => Value) => Value
+  /** The agent whose code runs now. */
+  readonly running: () => string | null
   /** Ends the process at once; no handler of an agent's code runs any more. */
   readonly exit: (code: number) => never
 }
@@ -68,5 +70,9 @@ export const guard = (host: () => AgentHost | undefined): Guard => {
   guardExit(context)
   process.on('uncaughtException', stray)
   process.on('unhandledRejection', stray)
-  return { within: (owner, work) => context.run(owner, work), exit }
+  return {
+    within: (owner, work) => context.run(owner, work),
+    running: () => host()?.nameOf(context.getStore()) ?? null,
+    exit,
+  }
 }

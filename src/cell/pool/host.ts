@@ -14,11 +14,12 @@ import { bounds, lineReader, type Load, type Ping, type Pong } from '../../wire/
 import { outbox } from '../outbox.ts'
 import { gateFetch } from './gatefetch.ts'
 import { guard } from './guard.ts'
+import { beWatched } from './watched.ts'
 
 const exits = { usage: 64, sitterGone: 69, module: 78 } as const
 
 const alive: { host: AgentHost | undefined } = { host: undefined }
-const { within, exit } = guard(() => alive.host)
+const { within, running, exit } = guard(() => alive.host)
 
 const variable = (name: string): string => {
   const value = process.env[name]
@@ -71,7 +72,8 @@ const standBy = (): Promise<string> =>
       answer({})
       // What follows is the agents': should it end this process, the sitter knows that it was theirs.
       out.flush()
-      const { module } = params as Load
+      const { module, watched } = params as Load
+      if (watched === true) void beWatched(running)
       hear = () => {}
       process.env['SITTER_MODULE'] = module
       resolve(module)
@@ -94,6 +96,7 @@ const load = async (modulePath: string): Promise<AgentHost> => {
   }
 }
 
+if (process.env['SITTER_WATCHED'] === '1') void beWatched(running)
 const host = await load(process.env['SITTER_STANDBY'] === '1' ? await standBy() : variable('SITTER_MODULE'))
 alive.host = host
 hear = (frame) => host.frame(frame)

@@ -2,11 +2,19 @@
 import { formatAgent, parseAgent } from '../../model/model.ts'
 import { failure } from '../../std/std.ts'
 import type { AgentOrder } from '../../fleet/fleet.ts'
-import type { AgentDescription, AgentOrderAnswer, AgentView, CellStatus } from '../api.ts'
+import type {
+  AgentDescription,
+  AgentOrderAnswer,
+  AgentView,
+  CellDescription,
+  CellStatus,
+  EventView,
+  List,
+} from '../api.ts'
 import { confirm, onlyDry, required } from './asking.ts'
 import type { Api } from './client.ts'
 import { describeBatch, describeSettlement } from './money.ts'
-import { attemptLines, eventLine, facts, section } from './story.ts'
+import { attemptLines, eventLine, facts, section, witnessLines } from './story.ts'
 import { age, at, counted, duration, plain, tally } from './text.ts'
 import type { Deed, Invocation } from './verb.ts'
 import { describeAttempt, describeTask } from './work.ts'
@@ -55,6 +63,17 @@ const housingText = ({ requested, effective, weaker, refused }: AgentView['housi
   return weaker.length === 0 ? kind : plain(`${kind}; weaker here: ${weaker.join('; ')}`)
 }
 
+const apartText = ({ apart }: AgentView, nowMs: number): string | null => {
+  if (apart === undefined) return null
+  const why = apart.named ? 'it was named as the cause of its cell’s death' : 'its cell died again, nobody was named'
+  return `for ${age(nowMs, apart.sinceMs)}: ${why}; goes home when it has lived ${duration(apart.proofMs)} there`
+}
+
+const witnessed = (events: readonly EventView[]): string[] => {
+  const lines = witnessLines(events)
+  return lines.length === 0 ? [] : section('what its hosts left behind', lines)
+}
+
 const agentLines = (agent: AgentDescription, nowMs: number): string[] => [
   ...facts([
     ['agent', agent.id],
@@ -67,6 +86,7 @@ const agentLines = (agent: AgentDescription, nowMs: number): string[] => [
     ['epoch', String(agent.epoch)],
     ['restarts', String(agent.restarts)],
     ['attempt', agent.attempt],
+    ['apart', apartText(agent, nowMs)],
     [
       'cell',
       agent.cell === null
@@ -87,32 +107,42 @@ const agentLines = (agent: AgentDescription, nowMs: number): string[] => [
   ),
   ...section(attemptsTitle(agent), agent.attempts.length === 0 ? [] : attemptLines(agent.attempts, nowMs)),
   ...section('events', agent.timeLine.map(eventLine)),
+  ...witnessed(agent.timeLine),
 ]
 
+const cellFacts = (cell: CellStatus, nowMs: number): string[] =>
+  facts([
+    ['cell', cell.id],
+    ['kind', cell.kind],
+    ...(cell.standsBy === undefined
+      ? []
+      : [['stands by', cell.standsBy === 'ready' ? 'could take over for a lost cell now' : 'not ready'] as const]),
+    ['agents', `${counted(cell.agents, 'agent')} of ${plain(cell.agentType)}, ${cell.busy} busy`],
+    ['process', `pid ${cell.identity.pid}, start time ${cell.identity.startTime}`],
+    ['started', at(cell.startedMs)],
+    [
+      'answered',
+      cell.answeredMs === null
+        ? 'never'
+        : `${age(nowMs, cell.answeredMs)} ago, listing ${cell.answeredAgents ?? 'unknown'} agents`,
+    ],
+    ['memory', cell.residentBytes === null ? 'unknown' : `${Math.round(cell.residentBytes / 1_000_000)} MB`],
+  ])
+
+/** A cell that lives, or one that is gone and of which events tell. */
 const describeCell = async (invocation: Invocation, api: Api, id: string): Promise<number> => {
   const cells = await api.all<CellStatus>('/api/v1/cells')
   const cell = cells.find((one) => one.id === id)
-  if (cell === undefined) throw failure('not-found', `no living cell has the id ${id}`)
+  const asked = { subject: id, newestFirst: 'true', limit: '50' }
+  const { items } = await api.get<List<EventView>>('/api/v1/events', asked)
+  if (cell === undefined && items.length === 0) throw failure('not-found', `no cell has the id ${id}`)
   const nowMs = invocation.world.clock.wallMs()
-  invocation.printer.show(cell, () =>
-    facts([
-      ['cell', cell.id],
-      ['kind', cell.kind],
-      ...(cell.standsBy === undefined
-        ? []
-        : [['stands by', cell.standsBy === 'ready' ? 'could take over for a lost cell now' : 'not ready'] as const]),
-      ['agents', `${counted(cell.agents, 'agent')} of ${plain(cell.agentType)}, ${cell.busy} busy`],
-      ['process', `pid ${cell.identity.pid}, start time ${cell.identity.startTime}`],
-      ['started', at(cell.startedMs)],
-      [
-        'answered',
-        cell.answeredMs === null
-          ? 'never'
-          : `${age(nowMs, cell.answeredMs)} ago, listing ${cell.answeredAgents ?? 'unknown'} agents`,
-      ],
-      ['memory', cell.residentBytes === null ? 'unknown' : `${Math.round(cell.residentBytes / 1_000_000)} MB`],
-    ]),
-  )
+  const description: CellDescription = { ...cell, id, gone: cell === undefined, timeLine: items }
+  invocation.printer.show(description, () => [
+    ...(cell === undefined ? facts([['cell', `${id}, which is gone`]]) : cellFacts(cell, nowMs)),
+    ...section('events', items.map(eventLine)),
+    ...witnessed(items),
+  ])
   return 0
 }
 

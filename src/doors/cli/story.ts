@@ -44,3 +44,14 @@ export const attemptLines = (attempts: readonly AttemptView[], nowMs: number): s
     ],
     null,
   )
+
+/** What hosts left about their ends: whom it points at, and where the loop was. Written inside a cell, so as data. */
+export const witnessLines = (events: readonly EventView[]): string[] =>
+  events.flatMap(({ kind, wallMs, facts: { witness } }) => {
+    if (kind !== 'cell.lost' || typeof witness !== 'object' || witness === null) return []
+    const { kind: what, agent, stack } = witness as { readonly kind?: unknown; agent?: unknown; stack?: unknown }
+    const who = typeof agent === 'string' ? agent : 'unknown'
+    const frames = Array.isArray(stack) ? stack.slice(0, 12).map((frame) => `    at ${plain(String(frame))}`) : []
+    const held = what === 'memory' ? 'who ran while the memory grew' : 'who held the loop'
+    return [`${at(wallMs)}  ${held}: ${plain(who)}`, ...frames]
+  })

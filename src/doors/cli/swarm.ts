@@ -59,6 +59,7 @@ export const statusLines = (view: SwarmView, paint: Printer['paint']): string[] 
       ['gate', gateText(view.gate)],
       ['frozen', freezeText(view.freeze, view.nowMs)],
       ['agents', `${count(view.fleet.agents)}: ${tally(view.fleet.byState)}`],
+      ['apart', view.fleet.apart ? `${counted(view.fleet.apart, 'agent')} in cells of their own for a while` : null],
       ['evidence', coverageText(view.fleet.coverage)],
       [
         'cells',

@@ -97,7 +97,8 @@ const look: readonly Verb[] = [
     summary: 'everything about an agent, task, attempt, settlement, batch or cell',
     parameters: [['<id>', 'settler/0042, tsk_…, att_…, set_…, bat_…, cel_…']],
     examples: ['describe settler/42', 'describe set_0198…'],
-    gives: 'AgentDescription | TaskDescription | AttemptView | SettlementDescription | BatchDescription | CellStatus',
+    gives:
+      'AgentDescription | TaskDescription | AttemptView | SettlementDescription | BatchDescription | CellDescription',
     load: async () => (await import('./agents.ts')).describe,
   },
   {

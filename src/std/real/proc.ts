@@ -1,6 +1,6 @@
 /** The machine's processes. */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs'
 import { isAbsolute } from 'node:path'
 import type { Duplex, Readable, Writable } from 'node:stream'
 import type { Child, Proc, ProcessIdentity, SpawnOptions } from '../proc.ts'
@@ -29,6 +29,17 @@ const statFields = (pid: number): readonly string[] | undefined => {
 const startTime = (pid: number): string | undefined => {
   const fields = statFields(pid)
   return fields === undefined || fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19]
+}
+
+const openFiles = (pid: number): { readonly open: number; readonly most: number } | undefined => {
+  const most = /^Max open files +([0-9]+|unlimited) /m.exec(readProc(`${pid}/limits`) ?? '')?.[1]
+  if (most === undefined) return undefined
+  try {
+    return { open: readdirSync(`/proc/${pid}/fd`).length, most: most === 'unlimited' ? Infinity : Number(most) }
+  } catch {
+    // Gone meanwhile, or another user's: not known.
+    return undefined
+  }
 }
 
 /** Cuts a stream into lines; a line over the bound is cut there, its rest dropped up to the next newline. */
@@ -176,4 +187,6 @@ export const realProc = (): Proc => ({
     const kilobytes = /^VmRSS:\s+([0-9]+) kB$/m.exec(readProc(`${pid}/status`) ?? '')?.[1]
     return kilobytes === undefined ? undefined : Number(kilobytes) * 1_024
   },
+  state: (pid) => statFields(pid)?.[0],
+  openFiles,
 })

@@ -147,6 +147,8 @@ export const fakeWorld = (ask: FakeAsk): FakeWorld => {
       startTime: () => undefined,
       killExactly: () => false,
       residentBytes: () => undefined,
+      state: () => undefined,
+      openFiles: () => undefined,
       oomKills: () => undefined,
     },
     fetch: async (input, init) => {

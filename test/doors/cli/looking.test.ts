@@ -169,3 +169,31 @@ test('events -f begins with the last ones, resumes when the link breaks, and Ctr
   ).toEqual([1, 2, 3])
   expect(asks).toEqual(['1', '2'])
 })
+
+test('describe tells of a cell that is gone, and of what its host left behind; escapes in it stay text', async () => {
+  const witness = { kind: 'blocked', source: 'watch', agent: 'settler/0042', stack: ['spin\u001b[2J (a.ts:1:2)', 'b'] }
+  const lost = event(1, { kind: 'cell.lost', subject: 'cel_9', message: 'cell cel_9 ended', facts: { witness } })
+  const { sitter } = await world({
+    'GET /api/v1/cells': { items: [], next: null },
+    'GET /api/v1/events': { items: [lost], next: null },
+    'GET /api/v1/agents/settler/42': {
+      ...agent(42, { apart: { named: true, sinceMs: 0, proofMs: 4_000 } }),
+      timeLine: [lost],
+      attempts: [],
+      attemptsOfNewestTasks: null,
+    },
+  })
+  const shown = (await sitter('describe', 'cel_9')).stdout
+  expect(shown).toContain('cel_9, which is gone')
+  expect(shown).toContain('who held the loop: settler/0042')
+  expect(shown).toContain('(a.ts:1:2)')
+  expect(shown).not.toContain('\u001b[2J')
+  const nobody = await world({
+    'GET /api/v1/cells': { items: [], next: null },
+    'GET /api/v1/events': { items: [], next: null },
+  })
+  expect((await nobody.sitter('describe', 'cel_8')).code).toBe(3)
+  const described = (await sitter('describe', 'settler/42')).stdout
+  expect(described).toContain('it was named as the cause')
+  expect(described).toContain('who held the loop: settler/0042')
+})

@@ -174,12 +174,16 @@ test('A pid is killed only together with its start time', async () => {
   const { pid, startTime } = child.identity
   expect(proc.startTime(pid)).toBe(startTime)
   expect(proc.residentBytes(pid)).toBeGreaterThan(10_000_000)
+  expect(proc.state(pid)).toMatch(/^[RSD]$/)
+  expect(proc.openFiles(pid)!.open).toBeGreaterThan(2)
+  expect(proc.openFiles(pid)!.most).toBeGreaterThan(proc.openFiles(pid)!.open)
   expect(proc.killExactly({ pid, startTime: `${Number(startTime) + 1}` }, 'SIGKILL')).toBe(false)
   expect(proc.startTime(pid)).toBe(startTime)
   expect(proc.killExactly(child.identity, 'SIGKILL')).toBe(true)
   expect(await child.ended).toEqual({ code: null, signal: 'SIGKILL' })
   expect(proc.startTime(pid)).toBeUndefined()
   expect(proc.residentBytes(pid)).toBeUndefined()
+  expect(proc.openFiles(pid)).toBeUndefined()
   expect(proc.killExactly(child.identity, 'SIGKILL')).toBe(false)
 })
 

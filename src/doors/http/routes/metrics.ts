@@ -13,7 +13,7 @@ const keepMs = 1_000
 const keepTimes = 20
 
 const fleetFamilies = ({ fleet }: Rooms): Family[] => {
-  const { byType, cells, cellsLost, standbys } = fleet.summary()
+  const { byType, cells, cellsLost, standbys, apart } = fleet.summary()
   const restarts = new Map<string, number>(Object.keys(byType).map((type) => [type, 0]))
   for (const agent of fleet.list()) restarts.set(agent.type, (restarts.get(agent.type) ?? 0) + agent.restarts)
   const memory = [...fleet.cells(), ...fleet.standbys()].map(({ residentBytes }) => residentBytes)
@@ -35,6 +35,9 @@ const fleetFamilies = ({ fleet }: Rooms): Family[] => {
     gauge('sitter_standby_hosts', 'Hosts without agents that could take over for a lost cell now.', [
       [{}, standbys.ready],
     ]),
+    ...(apart === undefined
+      ? []
+      : [gauge('sitter_agents_apart', 'Agents that live apart, because their cell died again.', [[{}, apart]])]),
     counter('sitter_cells_lost_total', 'Cells that ended unasked since this sitter started.', [[{}, cellsLost]]),
     ...(known.length < memory.length
       ? []
