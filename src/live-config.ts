@@ -65,6 +65,41 @@ const portIsFree = (api: SwarmConfig['api']): Promise<void> =>
     server.listen(api.port, api.host, () => server.close(() => resolve()))
   })
 
+/** Of a payment that may be at the provider, or is there and not settled. */
+const open: ReadonlySet<string> = new Set(['submitting', 'accepted', 'unknown'])
+
+/**
+ * A channel whose upstream has another address asks another bank: "not there" would be taken for proof, and paid again.
+ * So the address stays as long as a payment of the channel is open. @throws Failure `conflict`.
+ */
+export const admitAddresses = async (
+  store: Pick<Store, 'read'>,
+  before: SwarmConfig,
+  next: SwarmConfig,
+): Promise<void> => {
+  const moved = Object.values(before.channels).filter(({ name, upstream }) => {
+    const after = next.channels[name]
+    return after?.upstream === upstream && before.upstreams[upstream]?.url !== next.upstreams[upstream]?.url
+  })
+  if (moved.length === 0) return
+  const counts = await store.read.settlementCounts()
+  for (const { name, upstream } of moved) {
+    const count = counts
+      .filter((row) => row.channel === name && open.has(row.state))
+      .reduce((sum, row) => sum + row.count, 0)
+    if (count > 0)
+      throw new Failure(
+        'conflict',
+        `${count} payments of channel ${name} are open at ${before.upstreams[upstream]?.url}`,
+        {
+          facts: {
+            wayOut: `wait until they have ended, or resolve them, before upstream ${upstream} gets another address`,
+          },
+        },
+      )
+  }
+}
+
 export const openLiveConfig = (options: LiveConfigOptions): LiveConfig => {
   const { running, gatelink, cells, fleet, onFault } = options
   const config = copied(running.config)
@@ -98,8 +133,10 @@ export const openLiveConfig = (options: LiveConfigOptions): LiveConfig => {
         throw new Failure('cell-refused', `${refused.why}. Way out: ${refused.wayOut}`)
     }
   }
-  const admit = async ({ api, agents }: SwarmConfig): Promise<void> => {
+  const admit = async (next: SwarmConfig): Promise<void> => {
+    const { api, agents } = next
     admitCells(agents)
+    await admitAddresses(options.store, config, next)
     if (api.port !== 0 && (api.port !== config.api.port || api.host !== config.api.host)) await portIsFree(api)
   }
   return { config, versions: openVersions({ ...options, admit, take }) }
