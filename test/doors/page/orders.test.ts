@@ -147,7 +147,7 @@ test('a payment is resolved from the inbox only with evidence, after what follow
   await dialog.getByLabel(/Evidence/).fill('statement 21, line 14')
   await button.click()
   await dialog.getByText('Recorded. The settlement is now').waitFor()
-  expect(toldOf('resolve')).toMatchObject([{ settlement: unknown, as: 'settled', evidence: 'statement 21, line 14' }])
+  expect(toldOf('resolve')).toMatchObject([{ settlement: unknown, as: 'settled', why: 'statement 21, line 14' }])
 })
 
 test('what the sitter refuses or leaves open is told as that, never as done', async () => {
