@@ -14,6 +14,7 @@ import type { Gathering, Landed } from './gathered.ts'
 import { isLinkLoss, sqlStateOf, type Link } from './link.ts'
 import { refuse, type ChainHead, type Session } from './session.ts'
 import { writeTallies } from './tallies.ts'
+import type { Statement } from './whole.ts'
 
 export type List = readonly Command[]
 /** Results of a list, or what a statement of it threw: then nothing of it was written. */
@@ -105,15 +106,23 @@ export const runGathered = async (
   gathering: Gathering,
 ): Promise<Landed> => {
   const { head } = session
-  const guard = { sql: guardHoldsSql, values: [owner, head.seq, head.hash, epoch] }
+  const nothing: Landed = Array.from({ length: gathering.size }, () => undefined)
+  const statements: Statement[] = [{ sql: guardHoldsSql, values: [owner, head.seq, head.hash, epoch] }]
   try {
-    const [, ...answers] = await link.whole([guard, ...gathering.statements(session)])
+    statements.push(...gathering.statements(session))
+  } catch {
+    // Nothing was sent. Which list cannot be made into statements shows when each goes the general way.
+    session.head = head
+    return nothing
+  }
+  try {
+    const [, ...answers] = await link.whole(statements)
     return gathering.results(answers)
   } catch (error) {
     if (!(await wasUndone(link, error)))
       throw new CommitUnknown('the answer to a turn with its commit was lost', { cause: error })
     if (gathering.moves) session.head = head
-    return Array.from({ length: gathering.size }, () => undefined)
+    return nothing
   }
 }
 
