@@ -183,7 +183,7 @@ const entry = (facts: Readonly<Record<string, unknown>> = {}): Command => ({
   with: { wallMs: 1, entries: [{ actor: 'sitter', action: 'said', object: 'x', decision: 'done', facts }] },
 })
 
-test('a turn behind one that was sent whole runs again when the link breaks before its COMMIT: its entry is nobody else\'s', async () => {
+test("a turn behind one that was sent whole runs again when the link breaks before its COMMIT: its entry is nobody else's", async () => {
   const url = await server.database(proxy.port)
   const { store, epoch } = await open(url)
   const { Client } = await import('pg')
