@@ -16,6 +16,12 @@ export const bounds = {
   frameBurst: 5_000,
 } as const
 
+/**
+ * Bounds of a frame from the sitter, as its agents read it: a payload may be as large and as deep as a frame of theirs,
+ * and `run` puts ids, the key and two levels around it.
+ */
+export const sitterFrameBounds = { frameBytes: bounds.frameBytes + 4_096, jsonDepth: bounds.jsonDepth + 2 } as const
+
 export interface Request {
   readonly jsonrpc: '2.0'
   readonly id: number | string

@@ -4,7 +4,7 @@
  * agents.
  */
 export type * from './agent.ts'
-export { bounds, failKinds, protocolVersion } from './agent.ts'
+export { bounds, failKinds, protocolVersion, sitterFrameBounds } from './agent.ts'
 export {
   checkBeat,
   checkBroken,

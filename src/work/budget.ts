@@ -9,6 +9,7 @@
 import type { TaskType } from '../model/model.ts'
 import type { Random } from '../std/std.ts'
 import type { Claimed, Finish, NewEvent } from '../store/store.ts'
+import { notAtOnce } from './endings.ts'
 
 const spanMs = 10_000
 /** Spans whose first starts are counted. */
@@ -72,7 +73,10 @@ export interface Ending {
 }
 export interface Budgets {
   started(claimed: Claimed, nowMs: number): void
-  /** The same ends, their retries within the budgets of their types; events tell, once a minute and type, of more. */
+  /**
+   * The same ends, none that parks back at once, and their retries within the budgets of their types; events tell, once
+   * a minute and type, of more.
+   */
   place(
     ends: readonly Ending[],
     nowMs: number,
@@ -111,9 +115,10 @@ export const openBudgets = (types: Readonly<Record<string, TaskType>>, random: R
     place: (ends, nowMs) => {
       const events: NewEvent[] = []
       const placed = ends.map((end) => {
-        const { claimed, finish } = end
+        const { claimed } = end
+        const finish = notAtOnce(end.finish, nowMs)
         const budget = budgetOf(claimed.type)
-        if (budget === undefined || finish.event.event !== 'retry') return end
+        if (budget === undefined || finish.event.event !== 'retry') return { claimed, finish }
         const { untilMs, putOff } = budget.place(nowMs, finish.event.untilMs)
         if (!putOff) return end
         events.push(...tell(claimed.type, nowMs))

@@ -28,6 +28,19 @@ export const parked = ({ attempt, type }: Ended, reason: WaitReason, untilMs: nu
   deadly: false,
 })
 
+/**
+ * A task that parks until now is given out again, which its cell may answer whatever it has sent before: without a
+ * least delay that is a loop without a bound.
+ */
+const leastParkMs = 100
+
+/** The same end; what parks does not come back at once. One that waits to be woken has no time. */
+export const notAtOnce = (finish: Finish, nowMs: number): Finish => {
+  const { event } = finish
+  if (event.event !== 'park' || event.untilMs === null || event.untilMs >= nowMs + leastParkMs) return finish
+  return { ...finish, event: { ...event, untilMs: nowMs + leastParkMs } }
+}
+
 const late: ErrorReport = {
   name: 'DeadlineExceeded',
   message: 'the task did not end before its deadline',

@@ -44,6 +44,22 @@ test('Work goes in as run and comes back as done, from the process that the cell
   })
 })
 
+const nested = (levels: number): unknown => (levels === 0 ? 1 : [nested(levels - 1)])
+
+test.each([
+  ['of 262,144 bytes', { text: 'x'.repeat(262_144 - '{"text":""}'.length) }],
+  ['of 262,144 bytes, as deep as it may be', [nested(63), 'x'.repeat(262_144 - 132)]],
+  ['that nests 63 levels', nested(63)],
+  ['that nests 64 levels', nested(64)],
+])('A payload %s, which the sitter takes, reaches its agent with all that is around it', async (_, payload) => {
+  const { cell, ear } = await yard.start('cel_1')
+  await ear.ready()
+  const { params } = runOf('villain/0001', 'att_1', 'measure', payload)
+  cell.send([{ jsonrpc: '2.0', method: 'run', params: { ...params, key: '"'.repeat(255) } }])
+  const bytes = Buffer.byteLength(JSON.stringify(payload))
+  expect((await ear.frame('done', 'att_1')).params['result']).toBe(bytes)
+})
+
 test('Work that is sent the moment a cell is ready reaches its agents', async () => {
   const { cell, ear } = await yard.start('cel_1', { seats: seats(50) })
   await ear.ready()

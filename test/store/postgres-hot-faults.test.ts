@@ -4,8 +4,9 @@
  */
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { verifyAudit } from '../../src/record/record.ts'
 import { realClock } from '../../src/std/real/real.ts'
-import { openPostgresStore, type Store } from '../../src/store/store.ts'
+import { openPostgresStore, type Command, type Store } from '../../src/store/store.ts'
 import { owner, slot, submit, succeed, task } from '../conformance/samples.ts'
 import { startProxy, startServer, type PostgresServer, type Proxy } from './server.ts'
 
@@ -174,4 +175,43 @@ test('a text that the server cannot keep harms its own list only, among lists th
   ])
   expect([good.status, bad.status, better.status]).toEqual(['fulfilled', 'rejected', 'fulfilled'])
   expect(await store.read.taskCounts()).toEqual([{ type: 'settle', state: 'running', count: 2 }])
+})
+
+/** An entry of the audit, which goes the general way when it comes alone. */
+const entry = (facts: Readonly<Record<string, unknown>> = {}): Command => ({
+  kind: 'audit.append',
+  with: { wallMs: 1, entries: [{ actor: 'sitter', action: 'said', object: 'x', decision: 'done', facts }] },
+})
+
+test("a turn behind one that was sent whole runs again when the link breaks before its COMMIT: its entry is nobody else's", async () => {
+  const url = await server.database(proxy.port)
+  const { store, epoch } = await open(url)
+  const { Client } = await import('pg')
+  const outside = new Client({ connectionString: url.replace(String(proxy.port), String(server.port)) })
+  await outside.connect()
+  try {
+    // Holds back who writes an entry, and nobody who only looks at the last one.
+    await outside.query('BEGIN; LOCK TABLE swarmsitter.audit IN SHARE MODE')
+    const whole = store.transact([submit([task('a')], { claim: [slot(1)], epoch })])
+    const general = store.transact([entry()])
+    await whole
+    proxy.cut()
+    await outside.query('ROLLBACK')
+    expect(await general).toEqual([{ ok: true, value: { lastSeq: 1 } }])
+  } finally {
+    await outside.end()
+  }
+  expect(await verifyAudit(store.read)).toMatchObject({ ok: true, entries: 1 })
+})
+
+test('a list that cannot be made into a statement harms itself only, among lists that go together', async () => {
+  const { store, epoch } = await open(await server.database())
+  const [good, bad, better] = await Promise.allSettled([
+    store.transact([submit([task('a')], { claim: [slot(1)], epoch }), entry()]),
+    store.transact([submit([task('b')], { claim: [slot(2)], epoch }), entry({ amount: 1n })]),
+    store.transact([submit([task('c')], { claim: [slot(3)], epoch }), entry()]),
+  ])
+  expect([good.status, bad.status, better.status]).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+  expect(await store.read.taskCounts()).toEqual([{ type: 'settle', state: 'running', count: 2 }])
+  expect(await verifyAudit(store.read)).toMatchObject({ ok: true, entries: 2 })
 })

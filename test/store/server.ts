@@ -121,6 +121,8 @@ export interface Proxy {
   readonly port: number
   /** Looks at what a client sends; true cuts the link at once, with the bytes delivered but never answered. */
   onSend: (bytes: Buffer) => boolean
+  /** What a client gets of what the server answers. */
+  onAnswer: (bytes: Buffer) => Buffer
   /** True: bytes of both ways vanish, and neither end hears that the other has closed. */
   silent: boolean
   /** Cuts every link that is there. */
@@ -130,9 +132,28 @@ export interface Proxy {
   close(): Promise<void>
 }
 
+const severities: Readonly<Record<string, string>> = { ERROR: 'FEHLER', FATAL: 'FATALE', PANIC: 'PANIK' }
+
+/** As a server whose messages are not English: the severity for people is another word, in errors that begin here. */
+export const inAnotherLanguage = (bytes: Buffer): Buffer =>
+  Buffer.from(
+    bytes.toString('latin1').replaceAll(/E([^]{4})S(ERROR|FATAL|PANIC)\0V/g, (_, length: string, word: string) => {
+      const other = severities[word]!
+      const whole = Buffer.alloc(4)
+      whole.writeInt32BE(Buffer.from(length, 'latin1').readInt32BE() + other.length - word.length)
+      return `E${whole.toString('latin1')}S${other}\0V`
+    }),
+    'latin1',
+  )
+
 export const startProxy = async (to: number): Promise<Proxy> => {
   const pairs = new Set<readonly [Socket, Socket]>()
-  const proxy: Pick<Proxy, 'onSend' | 'silent' | 'made'> = { onSend: () => false, silent: false, made: 0 }
+  const proxy: Pick<Proxy, 'onSend' | 'onAnswer' | 'silent' | 'made'> = {
+    onSend: () => false,
+    onAnswer: (bytes) => bytes,
+    silent: false,
+    made: 0,
+  }
   const server = createServer((client) => {
     const upstream = connect(to, '127.0.0.1')
     const pair = [client, upstream] as const
@@ -149,8 +170,8 @@ export const startProxy = async (to: number): Promise<Proxy> => {
       }
       upstream.write(bytes)
     })
-    upstream.on('data', (bytes) => {
-      if (!proxy.silent && !deaf) client.write(bytes)
+    upstream.on('data', (bytes: Buffer) => {
+      if (!proxy.silent && !deaf) client.write(proxy.onAnswer(bytes))
     })
     const end = (): void => {
       if (proxy.silent) return

@@ -9,6 +9,7 @@ import { openSqliteStore, type Command } from '../../src/store/store.ts'
 import { ground } from '../../src/store/sqlite/migrations/0001-ground.ts'
 import { work } from '../../src/store/sqlite/migrations/0002-work.ts'
 import { access } from '../../src/store/sqlite/migrations/0003-access.ts'
+import { claim, owner, submit, succeed, task } from '../conformance/samples.ts'
 import { storeSuite } from '../conformance/store.ts'
 import { judgeVersion3, rowsOfVersion3 } from './version-3.ts'
 
@@ -143,4 +144,29 @@ test('a record of version 3 comes over whole: attempts, lives, dead letters and 
   const store = openSqliteStore(path)
   await judgeVersion3(store)
   await store.close()
+})
+
+test('the end of an older attempt that was never ended is stale, and the newest runs on', async () => {
+  const path = place()
+  const store = openSqliteStore(path)
+  const opening: Command = { kind: 'host.open', with: { owner, bootId: 'boot', wallMs: 1 } }
+  await store.transact([opening])
+  await store.transact([submit([task('a')])])
+  await store.transact([claim([1])])
+  await store.close()
+  const database = new DatabaseSync(path)
+  // As an earlier version may have left it.
+  database.exec(`
+    INSERT INTO past_attempts (task_seq, fence, life, number, agent, agent_epoch, cell, owner, epoch, started_ms)
+      SELECT seq, fence, life, number, agent, agent_epoch, cell, owner, epoch, started_ms FROM tasks;
+    UPDATE tasks SET fence = 2, number = 2;
+  `)
+  database.close()
+  const again = openSqliteStore(path)
+  const [late] = await again.transact([succeed('a', 1)])
+  expect(late).toMatchObject({ ok: true, value: [{ outcome: 'stale' }] })
+  expect(await again.read.attempt('att_a.2')).toMatchObject({ outcome: null, endedMs: null })
+  expect(await again.read.task('tsk_a')).toMatchObject({ state: { state: 'running' } })
+  expect((await again.transact([succeed('a', 2)]))[0]).toMatchObject({ ok: true, value: [{ outcome: 'done' }] })
+  await again.close()
 })

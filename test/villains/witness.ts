@@ -19,6 +19,7 @@ export default defineAgent({
       if (payload.waitMs !== undefined) await wait(payload.waitMs)
       return { agent: ctx.agent, said: payload.text ?? null, task: ctx.task, config: ctx.config, pid: process.pid }
     },
+    measure: (_, payload: unknown) => Buffer.byteLength(JSON.stringify(payload)),
     throwInTimer: async () => {
       setTimeout(() => {
         throw new Error('thrown in a timer')

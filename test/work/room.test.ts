@@ -99,6 +99,28 @@ test('parking costs no attempt, and the task is given out again when its time ha
   expect(at.given[1]).toMatchObject({ number: 1 })
 })
 
+test('a task that parks until now, or until a time that is past, is given out ten times a second at most', async () => {
+  const at = await world(1)
+  await at.work.submit(asks(1))
+  await at.clock.move(0)
+  for (let parks = 1; parks <= 3; parks += 1) {
+    const one = at.given.at(-1)!
+    const params = {
+      agent: one.agent,
+      attempt: one.attempt,
+      reason: 'rate' as const,
+      until: at.clock.wallMs() - 1 + (parks % 2),
+    }
+    await at.work.request({ method: 'park', params }, one.agent)
+    at.idle.push(one.agent)
+    at.work.free('settler')
+    await at.clock.move(99)
+    expect(at.given).toHaveLength(parks)
+    await at.clock.move(1)
+    expect(at.given).toHaveLength(parks + 1)
+  }
+})
+
 test('cancelling reaches the running attempt, and its result is stale', async () => {
   const at = await world(1)
   await at.work.submit(asks(1))

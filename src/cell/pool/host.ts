@@ -10,7 +10,7 @@ import { flushCompileCache } from 'node:module'
 import { connect } from 'node:net'
 import { pathToFileURL } from 'node:url'
 import { agentHost, type AgentHost, type HostPorts } from '../../agent/agent.ts'
-import { bounds, lineReader, type Load, type Ping, type Pong } from '../../wire/wire.ts'
+import { lineReader, sitterFrameBounds, type Load, type Ping, type Pong } from '../../wire/wire.ts'
 import { outbox } from '../outbox.ts'
 import { gateFetch } from './gatefetch.ts'
 import { guard } from './guard.ts'
@@ -41,7 +41,7 @@ socket.once('end', gone)
 socket.once('close', gone)
 socket.on(
   'data',
-  lineReader(bounds, {
+  lineReader(sitterFrameBounds, {
     object: (frame) => hear(frame),
     refused: (code, detail) => console.error(`a frame from the sitter was refused: ${code}: ${detail}`),
   }),

@@ -57,11 +57,28 @@ export interface Link {
   destroy(): void
 }
 
+/**
+ * The server's code of an error (SQLSTATE); undefined for one that is not the server's. Only those have a severity, and
+ * a socket's code may have five letters too (EPIPE). What the severity says is in the server's language: nothing here
+ * reads it.
+ */
+export const sqlStateOf = (error: unknown): string | undefined => {
+  const { severity, code } = error as { severity?: unknown; code?: unknown }
+  return typeof severity === 'string' && typeof code === 'string' && code.length === 5 ? code : undefined
+}
+
+/**
+ * Codes with which the server ends a session or takes none: connection exceptions, a shutdown, a transaction that stood
+ * still or took too long (of 25P the others are refusals: 25P02 is every statement after a failed one), no right to
+ * connect, too many connections.
+ */
+const sessionEnds = /^(08|57P|25P0[34]|28|3D|53300)/
+
 /** True when the link is gone, and not just a statement refused; what was in a transaction is then rolled back. */
 export const isLinkLoss = (error: unknown): boolean => {
   if (error instanceof Failure || error instanceof TypeError || error instanceof RangeError) return false
-  const { severity } = error as { severity?: string }
-  return severity === undefined || severity === 'FATAL' || severity === 'PANIC'
+  const state = sqlStateOf(error)
+  return state === undefined || sessionEnds.test(state)
 }
 
 export interface LinkAsk {

@@ -160,7 +160,7 @@ class PostgresStore implements Store {
     if (gathering.moves) await Promise.all(this.#flights)
     const { flying } = this.#writer
     if (flying === undefined) return [...taken, ...left]
-    const flight = this.#land(taken, runGathered(flying, gathering)).finally(() => {
+    const flight = this.#land(taken, gathering.moves, runGathered(flying, gathering)).finally(() => {
       this.#flights.delete(flight)
       if (this.#left.length > 0) this.#wake()
     })
@@ -170,12 +170,13 @@ class PostgresStore implements Store {
   }
 
   /** Answers those that were taken when they are committed; those that were left go the general way. */
-  async #land(taken: readonly Waiting[], running: ReturnType<typeof runGathered>): Promise<void> {
+  async #land(taken: readonly Waiting[], moved: boolean, running: ReturnType<typeof runGathered>): Promise<void> {
     try {
       const results = await running
       const answered = taken.filter((_, at) => results[at] !== undefined)
       this.#left.push(...taken.filter((_, at) => results[at] === undefined))
-      this.#writer.committed(undefined)
+      // One that moved no head leaves it alone: a general turn behind it may have moved it, and is not committed yet.
+      if (moved) this.#writer.committed(undefined)
       this.#answer(
         answered,
         results.flatMap((list) => (list === undefined ? [] : [{ results: list }])),
@@ -192,7 +193,10 @@ class PostgresStore implements Store {
     const until = clock.monoMs() + this.#timing.patienceMs
     for (let delayMs = firstRetryMs; ; delayMs = Math.min(longestRetryMs, delayMs * 2)) {
       try {
+        if (this.#over) throw this.#over
         const writing = await this.#writer.ready()
+        // A flight may have been lost while the link was opened anew: nothing is written after that was told.
+        if (this.#over) throw this.#over
         if (delayMs > firstRetryMs) this.#ask.onNotice?.('the record is reached again')
         if (turn.length === 0) return
         const ran = await runTurn(

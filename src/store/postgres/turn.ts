@@ -11,9 +11,10 @@ import type { Command } from '../commands/commands.ts'
 import type { Result } from '../commands/result.ts'
 import { execute, isSwift } from './executors.ts'
 import type { Gathering, Landed } from './gathered.ts'
-import { isLinkLoss, type Link } from './link.ts'
+import { isLinkLoss, sqlStateOf, type Link } from './link.ts'
 import { refuse, type ChainHead, type Session } from './session.ts'
 import { writeTallies } from './tallies.ts'
+import type { Statement } from './whole.ts'
 
 export type List = readonly Command[]
 /** Results of a list, or what a statement of it threw: then nothing of it was written. */
@@ -78,6 +79,23 @@ const begin = ({ link, session, incarnation }: Writing): Promise<void> => {
   return guarded
 }
 
+/** Codes that leave open what became of a transaction: the session or the server ended, or its files failed. */
+const leavesOpen = /^(08|57P|25P|58|XX)/
+
+/**
+ * Whether a turn with its commit that ended in this error has written nothing. Only the server's word for it means
+ * that, and only from a session that lives on: a full disk (53100) refuses a statement, or ends the server while it
+ * writes the commit down.
+ */
+const wasUndone = (link: Link, error: unknown): Promise<boolean> => {
+  const state = sqlStateOf(error)
+  if (state === undefined || leavesOpen.test(state)) return Promise.resolve(false)
+  return link.ask('SELECT 1', [], false).then(
+    () => true,
+    () => false,
+  )
+}
+
 /**
  * Runs and commits what was gathered, as one write: what the server cannot take it leaves, and where anything fails
  * nothing is written. Gives the results of each list; undefined for those of which nothing was written. Rejects with
@@ -88,16 +106,23 @@ export const runGathered = async (
   gathering: Gathering,
 ): Promise<Landed> => {
   const { head } = session
-  const guard = { sql: guardHoldsSql, values: [owner, head.seq, head.hash, epoch] }
+  const nothing: Landed = Array.from({ length: gathering.size }, () => undefined)
+  const statements: Statement[] = [{ sql: guardHoldsSql, values: [owner, head.seq, head.hash, epoch] }]
   try {
-    const [, ...answers] = await link.whole([guard, ...gathering.statements(session)])
+    statements.push(...gathering.statements(session))
+  } catch {
+    // Nothing was sent. Which list cannot be made into statements shows when each goes the general way.
+    session.head = head
+    return nothing
+  }
+  try {
+    const [, ...answers] = await link.whole(statements)
     return gathering.results(answers)
   } catch (error) {
-    // Only the server's word for it means that nothing was written.
-    if ((error as { severity?: unknown }).severity !== 'ERROR')
+    if (!(await wasUndone(link, error)))
       throw new CommitUnknown('the answer to a turn with its commit was lost', { cause: error })
     if (gathering.moves) session.head = head
-    return Array.from({ length: gathering.size }, () => undefined)
+    return nothing
   }
 }
 

@@ -64,6 +64,8 @@ const finishOne = (session: Session, finish: Finish, wallMs: number): Finished =
   if (attempt === undefined) return answer('not-found')
   if (attempt.ended_ms !== null) return answer(afterItsEnd(session, finish, attempt, wallMs))
   const row = session.one<TaskRow>('SELECT * FROM tasks WHERE id = ?', at.task)!
+  // The row holds the newest attempt: an older one that was never ended must not end that one.
+  if (row.fence !== at.fence) return answer('stale')
   const next = nextTaskState(taskState(row), finish.event)
   endAttempt(session, row.seq, { outcome: finish.outcome, error: finish.error, wallMs })
   if (next === undefined) return answer('stale')
