@@ -18,6 +18,8 @@ const execArgv = ['--conditions=source', '--disable-warning=ExperimentalWarning'
 
 export default defineConfig({
   test: {
+    // Two at a time, also on two cores, where the default is one: most tests wait for processes more than they compute.
+    maxWorkers: 2,
     projects: [
       {
         resolve,
