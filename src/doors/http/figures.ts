@@ -1,6 +1,6 @@
 /**
  * The swarm at a glance. Figures that cost a pass over the record (work, settle, ledger, durations) are kept for
- * twenty times as long as they took, so that any number of watchers costs at most a twentieth of the sitter;
+ * twenty times as long as they took, 10 s at most, so that any number of watchers costs a twentieth of the sitter;
  * `figuresMs` tells their age.
  */
 import type { GateStatus } from '../../wire/wire.ts'
@@ -11,6 +11,8 @@ import type { Rooms } from './rooms.ts'
 type Slow = Pick<SwarmView, 'work' | 'settle' | 'ledger' | 'durations' | 'agentsThatSucceeded' | 'figuresMs'>
 
 const keepTimes = 20
+/** But never longer than this: who waits for the end of the work must not wait for figures of before. */
+const longestKeptMs = 10_000
 /** The gate answers from memory; one that does not answer in this time is unknown, and says so. */
 const gateWithinMs = 2_000
 
@@ -71,7 +73,7 @@ export const figuresMaker = (): Figures => {
     if (kept === undefined || startMono >= kept.untilMono) {
       const slow = await slowOf(rooms)
       const endMono = rooms.clock.monoMs()
-      kept = { slow, untilMono: endMono + (endMono - startMono) * keepTimes }
+      kept = { slow, untilMono: endMono + Math.min(longestKeptMs, (endMono - startMono) * keepTimes) }
     }
     const fleet = rooms.fleet.summary()
     const { work, settle } = kept.slow
