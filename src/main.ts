@@ -60,13 +60,16 @@ const runPerson = async (argv: readonly string[]): Promise<number> => {
     { realClock, realDisk, realFolder, realProc, realRandom },
     { readFileSync },
     { isatty },
+    { dirname },
   ] = await Promise.all([
     import('./doors/cli/cli.ts'),
     import('./std/real/real.ts'),
     import('node:fs'),
     import('node:tty'),
+    import('node:path'),
   ])
   const hadTerminal = isatty(0)
+  const isCheckout = import.meta.filename.endsWith('.ts')
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
     version: string
   }
@@ -75,7 +78,8 @@ const runPerson = async (argv: readonly string[]): Promise<number> => {
     directory: process.cwd(),
     version,
     // In a checkout nobody has `sitter` on the path; npx finds it there.
-    program: import.meta.filename.endsWith('.ts') ? 'npx sitter' : 'sitter',
+    program: isCheckout ? 'npx sitter' : 'sitter',
+    ...(isCheckout && { packageFrom: `file:${dirname(import.meta.dirname)}` }),
     stdin: streamInput(() => process.stdin, isatty(0)),
     stdout: streamOutput(process.stdout),
     stderr: streamOutput(process.stderr),

@@ -20,7 +20,7 @@ const nameOf = (directory: string): string => {
 
 export const init: Deed = async ({ arguments: [given], options, printer, world }) => {
   const directory = resolve(world.directory, given ?? '.')
-  const files = Object.entries(scaffold(nameOf(directory), world.version))
+  const files = Object.entries(scaffold(nameOf(directory), world.packageFrom ?? world.version))
   const there: string[] = []
   for (const [name] of files) if (await world.disk.exists(join(directory, name))) there.push(name)
   if (there.length > 0) {

@@ -210,10 +210,12 @@ const transferColumns = [
 ] as const
 
 /** What a person can do about one that waits for a person. */
-const wayOf = ({ id, state }: SettlementAnswer): string =>
-  state === 'held'
-    ? `sitter settlement release ${plain(id)}, or cancel`
+const wayOf = ({ id, state }: SettlementAnswer): string => {
+  if (state === 'held') return `sitter settlement release ${plain(id)}, or cancel`
+  return state === 'reserved'
+    ? `it was not sent: mend the reason, then sitter settlement hold ${plain(id)} and release it; or cancel it`
     : `sitter settlement resolve ${plain(id)} --as settled|absent --evidence @file`
+}
 
 const settlementLines = (one: SettlementDescription, nowMs: number): string[] => [
   ...facts([

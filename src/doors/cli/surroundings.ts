@@ -65,6 +65,8 @@ export interface Surroundings {
   /** Absolute path of the working directory. */
   readonly directory: string
   readonly version: string
+  /** Where `npm install` finds this package: `file:…` in a checkout, absent = its registry, by version. */
+  readonly packageFrom?: string
   /** How this program is called here: `sitter`, or `npx sitter` in a checkout. */
   readonly program: string
   readonly stdin: Input

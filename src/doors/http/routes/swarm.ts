@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { formatAgent } from '../../../model/model.ts'
 import { Failure, parseDuration } from '../../../std/std.ts'
-import type { Page, PageAsk } from '../../../store/store.ts'
+import type { Page, PageAsk, SettlementView } from '../../../store/store.ts'
 import type { InboxItem } from '../../api.ts'
 import { auditAllowed } from '../allowed.ts'
 import { jsonText, shaped } from '../body.ts'
@@ -49,6 +49,14 @@ const thaw = async (ask: Ask): Promise<Reply> => {
   return ok({ frozen: false })
 }
 
+/** What was proven not to have been sent is never to be resolved: a person who reads "unknown" might pay it by hand. */
+const wayOutOf = ({ id, state }: SettlementView): string => {
+  if (state === 'held') return `sitter settlement release ${id}, or sitter settlement cancel ${id}`
+  return state === 'reserved'
+    ? `it was not sent: mend the reason, then sitter settlement hold ${id} and release ${id}; or cancel ${id}`
+    : `sitter settlement resolve ${id} --as settled|absent --evidence @file`
+}
+
 /** The three sources of the inbox, in this order; a cursor names the source and the last item seen in it. */
 const inboxSources = ['settlement', 'dead-letter', 'agent'] as const
 type InboxSource = (typeof inboxSources)[number]
@@ -59,14 +67,11 @@ const inboxPages: Record<InboxSource, (rooms: Rooms, page: PageAsk) => Promise<P
     return {
       next,
       items: items.map((item) => ({
-        kind: item.state === 'held' ? 'held-settlement' : 'unknown-settlement',
+        kind: item.state === 'held' || item.state === 'reserved' ? 'held-settlement' : 'unknown-settlement',
         id: item.id,
         what: `payment ${item.reference} is ${item.state}: ${item.reason ?? 'no reason recorded'}`,
         sinceMs: item.updatedMs,
-        wayOut:
-          item.state === 'held'
-            ? `sitter settlement release ${item.id}, or sitter settlement cancel ${item.id}`
-            : `sitter settlement resolve ${item.id} --as settled|absent --evidence @file`,
+        wayOut: wayOutOf(item),
       })),
     }
   },
