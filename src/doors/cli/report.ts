@@ -135,7 +135,11 @@ export const reportLines = (run: Run, paint: Printer['paint']): string[] => {
       ],
       ...durationFacts(view),
       ['cost', costText(view)],
-      ['agents', `${count(view.fleet.agents)}; ${count(view.agentsThatSucceeded)} of them finished at least one task`],
+      [
+        'agents',
+        `${count(view.fleet.agents)} now; ${count(view.agentsThatSucceeded)} finished at least one of ` +
+          'the newest 20,000 tasks',
+      ],
       ['ledger', checkText(run.ledger, (check) => ledgerLines(check)[0]!)],
       ['audit', checkText(run.audit, auditLine)],
       ['ran', duration(run.ranMs)],

@@ -66,7 +66,7 @@ test('a run that ends well reports what was paid, its cost and its checks, stops
     '104.32 XTS for 10,432 calls, 0.01 XTS per settlement',
     'balanced: 20,000 transfers',
     'verified: 40,123 entries',
-    '4,987 of them finished at least one task',
+    '4,987 finished at least one of the newest 20,000 tasks',
     'no schedules yet',
     'every check holds',
   ])
