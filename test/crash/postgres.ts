@@ -18,10 +18,11 @@ interface Faults {
   readonly random: Random
 }
 
-const longestPauseMs = 4_000
+/** Many faults need longer pauses now and then, else the watch starts the sitter ever more slowly. */
+const longestPauseMs = ({ cuts }: Faults): number => (cuts > 20 ? 12_000 : 4_000)
 const withinMs = 300_000
 /** Payments for each fault, at the rate below: work is under way until the last one. */
-const rowsEach = 60
+const rowsEach = 150
 const rate = '20/s'
 
 /** Integers come as text from the driver. */
@@ -53,16 +54,17 @@ const cutOne = async (proxy: Proxy): Promise<boolean> => {
 }
 
 const breakThings = async (
-  { cuts, crashes, random }: Faults,
+  faults: Faults,
   { server, proxy, run }: { server: PostgresServer; proxy: Proxy; run: Run },
 ): Promise<{ readonly cut: number; readonly crashed: number }> => {
+  const { cuts, crashes, random } = faults
   let over = false
   void run.ended.then(() => {
     over = true
   })
   const done = { cut: 0, crashed: 0 }
   while (!over && (done.cut < cuts || done.crashed < crashes)) {
-    await wait(between(random, 300, longestPauseMs))
+    await wait(between(random, 300, longestPauseMs(faults)))
     const crash = done.crashed < crashes && (done.cut >= cuts || between(random, 1, cuts + crashes) <= crashes)
     if (crash) {
       await server.crash()
