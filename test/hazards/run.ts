@@ -28,6 +28,9 @@ const cellText = (outcome: Outcome | undefined): string => {
   if (outcome === undefined) return ''
   const detail = outcome.detail
     .replace(/^(refused|ended|cell ended): /, '')
+    // What was got is the machine's own (paths, settings): that it was got is what the page says.
+    .replace(/^[A-Za-z_]+=[\s\S]*/, 'its variables, in the clear')
+    .replaceAll(/\p{Cc}/gu, ' ')
     .replaceAll(/\s+/g, ' ')
     .replaceAll('|', '/')
     .replace(/\/tmp\/\S+/g, '…')
