@@ -4,16 +4,20 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { copyFileSync, cpSync, existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { processes } from '../crash/machine.ts'
 
 const root = join(import.meta.dirname, '..', '..')
-const example = join(root, 'examples', 'any-language')
-const villain = join(root, 'test', 'villains', 'program.py')
+const directory = mkdtempSync(join(tmpdir(), 'languages-'))
+// Copies with names of their own: other tests run the same programs beside this one, and /proc shows all of them.
+const example = join(directory, 'agents')
+cpSync(join(root, 'examples', 'any-language'), example, { recursive: true })
+const villain = join(example, 'villain.py')
+copyFileSync(join(root, 'test', 'villains', 'program.py'), villain)
 const retry = { max: 3, base: '50ms', cap: '200ms' }
 
 const config = {
@@ -42,7 +46,6 @@ const config = {
   api: { port: 0 },
 }
 
-let directory: string
 let up: ChildProcess
 let said = ''
 const data = (): string => join(directory, 'data')
@@ -133,7 +136,6 @@ const sitter = (...words: string[]): ChildProcess =>
   )
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'languages-'))
   const path = join(directory, 'swarm.config.json')
   writeFileSync(path, JSON.stringify(config))
   up = sitter('up', path)

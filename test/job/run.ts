@@ -170,7 +170,9 @@ const job = async (): Promise<Verdict[]> => {
   ])
   const code = await first.ended
   const seconds = first.seconds()
-  const agents = Number(/agents +[\d,]+; ([\d,]+) of them finished/.exec(first.text())?.[1]?.replaceAll(',', '') ?? 0)
+  const agents = Number(
+    /agents +[\d,]+ now; ([\d,]+) finished at least one/.exec(first.text())?.[1]?.replaceAll(',', '') ?? 0,
+  )
   const place = { config: '', file: '', data, log: join(data, 'rehearsal', 'northbank', 'log.ndjson'), env: {} }
   const calls = readFileSync(place.log, 'utf8').length
   const second = start()
