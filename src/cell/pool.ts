@@ -47,6 +47,8 @@ const argumentsFor = (plan: StandbyPlan): readonly string[] => [
   '--v8-pool-size=0',
   '--max-semi-space-size=1',
   `--max-old-space-size=${plan.memoryMb}`,
+  // A machine of its own ends deep recursion inside before this stack ends (vm/quickjs.ts). 984 is the engine's usual.
+  ...(plan.kind === 'vm' ? ['--stack-size=3000'] : []),
   hostProgram,
 ]
 
@@ -55,11 +57,19 @@ const moduleOf = ({ run }: CellPlan): string => {
   return run.module
 }
 
+/** What a machine may use, for the host to hold it to. */
+const vmOf = ({ kind, vm }: StandbyPlan): Readonly<Record<string, string>> => {
+  if (kind !== 'vm') return {}
+  assert(vm !== undefined, 'the plan of a vm cell says what each machine may use')
+  return { SITTER_VM: JSON.stringify({ memoryBytes: vm.memoryBytes, sliceMs: vm.sliceMs }) }
+}
+
 const environmentFor = (plan: StandbyPlan, codeCache: string | undefined): Readonly<Record<string, string>> => ({
   ...plan.env,
   SITTER_SOCKET: plan.sitterSocket,
   SITTER_GATE: plan.gateSocket,
   SITTER_CELL: plan.id,
+  ...vmOf(plan),
   ...(codeCache === undefined ? {} : { NODE_COMPILE_CACHE: codeCache }),
 })
 

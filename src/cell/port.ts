@@ -33,7 +33,7 @@ export interface WalledEnd extends ProcessEnd {
 
 export interface CellPlan {
   readonly id: string
-  readonly kind: 'pool' | 'process' | 'sandbox'
+  readonly kind: 'pool' | 'vm' | 'process' | 'sandbox'
   readonly agentType: string
   /** What is run: the agents' module in a pool, a command or one process a task in a process cell. */
   readonly run: AgentRun
@@ -57,6 +57,8 @@ export interface CellPlan {
   readonly readable?: readonly string[]
   /** The time from the start of the process to its hello; the kind's own when absent. */
   readonly startWithinMs?: number
+  /** The bounds of each machine in a `vm` cell, and how many there may be. */
+  readonly vm?: { readonly memoryBytes: number; readonly sliceMs: number; readonly agents: number }
   /** Its host is watched by a thread of its own, which costs 7 MB: its group has lost a cell not long ago. */
   readonly watched?: boolean
 }

@@ -81,8 +81,16 @@ export const usualLimits = { cpus: 1, processes: 64, files: 256, diskBytes: 64_0
 /** A host's heap is not all of its memory: buffers, code and the like have as much again as half of it, and 128 MB. */
 const hostBytes = (heapMb: number): number => (heapMb * 1.5 + 128) * 1_000_000
 
-export const limitsOf = ({ kind, memoryMb, limits }: StandbyPlan): CellLimits => ({
-  memoryBytes: kind === 'pool' ? hostBytes(memoryMb) : memoryMb * 1_000_000,
+/** A machine of the engine holds what is free inside of it too, and grows by doubling what is largest. */
+const machineBytes = (memoryBytes: number): number => memoryBytes * 1.5 + 2_000_000
+
+const memoryBytesOf = ({ kind, memoryMb, vm }: StandbyPlan): number => {
+  if (kind === 'vm' && vm !== undefined) return hostBytes(memoryMb) + vm.agents * machineBytes(vm.memoryBytes)
+  return kind === 'pool' ? hostBytes(memoryMb) : memoryMb * 1_000_000
+}
+
+export const limitsOf = ({ limits, ...plan }: StandbyPlan): CellLimits => ({
+  memoryBytes: memoryBytesOf(plan),
   ...(limits ?? usualLimits),
 })
 

@@ -37,7 +37,10 @@ const restart = z.strictObject({
 })
 
 const words = z.array(notEmpty('a word of a command line')).min(1).max(1_000)
-const cellKind = z.enum(['pool', 'process', 'sandbox'])
+const cellKind = z.enum(['pool', 'vm', 'process', 'sandbox'])
+
+const vmMemory = size.refine((bytes) => bytes >= 2_000_000 && bytes <= 1_000_000_000, 'a size from 2MB to 1GB')
+const vmSlice = positiveDuration.refine((ms) => ms >= 5 && ms <= 10_000, 'a time from 5ms to 10s')
 
 const agent = z.strictObject({
   /** What it is; exactly one of these. Paths are relative to the config, and programs are started beside it. */
@@ -57,8 +60,8 @@ const agent = z.strictObject({
   /** How many of them; they are numbered from 1. */
   count: whole(0, 1_000_000, 'a count of agents').default(1),
   /**
-   * Where they live: `pool` = many in one process, for modules; `sandbox` = one program an agent, with files, processes
-   * and network of its own; `process` = the same without walls, under the sitter's own user. When absent: `pool` for
+   * Where they live: `pool` = many in one process, for modules; `vm` = the same with a machine of its own for each
+   * agent's JavaScript; `sandbox` = one program an agent, with files, processes and network of its own; `process` = the same without walls, under the sitter's own user. When absent: `pool` for
    * modules; for programs `sandbox`, or what the machine can instead where no money is near.
    */
   cell: z
@@ -74,13 +77,17 @@ const agent = z.strictObject({
            * type of two cells or more, at most 4 in the swarm. Each costs as much memory as an empty host.
            */
           standby: whole(0, 16, 'hosts that stand by').optional(),
+          /** In a `vm` cell: what an agent's values may take. 8 MB when absent. */
+          memory: vmMemory.optional(),
+          /** In a `vm` cell: CPU time in one turn, after which it is interrupted. 100 ms when absent. */
+          slice: vmSlice.optional(),
           /** `false` gives a pool host no walls: its agents' code may touch what the sitter's user may. */
           walls: z.boolean().optional(),
           /** What a sandbox may read beside its own program: paths relative to the config. */
           readable: z.array(notEmpty('a path')).max(100).optional(),
         }),
       ],
-      '"pool", "process", "sandbox" or {kind: …}',
+      '"pool", "vm", "process", "sandbox" or {kind: …}',
     )
     .optional(),
   /** Upstreams that they may call. */

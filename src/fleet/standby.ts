@@ -54,6 +54,7 @@ const lineOf = (live: Live, { settings }: Post): StandbyLine | undefined =>
 const partsOf = ({ cell, memoryBytes, limits, run }: AgentType): unknown => [
   cell.kind,
   cell.walls ?? null,
+  cell.vm ?? null,
   memoryBytes,
   limits,
   run.module ?? null,

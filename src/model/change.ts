@@ -33,6 +33,7 @@ const fromTheStart: Readonly<Record<Setting, boolean>> = {
   orWeaker: true,
   walls: true,
   readable: true,
+  vm: true,
   standby: false,
   perCell: true,
   memoryBytes: true,
@@ -50,9 +51,9 @@ const settings = Object.keys(fromTheStart) as readonly Setting[]
 const valueOf = (agentType: AgentType, setting: Setting): unknown => {
   const { cell } = agentType
   if (setting === 'cell') return cell.kind
-  // Only a sandbox is refused where the machine cannot.
-  if (setting === 'orWeaker') return cell.kind === 'sandbox' && cell.orWeaker
-  if (setting === 'walls' || setting === 'readable' || setting === 'standby') return cell[setting] ?? null
+  // Only these are refused where the machine cannot.
+  if (setting === 'orWeaker') return (cell.kind === 'sandbox' || cell.kind === 'vm') && cell.orWeaker
+  if (setting === 'walls' || setting === 'readable' || setting === 'vm' || setting === 'standby') return cell[setting] ?? null
   return agentType[setting]
 }
 

@@ -43,9 +43,11 @@ export interface AgentType {
   readonly count: number
   /** What was asked for; what the machine makes of it is the cell room's to say. */
   readonly cell: {
-    readonly kind: 'pool' | 'process' | 'sandbox'
+    readonly kind: 'pool' | 'vm' | 'process' | 'sandbox'
     /** Whether less will do where the machine cannot. */
     readonly orWeaker: boolean
+    /** What each agent of a `vm` cell may use: its own memory, and CPU time in one turn. */
+    readonly vm?: { readonly memoryBytes: number; readonly sliceMs: number }
     /** Hosts that stand by for its cells; absent = as many as the fleet thinks right. */
     readonly standby?: number
     /** False = a pool host without walls: its agents' code may touch files and network. */
