@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { extname, join } from 'node:path'
+import { vmModuleFault } from './cell/cell.ts'
 import { applyConfig, loadConfig, type LoadOptions, type SwarmConfig } from './config/config.ts'
 import { sealTo } from './gatelink/gatelink.ts'
 import { placesOf, type Places } from './places.ts'
@@ -215,7 +216,7 @@ const readAgain = async (options: LoadOptions): Promise<Reload> => {
 /** @throws Failure `config-…`, `already-running`, `fresh-refused`, `port-taken`, `key-…`: then nothing runs. */
 export const launch = async (ask: LaunchAsk): Promise<Launched> => {
   const [clock, disk, proc] = [realClock(), realDisk(), realProc()]
-  const source = { file: ask.configFile, disk, proc, clock }
+  const source = { file: ask.configFile, disk, proc, clock, checkVm: vmModuleFault }
   const loaded = await loadConfig(source)
   const places = machinePlaces(ask.dataDirectory)
   if (ask.fresh) await beginAnew(loaded.config, places)

@@ -11,7 +11,7 @@ import {
   type ConfigVersions,
   type SwarmConfig,
 } from './config/config.ts'
-import type { Cells } from './cell/cell.ts'
+import { vmModuleFault, type Cells } from './cell/cell.ts'
 import type { Fleet } from './fleet/fleet.ts'
 import type { GateLink } from './gatelink/gatelink.ts'
 import type { Reload } from './private-line.ts'
@@ -133,9 +133,19 @@ export const openLiveConfig = (options: LiveConfigOptions): LiveConfig => {
         throw new Failure('cell-refused', `${refused.why}. Way out: ${refused.wayOut}`)
     }
   }
+  const admitModules = async (next: SwarmConfig['agents']): Promise<void> => {
+    for (const { name, run, cell } of Object.values(next)) {
+      if (cell.kind !== 'vm' || run.module === undefined) continue
+      const fault = await vmModuleFault(run.module)
+      if (fault === null) continue
+      const { found, expected } = fault
+      throw new Failure('config-invalid', `agents.${name}.run.module: found ${found}, expected ${expected}`)
+    }
+  }
   const admit = async (next: SwarmConfig): Promise<void> => {
     const { api, agents } = next
     admitCells(agents)
+    await admitModules(agents)
     await admitAddresses(options.store, config, next)
     if (api.port !== 0 && (api.port !== config.api.port || api.host !== config.api.host)) await portIsFree(api)
   }

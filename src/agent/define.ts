@@ -54,7 +54,10 @@ export const agentOf = (module: Readonly<Record<string, unknown>>, path: string)
 }
 
 /** What a task's reader makes of its payload. @throws what the reader throws, or why it refuses. */
-export const readPayload = async (parse: Schema<never> | ((payload: unknown) => never), payload: unknown): Promise<never> => {
+export const readPayload = async (
+  parse: Schema<never> | ((payload: unknown) => never),
+  payload: unknown,
+): Promise<never> => {
   if (typeof parse === 'function') return parse(payload)
   const judged = await parse['~standard'].validate(payload)
   if (judged.issues === undefined) return judged.value

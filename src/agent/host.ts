@@ -178,8 +178,7 @@ class Host implements AgentHost {
   async #rest(how: Rest, verb: 'sleep' | 'wake'): Promise<object> {
     const { agent } = how
     const fibre = this.#fibres.get(agent)
-    if (fibre === undefined)
-      throw new TaskFailure(`${agent} does not live in this cell`, { code: 'not-your-agent' })
+    if (fibre === undefined) throw new TaskFailure(`${agent} does not live in this cell`, { code: 'not-your-agent' })
     const rested = await fibre.rest(verb, how)
     this.#forget(fibre)
     return rested

@@ -1,4 +1,4 @@
-/** What an agent throws, with what the sitter needs to judge it. In a file of its own: it is loaded in `vm` cells too. */
+/** What an agent throws. In a file of its own, because machines of `vm` cells load it and nothing else of the kind. */
 import type { FailOptions } from './context.ts'
 
 /** A failure with what the sitter needs to judge it: a kind, a code, when to try again. */

@@ -82,6 +82,16 @@ export interface Witness {
 /** A host that stands by: of its agents nothing is known yet but their type. */
 export type StandbyPlan = Omit<CellPlan, 'run' | 'seats' | 'watched'>
 
+/** An agent that is a snapshot and lives nowhere. */
+export interface Sleeper {
+  readonly agent: string
+  readonly snapshot: Uint8Array
+  /** The engine's build: no other can wake it. */
+  readonly build: string
+  /** Wall time of its next timer, at which it wants to be woken; null = none. */
+  readonly dueMs: number | null
+}
+
 /** Why a cell is gone, told once. `suspects` = agents that had an attempt in hand, as evidence. */
 export interface CellEnd {
   readonly cause: 'exit' | 'killed-by-us' | 'killed' | 'start-failed' | 'link-lost'
@@ -139,6 +149,14 @@ export interface Cell {
    * its loop is, for 300 ms at most.
    */
   kill(why: string, ask?: 'ask'): void
+  /**
+   * In a cell of kind `vm`: takes an agent out as a snapshot, with all that waits in it. From then on it lives nowhere.
+   * Rejects `conflict` while it has work in hand or waits for an answer, `timed-out`, `cell-lost`, `unknown-method`
+   * where agents cannot sleep.
+   */
+  sleep?(agent: string, withinMs: number): Promise<Sleeper>
+  /** Seats an agent that goes on from its snapshot; where that does not fit it begins anew, which is told. */
+  wake?(seat: Seat, snapshot: Uint8Array): void
   /** What all its processes have in memory, null = unknown; absent where its one process can be asked. */
   readonly memoryBytes?: (() => number | null) | undefined
   /** Bytes that the cell has not yet taken from its socket. */

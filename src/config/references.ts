@@ -69,13 +69,20 @@ const programs = (raw: unknown, type: string): readonly ConfigFault[] => {
         ? [faultAt(kindPath, show(kind), '"pool" or "vm" for a module; perCell: 1 gives each its own')]
         : []),
       ...(kind === 'vm' && at('cell', 'walls') === false
-        ? [wrong(['cell', 'walls'], 'it to be left out: a vm cell has no files or network to give; orWeaker takes less')]
+        ? [
+            wrong(
+              ['cell', 'walls'],
+              'it to be left out: a vm cell has no files or network to give; orWeaker takes less',
+            ),
+          ]
         : []),
     ]
   return [
     ...ofMachines,
     ...((at('cell', 'standby') ?? 0) === 0 ? [] : [wrong(['cell', 'standby'], '0: no program is started ahead')]),
-    ...(kind === 'pool' || kind === 'vm' ? [faultAt(kindPath, show(kind), '"sandbox" or "process" for a program')] : []),
+    ...(kind === 'pool' || kind === 'vm'
+      ? [faultAt(kindPath, show(kind), '"sandbox" or "process" for a program')]
+      : []),
     ...((at('perCell') ?? 1) === 1 ? [] : [wrong(['perCell'], '1: a program has a cell of its own')]),
     ...(at('run', 'exec') === undefined || at('config') === undefined
       ? []

@@ -61,8 +61,9 @@ const agent = z.strictObject({
   count: whole(0, 1_000_000, 'a count of agents').default(1),
   /**
    * Where they live: `pool` = many in one process, for modules; `vm` = the same with a machine of its own for each
-   * agent's JavaScript; `sandbox` = one program an agent, with files, processes and network of its own; `process` = the same without walls, under the sitter's own user. When absent: `pool` for
-   * modules; for programs `sandbox`, or what the machine can instead where no money is near.
+   * agent's JavaScript; `sandbox` = one program an agent, with files, processes and network of its own; `process` =
+   * the same without walls, under the sitter's own user. When absent: `pool` for modules; for programs `sandbox`, or
+   * what the machine can instead where no money is near.
    */
   cell: z
     .union(

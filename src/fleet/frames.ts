@@ -6,7 +6,7 @@
  */
 import { formatAgent, parseAgent } from '../model/model.ts'
 import { asFailure, Failure, type Code } from '../std/std.ts'
-import { checkBeat, checkBroken, checkLog, type Checked } from '../wire/wire.ts'
+import { checkBeat, checkBroken, checkLog, checkWoken, type Checked } from '../wire/wire.ts'
 import { becomeFree, loseAttempt } from './agents.ts'
 import { putLine } from './lines.ts'
 import type { Agent, Attempt, Live, LiveCell } from './live.ts'
@@ -161,6 +161,14 @@ const takeNotification = (live: Live, cell: LiveCell, { method, params }: Incomi
       message,
       ...(fields === undefined ? {} : { fields }),
     })
+  } else if (method === 'agent.woken') {
+    const { anew } = valueOf(method, checkWoken(params))
+    if (anew !== null)
+      notify(live, 'agent.began-anew', 'warn', {
+        subject: agent.id,
+        message: `${agent.id} slept and could not be woken, so it began anew: ${anew}`,
+        facts: { why: anew },
+      })
   } else {
     const { error } = valueOf(method, checkBroken(params))
     live.deeds.agentsLost([agent], `broken, says its cell: ${error.name}: ${error.message}`.slice(0, 1_000))
@@ -178,7 +186,7 @@ const onNotification = (live: Live, cell: LiveCell, frame: IncomingFrame): void 
   }
 }
 
-const notifications: ReadonlySet<string> = new Set(['beat', 'log', 'agent.broken'])
+const notifications: ReadonlySet<string> = new Set(['beat', 'log', 'agent.broken', 'agent.woken'])
 
 export const onFrame = (live: Live, cell: LiveCell, frame: IncomingFrame): void => {
   heard(live, cell)

@@ -53,7 +53,8 @@ const valueOf = (agentType: AgentType, setting: Setting): unknown => {
   if (setting === 'cell') return cell.kind
   // Only these are refused where the machine cannot.
   if (setting === 'orWeaker') return (cell.kind === 'sandbox' || cell.kind === 'vm') && cell.orWeaker
-  if (setting === 'walls' || setting === 'readable' || setting === 'vm' || setting === 'standby') return cell[setting] ?? null
+  if (setting === 'walls' || setting === 'readable' || setting === 'vm' || setting === 'standby')
+    return cell[setting] ?? null
   return agentType[setting]
 }
 

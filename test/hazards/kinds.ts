@@ -1,5 +1,13 @@
 /** The cells of this machine as a sitter would make them, for worlds that are attacked. */
-import { hostWalls, poolCells, probeMachine, programCells, type CellKind, type CellPlan, type Machine } from '../../src/cell/cell.ts'
+import {
+  hostWalls,
+  poolCells,
+  probeMachine,
+  programCells,
+  type CellKind,
+  type CellPlan,
+  type Machine,
+} from '../../src/cell/cell.ts'
 import { realClock, realDisk, realNet, realProc } from '../../src/std/real/real.ts'
 import { openWorld, type World } from './world.ts'
 

@@ -77,7 +77,7 @@ export const rows: Readonly<Record<string, Row>> = {
   'not-built.ts': { floor: 9, imports: [] },
   'inspection.ts': { floor: 9, imports: [...pieces, 'cell', 'doors'] },
   'rehearsal-process.ts': { floor: 9, imports: [...pieces, 'config', 'rehearsal'] },
-  'launch.ts': { floor: 9, imports: [...pieces, 'config', 'gatelink', 'record'] },
+  'launch.ts': { floor: 9, imports: [...pieces, 'config', 'gatelink', 'record', 'cell'] },
   'index.ts': { floor: 9, imports: ['config', 'agent'] },
   'main.ts': {
     floor: 9,
@@ -152,7 +152,12 @@ export const worldly = [
  * thread.
  */
 export const entries = ['src/main.ts', 'src/index.ts', 'src/agent/agent.ts', 'src/rehearsal/rehearsal.ts']
-export const spawned = ['src/cell/pool/host.ts', 'src/cell/pool/watchdog.ts', 'src/config/evaluate.ts']
+export const spawned = [
+  'src/agent/guest.ts',
+  'src/cell/pool/host.ts',
+  'src/cell/pool/watchdog.ts',
+  'src/config/evaluate.ts',
+]
 
 /** Rooms that load a user's module, whose name no literal can tell. */
 export const loaders = ['cell', 'config']

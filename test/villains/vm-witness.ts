@@ -48,7 +48,7 @@ const tasks = {
   park: ((ctx) => ctx.park('signal', 1_000)) as With<unknown>,
   loop: forever,
   microtasks: async () => {
-    for (;;) await null
+    for (;;) await Promise.resolve()
   },
   leak: () => {
     const all: unknown[] = []
@@ -67,6 +67,36 @@ const tasks = {
     }, 0)
     return new Promise(() => {})
   },
+  escape: (async (ctx) => ({
+    process: typeof (globalThis as { process?: unknown }).process,
+    // oxlint-disable-next-line typescript/no-implied-eval -- what it can reach is the question
+    viaFunction: new Function('return typeof process')() as string,
+    viaContext: await (ctx.fetch.constructor as FunctionConstructor)('return typeof process')(),
+  })) as With<unknown>,
+  large: () => 'x'.repeat(300_000),
+  deep: () => {
+    let deep: unknown[] = []
+    for (let level = 0; level < 100; level += 1) deep = [deep]
+    return deep
+  },
+  flood: (async (ctx) => {
+    for (;;) {
+      try {
+        ctx.log.info('one of many')
+      } catch {
+        /* it goes on */
+      }
+    }
+  }) as With<unknown>,
+  timers: ((ctx) => {
+    const burn = (): void => {
+      const untilMs = performance.now() + 60
+      while (performance.now() < untilMs);
+    }
+    for (let timer = 0; timer < 500; timer += 1) setTimeout(burn, 0)
+    ctx.log.info('the timers are set')
+    return new Promise(() => {})
+  }) as With<unknown>,
   import: async () => {
     const name = 'node:fs'
     await import(name)

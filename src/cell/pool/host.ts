@@ -110,7 +110,9 @@ const load = async (modulePath: string): Promise<AgentHost> => {
       within,
     })
   } catch (error) {
-    console.error('the agents cannot be loaded:', error)
+    // What is wrong with a module is said in one line; anything else shows where it came from.
+    const isSaid = (error as { readonly code?: unknown }).code === 'config-invalid'
+    console.error('the agents cannot be loaded:', isSaid ? (error as Error).message : error)
     return exit(exits.module)
   }
 }

@@ -12,11 +12,12 @@ import {
   type HostPorts,
   type Living,
   type Place,
+  type ToGuest,
+  type ToHost,
 } from '../../agent/agent.ts'
 import { bounds as wireBounds, lineReader, type Asleep, type Rest, type Woken } from '../../wire/wire.ts'
 import { answerTo, held, letGo, type Held } from './asks.ts'
 import { brokenBy, failureOf, toldOf } from './errors.ts'
-import type { ToGuest, ToHost } from './messages.ts'
 import { giveParts } from './parts.ts'
 import type { Engine, Modules, Vm, VmBounds } from './port.ts'
 import { readSnapshot, writeSnapshot } from './snapshot.ts'
@@ -109,7 +110,7 @@ class VmAgent {
     if (this.#over) return vm.close()
     this.#vm = vm
     await this.#turn(() => vm.begin())
-    if (!this.#isReady) throw new Error('its module does not end: at the top of it nothing can be waited for that takes time')
+    if (!this.#isReady) throw new Error('the top of its module waits for something that takes time')
     await this.#verb('start', ctx)
   }
 
@@ -259,7 +260,8 @@ class VmAgent {
   #log({ level, message, fields }: Wanted<'log'>): void {
     const log = this.#own?.ctx.log
     const say = log !== undefined && Object.hasOwn(log, level) ? log[level as keyof typeof log] : log?.info
-    say?.(String(message), typeof fields === 'object' && fields !== null ? (fields as Record<string, unknown>) : undefined)
+    const isObject = typeof fields === 'object' && fields !== null
+    say?.(String(message), isObject ? (fields as Record<string, unknown>) : undefined)
   }
 
   #ofAttempt(message: Wanted<'ended'> | Wanted<'progress'> | Wanted<'park'>): void {
@@ -282,8 +284,7 @@ class VmAgent {
 
   #ask(asked: Wanted<'ask'>): void {
     const { id, attempt } = asked
-    if (this.#asking.size >= mostAsked)
-      throw new Error(`${mostAsked} requests of this agent wait already`)
+    if (this.#asking.size >= mostAsked) throw new Error(`${mostAsked} requests of this agent wait already`)
     if (this.#asking.has(id) || !Number.isInteger(id)) throw new Error('each request has a number of its own')
     this.#asking.add(id)
     const held = attempt === null ? this.#own : this.#performing.get(attempt)?.held

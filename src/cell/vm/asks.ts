@@ -1,6 +1,12 @@
 /** What an agent in a machine asks of its host: answered by the same context that a pool's agents have. */
-import { TaskFailure, type AgentContext, type Context, type Lock, type UpstreamAnswer } from '../../agent/agent.ts'
-import type { Asked } from './messages.ts'
+import {
+  TaskFailure,
+  type AgentContext,
+  type Context,
+  type Lock,
+  type UpstreamAnswer,
+  type Asked,
+} from '../../agent/agent.ts'
 
 /** Of one agent or attempt: what it holds here. */
 export interface Held {
@@ -31,7 +37,7 @@ const partBytes = 65_536
 
 const fetched = async (held: Held, id: number, [upstream, path, init]: readonly unknown[]): Promise<unknown> => {
   if (held.answers.size >= mostAnswers)
-    throw new TaskFailure(`${mostAnswers} answers are open: read their bodies`, { code: 'overloaded', kind: 'transient' })
+    throw new TaskFailure(`${mostAnswers} answers are not read yet`, { code: 'overloaded', kind: 'transient' })
   const { bytes, ...rest } = (init ?? {}) as { readonly bytes?: unknown }
   const body = typeof bytes === 'string' ? { body: Buffer.from(bytes, 'latin1') } : {}
   const answer = await held.ctx.fetch(String(upstream), String(path), { ...rest, ...body })
@@ -62,8 +68,8 @@ const textOf = async (held: Held, id: unknown, mostBytes: number): Promise<strin
   for await (const part of answer.body) {
     bytes += part.length
     if (bytes > mostBytes) {
-      const message = `the answer has more than ${mostBytes} bytes, a quarter of this agent's memory: read its body in parts`
-      throw new TaskFailure(message, { code: 'too-large', kind: 'permanent' })
+      const message = `the answer has more than ${mostBytes} bytes, a quarter of this agent's memory`
+      throw new TaskFailure(`${message}: read its body in parts`, { code: 'too-large', kind: 'permanent' })
     }
     parts.push(part)
   }
@@ -76,7 +82,7 @@ interface Ask {
   readonly with: readonly unknown[]
 }
 
-/** Whatever the agent hands over is as hostile as it likes: it goes through the checks of the context and of the sitter. */
+/** What the agent hands over may be hostile: it goes through the checks of the context and of the sitter. */
 export const answerTo = async (held: Held, { id, what, with: values }: Ask, mostBytes: number): Promise<unknown> => {
   if (what === 'fetch') return fetched(held, id, values)
   if (what === 'body') return partOf(held, values[0])

@@ -1,6 +1,5 @@
 /** Errors between a host and its machines: what comes out of one is read as plain values, and made our own. */
-import { TaskFailure } from '../../agent/agent.ts'
-import type { Told } from './messages.ts'
+import { TaskFailure, type Told } from '../../agent/agent.ts'
 import { VmFailure, type VmBounds } from './port.ts'
 
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
@@ -33,11 +32,12 @@ export const toldOf = (thrown: unknown): Told => {
 export const brokenBy = (error: unknown, { sliceMs, memoryBytes }: VmBounds): Error => {
   if (!(error instanceof VmFailure)) return error as Error
   const { fault, thrown } = error
-  if (fault === 'stray') return failureOf({ ...thrown, stack: `${thrown.name}: ${thrown.message}\n${thrown.stack ?? ''}` })
+  const { name, stack = '' } = thrown
+  if (fault === 'stray') return failureOf({ ...thrown, stack: `${name}: ${thrown.message}\n${stack}` })
   const [code, message] = {
     slice: ['vm-slice', `it took more than its slice of ${sliceMs} ms in one turn, and was interrupted`],
     memory: ['vm-memory', `it wanted more than its ${Math.round(memoryBytes / 1_000_000)} MB of memory`],
     crashed: ['vm-crashed', `its machine failed: ${thrown.message}`],
   }[fault] as [string, string]
-  return failureOf({ name: 'TaskFailure', code, message, stack: `${message}\n${thrown.stack ?? ''}` })
+  return failureOf({ name: 'TaskFailure', code, message, stack: `${message}\n${stack}` })
 }

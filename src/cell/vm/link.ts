@@ -9,9 +9,11 @@ import { dirname, extname, join, resolve } from 'node:path'
 import { failure } from '../../std/std.ts'
 import { importOf, type Engine, type Modules } from './port.ts'
 
-const guest = join(import.meta.dirname, `guest${extname(import.meta.filename)}`)
-/** Named by its path inside of this package. */
-const sdk = join(import.meta.dirname, '..', '..', 'agent', `agent${extname(import.meta.filename)}`)
+const ours = (name: string): string =>
+  join(import.meta.dirname, '..', '..', 'agent', `${name}${extname(import.meta.filename)}`)
+const guest = ours('guest')
+/** Inside of this package it is imported by its path. */
+const sdk = ours('agent')
 const main = 'swarmsitter:main'
 const [guestName, entryName] = ['swarmsitter:guest', 'swarmsitter:entry']
 const mainSource = (path: string): string =>
@@ -88,7 +90,9 @@ export const linkModules = async (engine: Engine, entry: string, kept?: string):
       const path = resolve(dirname(from), specifier)
       return path === sdk ? guest : path
     }
-    throw failure('config-invalid', `${from} imports ${JSON.stringify(specifier)}, which is not in a vm cell: ${wayOut}`)
+    throw failure('config-invalid', `${from} imports ${JSON.stringify(specifier)}: ${wayOut}`, {
+      facts: { imports: specifier, from, wayOut },
+    })
   }
   try {
     await engine.link(main, {
@@ -111,6 +115,8 @@ export const linkModules = async (engine: Engine, entry: string, kept?: string):
       ? error
       : failure('config-invalid', `${entry}: ${(error as Error).message}`, { cause: error })
   }
-  const hash = createHash('sha256').update(JSON.stringify([...sources, ...imports])).digest('hex')
+  const hash = createHash('sha256')
+    .update(JSON.stringify([...sources, ...imports]))
+    .digest('hex')
   return { main, sources, imports, hash }
 }

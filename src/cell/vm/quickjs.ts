@@ -1,14 +1,24 @@
 /**
  * The engine quickjs-wasi: QuickJS compiled to WebAssembly, one instance with a memory of its own for each machine.
  * What holds by itself there was tried (test/cell/vm-engine.test.ts): the bound of memory, the interrupt also in
- * regular expressions and most built-in functions, the bound of the stack. What does not: a built-in function that walks
- * a huge sparse array asks nobody whether it may go on. That holds the host, and the host's end is its sitter's to see.
+ * regular expressions and most built-in functions, the bound of the stack. What does not: a built-in function that
+ * walks a huge sparse array asks nobody whether it may go on. That holds the host, whose end is its sitter's to see.
  */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { EvalFlags, JSException, QuickJS, type JSValueHandle, type QuickJSOptions } from 'quickjs-wasi'
-import { importOf, VmFailure, type Engine, type Loader, type Modules, type Thrown, type Vm, type VmFault, type VmPlan } from './port.ts'
+import {
+  importOf,
+  VmFailure,
+  type Engine,
+  type Loader,
+  type Modules,
+  type Thrown,
+  type Vm,
+  type VmFault,
+  type VmPlan,
+} from './port.ts'
 
 /** Stays inside; the name is in the snapshot. */
 const tellName = 'swarmsitterTell'
@@ -36,8 +46,9 @@ const cut = (text: string, most: number): string => (text.length > most ? text.s
 
 /** Text of a property that is plain text; a getter would run code once more. */
 const plainText = (value: JSValueHandle, name: string): string | undefined => {
-  for (let at: JSValueHandle | undefined = value.dup(), depth = 0; at?.isObject && !at.isProxy && depth < 4; depth += 1) {
-    using holder: JSValueHandle = at
+  let at = value.dup()
+  for (let depth = 0; at.isObject && !at.isProxy && depth < 4; depth += 1) {
+    using holder = at
     const own = holder.getOwnPropertyDescriptor(name)
     if (own !== undefined) {
       own.get?.dispose()
@@ -185,7 +196,7 @@ class QuickVm implements Vm {
       return new VmFailure(faultOf(thrown), thrown)
     }
     const { name, message } = error as Error
-    // The stack of WebAssembly itself ended, or the machine wanted memory that it does not get: nothing inside caught it.
+    // The process's own stack ended, or the engine itself failed: nothing inside could catch it.
     return new VmFailure(message === 'wasm_malloc failed' ? 'memory' : 'crashed', { name, message })
   }
 }

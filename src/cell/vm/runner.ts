@@ -32,7 +32,7 @@ const tasksOf = async (engine: Engine, modules: Modules, bounds: VmBounds): Prom
   } finally {
     vm.close()
   }
-  if (!Array.isArray(tasks)) throw new Error('at the top of a module nothing can be waited for that takes time')
+  if (!Array.isArray(tasks)) throw new Error('the top of the module waits for something that takes time')
   return tasks.map(String)
 }
 

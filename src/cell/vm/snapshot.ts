@@ -49,7 +49,7 @@ export const readSnapshot = (
   const head = headOf(Buffer.from(bytes.subarray(0, Math.max(0, end))).toString())
   const body = bytes.subarray(end + 1)
   if (head.format !== 1 || head.sha256 !== hash(body)) throw new Error('its snapshot is damaged')
-  if (head.build !== build) throw new Error(`its snapshot is of another build of the engine (${head.build}, not ${build})`)
+  if (head.build !== build) throw new Error(`its snapshot is of another engine: ${head.build}, and this is ${build}`)
   if (head.code !== code) throw new Error('its code or its configuration has changed')
   return { timers: head.timers ?? [], memory: zstdDecompressSync(body, { maxOutputLength: mostRawBytes }) }
 }

@@ -28,7 +28,9 @@ import type { Deed, Invocation } from './verb.ts'
 
 const load = async (invocation: Invocation): Promise<LoadedConfig> => {
   const { disk, proc, clock } = invocation.world
-  return loadConfig({ file: await configFile(invocation.world, invocation.arguments[0]), disk, proc, clock })
+  const { vmModuleFault } = await import('../../cell/cell.ts')
+  const file = await configFile(invocation.world, invocation.arguments[0])
+  return loadConfig({ file, disk, proc, clock, checkVm: vmModuleFault })
 }
 
 /** What runs, without passwords: the sitter's word, else the applied file of a sitter that is down. */

@@ -1,6 +1,6 @@
 /**
- * What host and machine say to one another: JSON text. The host believes none of what it is told: `agent` in a cell of
- * kind `vm` may say anything. Types only, so that what runs inside loads nothing.
+ * What a host and a machine of a `vm` cell say to one another: JSON text. The host believes none of what it is told: an
+ * agent may say anything. Types only, so that what runs inside loads nothing.
  */
 
 /** Errors on their way: what `TaskFailure` has, as plain values. */
@@ -23,7 +23,16 @@ export type ToGuest =
 
 /** What an agent may ask for, and is answered later. */
 export type Asked =
-  'settle' | 'addTask' | 'state.get' | 'state.put' | 'lock' | 'renew' | 'free' | 'fetch' | 'body' | 'text'
+  | 'settle'
+  | 'addTask'
+  | 'state.get'
+  | 'state.put'
+  | 'lock'
+  | 'renew'
+  | 'free'
+  | 'fetch'
+  | 'body'
+  | 'text'
 
 /** `attempt` null = the agent itself. */
 export type ToHost =

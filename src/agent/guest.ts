@@ -1,14 +1,14 @@
 /**
- * What runs inside of each machine beside the agent's own code: the context that a pool host gives, made of messages to
- * the host; timers, `console` and `AbortController`, which the language does not have. Nothing here is a boundary: an
- * agent may take it apart, and harms itself alone. It holds everything that a snapshot has to carry.
+ * What runs inside of each machine of a `vm` cell beside the agent's own code: the context that a pool host gives, made
+ * of messages to the host; timers, `console` and `AbortController`, which the language does not have. Nothing here is a
+ * boundary: an agent may take it apart, and harms itself alone. It holds everything that a snapshot has to carry.
  */
-import type { AgentContext, Context, FailOptions, FetchInit, Lock, Logger, UpstreamAnswer } from '../../agent/context.ts'
-import { agentOf, readPayload, type Agent, type Task } from '../../agent/define.ts'
-import { TaskFailure } from '../../agent/task-failure.ts'
+import type { AgentContext, Context, FailOptions, FetchInit, Lock, Logger, UpstreamAnswer } from './context.ts'
+import { agentOf, readPayload, type Agent, type Task } from './define.ts'
 import type { Asked, Told, ToGuest, ToHost } from './messages.ts'
+import { TaskFailure } from './task-failure.ts'
 
-export { defineAgent } from '../../agent/define.ts'
+export { defineAgent } from './define.ts'
 export { TaskFailure }
 
 declare const swarmsitterTell: (text: string) => string
@@ -63,7 +63,8 @@ class Signal {
     const all = [...signal.#listeners.keys()]
     signal.#listeners.clear()
     signal.onabort?.(event)
-    for (const listener of all) if (typeof listener === 'function') listener(event)
+    for (const listener of all)
+      if (typeof listener === 'function') listener(event)
       else listener.handleEvent(event)
   }
 }
@@ -86,7 +87,7 @@ const shown = (value: unknown): string => {
 const print =
   (level: string) =>
   (...values: readonly unknown[]): void =>
-    void say({ do: 'log', level, message: values.map(shown).join(' ') })
+    void say({ do: 'log', level, message: values.map(shown).join(' ').slice(0, 16_384) })
 
 Object.assign(globalThis, {
   setTimeout: (fire: (...values: unknown[]) => void, delay?: unknown, ...values: unknown[]) =>
@@ -99,7 +100,13 @@ Object.assign(globalThis, {
   clearImmediate: noTimer,
   AbortController: Controller,
   AbortSignal: Signal,
-  console: { debug: print('debug'), log: print('info'), info: print('info'), warn: print('warn'), error: print('error') },
+  console: {
+    debug: print('debug'),
+    log: print('info'),
+    info: print('info'),
+    warn: print('warn'),
+    error: print('error'),
+  },
 })
 
 // ── errors on their way ──
@@ -247,11 +254,15 @@ const ended = (attempt: string | null, value: unknown): void => {
   let words: string
   try {
     words = stringify({ do: 'ended', attempt, value } satisfies ToHost)
-  } catch {
-    const error = { name: 'TaskFailure', message: 'the result has no JSON form', kind: 'permanent' }
-    words = stringify({ do: 'ended', attempt, error } satisfies ToHost)
+  } catch (cause) {
+    throw new TaskFailure('the result has no JSON form', { kind: 'permanent', cause })
   }
-  told(words)
+  try {
+    told(words)
+  } catch (cause) {
+    const message = `the result is not taken: ${toldOf(cause).message}`
+    throw new TaskFailure(message, { code: 'too-large', kind: 'permanent', cause })
+  }
 }
 const failed = (attempt: string | null, thrown: unknown): void =>
   void say({ do: 'ended', attempt, error: toldOf(thrown) })
