@@ -199,6 +199,26 @@ describe('an agent in a machine of its own', () => {
   })
 })
 
+describe('an agent that holds its host in what the engine cannot interrupt', () => {
+  beforeEach(async () => {
+    yard = await openYard()
+  })
+  afterEach(() => yard.clear())
+
+  it('is named by the thread that watches it when its host is ended', async () => {
+    ;({ cell, ear } = await yard.start('vm', { kind: 'vm', module, watched: true }))
+    await ear.ready()
+    await resultOf(first, 'count')
+    cell.send([runOf(second, 'blind', 'blind')])
+    await ear.until(() => ear.heard.find(({ params }) => params['message'] === 'it walks'))
+    // Twice as long as the watch needs to see that the loop is held, and to say so.
+    await cell.ask('ping', { nonce: 'n' }, 2_000).catch(() => {})
+    cell.kill('silent', 'ask')
+    const { witness } = await ear.gone()
+    expect(witness).toMatchObject({ kind: 'blocked', agent: second, source: 'watch' })
+  })
+})
+
 describe('an agent that sleeps', () => {
   beforeEach(async () => {
     yard = await openYard()

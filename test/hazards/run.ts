@@ -12,7 +12,7 @@ import type { KindName, Outcome } from './world.ts'
 
 const page = join(import.meta.dirname, '..', '..', 'docs', 'isolation.md')
 const [begin, end] = ['<!-- hazards: written by `npm run hazards` -->', '<!-- hazards: end -->']
-const everyKind: readonly KindName[] = ['pool', 'process', 'sandbox']
+const everyKind: readonly KindName[] = ['pool', 'vm', 'process', 'sandbox']
 
 const words: Readonly<Record<Outcome['verdict'], string>> = {
   contained: 'contained',
@@ -52,10 +52,10 @@ const main = async (): Promise<number> => {
       const control = await world.tryHazard(kind, 'control')
       if (control.verdict !== 'got') throw new Error(`no villain can run in a cell of kind ${kind}: ${control.detail}`)
     }
-    for (const [hazard, title] of list) {
+    for (const [hazard, title, only] of list) {
       const row = new Map<KindName, Outcome>()
       table.set(title, row)
-      for (const kind of made) {
+      for (const kind of made.filter((one) => only === undefined || one === only)) {
         const outcome = await world.tryHazard(kind, hazard)
         row.set(kind, outcome)
         process.stdout.write(

@@ -103,21 +103,23 @@ const makePlace = (): Place => {
   secretIn(join(data, 'swarm.db'))
   secretIn(join(data, 'gate', 'gate.db'))
   writeFileSync(join(app, '.env'), 'SECRET=canary-of-the-settings')
-  for (const name of ['hazards.ts', 'program.py']) copyFileSync(join(villains, name), join(app, name))
+  for (const name of ['hazards.ts', 'hazards-pure.ts', 'program.py'])
+    copyFileSync(join(villains, name), join(app, name))
   return { root, app, data }
 }
 
+const isModule = (kind: KindName): boolean => kind === 'pool' || kind === 'vm'
+
 const planFor = (kind: KindName, id: string, place: Place, role: 'villain' | 'neighbour'): CellPlan => {
   const directory = join(place.data, 'cells', id)
-  const module = join(villains, 'hazards-module.ts')
+  const module = join(villains, kind === 'vm' ? 'hazards-vm.ts' : 'hazards-module.ts')
   const exec = [process.execPath, '--disable-warning=ExperimentalWarning', join(place.app, 'hazards.ts'), 'program']
   const command = ['python3', join(place.app, 'program.py')]
-  const run: CellPlan['run'] =
-    kind === 'pool'
-      ? { module }
-      : role === 'villain'
-        ? { exec, directory: place.app }
-        : { command, directory: place.app }
+  const run: CellPlan['run'] = isModule(kind)
+    ? { module }
+    : role === 'villain'
+      ? { exec, directory: place.app }
+      : { command, directory: place.app }
   return {
     id,
     kind,
@@ -126,7 +128,8 @@ const planFor = (kind: KindName, id: string, place: Place, role: 'villain' | 'ne
     directory,
     gateSocket: join(directory, 'gate.sock'),
     sitterSocket: join(directory, 'sitter.sock'),
-    seats: seats(kind === 'pool' ? 2 : 1),
+    seats: seats(isModule(kind) ? 2 : 1),
+    ...(kind === 'vm' && { vm: { memoryBytes: 8_000_000, sliceMs: 100, agents: 2 } }),
     env: { CANARY: `canary-of-${role}` },
     memoryMb: 256,
     limits: { cpus: 1, processes: 64, files: 256, diskBytes: 32_000_000 },
@@ -175,6 +178,14 @@ const wordOf = (ear: Ear): Promise<string | undefined> =>
     }),
     wait(silentMs).then(() => undefined),
   ])
+
+/** Puts the villain to sleep and gets it back; says what that was. */
+const sleepOf = async (cell: Cell): Promise<string> => {
+  const { snapshot } = await cell.sleep!(villainName, silentMs)
+  cell.wake!({ ...seats(1)[0]!, epoch: 2 }, snapshot)
+  await cell.ask('ping', { nonce: 'woken' }, silentMs)
+  return `, slept as ${Math.round(snapshot.length / 100_000) / 10} MB and was woken`
+}
 
 const judged = (
   word: string | undefined,
@@ -228,12 +239,14 @@ export const openWorld = async (kinds: (place: Place) => Readonly<Record<KindNam
         mark,
       }
       const watching = watch(neighbour.cell)
-      const mates = kind === 'pool' ? watch(villain.cell) : undefined
+      const mates = isModule(kind) ? watch(villain.cell) : undefined
       villain.cell.send([runOf(villainName, `att_${count}`, 'hazard', { hazard, targets })])
       const word = await wordOf(villain.ear)
+      const slept = hazard === 'snapshot' ? await sleepOf(villain.cell) : ''
       // What it started needs a moment to do harm, and its neighbour one to be missed.
       await wait(3 * askEveryMs)
-      const hasBegun = villain.ear.lines.includes(began)
+      const said = villain.ear.heard.map(({ params }) => params['message'])
+      const hasBegun = villain.ear.lines.includes(began) || said.includes(began)
       const matesSeen = await mates?.stop()
       const neighbourSeen = await watching.stop()
       await end(villain)
@@ -244,8 +257,9 @@ export const openWorld = async (kinds: (place: Place) => Readonly<Record<KindNam
       if (left.length > 0) return { verdict: 'outlives', detail: `${left.length} processes were left`, neighbourMs }
       // An attempt that was never made proves nothing.
       if (!hasBegun) return { verdict: 'not-begun', detail: word ?? 'silent', neighbourMs }
-      const seen = { mates: matesSeen === undefined || matesSeen.alive, neighbour: neighbourSeen }
-      return { ...judged(word, seen), neighbourMs }
+      const isFine = matesSeen === undefined || (matesSeen.alive && matesSeen.worstMs <= isolationMs)
+      const outcome = judged(word, { mates: isFine, neighbour: neighbourSeen })
+      return { ...outcome, detail: `${outcome.detail}${slept}`, neighbourMs }
     },
     close: async () => {
       sitter.kill('SIGKILL')

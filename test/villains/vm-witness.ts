@@ -54,6 +54,13 @@ const tasks = {
     const all: unknown[] = []
     for (;;) all.push({ number: all.length })
   },
+  blind: (async (ctx) => {
+    ctx.log.info('it walks')
+    await new Promise((resolve) => setTimeout(resolve, 0))
+    const holes: unknown[] = []
+    holes[2 ** 32 - 2] = 1
+    return holes.join('').length
+  }) as With<unknown>,
   recursion: () => {
     const deeper = (): number => deeper() + 1
     return deeper()

@@ -3,14 +3,15 @@
  * because the host must not load what the sitter needs, and the other way round.
  */
 export const mostFrames = 24
-/** In the cell's directory. */
-export const evidenceFile = 'witness.json'
+/** Begins the lines on stderr that are evidence: they come out of any walls, also while the loop is held. */
+export const evidenceMark = 'swarmsitter:witness '
 
 /** What the watchdog is started with. */
 export interface Watch {
   /** The loop counts here. */
   readonly beats: Int32Array
-  readonly file: string
+  /** Whose machine runs, in a `vm` cell: a name, then zeros. */
+  readonly running: Uint8Array
   readonly memoryBytes: number
 }
 

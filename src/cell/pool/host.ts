@@ -16,7 +16,7 @@ import type { VmBounds } from '../vm/port.ts'
 import type { Gatherer } from '../vm/parts.ts'
 import { gateFetch } from './gatefetch.ts'
 import { guard } from './guard.ts'
-import { beWatched } from './watched.ts'
+import { beWatched, noteRunning } from './watched.ts'
 
 const exits = { usage: 64, sitterGone: 69, module: 78 } as const
 
@@ -95,7 +95,7 @@ const runnerOf = async (modulePath: string): Promise<Runner> => {
   const { vmRunner } = await import('../vm/runner.ts')
   const codeCache = process.env['NODE_COMPILE_CACHE']
   const kept = codeCache === undefined ? undefined : `${codeCache}/vm`
-  const runner = await vmRunner(modulePath, JSON.parse(vm) as VmBounds, { clock, kept })
+  const runner = await vmRunner(modulePath, JSON.parse(vm) as VmBounds, { clock, kept, note: noteRunning })
   given = runner.given
   return runner
 }

@@ -1,14 +1,14 @@
 /**
  * A thread beside the loop of a watched host: it sees when the loop is held or the memory grows, asks the engine whom
  * the loop runs at that moment (an inspector session stops it for 10 to 100 ms, reads the stack and the async context,
- * and lets it go on), and leaves that in a file that outlives the process. It reads and writes nothing else.
+ * and lets it go on), and says that on a line that its sitter keeps. It reads and writes nothing else.
  */
-import { renameSync, writeFileSync } from 'node:fs'
+import { writeSync } from 'node:fs'
 import { Session, type Debugger, type Runtime } from 'node:inspector'
 import { workerData } from 'node:worker_threads'
-import { mostFrames, type Evidence, type Watch } from './evidence.ts'
+import { evidenceMark, mostFrames, type Evidence, type Watch } from './evidence.ts'
 
-const { beats, file, memoryBytes } = workerData as Watch
+const { beats, running, memoryBytes } = workerData as Watch
 
 const tickMs = 50
 /** The loop counts every 50 ms; so much without a count is a held loop, not a busy machine. */
@@ -38,8 +38,16 @@ const frameText = ({ functionName, location }: Debugger.CallFrame): string => {
   return `${functionName || '(anonymous)'} (${place})`
 }
 
+/** Whose machine runs, as its host has noted; null when none does. */
+const noted = (): string | null => {
+  const end = running.indexOf(0)
+  return end <= 0 ? null : Buffer.from(running.slice(0, end)).toString('latin1')
+}
+
 /** Where the loop is and for whom; null when no code ran within the time. */
 const look = (withinMs: number, then: (found: Found | null) => void): void => {
+  const agent = noted()
+  if (agent !== null) return void setImmediate(then, { agent, stack: [] } satisfies Found)
   const session = new Session()
   let over = false
   const end = (found: Found | null): void => {
@@ -74,12 +82,13 @@ const look = (withinMs: number, then: (found: Found | null) => void): void => {
 }
 
 const evidence: { -readonly [Key in keyof Evidence]: Evidence[Key] } = {}
+const stderr = 2
+/** Written by this thread itself: what goes by the process's own streams waits for its loop. */
 const leave = (): void => {
   try {
-    writeFileSync(`${file}.new`, JSON.stringify(evidence), { mode: 0o600 })
-    renameSync(`${file}.new`, file)
+    writeSync(stderr, `${evidenceMark}${JSON.stringify(evidence)}\n`)
   } catch {
-    /* the directory is gone or full: nothing can be left, and nobody here can be told */
+    /* nobody reads, or the line is full: nothing can be left, and nobody here can be told */
   }
 }
 

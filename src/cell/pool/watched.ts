@@ -4,7 +4,7 @@
  * context when somebody looks: nothing is written at a switch, so the agents pay nothing.
  */
 import { extname, join } from 'node:path'
-import { evidenceFile, type Watch } from './evidence.ts'
+import type { Watch } from './evidence.ts'
 
 const countEveryMs = 50
 const extension = extname(import.meta.filename)
@@ -15,14 +15,28 @@ const memoryBytes = (): number => {
   return Number(cap ?? 256) * 1_000_000
 }
 
+/** Room for the longest name of an agent. */
+const noted = new Uint8Array(new SharedArrayBuffer(128))
+const encoder = new TextEncoder()
+let isWatched = false
+
+/**
+ * Whose machine runs from now on, null = nobody's: the engine cannot be asked that while it stands in WebAssembly. Free
+ * where nobody watches.
+ */
+export const noteRunning = (agent: string | null): void => {
+  if (!isWatched) return
+  noted.fill(0)
+  if (agent !== null) encoder.encodeInto(agent, noted)
+}
+
 /** `running` says whom the loop runs now; it is asked while the loop stands still. */
 export const beWatched = async (running: () => string | null): Promise<void> => {
-  // Before anything is waited for: the agents' module may change the directory.
-  const file = join(process.cwd(), evidenceFile)
   const { Worker } = await import('node:worker_threads')
   Object.defineProperty(globalThis, Symbol.for('swarmsitter.running'), { value: running })
   const beats = new Int32Array(new SharedArrayBuffer(4))
-  const watch: Watch = { beats, file, memoryBytes: memoryBytes() }
+  isWatched = true
+  const watch: Watch = { beats, running: noted, memoryBytes: memoryBytes() }
   const thread = new Worker(join(import.meta.dirname, `watchdog${extension}`), {
     workerData: watch,
     env: {},

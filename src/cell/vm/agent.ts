@@ -31,6 +31,7 @@ export interface AgentTools {
   readonly bounds: VmBounds
   readonly clock: HostPorts['clock']
   readonly turns: Turns
+  readonly note: (agent: string | null) => void
   /** Snapshots that the sitter has given for agents that are going to be seated. */
   readonly given: (agent: string) => Uint8Array | undefined
 }
@@ -190,10 +191,13 @@ class VmAgent {
   /** One turn of its machine; what goes wrong in it ends it. */
   #within(work: () => void): void {
     this.#said = 0
+    this.#tools.note(this.#place.seat.agent)
     try {
       this.#place.within(work)
     } catch (error) {
       this.#fail(error)
+    } finally {
+      this.#tools.note(null)
     }
   }
 

@@ -12,6 +12,14 @@ export interface VmRunner extends Runner {
   readonly given: Gatherer
 }
 
+export interface RunnerPorts {
+  readonly clock: HostPorts['clock']
+  /** Where stripped text is kept. */
+  readonly kept?: string | undefined
+  /** Told whose machine runs, and when none does any more. */
+  readonly note: (agent: string | null) => void
+}
+
 /** Snapshots that wait for the seat of their agent. */
 const mostGiven = 1_000
 
@@ -36,16 +44,16 @@ const tasksOf = async (engine: Engine, modules: Modules, bounds: VmBounds): Prom
   return tasks.map(String)
 }
 
-/** `kept`: where stripped text is kept. @throws when the module cannot be one of a vm cell, with the way out. */
+/** @throws when the module cannot be one of a vm cell, with the way out. */
 export const vmRunner = async (
   module: string,
   bounds: VmBounds,
-  { clock, kept }: { readonly clock: HostPorts['clock']; readonly kept?: string | undefined },
+  { clock, kept, note }: RunnerPorts,
 ): Promise<VmRunner> => {
   const engine = quickEngine()
   const modules = await linkModules(engine, module, kept)
   const tasks = await tasksOf(engine, modules, bounds)
   const given = gatherParts(mostGiven)
-  const tools = { engine, modules, tasks, bounds, clock, turns: turns(), given: given.take }
+  const tools = { engine, modules, tasks, bounds, clock, note, turns: turns(), given: given.take }
   return { tasks, live: (place) => vmAgent(place, tools), given }
 }
