@@ -1,6 +1,7 @@
 /** Cells with the walls that this machine can build for each: the two kinds of programs, and the hosts of pools. */
 import { lchownSync, mkdirSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { CellKind } from './port.ts'
 import { failure } from '../std/std.ts'
 import type { Machine } from './machine.ts'
@@ -42,6 +43,8 @@ export const programCells = (ports: ProgramCellsPorts): Readonly<Record<'process
 
 /** The folder of `src` or `dist`: our own code, with its modules beside it. */
 const ourPackage = join(import.meta.dirname, '..', '..')
+/** Where the engine of `vm` cells lies: inside of that, or beside it where we are a package ourselves. */
+const engine = dirname(fileURLToPath(import.meta.resolve('quickjs-wasi/quickjs.wasm')))
 
 export interface HostWallsAsk {
   readonly machine: Machine
@@ -71,7 +74,7 @@ export const hostWalls = ({ machine, hidden, modules, codeCache, swarm }: HostWa
   const known = new Map<string, readonly string[]>()
   const packages = (): readonly string[] => {
     for (const module of modules) if (!known.has(module)) known.set(module, [packageOf(module), dirname(module)])
-    return [ourPackage, ...new Set([...known.values()].flat())]
+    return [ourPackage, engine, ...new Set([...known.values()].flat())]
   }
   const { hosts } = openUids(swarm)
   const isOwn = (): boolean => machine.ownUser && canRead(hosts, packages())

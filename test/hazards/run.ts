@@ -8,6 +8,7 @@ import { availableParallelism, release } from 'node:os'
 import { join } from 'node:path'
 import { openAttacked } from './kinds.ts'
 import { list } from './list.ts'
+import { measureMachines } from './measure.ts'
 import type { KindName, Outcome } from './world.ts'
 
 const page = join(import.meta.dirname, '..', '..', 'docs', 'isolation.md')
@@ -43,6 +44,7 @@ const main = async (): Promise<number> => {
   const asked = process.argv.slice(2)
   const kinds = asked.length === 0 ? everyKind : everyKind.filter((kind) => asked.includes(kind))
   const { machine, world, close } = await openAttacked()
+  const costs = kinds.includes('vm') ? await measureMachines() : ''
   const made = kinds.filter((kind) => kind !== 'sandbox' || machine.bwrap !== null)
   const table = new Map<string, Map<KindName, Outcome>>()
   let open = 0
@@ -74,6 +76,7 @@ const main = async (): Promise<number> => {
   const lines = [
     begin,
     `Tried on ${place}; Node ${process.versions.node}; ${bwrap}; limits by ${machine.limits.kind}; ${who}.`,
+    ...(costs === '' ? [] : [costs]),
     '',
     `| hazard | ${made.join(' | ')} |`,
     `|---|${made.map(() => '---|').join('')}`,
