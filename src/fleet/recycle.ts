@@ -64,7 +64,9 @@ export const weigh = (live: Live, cell: LiveCell): void => {
   // counts cached files with its memory. Its limit ends it there, and is named.
   if (cell.cell?.memoryBytes !== undefined) return
   const { proc, clock } = live.options
-  const { memoryBytes, name } = group.settings
+  const { name, cell: asked, perCell } = group.settings
+  // Each machine of a vm cell is bounded by itself; only the host's own part can fill up unseen.
+  const memoryBytes = group.settings.memoryBytes + (asked.vm?.memoryBytes ?? 0) * perCell
   const why = nearLimit({ residentBytes: proc.residentBytes(pid), memoryBytes, files: proc.openFiles(pid) })
   cell.fullBeats = why === null ? 0 : cell.fullBeats + 1
   const starting = live.waves.waiting + live.waves.starting

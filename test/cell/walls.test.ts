@@ -286,13 +286,13 @@ describe('What a type asks for, and what a machine makes of it', () => {
     resources: yes,
     death: yes,
   }
-  const asks = (kind: 'pool' | 'process' | 'sandbox', orWeaker: boolean) => ({
+  const asks = (kind: CellPlan['kind'], orWeaker: boolean) => ({
     name: 'payer',
     cell: { kind, orWeaker },
   })
 
   test('A machine that can gives what was asked for', () => {
-    for (const kind of ['pool', 'process', 'sandbox'] as const)
+    for (const kind of ['pool', 'vm', 'process', 'sandbox'] as const)
       expect(housingOf(asks(kind, false), { abilities: all })).toMatchObject({
         effective: kind,
         weaker: [],
@@ -324,6 +324,12 @@ describe('What a type asks for, and what a machine makes of it', () => {
       why: "agent type payer asks for cell 'sandbox', which this machine cannot make: bubblewrap",
       wayOut: "get bubblewrap; or write cell: { kind: 'sandbox', orWeaker: true } for what it can",
     })
+  })
+
+  test('Machines for agents need nothing of the machine, but who asks for them is not given less than walls unasked', () => {
+    const abilities = { ...all, namespaces: no('bubblewrap'), filter: no('bubblewrap') }
+    expect(housingOf(asks('vm', false), { abilities })).toMatchObject({ effective: null, weaker: ['bubblewrap'] })
+    expect(housingOf(asks('vm', true), { abilities })).toMatchObject({ effective: 'vm', weaker: ['bubblewrap'] })
   })
 
   test('A machine without bubblewrap says so, and what to install', async () => {

@@ -85,14 +85,17 @@ const standBy = (): Promise<string> =>
 /** Snapshots of agents that sleep, from the sitter. */
 let given: Gatherer | undefined
 
+/** Loaded while the host connects, or stands by. */
+const vmAhead = process.env['SITTER_VM'] === undefined ? undefined : import('../vm/runner.ts')
+
 /** The code of a pool's agents becomes part of this process; that of a vm cell's is text for its machines. */
 const runnerOf = async (modulePath: string): Promise<Runner> => {
   const vm = process.env['SITTER_VM']
-  if (vm === undefined) {
+  if (vm === undefined || vmAhead === undefined) {
     const module = (await import(pathToFileURL(modulePath).href)) as Readonly<Record<string, unknown>>
     return plainRunner(module, modulePath)
   }
-  const { vmRunner } = await import('../vm/runner.ts')
+  const { vmRunner } = await vmAhead
   const codeCache = process.env['NODE_COMPILE_CACHE']
   const kept = codeCache === undefined ? undefined : `${codeCache}/vm`
   const runner = await vmRunner(modulePath, JSON.parse(vm) as VmBounds, { clock, kept, note: noteRunning })
