@@ -32,12 +32,15 @@ beforeAll(async () => {
         run: { module: villain('vm-witness') },
         count: 3,
         cell,
+        heartbeat: '500ms',
         restart: { base: '20ms', cap: '100ms', max: 20 },
       },
     },
     tasks: {
       ...written.tasks,
-      ...Object.fromEntries(['count', 'loop', 'leak', 'facts'].map((name) => [name, { agent: 'villain', retry }])),
+      ...Object.fromEntries(
+        ['count', 'loop', 'leak', 'facts', 'blind'].map((name) => [name, { agent: 'villain', retry }]),
+      ),
     },
     api: { port: 0 },
   }
@@ -101,6 +104,28 @@ test('One that loops or leaks fails its task, is named, and is back; its cell-ma
   expect(restarts.reduce((sum, count) => sum + count, 0)).toBe(4)
   expect((await swarm.ended(await swarm.submit('facts', {}))).result).toMatchObject({ doubled: 42 })
 })
+
+test('One that holds its host where nobody can interrupt it costs its cell-mates a restart; the second time it is named', async () => {
+  const named = async (): Promise<Json | undefined> => {
+    const { out } = await swarm.run('events', '--json')
+    return out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { readonly kind: string; readonly facts?: Json })
+      .filter(({ kind }) => kind === 'cell.lost')
+      .map(({ facts }) => facts?.['witness'] as Json | null | undefined)
+      .find((one) => typeof one?.['agent'] === 'string') as Json | undefined
+  }
+  // Each is tried twice. A host that is attacked before its watch has begun to look has nothing to say.
+  for (let tries = 0; tries < 3 && (await named()) === undefined; tries += 1)
+    await swarm.ended(await swarm.submit('blind', {}))
+  expect(await named()).toMatchObject({
+    kind: 'blocked',
+    source: 'watch',
+    agent: expect.stringMatching(/^villain\/000[123]$/) as string,
+  })
+  await swarm.idle('settler', 12)
+}, 90_000)
 
 test('A module that cannot run in a machine is refused before anything starts, with the way out', async () => {
   const module = join(directory, 'files.ts')

@@ -265,7 +265,7 @@ test('A machine for each agent has 8 MB and 100 ms, or what is written; only a v
       five: { run: { exec: ['./a.sh'] }, cell: 'vm' },
     },
   })
-  expect(errors.map((error) => error.split(': found')[0]).toSorted()).toEqual([
+  expect(errors.map((error) => error.split(': found')[0]!).toSorted((one, other) => one.localeCompare(other))).toEqual([
     'agents.five.cell',
     'agents.four.cell.walls',
     'agents.one.cell.memory',

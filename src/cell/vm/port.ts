@@ -25,7 +25,10 @@ export interface VmBounds {
 export interface VmPlan extends VmBounds {
   /** The modules that code inside may import; others do not exist. */
   readonly modules: Modules
-  /** Called from inside, with text; what it returns goes back in, what it throws is thrown there. */
+  /**
+   * Called from inside, with text; what it returns goes back in, what it throws is thrown there. Not when the turn is
+   * over that it is told in.
+   */
   readonly tell: (text: string) => string
 }
 

@@ -123,7 +123,9 @@ class QuickVm implements Vm {
     this.#quick = quick
     const told = (...[text]: JSValueHandle[]): JSValueHandle => {
       if (text?.isString !== true) throw new TypeError('text is told, nothing else')
-      return quick.newString(tell(text.toString()))
+      // The engine looks only now and then whether its slice is over, and what is told takes the host's time.
+      if (this.#isOver()) this.#interrupted = true
+      return quick.newString(this.#interrupted ? '' : tell(text.toString()))
     }
     if (!isNew) quick.registerHostCallback(tellName, told)
     else {
