@@ -9,6 +9,7 @@ const forever = (): never => {
 let seen = 0
 let kept: Promise<string> | undefined
 const tasks = {
+  echo: ((ctx, { text }) => ({ said: text, agent: ctx.agent })) as With<{ readonly text: string }>,
   facts: ((ctx) => ({ agent: ctx.agent, config: ctx.config, task: ctx.task, doubled: doubled(21) })) as With<unknown>,
   count: () => (seen += 1),
   say: ((ctx, { text }) => {
