@@ -181,7 +181,9 @@ const wordOf = (ear: Ear): Promise<string | undefined> =>
 
 /** Puts the villain to sleep and gets it back; says what that was. */
 const sleepOf = async (cell: Cell): Promise<string> => {
-  const { snapshot } = await cell.sleep!(villainName, silentMs)
+  const sleeper = await cell.sleep!(villainName, silentMs).catch((error: unknown) => error as Error)
+  if (sleeper instanceof Error) return `, and was not put to sleep: ${sleeper.message}`
+  const { snapshot } = sleeper
   cell.wake!({ ...seats(1)[0]!, epoch: 2 }, snapshot)
   await cell.ask('ping', { nonce: 'woken' }, silentMs)
   return `, slept as ${Math.round(snapshot.length / 100_000) / 10} MB and was woken`
@@ -257,9 +259,11 @@ export const openWorld = async (kinds: (place: Place) => Readonly<Record<KindNam
       if (left.length > 0) return { verdict: 'outlives', detail: `${left.length} processes were left`, neighbourMs }
       // An attempt that was never made proves nothing.
       if (!hasBegun) return { verdict: 'not-begun', detail: word ?? 'silent', neighbourMs }
-      const isFine = matesSeen === undefined || (matesSeen.alive && matesSeen.worstMs <= isolationMs)
-      const outcome = judged(word, { mates: isFine, neighbour: neighbourSeen })
-      return { ...outcome, detail: `${outcome.detail}${slept}`, neighbourMs }
+      const outcome = judged(word, { mates: matesSeen?.alive !== false, neighbour: neighbourSeen })
+      // They share its loop: how long they waited is told when it is more than others ever should.
+      const waitedMs = matesSeen?.alive === true && matesSeen.worstMs > isolationMs ? matesSeen.worstMs : null
+      const waited = waitedMs === null ? '' : `; cell-mates waited ${(waitedMs / 1_000).toFixed(1)} s`
+      return { ...outcome, detail: `${outcome.detail.slice(0, 80)}${slept}${waited}`, neighbourMs }
     },
     close: async () => {
       sitter.kill('SIGKILL')

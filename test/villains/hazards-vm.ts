@@ -80,8 +80,8 @@ const own: Readonly<Record<string, (ctx: Context) => unknown>> = {
     // Nothing that could be packed: the largest snapshot that there can be.
     const noise: Uint32Array[] = []
     let seed = 1
-    for (let part = 0; part < 60; part += 1) {
-      const numbers = new Uint32Array(25_000)
+    for (let part = 0; part < 20; part += 1) {
+      const numbers = new Uint32Array(75_000)
       for (let at = 0; at < numbers.length; at += 1) {
         seed ^= seed << 13
         seed ^= seed >>> 17
