@@ -59,7 +59,7 @@ const gateParts = new Set(['upstreams', 'credentials'])
 
 const reachOf = ([part]: Path): ChangeReach => {
   if (swarmParts.has(String(part))) return 'swarm'
-  return part === 'api' ? 'sitter' : 'live'
+  return part === 'api' || part === 'machine' ? 'sitter' : 'live'
 }
 
 /** Differences by path, in the order of the names; lists are compared as a whole. */

@@ -58,11 +58,13 @@ export const refile = (live: Live, agent: Agent): void => {
 
 /** @throws Failure `bug` when the event is illegal in the agent's state. */
 export const move = (live: Live, agent: Agent, event: AgentEvent, reason?: string | null): void => {
-  agent.state = agentAfter(agent.state, event)
+  const before = agent.state
+  agent.state = agentAfter(before, event)
   agent.sinceMs = live.options.clock.wallMs()
   if (reason !== undefined) agent.reason = reason
   refile(live, agent)
   if (!unsaved.has(event)) touch(live, agent)
+  if (live.dormitory.types.size > 0) live.deeds.moved(agent, before, event)
 }
 
 /** Tells that an attempt is lost, exactly once; while its answer is under way the commit decides instead. */

@@ -180,6 +180,7 @@ const gone = (live: Live, cell: LiveCell, end: CellEnd): void => {
   live.waves.done(group)
   dueAtOnce(live, group)
   provide(live, group)
+  live.deeds.vacant(group)
 }
 
 /** The sitter stops: nobody is charged, and what waited in quarantine goes on waiting. */

@@ -7,7 +7,9 @@ import { becomeFree, move } from './agents.ts'
 import { partGroup, tendApart } from './apart.ts'
 import { kill, launch, provide, vacate } from './cells.ts'
 import { stopFleet } from './drain.ts'
+import { openAdmission, tendAdmission, usualBounds } from './admission/admission.ts'
 import { FreeQueue } from './free.ts'
+import { beginAsleep, enlist, moved, openDormitory, vacant, want } from './hibernate/hibernate.ts'
 import { tellHousing } from './housing.ts'
 import type { Agent, Attempt, Deeds, FleetOptions, Group, Live, LiveCell } from './live.ts'
 import { agentsLost, proven, rise, waitGroup, waitOwn } from './loss.ts'
@@ -20,6 +22,7 @@ import { weigh } from './recycle.ts'
 import { reconfigure } from './reconfigure.ts'
 import { openRoster, type Roster } from './roster.ts'
 import { endStandbys, openStock, standbyStatuses, tendStandbys } from './standby.ts'
+import { pageOf, statesOf } from './listing.ts'
 import { openTurn } from './turn.ts'
 import { cellStatusOf, summaryOf, viewOf } from './view.ts'
 import { openWaves } from './waves.ts'
@@ -56,6 +59,8 @@ const assemble = (options: FleetOptions, roster: Roster): Live => {
     },
     weigh: (cell) => weigh(live, cell),
     vacate: (cell, agent, why) => vacate(live, cell, agent, why),
+    moved: (agent, before, event) => moved(live, agent, before, event),
+    vacant: (group) => vacant(live, group),
   }
   const live: Live = {
     options,
@@ -84,12 +89,17 @@ const assemble = (options: FleetOptions, roster: Roster): Live => {
     },
     clearing: new Set(),
     deeds,
+    dormitory: openDormitory(Object.values(options.config.agents)),
+    admission: openAdmission(),
+    bounds: options.machine ?? usualBounds,
     oomKills: options.proc.oomKills(),
     counts: { restarts: 0, cellsLost: 0, linesDropped: 0, framesRefused: 0 },
     phase: 'open',
   }
   return live
 }
+
+const isAtRest = (state: Agent['state']): boolean => state === 'stopped' || state === 'hibernating'
 
 const saveRetired = (live: Live, rows: readonly AgentRow[]): void => {
   for (const row of rows) {
@@ -104,6 +114,7 @@ const begin = (live: Live, roster: Roster): void => {
   const now = live.options.clock.stamp()
   saveRetired(live, roster.retired)
   for (const type of live.types.values()) tellHousing(live, type)
+  for (const agent of live.agents.values()) enlist(live, agent)
   for (const id of roster.unreadable) {
     notify(live, 'agent.forgotten', 'warn', {
       subject: id,
@@ -116,11 +127,10 @@ const begin = (live: Live, roster: Roster): void => {
     for (const agent of group.agents) {
       if (agent.due) waitOwn(live, agent, agent.due, remainingMs(now, agent.due.set, agent.due.delayMs))
     }
-    rise(
-      live,
-      group.agents.filter((agent) => agent.state === 'stopped' && agent.ordered === null),
-      'start',
-    )
+    const free = group.agents.filter(({ state, ordered }) => isAtRest(state) && ordered === null)
+    // Who lives apart has something to prove, and does so awake.
+    if (live.dormitory.types.has(group.settings.name) && group.part === null) beginAsleep(live, free)
+    else rise(live, free, 'start')
   }
 }
 
@@ -149,6 +159,7 @@ const give = (live: Live, run: Parameters<Fleet['run']>[0][number]): LiveCell | 
     over: false,
   }
   agent.attempt = attempt
+  agent.idleMs = Infinity
   return agent.cell
 }
 
@@ -167,7 +178,10 @@ const runAll = (live: Live, runs: Parameters<Fleet['run']>[0]): void => {
 }
 
 const take = (live: Live, agentType: string, count: number): FreeAgent[] => {
-  const agents = live.free.get(agentType)?.take(count) ?? []
+  const free = live.free.get(agentType)
+  if (free === undefined) return []
+  // Where agents may sleep, a few work and the others rest; else work spreads over all.
+  const agents = live.dormitory.types.has(agentType) ? free.takeNewest(count) : free.take(count)
   return agents.map((agent) => {
     agent.taken = true
     agent.takenMs = live.options.clock.monoMs()
@@ -205,6 +219,7 @@ const asked = (live: Live, id: string): Promise<readonly string[]> => {
 export const openFleet = async (options: FleetOptions): Promise<Fleet> => {
   const roster = openRoster(options.config.agents, await options.store.read.agents(), options.clock.stamp())
   const live = assemble(options, roster)
+  tendAdmission(live)
   begin(live, roster)
   tendStandbys(live)
   tendApart(live)
@@ -212,10 +227,14 @@ export const openFleet = async (options: FleetOptions): Promise<Fleet> => {
   return {
     take: (agentType, count) => (live.phase === 'open' ? take(live, agentType, count) : []),
     freeCount: (agentType) => live.free.get(agentType)?.size ?? 0,
+    asleep: (agentType) => live.dormitory.types.get(agentType)?.asleep.size ?? 0,
+    want: (agentType, waiting) => want(live, agentType, waiting),
     run: (runs) => runAll(live, runs),
     release: (agent) => release(live, agent),
     cancel: (agent, attempt, reason) => cancel(live, agent, attempt, reason),
     list: () => [...live.agents.values()].map((agent) => viewOf(live, agent)),
+    page: (ask) => pageOf(live, ask),
+    states: (type) => statesOf(live, type),
     view: (ref) => {
       const agent = find(live, ref)
       return agent && viewOf(live, agent)

@@ -17,6 +17,8 @@ const firstClaimSize = 16
 
 export interface DispatchPort {
   readonly fleet: Pick<Fleet, 'take' | 'freeCount' | 'release' | 'run'>
+  /** Tasks of this agent type wait (`true`) and nobody is free, or none waits any more. */
+  short(agentType: string, isShort: boolean): void
   claim(
     agentType: string,
     slots: readonly Slot[],
@@ -85,7 +87,7 @@ export const openDispatch = (port: DispatchPort): Dispatch => {
     if (stopped || claiming.has(agentType) || !hungry.has(agentType)) return
     const size = backlog.get(agentType) ?? firstClaimSize
     const agents = port.fleet.take(agentType, size)
-    if (agents.length === 0) return
+    if (agents.length === 0) return port.short(agentType, true)
     claiming.add(agentType)
     hungry.delete(agentType)
     const slots = asSlots(agents)
@@ -94,7 +96,10 @@ export const openDispatch = (port: DispatchPort): Dispatch => {
       if (more) {
         hungry.add(agentType)
         backlog.set(agentType, Math.min(claimSize, size * 4))
-      } else backlog.delete(agentType)
+      } else {
+        backlog.delete(agentType)
+        if (!hungry.has(agentType)) port.short(agentType, false)
+      }
       settleSlots(agentType, slots, claimed)
     } catch (error) {
       // The record refused or is lost: nobody was given anything, the agents are free again, and the owner decides what

@@ -89,8 +89,7 @@ const inboxPages: Record<InboxSource, (rooms: Rooms, page: PageAsk) => Promise<P
     }
   },
   agent: async (rooms, page) => {
-    const held = rooms.fleet.list().filter((agent) => agent.state === 'quarantined')
-    const { items, next } = cut(held, page, formatAgent)
+    const { items, next } = rooms.fleet.page({ state: 'quarantined', ...page })
     return {
       next,
       items: items.map((item) => ({
