@@ -86,7 +86,7 @@ const agent = z.strictObject({
   /** Upstreams that they may call. */
   upstreams: z.array(z.string()).max(1_000).default([]),
   restart: restart.prefault({}),
-  /** An agent that has been idle for so long sleeps: no process, until there is work for its type. Never when absent. */
+  /** An agent that has been idle for so long sleeps: no process, until work for its type is due. Never when absent. */
   hibernate: z
     .strictObject({
       after: duration,

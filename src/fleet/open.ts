@@ -7,9 +7,10 @@ import { becomeFree, move } from './agents.ts'
 import { partGroup, tendApart } from './apart.ts'
 import { kill, launch, provide, vacate } from './cells.ts'
 import { stopFleet } from './drain.ts'
-import { openAdmission, tendAdmission, usualBounds } from './admission/admission.ts'
+import { openAdmission, tendAdmission } from './admission/admission.ts'
+import { usualBounds } from './admission/bounds.ts'
 import { FreeQueue } from './free.ts'
-import { beginAsleep, enlist, moved, openDormitory, vacant, want } from './hibernate/hibernate.ts'
+import { beginAsleep, enlist, moved, noteWork, openDormitory, vacant, want } from './hibernate/hibernate.ts'
 import { tellHousing } from './housing.ts'
 import type { Agent, Attempt, Deeds, FleetOptions, Group, Live, LiveCell } from './live.ts'
 import { agentsLost, proven, rise, waitGroup, waitOwn } from './loss.ts'
@@ -159,7 +160,7 @@ const give = (live: Live, run: Parameters<Fleet['run']>[0][number]): LiveCell | 
     over: false,
   }
   agent.attempt = attempt
-  agent.idleMs = Infinity
+  noteWork(live, agent)
   return agent.cell
 }
 

@@ -23,7 +23,7 @@ export type ReadText = (path: string) => string | undefined
 
 const share = (text: string | undefined, kind: 'some' | 'full'): number | null => {
   const found = new RegExp(`^${kind} avg10=([0-9.]+) `, 'm').exec(text ?? '')?.[1]
-  return found === undefined ? null : Math.min(1, Number(found) / 100)
+  return found === undefined ? null : Math.min(1, Math.round(Number(found) * 100) / 10_000)
 }
 
 type Left = { readonly freeBytes: number; readonly totalBytes: number }

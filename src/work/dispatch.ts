@@ -43,6 +43,13 @@ export interface Dispatch {
   turn(agentType: string): ClaimTurn
   /** Runs what was claimed with these slots and frees the agents of the others. */
   settleSlots(agentType: string, slots: readonly Slot[], claimed: readonly Claimed[]): void
+  /**
+   * Agents of this type taken for claims: so many since the beginning, and so many of them in claims that have not
+   * ended. What such a claim will take still counts as ready in the record.
+   */
+  taken(agentType: string): { readonly begun: number; readonly open: number }
+  /** Looks again at the types whose tasks wait: whom they were to wake may be lost. */
+  look(): void
   stop(): void
 }
 
@@ -66,13 +73,27 @@ export const openDispatch = (port: DispatchPort): Dispatch => {
   const claiming = new Set<string>()
   /** Types of which more tasks waited after the last claim, with the size of the next one. */
   const backlog = new Map<string, number>()
+  const takings = new Map<string, { begun: number; open: number }>()
   let stopped = false
+
+  const taken = (agentType: string): { begun: number; open: number } => {
+    const known = takings.get(agentType) ?? { begun: 0, open: 0 }
+    takings.set(agentType, known)
+    return known
+  }
+  const take = (agentType: string, count: number): readonly FreeAgent[] => {
+    const agents = port.fleet.take(agentType, count)
+    taken(agentType).begun += agents.length
+    taken(agentType).open += agents.length
+    return agents
+  }
 
   /** Of this sitter's life only: after a restart the turns begin anew, which costs nobody more than nine starts. */
   const turns = new Map<string, ClaimTurn>()
   const turn = (agentType: string): ClaimTurn => turns.get(agentType) ?? { starts: 0, lastType: null }
 
   const settleSlots = (agentType: string, slots: readonly Slot[], claimed: readonly Claimed[]): void => {
+    taken(agentType).open -= slots.length
     const { starts, lastType } = turn(agentType)
     turns.set(agentType, { starts: starts + claimed.length, lastType: claimed.at(-1)?.type ?? lastType })
     const running = port.begin(claimed)
@@ -86,7 +107,7 @@ export const openDispatch = (port: DispatchPort): Dispatch => {
   const pump = async (agentType: string): Promise<void> => {
     if (stopped || claiming.has(agentType) || !hungry.has(agentType)) return
     const size = backlog.get(agentType) ?? firstClaimSize
-    const agents = port.fleet.take(agentType, size)
+    const agents = take(agentType, size)
     if (agents.length === 0) return port.short(agentType, true)
     claiming.add(agentType)
     hungry.delete(agentType)
@@ -104,6 +125,7 @@ export const openDispatch = (port: DispatchPort): Dispatch => {
     } catch (error) {
       // The record refused or is lost: nobody was given anything, the agents are free again, and the owner decides what
       // follows.
+      taken(agentType).open -= slots.length
       for (const slot of slots) port.fleet.release(slot.agent)
       port.failed(error)
       return
@@ -123,10 +145,14 @@ export const openDispatch = (port: DispatchPort): Dispatch => {
     },
     slotsFor: (agentType, count) => {
       if (stopped || backlog.has(agentType)) return []
-      return asSlots(port.fleet.take(agentType, Math.min(count, claimSize)))
+      return asSlots(take(agentType, Math.min(count, claimSize)))
     },
     turn,
     settleSlots,
+    taken,
+    look: () => {
+      for (const agentType of hungry) void pump(agentType)
+    },
     stop: () => {
       stopped = true
     },

@@ -90,7 +90,7 @@ class WorkRoom implements Work {
         return result.value
       },
       begin: (claimed) => this.#begin(claimed),
-      short: openWaking({ ...options, isOn: () => this.#started }),
+      short: openWaking({ ...options, isOn: () => this.#started, taken: (type) => this.#dispatch.taken(type) }),
       failed: options.failed,
     })
     store.onCommit((committed) => {
@@ -110,6 +110,7 @@ class WorkRoom implements Work {
     this.#readyAll()
     const sweep = (): void => {
       this.#sweepDeadlines()
+      this.#dispatch.look()
       this.#expire().catch(this.#options.failed)
       this.#sweep = this.#options.clock.timer(deadlineSweepMs, sweep)
     }

@@ -7,6 +7,7 @@ import type { Fleet } from '../fleet/fleet.ts'
 import type { TaskType } from '../model/model.ts'
 import type { Clock } from '../std/std.ts'
 import type { Store } from '../store/store.ts'
+import type { Dispatch } from './dispatch.ts'
 
 const everyMs = 10
 
@@ -16,6 +17,7 @@ export interface WakingAsk {
   readonly fleet: Pick<Fleet, 'asleep' | 'want'>
   readonly clock: Clock
   readonly isOn: () => boolean
+  readonly taken: Dispatch['taken']
   failed(error: unknown): void
 }
 
@@ -27,14 +29,16 @@ export const openWaking = (ask: WakingAsk): ((agentType: string, isShort: boolea
   const wanting = new Set<string>()
 
   const tell = async (agentType: string): Promise<void> => {
+    const before = { ...ask.taken(agentType) }
     const counts = await store.read.taskCounts()
-    const waiting = counts.filter(({ type, state }) => state === 'ready' && tasks[type]?.agent === agentType)
     if (!ask.isOn()) return
+    const ready = counts
+      .filter(({ type, state }) => state === 'ready' && tasks[type]?.agent === agentType)
+      .reduce((sum, { count }) => sum + count, 0)
+    // Agents in claims that were open meanwhile take some of these: at most so many.
+    const taking = before.open + ask.taken(agentType).begun - before.begun
     wanting.add(agentType)
-    fleet.want(
-      agentType,
-      waiting.reduce((sum, { count }) => sum + count, 0),
-    )
+    fleet.want(agentType, Math.max(0, ready - taking))
   }
   const begin = (agentType: string): void => {
     if (told.has(agentType)) {

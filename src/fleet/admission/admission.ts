@@ -3,19 +3,12 @@
  * waiting, nobody is woken, and idle agents that may sleep do so at once, the one that has been idle longest first.
  * What runs goes on: nothing is ever killed for want of memory by us.
  */
-import type { MachineBounds } from '../../model/model.ts'
 import { lookNow, tendWakes } from '../hibernate/hibernate.ts'
 import type { Admission, Live } from '../live.ts'
 import { notify } from '../wiring.ts'
 import { admissionAfter, open } from './decide.ts'
 
 const lookEveryMs = 1_000
-
-/** As the configuration has it when it says nothing. */
-export const usualBounds: MachineBounds = {
-  wakes: { processesPerSecond: 25, sharedPerSecond: 150 },
-  pressure: { memoryFree: 0.05, memoryStalled: 0.1, cpuStalled: null, ioStalled: null },
-}
 
 export const openAdmission = (): Admission => ({ ...open, reading: null, readAtMs: null })
 

@@ -62,6 +62,10 @@ const beyond = ({ memory, stalled }: PressureReading, bounds: Bounds, ease: bool
   return found
 }
 
+/** Why nothing new would start now; null when it would. */
+export const shortOf = (reading: PressureReading, bounds: Bounds): string | null =>
+  beyond(reading, bounds, false).join('; ') || null
+
 export interface Moment {
   readonly monoMs: number
   readonly wallMs: number

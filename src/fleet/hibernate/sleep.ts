@@ -48,11 +48,12 @@ export const layDown = (live: Live, agents: readonly Agent[], why: string): void
       unseat(live, agent, { cause: why, collateral: true })
       move(live, agent, 'sleep', null)
     }
-    if (cell.agents.size > 0) {
-      const params = { agents: list.map(({ id }) => id) }
+    // A kind that can keep an agent as it is does so now: what a host is told is that they sleep, not that they go.
+    if (cell.group.settings.run.module !== undefined) {
+      const params = { agents: list.map(({ id }) => id), sleep: true }
       cell.cell!.send([{ jsonrpc: '2.0', method: 'unseat', params }])
-      continue
     }
+    if (cell.agents.size > 0) continue
     settleGroup(live, cell)
     void endCell(live, cell, 'nobody in it is awake')
   }

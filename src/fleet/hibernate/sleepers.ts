@@ -58,6 +58,13 @@ export const closeType = (live: Live, type: string): void => {
   live.dormitory.types.delete(type)
 }
 
+/** It has a task: one fewer waits, until the room above has counted again. */
+export const noteWork = (live: Live, agent: Agent): void => {
+  agent.idleMs = Infinity
+  const sleepers = live.dormitory.types.get(agent.type)
+  if (sleepers !== undefined && sleepers.waiting > 0) sleepers.waiting -= 1
+}
+
 /** Since when it has nothing to do: from its first answer, or from the end of its work. */
 const sinceWhen = (live: Live, agent: Agent, event: AgentEvent): void => {
   if (agent.state !== 'idle') return

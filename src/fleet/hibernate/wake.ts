@@ -12,6 +12,8 @@ import { countOf } from './sleepers.ts'
 
 /** When nobody was there to be woken though somebody sleeps. */
 const againMs = 100
+/** Tokens are waited for in handfuls: each wake of one alone would cost a commit. */
+const handfulMs = 50
 
 const isShared = (live: Live, { type }: Sleepers): boolean => live.types.get(type)?.run.module !== undefined
 
@@ -95,7 +97,7 @@ const wakeSome = (live: Live, of: 'processes' | 'shared', types: readonly Sleepe
   for (const [index, sleepers] of types.entries()) woken += wake(live, sleepers, given[index]!)
   dormitory[of] = { ...bucket, tokens: bucket.tokens - woken }
   if (woken < given.reduce((sum, count) => sum + count, 0)) return againMs
-  return woken < wanted ? nextTokenMs(dormitory[of], perSecond) : Infinity
+  return woken < wanted ? Math.max(handfulMs, nextTokenMs(dormitory[of], perSecond)) : Infinity
 }
 
 /** Wakes as many as work waits for. Nobody while the host is short: it is looked at again when it is not. */

@@ -1,12 +1,5 @@
 /** Agents and the cells that they live in: lists, one in full, the map for the page, and the deeds a person may do. */
-import {
-  agentStates,
-  formatAgent,
-  modes,
-  parseAgent,
-  type AgentRef,
-  type AgentStateName,
-} from '../../../model/model.ts'
+import { agentStates, modes, parseAgent, type AgentStateName } from '../../../model/model.ts'
 import { z } from 'zod'
 import type { AgentOrder, AgentState } from '../../../fleet/fleet.ts'
 import { Failure } from '../../../std/std.ts'
