@@ -23,7 +23,7 @@ import { weigh } from './recycle.ts'
 import { reconfigure } from './reconfigure.ts'
 import { openRoster, type Roster } from './roster.ts'
 import { endStandbys, openStock, standbyStatuses, tendStandbys } from './standby.ts'
-import { pageOf, statesOf } from './listing.ts'
+import { pageOf, statesFrom } from './listing.ts'
 import { openTurn } from './turn.ts'
 import { cellStatusOf, summaryOf, viewOf } from './view.ts'
 import { openWaves } from './waves.ts'
@@ -235,7 +235,7 @@ export const openFleet = async (options: FleetOptions): Promise<Fleet> => {
     cancel: (agent, attempt, reason) => cancel(live, agent, attempt, reason),
     list: () => [...live.agents.values()].map((agent) => viewOf(live, agent)),
     page: (ask) => pageOf(live, ask),
-    states: (type) => statesOf(live, type),
+    states: (type) => statesFrom(live.agents.values(), type),
     view: (ref) => {
       const agent = find(live, ref)
       return agent && viewOf(live, agent)

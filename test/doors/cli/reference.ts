@@ -25,6 +25,7 @@ const sources = [
   'model/evidence.ts',
   'model/task.ts',
   'model/settlement.ts',
+  'std/pressure.ts',
   'std/proc.ts',
 ]
 
