@@ -23,8 +23,9 @@ export const open: AdmissionState = { short: null, calmMs: null }
 
 type Bounds = MachineBounds['pressure']
 
-/** Well within: so much more memory must be left than the bound, so much less time stalled. */
+/** Well within: half as much memory again must be left, or a twentieth of all, and so much less time stalled. */
 const moreFree = 1.5
+const mostMoreFree = 0.05
 const lessStalled = 0.7
 /** And for so long. */
 const calmForMs = 5_000
@@ -44,7 +45,7 @@ const beyond = ({ memory, stalled }: PressureReading, bounds: Bounds, ease: bool
   const { memoryFree } = bounds
   const found: string[] = []
   if (memory !== null && memoryFree !== null) {
-    const least = Math.min(1, memoryFree * (ease ? moreFree : 1))
+    const least = ease ? Math.min(memoryFree * moreFree, memoryFree + mostMoreFree) : memoryFree
     const left = memory.freeBytes / memory.totalBytes
     if (left < least)
       found.push(
