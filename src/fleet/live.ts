@@ -19,7 +19,7 @@ import type { Store } from '../store/store.ts'
 import type { AdmissionState } from './admission/decide.ts'
 import type { Agenda } from './agenda.ts'
 import type { FreeQueue, Place } from './free.ts'
-import type { Bucket } from './hibernate/decide.ts'
+import type { DormitoryOf, SleepersOf } from './hibernate/dormitory.ts'
 import type { FleetHooks } from './port.ts'
 import type { FleetRecord } from './record.ts'
 import type { PolicyState } from './restart.ts'
@@ -218,6 +218,8 @@ export interface LiveCell extends CellPlace {
   killedFor: string | null
   /** Its only agent was taken out of it: its end is no loss. */
   vacated: boolean
+  /** It ends because its agents sleep: nothing of it has to be remembered. */
+  slept: boolean
   /** Somebody had stopped its process when we ended it. */
   wasStopped: boolean
   /** Beats in a row at which it was near its limits. */
@@ -294,30 +296,8 @@ export interface Stock {
   cancelLook: Cancel | null
 }
 
-/** Of one type that may sleep. */
-export interface Sleepers {
-  readonly type: string
-  /** Those that sleep, in the order in which they fell asleep. */
-  readonly asleep: Set<Agent>
-  readonly counts: Map<AgentStateName, number>
-  /** Tasks that wait for an agent of the type, as last told. */
-  waiting: number
-  /** People know that nobody of it can be woken. */
-  told: boolean
-  /** Of the look at the one that has been idle longest. */
-  cancelLook: Cancel | null
-}
-
-export interface Dormitory {
-  readonly types: Map<string, Sleepers>
-  /** What wakes cost: of agents with a process of their own, and of those that share one. */
-  processes: Bucket
-  shared: Bucket
-  /** Whose turn it is to be dealt the first token. */
-  turn: number
-  cancelWake: Cancel | null
-  planned: boolean
-}
+export type Sleepers = SleepersOf<Agent>
+export type Dormitory = DormitoryOf<Agent>
 
 /** Whether anything new may start on this host. */
 export interface Admission extends AdmissionState {

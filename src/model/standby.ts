@@ -4,7 +4,7 @@ import type { AgentType } from './swarm.ts'
 /** Each costs a host's memory without its agents, about 13 MB; a swarm pays for no more than this unasked. */
 const mostUnasked = 4
 
-/** By type, in the order of the configuration: as written, else 1 for a pool type of two cells or more, or one that sleeps. */
+/** By type, in the order of the configuration: as written, else 1 for a pool type that has two cells or sleeps. */
 export const standbysWanted = (types: readonly AgentType[]): ReadonlyMap<string, number> => {
   let left = mostUnasked
   const wanted = new Map<string, number>()

@@ -68,25 +68,31 @@ const asRun = (claimed: Claimed): Parameters<Fleet['run']>[0][number] => ({
   cell: claimed.cell,
 })
 
-export const openDispatch = (port: DispatchPort): Dispatch => {
-  const hungry = new Set<string>()
-  const claiming = new Set<string>()
-  /** Types of which more tasks waited after the last claim, with the size of the next one. */
-  const backlog = new Map<string, number>()
+/** Takes agents, and counts those whose claim has not ended. */
+const openTakings = (fleet: Pick<Fleet, 'take'>) => {
   const takings = new Map<string, { begun: number; open: number }>()
-  let stopped = false
-
   const taken = (agentType: string): { begun: number; open: number } => {
     const known = takings.get(agentType) ?? { begun: 0, open: 0 }
     takings.set(agentType, known)
     return known
   }
   const take = (agentType: string, count: number): readonly FreeAgent[] => {
-    const agents = port.fleet.take(agentType, count)
+    const agents = fleet.take(agentType, count)
     taken(agentType).begun += agents.length
     taken(agentType).open += agents.length
     return agents
   }
+  return { take, taken }
+}
+
+export const openDispatch = (port: DispatchPort): Dispatch => {
+  const hungry = new Set<string>()
+  const claiming = new Set<string>()
+  /** Types of which more tasks waited after the last claim, with the size of the next one. */
+  const backlog = new Map<string, number>()
+  let stopped = false
+
+  const { take, taken } = openTakings(port.fleet)
 
   /** Of this sitter's life only: after a restart the turns begin anew, which costs nobody more than nine starts. */
   const turns = new Map<string, ClaimTurn>()

@@ -7,9 +7,8 @@ import { settled, freshPolicy } from '../restart.ts'
 import { move, unseat } from '../agents.ts'
 import { endCell } from '../leave.ts'
 import type { Agent, Live, LiveCell, Sleepers } from '../live.ts'
-import { formatAgents } from '../range.ts'
-import { notify } from '../wiring.ts'
 import { maySleep } from './decide.ts'
+import { tellNews } from './news.ts'
 import { enlist, strike } from './sleepers.ts'
 
 /** Agents laid to rest at once, and the pause before the next: a program's end costs a few ms of the loop. */
@@ -39,7 +38,7 @@ const settleGroup = (live: Live, { group, readyMs, progressed }: LiveCell): void
   group.policy = settled(policy, group.policy, { readyMs, progressed }, live.options.clock.monoMs())
 }
 
-/** These idle agents sleep from now on. */
+/** These idle agents, all of one type, sleep from now on. */
 export const layDown = (live: Live, agents: readonly Agent[], why: string): void => {
   if (agents.length === 0) return
   for (const [cell, list] of Map.groupBy(agents, (agent) => agent.cell!)) {
@@ -55,14 +54,11 @@ export const layDown = (live: Live, agents: readonly Agent[], why: string): void
     }
     if (cell.agents.size > 0) continue
     settleGroup(live, cell)
+    cell.slept = true
     void endCell(live, cell, 'nobody in it is awake')
   }
-  const [first] = agents
-  notify(live, 'agent.asleep', 'info', {
-    subject: agents.length === 1 ? first!.id : first!.type,
-    message: `${formatAgents(agents)} ${agents.length === 1 ? 'sleeps' : 'sleep'}: ${why}`,
-    facts: { agents: formatAgents(agents), count: agents.length, why },
-  })
+  const sleepers = live.dormitory.types.get(agents[0]!.type)
+  if (sleepers !== undefined) tellNews(live, sleepers, 'agent.asleep', { agents, why })
 }
 
 const look = (live: Live, sleepers: Sleepers): void => {

@@ -12,6 +12,7 @@ const sleepersOf = (type: string): Sleepers => ({
   waiting: 0,
   told: false,
   cancelLook: null,
+  news: new Map(),
 })
 
 export const openDormitory = (types: readonly AgentType[]): Dormitory => ({

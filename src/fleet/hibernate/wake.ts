@@ -5,9 +5,9 @@
  */
 import type { Agent, Live, LiveCell, Sleepers } from '../live.ts'
 import { rise } from '../loss.ts'
-import { formatAgents } from '../range.ts'
 import { notify } from '../wiring.ts'
 import { dealt, filled, isHopeless, nextTokenMs, wakesWanted } from './decide.ts'
+import { tellNews } from './news.ts'
 import { countOf } from './sleepers.ts'
 
 /** When nobody was there to be woken though somebody sleeps. */
@@ -73,11 +73,7 @@ const tellHopeless = (live: Live, sleepers: Sleepers): void => {
 const wake = (live: Live, sleepers: Sleepers, count: number): number => {
   const agents = pick(live, sleepers, count)
   if (agents.length === 0) return 0
-  notify(live, 'agent.woken', 'info', {
-    subject: agents.length === 1 ? agents[0]!.id : sleepers.type,
-    message: `${formatAgents(agents)} ${agents.length === 1 ? 'is' : 'are'} woken: ${sleepers.waiting} tasks wait`,
-    facts: { agents: formatAgents(agents), count: agents.length, waiting: sleepers.waiting },
-  })
+  tellNews(live, sleepers, 'agent.woken', { agents, why: `${sleepers.waiting} tasks wait` })
   rise(live, agents, 'start')
   return agents.length
 }

@@ -116,7 +116,10 @@ test.skipIf('why' in group)(
     })
     expect(calm.short).toBeNull()
 
-    const hog = within('python3', ['-c', 'import sys; kept = b"x" * 1_000_000_000; print("full", flush=True); sys.stdin.read()'])
+    const hog = within('python3', [
+      '-c',
+      'import sys; kept = b"x" * 1_000_000_000; print("full", flush=True); sys.stdin.read()',
+    ])
     begun.push(hog)
     await once(hog.stdout!, 'data')
     const { short, reading } = await until('it is short', async () => {
