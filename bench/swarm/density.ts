@@ -74,7 +74,8 @@ for (let number = 0; number < awake!; number += 1) void submit(first, 'hold', ho
 await until(async () => (await first.api<Figures>('swarm')).fleet.byState['busy'] === awake, 50, 60_000)
 const singles: { id: string; atMs: number }[] = []
 for (let number = 0; number < wakes!; number += 1) {
-  singles.push(await submit(first, 'hold', 1_000))
+  // Held for longer than all of them take, so that each needs an agent that sleeps.
+  singles.push(await submit(first, 'hold', 20_000))
   await pause(15)
 }
 const woken = await delays(first, singles)

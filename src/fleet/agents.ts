@@ -4,6 +4,7 @@
  */
 import { agentAfter, type AgentEvent } from '../model/model.ts'
 import type { AgentRow } from '../store/store.ts'
+import { noteTaken } from './hibernate/sleepers.ts'
 import type { Agent, Attempt, AttemptLoss, Due, Live } from './live.ts'
 import { savePolicy } from './saved.ts'
 
@@ -81,6 +82,7 @@ export const loseAttempt = (live: Live, agent: Agent, attempt: Attempt, loss: At
 
 /** Takes an agent out of its cell, with whatever it had in hand. */
 export const unseat = (live: Live, agent: Agent, loss: AttemptLoss): void => {
+  if (agent.taken && agent.attempt === null) noteTaken(live, agent, -1)
   if (agent.attempt) loseAttempt(live, agent, agent.attempt, loss)
   agent.cell?.agents.delete(agent)
   agent.cell = null

@@ -10,7 +10,7 @@ import { stopFleet } from './drain.ts'
 import { openAdmission, tendAdmission } from './admission/admission.ts'
 import { usualBounds } from './admission/bounds.ts'
 import { FreeQueue } from './free.ts'
-import { beginAsleep, enlist, moved, noteWork, openDormitory, vacant, want } from './hibernate/hibernate.ts'
+import { beginAsleep, enlist, moved, noteTaken, noteWork, openDormitory, vacant, want } from './hibernate/hibernate.ts'
 import { tellHousing } from './housing.ts'
 import type { Agent, Attempt, Deeds, FleetOptions, Group, Live, LiveCell } from './live.ts'
 import { agentsLost, proven, rise, waitGroup, waitOwn } from './loss.ts'
@@ -185,6 +185,7 @@ const take = (live: Live, agentType: string, count: number): FreeAgent[] => {
   const agents = live.dormitory.types.has(agentType) ? free.takeNewest(count) : free.take(count)
   return agents.map((agent) => {
     agent.taken = true
+    noteTaken(live, agent, 1)
     agent.takenMs = live.options.clock.monoMs()
     move(live, agent, 'claim')
     return { agent: agent.id, cell: agent.cell!.id, epoch: agent.epoch }
@@ -196,7 +197,10 @@ const release = (live: Live, id: string): void => {
   if (agent === undefined) return
   // It still runs something: only its own answer, or its end, makes it free.
   if (agent.attempt) cancelAttempt(live, agent, agent.attempt, 'released')
-  else if (agent.taken) becomeFree(live, agent)
+  else if (agent.taken) {
+    noteTaken(live, agent, -1)
+    becomeFree(live, agent)
+  }
 }
 
 const cancel = (live: Live, id: string, attempt: string, reason: string): void => {

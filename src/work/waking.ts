@@ -35,10 +35,11 @@ export const openWaking = (ask: WakingAsk): ((agentType: string, isShort: boolea
     const ready = counts
       .filter(({ type, state }) => state === 'ready' && tasks[type]?.agent === agentType)
       .reduce((sum, { count }) => sum + count, 0)
-    // Agents in claims that were open meanwhile take some of these: at most so many.
-    const taking = before.open + ask.taken(agentType).begun - before.begun
+    // Claims that ended meanwhile took some of these: at most so many. Those that are open the fleet knows.
+    const { begun, open } = ask.taken(agentType)
+    const ended = before.open + begun - before.begun - open
     wanting.add(agentType)
-    fleet.want(agentType, Math.max(0, ready - taking))
+    fleet.want(agentType, Math.max(0, ready - ended))
   }
   const begin = (agentType: string): void => {
     if (told.has(agentType)) {

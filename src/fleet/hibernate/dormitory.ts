@@ -11,6 +11,8 @@ export interface SleepersOf<Agent> {
   readonly counts: Map<AgentStateName, number>
   /** Tasks that wait for an agent of the type: as last told, less those that were given out since. */
   waiting: number
+  /** Agents that were taken for a claim which has not ended: each will have one of those tasks, or be free again. */
+  taken: number
   /** People know that nobody of it can be woken. */
   told: boolean
   /** Of the look at the one that has been idle longest. */

@@ -10,7 +10,7 @@ import { lookNow, tendSleep } from './sleep.ts'
 import { planWakes } from './wake.ts'
 
 export { beginAsleep, lookNow } from './sleep.ts'
-export { enlist, noteWork, openDormitory, openType } from './sleepers.ts'
+export { enlist, noteTaken, noteWork, openDormitory, openType } from './sleepers.ts'
 export { tendWakes, want } from './wake.ts'
 
 /** After these somebody else may be woken instead, or there is room for one more. */

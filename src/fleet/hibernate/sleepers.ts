@@ -10,6 +10,7 @@ const sleepersOf = (type: string): Sleepers => ({
   asleep: new Set(),
   counts: new Map(),
   waiting: 0,
+  taken: 0,
   told: false,
   cancelLook: null,
   news: new Map(),
@@ -63,7 +64,15 @@ export const closeType = (live: Live, type: string): void => {
 export const noteWork = (live: Live, agent: Agent): void => {
   agent.idleMs = Infinity
   const sleepers = live.dormitory.types.get(agent.type)
-  if (sleepers !== undefined && sleepers.waiting > 0) sleepers.waiting -= 1
+  if (sleepers === undefined) return
+  sleepers.waiting = Math.max(0, sleepers.waiting - 1)
+  sleepers.taken = Math.max(0, sleepers.taken - 1)
+}
+
+/** It was taken for a claim, or is given back without work. */
+export const noteTaken = (live: Live, { type }: Agent, one: 1 | -1): void => {
+  const sleepers = live.dormitory.types.get(type)
+  if (sleepers !== undefined) sleepers.taken = Math.max(0, sleepers.taken + one)
 }
 
 /** Since when it has nothing to do: from its first answer, or from the end of its work. */

@@ -47,7 +47,7 @@ const pick = (live: Live, sleepers: Sleepers, count: number): Agent[] => {
 const lookOf = (live: Live, sleepers: Sleepers) => ({
   waiting: sleepers.waiting,
   free: live.free.get(sleepers.type)?.size ?? 0,
-  onTheWay: countOf(sleepers, 'starting', 'backoff'),
+  onTheWay: countOf(sleepers, 'starting', 'backoff') + sleepers.taken,
   asleep: sleepers.asleep.size,
   awake: countOf(sleepers, 'starting', 'idle', 'busy', 'suspect', 'backoff'),
   mostAwake: live.types.get(sleepers.type)?.hibernate?.mostAwake ?? Infinity,

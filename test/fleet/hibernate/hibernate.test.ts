@@ -45,6 +45,26 @@ test('Those that are free or on their way are not woken twice for the same tasks
   expect(states(world)['idle']).toBe(2)
 })
 
+test('While a claim is open its agents count for tasks that wait, and afterwards only tasks that were not given out do', async () => {
+  const world = await openWorld({ types: [sleepy()] })
+  world.fleet.want('settler', 4)
+  await world.clock.advance(200)
+  const taken = world.fleet.take('settler', 4)
+  // The record still counts all four as waiting.
+  world.fleet.want('settler', 4)
+  await world.clock.advance(200)
+  expect(states(world)).toEqual({ busy: 4, hibernating: 16 })
+  for (const [index, { agent, cell }] of taken.slice(0, 3).entries()) {
+    const of = { task: `tsk_${index}`, type: 'settle', payload: {}, number: 1, deadline: null, key: `${index}` }
+    world.fleet.run([{ agent, cell, attempt: `att_${index}`, ...of }])
+  }
+  world.fleet.release(taken[3]!.agent)
+  world.fleet.want('settler', 2)
+  await world.clock.advance(200)
+  // One is free again, so one more is enough.
+  expect(states(world)).toEqual({ busy: 3, idle: 2, hibernating: 15 })
+})
+
 test('A living host is filled before another is started', async () => {
   const world = await openWorld({ types: [sleepy()] })
   for (let more = 1; more <= 5; more += 1) {
