@@ -19,6 +19,15 @@ import type { Queries } from '../queries.ts'
 import type { Committed, Store } from '../port.ts'
 import { configAdd, requestBegin, requestForget, tokenCreate, tokenRevoke, tokenUsed } from './access.ts'
 import { agentsSave, cellEnded, cellStarted, hostOpen } from './fleet.ts'
+import {
+  incidentAck,
+  incidentChange,
+  incidentOpen,
+  incidentResolve,
+  noticeTried,
+  silenceEnd,
+  silenceSet,
+} from './incidents.ts'
 import { migrate } from './migrate.ts'
 import {
   batchOpen,
@@ -78,6 +87,13 @@ const executors: Executors = {
   'request.remember': requestRemember,
   'request.begin': requestBegin,
   'request.forget': requestForget,
+  'incident.open': incidentOpen,
+  'incident.change': incidentChange,
+  'incident.resolve': incidentResolve,
+  'incident.ack': incidentAck,
+  'silence.set': silenceSet,
+  'silence.end': silenceEnd,
+  'notice.tried': noticeTried,
   'token.create': tokenCreate,
   'token.revoke': tokenRevoke,
   'token.used': tokenUsed,
