@@ -1,6 +1,6 @@
 /** Rows of incidents and notices as both engines give them, and what readers see of them. */
 import type { Severity } from '../model/model.ts'
-import type { IncidentView, NoticeView } from './queries.ts'
+import type { IncidentView, NoticeView } from './incident-queries.ts'
 
 export interface IncidentRow {
   readonly seq: number

@@ -9,20 +9,12 @@ import type {
   ErrorReport,
   FailedPolicy,
   SettlementState,
-  Severity,
   TaskState,
 } from '../model/model.ts'
 import type { ProcessIdentity, Stamp } from '../std/std.ts'
 import type { AgentRow } from './commands/fleet.ts'
-
-export interface Page<Item> {
-  readonly items: readonly Item[]
-  readonly next: string | null
-}
-export interface PageAsk {
-  readonly limit: number
-  readonly after: string | null
-}
+import type { IncidentQueries } from './incident-queries.ts'
+import type { Page, PageAsk } from './page.ts'
 
 export interface TaskView {
   readonly id: string
@@ -229,41 +221,6 @@ export interface AuditView {
   readonly hash: string
 }
 
-/** One time that a condition held. `resolvedBy` = `sitter` when it holds no more by itself. */
-export interface IncidentView {
-  readonly id: string
-  readonly key: string
-  readonly severity: Severity
-  readonly title: string
-  readonly facts: Readonly<Record<string, unknown>>
-  readonly proposed: string
-  readonly openedMs: number
-  readonly changedMs: number
-  readonly ackedBy: string | null
-  readonly ackedMs: number | null
-  readonly resolvedBy: string | null
-  readonly resolvedMs: number | null
-}
-/** What is to be sent, or was, about an incident to one target. `error` is what the last try came to. */
-export interface NoticeView {
-  readonly seq: number
-  readonly incident: string
-  readonly kind: 'trigger' | 'change' | 'resolve'
-  readonly target: string
-  readonly madeMs: number
-  readonly tries: number
-  readonly dueMs: number | null
-  readonly ended: 'sent' | 'given-up' | null
-  readonly endedMs: number | null
-  readonly error: string | null
-}
-export interface SilenceView {
-  readonly prefix: string
-  readonly untilMs: number
-  readonly by: string
-  readonly setMs: number
-}
-
 export interface TaskFilter {
   readonly type?: string
   readonly state?: string
@@ -283,8 +240,10 @@ export interface SettlementFilter {
   readonly person?: boolean
 }
 
-export interface Queries {
+export interface Queries extends IncidentQueries {
   agents(): Promise<readonly AgentRow[]>
+  /** When a sitter of this host last said that it works, and its epoch. */
+  host(owner: string): Promise<{ readonly epoch: number; readonly beatMs: number | null } | undefined>
   cellsAlive(): Promise<readonly CellView[]>
   cell(id: string): Promise<CellView | undefined>
   task(id: string): Promise<TaskView | undefined>
@@ -379,14 +338,6 @@ export interface Queries {
   >
   /** A write with an Idempotency-Key that began and was not answered. */
   requestBegun(key: string): Promise<{ readonly requestHash: string; readonly untilMs: number } | undefined>
-  incident(id: string): Promise<IncidentView | undefined>
-  /** Newest first; `open` = only those that are not over. */
-  incidents(ask: PageAsk & { readonly open?: boolean }): Promise<Page<IncidentView>>
-  /** What was made of an incident, oldest first. */
-  noticesOf(incident: string): Promise<readonly NoticeView[]>
-  noticesDue(wallMs: number, limit: number): Promise<readonly NoticeView[]>
-  /** Those that hold at this wall time. */
-  silences(wallMs: number): Promise<readonly SilenceView[]>
   /** Tokens that are not revoked, or were so not long ago, oldest first; bounded where they are made. */
   tokens(): Promise<readonly TokenView[]>
   /** A version of the configuration, the newest one for null. */

@@ -1,6 +1,7 @@
 /**
- * Commands of incidents: a condition that somebody must know of, from when it began to hold until it holds no more. What
- * is to be sent about it (notices) is written with it, so that a crash between the two sends neither less nor another.
+ * Commands of incidents: a condition that somebody must know of, from when it began to hold until it holds no more.
+ * What is to be sent about it (notices) is written with it, so that a crash between the two sends neither less nor
+ * another.
  */
 import type { Severity } from '../../model/model.ts'
 import type { Defined } from './result.ts'
@@ -49,7 +50,7 @@ export type IncidentResolve = Defined<
   },
   null
 >
-/** Somebody has seen it. Refused `stale` when it is over, `exists` when somebody had, `not-found` when there is none. */
+/** Somebody has seen it. Refused `stale` when it is over, `exists` when it was seen before, `not-found`. */
 export type IncidentAck = Defined<
   'incident.ack',
   { readonly id: string; readonly by: string; readonly wallMs: number },

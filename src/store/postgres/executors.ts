@@ -2,7 +2,7 @@
 import type { Command, CommandKind, CommandOf, ValueOf } from '../commands/commands.ts'
 import type { Result } from '../commands/result.ts'
 import { configAdd, requestBegin, requestForget, tokenCreate, tokenRevoke, tokenUsed } from './access.ts'
-import { agentsSave, cellEnded, cellStarted, hostOpen } from './fleet.ts'
+import { agentsSave, cellEnded, cellStarted, hostBeat, hostOpen } from './fleet.ts'
 import {
   incidentAck,
   incidentChange,
@@ -40,6 +40,7 @@ type Executors = {
 
 const executors: Executors = {
   'host.open': hostOpen,
+  'host.beat': hostBeat,
   'cell.started': cellStarted,
   'cell.ended': cellEnded,
   'agents.save': agentsSave,

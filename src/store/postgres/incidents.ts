@@ -46,7 +46,8 @@ export const incidentOpen = async (session: Session, asked: IncidentOpen['with']
   )
   if (there) return refuse('exists', there.id)
   await session.run(
-    'INSERT INTO incidents (id, key, severity, title, facts, proposed, opened_ms, changed_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)',
+    `INSERT INTO incidents (id, key, severity, title, facts, proposed, opened_ms, changed_ms)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
     id,
     key,
     severity,

@@ -43,7 +43,8 @@ export const incidentOpen = (session: Session, asked: IncidentOpen['with']): Res
   const there = session.one<{ id: string }>('SELECT id FROM incidents WHERE key = ? AND resolved_ms IS NULL', key)
   if (there) return refuse('exists', there.id)
   session.run(
-    'INSERT INTO incidents (id, key, severity, title, facts, proposed, opened_ms, changed_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+    `INSERT INTO incidents (id, key, severity, title, facts, proposed, opened_ms, changed_ms)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
     id,
     key,
     severity,

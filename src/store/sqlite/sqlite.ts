@@ -18,7 +18,7 @@ import type { Result } from '../commands/result.ts'
 import type { Queries } from '../queries.ts'
 import type { Committed, Store } from '../port.ts'
 import { configAdd, requestBegin, requestForget, tokenCreate, tokenRevoke, tokenUsed } from './access.ts'
-import { agentsSave, cellEnded, cellStarted, hostOpen } from './fleet.ts'
+import { agentsSave, cellEnded, cellStarted, hostBeat, hostOpen } from './fleet.ts'
 import {
   incidentAck,
   incidentChange,
@@ -56,6 +56,7 @@ type Executors = {
 
 const executors: Executors = {
   'host.open': hostOpen,
+  'host.beat': hostBeat,
   'cell.started': cellStarted,
   'cell.ended': cellEnded,
   'agents.save': agentsSave,
