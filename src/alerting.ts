@@ -2,6 +2,7 @@
  * What a sitter wakes people for, and how they are told: conditions read off the rooms (level, not edge: what holds now
  * is told, whatever was missed), and targets by webhook and command.
  */
+import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
 import type { AlertTarget, SwarmConfig } from './config/config.ts'
 import type { Fleet } from './fleet/fleet.ts'
@@ -41,6 +42,15 @@ const agentConditions = ({ fleet, config }: AlertingRooms): Condition[] =>
       },
     ]
   })
+
+const heldConditions = ({ fleet, clock }: AlertingRooms): Condition[] =>
+  (fleet.summary().held ?? []).map(({ key, cause, waiting, failures, nextMs }) => ({
+    key: `restarts/${createHash('sha256').update(key).digest('hex').slice(0, 8)}`,
+    severity: 'critical',
+    title: `many agents died of one cause, restarts after it are held: ${cause.slice(0, 300)}`,
+    facts: { cause, waiting, triesThatFailed: failures, nextTryInMs: Math.max(0, Math.round(nextMs - clock.monoMs())) },
+    proposed: 'mend the cause; one agent is tried again and again, and when it holds all follow by themselves',
+  }))
 
 const switchConditions = ({ freeze, gatelink, store }: AlertingRooms): Condition[] => {
   const file = freeze.file()
@@ -138,7 +148,7 @@ export const conditionsOf = (rooms: AlertingRooms): (() => Promise<readonly Cond
       counted = [...(await paymentConditions(rooms)), ...(await deadLetterConditions(rooms))]
       countedMs = nowMs
     }
-    return [...switchConditions(rooms), ...agentConditions(rooms), ...counted]
+    return [...switchConditions(rooms), ...heldConditions(rooms), ...agentConditions(rooms), ...counted]
   }
 }
 

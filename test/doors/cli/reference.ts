@@ -11,6 +11,7 @@ const sources = [
   'doors/cli/judgement.ts',
   'doors/cli/doctor-checks.ts',
   'fleet/port.ts',
+  'fleet/governor/governor.ts',
   'settle/port.ts',
   'work/port.ts',
   'store/queries.ts',
