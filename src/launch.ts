@@ -7,12 +7,13 @@ import { existsSync } from 'node:fs'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { extname, join } from 'node:path'
+import { openDeadman, type Deadman } from './deadman.ts'
 import { applyConfig, loadConfig, type LoadOptions, type SwarmConfig } from './config/config.ts'
 import { sealTo } from './gatelink/gatelink.ts'
 import { placesOf, type Places } from './places.ts'
 import type { Reload } from './private-line.ts'
 import { logLevels, openLogWriter, type LogWriter } from './record/record.ts'
-import { realClock, realDisk, realFolder, realProc, realRandom } from './std/real/real.ts'
+import { realClock, realDisk, realFolder, realOutside, realProc, realRandom } from './std/real/real.ts'
 import { asFailure, Failure, sleep, type Clock } from './std/std.ts'
 import { lockInstance, startWatch, type Program, type Watch, type WatchLine, type WatchOptions } from './watch.ts'
 
@@ -212,6 +213,24 @@ const readAgain = async (options: LoadOptions): Promise<Reload> => {
   }
 }
 
+const deadmanOf = ({ alerts }: SwarmConfig, clock: Clock, onEvent: (line: WatchLine) => void): Deadman | undefined => {
+  if (alerts.deadman === null) return undefined
+  const { host } = new URL(alerts.deadman.url)
+  return openDeadman({
+    ...alerts.deadman,
+    clock,
+    outside: realOutside(),
+    told: (works, detail) =>
+      onEvent({
+        at: clock.wallMs(),
+        level: works ? 'info' : 'error',
+        message: works
+          ? `the dead-man's ping reaches ${host} again`
+          : `the dead-man's ping does not reach ${host}: ${detail}; it will ring there`,
+      }),
+  })
+}
+
 /** @throws Failure `config-…`, `already-running`, `fresh-refused`, `port-taken`, `key-…`: then nothing runs. */
 export const launch = async (ask: LaunchAsk): Promise<Launched> => {
   const [clock, disk, proc] = [realClock(), realDisk(), realProc()]
@@ -244,6 +263,7 @@ export const launch = async (ask: LaunchAsk): Promise<Launched> => {
   const reload = (): void => {
     late.reloading = late.reloading.then(readOnce).catch(notRead)
   }
+  const deadman = deadmanOf(loaded.config, clock, onEvent)
   const watch = await startLogged(log, {
     programs: programsOf(loaded.config, places),
     lockFile: places.watchLock,
@@ -253,13 +273,14 @@ export const launch = async (ask: LaunchAsk): Promise<Launched> => {
     onLine: (program, stream, text) => log.putPrinted({ program, stream, text, wallMs: clock.wallMs() }),
     onEvent,
     onReload: reload,
+    onProgress: () => deadman?.progress(),
   })
   late.watch = watch
+  void watch.stopped.then(() => deadman?.stop())
   try {
     const issue = (): Promise<readonly string[]> => issueRehearsalTokens(loaded.config, places, watch, token)
-    for (const name of await whileItComesBack(clock, issue)) {
+    for (const name of await whileItComesBack(clock, issue))
       onEvent({ at: clock.wallMs(), level: 'info', message: `the rehearsal's token is in the vault as ${name}` })
-    }
   } catch (error) {
     await watch.stop(0)
     throw error

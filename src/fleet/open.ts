@@ -11,6 +11,7 @@ import { openAdmission, tendAdmission } from './admission/admission.ts'
 import { usualBounds } from './admission/bounds.ts'
 import { FreeQueue } from './free.ts'
 import { beginAsleep, enlist, moved, noteTaken, noteWork, openDormitory, vacant, want } from './hibernate/hibernate.ts'
+import { openGovernor } from './governor/restarts.ts'
 import { tellHousing } from './housing.ts'
 import type { Agent, Attempt, Deeds, FleetOptions, Group, Live, LiveCell } from './live.ts'
 import { agentsLost, proven, rise, waitGroup, waitOwn } from './loss.ts'
@@ -63,6 +64,7 @@ const assemble = (options: FleetOptions, roster: Roster): Live => {
     moved: (agent, before, event) => moved(live, agent, before, event),
     vacant: (group) => vacant(live, group),
   }
+  const agenda = new Agenda(clock)
   const live: Live = {
     options,
     agents: roster.agents,
@@ -71,7 +73,7 @@ const assemble = (options: FleetOptions, roster: Roster): Live => {
     renewing: new Set<string>(),
     cells: new Map<string, LiveCell>(),
     free: new Map(Object.keys(options.config.agents).map((type) => [type, new FreeQueue<Agent>()])),
-    agenda: new Agenda(clock),
+    agenda,
     record: openFleetRecord({
       store,
       owner,
@@ -82,6 +84,7 @@ const assemble = (options: FleetOptions, roster: Roster): Live => {
     }),
     turn: openTurn(hooks, (thrown) => say(live, 'error', `a hook of the fleet threw: ${asFailure(thrown).message}`)),
     waves: openWaves<Group>(options.startingAtOnce ?? startingAtOnce, (group) => void launch(live, group)),
+    governor: openGovernor(clock, agenda, () => live),
     stock: openStock(Object.values(options.config.agents), options.cells.standBy !== undefined),
     apart: {
       parts: new Set(roster.groups.filter(({ part }) => part !== null)),
