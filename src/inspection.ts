@@ -7,6 +7,7 @@ import { delimiter, isAbsolute, join } from 'node:path'
 import { housingOf, readMachine } from './cell/cell.ts'
 import type { Inspection } from './doors/cli/cli.ts'
 import { placesOf } from './places.ts'
+import { realPressure } from './std/real/real.ts'
 
 const textOf = async (path: string): Promise<string | undefined> => {
   try {
@@ -112,6 +113,7 @@ export const realInspection = (): Inspection => ({
     if (found === undefined) return undefined
     return found === 'unlimited' ? Number.POSITIVE_INFINITY : Number(found)
   },
+  pressure: () => realPressure().read(),
   space: async (path) => {
     const facts = await statfs(path).catch(() => undefined) // no such place: nothing to tell
     return facts && { freeBytes: facts.bavail * facts.bsize, freeFiles: facts.ffree }

@@ -31,7 +31,16 @@ import {
 } from './record/record.ts'
 import { recover } from './recovery.ts'
 import { openSettle, type Settle } from './settle/settle.ts'
-import { realClock, realDisk, realFolder, realNet, realOutside, realProc, realRandom } from './std/real/real.ts'
+import {
+  realClock,
+  realDisk,
+  realFolder,
+  realNet,
+  realOutside,
+  realPressure,
+  realProc,
+  realRandom,
+} from './std/real/real.ts'
 import { Failure, idMaker, type Clock } from './std/std.ts'
 import { openPostgresStore, openSqliteStore, outlast, patiently, type Store } from './store/store.ts'
 import { openWork, type Work } from './work/work.ts'
@@ -206,6 +215,8 @@ const openRooms = async (opening: Opening): Promise<Rooms> => {
     cells: cells.kinds,
     housing: cells.housing,
     directories: { cells: places.cells, sockets: places.sockets },
+    machine: config.machine,
+    pressure: realPressure(),
     onLog: fleetLine,
     onDeposed: (detail) => failStop(new Error(detail)),
   })

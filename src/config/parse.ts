@@ -100,6 +100,12 @@ const toAgents = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig['agen
       baseMs: agent.restart.base,
       capMs: agent.restart.cap,
     },
+    ...(agent.hibernate !== undefined && {
+      hibernate: {
+        afterMs: agent.hibernate.after,
+        ...(agent.hibernate.awake !== undefined && { mostAwake: agent.hibernate.awake }),
+      },
+    }),
     heartbeatMs: agent.heartbeat,
     stuckAfterMs: agent.stuckAfter,
     startWithinMs: agent.startWithin,
@@ -206,6 +212,13 @@ const normalise = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig => (
   })),
   channels: toChannels(parsed),
   rehearsals: toRehearsals(parsed),
+  machine: {
+    wakes: {
+      processesPerSecond: parsed.machine.wakes.processes,
+      sharedPerSecond: parsed.machine.wakes.shared,
+    },
+    pressure: parsed.machine.pressure,
+  },
   alerts: toAlerts(parsed, baseDirectory),
   api: parsed.api,
 })

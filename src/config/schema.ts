@@ -88,6 +88,14 @@ const agent = z.strictObject({
   /** Upstreams that they may call. */
   upstreams: z.array(z.string()).max(1_000).default([]),
   restart: restart.prefault({}),
+  /** An agent that has been idle for so long sleeps: no process, until work for its type is due. Never when absent. */
+  hibernate: z
+    .strictObject({
+      after: duration,
+      /** Agents that may be awake at once; all of them when absent. */
+      awake: whole(1, 1_000_000, 'agents that may be awake').optional(),
+    })
+    .optional(),
   heartbeat: positiveDuration.default(30_000),
   /** An attempt without progress for this long is stuck; waiting for a payment or a limit is not. */
   stuckAfter: positiveDuration.default(120_000),
@@ -197,6 +205,31 @@ const channel = z.strictObject({
   tries: whole(1, 1_000, 'tries').default(10),
 })
 
+const bound = (usual: number | null) => z.union([share, z.null()], 'a share like "10%", or null').default(usual)
+const perSecond = (usual: number) =>
+  rate
+    .refine(({ count, windowMs }) => count * 1_000 >= windowMs, 'at least one a second, like "25/s"')
+    .transform(({ count, windowMs }) => (count * 1_000) / windowMs)
+    .default(usual)
+
+const machine = z.strictObject({
+  /**
+   * Agents woken a second, so that a storm of work does not hold the sitter's loop: 25 and 150 when absent, half of
+   * what two cores can start.
+   */
+  wakes: z.strictObject({ processes: perSecond(25), shared: perSecond(150) }).prefault({}),
+  /** Beyond one of these the host is short: nothing new starts, and idle agents that may sleep do so at once. */
+  pressure: z
+    .strictObject({
+      memoryFree: bound(0.05),
+      memoryStalled: bound(0.1),
+      /** A busy processor slows starts down by itself, so these two stop them only when told to. */
+      cpuStalled: bound(null),
+      ioStalled: bound(null),
+    })
+    .prefault({}),
+})
+
 const rehearsal = z.strictObject({
   port: whole(0, 65_535, 'a port'),
   seed: whole(0, 4_294_967_295, 'a seed').default(1),
@@ -262,6 +295,8 @@ export const swarmSchema = z.strictObject({
   channels: z.record(name, channel).default({}),
   /** Providers that `up` starts beside the swarm; they behave like the real ones, with faults on request. */
   rehearsal: z.record(name, rehearsal).default({}),
+  /** Bounds of the whole host. */
+  machine: machine.prefault({}),
   /** Who is woken, and who notices when nobody can be. */
   alerts: alerts.prefault({}),
   api: z

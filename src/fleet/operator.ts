@@ -89,12 +89,16 @@ export const leaveCell = (live: Live, agent: Agent, reason: string): void => {
 /**
  * A new incarnation of each, now; attempts in hand are lost without cost. Resolves when the order is durable, not when
  * they are back.
- * @throws Failure `not-found`, `conflict` while stopping.
+ * @throws Failure `not-found`, `conflict` while stopping, or when all of them sleep.
  */
 export const restartAgents = async (live: Live, refs: readonly AgentRef[], actor: string): Promise<void> => {
-  const agents = known(live, refs)
+  const all = known(live, refs)
   assertOpen(live)
-  if (agents.length === 0) return
+  if (all.length === 0) return
+  // Who sleeps begins anew with its next work anyway.
+  const agents = all.filter(({ state }) => state !== 'hibernating')
+  if (agents.length === 0)
+    throw new Failure('conflict', `${formatAgents(all)}: asleep, and begins anew when woken; \`start\` wakes it`)
   order(live, actor, 'agent.restart', agents)
   hurry(agents)
   const events = agents.map((agent) => ({ agent, event: takeOut(live, agent, actor) }))

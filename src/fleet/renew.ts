@@ -50,6 +50,8 @@ const nextPart = (live: Live, type: string): readonly Group[] => {
     .slice(0, Math.max(1, Math.ceil(all.length / parts)))
 }
 const takeOut = (live: Live, agent: Agent, cause: string): void => {
+  // It begins anew when it is woken.
+  if (agent.state === 'hibernating') return
   unseat(live, agent, { cause, collateral: true })
   agent.cancelDue?.()
   agent.cancelDue = null
@@ -122,7 +124,7 @@ const renew = async (live: Live, type: string, part: readonly Group[]): Promise<
 }
 
 const works = ({ agents, cell }: Group): boolean =>
-  agents.length === 0 ||
+  agents.every(({ state }) => state === 'hibernating') ||
   (cell?.phase === 'ready' && agents.some(({ state }) => state === 'idle' || state === 'busy' || state === 'suspect'))
 
 /** Resolves when the part works, or does not matter any more: other settings are wanted, or the end has come. */

@@ -40,6 +40,7 @@ const fromTheStart: Readonly<Record<Setting, boolean>> = {
   config: true,
   upstreams: false,
   restart: false,
+  hibernate: false,
   heartbeatMs: false,
   stuckAfterMs: false,
   startWithinMs: false,
@@ -53,7 +54,7 @@ const valueOf = (agentType: AgentType, setting: Setting): unknown => {
   // Only a sandbox is refused where the machine cannot.
   if (setting === 'orWeaker') return cell.kind === 'sandbox' && cell.orWeaker
   if (setting === 'walls' || setting === 'readable' || setting === 'standby') return cell[setting] ?? null
-  return agentType[setting]
+  return agentType[setting] ?? null
 }
 
 const changed = (before: AgentType, after: AgentType): readonly Setting[] =>

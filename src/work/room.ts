@@ -27,11 +27,12 @@ import { discardOne, editTask, moveTask, redriveOne, redriveSelected } from './p
 import type { LockStatus, TaskAnswer, TaskAsk, Work, WorkRequest, WorkSummary } from './port.ts'
 import { freeLock, lockStatus, putState, readState, renewLock, takeLock } from './shared.ts'
 import { shapeTask, submitRefusal } from './submit.ts'
+import { openWaking } from './waking.ts'
 
 export interface WorkOptions {
   readonly tasks: Readonly<Record<string, TaskType>>
   readonly store: Store
-  readonly fleet: Pick<Fleet, 'take' | 'freeCount' | 'release' | 'run' | 'cancel'>
+  readonly fleet: Pick<Fleet, 'take' | 'freeCount' | 'release' | 'run' | 'cancel' | 'asleep' | 'want'>
   readonly clock: Clock
   readonly random: Random
   readonly newId: NewId
@@ -89,6 +90,7 @@ class WorkRoom implements Work {
         return result.value
       },
       begin: (claimed) => this.#begin(claimed),
+      short: openWaking({ ...options, isOn: () => this.#started, taken: (type) => this.#dispatch.taken(type) }),
       failed: options.failed,
     })
     store.onCommit((committed) => {
@@ -108,6 +110,7 @@ class WorkRoom implements Work {
     this.#readyAll()
     const sweep = (): void => {
       this.#sweepDeadlines()
+      this.#dispatch.look()
       this.#expire().catch(this.#options.failed)
       this.#sweep = this.#options.clock.timer(deadlineSweepMs, sweep)
     }

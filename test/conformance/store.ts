@@ -67,6 +67,31 @@ export const storeSuite = (engine: Engine): void => {
     })
   }
 
+  it('a cell that ended is kept with why; one that is to be forgotten leaves no row', async (store) => {
+    const started = (id: string): Command => ({
+      kind: 'cell.started',
+      with: {
+        id,
+        kind: 'pool',
+        agentType: 'settler',
+        identity: { pid: 7, startTime: '7' },
+        directory: '/cells',
+        owner,
+        epoch: 1,
+        wallMs: 1,
+      },
+    })
+    const ended = { cause: 'killed-by-us', detail: 'asleep', wallMs: 2 }
+    await store.transact([started('cel_kept'), started('cel_gone')])
+    await store.transact([
+      { kind: 'cell.ended', with: { id: 'cel_kept', ...ended } },
+      { kind: 'cell.ended', with: { id: 'cel_gone', ...ended, forget: true } },
+    ])
+    expect(await store.read.cellsAlive()).toEqual([])
+    expect(await store.read.cell('cel_kept')).toMatchObject({ id: 'cel_kept', cause: 'killed-by-us' })
+    expect(await store.read.cell('cel_gone')).toBeUndefined()
+  })
+
   it('each opening of a host is a new epoch, and an older epoch may not claim any more', async (store) => {
     await store.transact([submit([task('a')])])
     const [second] = await store.transact([{ kind: 'host.open', with: { owner, bootId: 'boot', wallMs: 2 } }])

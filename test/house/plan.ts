@@ -107,6 +107,7 @@ export const sideDoors: Readonly<Record<string, readonly string[]>> = {
     'src/watch.ts',
     'src/main.ts',
     'src/launch.ts',
+    'src/inspection.ts',
     'src/rehearsal-process.ts',
     'src/cell/',
     'src/rehearsal/',

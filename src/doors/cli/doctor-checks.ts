@@ -4,7 +4,9 @@
  */
 import type { Ability, AbilityName, Housing } from '../../cell/cell.ts'
 import type { AgentType, SwarmConfig } from '../../config/config.ts'
-import { standbysWanted } from '../../model/model.ts'
+import { shortOf } from '../../fleet/fleet.ts'
+import { standbysWanted, type MachineBounds } from '../../model/model.ts'
+import type { PressureReading } from '../../std/std.ts'
 import { count, counted } from './text.ts'
 
 /**
@@ -115,6 +117,29 @@ export const clockCheck = (bootId: string | undefined, synchronised: boolean | u
   return synchronised === true
     ? check('clock', 'enforced', `boot ${bootId.slice(0, 8)}; something keeps the clock right`)
     : check('clock', 'weaker', `boot ${bootId.slice(0, 8)}; nothing is seen that keeps the clock right`, 'run chrony')
+}
+
+/** What the host is short of now, and whether the kernel tells it at all. */
+export const pressureCheck = (reading: PressureReading, bounds: MachineBounds['pressure']): Check => {
+  const percent = (share: number): string => `${Math.round(share * 1_000) / 10} %`
+  const { memory, stalled } = reading
+  const told = [
+    ...(memory === null ? [] : [`${percent(memory.freeBytes / memory.totalBytes)} of the ${memory.of}'s memory left`]),
+    ...Object.entries(stalled).flatMap(([what, share]) =>
+      share === null ? [] : [`${what} stalled ${percent(share)} of the last 10 s`],
+    ),
+  ]
+  const short = shortOf(reading, bounds)
+  if (short !== null)
+    return check(
+      'pressure',
+      'absent',
+      `short, nothing new would start: ${short}`,
+      'stop something, or raise machine.pressure',
+    )
+  if (told.length === 0) return check('pressure', 'unknown', 'the kernel tells nothing: starts are held for nothing')
+  const blind = memory === null || stalled.memory === null
+  return check('pressure', blind ? 'weaker' : 'enforced', `${told.join(', ')}: cells may start`)
 }
 
 /** What must be readable by its owner alone. */

@@ -4,6 +4,7 @@
  */
 import { dirname, join, resolve } from 'node:path'
 import { loadConfig, readApplied, type SwarmConfig } from '../../config/config.ts'
+import { usualBounds } from '../../fleet/fleet.ts'
 import { lookAtAuditEnd } from '../../record/record.ts'
 import {
   abilityChecks,
@@ -14,6 +15,7 @@ import {
   leftoverCheck,
   nodeCheck,
   portCheck,
+  pressureCheck,
   privateCheck,
   programCheck,
   recordCheck,
@@ -84,6 +86,7 @@ const machineChecks = async (
     ...Object.values(config?.agents ?? {}).map((type) => housingCheck(type.name, machine.housing(type))),
     userCheck(seen.uid),
     filesCheck(await seen.openFilesMost(), config),
+    pressureCheck(seen.pressure(), (config?.machine ?? usualBounds).pressure),
     clockCheck(await seen.bootId(), await seen.clockSynchronised()),
     restartCheck(seen.underSystemd),
   ]

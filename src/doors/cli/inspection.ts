@@ -1,7 +1,7 @@
 /** What `doctor` asks of the machine. What is tried is taken back; what cannot be told is undefined. */
 import type { Ability, AbilityName, Housing } from '../../cell/cell.ts'
 import type { AgentType } from '../../config/config.ts'
-import type { Disk } from '../../std/std.ts'
+import type { Disk, PressureReading } from '../../std/std.ts'
 
 export interface Inspection {
   readonly nodeVersion: string
@@ -23,6 +23,8 @@ export interface Inspection {
   }>
   /** The most descriptors that a process may have here. */
   openFilesMost(): Promise<number | undefined>
+  /** What the host is short of now. */
+  pressure(): PressureReading
   space(path: string): Promise<{ readonly freeBytes: number; readonly freeFiles: number } | undefined>
   /** Permission bits and owner. */
   mode(path: string): Promise<{ readonly mode: number; readonly uid: number } | undefined>

@@ -18,6 +18,7 @@ const unwellOf = ({ fleet, gate }: SwarmView): string[] => {
     ...('unknown' in gate ? [`the gate's state is unknown: ${plain(gate.unknown)}`] : []),
     ...('frozen' in gate && gate.frozen ? ['the gate is frozen: nothing goes out'] : []),
     ...(reporting < of ? [`${count(reporting)} of ${counted(of, 'agent')} reporting`] : []),
+    ...(fleet.admission.short === null ? [] : ['the host is short: no new cell starts']),
     ...lost.map((state) => `${counted(fleet.byState[state]!, 'agent')} ${state}`),
   ]
 }

@@ -34,8 +34,16 @@ const freezeText = ({ frozen, gate, by }: SwarmView['freeze'], nowMs: number): s
 }
 
 /** How much of the fleet's figures was observed: "4,812 of 5,000 reporting, oldest 41.0 s ago". */
-export const coverageText = ({ reporting, of, oldestMs }: SwarmView['fleet']['coverage']): string =>
-  `${count(reporting)} of ${count(of)} reporting${oldestMs === null ? '' : `, oldest ${duration(oldestMs)} ago`}`
+export const coverageText = ({ reporting, of, oldestMs, asleep }: SwarmView['fleet']['coverage']): string => {
+  const oldest = oldestMs === null ? '' : `, oldest ${duration(oldestMs)} ago`
+  return `${count(reporting)} of ${count(of)} reporting${oldest}${asleep ? `; ${count(asleep)} asleep` : ''}`
+}
+
+/** Null when nothing is short: then there is nothing to say. */
+const hostText = ({ short, startsWaiting }: SwarmView['fleet']['admission'], nowMs: number): string | null =>
+  short === null
+    ? null
+    : `short for ${age(nowMs, short.sinceMs)}: ${plain(short.why)}; ${counted(startsWaiting, 'start')} wait for it`
 
 /** "1 stands by", "1 of 2 stand by"; nothing when none should. */
 export const standbyText = ({ ready, wanted }: SwarmView['fleet']['standbys']): string => {
@@ -65,6 +73,7 @@ export const statusLines = (view: SwarmView, paint: Printer['paint']): string[] 
       ]),
       ['apart', view.fleet.apart ? `${counted(view.fleet.apart, 'agent')} in cells of their own for a while` : null],
       ['evidence', coverageText(view.fleet.coverage)],
+      ['host', hostText(view.fleet.admission, view.nowMs)],
       [
         'cells',
         `${count(view.fleet.cells)}${standbyText(view.fleet.standbys)}, ${count(view.fleet.cellsLost)} lost, ` +

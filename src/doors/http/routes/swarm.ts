@@ -1,13 +1,12 @@
 /** The swarm as a whole: at a glance, frozen or not, what waits for a person, and its end. */
 import { z } from 'zod'
-import { formatAgent } from '../../../model/model.ts'
 import { Failure, parseDuration } from '../../../std/std.ts'
 import type { Page, PageAsk, SettlementView } from '../../../store/store.ts'
 import type { InboxItem } from '../../api.ts'
 import { auditAllowed } from '../allowed.ts'
 import { jsonText, shaped } from '../body.ts'
 import { figuresMaker } from '../figures.ts'
-import { cut, listOf, pageAsk } from '../list.ts'
+import { listOf, pageAsk } from '../list.ts'
 import type { Once } from '../once.ts'
 import { ok, type Ask, type Reply, type Route } from '../route.ts'
 import type { Rooms } from '../rooms.ts'
@@ -89,8 +88,7 @@ const inboxPages: Record<InboxSource, (rooms: Rooms, page: PageAsk) => Promise<P
     }
   },
   agent: async (rooms, page) => {
-    const held = rooms.fleet.list().filter((agent) => agent.state === 'quarantined')
-    const { items, next } = cut(held, page, formatAgent)
+    const { items, next } = rooms.fleet.page({ state: 'quarantined', ...page })
     return {
       next,
       items: items.map((item) => ({
