@@ -4,7 +4,7 @@
  */
 import type { Child, ProcessEnd } from '../std/std.ts'
 import type { CellLimits, LimitCounts, LimitDriver, LimitGroup } from './limits/port.ts'
-import type { LimitHit, StandbyPlan, WalledEnd } from './port.ts'
+import type { LimitHit, StandbyPlan, Usage, WalledEnd } from './port.ts'
 
 /** A program as the configuration names it. */
 export interface Inhabitant {
@@ -42,6 +42,10 @@ export interface Walls {
   endOf(end: ProcessEnd): Promise<WalledEnd>
   /** What all its processes have in memory; null = unknown. Absent where its one process can be asked. */
   readonly memoryBytes?: () => number | null
+  /** What can be seen of the program in there; absent where what was started is the program. */
+  readonly usage?: () => Usage
+  /** Its private disk, as a path of ours: also when its processes are gone, until `endOf`. Null = not seen. */
+  readonly home?: () => string | null
   /** Kills what is left of it. */
   empty(): Promise<void>
   /** Empties it and leaves nothing of it. */
@@ -53,6 +57,9 @@ export type WalledChild = Omit<Child, 'ended'> & {
   /** Tells of its limits too. */
   readonly ended: Promise<WalledEnd>
   readonly memoryBytes?: () => number | null
+  readonly usage?: () => Usage
+  /** Once it has ended: what it has left in its private place about that; absent where it has none. */
+  readonly evidence?: () => string | undefined
 }
 
 /** How it ended, and why, in words. */

@@ -109,6 +109,7 @@ export const startProgram = async (ports: ProgramPorts, program: Program): Promi
     ...child,
     ended,
     ...(walls?.memoryBytes && { memoryBytes: () => walls.memoryBytes!() }),
+    ...(walls?.usage && { usage: () => walls.usage!() }),
     killGroup: (name) => {
       // The wall itself would end at once by the signal that asks the program to.
       if (name === 'SIGKILL' || walls?.terminate() !== true) child.killGroup(name)

@@ -3,13 +3,13 @@
  * users; else a user namespace. The cell's sockets lie in a folder that belongs to that user alone, and are all that
  * leads out.
  */
-import { chownSync, closeSync, lstatSync, openSync, statfsSync } from 'node:fs'
+import { chownSync, closeSync, lstatSync, openSync, readFileSync, statfsSync } from 'node:fs'
 import { constants as system } from 'node:os'
 import { dirname, join } from 'node:path'
 import { assert, type ProcessEnd } from '../../std/std.ts'
 import type { Machine } from '../machine.ts'
-import type { LimitHit, StandbyPlan, WalledEnd } from '../port.ts'
-import { openLimitsOf, usualLimits, type Inhabitant, type OpenWalls, type Walled, type Walls } from '../walls.ts'
+import type { LimitHit, Share, StandbyPlan, Usage, WalledEnd } from '../port.ts'
+import { limitsOf, openLimitsOf, usualLimits, type Inhabitant, type OpenWalls, type Walled, type Walls } from '../walls.ts'
 import { bwrapWords, insideHome, insideSockets, type Hidden } from './arguments.ts'
 import { systemPath, type View } from './view.ts'
 
@@ -28,7 +28,7 @@ const filterLine = 4
 /** A tmpfs as statfs names it. */
 const tmpfs = 0x01021994
 /** bubblewrap has made its folders by then; a program that has filled its disk sooner is not told apart. */
-const lookForDiskMs = [2, 5, 10, 20, 50, 200, 1_000]
+const lookForDiskMs = [2, 5, 10, 20, 50, 200, 1_000, 5_000, 30_000]
 
 const kindOf = (path: string): 'file' | 'directory' | undefined => {
   // A link is not followed: what it leads to is seen inside only where that lies.
@@ -145,6 +145,35 @@ class SandboxWalls implements Walls {
   #forgetDisk(): void {
     if (this.#disk !== undefined) closeSync(this.#disk)
     this.#disk = undefined
+  }
+
+  home(): string | null {
+    return this.#disk === undefined ? null : `/proc/self/fd/${this.#disk}`
+  }
+
+  /** The first child of the sandbox's process 1 is its program; what that left behind comes after it. */
+  #program(): number | null {
+    const init = this.#init
+    if (init === undefined) return null
+    try {
+      const pid = Number(readFileSync(`/proc/${init}/task/${init}/children`, 'utf8').split(' ')[0])
+      return pid > 1 ? pid : null
+    } catch {
+      return null // It has ended, or this kernel keeps no such list.
+    }
+  }
+
+  usage(): Usage {
+    const memoryBytes = this.memoryBytes()
+    const memory =
+      memoryBytes === null ? null : { usedBytes: memoryBytes, mostBytes: limitsOf(this.#plan).memoryBytes }
+    return { pid: this.#program(), memory, disk: this.#diskShare() }
+  }
+
+  #diskShare(): Share | null {
+    if (this.#disk === undefined) return null
+    const { blocks, bfree, bsize } = statfsSync(`/proc/self/fd/${this.#disk}`)
+    return { usedBytes: (blocks - bfree) * bsize, mostBytes: blocks * bsize }
   }
 
   terminate(): boolean {
