@@ -11,8 +11,10 @@ export type {
   CellKind,
   CellPlan,
   HousedCell,
+  Share,
   Standby,
   StandbyPlan,
+  Usage,
   Witness,
 } from './port.ts'
 export { checkAgent, type Check, type CheckAsk, type CheckPorts } from './process/check.ts'

@@ -107,7 +107,7 @@ export const poolCells = (ports: PoolPorts): CellKind<HousedCell> => {
     await makeHome(disk, plan)
     if (codeCache !== undefined) await disk.makeDirectory(codeCache, 0o700)
     const cell = new PoolCell(plan, clock, disk, events)
-    const walls = plan.walls === false ? undefined : await ports.walls?.(plan)
+    const walls = await ports.walls?.(plan)
     const listening = await net.listen(plan.sitterSocket, (link) => cell.accept(link))
     try {
       const child = await spawnHost(proc, walls, {

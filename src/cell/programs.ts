@@ -67,7 +67,8 @@ const giveAway = (path: string, uid: number): void => {
  * could not read the code, the sitter's own must do.
  */
 export const hostWalls = ({ machine, hidden, modules, codeCache, swarm }: HostWallsAsk): OpenWalls => {
-  if (machine.bwrap === null) return plainWalls(machine.limits, (name) => name)
+  const plain = plainWalls(machine.limits, (name) => name)
+  if (machine.bwrap === null) return plain
   const known = new Map<string, readonly string[]>()
   const packages = (): readonly string[] => {
     for (const module of modules) if (!known.has(module)) known.set(module, [packageOf(module), dirname(module)])
@@ -78,5 +79,7 @@ export const hostWalls = ({ machine, hidden, modules, codeCache, swarm }: HostWa
   mkdirSync(codeCache, { recursive: true, mode: 0o700 })
   if (isOwn()) giveAway(codeCache, hosts)
   const users = { take: () => (isOwn() ? hosts : null), release: () => {} }
-  return sandboxWalls({ machine, hidden, users, view: hostView(packages, codeCache) })
+  const walled = sandboxWalls({ machine, hidden, users, view: hostView(packages, codeCache) })
+  // Who wants no walls has limits all the same, and a group by which whatever it started is found.
+  return (plan) => (plan.walls === false ? plain : walled)(plan)
 }

@@ -166,38 +166,56 @@ describe.each(surroundings)('With %s around it', (_, around) => {
     expect(yard.fleet.cells().length).toBe(1)
   })
 
-  test('A host whose memory climbs is drained and goes on in the host that stood by, before it is full', async () => {
-    const yard = await openYard(
-      {
-        count: 6,
-        perCell: 3,
-        memoryBytes: 100_000_000,
-        cell: { kind: 'pool', orWeaker: false, standby: 1 },
-      },
-      around,
-    )
-    await yard.until(() => idle(yard, 6))
-    const [standing] = await yard.until(() => {
-      const ready = yard.fleet.standbys().filter(({ standsBy }) => standsBy === 'ready')
-      return ready.length > 0 && ready
-    })
-    const free = yard.fleet.take('villain', 6)
-    const [first] = free
-    const mate = free.find(({ agent, cell }) => cell === first!.cell && agent !== first!.agent)!
-    for (const { agent } of free) if (agent !== first!.agent && agent !== mate.agent) yard.fleet.release(agent)
-    yard.run(mate, 'att_slow', 'echo', { waitMs: 2_500 })
-    yard.run(first!, 'att_keep', 'keep', { megabytes: 120 })
-    await yard.until(() => yard.events('cell.recycling').length === 1)
-    // What is at work there ends its work; nobody there gets more.
-    expect(yard.fleet.take('villain', 6).some(({ cell }) => cell === first!.cell)).toBe(false)
-    await yard.until(() => yard.events('cell.recycled').length === 1)
-    expect(yard.done.map(({ attempt }) => attempt).toSorted()).toEqual(['att_keep', 'att_slow'])
-    await yard.until(() =>
-      yard.fleet.cells().some(({ id, answeredAgents }) => id === standing!.id && answeredAgents === 3),
-    )
-    expect(yard.events('cell.recycled')[0]!.facts).toMatchObject({ attemptsLost: 0, count: 3 })
-    expect(yard.events('cell.lost')).toEqual([])
-    expect(yard.lost).toEqual([])
-    expect(yard.fleet.summary()).toMatchObject({ restarts: 0, cellsLost: 0 })
-  })
+  const leaks = [
+    ['memory', { megabytes: 120 }, /^memory: \d+ MB of 100 MB/],
+    // Without walls and limits a host has no bound on these but the machine's.
+    ...(around === undefined
+      ? []
+      : [
+          ['descriptors', { files: 90 }, /^descriptors: \d+ of 128 are open/] as const,
+          ['disk', { diskMegabytes: 7 }, /^disk: \d+ MB of 8 MB/] as const,
+        ]),
+  ] as const
+  test.each(leaks)(
+    'A host that fills its %s is drained and goes on in the host that stood by, before it is full',
+    async (_what, leak, why) => {
+      const yard = await openYard(
+        {
+          count: 6,
+          perCell: 3,
+          memoryBytes: 100_000_000,
+          limits: { cpus: null, processes: 64, files: 128, diskBytes: 8_000_000 },
+          cell: { kind: 'pool', orWeaker: false, standby: 1 },
+        },
+        around,
+      )
+      await yard.until(() => idle(yard, 6))
+      const [standing] = await yard.until(() => {
+        const ready = yard.fleet.standbys().filter(({ standsBy }) => standsBy === 'ready')
+        return ready.length > 0 && ready
+      })
+      const free = yard.fleet.take('villain', 6)
+      const [first] = free
+      const mate = free.find(({ agent, cell }) => cell === first!.cell && agent !== first!.agent)!
+      for (const { agent } of free) if (agent !== first!.agent && agent !== mate.agent) yard.fleet.release(agent)
+      yard.run(mate, 'att_slow', 'echo', { waitMs: 2_500 })
+      yard.run(first!, 'att_keep', 'keep', leak)
+      await yard.until(() => yard.events('cell.recycling').length === 1)
+      // What is at work there ends its work; nobody there gets more.
+      expect(yard.fleet.take('villain', 6).some(({ cell }) => cell === first!.cell)).toBe(false)
+      await yard.until(() => yard.events('cell.recycled').length === 1)
+      expect(yard.done.map(({ attempt }) => attempt).toSorted()).toEqual(['att_keep', 'att_slow'])
+      await yard.until(() =>
+        yard.fleet.cells().some(({ id, answeredAgents }) => id === standing!.id && answeredAgents === 3),
+      )
+      expect(yard.events('cell.recycled')[0]!.facts).toMatchObject({
+        attemptsLost: 0,
+        count: 3,
+        why: expect.stringMatching(why) as string,
+      })
+      expect(yard.events('cell.lost')).toEqual([])
+      expect(yard.lost).toEqual([])
+      expect(yard.fleet.summary()).toMatchObject({ restarts: 0, cellsLost: 0 })
+    },
+  )
 })

@@ -2,13 +2,21 @@
  * An agent that behaves, and does on request what agents should not. Its beats are the evidence that it was not
  * disturbed.
  */
-import { writeFileSync } from 'node:fs'
+import { openSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { defineAgent } from 'swarmsitter/agent'
 
 interface Ask {
   readonly waitMs?: number
   readonly text?: string
+}
+
+interface Leak {
+  readonly megabytes?: number
+  readonly files?: number
+  readonly diskMegabytes?: number
 }
 
 const kept: Buffer[] = []
@@ -61,8 +69,10 @@ export default defineAgent({
       }
     },
     /** Ends well, and leaves so much behind. */
-    keep: (_ctx, payload: { readonly megabytes: number }) => {
-      kept.push(Buffer.alloc(payload.megabytes * 1_000_000, 1))
+    keep: (_ctx, { megabytes = 0, files = 0, diskMegabytes = 0 }: Leak) => {
+      if (megabytes > 0) kept.push(Buffer.alloc(megabytes * 1_000_000, 1))
+      for (let index = 0; index < files; index += 1) openSync('/dev/null', 'r')
+      if (diskMegabytes > 0) writeFileSync(join(tmpdir(), 'left'), Buffer.alloc(diskMegabytes * 1_000_000, 1))
       return process.pid
     },
     leak: () => {

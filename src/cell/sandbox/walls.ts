@@ -9,7 +9,15 @@ import { dirname, join } from 'node:path'
 import { assert, type ProcessEnd } from '../../std/std.ts'
 import type { Machine } from '../machine.ts'
 import type { LimitHit, Share, StandbyPlan, Usage, WalledEnd } from '../port.ts'
-import { limitsOf, openLimitsOf, usualLimits, type Inhabitant, type OpenWalls, type Walled, type Walls } from '../walls.ts'
+import {
+  limitsOf,
+  openLimitsOf,
+  usualLimits,
+  type Inhabitant,
+  type OpenWalls,
+  type Walled,
+  type Walls,
+} from '../walls.ts'
 import { bwrapWords, insideHome, insideSockets, type Hidden } from './arguments.ts'
 import { systemPath, type View } from './view.ts'
 
@@ -165,8 +173,7 @@ class SandboxWalls implements Walls {
 
   usage(): Usage {
     const memoryBytes = this.memoryBytes()
-    const memory =
-      memoryBytes === null ? null : { usedBytes: memoryBytes, mostBytes: limitsOf(this.#plan).memoryBytes }
+    const memory = memoryBytes === null ? null : { usedBytes: memoryBytes, mostBytes: limitsOf(this.#plan).memoryBytes }
     return { pid: this.#program(), memory, disk: this.#diskShare() }
   }
 
