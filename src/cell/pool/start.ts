@@ -54,8 +54,8 @@ export const spawnHost = async (
     kill: (name) => {
       // The wall itself would end of it, and take with it who is to speak.
       const program = name === 'SIGINT' && usage ? usage.call(walls).pid : null
-      if (program === null) child.kill(name)
-      else interrupt(program)
+      if (program !== null) interrupt(program)
+      else if (name !== 'SIGKILL' || walls.kill?.(child.identity.pid) !== true) child.kill(name)
     },
     ...(walls.memoryBytes && { memoryBytes: () => walls.memoryBytes!() }),
     ...(usage && { usage: () => usage.call(walls) }),

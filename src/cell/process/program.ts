@@ -112,7 +112,8 @@ export const startProgram = async (ports: ProgramPorts, program: Program): Promi
     ...(walls?.usage && { usage: () => walls.usage!() }),
     killGroup: (name) => {
       // The wall itself would end at once by the signal that asks the program to.
-      if (name === 'SIGKILL' || walls?.terminate() !== true) child.killGroup(name)
+      const done = name === 'SIGKILL' ? walls?.kill?.(child.identity.pid) : walls?.terminate()
+      if (done !== true) child.killGroup(name)
     },
   }
 }

@@ -51,6 +51,24 @@ for (const [name, number] of Object.entries(system.signals)) {
   if (!signals.has(128 + number)) signals.set(128 + number, name)
 }
 
+const signal = (pid: number, name: NodeJS.Signals): boolean => {
+  try {
+    return process.kill(pid, name)
+  } catch {
+    return false // it has ended
+  }
+}
+
+/** A number of a process may be given away again: whose child it is tells. */
+const parentOf = (pid: number): number | undefined => {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
+  } catch {
+    return undefined // it has ended
+  }
+}
+
 class SandboxWalls implements Walls {
   readonly sitterSocket: string
   readonly gateSocket: string
@@ -65,6 +83,7 @@ class SandboxWalls implements Walls {
   #disk: number | undefined
   /** The program that runs now is to end. */
   #isAsked = false
+  #isKilled = false
 
   constructor(
     plan: StandbyPlan,
@@ -110,6 +129,7 @@ class SandboxWalls implements Walls {
     const [command = '', ...rest] = [...this.#limits.group.before, ...inside, ...words]
     this.#init = undefined
     this.#isAsked = false
+    this.#isKilled = false
     this.#forgetDisk()
     return {
       command,
@@ -191,12 +211,16 @@ class SandboxWalls implements Walls {
   }
 
   #askToEnd(init: number): void {
-    try {
-      // The program and what it started are in the group of their process 1, which itself takes no such signal.
-      process.kill(-init, 'SIGTERM')
-    } catch {
-      // It has ended.
-    }
+    // The program and what it started are in the group of their process 1, which itself takes no such signal.
+    signal(-init, 'SIGTERM')
+  }
+
+  kill(wall: number): boolean {
+    const init = this.#init
+    // Who asks again has seen that it was not enough.
+    if (init === undefined || this.#isKilled || parentOf(init) !== wall) return false
+    this.#isKilled = true
+    return signal(init, 'SIGKILL')
   }
 
   async endOf(end: ProcessEnd): Promise<WalledEnd> {

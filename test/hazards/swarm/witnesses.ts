@@ -1,0 +1,131 @@
+/** Reads the beats of all agents from outside, and says how late they were. */
+import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
+import { beatEveryMs, beatsFile, recordBytes, wordsFile, type Word } from './beats.ts'
+
+export interface CellSeen {
+  readonly id: string
+  readonly agentType: string
+  readonly pid: number
+}
+
+/** What is known of one agent of one cell: when it was awake last, and how late it was at worst in this window. */
+interface Agent {
+  lastMs: number
+  worstMs: number
+}
+
+interface Watched {
+  readonly cell: CellSeen
+  readonly file: number
+  readonly words: string
+  place: number
+  readonly agents: Map<number, Agent>
+}
+
+/** The first process inside of the walls, as we see it: child of the wall. */
+const insideOf = (pid: number): number | undefined => {
+  try {
+    const found = Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ')[0])
+    return found > 1 ? found : undefined
+  } catch {
+    return undefined
+  }
+}
+
+export interface Lateness {
+  readonly witnesses: number
+  readonly p50Ms: number
+  readonly p99Ms: number
+  readonly maxMs: number
+}
+
+const share = (sorted: readonly number[], part: number): number =>
+  Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN)
+
+export class Witnesses {
+  readonly #cells = new Map<string, Watched>()
+
+  /** Opens the beats of cells that are new. */
+  meet(cells: readonly CellSeen[]): void {
+    for (const cell of cells) {
+      if (this.#cells.has(cell.id)) continue
+      const inside = insideOf(cell.pid)
+      if (inside === undefined) continue
+      try {
+        const root = `/proc/${inside}/root`
+        const file = openSync(`${root}${beatsFile}`, 'r')
+        this.#cells.set(cell.id, { cell, file, words: `${root}${wordsFile}`, place: 0, agents: new Map() })
+      } catch {
+        // Nobody has beaten there yet.
+      }
+    }
+  }
+
+  get count(): number {
+    return this.#cells.size
+  }
+
+  forget(living: ReadonlySet<string>): void {
+    for (const [id, { file }] of this.#cells) {
+      if (living.has(id)) continue
+      closeSync(file)
+      this.#cells.delete(id)
+    }
+  }
+
+  /** Reads what came since; from now on worst gaps begin anew. */
+  begin(): void {
+    this.#read()
+    for (const { agents } of this.#cells.values()) for (const agent of agents.values()) agent.worstMs = 0
+  }
+
+  /** Of those whose cell is among these: each agent's worst lateness since `begin`, also of a beat that is still due. */
+  end(cells: ReadonlySet<string>): Lateness {
+    this.#read()
+    const nowMs = performance.timeOrigin + performance.now()
+    const late: number[] = []
+    for (const { cell, agents } of this.#cells.values()) {
+      if (!cells.has(cell.id)) continue
+      for (const { lastMs, worstMs } of agents.values()) late.push(Math.max(0, worstMs, nowMs - lastMs - beatEveryMs))
+    }
+    late.sort((one, other) => one - other)
+    return { witnesses: late.length, p50Ms: share(late, 0.5), p99Ms: share(late, 0.99), maxMs: share(late, 1) }
+  }
+
+  /** Those who are late now in a cell: what a frozen cell looks like. */
+  wordsOf(id: string): readonly Word[] {
+    const path = this.#cells.get(id)?.words
+    if (path === undefined) return []
+    try {
+      return readFileSync(path, 'utf8')
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line) as Word)
+    } catch {
+      return [] // nobody has said anything there
+    }
+  }
+
+  #read(): void {
+    for (const watched of this.#cells.values()) this.#readOne(watched)
+  }
+
+  #readOne(watched: Watched): void {
+    const size = fstatSync(watched.file).size
+    const bytes = Math.floor((size - watched.place) / recordBytes) * recordBytes
+    if (bytes <= 0) return
+    const buffer = Buffer.alloc(bytes)
+    readSync(watched.file, buffer, 0, bytes, watched.place)
+    watched.place += bytes
+    for (let at = 0; at < bytes; at += recordBytes) {
+      const atMs = buffer.readDoubleLE(at + 8)
+      const number = buffer.readUInt32LE(at)
+      const agent = watched.agents.get(number)
+      if (agent === undefined) watched.agents.set(number, { lastMs: atMs, worstMs: 0 })
+      else {
+        agent.worstMs = Math.max(agent.worstMs, atMs - agent.lastMs - beatEveryMs)
+        agent.lastMs = atMs
+      }
+    }
+  }
+}
