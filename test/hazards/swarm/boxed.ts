@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
 import { setTimeout as wait } from 'node:timers/promises'
 import { attack, type Targets } from '../../villains/hazards.ts'
-import { beat, beatEveryMs, leaveWord, type Turn } from './beats.ts'
+import { beat, beatEveryMs, type Turn } from './beats.ts'
 
 interface Frame {
   readonly id?: unknown
@@ -26,8 +26,7 @@ const work = async ({ agent, attempt, payload: turn }: Run): Promise<void> => {
   open.add(attempt)
   const isMe = agent === turn.who
   await wait(isMe ? turn.waitMs / 2 : turn.waitMs)
-  const result = isMe ? await attack(turn) : 'worked'
-  if (isMe) leaveWord({ who: turn.who, hazard: turn.hazard, word: result })
+  const result = isMe ? `${turn.hazard}: ${await attack(turn)}` : 'worked'
   open.delete(attempt)
   send({ id: attempt, method: 'done', params: { agent, attempt, result } })
 }

@@ -117,16 +117,14 @@ export const leftOf = (data: string, before: Before, family: ReadonlySet<number>
     .split('\n')
     .filter((line) => line.includes(data))
   const short = `sitter-${createHash('sha256').update(data).digest('hex').slice(0, 12)}`
-  const temporary = names(tmpdir()).filter(
-    (name) => !before.temporary.has(name) && (name === short || name.startsWith('sitter-try-')),
-  )
+  const temporary = names(tmpdir()).filter((name) => !before.temporary.has(name) && name === short)
   return [
     ...processesOf(data, groups),
     ...zombies()
       .filter(({ pid, parent }) => !before.zombies.has(pid) && (family.has(pid) || family.has(parent)))
       .map(({ pid, parent, name }) => `zombie ${pid} (${name}) of ${parent}`),
     ...mounts()
-      .filter((line) => line !== '' && !before.mounts.has(line))
+      .filter((line) => line.includes(data) && !before.mounts.has(line))
       .map((line) => `mount ${line}`),
     ...groups.map((path) => `control group ${path}`),
     ...sockets.map((line) => `socket ${line.split(' ').at(-1)}`),

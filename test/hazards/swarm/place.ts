@@ -128,6 +128,24 @@ export class Swarm {
       .map(({ id, agentType, identity }) => ({ id, agentType, pid: identity.pid }))
   }
 
+  /** What the agent's own task told when it ended, where it did this hazard; undefined while none has. */
+  async wordOf(agent: string, hazard: string): Promise<string | undefined> {
+    interface Attempt {
+      readonly task: string
+      readonly outcome: string | null
+    }
+    const { attempts } = await this.json<{ attempts: readonly Attempt[] }>(`agents/${agent}`)
+    for (const { task } of attempts
+      .filter(({ outcome }) => outcome === 'succeeded')
+      .slice(0, 5)
+      .toReversed()) {
+      const { result } = await this.json<{ result: string | null }>(`tasks/${task}`)
+      const said: unknown = JSON.parse(result ?? 'null')
+      if (typeof said === 'string' && said.startsWith(`${hazard}: `)) return said.slice(hazard.length + 2)
+    }
+    return undefined
+  }
+
   agent(id: string): Promise<AgentSeen> {
     return this.json(`agents/${id}`)
   }

@@ -2,7 +2,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { defineAgent, type Context } from 'swarmsitter/agent'
 import { attack, type Targets } from '../../villains/hazards.ts'
-import { beat, beatEveryMs, leaveWord, type Turn } from './beats.ts'
+import { beat, beatEveryMs, type Turn } from './beats.ts'
 
 const beating = new Map<string, NodeJS.Timeout>()
 
@@ -13,9 +13,7 @@ const work = async (ctx: Context, turn: Turn & { readonly targets: Targets }): P
   }
   // Its cell-mates are at work too by then: that it alone was is not to give it away.
   await wait(turn.waitMs / 2)
-  const word = await attack(turn)
-  leaveWord({ who: turn.who, hazard: turn.hazard, word })
-  return word
+  return `${turn.hazard}: ${await attack(turn)}`
 }
 
 /** Task types are those of agents: p0, p1, … */

@@ -5,7 +5,8 @@
  *
  * `short` (500 + 10, some hazards) is for a machine that has two minutes; the long form is run by hand.
  */
-import { readdirSync, readFileSync, rmSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { loadavg } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -24,6 +25,8 @@ const mostRounds = 6
 /** A word is the end of it, unless what was done shows only later. */
 const afterWordMs = 5_000
 const waitMs = 1_000
+/** What the promise gives orphans. */
+const leftWithinMs = 5_000
 const long: Size = { types: 10, perType: 500, perCell: 100, boxes: 50 }
 const short: Size = { types: 2, perType: 200, perCell: 50, boxes: 8 }
 
@@ -90,6 +93,9 @@ const innocentCharged = (events: readonly EventSeen[], guilty: string): readonly
     return kind === 'agent.quarantined' && subject !== guilty ? [`quarantined: ${message}`] : []
   })
 
+/** Where a process beside the swarm was late as well, the machine was busy with others: that says nothing of cells. */
+const isJudged = ({ outsideMs }: Lateness): boolean => outsideMs <= isolationMs / 2
+
 class Fire {
   readonly swarm: Swarm
   readonly witnesses = new Witnesses()
@@ -115,7 +121,7 @@ class Fire {
     this.witnesses.forget(new Set(cells.map(({ id }) => id)))
     await this.swarm.until('beats of all cells', 20_000, async () => {
       this.witnesses.meet(cells)
-      return this.witnesses.count === cells.length
+      return this.witnesses.hasMet(cells)
     })
     return cells
   }
@@ -136,11 +142,14 @@ class Fire {
     const lateness = this.witnesses.end(new Set(others.map((cell) => cell.id)))
     const events = await this.swarm.events(seq)
     const named = namedBy(events, id)
+    const recycled = new Set(events.filter((event) => event.kind === 'cell.recycled').map(({ subject }) => subject))
     const quarantined = last.state === 'quarantined'
     const faults = [
       ...innocentCharged(events, id),
-      ...others.filter((cell) => !after.has(cell.id)).map((cell) => `cell ${cell.id} of others is gone`),
-      ...(lateness.p99Ms > isolationMs ? [`witnesses ${lateness.p99Ms} ms late`] : []),
+      ...others
+        .filter(({ id: cell }) => !after.has(cell) && !recycled.has(cell))
+        .map((cell) => `cell ${cell.id} of others is gone`),
+      ...(lateness.p99Ms > isolationMs && isJudged(lateness) ? [`witnesses ${lateness.p99Ms} ms late`] : []),
       ...(fatal[kind].has(hazard) && !quarantined ? [`the guilty one is ${last.state}`] : []),
       ...(quarantined && named === '' ? ['nobody was named'] : []),
       ...(word?.startsWith('got ') ? [word] : []),
@@ -180,9 +189,7 @@ class Fire {
         await wait(100)
         last = await this.swarm.agent(who)
         this.witnesses.meet(await this.swarm.cells())
-        word ??= this.witnesses
-          .wordsOf(last.cell?.id ?? '')
-          .find((one) => one.who === who && one.hazard === hazard)?.word
+        if (last.state === 'idle') word ??= await this.swarm.wordOf(who, hazard)
         if (word !== undefined && saidMs === Infinity) saidMs = fatal[kind].has(hazard) ? performance.now() : 0
         // It was lost, and is where its next seat or its quarantine is.
         if (last.epoch > epoch && last.restarts > restarts && last.state === 'idle') break
@@ -201,21 +208,21 @@ class Fire {
 
 const print = (row: Row): void => {
   const { kind, title, guilty, named, end, lateness, faults } = row
-  const late = `${lateness.p99Ms}/${lateness.maxMs}`
+  const late = `${lateness.p99Ms}/${lateness.maxMs} (${lateness.outsideMs})`
   process.stdout.write(
-    `${kind.padEnd(7)} ${title.padEnd(35)} ${guilty.padEnd(9)} ${end.padEnd(11)} late ${late.padEnd(10)} ` +
+    `${kind.padEnd(7)} ${title.padEnd(35)} ${guilty.padEnd(9)} ${end.padEnd(11)} late ${late.padEnd(15)} ` +
       `${String(row.cellMatesLost).padStart(2)} deaths  ${named}${faults.map((fault) => `  FAULT: ${fault}`).join('')}\n`,
   )
 }
 
 const table = (rows: readonly Row[]): string =>
   [
-    '| hazard | guilty | named by | its end | witnesses late, p99 (worst) ms | deaths of its cell | sitter |',
-    '|---|---|---|---|---|---|---|',
+    '| hazard | guilty | named by | its end | witnesses late, p99 (worst), ms | beside the swarm | deaths of its cell | sitter |',
+    '|---|---|---|---|---|---|---|---|',
     ...rows.map(
       ({ kind, title, guilty, named, end, lateness, cellMatesLost, sitterPid }) =>
         `| ${title} (${kind}) | ${guilty} | ${named} | ${end} | ${lateness.p99Ms} (${lateness.maxMs}) of ` +
-        `${lateness.witnesses} | ${cellMatesLost} | pid ${sitterPid ?? 'gone'} |`,
+        `${lateness.witnesses} | ${lateness.outsideMs}${isJudged(lateness) ? '' : ': not judged'} | ${cellMatesLost} | pid ${sitterPid ?? 'gone'} |`,
     ),
   ].join('\n')
 
@@ -228,6 +235,20 @@ const familyOf = (up: number): ReadonlySet<number> => {
     for (const { pid, parent } of all) if (family.has(parent)) family.add(pid)
   }
   return family
+}
+
+const startOutside = (directory: string): { readonly file: Promise<string>; end(): void } => {
+  const file = join(directory, 'outside')
+  const child = spawn(process.execPath, [...process.execArgv, join(import.meta.dirname, 'outside.ts'), file], {
+    stdio: ['pipe', 'ignore', 'inherit'],
+  })
+  return {
+    file: (async () => {
+      while (!existsSync(file)) await wait(20)
+      return file
+    })(),
+    end: () => void child.stdin.end(),
+  }
 }
 
 const numberOf = (index: number, { types, perCell, perType }: Size): { type: string; id: string } => {
@@ -245,6 +266,13 @@ export const underFire = async (words: readonly string[]): Promise<number> => {
   const before = lookBefore()
   const load = (): string => `load ${loadavg()[0]!.toFixed(1)}`
   const swarm = await Swarm.start(size)
+  const control = startOutside(dirname(swarm.place.config))
+  // Who is told to end takes the swarm along.
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.once(name, () => {
+      process.kill(swarm.up.pid, 'SIGTERM')
+      void swarm.up.ended.then(() => process.exit(130))
+    })
   const rows: Row[] = []
   const faults: string[] = []
   let family: ReadonlySet<number> = new Set()
@@ -255,12 +283,13 @@ export const underFire = async (words: readonly string[]): Promise<number> => {
     process.stdout.write(`${agents} agents are idle after ${Math.round(performance.now() - startedMs)} ms, ${load()}\n`)
     const fire = new Fire(swarm, size)
     family = fire.family
+    fire.witnesses.meetOutside(await control.file)
     const cells = await fire.calm()
     fire.witnesses.begin()
     await wait(10_000)
     const quiet = fire.witnesses.end(new Set(cells.map(({ id }) => id)))
     process.stdout.write(
-      `quiet for 10 s: ${quiet.witnesses} witnesses late ${quiet.p99Ms}/${quiet.maxMs} ms, ${load()}\n`,
+      `quiet for 10 s: ${quiet.witnesses} witnesses late ${quiet.p99Ms}/${quiet.maxMs} (${quiet.outsideMs}) ms, ${load()}\n`,
     )
     let index = 0
     for (const hazard of chosen) {
@@ -280,9 +309,12 @@ export const underFire = async (words: readonly string[]): Promise<number> => {
     process.kill(swarm.up.pid, 'SIGTERM')
     const code = await swarm.up.ended
     if (code !== 0) faults.push(`sitter up ended with ${code}`)
+    control.end()
   }
-  await wait(500)
-  const left = leftOf(swarm.place.data, before, family)
+  // The machine's first process buries orphans when it comes to it.
+  let left = leftOf(swarm.place.data, before, family)
+  for (const end = performance.now() + leftWithinMs; left.length > 0 && performance.now() < end; await wait(100))
+    left = leftOf(swarm.place.data, before, family)
   rmSync(dirname(swarm.place.config), { recursive: true, force: true })
   const all = [...faults, ...rows.flatMap((row) => row.faults.map((fault) => `${row.title} (${row.kind}): ${fault}`))]
   const seconds = Math.round((performance.now() - startedMs) / 1_000)
@@ -290,5 +322,8 @@ export const underFire = async (words: readonly string[]): Promise<number> => {
   process.stdout.write(`\n${table(rows)}\n\n${rows.length} tried in ${seconds} s, load ${uptime}\n`)
   process.stdout.write(left.length === 0 ? 'left over: nothing\n' : `left over:\n${left.join('\n')}\n`)
   for (const fault of all) process.stdout.write(`FAULT ${fault}\n`)
-  return all.length === 0 && left.length === 0 ? 0 : 1
+  const judged = rows.filter(({ lateness }) => isJudged(lateness)).length
+  if (judged < rows.length)
+    process.stdout.write(`lateness of ${rows.length - judged} not judged: the machine itself was late\n`)
+  return all.length === 0 && left.length === 0 && judged * 2 > rows.length ? 0 : 1
 }

@@ -1,6 +1,6 @@
 /** Reads the beats of all agents from outside, and says how late they were. */
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
-import { beatEveryMs, beatsFile, recordBytes, wordsFile, type Word } from './beats.ts'
+import { beatEveryMs, beatsFile, recordBytes } from './beats.ts'
 
 export interface CellSeen {
   readonly id: string
@@ -17,7 +17,6 @@ interface Agent {
 interface Watched {
   readonly cell: CellSeen
   readonly file: number
-  readonly words: string
   place: number
   readonly agents: Map<number, Agent>
 }
@@ -32,7 +31,11 @@ const insideOf = (pid: number): number | undefined => {
   }
 }
 
+const outside = 'outside'
+
 export interface Lateness {
+  /** Of the process that is none of the swarm's, at worst. */
+  readonly outsideMs: number
   readonly witnesses: number
   readonly p50Ms: number
   readonly p99Ms: number
@@ -52,22 +55,27 @@ export class Witnesses {
       const inside = insideOf(cell.pid)
       if (inside === undefined) continue
       try {
-        const root = `/proc/${inside}/root`
-        const file = openSync(`${root}${beatsFile}`, 'r')
-        this.#cells.set(cell.id, { cell, file, words: `${root}${wordsFile}`, place: 0, agents: new Map() })
+        const file = openSync(`/proc/${inside}/root${beatsFile}`, 'r')
+        this.#cells.set(cell.id, { cell, file, place: 0, agents: new Map() })
       } catch {
         // Nobody has beaten there yet.
       }
     }
   }
 
-  get count(): number {
-    return this.#cells.size
+  /** A process that is none of the swarm's: how late it is, the machine is by itself. */
+  meetOutside(file: string): void {
+    const cell = { id: outside, agentType: '', pid: 0 }
+    this.#cells.set(outside, { cell, file: openSync(file, 'r'), place: 0, agents: new Map() })
+  }
+
+  hasMet(cells: readonly CellSeen[]): boolean {
+    return cells.every(({ id }) => this.#cells.has(id))
   }
 
   forget(living: ReadonlySet<string>): void {
     for (const [id, { file }] of this.#cells) {
-      if (living.has(id)) continue
+      if (living.has(id) || id === outside) continue
       closeSync(file)
       this.#cells.delete(id)
     }
@@ -84,25 +92,21 @@ export class Witnesses {
     this.#read()
     const nowMs = performance.timeOrigin + performance.now()
     const late: number[] = []
+    let outsideMs = 0
     for (const { cell, agents } of this.#cells.values()) {
-      if (!cells.has(cell.id)) continue
-      for (const { lastMs, worstMs } of agents.values()) late.push(Math.max(0, worstMs, nowMs - lastMs - beatEveryMs))
+      const worst = [...agents.values()].map(({ lastMs, worstMs }) =>
+        Math.max(0, worstMs, nowMs - lastMs - beatEveryMs),
+      )
+      if (cell.id === outside) outsideMs = Math.round(Math.max(...worst))
+      else if (cells.has(cell.id)) late.push(...worst)
     }
     late.sort((one, other) => one - other)
-    return { witnesses: late.length, p50Ms: share(late, 0.5), p99Ms: share(late, 0.99), maxMs: share(late, 1) }
-  }
-
-  /** Those who are late now in a cell: what a frozen cell looks like. */
-  wordsOf(id: string): readonly Word[] {
-    const path = this.#cells.get(id)?.words
-    if (path === undefined) return []
-    try {
-      return readFileSync(path, 'utf8')
-        .split('\n')
-        .filter((line) => line !== '')
-        .map((line) => JSON.parse(line) as Word)
-    } catch {
-      return [] // nobody has said anything there
+    return {
+      outsideMs,
+      witnesses: late.length,
+      p50Ms: share(late, 0.5),
+      p99Ms: share(late, 0.99),
+      maxMs: share(late, 1),
     }
   }
 
