@@ -2,7 +2,7 @@
 export { cellKinds } from './kinds.ts'
 export { poolCells, type PoolPorts } from './pool.ts'
 export { probeMachine, type Ability, type AbilityName, type Machine } from './machine.ts'
-export { hostWalls, programCells, type ProgramCellsPorts } from './programs.ts'
+export { hostWalls, programCells, programPath, type ProgramCellsPorts } from './programs.ts'
 export type { Hidden } from './sandbox/arguments.ts'
 export type {
   Cell,

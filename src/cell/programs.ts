@@ -1,14 +1,14 @@
 /** Cells with the walls that this machine can build for each: the two kinds of programs, and the hosts of pools. */
 import { lchownSync, mkdirSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import type { CellKind } from './port.ts'
+import type { CellKind, CellPlan } from './port.ts'
 import { failure } from '../std/std.ts'
 import type { Machine } from './machine.ts'
-import { findProgram } from './process/program.ts'
+import { findProgram, type Surroundings } from './process/program.ts'
 import { processCells, type ProcessPorts } from './process/process.ts'
 import type { Hidden } from './sandbox/arguments.ts'
 import { openUids } from './sandbox/uids.ts'
-import { canRead, hostView, packageOf, programView } from './sandbox/view.ts'
+import { canRead, findInside, hostView, packageOf, programView } from './sandbox/view.ts'
 import { sandboxWalls } from './sandbox/walls.ts'
 import { plainWalls, type OpenWalls } from './walls.ts'
 
@@ -39,6 +39,13 @@ export const programCells = (ports: ProgramCellsPorts): Readonly<Record<'process
     },
   }
 }
+
+/**
+ * The program that a cell of this kind runs by this name.
+ * @throws Failure `cell-start` when there is none.
+ */
+export const programPath = (name: string, kind: CellPlan['kind'], surroundings: Surroundings): string =>
+  kind === 'sandbox' ? findInside(name, surroundings['PATH'] ?? '') : findProgram(name, surroundings)
 
 /** The folder of `src` or `dist`: our own code, with its modules beside it. */
 const ourPackage = join(import.meta.dirname, '..', '..')
