@@ -129,21 +129,28 @@ describe.each(surroundings)('With %s around it', (_, around) => {
     patienceMs,
   )
 
-  test(
-    'When several are at work and one ends the host without a trace, they are parted until it is alone, and led home',
-    async () => {
+  test.each([
+    ['ends the host without a trace', 'die'],
+    ['makes it speak nonsense', 'garble'],
+  ])(
+    'When several are at work and one %s, they are parted until it is alone, and led home',
+    async (_what, task) => {
       const yard = await open(30)
       await yard.until(() => idle(yard, 30))
       while (view(yard, 'villain/0017').state !== 'quarantined') {
         const deaths = yard.events('cell.lost').length
-        await misbehave(yard, 'die', 30, 'villain/0017')
+        await misbehave(yard, task, 30, 'villain/0017')
         await yard.until(() => yard.events('cell.lost').length > deaths)
         await yard.until(() => settled(yard))
       }
       const lost = yard.events('cell.lost')
-      expect(lost.map(({ facts }) => facts['count'])).toEqual([30, 30, 3, 1, 1])
-      expect(lost.slice(0, 3).map(({ facts }) => facts['blamed'])).toEqual([[], [], []])
-      expect(yard.events('cell.parted').map(({ facts }) => facts['count'])).toEqual([30, 3])
+      // How often its parts die before it is alone depends on how soon they prove themselves on a busy machine.
+      expect(lost.slice(0, 2).map(({ facts }) => [facts['count'], facts['blamed']])).toEqual([
+        [30, []],
+        [30, []],
+      ])
+      expect(yard.events('cell.parted')[0]!.facts).toMatchObject({ named: false, count: 30 })
+      expect(lost.at(-1)!.facts).toMatchObject({ count: 1, blamed: ['villain/0017'] })
       await theOthersWork(yard, 'villain/0017')
     },
     patienceMs,

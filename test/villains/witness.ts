@@ -49,6 +49,12 @@ export default defineAgent({
       ;(process as unknown as { reallyExit(code: number): void }).reallyExit(3)
     },
 
+    /** From now on the host speaks nonsense, and its link is cut. */
+    garble: async () => {
+      Object.defineProperty(JSON, 'stringify', { value: () => 'nonsense' })
+      await wait(60_000)
+    },
+
     loop: () => {
       for (;;) {
         /* the cell's only thread is gone */

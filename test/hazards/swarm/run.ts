@@ -21,7 +21,8 @@ import { Witnesses, type CellSeen, type Lateness } from './witnesses.ts'
 const isolationMs = 1_000
 /** Three beats of silence, its end, its stack, and a cell that starts on a busy machine. */
 const roundMs = 30_000
-const mostRounds = 6
+/** Where nothing points at it, five deaths until it is alone and quarantined; some rounds may miss it. */
+const mostRounds = 12
 /** A word is the end of it, unless what was done shows only later. */
 const afterWordMs = 5_000
 const waitMs = 1_000
@@ -102,6 +103,8 @@ class Fire {
   /** Every process of this swarm that was seen. */
   readonly family = new Set<number>()
   readonly #size: Size
+  /** Those that have done theirs: quarantined agents do not beat. */
+  readonly #guilty = new Set<string>()
   readonly sitterPid: number
 
   constructor(swarm: Swarm, size: Size) {
@@ -136,10 +139,11 @@ class Fire {
     const mark = `mark-${process.pid}-${hazard}`
     this.witnesses.begin()
     const payload = { who: id, hazard, waitMs, targets: targetsOf(this.swarm, before, own, mark) }
+    this.#guilty.add(id)
     const { word, last } = await this.#untilOver({ kind, hazard, type, payload, agent })
     const after = new Set((await this.swarm.cells()).map((cell) => cell.id))
     const others = before.filter((cell) => cell.id !== own.id)
-    const lateness = this.witnesses.end(new Set(others.map((cell) => cell.id)))
+    const lateness = this.witnesses.end(new Set(others.map((cell) => cell.id)), this.#guilty)
     const events = await this.swarm.events(seq)
     const named = namedBy(events, id)
     const recycled = new Set(events.filter((event) => event.kind === 'cell.recycled').map(({ subject }) => subject))
@@ -287,7 +291,7 @@ export const underFire = async (words: readonly string[]): Promise<number> => {
     const cells = await fire.calm()
     fire.witnesses.begin()
     await wait(10_000)
-    const quiet = fire.witnesses.end(new Set(cells.map(({ id }) => id)))
+    const quiet = fire.witnesses.end(new Set(cells.map(({ id }) => id)), new Set())
     process.stdout.write(
       `quiet for 10 s: ${quiet.witnesses} witnesses late ${quiet.p99Ms}/${quiet.maxMs} (${quiet.outsideMs}) ms, ${load()}\n`,
     )

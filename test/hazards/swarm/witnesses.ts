@@ -8,17 +8,20 @@ export interface CellSeen {
   readonly pid: number
 }
 
-/** What is known of one agent of one cell: when it was awake last, and how late it was at worst in this window. */
+/** One agent, wherever it lives: when it was awake last, and how late it was at worst in this window. */
 interface Agent {
   lastMs: number
   worstMs: number
+  /** Where it beat last. */
+  cell: string
+  /** Where it lived when the window began. */
+  home: string
 }
 
 interface Watched {
   readonly cell: CellSeen
   readonly file: number
   place: number
-  readonly agents: Map<number, Agent>
 }
 
 /** The first process inside of the walls, as we see it: child of the wall. */
@@ -47,6 +50,7 @@ const share = (sorted: readonly number[], part: number): number =>
 
 export class Witnesses {
   readonly #cells = new Map<string, Watched>()
+  readonly #agents = new Map<string, Agent>()
 
   /** Opens the beats of cells that are new. */
   meet(cells: readonly CellSeen[]): void {
@@ -56,7 +60,7 @@ export class Witnesses {
       if (inside === undefined) continue
       try {
         const file = openSync(`/proc/${inside}/root${beatsFile}`, 'r')
-        this.#cells.set(cell.id, { cell, file, place: 0, agents: new Map() })
+        this.#cells.set(cell.id, { cell, file, place: 0 })
       } catch {
         // Nobody has beaten there yet.
       }
@@ -66,7 +70,7 @@ export class Witnesses {
   /** A process that is none of the swarm's: how late it is, the machine is by itself. */
   meetOutside(file: string): void {
     const cell = { id: outside, agentType: '', pid: 0 }
-    this.#cells.set(outside, { cell, file: openSync(file, 'r'), place: 0, agents: new Map() })
+    this.#cells.set(outside, { cell, file: openSync(file, 'r'), place: 0 })
   }
 
   hasMet(cells: readonly CellSeen[]): boolean {
@@ -84,21 +88,22 @@ export class Witnesses {
   /** Reads what came since; from now on worst gaps begin anew. */
   begin(): void {
     this.#read()
-    for (const { agents } of this.#cells.values()) for (const agent of agents.values()) agent.worstMs = 0
+    for (const agent of this.#agents.values()) {
+      agent.worstMs = 0
+      agent.home = agent.cell
+    }
   }
 
-  /** Of those whose cell is among these: each agent's worst lateness since `begin`, also of a beat that is still due. */
-  end(cells: ReadonlySet<string>): Lateness {
+  /** Of those who lived in these cells at `begin`: each agent's worst lateness since, also of a beat that is due. */
+  end(cells: ReadonlySet<string>, without: ReadonlySet<string>): Lateness {
     this.#read()
     const nowMs = performance.timeOrigin + performance.now()
     const late: number[] = []
     let outsideMs = 0
-    for (const { cell, agents } of this.#cells.values()) {
-      const worst = [...agents.values()].map(({ lastMs, worstMs }) =>
-        Math.max(0, worstMs, nowMs - lastMs - beatEveryMs),
-      )
-      if (cell.id === outside) outsideMs = Math.round(Math.max(...worst))
-      else if (cells.has(cell.id)) late.push(...worst)
+    for (const [id, { lastMs, worstMs, home }] of this.#agents) {
+      const lateMs = Math.max(0, worstMs, nowMs - lastMs - beatEveryMs)
+      if (home === outside) outsideMs = Math.max(outsideMs, Math.round(lateMs))
+      else if (cells.has(home) && !without.has(id)) late.push(lateMs)
     }
     late.sort((one, other) => one - other)
     return {
@@ -115,6 +120,7 @@ export class Witnesses {
   }
 
   #readOne(watched: Watched): void {
+    const { cell } = watched
     const size = fstatSync(watched.file).size
     const bytes = Math.floor((size - watched.place) / recordBytes) * recordBytes
     if (bytes <= 0) return
@@ -124,11 +130,13 @@ export class Witnesses {
     for (let at = 0; at < bytes; at += recordBytes) {
       const atMs = buffer.readDoubleLE(at + 8)
       const number = buffer.readUInt32LE(at)
-      const agent = watched.agents.get(number)
-      if (agent === undefined) watched.agents.set(number, { lastMs: atMs, worstMs: 0 })
-      else {
+      const id = `${cell.agentType}/${String(number).padStart(4, '0')}`
+      const agent = this.#agents.get(id)
+      if (agent === undefined) this.#agents.set(id, { lastMs: atMs, worstMs: 0, cell: cell.id, home: cell.id })
+      else if (atMs > agent.lastMs) {
         agent.worstMs = Math.max(agent.worstMs, atMs - agent.lastMs - beatEveryMs)
         agent.lastMs = atMs
+        agent.cell = cell.id
       }
     }
   }
