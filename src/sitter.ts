@@ -305,7 +305,8 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
     store.onLost(failStop)
     store.onFull(logFull)
     const epoch = await openHost(store, clock)
-    await recover({ store, clock, proc: realProc(), disk: realDisk(), owner, epoch, sockets: places.sockets })
+    const { sockets, cells } = places
+    await recover({ store, clock, proc: realProc(), disk: realDisk(), owner, epoch, sockets, cells })
     const applied = await startVersion({ store, clock, disk: realDisk(), dataDirectory: places.data }, kept)
     const rooms = await openRooms({ applied, places, store, epoch, here: machine() })
     const door = await startDoor(places, rooms, {

@@ -21,4 +21,4 @@ export { checkAgent, type Check, type CheckAsk, type CheckPorts } from './proces
 export { boundaryOf, housingOf, type Housing } from './housing.ts'
 export { openCells, readMachine, type Cells, type CellsAsk } from './open.ts'
 export { processCells, type ProcessPorts } from './process/process.ts'
-export { sweepCells, type LeftCell, type Swept } from './sweep.ts'
+export { sweepCells, sweepDirectories, type LeftCell, type Swept } from './sweep.ts'

@@ -88,6 +88,12 @@ export const lastEndOf = async (walls: Walls, end: ProcessEnd): Promise<WalledEn
 /** What is run inside is not known yet where a host stands by. */
 export type OpenWalls = (plan: StandbyPlan) => Promise<Walls>
 
+/**
+ * What is read of a program's output a second; what it prints beyond is taken later, so that a flood costs the sitter
+ * at most 3 % of a core (lines of two bytes, the worst there are).
+ */
+export const readPerSecond = 1_048_576
+
 /** What a program may use where its plan says nothing. */
 export const usualLimits = { cpus: 1, processes: 64, files: 256, diskBytes: 64_000_000 } as const
 

@@ -122,8 +122,8 @@ describe.each(surroundings)('With %s around it', (_, around) => {
       const lost = yard.events('cell.lost')
       expect(lost[0]!.facts['detail']).toContain('heap out of memory')
       expect(lost.at(-1)!.facts).toMatchObject({ blamed: [culprit12], count: 1 })
-      const named = lost.find(({ facts }) => (facts['blamed'] as string[]).length > 0)!
-      expect(named.facts['witness']).toMatchObject({ kind: 'memory', agent: culprit12 })
+      const witnesses = lost.map(({ facts }) => facts['witness'] as { readonly agent: string | null } | null)
+      expect(witnesses.map((witness) => witness?.agent)).toContain(culprit12)
       await theOthersWork(yard, culprit12)
     },
     patienceMs,

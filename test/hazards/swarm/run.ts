@@ -32,12 +32,11 @@ const long: Size = { types: 10, perType: 500, perCell: 100, boxes: 50 }
 const short: Size = { types: 2, perType: 200, perCell: 50, boxes: 8 }
 
 /** What ends an agent or its cell, where it is not refused: the guilty one must end in quarantine. */
+const anywhere = ['loop', 'microtasks', 'heap', 'buffers', 'native-long', 'print-flood', 'globals']
+const astray = ['rejection', 'throw-in-timer']
 const fatal: Readonly<Record<'pool' | 'sandbox', ReadonlySet<string>>> = {
-  pool: new Set(['loop', 'microtasks', 'heap', 'buffers', 'native-long', 'globals', 'rejection', 'throw-in-timer']),
-  sandbox: new Set([
-    ...['loop', 'microtasks', 'heap', 'buffers', 'native-long', 'globals', 'rejection', 'throw-in-timer'],
-    ...['abort', 'segfault', 'exit'],
-  ]),
+  pool: new Set([...anywhere, ...astray]),
+  sandbox: new Set([...anywhere, ...astray, 'abort', 'segfault', 'exit']),
 }
 const shortList = ['loop', 'buffers', 'abort', 'fork-bomb', 'disk-fill', 'record-sqlite', 'neighbour-kill', 'daemon']
 
