@@ -75,8 +75,8 @@ export const sweepCells = (
   )
 
 /**
- * Directories of cells that are in no record: killed before they were, or seats in which no process lived. Only before the
- * first cell is started.
+ * Directories of cells that are in no record: killed before they were, or seats in which no process lived. Only before
+ * the first cell is started.
  */
 export const sweepDirectories = async (
   disk: Disk,

@@ -39,9 +39,9 @@ export interface Walls {
   /** Asks the program itself to end; false where the signal goes to its group as to any. */
   terminate(): boolean
   /**
-   * Kills all that is inside of this wall, once: then the wall ends by itself, and has buried its dead. False where only
-   * the wall can be killed: who was inside becomes an orphan, for the machine's first process to bury, which does not
-   * do so everywhere.
+   * Kills all that is inside of this wall, once: then the wall ends by itself, and has buried its dead. False where
+   * only the wall can be killed: who was inside becomes an orphan, for the machine's first process to bury, which does
+   * not do so everywhere.
    */
   kill?(wall: number): boolean
   /** How the program ended, told by the end of what was started; and what its limits did since the last one's. */

@@ -51,7 +51,7 @@ test('What was not tried is not said to be: a look at version 2 hands no control
 const run = promisify(execFile)
 const limits = { memoryBytes: 80_000_000, cpus: 0.2, processes: 12, files: 61 }
 const inside = async (group: LimitGroup, script: string): Promise<string> => {
-  const [program = '', ...words] = [...group.before, ...group.within, '/bin/sh', '-c', script]
+  const [program = '', ...words]: readonly string[] = [...group.before, ...group.within, '/bin/sh', '-c', script]
   return run(program, words, { timeout: 20_000 }).then(
     ({ stdout }) => stdout,
     (error: { stdout: string; signal: string | null }) => `${error.stdout}${error.signal ?? 'failed'}`,
