@@ -239,6 +239,7 @@ const startDoor = async (places: Places, rooms: Rooms, facts: DoorFacts): Promis
       notBuilt,
       logs: realFolder(places.logs),
       lag: openLoopLag(clock),
+      openFiles: () => realProc().openFiles(process.pid),
       audit: { verify: (anchor) => verifyAudit(rooms.store.read, anchor) },
       shutdown: facts.shutdown,
       restart: facts.restart,
