@@ -1,10 +1,9 @@
 /** The machine as `doctor` sees it: read from /proc and the file system, and what cells need tried. */
-import { constants } from 'node:fs'
-import { access, lstat, readdir, readFile, readlink, stat, statfs } from 'node:fs/promises'
+import { lstat, readdir, readFile, readlink, stat, statfs } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { homedir, tmpdir } from 'node:os'
-import { delimiter, isAbsolute, join } from 'node:path'
-import { housingOf, readMachine } from './cell/cell.ts'
+import { join } from 'node:path'
+import { housingOf, programPath, readMachine } from './cell/cell.ts'
 import type { Inspection } from './doors/cli/cli.ts'
 import { placesOf } from './places.ts'
 import { realPressure } from './std/real/real.ts'
@@ -18,19 +17,12 @@ const textOf = async (path: string): Promise<string | undefined> => {
   }
 }
 
-const may = async (path: string, mode: number): Promise<boolean> => {
+const program: Inspection['program'] = async (name, kind) => {
   try {
-    await access(path, mode)
-    return true
+    return programPath(name, kind, process.env)
   } catch {
-    return false // absent or not allowed: it may not
+    return undefined // what is thrown says where it was looked for; doctor says that it is not there
   }
-}
-
-const program = async (name: string): Promise<string | undefined> => {
-  const folders = isAbsolute(name) ? [''] : (process.env['PATH'] ?? '').split(delimiter)
-  for (const folder of folders) if (await may(join(folder, name), constants.X_OK)) return join(folder, name)
-  return undefined
 }
 
 /** What can be done here is tried; what was tried is taken back. */

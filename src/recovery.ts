@@ -2,7 +2,7 @@
  * The first deed of a sitter: whatever an older incarnation left is swept and put right in the record, before anything
  * new is started.
  */
-import { sweepCells } from './cell/cell.ts'
+import { sweepCells, sweepDirectories } from './cell/cell.ts'
 import type { Clock, Disk, Proc } from './std/std.ts'
 import { patiently, type Command, type Store } from './store/store.ts'
 
@@ -15,12 +15,16 @@ export interface Recovery {
   readonly epoch: number
   /** Where sockets lie whose path would be too long elsewhere. */
   readonly sockets: string
+  /** Where the directories of cells lie. */
+  readonly cells: string
 }
 
 /** What an older incarnation left: its cells are killed, its attempts interrupted; nobody is charged for it. */
-export const recover = async ({ store, clock, proc, disk, owner, epoch, sockets }: Recovery): Promise<void> => {
+export const recover = async ({ store, clock, proc, disk, owner, epoch, sockets, cells }: Recovery): Promise<void> => {
   const left = await store.read.cellsAlive()
   const swept = await sweepCells({ proc, disk }, left, sockets)
+  const living = new Set(swept.flatMap(({ id, process }) => (process === 'still-there' ? [id] : [])))
+  await sweepDirectories(disk, [cells, sockets], living)
   const wallMs = clock.wallMs()
   const commands: Command[] = swept
     .filter((one) => one.process !== 'still-there')

@@ -263,6 +263,7 @@ const startDoor = async (places: Places, rooms: Rooms, facts: DoorFacts): Promis
       notBuilt,
       logs: realFolder(places.logs),
       lag: openLoopLag(clock),
+      openFiles: () => realProc().openFiles(process.pid),
       audit: { verify: (anchor) => verifyAudit(rooms.store.read, anchor) },
       shutdown: facts.shutdown,
       restart: facts.restart,
@@ -329,7 +330,8 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
     store.onLost(failStop)
     store.onFull(logFull)
     const epoch = await openHost(store, clock)
-    await recover({ store, clock, proc: realProc(), disk: realDisk(), owner, epoch, sockets: places.sockets })
+    const { sockets, cells } = places
+    await recover({ store, clock, proc: realProc(), disk: realDisk(), owner, epoch, sockets, cells })
     const applied = await startVersion({ store, clock, disk: realDisk(), dataDirectory: places.data }, kept)
     const rooms = await openRooms({ applied, places, store, epoch, here: machine() })
     const door = await startDoor(places, rooms, {

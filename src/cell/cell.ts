@@ -2,7 +2,7 @@
 export { cellKinds } from './kinds.ts'
 export { poolCells, type PoolPorts } from './pool.ts'
 export { probeMachine, type Ability, type AbilityName, type Machine } from './machine.ts'
-export { hostWalls, programCells, type ProgramCellsPorts } from './programs.ts'
+export { hostWalls, programCells, programPath, type ProgramCellsPorts } from './programs.ts'
 export type { Hidden } from './sandbox/arguments.ts'
 export type {
   Cell,
@@ -11,12 +11,14 @@ export type {
   CellKind,
   CellPlan,
   HousedCell,
+  Share,
   Standby,
   StandbyPlan,
+  Usage,
   Witness,
 } from './port.ts'
 export { checkAgent, type Check, type CheckAsk, type CheckPorts } from './process/check.ts'
 export { boundaryOf, housingOf, type Housing } from './housing.ts'
 export { openCells, readMachine, type Cells, type CellsAsk } from './open.ts'
 export { processCells, type ProcessPorts } from './process/process.ts'
-export { sweepCells, type LeftCell, type Swept } from './sweep.ts'
+export { sweepCells, sweepDirectories, type LeftCell, type Swept } from './sweep.ts'

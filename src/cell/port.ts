@@ -17,6 +17,22 @@ export interface PlanLimits {
   readonly diskBytes: number
 }
 
+/** How much of what it may have a cell uses. */
+export interface Share {
+  readonly usedBytes: number
+  readonly mostBytes: number
+}
+
+/** What is seen from outside of the program that a cell runs. */
+export interface Usage {
+  /** Its program: behind walls the process that we started is the wall. Null = not seen, or gone. */
+  readonly pid: number | null
+  /** Of all its processes together, its private disk among it; null = nobody counts it. */
+  readonly memory: Share | null
+  /** Its private disk; null = it has none, or it cannot be seen. */
+  readonly disk: Share | null
+}
+
 /** A limit that had something to do, counted by the kernel. */
 export interface LimitHit {
   readonly limit: 'memory' | 'cpu' | 'processes' | 'disk'
@@ -139,6 +155,8 @@ export interface Cell {
   kill(why: string, ask?: 'ask'): void
   /** What all its processes have in memory, null = unknown; absent where its one process can be asked. */
   readonly memoryBytes?: (() => number | null) | undefined
+  /** What its program uses; absent where the process of its identity is all that there is. */
+  readonly usage?: (() => Usage) | undefined
   /** Bytes that the cell has not yet taken from its socket. */
   readonly pendingBytes: number
 }

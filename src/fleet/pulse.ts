@@ -8,6 +8,7 @@ import { asFailure, Failure } from '../std/std.ts'
 import type { Pong } from '../wire/wire.ts'
 import { becomeFree, loseAttempt, move } from './agents.ts'
 import type { Agent, Attempt, Live, LiveCell } from './live.ts'
+import { programOf } from './housing.ts'
 import { flushLines } from './lines.ts'
 import { formatAgents } from './range.ts'
 import { attemptVerdict, beatCounts, liveness } from './verdict.ts'
@@ -184,7 +185,7 @@ const beat = (live: Live, cell: LiveCell, dueMs: number): void => {
   const verdict = liveness(cell.silentBeats)
   if (verdict === 'dead') {
     const silentMs = Math.round(nowMs - cell.heardMs)
-    const pid = cell.cell?.identity?.pid
+    const pid = programOf(cell.cell)
     const state = pid === undefined ? undefined : live.options.proc.state(pid)
     cell.wasStopped = state === 'T' || state === 't'
     const what = state === undefined ? '' : `, process state ${state}`

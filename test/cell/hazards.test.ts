@@ -10,7 +10,7 @@ const { machine, world, close } = await openAttacked()
 afterAll(close)
 
 /** They end by being killed after seconds of silence; supervision has its own tests of that. */
-const slow = new Set(['loop', 'microtasks', 'heap', 'native-long'])
+const slow = new Set(['loop', 'microtasks', 'heap', 'native-long', 'print-flood'])
 
 describe('Where nothing holds them, the attempts succeed: they are real', () => {
   test.each(['network', 'record-sqlite', 'neighbour-environment', 'symlink', 'socket', 'abstract-socket'])(

@@ -281,9 +281,13 @@ describe('What a type asks for, and what a machine makes of it', () => {
     namespaces: yes,
     filter: yes,
     limits: yes,
+    memory: yes,
+    cpu: yes,
+    processes: yes,
+    disk: yes,
+    files: yes,
     'group-kill': yes,
     'own-user': yes,
-    resources: yes,
     death: yes,
   }
   const asks = (kind: 'pool' | 'process' | 'sandbox', orWeaker: boolean) => ({

@@ -1,5 +1,5 @@
 /**
- * `npm run hazards [kind …]`: tries every hazard in every kind of cell, really, prints the table and writes it into
+ * `npm run hazards [kind …]` (`-- --swarm [short]`: under a whole swarm, see swarm/run.ts): tries every hazard in every kind of cell, really, prints the table and writes it into
  * docs/isolation.md. It ends with 1 when something of a sandbox was not contained.
  */
 import { execFileSync } from 'node:child_process'
@@ -8,6 +8,7 @@ import { availableParallelism, release } from 'node:os'
 import { join } from 'node:path'
 import { openAttacked } from './kinds.ts'
 import { list } from './list.ts'
+import { underFire } from './swarm/run.ts'
 import type { KindName, Outcome } from './world.ts'
 
 const page = join(import.meta.dirname, '..', '..', 'docs', 'isolation.md')
@@ -91,4 +92,5 @@ const main = async (): Promise<number> => {
   return open === 0 ? 0 : 1
 }
 
-process.exit(await main())
+const swarm = process.argv.indexOf('--swarm')
+process.exit(await (swarm < 0 ? main() : underFire(process.argv.slice(swarm + 1))))

@@ -111,11 +111,18 @@ const first = async (ask: LimitsAsk, own: Readonly<Partial<Record<Controller, st
 const enterFault = async (driver: LimitDriver): Promise<string | null> => {
   const group = await driver.open('tried', tried)
   try {
-    const [program = '', ...words]: readonly string[] = [...group.before, '/bin/cat', '/proc/self/cgroup']
+    const [program = '', ...words]: readonly string[] = [
+      ...group.before,
+      '/bin/cat',
+      '/proc/self/cgroup',
+      '/proc/self/limits',
+    ]
     const said = await new Promise<string>((resolve) => {
       execFile(program, words, { timeout: tryWithinMs }, (error, out, errors) => resolve(error ? errors : out))
     })
-    return said.includes('/tried') ? null : `a process cannot enter a group: ${said.split('\n')[0]}`
+    if (!said.includes('/tried')) return `a process cannot enter a group: ${said.split('\n')[0]}`
+    const files = new RegExp(`^Max open files\\s+${tried.files}\\s+${tried.files} `, 'm')
+    return files.test(said) ? null : 'a process in a group has another limit of open files than it was given'
   } finally {
     await group.remove()
   }

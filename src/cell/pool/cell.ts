@@ -20,7 +20,7 @@ import { removeHome } from '../home.ts'
 import type { CellEnd, CellEvents, CellPlan, Standby, StandbyPlan, WalledEnd, Witness } from '../port.ts'
 import { howOf, type WalledChild } from '../walls.ts'
 import { mostFrames } from './evidence.ts'
-import { testimony } from './testimony.ts'
+import { readEvidence, testimony } from './testimony.ts'
 
 /**
  * A dying process closes its socket before its end is seen; this long it may take before a closed link alone counts
@@ -79,6 +79,10 @@ export class PoolCell implements Standby {
 
   get memoryBytes(): WalledChild['memoryBytes'] {
     return this.#child?.memoryBytes
+  }
+
+  get usage(): WalledChild['usage'] {
+    return this.#child?.usage
   }
 
   get pendingBytes(): number {
@@ -257,8 +261,9 @@ export class PoolCell implements Standby {
 
   #witness({ signal }: WalledEnd): Witness | undefined {
     const killed = this.#ending === undefined && signal === 'SIGKILL'
+    const evidence = this.#child?.evidence
     return testimony({
-      directory: this.#plan.directory,
+      evidence: evidence === undefined ? readEvidence(this.#plan.directory) : evidence(),
       printed: this.#printed,
       outOfMemory: this.#outOfMemory || killed,
       nowMs: this.#clock.wallMs(),

@@ -42,11 +42,24 @@ const abilityNames: Readonly<Record<AbilityName, string>> = {
   namespaces: 'sandbox',
   filter: 'system-calls',
   limits: 'limits',
+  memory: 'limit-memory',
+  cpu: 'limit-cpu',
+  processes: 'limit-pids',
+  disk: 'limit-disk',
+  files: 'limit-files',
   'group-kill': 'stragglers',
   'own-user': 'cell-users',
-  resources: 'cell-files',
   death: 'cells-die',
 }
+
+/** What agents print is bounded by the sitter itself, on every machine. */
+export const logCheck = (): Check =>
+  check(
+    'limit-log',
+    'enforced',
+    '200 lines a second of a cell, 16 KiB each (what is over is dropped and counted); 1 MiB a second is read of a ' +
+      'stream; all logs together have 1 GB',
+  )
 
 /** What the machine was found to offer, as it was tried; by a running sitter when it started, else just now. */
 export const abilityChecks = (abilities: Readonly<Record<AbilityName, Ability>>): readonly Check[] =>
@@ -177,7 +190,12 @@ export const portCheck = ({ what, host, port, free, ours }: PortSeen): Check => 
     : check(name, 'absent', `${address} is taken by another program`, 'end it, or choose another port')
 }
 
-export const programCheck = (type: string, wanted: string, found: string | undefined): Check =>
+/** `kind` = the cell in which it is run: a sandbox looks in the folders of the system first. */
+export const programCheck = (
+  { type, kind }: { readonly type: string; readonly kind: string },
+  wanted: string,
+  found: string | undefined,
+): Check =>
   found === undefined
     ? check(
         `program-${type}`,
@@ -185,7 +203,7 @@ export const programCheck = (type: string, wanted: string, found: string | undef
         `${wanted} of agent type ${type} is not there, or may not be run`,
         'install it',
       )
-    : check(`program-${type}`, 'enforced', `${found} for agent type ${type}`)
+    : check(`program-${type}`, 'enforced', `${found} for agent type ${type}, in a cell of kind ${kind}`)
 
 export const leftoverCheck = (
   found: readonly { readonly pid: number; readonly command: string }[] | undefined,

@@ -13,6 +13,7 @@ import {
   filesCheck,
   housingCheck,
   leftoverCheck,
+  logCheck,
   nodeCheck,
   portCheck,
   pressureCheck,
@@ -72,17 +73,26 @@ const findConfig = async ({ arguments: [given], options, world }: Invocation): P
   }
 }
 
-const machineChecks = async (
+type MachineSeen = Awaited<ReturnType<Inspection['machine']>>
+
+const lookAtMachine = async (
   world: Surroundings,
   seen: Inspection,
-  config: SwarmConfig | undefined,
   directory: string | undefined,
-): Promise<Check[]> => {
+): Promise<MachineSeen> => {
   const running = directory === undefined ? undefined : await runningSitter(world, directory)
-  const machine = await seen.machine(world.disk, directory ?? world.directory, running !== undefined)
+  return seen.machine(world.disk, directory ?? world.directory, running !== undefined)
+}
+
+const machineChecks = async (
+  seen: Inspection,
+  machine: MachineSeen,
+  config: SwarmConfig | undefined,
+): Promise<Check[]> => {
   return [
     nodeCheck(seen.nodeVersion, seen.platform),
     ...abilityChecks(machine.abilities),
+    logCheck(),
     ...Object.values(config?.agents ?? {}).map((type) => housingCheck(type.name, machine.housing(type))),
     userCheck(seen.uid),
     filesCheck(await seen.openFilesMost(), config),
@@ -92,12 +102,13 @@ const machineChecks = async (
   ]
 }
 
-const programChecks = async (seen: Inspection, config: SwarmConfig): Promise<Check[]> => {
-  const types = Object.values(config.agents).flatMap(({ name, run }) => {
-    const wanted = (run.command ?? run.exec)?.[0]
-    return wanted === undefined ? [] : [{ name, wanted }]
+const programChecks = async (seen: Inspection, config: SwarmConfig, machine: MachineSeen): Promise<Check[]> => {
+  const types = Object.values(config.agents).flatMap((type) => {
+    const wanted = (type.run.command ?? type.run.exec)?.[0]
+    const { effective, requested } = machine.housing(type)
+    return wanted === undefined ? [] : [{ type: type.name, wanted, kind: effective ?? requested }]
   })
-  return Promise.all(types.map(async ({ name, wanted }) => programCheck(name, wanted, await seen.program(wanted))))
+  return Promise.all(types.map(async (one) => programCheck(one, one.wanted, await seen.program(one.wanted, one.kind))))
 }
 
 const portChecks = async (
@@ -162,10 +173,11 @@ export const doctor: Deed = async (invocation) => {
   const { world, printer } = invocation
   const seen = await world.inspect()
   const { config, directory, checks: first } = await findConfig(invocation)
+  const machine = await lookAtMachine(world, seen, directory)
   const checks = [
-    ...(await machineChecks(world, seen, config, directory)),
+    ...(await machineChecks(seen, machine, config)),
     ...first,
-    ...(config === undefined ? [] : await programChecks(seen, config)),
+    ...(config === undefined ? [] : await programChecks(seen, config, machine)),
     ...(config === undefined ? [] : await portChecks(world, seen, config, directory)),
     ...(config === undefined ? [] : [await keyCheck(seen, config.name)]),
     ...(directory === undefined

@@ -10,8 +10,8 @@ export interface Inspection {
   readonly uid: number | undefined
   /** Where the vault's key of a swarm may lie, in the order in which it is looked for. */
   keyPlaces(swarm: string): readonly string[]
-  /** Path of a program on PATH, or the absolute path itself. */
-  program(name: string): Promise<string | undefined>
+  /** The path by which a cell of this kind runs a program; undefined when there is none that it may run. */
+  program(name: string, kind: AgentType['cell']['kind']): Promise<string | undefined>
   /** What a running sitter of this data directory found that it can, else what is found by trying now. */
   machine(
     disk: Disk,

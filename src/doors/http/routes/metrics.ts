@@ -111,8 +111,9 @@ const gateFamilies = async (rooms: Rooms): Promise<Family[]> => {
   ]
 }
 
-const selfFamilies = ({ version, epoch, clock, startedMs, lag }: Rooms): Family[] => {
+const selfFamilies = ({ version, epoch, clock, startedMs, lag, openFiles }: Rooms): Family[] => {
   const late = lag.figures()
+  const files = openFiles()
   return [
     gauge('sitter_build_info', 'Version of this sitter, and the Node that runs it.', [
       [{ version, node: process.version }, 1],
@@ -120,6 +121,8 @@ const selfFamilies = ({ version, epoch, clock, startedMs, lag }: Rooms): Family[
     gauge('sitter_epoch', 'Incarnation of this sitter.', [[{}, epoch]]),
     gauge('sitter_uptime_seconds', 'Time since this sitter started.', [[{}, (clock.wallMs() - startedMs) / 1_000]]),
     gauge('sitter_resident_memory_bytes', 'Resident memory of the sitter.', [[{}, process.memoryUsage.rss()]]),
+    gauge('sitter_open_files', 'Descriptors that the sitter has open.', files ? [[{}, files.open]] : []),
+    gauge('sitter_open_files_limit', 'Descriptors that the sitter may have.', files ? [[{}, files.most]] : []),
     gauge(
       'sitter_event_loop_lag_seconds',
       'How late timers of the sitter were in the last 10 to 20 seconds.',
