@@ -8,7 +8,7 @@ import { deadReads, sharedReads } from './read-work-more.ts'
 import { workReads } from './read-work.ts'
 import type { Session } from './session.ts'
 
-/** An answer is given when everything that it may have seen is durable: a power cut must not take back what was told. */
+/** An answer is given when all that it may have seen is durable: a power cut must not take back what was told. */
 const promised = (reads: Reads, durable: () => Promise<void>): Queries => {
   const ask =
     (read: (...asked: never[]) => unknown) =>

@@ -1,15 +1,15 @@
 /**
- * The SQLite engine: WAL, one writer, one commit per turn of the event loop, flushed beside the loop before anybody is
- * answered or told (flush.ts, decision 0012). Whatever arrives while the loop is busy joins the next commit, and commits
- * that are made while a flush is under way share the next one.
+ * The SQLite engine: WAL, one writer, one commit per turn of the event loop, flushed before anybody is answered or
+ * told: beside the loop where the disk is slow (flush.ts, decision 0012). Whatever arrives while the loop is busy joins
+ * the next commit, and commits that are made while a flush is under way share one.
  *
  * The lists of a turn run one after the other; when one is refused after it has written, the turn is rolled back and
  * runs again with a savepoint for each list, so that a refusal undoes that list alone (two statements saved for every
  * list, and refusals that come before the first write are free). When a statement throws, the turn is rolled back and
- * every list is run again in a commit of its own, so that one caller's bug harms nobody else. When COMMIT itself throws,
- * or a flush fails, nobody knows what is on disk: all callers and readers get `record-unknown` and the engine is dead;
- * the process must stop and read again. A disk that is merely full is no such case (space.ts): nothing was written, writes
- * are refused with `disk-full` until there is room.
+ * every list is run again in a commit of its own, so that one caller's bug harms nobody else. When COMMIT itself
+ * throws, or a flush fails, nobody knows what is on disk: all callers and readers get `record-unknown` and the engine
+ * is dead; the process must stop and read again. A disk that is merely full is no such case (space.ts): nothing was
+ * written, writes are refused with `disk-full` until there is room.
  */
 import { DatabaseSync } from 'node:sqlite'
 import { Failure } from '../../std/std.ts'
@@ -19,7 +19,7 @@ import type { Queries } from '../queries.ts'
 import type { Committed, Store } from '../port.ts'
 import { configAdd, requestBegin, requestForget, tokenCreate, tokenRevoke, tokenUsed } from './access.ts'
 import { agentsSave, cellEnded, cellStarted, hostOpen } from './fleet.ts'
-import { Flush } from './flush.ts'
+import { Flush, usuallyQuickMs } from './flush.ts'
 import { migrate } from './migrate.ts'
 import {
   batchOpen,
@@ -156,14 +156,14 @@ class SqliteStore implements Store {
   #scheduled = false
   #over: Failure | undefined
 
-  constructor(path: string) {
+  constructor(path: string, quickMs: number) {
     this.#database = new DatabaseSync(path)
     this.#database.exec(
       'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; PRAGMA cache_size = -65536',
     )
     migrate(this.#database)
     this.#session = openSession(this.#database)
-    this.#flush = new Flush(path, (cause) => this.#lose(cause, []))
+    this.#flush = new Flush(path, { quickMs, failed: (cause) => this.#lose(cause, []) })
     // From here on the flush of a commit is ours. What the log holds already goes into the database file: after a flush
     // that failed, pages count as clean that never reached the disk, and another flush of the log would write nothing.
     this.#database.exec('PRAGMA synchronous = NORMAL; PRAGMA wal_checkpoint(PASSIVE)')
@@ -343,5 +343,9 @@ class SqliteStore implements Store {
   }
 }
 
-/** Opens (and migrates) the record at `path`. @throws Failure `record-newer` when a newer version wrote it. */
-export const openSqliteStore = (path: string): Store => new SqliteStore(path)
+/**
+ * Opens (and migrates) the record at `path`. `quickMs`: see flush.ts; tests give it. @throws Failure `record-newer` when
+ * a newer version wrote it.
+ */
+export const openSqliteStore = (path: string, { quickMs = usuallyQuickMs } = {}): Store =>
+  new SqliteStore(path, quickMs)
