@@ -344,8 +344,8 @@ class SqliteStore implements Store {
 }
 
 /**
- * Opens (and migrates) the record at `path`. `quickMs`: see flush.ts; tests give it. @throws Failure `record-newer` when
- * a newer version wrote it.
+ * Opens (and migrates) the record at `path`. `quickMs`: see flush.ts, for tests. @throws Failure `record-newer` when a
+ * newer version wrote it.
  */
 export const openSqliteStore = (path: string, { quickMs = usuallyQuickMs } = {}): Store =>
   new SqliteStore(path, quickMs)
