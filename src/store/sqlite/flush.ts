@@ -90,6 +90,7 @@ export class Flush {
 
   /** After a COMMIT: `done` when it is durable. */
   committed(waiter: Waiter): void {
+    if (this.#over) return waiter.lost(this.#over)
     this.#waiting.push(waiter)
     if (this.#under.length === 0 && this.#lastMs < this.#options.quickMs) this.#atOnce()
     else this.#begin()

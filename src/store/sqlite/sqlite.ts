@@ -142,6 +142,18 @@ const runCarefully = (session: Session, commands: readonly Command[]): readonly 
   return results
 }
 
+/**
+ * Brings what the log holds into the database file: after a flush that failed, pages count as clean that never reached
+ * the disk, and another flush of the log would write nothing. On a full disk it stays where it is.
+ */
+const emptyLog = (database: DatabaseSync): void => {
+  try {
+    database.exec('PRAGMA wal_checkpoint(PASSIVE)')
+  } catch (error) {
+    if (!isFull(error)) throw error
+  }
+}
+
 class SqliteStore implements Store {
   readonly read: Queries
   readonly #database: DatabaseSync
@@ -164,9 +176,9 @@ class SqliteStore implements Store {
     migrate(this.#database)
     this.#session = openSession(this.#database)
     this.#flush = new Flush(path, { quickMs, failed: (cause) => this.#lose(cause, []) })
-    // From here on the flush of a commit is ours. What the log holds already goes into the database file: after a flush
-    // that failed, pages count as clean that never reached the disk, and another flush of the log would write nothing.
-    this.#database.exec('PRAGMA synchronous = NORMAL; PRAGMA wal_checkpoint(PASSIVE)')
+    // From here on the flush of a commit is ours.
+    this.#database.exec('PRAGMA synchronous = NORMAL')
+    emptyLog(this.#database)
     this.read = openReads(this.#session, () => this.#durable())
     this.#space = openSpace({ path, probe: (sinceMs, nowMs) => this.#probe(sinceMs, nowMs) })
   }
