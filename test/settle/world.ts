@@ -24,8 +24,8 @@ export const world = (
   of: Channel = channel,
   channels: Readonly<Record<string, Channel>> = { bank: of },
 ): World => {
-  const clock = movedClock()
-  const store = openSqliteStore(path)
+  const clock = movedClock(1_000_000, () => store.read.auditHead())
+  const store: Store = openSqliteStore(path)
   const random = seeded(3)
   const grants: Grant[] = []
   const gate: { id: string | null } = { id: 'gat_1' }

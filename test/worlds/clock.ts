@@ -3,19 +3,25 @@ import type { Clock } from '../../src/std/std.ts'
 
 export interface MovedClock extends Clock {
   /**
-   * Moves time, firing what comes due; between two timers the event loop turns, so that commits and promises settle.
+   * Moves time, firing what comes due; between two timers the event loop turns and what was committed becomes durable,
+   * so that answers and promises settle.
    */
   move(ms: number): Promise<void>
 }
 
-export const movedClock = (startMs = 1_000_000): MovedClock => {
+/** `durable`: resolves when what is committed now has been answered, for a world with a record (one of its reads). */
+export const movedClock = (startMs = 1_000_000, durable?: () => Promise<unknown>): MovedClock => {
   let nowMs = startMs
   let order = 0
   const timers = new Map<number, { atMs: number; fire: () => void }>()
-  const turn = (): Promise<void> =>
-    new Promise((resolve) => {
-      setImmediate(() => setImmediate(() => setImmediate(resolve)))
-    })
+  const turn = async (): Promise<void> => {
+    for (let time = 0; time < 3; time += 1) {
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
+      await durable?.()
+    }
+  }
   return {
     wallMs: () => nowMs,
     monoMs: () => nowMs,
