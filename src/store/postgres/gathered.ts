@@ -1,6 +1,6 @@
 /**
  * The hot commands of many lists in one statement each: submissions (with the claim of their tasks), one statement for
- * each agent type, and ends of attempts that succeeded. Each statement decides on the server what it can take; a list
+ * each agent type, and ends of attempts that succeeded; claims too (gathered-claims.ts). Each statement decides on the server what it can take; a list
  * that it cannot take is left whole, nothing of it is written, and it goes the general way (turn.ts). So the statements
  * are sent together with the COMMIT, before any answer is back. Audit entries that come with submissions, which is how
  * people and agents submit, are one statement too; then a list that cannot be taken undoes the turn, for the chain
@@ -14,7 +14,17 @@ import { attemptId, parseAttemptId } from '../../model/model.ts'
 import type { Command } from '../commands/commands.ts'
 import type { Result } from '../commands/result.ts'
 import type { AuditAppend } from '../commands/record.ts'
-import type { AttemptsFinish, Claimed, Finish, Finished, NewTask, Slot, TasksSubmit } from '../commands/work.ts'
+import type {
+  AttemptsFinish,
+  Claimed,
+  Finish,
+  Finished,
+  NewTask,
+  Slot,
+  TasksClaim,
+  TasksSubmit,
+} from '../commands/work.ts'
+import { claimAnswer, claimStatement } from './gathered-claims.ts'
 import { endsSql, keyedSubmissionsSql, submissionsSql } from './gathered-sql.ts'
 import { chainEntries, chainStatement } from './record.ts'
 import { done, numbers, texts, type Session } from './session.ts'
@@ -54,8 +64,8 @@ export interface Incarnated {
 }
 
 type Results = (Result<unknown>[] | undefined)[]
-/** Reads the one row of a statement's answer into the results. */
-type Tell = (row: unknown, results: Results) => void
+/** Reads the rows of a statement's answer into the results. */
+type Tell = (rows: readonly unknown[], results: Results) => void
 
 const mayBeGathered = ({ tasks, claim, owner, epoch }: Submission, ours: Incarnated): boolean => {
   const agentType = tasks[0]?.agentType
@@ -76,6 +86,7 @@ export class Gathering {
   readonly #ours: Incarnated
   readonly #queues = new Map<string, Queue>()
   readonly #ends: End[] = []
+  readonly #claims: { readonly list: number; readonly asked: TasksClaim['with'] }[] = []
   /** Keys of tasks, and tasks that end. */
   readonly #named = new Set<string>()
   readonly #entries: { readonly list: number; readonly asked: AuditAppend['with'] }[] = []
@@ -101,14 +112,16 @@ export class Gathering {
     const [command, second] = commands
     if (command === undefined || commands.length > 2) return false
     if (second !== undefined && (second.kind !== 'audit.append' || command.kind !== 'tasks.submit')) return false
-    const taken =
-      command.kind === 'tasks.submit'
-        ? this.#submit(command.with, second !== undefined)
-        : command.kind === 'attempts.finish' && this.#finish(command.with)
-    if (!taken) return false
+    if (!this.#takeOne(command, second !== undefined)) return false
     if (second !== undefined) this.#entries.push({ list: this.#size, asked: second.with })
     this.#size += 1
     return true
+  }
+
+  #takeOne(command: Command, whole: boolean): boolean {
+    if (command.kind === 'tasks.submit') return this.#submit(command.with, whole)
+    if (command.kind === 'tasks.claim') return this.#claim(command.with)
+    return command.kind === 'attempts.finish' && this.#finish(command.with)
   }
 
   #queue(agentType: string): Queue {
@@ -147,12 +160,26 @@ export class Gathering {
     return true
   }
 
+  #claim(asked: TasksClaim['with']): boolean {
+    const { owner, epoch, slots } = asked
+    if (owner !== this.#ours.owner || epoch !== this.#ours.epoch || slots.length === 0) return false
+    this.#claims.push({ list: this.#size, asked })
+    return true
+  }
+
   /** What is to be sent; moves the chain's head. Answers belong to `results`, in this order. */
   statements(session: Session): readonly Statement[] {
     const asked: { readonly statement: Statement; readonly tell: Tell }[] = []
     if (this.#ends.length > 0) asked.push({ statement: endsStatement(this.#ends), tell: tellEnds(this.#ends) })
     for (const [agentType, queue] of this.#queues)
       asked.push({ statement: this.#queueStatement(agentType, queue), tell: tellQueue(queue) })
+    for (const { list, asked: claim } of this.#claims) {
+      const tell: Tell = (rows, results) => {
+        const answer = claimAnswer(claim, rows)
+        if (answer !== undefined) results[list] = [done(answer)]
+      }
+      asked.push({ statement: claimStatement(claim), tell })
+    }
     const chained = this.#entries.map(({ list, asked: entries }) => {
       const rows = chainEntries(session, entries)
       return { list, rows, lastSeq: session.head.seq }
@@ -170,7 +197,7 @@ export class Gathering {
   /** The results of each list, by the answers to `statements`. */
   results(answers: readonly { readonly rows: readonly unknown[] }[]): Landed {
     const results: Results = Array.from({ length: this.#size }, () => undefined)
-    for (const [at, tell] of this.#tells.entries()) tell(answers[at]!.rows[0], results)
+    for (const [at, tell] of this.#tells.entries()) tell(answers[at]!.rows, results)
     return results
   }
 
@@ -226,7 +253,7 @@ const tellSubmissions = (asked: readonly Asked[], results: Results): void => {
 
 const tellQueue =
   ({ asked, claims }: Queue): Tell =>
-  (row, results) => {
+  ([row], results) => {
     const { running, known } = row as { running: number; known: number[] | null }
     const left = new Set(known)
     const written = left.size === 0 ? asked : asked.filter(({ list }) => !left.has(list))
@@ -246,7 +273,7 @@ const endsStatement = (ends: readonly End[]): Statement => ({
 
 const tellEnds =
   (ends: readonly End[]): Tell =>
-  (row, results) => {
+  ([row], results) => {
     for (const at of (row as { ended: number[] | null }).ended ?? []) {
       const { finish, task, list } = ends[at - 1]!
       const finished: Finished = { attempt: finish.attempt, task, outcome: 'done', readied: nothingReadied }
