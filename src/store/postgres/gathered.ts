@@ -1,10 +1,10 @@
 /**
  * The hot commands of many lists in one statement each: submissions (with the claim of their tasks), one statement for
- * each agent type, and ends of attempts that succeeded; claims too (gathered-claims.ts). Each statement decides on the server what it can take; a list
- * that it cannot take is left whole, nothing of it is written, and it goes the general way (turn.ts). So the statements
- * are sent together with the COMMIT, before any answer is back. Audit entries that come with submissions, which is how
- * people and agents submit, are one statement too; then a list that cannot be taken undoes the turn, for the chain
- * cannot do without its entry.
+ * each agent type, ends of attempts that succeeded, and claims (gathered-claims.ts). Each statement decides on the
+ * server what it can take; a list that it cannot take is left whole, nothing of it is written, and it goes the general
+ * way (turn.ts). So the statements are sent together with the COMMIT, before any answer is back. Audit entries that
+ * come with submissions, which is how people and agents submit, are one statement too; then a list that cannot be taken
+ * undoes the turn, for the chain cannot do without its entry.
  *
  * Gathered is only what does not depend on its place among the others: tasks that wait for nothing, with keys that no
  * other list of the turn has, and successes of different attempts. Whether a task may take an agent at once depends on
