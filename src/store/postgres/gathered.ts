@@ -150,13 +150,17 @@ export class Gathering {
   }
 
   #finish({ finishes, wallMs }: AttemptsFinish['with']): boolean {
-    const [finish] = finishes
-    if (finish === undefined || finishes.length > 1 || !isPlainSuccess(finish)) return false
-    const at = parseAttemptId(finish.attempt)
+    const ends: End[] = []
+    for (const finish of finishes) {
+      const at = isPlainSuccess(finish) ? parseAttemptId(finish.attempt) : undefined
+      if (at === undefined) return false
+      ends.push({ finish, ...at, list: this.#size, wallMs })
+    }
     // The second end of a task is told what the first one has come to.
-    if (at === undefined || this.#named.has(at.task)) return false
-    this.#named.add(at.task)
-    this.#ends.push({ finish, ...at, list: this.#size, wallMs })
+    const tasks = new Set(ends.map(({ task }) => task))
+    if (ends.length === 0 || tasks.size < ends.length || ends.some(({ task }) => this.#named.has(task))) return false
+    for (const task of tasks) this.#named.add(task)
+    for (const end of ends) this.#ends.push(end)
     return true
   }
 
@@ -261,22 +265,47 @@ const tellQueue =
     tellSubmissions(kept, results)
   }
 
-const endsStatement = (ends: readonly End[]): Statement => ({
-  sql: endsSql,
-  values: [
-    texts(ends, ({ task }) => task),
-    numbers(ends, ({ fence }) => fence),
-    texts(ends, ({ finish }) => finish.result),
-    numbers(ends, ({ wallMs }) => wallMs),
-  ],
-})
+/** By list, how many ends it has; lists are numbered from 1 as they come. */
+const sizesOf = (ends: readonly End[]): { readonly lists: readonly number[]; readonly sizes: readonly number[] } => {
+  const sizes: number[] = []
+  let list = -1
+  const lists = ends.map((end) => {
+    if (end.list !== list) sizes.push(0)
+    list = end.list
+    sizes[sizes.length - 1]! += 1
+    return sizes.length
+  })
+  return { lists, sizes }
+}
 
+const endsStatement = (ends: readonly End[]): Statement => {
+  const { lists, sizes } = sizesOf(ends)
+  return {
+    sql: endsSql,
+    values: [
+      texts(ends, ({ task }) => task),
+      numbers(ends, ({ fence }) => fence),
+      texts(ends, ({ finish }) => finish.result),
+      numbers(ends, ({ wallMs }) => wallMs),
+      `{${lists.join(',')}}`,
+      `{${sizes.join(',')}}`,
+    ],
+  }
+}
+
+/** Ends of one list stand one after the other; all of them are there, or none. */
 const tellEnds =
   (ends: readonly End[]): Tell =>
   ([row], results) => {
-    for (const at of (row as { ended: number[] | null }).ended ?? []) {
+    const ended = (row as { ended: number[] | null }).ended ?? []
+    const byList = new Map<number, Finished[]>()
+    for (const at of ended.toSorted((one, other) => one - other)) {
       const { finish, task, list } = ends[at - 1]!
-      const finished: Finished = { attempt: finish.attempt, task, outcome: 'done', readied: nothingReadied }
-      results[list] = [done([finished])]
+      let finished = byList.get(list)
+      if (finished === undefined) {
+        byList.set(list, (finished = []))
+        results[list] = [done(finished)]
+      }
+      finished.push({ attempt: finish.attempt, task, outcome: 'done', readied: nothingReadied })
     }
   }
