@@ -32,6 +32,7 @@ const open = async (url: string, more: Partial<PostgresAsk> = {}): Promise<Store
 
 storeSuite({
   name: 'postgres',
+  runs: 10,
   open: async () => {
     const url = await server.database()
     return { store: await open(url), reopen: () => open(url) }

@@ -17,6 +17,7 @@ const place = (): string => join(mkdtempSync(join(tmpdir(), 'sitter-store-')), '
 
 storeSuite({
   name: 'sqlite',
+  runs: 100,
   open: async () => {
     const path = place()
     return { store: openSqliteStore(path), reopen: async () => openSqliteStore(path) }
