@@ -104,25 +104,30 @@ const release = (live: Live, agent: Agent, attempt: Attempt): void => {
   becomeFree(live, agent)
 }
 
-const request = async (
-  live: Live,
-  cell: LiveCell,
-  frame: IncomingFrame,
-  { agent, said }: ReturnType<typeof speaker>,
-): Promise<unknown> => {
-  if (!isAgentMethod(frame.method)) {
-    throw new Failure('unknown-method', `${frame.method.slice(0, 64)} is no method of this sitter`)
-  }
-  const { attempt } = attemptOf(agent, said)
-  const params = said['agent'] === agent.id ? said : { ...said, agent: agent.id }
-  if (attempt === null) return live.options.hooks.request(frame.method, agent.id, params)
-  if (ends.has(frame.method)) return endAttempt(live, cell, { method: frame.method, agent, attempt, params })
+/** What an attempt asks on its way: while it is asked, and when it is answered, the attempt goes on. */
+const askOnItsWay = async (live: Live, { method, agent, attempt, params }: AttemptRequest): Promise<unknown> => {
   attempt.progressMs = live.options.clock.monoMs()
   try {
-    return await live.options.hooks.request(frame.method, agent.id, params)
+    return await live.options.hooks.request(method, agent.id, params)
   } finally {
     attempt.progressMs = live.options.clock.monoMs()
   }
+}
+
+const request = (
+  live: Live,
+  cell: LiveCell,
+  { method }: IncomingFrame,
+  { agent, said }: ReturnType<typeof speaker>,
+): Promise<unknown> => {
+  if (!isAgentMethod(method)) {
+    throw new Failure('unknown-method', `${method.slice(0, 64)} is no method of this sitter`)
+  }
+  const { attempt } = attemptOf(agent, said)
+  const params = said['agent'] === agent.id ? said : { ...said, agent: agent.id }
+  if (attempt === null) return live.options.hooks.request(method, agent.id, params)
+  const ask = { method, agent, attempt, params }
+  return ends.has(method) ? endAttempt(live, cell, ask) : askOnItsWay(live, ask)
 }
 
 const answerRequest = async (live: Live, cell: LiveCell, frame: IncomingFrame): Promise<void> => {

@@ -7,11 +7,14 @@ import type { Command, NewSettlement, Store } from '../../src/store/store.ts'
 import { claim, owner, slot, submit, succeed, task } from './samples.ts'
 import { accessSuite } from './access.ts'
 import { incidentSuite } from './incidents.ts'
+import { setsSuite } from './sets.ts'
 import { togetherSuite } from './together.ts'
 import { workSuite } from './work.ts'
 
 export interface Engine {
   readonly name: string
+  /** Of a property, each on a record of its own. */
+  readonly runs: number
   /** A new, empty record; `reopen` gives a second life of the same one after `close`. */
   open(): Promise<{ readonly store: Store; reopen(): Promise<Store> }>
 }
@@ -398,6 +401,7 @@ export const storeSuite = (engine: Engine): void => {
 
   workSuite(it)
   togetherSuite(it)
+  setsSuite(it, async () => (await opened()).store, engine.runs)
   accessSuite(it)
   incidentSuite(it)
 }

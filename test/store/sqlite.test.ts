@@ -21,6 +21,7 @@ for (const [name, quickMs] of [
 ] as const) {
   storeSuite({
     name,
+    runs: 100,
     open: async () => {
       const path = place()
       return { store: openSqliteStore(path, { quickMs }), reopen: async () => openSqliteStore(path, { quickMs }) }
