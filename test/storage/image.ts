@@ -43,7 +43,8 @@ export const mountImage = (kind: FileSystem): Image => {
   let path: string | undefined
   const mount = (): void => {
     const at = mkdtempSync(join(place, 'disk-'))
-    run('mount', '-o', 'loop', file, at)
+    // xfs refuses a copy beside the disk that it was copied from.
+    run('mount', '-o', kind === 'xfs' ? 'loop,nouuid' : 'loop', file, at)
     path = at
   }
   const unmount = (): void => {
