@@ -94,9 +94,9 @@ test('Wakes and sleeps by the hundred are a few events: the first with its name,
   const world = await openWorld({ types: [sleepy({ count: 100, perCell: 10, hibernate: { afterMs: 100 } })] })
   for (let number = 1; number <= 40; number += 1) {
     world.fleet.want('settler', 1)
-    await world.clock.advance(600)
+    await world.clock.advance(150)
     world.fleet.want('settler', 0)
-    await world.clock.advance(600)
+    await world.clock.advance(1_050)
   }
   await world.clock.advance(20_000)
   const told = world.record.events.filter(({ kind }) => kind === 'agent.woken')
