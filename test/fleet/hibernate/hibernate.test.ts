@@ -77,6 +77,35 @@ test('A living host is filled before another is started', async () => {
   expect(world.cells.living.size).toBe(2)
 })
 
+test('With little work a few agents do it and the others come to rest', async () => {
+  const world = await openWorld({ types: [sleepy({ hibernate: { afterMs: 5_000 } })] })
+  world.fleet.want('settler', 5)
+  await world.clock.advance(300)
+  world.fleet.want('settler', 0)
+  for (let number = 0; number < 10; number += 1) {
+    const agent = world.give(`att_${number}`)!
+    await world.clock.advance(1_000)
+    await world.cells.of(agent).finish(agent)
+  }
+  expect(states(world)).toEqual({ idle: 1, hibernating: 19 })
+})
+
+test('Wakes and sleeps by the hundred are a few events: the first with its name, the others counted', async () => {
+  const world = await openWorld({ types: [sleepy({ count: 100, perCell: 10, hibernate: { afterMs: 100 } })] })
+  for (let number = 1; number <= 40; number += 1) {
+    world.fleet.want('settler', 1)
+    await world.clock.advance(150)
+    world.fleet.want('settler', 0)
+    await world.clock.advance(1_050)
+  }
+  await world.clock.advance(20_000)
+  const told = world.record.events.filter(({ kind }) => kind === 'agent.woken')
+  // 48 s: one at once, and one for each ten seconds.
+  expect(told.length).toBeLessThanOrEqual(6)
+  expect(told.reduce((sum, { facts }) => sum + (facts['count'] as number), 0)).toBe(40)
+  expect(kinds(world)).not.toContain('cell.started')
+})
+
 test('After its time an idle agent sleeps: its host drops it, and ends in order with the last one', async () => {
   const world = await openWorld({ types: [sleepy()] })
   world.fleet.want('settler', 2)
