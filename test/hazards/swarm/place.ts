@@ -31,7 +31,8 @@ export interface EventSeen {
 }
 
 const villains = join(import.meta.dirname, '..', '..', 'villains')
-export const heartbeatMs = 1_000
+/** Three of them without an answer, and a host is ended: less is not to be had where processes wait seconds for a core. */
+export const heartbeatMs = 2_000
 /** The second death that is somebody's own doing quarantines it. */
 const restart = { max: 1, within: '10m', base: '100ms', cap: '1s' }
 
