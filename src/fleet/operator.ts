@@ -5,7 +5,7 @@ import { formatAgent, type AgentRef } from '../model/model.ts'
 import { Failure } from '../std/std.ts'
 import { move, unseat } from './agents.ts'
 import type { Agent, Live } from './live.ts'
-import { rise, waitGroup } from './loss.ts'
+import { rise, touchKeeper, waitGroup } from './loss.ts'
 import { formatAgents } from './range.ts'
 import { asProbe, freshPolicy } from './restart.ts'
 import { notify } from './wiring.ts'
@@ -109,7 +109,27 @@ export const restartAgents = async (live: Live, refs: readonly AgentRef[], actor
 }
 
 /**
- * Ends the quarantine (or backoff) of each, with a clean slate; others are left alone.
+ * A person says that the cause is mended: what a cell remembers of its losses, and how late its next probe would be, is
+ * forgotten with what its agents remember. When all that wait for it are released its quarantine is over; else those
+ * that are released are its probe, and the others follow when it proves stable.
+ */
+const forgive = (live: Live, agents: readonly Agent[]): void => {
+  const released = new Set(agents)
+  for (const group of new Set(agents.map((agent) => agent.group))) {
+    if (!group.quarantined && !group.agents.some((agent) => agent.hold === 'cell' && released.has(agent))) continue
+    group.quarantined &&= group.agents.some((agent) => agent.hold === 'cell' && !released.has(agent))
+    group.policy = group.quarantined ? asProbe(freshPolicy) : freshPolicy
+    if (!group.quarantined) {
+      group.cancelDue?.()
+      group.cancelDue = null
+      group.due = null
+    }
+    touchKeeper(live, group)
+  }
+}
+
+/**
+ * Ends the quarantine (or backoff) of each, with a clean slate for it and its cell; others are left alone.
  * @throws Failure `not-found`; `conflict` when none of them waits, or while stopping.
  */
 export const releaseAgents = async (live: Live, refs: readonly AgentRef[], actor: string): Promise<void> => {
@@ -118,6 +138,7 @@ export const releaseAgents = async (live: Live, refs: readonly AgentRef[], actor
   if (agents.length === 0) throw new Failure('conflict', 'none of these agents is quarantined')
   order(live, actor, 'agent.release', agents)
   hurry(agents)
+  forgive(live, agents)
   for (const agent of agents) {
     agent.policy = freshPolicy
     agent.reason = `released by ${actor}`
