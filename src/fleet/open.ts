@@ -63,6 +63,7 @@ const assemble = (options: FleetOptions, roster: Roster): Live => {
     groups: roster.groups,
     types: new Map(Object.entries(options.config.agents)),
     renewing: new Set<string>(),
+    codes: new Map<string, number>(),
     cells: new Map<string, LiveCell>(),
     free: new Map(Object.keys(options.config.agents).map((type) => [type, new FreeQueue<Agent>()])),
     agenda: new Agenda(clock),

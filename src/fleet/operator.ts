@@ -7,6 +7,7 @@ import { move, unseat } from './agents.ts'
 import type { Agent, Live } from './live.ts'
 import { rise, touchKeeper, waitGroup } from './loss.ts'
 import { formatAgents } from './range.ts'
+import { beginAnew } from './renew.ts'
 import { asProbe, freshPolicy } from './restart.ts'
 import { notify } from './wiring.ts'
 
@@ -86,9 +87,20 @@ export const leaveCell = (live: Live, agent: Agent, reason: string): void => {
     waitGroup(live, group, { set: live.options.clock.stamp(), delayMs: 0 }, 0)
 }
 
+/** Types with hosts, all of whose agents are meant. */
+const wholeTypes = (live: Live, agents: readonly Agent[]): ReadonlySet<string> => {
+  const types = [...Map.groupBy(agents, (agent) => agent.type)].filter(([type, named]) => {
+    const all = [...live.agents.values()].filter((agent) => agent.type === type && !agent.leaving)
+    const meant = new Set(named)
+    return live.types.get(type)?.run.module !== undefined && all.every((agent) => meant.has(agent))
+  })
+  return new Set(types.map(([type]) => type))
+}
+
 /**
- * A new incarnation of each, now; attempts in hand are lost without cost. Resolves when the order is durable, not when
- * they are back.
+ * A new incarnation of each, now; attempts in hand are lost without cost. In a pool an agent stays in its host, with
+ * the code that the host has loaded; all agents of a type mean its hosts, which begin anew one part after the other.
+ * Resolves when the order is durable, not when they are back.
  * @throws Failure `not-found`, `conflict` while stopping.
  */
 export const restartAgents = async (live: Live, refs: readonly AgentRef[], actor: string): Promise<void> => {
@@ -96,8 +108,12 @@ export const restartAgents = async (live: Live, refs: readonly AgentRef[], actor
   assertOpen(live)
   if (agents.length === 0) return
   order(live, actor, 'agent.restart', agents)
-  hurry(agents)
-  const events = agents.map((agent) => ({ agent, event: takeOut(live, agent, actor) }))
+  const whole = wholeTypes(live, agents)
+  for (const type of whole) beginAnew(live, type, `restarted by ${actor}`)
+  // Whom a person had stopped or paused is brought back first, wherever its turn comes.
+  const single = agents.filter((agent) => !whole.has(agent.type) || agent.ordered !== null)
+  hurry(single)
+  const events = single.map((agent) => ({ agent, event: takeOut(live, agent, actor) }))
   for (const event of ['start', 'release'] as const) {
     rise(
       live,

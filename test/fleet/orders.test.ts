@@ -145,7 +145,7 @@ test('a restart ends every order', async () => {
     all(world).map((agent) => world.ref(agent)),
     'token:ada',
   )
-  await world.clock.advance(5_000)
+  await world.clock.advance(20_000)
   expect(states(world)).toEqual({ idle: 10 })
 })
 
