@@ -7,13 +7,23 @@ import { existsSync } from 'node:fs'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { extname, join } from 'node:path'
-import { applyConfig, loadConfig, type LoadOptions, type SwarmConfig } from './config/config.ts'
+import {
+  applyConfig,
+  loadConfig,
+  readApplied,
+  refuseBroken,
+  tryAgents,
+  typesWithNewCode,
+  type LoadedConfig,
+  type LoadOptions,
+  type SwarmConfig,
+} from './config/config.ts'
 import { sealTo } from './gatelink/gatelink.ts'
 import { placesOf, type Places } from './places.ts'
 import type { Reload } from './private-line.ts'
 import { logLevels, openLogWriter, type LogWriter } from './record/record.ts'
 import { realClock, realDisk, realFolder, realProc, realRandom } from './std/real/real.ts'
-import { asFailure, Failure, sleep, type Clock } from './std/std.ts'
+import { asFailure, Failure, sleep, type Clock, type Disk } from './std/std.ts'
 import { lockInstance, startWatch, type Program, type Watch, type WatchLine, type WatchOptions } from './watch.ts'
 
 export interface LaunchAsk {
@@ -212,12 +222,42 @@ const readAgain = async (options: LoadOptions): Promise<Reload> => {
   }
 }
 
+/**
+ * Nothing is started whose code cannot be loaded; but what ran before goes on without the type that broke meanwhile,
+ * for nobody may be there to mend it. Gives what is to be said.
+ */
+const tryCode = async (source: LoadOptions, loaded: LoadedConfig, before?: SwarmConfig): Promise<readonly string[]> => {
+  const trials = await tryAgents(source, Object.values(loaded.config.agents))
+  const isNew = new Set(typesWithNewCode(before, loaded.config).map(({ name }) => name))
+  refuseBroken(
+    trials.filter(({ types }) => types.some((type) => isNew.has(type))),
+    loaded.config,
+    loaded.file,
+  )
+  return trials
+    .filter(({ outcome }) => outcome !== 'loads')
+    .map(({ types, outcome, why, wayOut }) => {
+      const what = outcome === 'cannot' ? 'cannot start' : 'could not be tried'
+      return `agents of ${types.join(', ')} ${what}: ${why} (way out: ${wayOut})`
+    })
+}
+
+/** What ran here last, as far as it can be read. */
+const ranBefore = async (disk: Disk, places: Places): Promise<SwarmConfig | undefined> => {
+  try {
+    return (await readApplied(disk, places.data)).config
+  } catch {
+    return undefined // nothing did, or another version's: everything is new then
+  }
+}
+
 /** @throws Failure `config-…`, `already-running`, `fresh-refused`, `port-taken`, `key-…`: then nothing runs. */
 export const launch = async (ask: LaunchAsk): Promise<Launched> => {
   const [clock, disk, proc] = [realClock(), realDisk(), realProc()]
   const source = { file: ask.configFile, disk, proc, clock }
   const loaded = await loadConfig(source)
   const places = machinePlaces(ask.dataDirectory)
+  const warnings = await tryCode(source, loaded, ask.fresh ? undefined : await ranBefore(disk, places))
   if (ask.fresh) await beginAnew(loaded.config, places)
   if (existsSync(places.watchLock)) lockInstance(places.watchLock).release()
   const token = await prepare(places)
@@ -232,6 +272,7 @@ export const launch = async (ask: LaunchAsk): Promise<Launched> => {
     if (listeners.size === 0 && early.length < 100) early.push(line)
     for (const listener of listeners) listener(line)
   }
+  for (const message of warnings) onEvent({ at: clock.wallMs(), level: 'warn', message })
   const late: { watch?: Watch; reloading: Promise<void> } = { reloading: Promise.resolve() }
   const readOnce = async (): Promise<void> => {
     await disk.writeWhole(places.reload, JSON.stringify(await readAgain(source)), 0o600)

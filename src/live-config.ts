@@ -6,6 +6,9 @@
 import { createServer } from 'node:net'
 import {
   openVersions,
+  refuseBroken,
+  tryAgents,
+  typesWithNewCode,
   type AppliedConfig,
   type ConfigPlan,
   type ConfigVersions,
@@ -15,7 +18,7 @@ import type { Cells } from './cell/cell.ts'
 import type { Fleet } from './fleet/fleet.ts'
 import type { GateLink } from './gatelink/gatelink.ts'
 import type { Reload } from './private-line.ts'
-import { asFailure, Failure, type Clock, type Code, codes, type Disk } from './std/std.ts'
+import { asFailure, Failure, type Clock, type Code, codes, type Disk, type Proc } from './std/std.ts'
 import type { Store } from './store/store.ts'
 
 export interface LiveConfig {
@@ -28,6 +31,8 @@ export interface LiveConfigOptions {
   readonly store: Store
   readonly disk: Disk
   readonly clock: Clock
+  /** Starts the children in which code is loaded for trial. */
+  readonly proc: Proc
   readonly dataDirectory: string
   readonly running: AppliedConfig
   readonly gatelink: Pick<GateLink, 'config'>
@@ -136,6 +141,7 @@ export const openLiveConfig = (options: LiveConfigOptions): LiveConfig => {
   const admit = async (next: SwarmConfig): Promise<void> => {
     const { api, agents } = next
     admitCells(agents)
+    refuseBroken(await tryAgents(options, typesWithNewCode(config, next)), next)
     await admitAddresses(options.store, config, next)
     if (api.port !== 0 && (api.port !== config.api.port || api.host !== config.api.host)) await portIsFree(api)
   }

@@ -33,15 +33,20 @@ const ancestors = (directory: string): readonly string[] => {
   return up === directory ? [directory] : [directory, ...ancestors(up)]
 }
 
+/** The nearest folder with a package.json, or the folder itself. */
+export const projectOf = async (disk: Disk, directory: string): Promise<string> => {
+  for (const one of ancestors(directory)) if (await disk.exists(join(one, 'package.json'))) return one
+  return directory
+}
+
 /**
  * Folders that the config may read: its project (up to the nearest package.json), installed packages above it, and
  * ourselves.
  */
-const readable = async (disk: Disk, baseDirectory: string): Promise<readonly string[]> => {
+export const readable = async (disk: Disk, baseDirectory: string): Promise<readonly string[]> => {
   const all = ancestors(baseDirectory)
-  const packages = await Promise.all(all.map((directory) => disk.exists(join(directory, 'package.json'))))
   const modules = await Promise.all(all.map((directory) => disk.exists(join(directory, 'node_modules'))))
-  const project = all[packages.indexOf(true)] ?? baseDirectory
+  const project = await projectOf(disk, baseDirectory)
   return [
     ...new Set([
       baseDirectory,
@@ -52,10 +57,14 @@ const readable = async (disk: Disk, baseDirectory: string): Promise<readonly str
   ]
 }
 
-interface Run {
+export interface Run {
+  /** What is evaluated or tried, and the child that does it: its file beside this one, and its arguments. */
   readonly file: string
+  readonly child: { readonly program: 'evaluate' | 'trial'; readonly args: readonly string[] }
   readonly readable: readonly string[]
   readonly granted: Environment
+  /** Heap cap; Node's own when absent. */
+  readonly memoryMb?: number
 }
 
 const start = (
@@ -68,14 +77,15 @@ const start = (
     args: [
       '--permission',
       ...run.readable.map((path) => `--allow-fs-read=${path}`),
+      ...(run.memoryMb === undefined ? [] : [`--max-old-space-size=${run.memoryMb}`]),
       '--no-experimental-sqlite',
       '--disable-warning=ExperimentalWarning',
       '--disable-warning=MODULE_TYPELESS_PACKAGE_JSON',
       // In a checkout there is no dist/ yet: the `source` condition leads `swarmsitter/agent` to the .ts files.
       ...(extension === '.ts' ? ['--conditions=source'] : []),
-      join(dirname(here), `evaluate${extension}`),
+      join(dirname(here), `${run.child.program}${extension}`),
       pathToFileURL(run.file).href,
-      pathToFileURL(join(dirname(here), '..', `index${extension}`)).href,
+      ...run.child.args,
     ],
     env: { [grantedVariable]: JSON.stringify(run.granted), NO_COLOR: '1' },
     cwd: dirname(run.file),
@@ -85,7 +95,7 @@ const start = (
   })
 
 /** One run of the child to its report. @throws Failure `config-unreadable` when it gives none. */
-const runOnce = async (ports: EvaluationPorts, run: Run): Promise<Report> => {
+export const runChild = async (ports: EvaluationPorts, run: Run): Promise<Report> => {
   const read = reportReader()
   const noise: string[] = []
   const told = Promise.withResolvers<Report>()
@@ -139,9 +149,11 @@ export const evaluateConfig = async (
   environment: Environment,
 ): Promise<unknown> => {
   const folders = await readable(ports.disk, dirname(file))
+  const index = pathToFileURL(join(dirname(here), '..', `index${extension}`)).href
+  const child = { program: 'evaluate', args: [index] } as const
   const granted: Record<string, string> = Object.create(null)
   for (let runs = 1; ; runs += 1) {
-    const report = await runOnce(ports, { file, readable: folders, granted })
+    const report = await runChild(ports, { file, child, readable: folders, granted })
     const more = report.asked.filter(({ name }) => environment[name] && !(name in granted))
     for (const { name } of more) granted[name] = environment[name]!
     if (more.length > 0 && runs < mostRuns) continue

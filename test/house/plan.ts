@@ -152,7 +152,12 @@ export const worldly = [
  * thread.
  */
 export const entries = ['src/main.ts', 'src/index.ts', 'src/agent/agent.ts', 'src/rehearsal/rehearsal.ts']
-export const spawned = ['src/cell/pool/host.ts', 'src/cell/pool/watchdog.ts', 'src/config/evaluate.ts']
+export const spawned = [
+  'src/cell/pool/host.ts',
+  'src/cell/pool/watchdog.ts',
+  'src/config/evaluate.ts',
+  'src/config/trial.ts',
+]
 
 /** Rooms that load a user's module, whose name no literal can tell. */
 export const loaders = ['cell', 'config']

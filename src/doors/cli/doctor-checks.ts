@@ -3,7 +3,7 @@
  * not what is hoped: what could not be seen is `unknown`.
  */
 import type { Ability, AbilityName, Housing } from '../../cell/cell.ts'
-import type { AgentType, SwarmConfig } from '../../config/config.ts'
+import type { AgentType, SwarmConfig, Trial } from '../../config/config.ts'
 import { standbysWanted } from '../../model/model.ts'
 import { count, counted } from './text.ts'
 
@@ -115,6 +115,13 @@ export const clockCheck = (bootId: string | undefined, synchronised: boolean | u
   return synchronised === true
     ? check('clock', 'enforced', `boot ${bootId.slice(0, 8)}; something keeps the clock right`)
     : check('clock', 'weaker', `boot ${bootId.slice(0, 8)}; nothing is seen that keeps the clock right`, 'run chrony')
+}
+
+/** What agents run was loaded for trial, or looked for. */
+export const codeCheck = ({ types, what, outcome, why, wayOut }: Trial): Check => {
+  const name = `code-${types[0]}`
+  if (outcome === 'loads') return check(name, 'enforced', `${what} loads`)
+  return check(name, outcome === 'cannot' ? 'absent' : 'unknown', why, wayOut)
 }
 
 /** What must be readable by its owner alone. */

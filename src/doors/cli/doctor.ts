@@ -3,11 +3,12 @@
  * judging is in doctor-checks.ts.
  */
 import { dirname, join, resolve } from 'node:path'
-import { loadConfig, readApplied, type SwarmConfig } from '../../config/config.ts'
+import { loadConfig, readApplied, tryAgents, type SwarmConfig } from '../../config/config.ts'
 import { lookAtAuditEnd } from '../../record/record.ts'
 import {
   abilityChecks,
   clockCheck,
+  codeCheck,
   exitOfChecks,
   filesCheck,
   housingCheck,
@@ -97,6 +98,12 @@ const programChecks = async (seen: Inspection, config: SwarmConfig): Promise<Che
   return Promise.all(types.map(async ({ name, wanted }) => programCheck(name, wanted, await seen.program(wanted))))
 }
 
+/** Modules alone: programs have a check of their own. */
+const codeChecks = async ({ disk, proc, clock }: Surroundings, config: SwarmConfig): Promise<Check[]> => {
+  const types = Object.values(config.agents).filter(({ run }) => run.module !== undefined)
+  return (await tryAgents({ disk, proc, clock }, types)).map(codeCheck)
+}
+
 const portChecks = async (
   world: Surroundings,
   seen: Inspection,
@@ -163,6 +170,7 @@ export const doctor: Deed = async (invocation) => {
     ...(await machineChecks(world, seen, config, directory)),
     ...first,
     ...(config === undefined ? [] : await programChecks(seen, config)),
+    ...(config === undefined ? [] : await codeChecks(world, config)),
     ...(config === undefined ? [] : await portChecks(world, seen, config, directory)),
     ...(config === undefined ? [] : [await keyCheck(seen, config.name)]),
     ...(directory === undefined
