@@ -77,6 +77,21 @@ export interface CellStatus {
   /** A host that was started ahead and holds no agent; absent for a cell. */
   readonly standsBy?: 'ready' | 'not-ready'
 }
+/** Agents of one type that do not work for one cause. */
+export interface Trouble {
+  readonly type: string
+  readonly cause: string
+  /** Whether they never came up; else they came up, and do not hold. */
+  readonly starts: boolean
+  /** Quarantined, or waiting for their next start. */
+  readonly count: number
+  readonly quarantined: number
+  /** `settler/0001-0100`. */
+  readonly agents: string
+  /** The first of them. */
+  readonly agent: string
+  readonly sinceMs: number
+}
 export interface FleetSummary {
   readonly agents: number
   readonly byState: Readonly<Partial<Record<AgentStateName, number>>>
@@ -90,6 +105,9 @@ export interface FleetSummary {
   readonly restarts: number
   readonly cellsLost: number
   readonly coverage: Coverage
+  /** Why agents do not work, by type and cause: the 20 with most agents, and how many of all have quarantined ones. */
+  readonly troubles: readonly Trouble[]
+  readonly quarantines: number
 }
 
 /**

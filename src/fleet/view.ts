@@ -9,6 +9,7 @@ import { housingOf, kindOf, memoryOf } from './housing.ts'
 import type { Agent, Live, LiveCell } from './live.ts'
 import type { AgentView, CellStatus, FleetSummary } from './port.ts'
 import { standbyCounts } from './standby.ts'
+import { troublesOf } from './troubles.ts'
 
 /** The process table is not asked more often than this for one cell: a list of 5,000 agents reads 50 entries. */
 const existsKeptMs = 1_000
@@ -201,9 +202,11 @@ const coverageOf = (live: Live): Coverage => {
   return { reporting, of: meant, oldestMs }
 }
 
+const troublesShown = 20
 type Counts = Partial<Record<AgentStateName, number>>
 
 export const summaryOf = (live: Live): FleetSummary => {
+  const troubles = troublesOf(live.agents.values())
   const byState: Counts = {}
   const byType: Record<string, Counts> = {}
   for (const { state, type } of live.agents.values()) {
@@ -221,5 +224,7 @@ export const summaryOf = (live: Live): FleetSummary => {
     restarts: live.counts.restarts,
     cellsLost: live.counts.cellsLost,
     coverage: coverageOf(live),
+    troubles: troubles.slice(0, troublesShown),
+    quarantines: troubles.filter(({ quarantined }) => quarantined > 0).length,
   }
 }

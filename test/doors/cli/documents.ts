@@ -40,6 +40,8 @@ export const swarm = (change: Partial<SwarmView> = {}): SwarmView => ({
     restarts: 3,
     cellsLost: 1,
     coverage: { reporting: 5_000, of: 5_000, oldestMs: 1_200 },
+    troubles: [],
+    quarantines: 0,
   },
   work: { byType: { settle: { succeeded: 10_000 } }, attempts: { succeeded: 10_000, interrupted: 12 }, idle: true },
   settle: {

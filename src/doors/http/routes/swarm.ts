@@ -1,6 +1,6 @@
 /** The swarm as a whole: at a glance, frozen or not, what waits for a person, and its end. */
 import { z } from 'zod'
-import { formatAgent } from '../../../model/model.ts'
+import { troublesOf, type Trouble } from '../../../fleet/fleet.ts'
 import { Failure, parseDuration } from '../../../std/std.ts'
 import type { Page, PageAsk, SettlementView } from '../../../store/store.ts'
 import type { InboxItem } from '../../api.ts'
@@ -61,12 +61,25 @@ const wayOutOf = ({ id, state }: SettlementView): string => {
 const inboxSources = ['settlement', 'dead-letter', 'agent'] as const
 type InboxSource = (typeof inboxSources)[number]
 
+/** One row for all of a type that share a cause; `release` of the type is for all of it. */
+const quarantineItem = (trouble: Trouble, states: Readonly<Record<string, number>>): InboxItem => {
+  const { type, agent, agents, count, cause, starts, sinceMs } = trouble
+  const what = starts ? `cannot start: ${cause}` : `quarantined: ${cause}`
+  const item = { kind: 'quarantined', count, sinceMs } as const
+  if (count === 1) return { ...item, id: agent, what, wayOut: `sitter describe ${agent}, then sitter release ${agent}` }
+  const held = states['quarantined'] ?? 0
+  const all = held > count ? ` (all ${held} quarantined ones of ${type})` : ''
+  const wayOut = `sitter describe ${agent}, then sitter release ${type}${all}`
+  return { ...item, id: type, what: `${count} agents (${agents}) ${what}`, wayOut }
+}
+
 const inboxPages: Record<InboxSource, (rooms: Rooms, page: PageAsk) => Promise<Page<InboxItem>>> = {
   settlement: async (rooms, page) => {
     const { items, next } = await rooms.store.read.settlements({ person: true }, page)
     return {
       next,
       items: items.map((item) => ({
+        count: 1,
         kind: item.state === 'held' || item.state === 'reserved' ? 'held-settlement' : 'unknown-settlement',
         id: item.id,
         what: `payment ${item.reference} is ${item.state}: ${item.reason ?? 'no reason recorded'}`,
@@ -80,6 +93,7 @@ const inboxPages: Record<InboxSource, (rooms: Rooms, page: PageAsk) => Promise<P
     return {
       next,
       items: items.map((item) => ({
+        count: 1,
         kind: 'dead-letter',
         id: item.id,
         what: `${item.type} task gave up after ${item.attempts} tries: ${item.error?.message ?? 'no error recorded'}`,
@@ -89,18 +103,10 @@ const inboxPages: Record<InboxSource, (rooms: Rooms, page: PageAsk) => Promise<P
     }
   },
   agent: async (rooms, page) => {
-    const held = rooms.fleet.list().filter((agent) => agent.state === 'quarantined')
-    const { items, next } = cut(held, page, formatAgent)
-    return {
-      next,
-      items: items.map((item) => ({
-        kind: 'quarantined',
-        id: item.id,
-        what: `agent is quarantined: ${item.reason ?? 'no reason recorded'}`,
-        sinceMs: item.sinceMs,
-        wayOut: `sitter describe ${item.id}, then sitter release ${item.id}`,
-      })),
-    }
+    const all = troublesOf(rooms.fleet.list()).filter(({ quarantined }) => quarantined > 0)
+    const byAgent = all.toSorted((one, other) => (one.agent < other.agent ? -1 : 1))
+    const { items, next } = cut(byAgent, page, ({ agent }) => agent)
+    return { next, items: items.map((item) => quarantineItem(item, rooms.fleet.summary().byType[item.type] ?? {})) }
   },
 }
 
