@@ -156,6 +156,7 @@ const openControls = async (
     gatelink,
     path: places.frozen,
     swarm: applied.config.name,
+    onThawed: () => late.settle?.thawed(),
     onFault: logFault,
   }),
   tokens: await openTokens({ ...here, store, onFault: logFault }),
@@ -207,7 +208,8 @@ const openRooms = async (opening: Opening): Promise<Rooms> => {
   const { tasks, channels } = config
   const { waitsOutside } = hooks
   const work = openWork({ ...here, ...incarnation, tasks, store, fleet, waitsOutside })
-  const settle = openSettle({ ...here, ...incarnation, channels, tasks, store, work, gatelink })
+  const frozen = (): boolean => controls.freeze.file() !== 'absent'
+  const settle = openSettle({ ...here, ...incarnation, channels, tasks, store, work, gatelink, frozen })
   Object.assign(late, { fleet, work, settle })
   late.settling.resolve(settle)
   return { store, gatelink, cells, fleet, work, settle, ...controls }

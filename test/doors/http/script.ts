@@ -1,5 +1,12 @@
 /** The scripted rooms of the house for the door's tests: what they say, and what they were asked. */
-import type { AgentOrder, AgentView, CellStatus, Fleet, OrderedBy } from '../../../src/fleet/fleet.ts'
+import {
+  troublesOf,
+  type AgentOrder,
+  type AgentView,
+  type CellStatus,
+  type Fleet,
+  type OrderedBy,
+} from '../../../src/fleet/fleet.ts'
 import type { GateLink } from '../../../src/gatelink/gatelink.ts'
 import { formatAgent, type AgentRef, type AgentStateName } from '../../../src/model/model.ts'
 import type { LedgerCheck, PersonsWord, Settle, SettleSummary } from '../../../src/settle/settle.ts'
@@ -99,6 +106,8 @@ export const fleetOf = (script: Script, told: Told[]): Fleet => {
       standbys: { ready: 0, wanted: 0 },
       restarts: 7,
       cellsLost: 1,
+      troubles: [],
+      quarantines: troublesOf(script.agents).length,
       coverage: {
         reporting: script.agents.filter(({ state }) => state !== 'unknown').length,
         of: script.agents.length,

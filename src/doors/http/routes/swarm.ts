@@ -50,7 +50,8 @@ const thaw = async (ask: Ask): Promise<Reply> => {
 }
 
 /** What was proven not to have been sent is never to be resolved: a person who reads "unknown" might pay it by hand. */
-const wayOutOf = ({ id, state }: SettlementView): string => {
+const wayOutOf = ({ id, state, reason }: SettlementView): string => {
+  if (reason?.startsWith('the swarm is frozen') === true) return 'sitter thaw'
   if (state === 'held') return `sitter settlement release ${id}, or sitter settlement cancel ${id}`
   return state === 'reserved'
     ? `it was not sent: mend the reason, then sitter settlement hold ${id} and release ${id}; or cancel ${id}`
