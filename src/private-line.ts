@@ -86,6 +86,7 @@ export const openPrivateLine = (clock: Clock, events: PrivateLineEvents): Privat
         `failed ${JSON.stringify({
           code: error instanceof Failure ? error.code : 'bug',
           message: error instanceof Error ? error.message : String(error),
+          wayOut: error instanceof Failure ? error.facts['wayOut'] : undefined,
         })}`,
       ),
     reload: () => {

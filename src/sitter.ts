@@ -12,7 +12,7 @@ import { readApplied, startVersion, type AppliedConfig, type SwarmConfig } from 
 import { startHttp, type HttpDoor } from './doors/http/http.ts'
 import { openFleet, readRequest, type Fleet, type FleetHooks, type FleetLine } from './fleet/fleet.ts'
 import { openFreeze, openGateLink, type FreezeSwitch, type GateLink, type GateLinkEvents } from './gatelink/gatelink.ts'
-import { openLiveConfig, openReload, type LiveConfig } from './live-config.ts'
+import { admitAddresses, openLiveConfig, openReload, type LiveConfig } from './live-config.ts'
 import { notBuilt } from './not-built.ts'
 import { placesOf, type Places } from './places.ts'
 import { openPrivateLine } from './private-line.ts'
@@ -308,6 +308,8 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
     store.onFull(logFull)
     const epoch = await openHost(store, clock)
     await recover({ store, clock, proc: realProc(), disk: realDisk(), owner, epoch, sockets: places.sockets })
+    // What `up` was given is not in the record yet: refused, the next start finds it refused again.
+    if (kept.version === null) await admitAddresses(store, kept.config)
     const applied = await startVersion({ store, clock, disk: realDisk(), dataDirectory: places.data }, kept)
     const rooms = await openRooms({ applied, places, store, epoch, here: machine() })
     const door = await startDoor(places, rooms, {

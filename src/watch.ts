@@ -59,6 +59,7 @@ const finalCodes = [
   'already-running',
   'config-invalid',
   'config-unreadable',
+  'conflict',
 ] as const
 
 /**
@@ -223,10 +224,15 @@ class Keeper {
 
   /** What starting again cannot mend; undefined for everything that may pass (a full disk, too few descriptors). */
   #readRefusal(text: string): Failure | undefined {
-    const { code, message } = readFacts(text)
+    const { code, message, wayOut } = readFacts(text)
     this.#lastError = String(message).slice(0, 300)
     const final = finalCodes.find((one) => one === code)
-    return final && new Failure(final, `${this.program.name}: ${this.#lastError}`)
+    return (
+      final &&
+      new Failure(final, `${this.program.name}: ${this.#lastError}`, {
+        facts: typeof wayOut === 'string' ? { wayOut } : {},
+      })
+    )
   }
 
   tell(line: string): void {
