@@ -222,11 +222,25 @@ const readAgain = async (options: LoadOptions): Promise<Reload> => {
   }
 }
 
+/** What ran here last, as far as it can be read. */
+const ranBefore = async (disk: Disk, places: Places): Promise<SwarmConfig | undefined> => {
+  try {
+    return (await readApplied(disk, places.data)).config
+  } catch {
+    return undefined // nothing did, or another version's: everything is new then
+  }
+}
+
 /**
  * Nothing is started whose code cannot be loaded; but what ran before goes on without the type that broke meanwhile,
  * for nobody may be there to mend it. Gives what is to be said.
  */
-const tryCode = async (source: LoadOptions, loaded: LoadedConfig, before?: SwarmConfig): Promise<readonly string[]> => {
+const tryCode = async (
+  source: LoadOptions,
+  loaded: LoadedConfig,
+  places: Places | null,
+): Promise<readonly string[]> => {
+  const before = places === null ? undefined : await ranBefore(source.disk, places)
   const trials = await tryAgents(source, Object.values(loaded.config.agents))
   const isNew = new Set(typesWithNewCode(before, loaded.config).map(({ name }) => name))
   refuseBroken(
@@ -242,13 +256,9 @@ const tryCode = async (source: LoadOptions, loaded: LoadedConfig, before?: Swarm
     })
 }
 
-/** What ran here last, as far as it can be read. */
-const ranBefore = async (disk: Disk, places: Places): Promise<SwarmConfig | undefined> => {
-  try {
-    return (await readApplied(disk, places.data)).config
-  } catch {
-    return undefined // nothing did, or another version's: everything is new then
-  }
+/** The sitter alone writes the record: it is told what the watch has seen of the others. */
+const tellSitter = (watch: Watch | undefined, { ended }: WatchLine): void => {
+  if (ended !== undefined && ended.program !== 'sitter') watch?.tell('sitter', `ended ${JSON.stringify(ended)}`)
 }
 
 /** @throws Failure `config-…`, `already-running`, `fresh-refused`, `port-taken`, `key-…`: then nothing runs. */
@@ -257,7 +267,7 @@ export const launch = async (ask: LaunchAsk): Promise<Launched> => {
   const source = { file: ask.configFile, disk, proc, clock }
   const loaded = await loadConfig(source)
   const places = machinePlaces(ask.dataDirectory)
-  const warnings = await tryCode(source, loaded, ask.fresh ? undefined : await ranBefore(disk, places))
+  const warnings = await tryCode(source, loaded, ask.fresh ? null : places)
   if (ask.fresh) await beginAnew(loaded.config, places)
   if (existsSync(places.watchLock)) lockInstance(places.watchLock).release()
   const token = await prepare(places)
@@ -267,21 +277,20 @@ export const launch = async (ask: LaunchAsk): Promise<Launched> => {
   const log = openLogWriter({ folder: realFolder(places.logs), clock })
   const listeners = new Set<(line: WatchLine) => void>()
   const early: WatchLine[] = []
+  const late: { watch?: Watch; reloading: Promise<void> } = { reloading: Promise.resolve() }
   const onEvent = (line: WatchLine): void => {
     log.put({ level: logLevels[line.level], time: line.at, room: 'watch', msg: line.message })
+    tellSitter(late.watch, line)
     if (listeners.size === 0 && early.length < 100) early.push(line)
     for (const listener of listeners) listener(line)
   }
-  for (const message of warnings) onEvent({ at: clock.wallMs(), level: 'warn', message })
-  const late: { watch?: Watch; reloading: Promise<void> } = { reloading: Promise.resolve() }
+  const say = (level: WatchLine['level'], message: string): void => onEvent({ at: clock.wallMs(), level, message })
+  for (const message of warnings) say('warn', message)
   const readOnce = async (): Promise<void> => {
     await disk.writeWhole(places.reload, JSON.stringify(await readAgain(source)), 0o600)
     late.watch?.tell('sitter', 'reloaded')
   }
-  const notRead = (error: unknown): void => {
-    const message = `the file was not read again: ${asFailure(error).message}`
-    onEvent({ at: clock.wallMs(), level: 'error', message })
-  }
+  const notRead = (error: unknown): void => say('error', `the file was not read again: ${asFailure(error).message}`)
   const reload = (): void => {
     late.reloading = late.reloading.then(readOnce).catch(notRead)
   }
@@ -299,7 +308,7 @@ export const launch = async (ask: LaunchAsk): Promise<Launched> => {
   try {
     const issue = (): Promise<readonly string[]> => issueRehearsalTokens(loaded.config, places, watch, token)
     for (const name of await whileItComesBack(clock, issue)) {
-      onEvent({ at: clock.wallMs(), level: 'info', message: `the rehearsal's token is in the vault as ${name}` })
+      say('info', `the rehearsal's token is in the vault as ${name}`)
     }
   } catch (error) {
     await watch.stop(0)

@@ -15,7 +15,7 @@ import { openFreeze, openGateLink, type FreezeSwitch, type GateLink, type GateLi
 import { admitAddresses, openLiveConfig, openReload, type LiveConfig } from './live-config.ts'
 import { notBuilt } from './not-built.ts'
 import { placesOf, type Places } from './places.ts'
-import { openPrivateLine } from './private-line.ts'
+import { openPrivateLine, type Ended } from './private-line.ts'
 import {
   lineText,
   logLevels,
@@ -25,7 +25,7 @@ import {
   type LogLevel,
   type Tokens,
 } from './record/record.ts'
-import { recover } from './recovery.ts'
+import { recordBack, recordEnd, recover } from './recovery.ts'
 import { openSettle, type Settle } from './settle/settle.ts'
 import { realClock, realDisk, realFolder, realNet, realProc, realRandom } from './std/real/real.ts'
 import { Failure, idMaker, type Clock } from './std/std.ts'
@@ -98,18 +98,26 @@ interface Late {
   settle?: Settle
   freeze?: FreezeSwitch
   tellConfig?: () => void
+  /** Set while the link to the gate is down. */
+  isBack?: (() => void) | undefined
+  tellBack?: () => void
   /** A call may come before the settle room is open; it waits for it and is acknowledged after it. */
   readonly settling: PromiseWithResolvers<Settle>
 }
 
 const linkEvents = (late: Late): GateLinkEvents => ({
   linked: (gateId) => {
+    late.isBack?.()
+    late.isBack = undefined
     // It may have missed a word, or have started with a file that was older than the record.
     late.tellConfig?.()
     late.freeze?.linked()
     late.settle?.linked(gateId)
   },
-  lost: () => logLine('warn', 'the link to the gate is down'),
+  lost: () => {
+    logLine('warn', 'the link to the gate is down')
+    late.isBack = () => late.tellBack?.()
+  },
   call: async (call) => (await late.settling.promise).call(call),
 })
 
@@ -186,6 +194,7 @@ const openRooms = async (opening: Opening): Promise<Rooms> => {
   })
   const controls = await openControls(opening, gatelink, late)
   late.freeze = controls.freeze
+  late.tellBack = () => void recordBack(store, here.clock).catch(logFault)
   late.tellConfig = () => void gatelink.config().catch(logFault)
   const { config } = controls.live
   const hooks = fleetHooks(late, store)
@@ -280,16 +289,28 @@ const openHost = async (store: Store, clock: Clock): Promise<number> => {
   return opened.value.epoch
 }
 
+/** What `up` was given is not in the record yet: refused, the next start finds it refused again. */
+const startConfig = async (
+  store: Store,
+  clock: Clock,
+  { data }: Places,
+  kept: AppliedConfig,
+): Promise<AppliedConfig> => {
+  if (kept.version === null) await admitAddresses(store, kept.config)
+  return startVersion({ store, clock, disk: realDisk(), dataDirectory: data }, kept)
+}
+
 /** The process behind `_sitter --data-dir D`; runs until it is told to stop and resolves with the exit code. */
 export const runSitter = async (argv: readonly string[]): Promise<number> => {
   const { values } = parseArgs({ args: [...argv], options: { 'data-dir': { type: 'string' } } })
   if (values['data-dir'] === undefined) throw new Failure('usage', 'the sitter needs --data-dir')
   const places = placesOf(resolve(values['data-dir']), process.env['XDG_RUNTIME_DIR'] ?? tmpdir())
   const clock = realClock()
-  const ended = Promise.withResolvers<number>()
+  const over = Promise.withResolvers<number>()
   // Until the rooms are open there is nothing to close, and nothing to apply.
-  let stop: (withinMs: number) => void = () => ended.resolve(0)
+  let stop: (withinMs: number) => void = () => over.resolve(0)
   let reloaded = (): void => {}
+  let ended = (_what: Ended): void => {}
   const line = openPrivateLine(clock, {
     closed: () => {
       logLine('warn', 'the watch is gone: stopping in order')
@@ -297,6 +318,7 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
     },
     stop: (withinMs) => stop(withinMs),
     reloaded: () => reloaded(),
+    ended: (what) => ended(what),
   })
   process.on('SIGHUP', () => line.reload())
   try {
@@ -306,11 +328,10 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
     const store = await openStore(kept.config, places, clock)
     store.onLost(failStop)
     store.onFull(logFull)
+    ended = (what) => void recordEnd(store, clock, what).catch(logFault)
     const epoch = await openHost(store, clock)
     await recover({ store, clock, proc: realProc(), disk: realDisk(), owner, epoch, sockets: places.sockets })
-    // What `up` was given is not in the record yet: refused, the next start finds it refused again.
-    if (kept.version === null) await admitAddresses(store, kept.config)
-    const applied = await startVersion({ store, clock, disk: realDisk(), dataDirectory: places.data }, kept)
+    const applied = await startConfig(store, clock, places, kept)
     const rooms = await openRooms({ applied, places, store, epoch, here: machine() })
     const door = await startDoor(places, rooms, {
       epoch,
@@ -335,7 +356,7 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
       stopping = true
       close(rooms, door, store, withinMs).then(() => {
         lock.release()
-        ended.resolve(0)
+        over.resolve(0)
       }, failStop)
     }
     process.on('SIGTERM', () => stop(drainMs))
@@ -349,7 +370,7 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
     await line.failed(error)
     return 1
   }
-  const code = await ended.promise
+  const code = await over.promise
   await line.stop()
   return code
 }
