@@ -47,3 +47,24 @@ test('causes differ by what was said, not by the cell in which it was said', () 
     ['settler/0003', 'quarantined by token:ada: pays the wrong people', false, 1_003],
   ])
 })
+
+test('a line that a host prints before it is up names its agents; what a program prints to stderr is no warning', async () => {
+  const program = agentType({
+    name: 'script',
+    run: { exec: ['./x'], directory: '/' },
+    count: 1,
+    cell: { kind: 'process', orWeaker: false },
+  })
+  const world = await openWorld({ types: [agentType({ count: 3 }), program] })
+  await world.clock.advance(10)
+  const cellOf = (type: string) => [...world.cells.living].find(({ plan }) => plan.agentType === type)!
+  cellOf('settler').events.line('stderr', 'it cannot be loaded')
+  await world.clock.advance(1_000)
+  cellOf('settler').events.line('stderr', 'later')
+  cellOf('script').events.line('stderr', '40 % done')
+  expect(world.lines.map(({ level, agent, message, fields }) => ({ level, agent, message, fields }))).toEqual([
+    { level: 'warn', agent: null, message: 'it cannot be loaded', fields: { agents: 'settler/0001-0003' } },
+    { level: 'warn', agent: null, message: 'later', fields: undefined },
+    { level: 'info', agent: 'script/0001', message: '40 % done', fields: undefined },
+  ])
+})
