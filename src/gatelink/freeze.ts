@@ -12,7 +12,7 @@ import type { GateLink } from './port.ts'
 export interface FreezeNote {
   /** `frz_…` */
   readonly id: string
-  /** `token:<name>`, or `file:<user>` as the file itself claims. */
+  /** `token:<name>`, or `cli:<user>` as the file itself claims. */
   readonly actor: string
   readonly reason: string
   readonly atMs: number

@@ -23,14 +23,12 @@ const writeFile = async (invocation: Invocation, reason: string): Promise<string
   const path = join(directory, 'run', 'FROZEN')
   if (await world.disk.exists(path)) return path
   const { frozenText } = await import('../../gatelink/gatelink.ts')
-  const user = world.env['USER'] ?? world.env['LOGNAME'] ?? 'unknown'
+  // Under sudo and in containers the variables may be absent; the number of the user never is.
+  const uid = (await world.inspect()).uid
+  const user = world.env['USER'] ?? world.env['LOGNAME'] ?? (uid === undefined ? 'unknown' : `uid-${uid}`)
   const id = idMaker(world.clock, world.random)('frz')
   await world.disk.makeDirectory(join(directory, 'run'), 0o700)
-  await world.disk.writeWhole(
-    path,
-    frozenText({ id, actor: `file:${user}`, reason, atMs: world.clock.wallMs() }),
-    0o600,
-  )
+  await world.disk.writeWhole(path, frozenText({ id, actor: `cli:${user}`, reason, atMs: world.clock.wallMs() }), 0o600)
   return path
 }
 
