@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { troublesOf, type Trouble } from '../../../fleet/fleet.ts'
 import { Failure, parseDuration } from '../../../std/std.ts'
-import type { Page, PageAsk, SettlementView } from '../../../store/store.ts'
+import type { Page, PageAsk, SettlementView, TaskView } from '../../../store/store.ts'
 import type { InboxItem } from '../../api.ts'
 import { auditAllowed } from '../allowed.ts'
 import { jsonText, shaped } from '../body.ts'
@@ -58,6 +58,13 @@ const wayOutOf = ({ id, state, reason }: SettlementView): string => {
     : `sitter settlement resolve ${id} --as settled|absent --evidence @file`
 }
 
+/** What is wrong with the payload stays wrong in another life: it wants another payload, or a mended agent. */
+const deadWayOut = ({ id, error }: TaskView): string => {
+  const isLasting = error?.kind === 'permanent' || error?.kind === 'refused'
+  const other = isLasting ? `sitter task retry ${id} --payload @fixed.json; or mend the agent, and ` : ''
+  return `sitter dlq show ${id}, then ${other}sitter dlq redrive ${id}`
+}
+
 /** The three sources of the inbox, in this order; a cursor names the source and the last item seen in it. */
 const inboxSources = ['settlement', 'dead-letter', 'agent'] as const
 type InboxSource = (typeof inboxSources)[number]
@@ -99,7 +106,7 @@ const inboxPages: Record<InboxSource, (rooms: Rooms, page: PageAsk) => Promise<P
         id: item.id,
         what: `${item.type} task gave up after ${item.attempts} tries: ${item.error?.message ?? 'no error recorded'}`,
         sinceMs: item.updatedMs,
-        wayOut: `sitter dlq show ${item.id}, then sitter dlq redrive ${item.id}`,
+        wayOut: deadWayOut(item),
       })),
     }
   },
