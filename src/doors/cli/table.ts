@@ -16,9 +16,9 @@ const gap = 2
 const leastColumns = 8
 
 /**
- * Widths with which the line fits. What may be dropped goes first; then the widest of free text gives columns until
- * none can give any more; then free text goes whole, the last first (width 0). Ids, references and figures are what a person
- * copies: they are not cut, though the line is too long then.
+ * Widths with which the line fits. What may be dropped goes first; then the widest of free text gives columns, until
+ * none can give any more; then free text goes whole, the last first (width 0). Ids, references and figures are what a
+ * person copies: they are not cut, though the line is too long then.
  */
 const fitted = <Row>(widths: readonly number[], shape: readonly Column<Row>[], columns: number): number[] => {
   const result = [...widths]
