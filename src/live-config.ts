@@ -122,7 +122,7 @@ export const admitAddresses = async (store: Reads, next: SwarmConfig): Promise<v
       `${count === 1 ? '1 payment is' : `${count} payments are`} open at ${before}, by channel ${name}`,
       {
         facts: {
-          wayOut: `wait until they have ended, or resolve them, before upstream ${upstream} gets another address`,
+          wayOut: `wait until they have ended, or resolve them, before upstream ${upstream} gets another address; until then keep ${before}`,
         },
       },
     )
