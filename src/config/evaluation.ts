@@ -26,9 +26,9 @@ const mostNoise = 20
 
 const here = import.meta.filename
 const extension = here.endsWith('.ts') ? '.ts' : '.js'
-const ownRoot = resolve(dirname(here), '../..')
+export const ownRoot = resolve(dirname(here), '../..')
 
-const ancestors = (directory: string): readonly string[] => {
+export const ancestors = (directory: string): readonly string[] => {
   const up = dirname(directory)
   return up === directory ? [directory] : [directory, ...ancestors(up)]
 }
@@ -43,7 +43,7 @@ export const projectOf = async (disk: Disk, directory: string): Promise<string> 
  * Folders that the config may read: its project (up to the nearest package.json), installed packages above it, and
  * ourselves.
  */
-export const readable = async (disk: Disk, baseDirectory: string): Promise<readonly string[]> => {
+const readable = async (disk: Disk, baseDirectory: string): Promise<readonly string[]> => {
   const all = ancestors(baseDirectory)
   const modules = await Promise.all(all.map((directory) => disk.exists(join(directory, 'node_modules'))))
   const project = await projectOf(disk, baseDirectory)
@@ -65,6 +65,8 @@ export interface Run {
   readonly granted: Environment
   /** Heap cap; Node's own when absent. */
   readonly memoryMb?: number
+  /** A program and its arguments that build walls around the child. */
+  readonly walls?: readonly string[]
 }
 
 const start = (
@@ -73,8 +75,9 @@ const start = (
   onLine: (stream: 'stdout' | 'stderr', line: string) => void,
 ): Promise<Child> =>
   ports.proc.spawn({
-    command: process.execPath,
+    command: run.walls?.[0] ?? process.execPath,
     args: [
+      ...(run.walls === undefined ? [] : [...run.walls.slice(1), process.execPath]),
       '--permission',
       ...run.readable.map((path) => `--allow-fs-read=${path}`),
       ...(run.memoryMb === undefined ? [] : [`--max-old-space-size=${run.memoryMb}`]),

@@ -5,9 +5,9 @@
  * child may less than a cell. Each distinct module is tried once, two at a time. One takes 100 to 200 ms.
  */
 import { delimiter, dirname, isAbsolute, join, resolve } from 'node:path'
-import { asFailure } from '../std/std.ts'
+import { asFailure, type Disk } from '../std/std.ts'
 import { processEnvironment } from './env.ts'
-import { projectOf, readable, runChild, type EvaluationPorts } from './evaluation.ts'
+import { ancestors, ownRoot, projectOf, runChild, type EvaluationPorts, type Run } from './evaluation.ts'
 import { configInvalid, faultAt, type ConfigFault } from './faults.ts'
 import type { Report } from './report.ts'
 import type { AgentType, SwarmConfig } from './types.ts'
@@ -53,28 +53,105 @@ const verdictOf = (file: string, project: string, { error }: Report): Verdict =>
   return { outcome: 'cannot', why: `${place}: ${name}${plain}`, wayOut: wayOutOf(message, project) }
 }
 
-const tryModule = async (ports: EvaluationPorts, module: string, memoryBytes: number): Promise<Verdict> => {
+/**
+ * What a host of this module sees (src/cell/sandbox/view.ts): the highest package around it but the home, and
+ * ourselves; and what is installed above.
+ */
+const visible = async (disk: Disk, module: string): Promise<readonly string[]> => {
+  const all = ancestors(dirname(module))
+  const home = processEnvironment()['HOME']
+  const there = async (path: string): Promise<string[]> => ((await disk.exists(path)) ? [path] : [])
+  const packages = await Promise.all(all.map(async (path) => (await there(join(path, 'package.json'))).map(dirname)))
+  const installed = await Promise.all(all.map((path) => there(join(path, 'node_modules'))))
+  const highest = packages.flat().findLast((path) => path !== home && path !== '/')
+  return [...new Set([highest ?? dirname(module), dirname(module), ownRoot, ...installed.flat()])]
+}
+
+/** Of the machine itself, so that Node starts. */
+const system = ['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64']
+/** What lies beside code and is none of it. */
+const secrets = [
+  ['.sitter', '--tmpfs'],
+  ['.env', '--ro-bind'],
+  ['.env.local', '--ro-bind'],
+] as const
+
+/**
+ * Walls around the child where bubblewrap is there: Node's own permissions hold against accidents, not against malice,
+ * and agents' code is not trusted as its configuration is. No network, no processes, and no file but these, of which
+ * none can be written.
+ */
+const wallsOf = async (
+  disk: Disk,
+  module: string,
+  readable: readonly string[],
+): Promise<readonly string[] | undefined> => {
+  const found = await findOnPath(disk, 'bwrap')
+  if (found === undefined) return undefined
+  const shown = [dirname(process.execPath), ...readable]
+  const hidden = await Promise.all(
+    readable.flatMap((folder) =>
+      secrets.map(async ([name, how]) => {
+        const path = join(folder, name)
+        if (!(await disk.exists(path))) return []
+        return how === '--tmpfs' ? [how, path] : [how, '/dev/null', path]
+      }),
+    ),
+  )
+  return [
+    found,
+    '--unshare-all',
+    '--die-with-parent',
+    '--new-session',
+    ...system.flatMap((path) => ['--ro-bind-try', path, path]),
+    ...['--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp'],
+    ...shown.flatMap((path) => ['--ro-bind', path, path]),
+    ...hidden.flat(),
+    ...['--chdir', dirname(module), '--'],
+  ]
+}
+
+const tryModule = async (
+  ports: EvaluationPorts,
+  { run: { module = '' }, memoryBytes, cell }: AgentType,
+): Promise<Verdict> => {
   const project = await projectOf(ports.disk, dirname(module))
+  const shown = await visible(ports.disk, module)
+  const walls = cell.walls === false ? undefined : await wallsOf(ports.disk, module, shown)
   const run = {
     file: module,
     child: { program: 'trial', args: [] } as const,
-    readable: await readable(ports.disk, dirname(module)),
+    readable: shown,
     granted: {},
     memoryMb: Math.max(1, Math.floor(memoryBytes / 1_000_000)),
   }
   try {
-    return verdictOf(module, project, await runChild(ports, run))
+    return verdictOf(module, project, await runWalled(ports, run, walls))
   } catch (error) {
     return { outcome: 'unknown', why: asFailure(error).message, wayOut: 'see what its top level waits for, or ends' }
   }
 }
 
+const findOnPath = async (disk: Disk, name: string): Promise<string | undefined> => {
+  const folders = (processEnvironment()['PATH'] ?? usualPath).split(delimiter)
+  for (const folder of folders) if (await disk.exists(join(folder, name))) return join(folder, name)
+  return undefined
+}
+
+/** A machine that cannot build the walls, though bubblewrap is there, tries without. */
+const runWalled = async (ports: EvaluationPorts, run: Run, walls: readonly string[] | undefined): Promise<Report> => {
+  if (walls === undefined) return runChild(ports, run)
+  try {
+    return await runChild(ports, { ...run, walls })
+  } catch (error) {
+    if (/^ *bwrap: /m.test(asFailure(error).message)) return runChild(ports, run)
+    throw error
+  }
+}
+
 const findProgram = async ({ disk }: EvaluationPorts, name: string, directory: string): Promise<boolean> => {
   if (name.includes('/')) return disk.exists(isAbsolute(name) ? name : resolve(directory, name))
-  const found = await Promise.all(
-    (processEnvironment()['PATH'] ?? usualPath).split(delimiter).map((folder) => disk.exists(join(folder, name))),
-  )
-  return found.includes(true)
+  return (await findOnPath(disk, name)) !== undefined
 }
 
 const tryProgram = async (ports: EvaluationPorts, words: readonly string[], directory: string): Promise<Verdict> => {
@@ -103,12 +180,10 @@ export const tryAgents = async (ports: EvaluationPorts, types: readonly AgentTyp
   const trials: Trial[] = []
   const next = async (): Promise<void> => {
     for (const [index, group] of wanted) {
-      const [{ run, memoryBytes }] = group as [AgentType]
+      const { run } = group[0]!
       const words = run.command ?? run.exec
       const verdict =
-        run.module === undefined
-          ? await tryProgram(ports, words!, run.directory!)
-          : await tryModule(ports, run.module, memoryBytes)
+        run.module === undefined ? await tryProgram(ports, words!, run.directory!) : await tryModule(ports, group[0]!)
       trials[index] = { types: group.map(({ name }) => name), what: run.module ?? words![0]!, ...verdict }
     }
   }

@@ -1,6 +1,6 @@
 /** Agents' code is loaded for trial, in real children: what is wrong is told with its place, and nothing is touched. */
 import { existsSync } from 'node:fs'
-import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -68,6 +68,21 @@ test('A trial touches nothing: files, processes, network and the environment are
   ]
   expect(await triedCode('touches.ts', code.join('\n'))).toMatchObject({ outcome: 'loads' })
   expect(existsSync(place)).toBe(false)
+})
+
+test('What lies beside code is not shown: the data directory and .env, where the machine has bubblewrap', async () => {
+  await mkdir(join(root, '.sitter'), { recursive: true })
+  await writeFile(join(root, '.sitter', 'operator.token'), 'swt_secret')
+  await writeFile(join(root, '.env'), 'KEY=secret')
+  const [folder, file] = [join(root, '.sitter'), join(root, '.env')].map((path) => JSON.stringify(path))
+  const code = [
+    "import { readFileSync, readdirSync } from 'node:fs'",
+    'const seen = (look: () => unknown) => { try { return String(look()) } catch { return "" } }',
+    `throw new Error(\`saw \${seen(() => readdirSync(${folder}))}\${seen(() => readFileSync(${file}, 'utf8'))}.\`)`,
+  ]
+  const { why } = await triedCode('looks.ts', code.join('\n'))
+  const isWalled = process.env['PATH']!.split(':').some((path) => existsSync(join(path, 'bwrap')))
+  expect(why).toContain(isWalled ? 'saw .' : 'saw operator.token')
 })
 
 test('A program is looked for, and so is the script that it is to run', async () => {
