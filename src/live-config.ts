@@ -117,15 +117,11 @@ export const admitAddresses = async (store: Reads, next: SwarmConfig): Promise<v
       .reduce((sum, row) => sum + row.count, 0)
     const before = count === 0 ? undefined : await lastAddress(store, name, upstream)
     if (before === undefined || before === next.upstreams[upstream]?.url) continue
-    throw new Failure(
-      'conflict',
-      `${count === 1 ? '1 payment is' : `${count} payments are`} open at ${before}, by channel ${name}`,
-      {
-        facts: {
-          wayOut: `wait until they have ended, or resolve them, before upstream ${upstream} gets another address; until then keep ${before}`,
-        },
-      },
-    )
+    const payments = count === 1 ? '1 payment is' : `${count} payments are`
+    const until = `before upstream ${upstream} gets another address; until then keep ${before}`
+    throw new Failure('conflict', `${payments} open at ${before}, by channel ${name}`, {
+      facts: { wayOut: `wait until they have ended, or resolve them, ${until}` },
+    })
   }
 }
 
