@@ -104,10 +104,17 @@ const wallsOf = async (
     '--die-with-parent',
     '--new-session',
     ...system.flatMap((path) => ['--ro-bind-try', path, path]),
-    ...['--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp'],
+    '--proc',
+    '/proc',
+    '--dev',
+    '/dev',
+    '--tmpfs',
+    '/tmp',
     ...shown.flatMap((path) => ['--ro-bind', path, path]),
     ...hidden.flat(),
-    ...['--chdir', dirname(module), '--'],
+    '--chdir',
+    dirname(module),
+    '--',
   ]
 }
 
