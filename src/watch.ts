@@ -23,6 +23,15 @@ export interface WatchLine {
   readonly at: number
   readonly level: 'info' | 'warn' | 'error'
   readonly message: string
+  /** A program ended without order and is started again. */
+  readonly ended?: {
+    readonly program: string
+    /** `signal SIGKILL`, `exit code 70`. */
+    readonly by: string
+    readonly againInMs: number
+    /** In a row, this one included. */
+    readonly deaths: number
+  }
 }
 export interface WatchOptions {
   /** Started in this order, each when the one before is ready; stopped in the reverse order. */
@@ -61,6 +70,7 @@ const finalCodes = [
   'already-running',
   'config-invalid',
   'config-unreadable',
+  'conflict',
 ] as const
 
 /**
@@ -135,8 +145,10 @@ class Keeper {
     return this.#ready.promise
   }
 
-  #tell(level: WatchLine['level'], message: string): void {
-    this.#options.onEvent({ at: this.#options.clock.wallMs(), level, message: `${this.program.name} ${message}` })
+  #tell(level: WatchLine['level'], message: string, ended?: WatchLine['ended']): void {
+    const { onEvent, clock } = this.#options
+    const line = { at: clock.wallMs(), level, message: `${this.program.name} ${message}` }
+    onEvent(ended === undefined ? line : { ...line, ended })
   }
 
   async #keep(): Promise<void> {
@@ -155,7 +167,8 @@ class Keeper {
         )
       }
       const delayMs = Math.min(longestDelayMs, firstDelayMs * 2 ** Math.min(20, this.#deaths - 1))
-      this.#tell('warn', `ended by ${end}; starting it again in ${delayMs} ms`)
+      const ended = { program: this.program.name, by: end, againInMs: delayMs, deaths: this.#deaths }
+      this.#tell('warn', `ended by ${end}; starting it again in ${delayMs} ms`, ended)
       await new Promise<void>((resolve) => {
         this.#options.clock.timer(delayMs, resolve)
       })
@@ -226,10 +239,15 @@ class Keeper {
 
   /** What starting again cannot mend; undefined for everything that may pass (a full disk, too few descriptors). */
   #readRefusal(text: string): Failure | undefined {
-    const { code, message } = readFacts(text)
+    const { code, message, wayOut } = readFacts(text)
     this.#lastError = String(message).slice(0, 300)
     const final = finalCodes.find((one) => one === code)
-    return final && new Failure(final, `${this.program.name}: ${this.#lastError}`)
+    return (
+      final &&
+      new Failure(final, `${this.program.name}: ${this.#lastError}`, {
+        facts: typeof wayOut === 'string' ? { wayOut } : {},
+      })
+    )
   }
 
   tell(line: string): void {

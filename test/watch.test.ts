@@ -82,6 +82,16 @@ test('a program that dies is started again, and the others are left alone', asyn
   expect(lines.map((line) => line.message).join()).toContain('honest ended by signal SIGKILL')
 })
 
+test('how a program ended is told with its name, for the record', async () => {
+  const { watch, lines, again } = await start(['honest'])
+  const next = again('honest')
+  process.kill(Number(watch.facts('honest')['pid']), 'SIGKILL')
+  await next
+  expect(lines.flatMap(({ ended }) => ended ?? [])).toMatchObject([
+    { program: 'honest', by: 'signal SIGKILL', deaths: 1, againInMs: expect.any(Number) },
+  ])
+})
+
 test('what a dead program leaves in its group does not outlive it', async () => {
   const { watch, again } = await start(['parent'])
   const { pid, child } = watch.facts('parent') as { pid: number; child: number }

@@ -74,16 +74,16 @@ const assertPaths = ({ sitterSocket, gateSocket }: StandbyPlan): void => {
 }
 
 /** The first host of each module goes ahead, so that the others find its compiled code. */
-const pathfinders = (): ((module: string) => Promise<(() => void) | undefined>) => {
-  const ahead = new Map<string, Promise<void>>()
-  return async (module) => {
+const pathfinders = (): ((module: string, code: number) => Promise<(() => void) | undefined>) => {
+  const ahead = new Map<string, { readonly code: number; readonly there: Promise<void> }>()
+  return async (module, code) => {
     const before = ahead.get(module)
-    if (before !== undefined) {
-      await before
+    if (before !== undefined && before.code >= code) {
+      await before.there
       return undefined
     }
     const { promise, resolve } = Promise.withResolvers<void>()
-    ahead.set(module, promise)
+    ahead.set(module, { code, there: promise })
     return resolve
   }
 }
@@ -136,7 +136,7 @@ export const poolCells = (ports: PoolPorts): CellKind<HousedCell> => {
     start: async (plan, events) => {
       assertPaths(plan)
       const module = moduleOf(plan)
-      const ledTheWay = codeCache === undefined ? undefined : await goAhead(module)
+      const ledTheWay = codeCache === undefined ? undefined : await goAhead(module, plan.code ?? 0)
       const led = ledTheWay ?? ((): void => {})
       const told: CellEvents = {
         ...events,

@@ -73,6 +73,8 @@ export interface CellPlan {
   readonly readable?: readonly string[]
   /** The time from the start of the process to its hello; the kind's own when absent. */
   readonly startWithinMs?: number
+  /** Grows when the module may have become another; the first host of each compiles it for all. 0 when absent. */
+  readonly code?: number
   /** Its host is watched by a thread of its own, which costs 7 MB: its group has lost a cell not long ago. */
   readonly watched?: boolean
 }
@@ -94,7 +96,7 @@ export interface Witness {
 }
 
 /** A host that stands by: of its agents nothing is known yet but their type. */
-export type StandbyPlan = Omit<CellPlan, 'run' | 'seats' | 'watched'>
+export type StandbyPlan = Omit<CellPlan, 'run' | 'seats' | 'code' | 'watched'>
 
 /** Why a cell is gone, told once. `suspects` = agents that had an attempt in hand, as evidence. */
 export interface CellEnd {

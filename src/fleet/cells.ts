@@ -74,6 +74,7 @@ const seatOf = (agent: Agent): Seat => ({
 const planOf = (live: Live, cell: LiveCell): CellPlan => ({
   ...hostPlan(live, cell.group.settings, cell),
   run: cell.group.settings.run,
+  code: live.codes.get(cell.group.settings.name) ?? 0,
   watched: isWatched(live, cell.group),
   seats: [...cell.agents].map(seatOf),
 })

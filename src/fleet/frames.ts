@@ -11,6 +11,7 @@ import { becomeFree, loseAttempt } from './agents.ts'
 import { putLine } from './lines.ts'
 import type { Agent, Attempt, Live, LiveCell } from './live.ts'
 import { heard } from './pulse.ts'
+import { formatAgents } from './range.ts'
 import { isAgentMethod } from './requests.ts'
 import { notify } from './wiring.ts'
 
@@ -210,5 +211,10 @@ export const onRefused = refusedFrame
 export const onLine = (live: Live, cell: LiveCell, stream: 'stdout' | 'stderr', text: string): void => {
   // What a program prints is its agent's; what a host prints belongs to no one of its agents.
   const agent = cell.group.settings.run.module === undefined ? (cell.group.agents[0]?.id ?? null) : null
-  putLine(live, cell, { level: stream === 'stderr' ? 'warn' : 'info', source: stream, agent, message: text })
+  // Programs write their ordinary log to stderr, and those of one task their progress; `source` tells which it was. In
+  // a host it is Node that writes there, when something is wrong.
+  const level = stream === 'stderr' && agent === null ? 'warn' : 'info'
+  // Until it is up nobody can say which agent a line is about: it is about all of them.
+  const fields = agent === null && cell.phase === 'starting' ? { agents: formatAgents([...cell.agents]) } : undefined
+  putLine(live, cell, { level, source: stream, agent, message: text, ...(fields && { fields }) })
 }

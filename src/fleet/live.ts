@@ -189,6 +189,8 @@ export interface Group {
   cancelDue: Cancel | null
   /** The rest of its agents wait until the probe has proven itself. */
   quarantined: boolean
+  /** Why a person wants its host begun anew; null = nobody does. */
+  anew: string | null
   cancelTrial: Cancel | null
   /** When its last cell was lost, until its agents are back: the recovery time in events. */
   lostMs: number | null
@@ -344,6 +346,8 @@ export interface Live {
   readonly types: Map<string, AgentType>
   /** Types whose groups are being renewed, one part after the other. */
   readonly renewing: Set<string>
+  /** How often the hosts of a type were begun anew by a person: its code may have been another each time. */
+  readonly codes: Map<string, number>
   readonly cells: Map<string, LiveCell>
   readonly free: Map<string, FreeQueue<Agent>>
   readonly agenda: Agenda

@@ -25,6 +25,7 @@ import { reconfigure } from './reconfigure.ts'
 import { openRoster, type Roster } from './roster.ts'
 import { endStandbys, openStock, standbyStatuses, tendStandbys } from './standby.ts'
 import { pageOf, statesFrom } from './listing.ts'
+import { troublesOf } from './troubles.ts'
 import { openTurn } from './turn.ts'
 import { cellStatusOf, summaryOf, viewOf } from './view.ts'
 import { openWaves } from './waves.ts'
@@ -71,6 +72,7 @@ const assemble = (options: FleetOptions, roster: Roster): Live => {
     groups: roster.groups,
     types: new Map(Object.entries(options.config.agents)),
     renewing: new Set<string>(),
+    codes: new Map<string, number>(),
     cells: new Map<string, LiveCell>(),
     free: new Map(Object.keys(options.config.agents).map((type) => [type, new FreeQueue<Agent>()])),
     agenda,
@@ -251,6 +253,7 @@ export const openFleet = async (options: FleetOptions): Promise<Fleet> => {
     standbys: () => standbyStatuses(live),
     challenge: (cell) => asked(live, cell),
     summary: () => summaryOf(live),
+    troubles: () => troublesOf(live.agents.values()),
     restart: (agents, actor) => restartAgents(live, agents, actor),
     unquarantine: (agents, actor) => releaseAgents(live, agents, actor),
     reconfigure: (types, actor) => reconfigure(live, types, actor),

@@ -92,6 +92,21 @@ export interface CellStatus {
   /** A host that was started ahead and holds no agent; absent for a cell. */
   readonly standsBy?: 'ready' | 'not-ready'
 }
+/** Agents of one type that do not work for one cause. */
+export interface Trouble {
+  readonly type: string
+  readonly cause: string
+  /** Whether they never came up; else they came up, and do not hold. */
+  readonly starts: boolean
+  /** Quarantined, or waiting for their next start. */
+  readonly count: number
+  readonly quarantined: number
+  /** `settler/0001-0100`. */
+  readonly agents: string
+  /** The first of them. */
+  readonly agent: string
+  readonly sinceMs: number
+}
 export interface FleetSummary {
   readonly agents: number
   readonly byState: Readonly<Partial<Record<AgentStateName, number>>>
@@ -117,6 +132,9 @@ export interface FleetSummary {
     /** Cells that wait for their start. */
     readonly startsWaiting: number
   }
+  /** Why agents do not work, by type and cause: the 20 with most agents, and how many of all have quarantined ones. */
+  readonly troubles: readonly Trouble[]
+  readonly quarantines: number
 }
 
 /**
@@ -164,6 +182,8 @@ export interface Fleet {
   /** Sends a challenge now and gives the agents that the cell itself lists. Rejects `timed-out` or `not-found`. */
   challenge(cell: string): Promise<readonly string[]>
   summary(): FleetSummary
+  /** Why agents do not work, by type and cause: all of them, those with most agents first. */
+  troubles(): readonly Trouble[]
   restart(agents: readonly AgentRef[], actor: string): Promise<void>
   unquarantine(agents: readonly AgentRef[], actor: string): Promise<void>
   /**

@@ -41,7 +41,7 @@ const keep = (live: Live, agent: Agent): void => {
   const mode = modeOf(settings, agent.id)
   const changes = comesBack || agent.mode !== mode
   Object.assign(agent, { settings, mode, leaving: false })
-  if (settings === live.types.get(agent.type)) agent.renewing = false
+  if (settings === live.types.get(agent.type) && agent.group.anew === null) agent.renewing = false
   if (comesBack) agent.reason = null
   refile(live, agent)
   if (changes) touch(live, agent)

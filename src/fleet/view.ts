@@ -12,6 +12,7 @@ import { housingOf, kindOf, memoryOf } from './housing.ts'
 import type { Agent, Live, LiveCell } from './live.ts'
 import type { AgentView, CellStatus, FleetSummary } from './port.ts'
 import { standbyCounts } from './standby.ts'
+import { troublesOf } from './troubles.ts'
 
 /** The process table is not asked more often than this for one cell: a list of 5,000 agents reads 50 entries. */
 const existsKeptMs = 1_000
@@ -232,9 +233,11 @@ const coverageOf = (live: Live): Coverage => {
   return { reporting, of: meant, oldestMs, ...(live.dormitory.types.size > 0 && { asleep }) }
 }
 
+const troublesShown = 20
 type Counts = Partial<Record<AgentStateName, number>>
 
 export const summaryOf = (live: Live): FleetSummary => {
+  const troubles = troublesOf(live.agents.values())
   const byState: Counts = {}
   const byType: Record<string, Counts> = {}
   const restartsByType: Record<string, number> = {}
@@ -257,5 +260,7 @@ export const summaryOf = (live: Live): FleetSummary => {
     restartsByType,
     coverage: coverageOf(live),
     admission: admissionView(live),
+    troubles: troubles.slice(0, troublesShown),
+    quarantines: troubles.filter(({ quarantined }) => quarantined > 0).length,
   }
 }

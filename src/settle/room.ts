@@ -13,6 +13,7 @@ import { submitBatch } from './batch.ts'
 import { payRequest, queryRequest } from './channels/http.ts'
 import { dueCommands, stepCommands, type By } from './commands.ts'
 import type { Step } from './decide.ts'
+import { wakeFrozen } from './frozen.ts'
 import { checkBooks, Fold, foldOn } from './ledger.ts'
 import { mustNotBeOut, personStep } from './person.ts'
 import { grantOf, openingCommands, providerKey, readAsk } from './opening.ts'
@@ -36,6 +37,8 @@ export interface SettleOptions {
   readonly store: Store
   readonly work: Pick<Work, 'submit'>
   readonly gatelink: Pick<GateLink, 'gateId' | 'grant'>
+  /** Nothing goes out now: what is due waits for `thawed`. */
+  readonly frozen: () => boolean
   readonly clock: Clock
   readonly random: Random
   readonly newId: NewId
@@ -47,6 +50,8 @@ export interface SettleOptions {
 const actSize = 500
 const refusedPauseMs = 1_000
 const concludeTries = 20
+/** A thaw may come without a word. */
+const frozenLookMs = 1_000
 
 class SettleRoom implements Settle {
   readonly #options: SettleOptions
@@ -201,6 +206,11 @@ class SettleRoom implements Settle {
     this.#relink(gateId).catch((error: unknown) => this.#later(error, () => this.#linkedNow()))
   }
 
+  thawed(): void {
+    const again = (error: unknown): void => this.#later(error, () => this.thawed())
+    wakeFrozen(this.#options).then(() => this.#armStored(), again)
+  }
+
   async #relink(gateId: string): Promise<void> {
     const { store, clock } = this.#options
     let after: string | null = null
@@ -219,12 +229,11 @@ class SettleRoom implements Settle {
           },
         })
       }
+      const own = open.filter((one) => one.gateId === gateId)
       this.#send(
-        open
-          .filter((one) => one.gateId === gateId)
-          .map((intent) =>
-            grantOf(intent.grant, intent.settlement, null, JSON.parse(intent.request) as GrantedRequest),
-          ),
+        own.map(({ grant, settlement, request }) =>
+          grantOf(grant, settlement, null, JSON.parse(request) as GrantedRequest),
+        ),
       )
       if (open.length < actSize) break
       after = open.at(-1)!.grant
@@ -293,9 +302,10 @@ class SettleRoom implements Settle {
 
   /** Acts on every settlement whose time has come: sends, sends again, or asks. */
   async #act(): Promise<void> {
-    const { gatelink, store, clock } = this.#options
+    const { gatelink, store, clock, frozen } = this.#options
     // Without a gate nothing can be done; `linked` arms the timer again.
     if (this.#acting || !this.#started || gatelink.gateId === null) return
+    if (frozen()) return this.#arm(clock.wallMs() + frozenLookMs)
     this.#acting = true
     let pauseMs = 0
     try {

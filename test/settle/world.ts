@@ -16,7 +16,7 @@ export interface World {
   readonly store: Store
   readonly settle: Settle
   readonly grants: Grant[]
-  readonly gate: { id: string | null }
+  readonly gate: { id: string | null; frozen: boolean }
 }
 
 export const world = (
@@ -28,7 +28,7 @@ export const world = (
   const store: Store = openSqliteStore(path)
   const random = seeded(3)
   const grants: Grant[] = []
-  const gate: { id: string | null } = { id: 'gat_1' }
+  const gate: World['gate'] = { id: 'gat_1', frozen: false }
   const settle = openSettle({
     channels,
     tasks: {},
@@ -50,6 +50,7 @@ export const world = (
         return gate.id !== null
       },
     },
+    frozen: () => gate.frozen,
     failed: (error) => {
       throw error
     },

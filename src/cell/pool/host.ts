@@ -91,7 +91,11 @@ const load = async (modulePath: string): Promise<AgentHost> => {
       within,
     })
   } catch (error) {
-    console.error('the agents cannot be loaded:', error)
+    console.error(error)
+    // Last, and on one line: this is what people are told of the cell's end.
+    const { name, message } = error instanceof Error ? error : new Error(String(error))
+    const [brief] = `${name === 'Error' ? '' : `${name}: `}${message}`.split('\n', 1)
+    console.error(`the agents cannot be loaded: ${brief}`)
     return exit(exits.module)
   }
 }

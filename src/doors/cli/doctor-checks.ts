@@ -3,7 +3,7 @@
  * not what is hoped: what could not be seen is `unknown`.
  */
 import type { Ability, AbilityName, Housing } from '../../cell/cell.ts'
-import type { AgentType, SwarmConfig } from '../../config/config.ts'
+import type { AgentType, SwarmConfig, Trial } from '../../config/config.ts'
 import { shortOf } from '../../fleet/fleet.ts'
 import { standbysWanted, type MachineBounds } from '../../model/model.ts'
 import type { PressureReading } from '../../std/std.ts'
@@ -153,6 +153,13 @@ export const pressureCheck = (reading: PressureReading, bounds: MachineBounds['p
   if (told.length === 0) return check('pressure', 'unknown', 'the kernel tells nothing: starts are held for nothing')
   const blind = memory === null || stalled.memory === null
   return check('pressure', blind ? 'weaker' : 'enforced', `${told.join(', ')}: cells may start`)
+}
+
+/** What agents run was loaded for trial, or looked for. */
+export const codeCheck = ({ types, what, outcome, why, wayOut }: Trial): Check => {
+  const name = `code-${types[0]}`
+  if (outcome === 'loads') return check(name, 'enforced', `${what} loads`)
+  return check(name, outcome === 'cannot' ? 'absent' : 'unknown', why, wayOut)
 }
 
 /** What must be readable by its owner alone. */

@@ -3,12 +3,13 @@
  * judging is in doctor-checks.ts.
  */
 import { dirname, join, resolve } from 'node:path'
-import { loadConfig, readApplied, type SwarmConfig } from '../../config/config.ts'
+import { loadConfig, readApplied, tryAgents, type SwarmConfig } from '../../config/config.ts'
 import { usualBounds } from '../../fleet/fleet.ts'
 import { lookAtAuditEnd } from '../../record/record.ts'
 import {
   abilityChecks,
   clockCheck,
+  codeCheck,
   exitOfChecks,
   filesCheck,
   housingCheck,
@@ -111,6 +112,12 @@ const programChecks = async (seen: Inspection, config: SwarmConfig, machine: Mac
   return Promise.all(types.map(async (one) => programCheck(one, one.wanted, await seen.program(one.wanted, one.kind))))
 }
 
+/** Modules alone: programs have a check of their own. */
+const codeChecks = async ({ disk, proc, clock }: Surroundings, config: SwarmConfig): Promise<Check[]> => {
+  const types = Object.values(config.agents).filter(({ run }) => run.module !== undefined)
+  return (await tryAgents({ disk, proc, clock }, types)).map(codeCheck)
+}
+
 const portChecks = async (
   world: Surroundings,
   seen: Inspection,
@@ -178,6 +185,7 @@ export const doctor: Deed = async (invocation) => {
     ...(await machineChecks(seen, machine, config)),
     ...first,
     ...(config === undefined ? [] : await programChecks(seen, config, machine)),
+    ...(config === undefined ? [] : await codeChecks(world, config)),
     ...(config === undefined ? [] : await portChecks(world, seen, config, directory)),
     ...(config === undefined ? [] : [await keyCheck(seen, config.name)]),
     ...(directory === undefined

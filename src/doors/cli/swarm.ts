@@ -6,7 +6,7 @@ import { exitOf, judgeView, type Judgement } from './judgement.ts'
 import { amountsText, ledgerLines } from './money.ts'
 import type { Printer } from './printer.ts'
 import { explain } from './refusal.ts'
-import { facts, section } from './story.ts'
+import { facts } from './story.ts'
 import { age, count, counted, duration, plain, tally } from './text.ts'
 import type { Deed } from './verb.ts'
 
@@ -91,8 +91,11 @@ export const statusLines = (view: SwarmView, paint: Printer['paint']): string[] 
         'waiting',
         view.person === 0 ? 'nothing for a person' : `${counted(view.person, 'thing')} for a person: sitter inbox`,
       ],
+      [
+        'not built',
+        view.notBuilt.length === 0 ? null : `${counted(view.notBuilt.length, 'part')}: sitter status --json names them`,
+      ],
     ]),
-    ...(view.notBuilt.length === 0 ? [] : section('not built yet', view.notBuilt.map(plain))),
   ]
 }
 

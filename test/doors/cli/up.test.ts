@@ -61,7 +61,7 @@ test('a run that ends well reports what was paid, its cost and its checks, stops
     '9,998, 1234.00 XTS (paid',
     '2, 4.00 XTS (the provider said no)',
     'unknown      0\n',
-    '10,432 payment requests went out for 10,000 settlements',
+    '10,432 payment requests for 10,000 settlements',
     'p50 900 ms · p95 2.4 s · p99 4.1 s',
     '104.32 XTS for 10,432 calls, 0.01 XTS per settlement',
     'balanced: 20,000 transfers',

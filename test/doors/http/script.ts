@@ -1,7 +1,15 @@
 /** The scripted rooms of the house for the door's tests: what they say, and what they were asked. */
 import type { Condition } from '../../../src/record/record.ts'
 import { pageFrom, statesFrom } from '../../../src/fleet/listing.ts'
-import type { AgentOrder, AgentsAsk, AgentView, CellStatus, Fleet, OrderedBy } from '../../../src/fleet/fleet.ts'
+import {
+  troublesOf,
+  type AgentOrder,
+  type AgentsAsk,
+  type AgentView,
+  type CellStatus,
+  type Fleet,
+  type OrderedBy,
+} from '../../../src/fleet/fleet.ts'
 import type { GateLink } from '../../../src/gatelink/gatelink.ts'
 import { formatAgent, type AgentRef, type AgentStateName } from '../../../src/model/model.ts'
 import type { LedgerCheck, PersonsWord, Settle, SettleSummary } from '../../../src/settle/settle.ts'
@@ -92,6 +100,7 @@ export const fleetOf = (script: Script, told: Told[]): Fleet => {
     cells,
     standbys: () => [],
     challenge: (cell: string) => script.challenge(cell),
+    troubles: () => troublesOf(script.agents),
     summary: () => ({
       agents: script.agents.length,
       byState: counted(script.agents),
@@ -112,6 +121,8 @@ export const fleetOf = (script: Script, told: Told[]): Fleet => {
       ),
       admission: { short: null, reading: null, startsWaiting: 0 },
       cellsLost: 1,
+      troubles: [],
+      quarantines: troublesOf(script.agents).length,
       coverage: {
         reporting: script.agents.filter(({ state }) => state !== 'unknown').length,
         of: script.agents.length,
