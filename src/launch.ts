@@ -12,9 +12,17 @@ import { sealTo } from './gatelink/gatelink.ts'
 import { placesOf, type Places } from './places.ts'
 import type { Reload } from './private-line.ts'
 import { logLevels, openLogWriter, type LogWriter } from './record/record.ts'
-import { realClock, realDisk, realFolder, realProc, realRandom } from './std/real/real.ts'
+import { realClock, realDisk, realFolder, realNotify, realProc, realRandom } from './std/real/real.ts'
 import { asFailure, Failure, sleep, type Clock } from './std/std.ts'
-import { lockInstance, startWatch, type Program, type Watch, type WatchLine, type WatchOptions } from './watch.ts'
+import {
+  lockInstance,
+  startWatch,
+  tellService,
+  type Program,
+  type Watch,
+  type WatchLine,
+  type WatchOptions,
+} from './watch.ts'
 
 export interface LaunchAsk {
   readonly configFile: string
@@ -255,6 +263,7 @@ export const launch = async (ask: LaunchAsk): Promise<Launched> => {
     onReload: reload,
   })
   late.watch = watch
+  const service = tellService(realNotify(), { clock, onEvent })
   try {
     const issue = (): Promise<readonly string[]> => issueRehearsalTokens(loaded.config, places, watch, token)
     for (const name of await whileItComesBack(clock, issue)) {
@@ -264,6 +273,7 @@ export const launch = async (ask: LaunchAsk): Promise<Launched> => {
     await watch.stop(0)
     throw error
   }
+  await service.ready()
   return {
     // A sitter that began anew may listen elsewhere.
     get apiUrl() {
@@ -278,7 +288,10 @@ export const launch = async (ask: LaunchAsk): Promise<Launched> => {
       listeners.add(listener)
     },
     reload,
-    stop: watch.stop,
+    stop: async (withinMs) => {
+      await Promise.all([service.stopping(), watch.stop(withinMs)])
+      service.end()
+    },
     failed: watch.failed,
     stopped: watch.stopped,
   }
