@@ -23,7 +23,7 @@ export interface Program {
   readonly command: string
   readonly args: readonly string[]
   readonly env: Readonly<Record<string, string>>
-  /** How long it may take to say `ready`. */
+  /** How long it may take to say `ready`; twice as long after a start that took longer. */
   readonly readyWithinMs: number
   /** Silence on the private line after which it is killed and started again. */
   readonly silentAfterMs: number
@@ -76,6 +76,11 @@ const finalCodes = [
  */
 const deathsMost = 4
 const provenMs = 10_000
+/**
+ * A machine that is too slow, or too busy, for the time that a start may take would kill each start for ever: whoever
+ * was not ready in time has twice as long, up to eight times.
+ */
+const mostDoublings = 3
 const firstDelayMs = 100
 const longestDelayMs = 30_000
 /** After the order to stop and the time that was given, before SIGKILL. */
@@ -115,6 +120,8 @@ class Keeper {
   #child: Child | undefined
   #stopping = false
   #deaths = 0
+  /** How often in a row it was killed for not being ready in time. */
+  #hurried = 0
   #everReady = false
   #refusal: Failure | undefined
   /** The last line on stderr that names an error: what a person wants to read when it cannot be started. */
@@ -177,7 +184,8 @@ class Keeper {
   /** One life from start to end; gives how it ended. */
   async #liveOnce(): Promise<string> {
     const { clock, proc, onLine, directory } = this.#options
-    const { name, command, args, env, readyWithinMs, silentAfterMs } = this.program
+    const { name, command, args, env, silentAfterMs } = this.program
+    const readyWithinMs = this.program.readyWithinMs * 2 ** Math.min(this.#hurried, mostDoublings)
     let heardMs = clock.monoMs()
     let isReady = false
     const child = await proc.spawn({
@@ -196,6 +204,7 @@ class Keeper {
         if (line.startsWith('ready ')) {
           isReady = true
           this.#everReady = true
+          this.#hurried = 0
           this.facts = readFacts(line.slice(6))
           this.#ready.resolve()
         } else if (line.startsWith('failed ')) this.#refusal = this.#readRefusal(line.slice(7))
@@ -212,6 +221,7 @@ class Keeper {
       const late = isReady ? nowMs - heardMs > silentAfterMs : nowMs - startedMs > readyWithinMs
       if (late && !silent && !this.#stopping) {
         silent = true
+        if (!isReady) this.#hurried += 1
         this.#tell(
           'error',
           isReady

@@ -51,7 +51,7 @@ describe('What is written', () => {
     expect(hitsBetween(none, none, limits)).toEqual([])
     expect(hitsBetween({ ...none, oomKills: null }, { ...none, oomKills: null }, limits)).toEqual([])
     expect(hitsBetween({ ...none, oomKills: 1 }, { ...none, oomKills: 2 }, limits)).toEqual([
-      { limit: 'memory', says: 'out of memory: the kernel killed 1 of its processes at 80 MB' },
+      { limit: 'memory', says: 'out of memory: the kernel killed it or a process of it at 80 MB' },
     ])
   })
 })
@@ -158,7 +158,7 @@ describe(`The limits of this machine: ${real}`, () => {
       group = await groupNow()
       const hog = 'exec python3 -c "x = bytearray(300_000_000); print(len(x))"'
       expect(await inside(hog)).toEqual({ code: 'SIGKILL', out: '' })
-      expect((await group.counts()).oomKills).toBe(1)
+      expect((await group.counts()).oomKills).toBeGreaterThan(0)
     })
 
     test('More processes than it may have are refused, and counted', async () => {

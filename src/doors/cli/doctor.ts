@@ -17,7 +17,7 @@ import {
   privateCheck,
   programCheck,
   recordCheck,
-  restartCheck,
+  serviceChecks,
   spaceCheck,
   userCheck,
   type Check,
@@ -85,7 +85,7 @@ const machineChecks = async (
     userCheck(seen.uid),
     filesCheck(await seen.openFilesMost(), config),
     clockCheck(await seen.bootId(), await seen.clockSynchronised()),
-    restartCheck(seen.underSystemd),
+    ...serviceChecks(await seen.service(running?.pid), await seen.inContainer()),
   ]
 }
 
