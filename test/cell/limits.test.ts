@@ -125,6 +125,12 @@ describe('Version 2 as files, on a machine that tests make up', () => {
     await expect(text('shared', 'own', 'cgroup.subtree_control')).rejects.toMatchObject({ code: 'ENOENT' })
   })
 
+  test("A container's first process is moved with us, for nobody else could be in its group", async () => {
+    const proc = await machineWith('contained', 'cpu memory pids', [1, process.ppid, process.pid])
+    await openLimits({ name: 'swarm', settle: true, proc })
+    expect(await text('contained', 'own', 'cgroup.subtree_control')).toBe('+memory +pids +cpu')
+  })
+
   test('Controllers that are not delegated are named', async () => {
     const proc = await machineWith('few', 'hugetlb pids', [])
     expect((await openLimits({ name: 'swarm', settle: false, proc })).why).toBe(
