@@ -119,7 +119,12 @@ const portChecks = async (
 }
 
 const lookAtRecord = async (world: Surroundings, path: string): Promise<Check> => {
-  if (!(await world.disk.exists(path))) return recordCheck(null)
+  try {
+    if (!(await world.disk.exists(path))) return recordCheck(null)
+  } catch (error) {
+    // A directory of another user's: that is no fault of the record.
+    return { name: 'record', verdict: 'unknown', says: fault(error), fix: 'ask as the user that the swarm runs as' }
+  }
   try {
     return recordCheck(await lookAtAuditEnd(path))
   } catch (error) {
