@@ -19,6 +19,7 @@ import {
   startWatch,
   tellService,
   type Program,
+  type Told,
   type Watch,
   type WatchLine,
   type WatchOptions,
@@ -192,14 +193,15 @@ const issueRehearsalTokens = async (
 const machinePlaces = (dataDirectory: string): Places =>
   placesOf(dataDirectory, process.env['XDG_RUNTIME_DIR'] ?? tmpdir())
 
-/** The watch, whose log is whole on disk when it has stopped, or could not start. */
-const startLogged = async (log: LogWriter, options: WatchOptions): Promise<Watch> => {
+/** The watch, whose log is whole on disk when it has stopped, or could not start, and whose service manager is told. */
+const startLogged = async (log: LogWriter, service: Told, options: WatchOptions): Promise<Watch> => {
   try {
     const watch = await startWatch(options)
     const stopped = watch.stopped.then(() => log.stop())
     const stop = async (withinMs: number): Promise<void> => {
-      await watch.stop(withinMs)
+      await Promise.all([service.stopping(), watch.stop(withinMs)])
       await stopped
+      service.end()
     }
     return { ...watch, stopped, stop }
   } catch (error) {
@@ -252,7 +254,8 @@ export const launch = async (ask: LaunchAsk): Promise<Launched> => {
   const reload = (): void => {
     late.reloading = late.reloading.then(readOnce).catch(notRead)
   }
-  const watch = await startLogged(log, {
+  const service = tellService(realNotify(), { clock, onEvent })
+  const watch = await startLogged(log, service, {
     programs: programsOf(loaded.config, places),
     lockFile: places.watchLock,
     directory: places.data,
@@ -263,7 +266,6 @@ export const launch = async (ask: LaunchAsk): Promise<Launched> => {
     onReload: reload,
   })
   late.watch = watch
-  const service = tellService(realNotify(), { clock, onEvent })
   try {
     const issue = (): Promise<readonly string[]> => issueRehearsalTokens(loaded.config, places, watch, token)
     for (const name of await whileItComesBack(clock, issue)) {
@@ -288,10 +290,7 @@ export const launch = async (ask: LaunchAsk): Promise<Launched> => {
       listeners.add(listener)
     },
     reload,
-    stop: async (withinMs) => {
-      await Promise.all([service.stopping(), watch.stop(withinMs)])
-      service.end()
-    },
+    stop: watch.stop,
     failed: watch.failed,
     stopped: watch.stopped,
   }

@@ -54,7 +54,7 @@ def processes():
     for path in glob.glob('/proc/[0-9]*'):
         try:
             if os.stat(path).st_uid == uid:
-                found[int(path[6:])] = text(path + '/cmdline').replace('\0', ' ')[:120]
+                found[int(path[6:])] = text(path + '/cmdline').replace('\0', ' ')[:400]
         except OSError:
             pass
     return found
