@@ -34,7 +34,7 @@ look() {
   echo "-- docker run --init $*"
   # shellcheck disable=SC2086
   docker run --rm --init --network none "$@" sitter-tried doctor --json > "$work/told.json" 2> "$work/said" || true
-  python3 - "$work/told.json" <<'PY' || cat "$work/said"
+  python3 - "$work/told.json" 2> /dev/null <<'PY' || sed 's/^/   /' "$work/said"
 import json, sys
 for one in json.load(open(sys.argv[1]))['checks']:
     if one['name'] in ('sandbox', 'system-calls', 'limits', 'cell-users', 'cells-die', 'restart', 'user') or one['name'].startswith('cell-'):
