@@ -169,7 +169,9 @@ const groupsOf = (of: string): readonly string[] => {
   const own = readFileSync('/proc/self/cgroup', 'utf8')
     .split('\n')
     .map((line) => line.split(':').slice(2).join(':'))
-  const places = [...found].flatMap(([line]) => own.map((path) => join(line.trim().split(' ')[0]!, path, of)))
+  // In version 2 we live in a leaf, beside the groups of our cells.
+  const around = own.flatMap((path) => (path.endsWith('/supervisor') ? [path, join(path, '..')] : [path]))
+  const places = [...found].flatMap(([line]) => around.map((path) => join(line.trim().split(' ')[0]!, path, of)))
   const names = places.flatMap((place) => {
     try {
       return readdirSync(place, { withFileTypes: true }).flatMap((one) => (one.isDirectory() ? [one.name] : []))
