@@ -1,5 +1,6 @@
 /** The machine as `doctor` sees it: read from /proc and the file system, and what cells need tried. */
-import { lstat, readdir, readFile, readlink, stat, statfs } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { access, lstat, readdir, readFile, readlink, stat, statfs } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +8,15 @@ import { housingOf, programPath, readMachine } from './cell/cell.ts'
 import type { Inspection } from './doors/cli/cli.ts'
 import { placesOf } from './places.ts'
 import { realPressure } from './std/real/real.ts'
+
+const isThere = async (path: string): Promise<boolean> => {
+  try {
+    await access(path)
+    return true
+  } catch {
+    return false // absent, or not for us to see: either way nothing is known of it
+  }
+}
 
 const textOf = async (path: string): Promise<string | undefined> => {
   try {
@@ -37,6 +47,29 @@ const portFree: Inspection['portFree'] = (host, port) =>
     server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'EADDRINUSE' ? false : undefined))
     server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(true)))
   })
+
+/** What a program prints; undefined when it is not there, fails, or takes too long. */
+const printed = (name: string, args: readonly string[]): Promise<string | undefined> =>
+  new Promise((resolve) => {
+    execFile(name, [...args], { timeout: 5_000 }, (error, out) => resolve(error === null ? out : undefined))
+  })
+
+/** The control groups of a service and a scope are named after it; what the sitter makes in there is not. */
+const service: Inspection['service'] = async (pid) => {
+  const groups = (await textOf(`/proc/${pid ?? 'self'}/cgroup`)) ?? ''
+  const line = groups.split('\n').find((one) => one.startsWith('0::') || one.includes(':name=systemd:')) ?? ''
+  const units = line.split('/').filter((one) => /\.(service|scope)$/.test(one))
+  const unit = units.at(-1)
+  if (unit === undefined || !unit.endsWith('.service')) return undefined
+  const ofUser = units.length > 1 && units[0]!.startsWith('user@')
+  const wanted = ['Restart', 'KillMode', 'NotifyAccess', 'WatchdogUSec']
+  const words = [...(ofUser ? ['--user'] : []), 'show', `--property=${wanted.join(',')}`, '--', unit]
+  const told = new Map(
+    (await printed('systemctl', words))?.split('\n').map((one) => one.split('=') as [string, string]),
+  )
+  const [restart, killMode, notifyAccess, watchdog] = wanted.map((name) => told.get(name))
+  return { unit, restart, killMode, notifyAccess, watchdog }
+}
 
 interface Seen {
   readonly pid: number
@@ -129,6 +162,11 @@ export const realInspection = (): Inspection => ({
     )
     return found.includes(true) ? true : undefined
   },
-  underSystemd: process.env['INVOCATION_ID'] !== undefined,
+  service,
+  inContainer: async () => {
+    // Docker and Podman leave a mark; others name themselves to the first process, which is ours to ask as root alone.
+    const marks = await Promise.all(['/.dockerenv', '/run/.containerenv'].map((path) => isThere(path)))
+    return marks.includes(true) || /(^|\0)container=/.test((await textOf('/proc/1/environ')) ?? '')
+  },
   leftovers,
 })

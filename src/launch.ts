@@ -23,9 +23,18 @@ import { sealTo } from './gatelink/gatelink.ts'
 import { placesOf, type Places } from './places.ts'
 import type { Reload } from './private-line.ts'
 import { logLevels, openLogWriter, type LogWriter } from './record/record.ts'
-import { realClock, realDisk, realFolder, realOutside, realProc, realRandom } from './std/real/real.ts'
+import { realClock, realDisk, realFolder, realNotify, realOutside, realProc, realRandom } from './std/real/real.ts'
 import { asFailure, Failure, sleep, type Clock, type Disk } from './std/std.ts'
-import { lockInstance, startWatch, type Program, type Watch, type WatchLine, type WatchOptions } from './watch.ts'
+import {
+  lockInstance,
+  startWatch,
+  tellService,
+  type Program,
+  type Told,
+  type Watch,
+  type WatchLine,
+  type WatchOptions,
+} from './watch.ts'
 
 export interface LaunchAsk {
   readonly configFile: string
@@ -195,14 +204,15 @@ const issueRehearsalTokens = async (
 const machinePlaces = (dataDirectory: string): Places =>
   placesOf(dataDirectory, process.env['XDG_RUNTIME_DIR'] ?? tmpdir())
 
-/** The watch, whose log is whole on disk when it has stopped, or could not start. */
-const startLogged = async (log: LogWriter, options: WatchOptions): Promise<Watch> => {
+/** The watch, whose log is whole on disk when it has stopped, or could not start, and whose service manager is told. */
+const startLogged = async (log: LogWriter, service: Told, options: WatchOptions): Promise<Watch> => {
   try {
     const watch = await startWatch(options)
     const stopped = watch.stopped.then(() => log.stop())
     const stop = async (withinMs: number): Promise<void> => {
-      await watch.stop(withinMs)
+      await Promise.all([service.stopping(), watch.stop(withinMs)])
       await stopped
+      service.end()
     }
     return { ...watch, stopped, stop }
   } catch (error) {
@@ -310,11 +320,10 @@ export const launch = async (ask: LaunchAsk): Promise<Launched> => {
     late.watch?.tell('sitter', 'reloaded')
   }
   const notRead = (error: unknown): void => say('error', `the file was not read again: ${asFailure(error).message}`)
-  const reload = (): void => {
-    late.reloading = late.reloading.then(readOnce).catch(notRead)
-  }
+  const reload = (): void => void (late.reloading = late.reloading.then(readOnce).catch(notRead))
   const deadman = deadmanOf(loaded.config, clock, onEvent)
-  const watch = await startLogged(log, {
+  const service = tellService(realNotify(), { clock, onEvent })
+  const watch = await startLogged(log, service, {
     programs: programsOf(loaded.config, places),
     lockFile: places.watchLock,
     directory: places.data,
@@ -329,13 +338,12 @@ export const launch = async (ask: LaunchAsk): Promise<Launched> => {
   void watch.stopped.then(() => deadman?.stop())
   try {
     const issue = (): Promise<readonly string[]> => issueRehearsalTokens(loaded.config, places, watch, token)
-    for (const name of await whileItComesBack(clock, issue)) {
-      say('info', `the rehearsal's token is in the vault as ${name}`)
-    }
+    for (const name of await whileItComesBack(clock, issue)) say('info', `the vault has the rehearsal's token: ${name}`)
   } catch (error) {
     await watch.stop(0)
     throw error
   }
+  await service.ready()
   return {
     // A sitter that began anew may listen elsewhere.
     get apiUrl() {

@@ -1,6 +1,6 @@
 /**
- * The rooms of a sitter, opened bottom-up. Those that need each other at run time meet here: hooks are bound late, so that
- * imports stay one-way.
+ * The rooms of a sitter, opened bottom-up. Those that need each other at run time meet here: hooks are bound late, so
+ * that imports stay one-way.
  */
 import { conditionsOf, targetsOf } from './alerting.ts'
 import { openCells, type Cells } from './cell/cell.ts'

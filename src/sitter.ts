@@ -9,35 +9,16 @@ import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { readApplied, startVersion, type AppliedConfig, type SwarmConfig } from './config/config.ts'
 import { startHttp, type HttpDoor } from './doors/http/http.ts'
-import { admitAddresses, openLiveConfig, openReload, type LiveConfig } from './live-config.ts'
+import { admitAddresses, openReload } from './live-config.ts'
 import { notBuilt } from './not-built.ts'
 import { placesOf, type Places } from './places.ts'
 import { openPrivateLine, type Ended } from './private-line.ts'
 import { openProgress } from './progress.ts'
-import {
-  lineText,
-  logLevels,
-  openAlerts,
-  openLoopLag,
-  openTokens,
-  verifyAudit,
-  type Alerts,
-  type LogLevel,
-  type Tokens,
-} from './record/record.ts'
-import { recordBack, recordEnd, recover } from './recovery.ts'
+import { openLoopLag, verifyAudit } from './record/record.ts'
+import { recordEnd, recover } from './recovery.ts'
 import { failStop, logFault, logFull, logLine, reloadTold } from './sitter-log.ts'
 import { machine, openRooms, owner, type Rooms } from './sitter-rooms.ts'
-import {
-  realClock,
-  realDisk,
-  realFolder,
-  realNet,
-  realOutside,
-  realPressure,
-  realProc,
-  realRandom,
-} from './std/real/real.ts'
+import { realClock, realDisk, realFolder, realProc, realRandom } from './std/real/real.ts'
 import { Failure, idMaker, type Clock } from './std/std.ts'
 import { openPostgresStore, openSqliteStore, patiently, type Store } from './store/store.ts'
 import { lockInstance } from './watch.ts'
@@ -124,11 +105,21 @@ const startConfig = async (
   return startVersion({ store, clock, disk: realDisk(), dataDirectory: data }, kept)
 }
 
-/** The process behind `_sitter --data-dir D`; runs until it is told to stop and resolves with the exit code. */
-export const runSitter = async (argv: readonly string[]): Promise<number> => {
+const deposed = (detail: string): never => failStop(new Error(detail))
+
+const ignored = (): void => {
+  /* Ctrl-C reaches the whole group; the watch stops us in order */
+}
+
+const dataDirectoryOf = (argv: readonly string[]): string => {
   const { values } = parseArgs({ args: [...argv], options: { 'data-dir': { type: 'string' } } })
   if (values['data-dir'] === undefined) throw new Failure('usage', 'the sitter needs --data-dir')
-  const places = placesOf(resolve(values['data-dir']), process.env['XDG_RUNTIME_DIR'] ?? tmpdir())
+  return resolve(values['data-dir'])
+}
+
+/** The process behind `_sitter --data-dir D`; runs until it is told to stop and resolves with the exit code. */
+export const runSitter = async (argv: readonly string[]): Promise<number> => {
+  const places = placesOf(dataDirectoryOf(argv), process.env['XDG_RUNTIME_DIR'] ?? tmpdir())
   const clock = realClock()
   const over = Promise.withResolvers<number>()
   // Until the rooms are open there is nothing to close, and nothing to apply.
@@ -154,8 +145,7 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
     store.onFull(logFull)
     ended = (what) => void recordEnd(store, clock, what).catch(logFault)
     const epoch = await openHost(store, clock)
-    const { sockets, cells } = places
-    await recover({ store, clock, proc: realProc(), disk: realDisk(), owner, epoch, sockets, cells })
+    await recover({ ...places, store, clock, proc: realProc(), disk: realDisk(), owner, epoch })
     const applied = await startConfig(store, clock, places, kept)
     const rooms = await openRooms({ applied, places, store, epoch, here: machine() })
     const door = await startDoor(places, rooms, {
@@ -175,7 +165,6 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
     rooms.settle.start()
     if (rooms.gatelink.gateId !== null) rooms.settle.linked(rooms.gatelink.gateId)
     rooms.work.start()
-    const deposed = (detail: string): never => failStop(new Error(detail))
     const endProgress = openProgress({ store, clock, owner, epoch, proven: line.progress, deposed })
     let stopping = false
     stop = (withinMs) => {
@@ -188,9 +177,7 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
       }, failStop)
     }
     process.on('SIGTERM', () => stop(drainMs))
-    process.on('SIGINT', () => {
-      /* Ctrl-C reaches the whole group; the watch stops us in order */
-    })
+    process.on('SIGINT', ignored)
     line.ready({ url: door.url, loginUrl: door.loginUrl, epoch })
     logLine('info', 'sitter ready', { url: door.url, epoch, pid: process.pid, directory: dirname(places.record) })
   } catch (error) {

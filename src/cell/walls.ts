@@ -111,11 +111,11 @@ const megabytes = (bytes: number): string => `${Math.round(bytes / 1_000_000)} M
 export const hitsBetween = (before: LimitCounts, now: LimitCounts, limits: CellLimits): readonly LimitHit[] => {
   const grown = (name: keyof LimitCounts): number => (now[name] ?? 0) - (before[name] ?? 0)
   const hits: LimitHit[] = []
-  const kills = grown('oomKills')
-  if (kills > 0)
+  // How many it killed is not told: where it kills a group whole, it counts the first one twice (Linux 6.1).
+  if (grown('oomKills') > 0)
     hits.push({
       limit: 'memory',
-      says: `out of memory: the kernel killed ${kills} of its processes at ${megabytes(limits.memoryBytes)}`,
+      says: `out of memory: the kernel killed it or a process of it at ${megabytes(limits.memoryBytes)}`,
     })
   const refused = grown('forksRefused')
   if (refused > 0)

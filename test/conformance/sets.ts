@@ -47,16 +47,14 @@ const mixedEnds = async (store: Store): Promise<void> => {
     ['done', 'repeat', 'repeat'],
   ])
   // Whichever of the two was first.
-  expect([outcomes(told[3]!), outcomes(await again)].toSorted()).toEqual([
-    ['done', 'done'],
-    ['repeat', 'repeat'],
-  ])
+  expect(new Set([String(outcomes(told[3]!)), String(outcomes(await again))])).toEqual(
+    new Set(['done,done', 'repeat,repeat']),
+  )
   expect(outcomes(await store.transact([together(succeed('g'), end('att_h.1'))] as const))).toEqual(['repeat', 'stale'])
   const states = await Promise.all([...names, 'behind'].map((name) => store.read.task(`tsk_${name}`)))
-  expect(states.map((one) => one?.state.state)).toEqual([
-    ...['succeeded', 'succeeded', 'succeeded', 'succeeded', 'waiting', 'succeeded', 'succeeded', 'succeeded'],
-    'ready',
-  ])
+  expect(states.map((one) => one?.state.state).join(' ')).toBe(
+    'succeeded succeeded succeeded succeeded waiting succeeded succeeded succeeded ready',
+  )
   await countedRight(store)
 }
 

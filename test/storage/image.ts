@@ -3,7 +3,7 @@
  * shutdown, which stops without writing its journal: whatever was not flushed is gone. Needs the right to mount.
  *
  * Who writes there has to stand still before the cut: an fsync that is under way in that moment may come back without
- * an error, though its transaction was dropped (ext4; one turn of 1 in 5 cuts, with synchronous=FULL as well).
+ * an error, though its transaction was dropped (ext4; in 4 of 40 cuts with synchronous=FULL as well).
  */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -7,6 +7,7 @@ import type { AgentType, SwarmConfig, Trial } from '../../config/config.ts'
 import { shortOf } from '../../fleet/fleet.ts'
 import { standbysWanted, type MachineBounds } from '../../model/model.ts'
 import type { PressureReading } from '../../std/std.ts'
+import type { ServiceSeen } from './inspection.ts'
 import { count, counted } from './text.ts'
 
 /**
@@ -227,15 +228,46 @@ export const leftoverCheck = (
   )
 }
 
-export const restartCheck = (underSystemd: boolean): Check =>
-  underSystemd
-    ? check('restart', 'enforced', 'a service of the system starts the watch again')
-    : check(
+const nobody = 'the watch restarts gate and sitter, and nobody the watch: killed together, they stay down'
+
+/** Who starts the watch again when it died, and who when it hangs. */
+export const serviceChecks = (seen: ServiceSeen | undefined, inContainer: boolean): readonly Check[] => {
+  if (seen === undefined && inContainer)
+    return [
+      check(
         'restart',
-        'weaker',
-        'the watch restarts gate and sitter, and nobody the watch: killed together, they stay down',
-        'run it as a service (systemd, Restart=always)',
-      )
+        'unknown',
+        'a container: what starts it again cannot be seen from inside',
+        'docker run --restart',
+      ),
+    ]
+  if (seen === undefined)
+    return [check('restart', 'weaker', nobody, 'run it as a service: deploy/systemd, docs/guides/hosting.md')]
+  const { unit, restart, killMode, notifyAccess, watchdog } = seen
+  if (restart === undefined || watchdog === undefined)
+    return [check('restart', 'unknown', `runs in ${unit}; how that is set cannot be seen`, `systemctl show ${unit}`)]
+  const hears = watchdog !== '0' && watchdog !== 'infinity' && notifyAccess === 'all'
+  return [
+    killMode === 'process' || killMode === 'none'
+      ? check(
+          'restart',
+          'absent',
+          `KillMode=${killMode} of ${unit} leaves processes in its group, and systemd cannot start it in there again`,
+          'KillMode=mixed',
+        )
+      : restart === 'always' || restart === 'on-failure'
+        ? check('restart', 'enforced', `${unit} starts the watch again (Restart=${restart})`)
+        : check('restart', 'weaker', `Restart=${restart} of ${unit}: ${nobody}`, 'Restart=on-failure'),
+    hears
+      ? check('watchdog', 'enforced', `${unit} ends and starts a watch that gives no sign of life for ${watchdog}`)
+      : check(
+          'watchdog',
+          'weaker',
+          `${unit} does not wait for signs of life: a watch that hangs is not noticed`,
+          'Type=notify, NotifyAccess=all, WatchdogSec=60',
+        ),
+  ]
+}
 
 export const recordCheck = (
   seen:

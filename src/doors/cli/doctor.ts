@@ -21,7 +21,7 @@ import {
   privateCheck,
   programCheck,
   recordCheck,
-  restartCheck,
+  serviceChecks,
   spaceCheck,
   userCheck,
   type Check,
@@ -74,7 +74,8 @@ const findConfig = async ({ arguments: [given], options, world }: Invocation): P
   }
 }
 
-type MachineSeen = Awaited<ReturnType<Inspection['machine']>>
+/** The machine, and the sitter that runs on it. */
+type MachineSeen = Awaited<ReturnType<Inspection['machine']>> & { readonly sitterPid: number | undefined }
 
 const lookAtMachine = async (
   world: Surroundings,
@@ -82,7 +83,8 @@ const lookAtMachine = async (
   directory: string | undefined,
 ): Promise<MachineSeen> => {
   const running = directory === undefined ? undefined : await runningSitter(world, directory)
-  return seen.machine(world.disk, directory ?? world.directory, running !== undefined)
+  const machine = await seen.machine(world.disk, directory ?? world.directory, running !== undefined)
+  return { ...machine, sitterPid: running?.pid }
 }
 
 const machineChecks = async (
@@ -99,7 +101,7 @@ const machineChecks = async (
     filesCheck(await seen.openFilesMost(), config),
     pressureCheck(seen.pressure(), (config?.machine ?? usualBounds).pressure),
     clockCheck(await seen.bootId(), await seen.clockSynchronised()),
-    restartCheck(seen.underSystemd),
+    ...serviceChecks(await seen.service(machine.sitterPid), await seen.inContainer()),
   ]
 }
 
@@ -140,7 +142,12 @@ const portChecks = async (
 }
 
 const lookAtRecord = async (world: Surroundings, path: string): Promise<Check> => {
-  if (!(await world.disk.exists(path))) return recordCheck(null)
+  try {
+    if (!(await world.disk.exists(path))) return recordCheck(null)
+  } catch (error) {
+    // A directory of another user's: that is no fault of the record.
+    return { name: 'record', verdict: 'unknown', says: fault(error), fix: 'ask as the user that the swarm runs as' }
+  }
   try {
     return recordCheck(await lookAtAuditEnd(path))
   } catch (error) {

@@ -3,6 +3,17 @@ import type { Ability, AbilityName, Housing } from '../../cell/cell.ts'
 import type { AgentType } from '../../config/config.ts'
 import type { Disk, PressureReading } from '../../std/std.ts'
 
+/** A service as systemd shows it; undefined is what it did not show. */
+export interface ServiceSeen {
+  readonly unit: string
+  readonly restart: string | undefined
+  readonly killMode: string | undefined
+  /** Who may tell that it lives. */
+  readonly notifyAccess: string | undefined
+  /** `0` = nobody waits for its signs of life. */
+  readonly watchdog: string | undefined
+}
+
 export interface Inspection {
   readonly nodeVersion: string
   readonly platform: string
@@ -33,8 +44,10 @@ export interface Inspection {
   bootId(): Promise<string | undefined>
   /** Whether something keeps the clock right. */
   clockSynchronised(): Promise<boolean | undefined>
-  /** Whether a service of the system would start what died. */
-  readonly underSystemd: boolean
+  /** The service of systemd in which this process (else this one) runs; undefined when it runs in none. */
+  service(pid: number | undefined): Promise<ServiceSeen | undefined>
+  /** Whether all of this is a container's: what is around it cannot be seen. */
+  inContainer(): Promise<boolean>
   /** Programs and cells of a data directory that live without a sitter above them. */
   leftovers(dataDirectory: string): Promise<readonly { readonly pid: number; readonly command: string }[] | undefined>
 }

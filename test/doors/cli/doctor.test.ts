@@ -16,6 +16,7 @@ import {
   portCheck,
   privateCheck,
   recordCheck,
+  serviceChecks,
   spaceCheck,
   userCheck,
   type Check,
@@ -89,6 +90,22 @@ test('What is not there is absent or weaker, what cannot be seen is unknown, and
   expect(privateCheck('k', '/k', { mode: 0o600, uid: 6 }, 5).verdict).toBe('broken')
   expect(privateCheck('k', '/k', undefined, 5).verdict).toBe('unknown')
   expect(recordCheck({ ok: false, entries: 3, why: 'entry 4 was changed' }).verdict).toBe('broken')
+})
+
+test('Who starts it again is told by what systemd shows of the service, and is unknown where that cannot be seen', () => {
+  const unit = 'swarmsitter@a.service'
+  const set = { unit, restart: 'on-failure', killMode: 'mixed', notifyAccess: 'all', watchdog: '1min' }
+  const told = (...ask: Parameters<typeof serviceChecks>): readonly string[] =>
+    serviceChecks(...ask).map(({ name, verdict }) => `${name} ${verdict}`)
+  expect(told(set, false)).toEqual(['restart enforced', 'watchdog enforced'])
+  expect(told({ ...set, restart: 'no' }, false)).toEqual(['restart weaker', 'watchdog enforced'])
+  // systemd takes words from the main process alone then, and ours come from a child.
+  expect(told({ ...set, notifyAccess: 'main' }, false)).toEqual(['restart enforced', 'watchdog weaker'])
+  expect(told({ ...set, watchdog: '0' }, false)).toEqual(['restart enforced', 'watchdog weaker'])
+  expect(told({ ...set, killMode: 'process' }, false)).toEqual(['restart absent', 'watchdog enforced'])
+  expect(told({ ...set, restart: undefined }, false)).toEqual(['restart unknown'])
+  expect(told(undefined, false)).toEqual(['restart weaker'])
+  expect(told(undefined, true)).toEqual(['restart unknown'])
 })
 
 test('The exit code is 1 for what is broken, 4 for what is absent, and 0 for what is only weaker', () => {

@@ -216,6 +216,24 @@ test('the first Ctrl-C stops in order, the second at once; both are 130', async 
   expect(watch.stops).toEqual([30_000, 0])
 })
 
+test('SIGTERM during a start stops it when it has started, with 0; one that never starts keeps nobody for longer', async () => {
+  const watch = fakeWatch()
+  const begun = Promise.withResolvers<typeof watch.watching>()
+  const fake = world(working(1), { watch })
+  const code = runCli(['up'], { ...fake.world, startWatch: () => begun.promise })
+  await settled()
+  fake.signal('SIGTERM')
+  begun.resolve(watch.watching)
+  expect(await moveUntil(fake.clock, code)).toBe(0)
+  expect(watch.stops).toEqual([30_000])
+  const other = world(working(1))
+  const never = runCli(['up'], { ...other.world, startWatch: () => new Promise(() => {}) })
+  await settled()
+  other.signal('SIGTERM')
+  expect(await moveUntil(other.clock, never)).toBe(130)
+  expect(other.clock.ms).toBeLessThanOrEqual(31_000)
+})
+
 test('without --exit-when-idle it reports and serves on until it is stopped from elsewhere', async () => {
   const watch = fakeWatch()
   const fake = world({}, { watch })
