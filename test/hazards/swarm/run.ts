@@ -140,18 +140,16 @@ class Fire {
     const payload = { who: id, hazard, waitMs, targets: targetsOf(this.swarm, before, own, mark) }
     this.#guilty.add(id)
     const { word, last } = await this.#untilOver({ kind, hazard, type, payload, agent })
-    const after = new Set((await this.swarm.cells()).map((cell) => cell.id))
     const others = before.filter((cell) => cell.id !== own.id)
     const lateness = this.witnesses.end(new Set(others.map((cell) => cell.id)), this.#guilty)
     const events = await this.swarm.events(seq)
     const named = namedBy(events, id)
-    const recycled = new Set(events.filter((event) => event.kind === 'cell.recycled').map(({ subject }) => subject))
+    // One that was recycled, or whose agents went home, has ended as well.
+    const lost = new Set(events.filter((event) => event.kind === 'cell.lost').map(({ subject }) => subject))
     const quarantined = last.state === 'quarantined'
     const faults = [
       ...innocentCharged(events, id),
-      ...others
-        .filter(({ id: cell }) => !after.has(cell) && !recycled.has(cell))
-        .map((cell) => `cell ${cell.id} of others is gone`),
+      ...others.filter(({ id: cell }) => lost.has(cell)).map((cell) => `cell ${cell.id} of others was lost`),
       ...(lateness.p99Ms > isolationMs && isJudged(lateness) ? [`witnesses ${lateness.p99Ms} ms late`] : []),
       ...(fatal[kind].has(hazard) && !quarantined ? [`the guilty one is ${last.state}`] : []),
       ...(quarantined && named === '' ? ['nobody was named'] : []),
