@@ -22,6 +22,7 @@ import { openBudgets, type Budgets } from './budget.ts'
 import { afterFailure, afterLoss, type FailedAttempt } from './decide.ts'
 import { askedBy } from './asked.ts'
 import { openDispatch, type Dispatch } from './dispatch.ts'
+import { openNearest } from './nearest.ts'
 import { deathsOf, expiredEvents, parked, pastDeadline, succeeded } from './endings.ts'
 import { discardOne, editTask, moveTask, redriveOne, redriveSelected } from './people.ts'
 import type { LockStatus, TaskAnswer, TaskAsk, Work, WorkRequest, WorkSummary } from './port.ts'
@@ -70,6 +71,7 @@ class WorkRoom implements Work {
   /** Claimed and cancelled in one commit: they are not given out. */
   readonly #revoked = new Set<string>()
   readonly #budgets: Budgets
+  readonly #nearestDeadline: () => Promise<number>
   #started = false
   #dueTimer: Cancel | undefined
   #dueMs = Number.POSITIVE_INFINITY
@@ -79,6 +81,7 @@ class WorkRoom implements Work {
     this.#options = options
     this.#budgets = openBudgets(options.tasks, options.random)
     const { store, owner, epoch, clock } = options
+    this.#nearestDeadline = openNearest(store)
     this.#dispatch = openDispatch({
       fleet: options.fleet,
       claim: async (agentType, slots, turn) => {
@@ -342,9 +345,9 @@ class WorkRoom implements Work {
   /** Tasks past their deadline that no agent has in hand. */
   async #expire(): Promise<void> {
     const { store, clock } = this.#options
-    const nextMs = await store.read.nextTaskDeadlineMs()
+    const nextMs = await this.#nearestDeadline()
     const wallMs = clock.wallMs()
-    if (nextMs === null || nextMs > wallMs || !this.#started) return
+    if (nextMs > wallMs || !this.#started) return
     const [result] = await patiently(store, [{ kind: 'tasks.expire', with: { wallMs, limit: dueSize } }])
     if (!result.ok || result.value.expired.length === 0) return
     const events = expiredEvents(result.value.expired)

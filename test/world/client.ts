@@ -3,7 +3,7 @@
  * orders agents about, cancels, and redrives. What it gave and was not answered it gives again under the same keys.
  */
 import type { AgentOrder } from '../../src/fleet/fleet.ts'
-import { parseAgent } from '../../src/model/model.ts'
+import { formatAgent, parseAgent } from '../../src/model/model.ts'
 import { asFailure, between } from '../../src/std/std.ts'
 import type { TaskAsk } from '../../src/work/work.ts'
 import type { World } from './world.ts'
@@ -93,6 +93,10 @@ export class Client {
       const agents = sitter.fleet.list()
       const agent = parseAgent(agents[between(random, 0, agents.length - 1)]!.id)!
       const by = { actor: 'operator:ann', reason: 'because' }
+      // What was its cell's only agent ends with it.
+      for (const one of this.#world.machine.list) {
+        if (one.host.seats.size === 1 && one.host.seats.has(formatAgent(agent))) one.ill('a person ordered it', 'just-now')
+      }
       const ids = [...this.acked.values()]
       const task = ids[between(random, 0, ids.length - 1)]
       const done: Promise<unknown> =

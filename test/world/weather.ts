@@ -108,7 +108,7 @@ export const weatherOf = (scale: Scale): Weather => {
     random,
     rates,
     habits: habitsOf(random),
-    heartbeatMs: [15_000, 30_000, 60_000][between(random, 0, 2)]!,
+    heartbeatMs: [30_000, 60_000, 120_000][between(random, 0, 2)]!,
     perCell,
     standby: between(random, 0, 1),
     absentAfterMs: between(random, 20, 90) * 1_000,

@@ -82,6 +82,7 @@ class Attempt implements Working {
           until: this.#host.ask.process.clock.wallMs() + between(this.#host.ask.weather.random, 1_000, 300_000),
         })
       case 'forgets':
+        this.#host.ask.ill(`${agent} forgot what it had in hand`, 'just-now')
         this.#host.drop(agent)
         return this.#late(agent, attempt)
       case 'vanishes':

@@ -22,7 +22,7 @@ import { weatherOf, type Scale, type Weather } from './weather.ts'
 const hourMs = 3_600_000
 /** Probes come up to 6.6 h apart, and waits may have been put off by a wall jump of 2 h. */
 const healWithinMs = 30 * hourMs
-const lookEveryMs = 300_000
+const lookEveryMs = 900_000
 const mostTrace = 80
 
 export interface Figures {
