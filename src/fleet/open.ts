@@ -19,6 +19,7 @@ import { openFleetRecord } from './record.ts'
 import { weigh } from './recycle.ts'
 import { reconfigure } from './reconfigure.ts'
 import { openRoster, type Roster } from './roster.ts'
+import { openStillness } from './stillness.ts'
 import { endStandbys, openStock, standbyStatuses, tendStandbys } from './standby.ts'
 import { openTurn } from './turn.ts'
 import { cellStatusOf, summaryOf, viewOf } from './view.ts'
@@ -37,11 +38,18 @@ const depose = (live: Live, detail: string): void => {
   if (live.phase === 'deposed') return
   live.phase = 'deposed'
   live.agenda.stop()
+  live.stillness.stop()
   say(live, 'error', `a newer sitter acts for this host, every cell is killed: ${detail}`)
   for (const cell of live.cells.values()) kill(live, cell, 'a newer sitter acts for this host')
   void endStandbys(live, 'a newer sitter acts for this host')
   live.options.onDeposed?.(detail)
 }
+
+/** Somebody's silence is being counted. */
+const isWaiting = ({ phase, cells, agents }: Live): boolean =>
+  phase === 'open' &&
+  ([...cells.values()].some(({ silentBeats }) => silentBeats > 0) ||
+    [...agents.values()].some(({ attempt }) => attempt !== null))
 
 const assemble = (options: FleetOptions, roster: Roster): Live => {
   const { clock, store, owner, epoch, hooks } = options
@@ -66,6 +74,7 @@ const assemble = (options: FleetOptions, roster: Roster): Live => {
     cells: new Map<string, LiveCell>(),
     free: new Map(Object.keys(options.config.agents).map((type) => [type, new FreeQueue<Agent>()])),
     agenda: new Agenda(clock),
+    stillness: openStillness(clock, () => isWaiting(live)),
     record: openFleetRecord({
       store,
       owner,
@@ -149,6 +158,7 @@ const give = (live: Live, run: Parameters<Fleet['run']>[0][number]): LiveCell | 
     over: false,
   }
   agent.attempt = attempt
+  live.stillness.watch()
   return agent.cell
 }
 

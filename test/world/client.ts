@@ -11,7 +11,14 @@ import type { World } from './world.ts'
 const patienceMs = 10_000
 const orders: readonly AgentOrder[] = ['pause', 'stop', 'quarantine', 'resume', 'start']
 /** What a person may be told when it asks at a bad moment. */
-const untimely: ReadonlySet<string> = new Set(['conflict', 'not-found', 'disk-full', 'stale', 'record-unknown', 'overloaded'])
+const untimely: ReadonlySet<string> = new Set([
+  'conflict',
+  'not-found',
+  'disk-full',
+  'stale',
+  'record-unknown',
+  'overloaded',
+])
 
 export class Client {
   readonly #world: World
@@ -95,7 +102,8 @@ export class Client {
       const by = { actor: 'operator:ann', reason: 'because' }
       // What was its cell's only agent ends with it.
       for (const one of this.#world.machine.list) {
-        if (one.host.seats.size === 1 && one.host.seats.has(formatAgent(agent))) one.ill('a person ordered it', 'just-now')
+        if (one.host.seats.size === 1 && one.host.seats.has(formatAgent(agent)))
+          one.ill('a person ordered it', 'just-now')
       }
       const ids = [...this.acked.values()]
       const task = ids[between(random, 0, ids.length - 1)]

@@ -56,7 +56,11 @@ export class Provider {
   }
 
   /** Its network as one gate sees it. */
-  of(gate: WorldProcess): { send(request: OutboundRequest, sink: Sink): Flow; close(): Promise<void>; retire(): Promise<void> } {
+  of(gate: WorldProcess): {
+    send(request: OutboundRequest, sink: Sink): Flow
+    close(): Promise<void>
+    retire(): Promise<void>
+  } {
     return {
       send: (request, sink) => this.#send(gate, request, sink),
       close: async () => {},
@@ -86,7 +90,9 @@ export class Provider {
           const closesMs = between(weather.random, 10, 4_000)
           lose(closesMs)
           if (pays && weather.random.next() < 0.6)
-            arrive(closesMs + weather.random.next() * 0.9 * weather.absentAfterMs, timeline.outside, () => this.#take(request))
+            arrive(closesMs + weather.random.next() * 0.9 * weather.absentAfterMs, timeline.outside, () =>
+              this.#take(request),
+            )
           return
         }
         arrive(travelMs(), timeline.outside, () => {
@@ -99,7 +105,11 @@ export class Provider {
         })
       })
     }
-    return { ended: promise, resume: () => {}, abort: () => resolve({ kind: 'lost', code: 'given-up', message: 'given up' }) }
+    return {
+      ended: promise,
+      resume: () => {},
+      abort: () => resolve({ kind: 'lost', code: 'given-up', message: 'given up' }),
+    }
   }
 
   #take(request: OutboundRequest): Answer {

@@ -7,7 +7,14 @@ import { mkdtempSync, existsSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Failure } from '../../src/std/std.ts'
-import { openSqliteStore, type Command, type Committed, type Queries, type Result, type Store } from '../../src/store/store.ts'
+import {
+  openSqliteStore,
+  type Command,
+  type Committed,
+  type Queries,
+  type Result,
+  type Store,
+} from '../../src/store/store.ts'
 import type { WorldProcess } from '../worlds/timeline.ts'
 
 interface Waiting {
@@ -61,7 +68,8 @@ export class WorldStore implements Store {
       for (const listener of this.#listeners) if (this.#owner.alive) listener(committed)
     })
     this.read = new Proxy({} as Queries, {
-      get: (_, name: keyof Queries) =>
+      get:
+        (_, name: keyof Queries) =>
         (...asked: never[]) =>
           this.#owner.alive ? (this.#real.read[name] as (...asked: never[]) => unknown)(...asked) : never(),
     })
@@ -94,7 +102,8 @@ export class WorldStore implements Store {
     this.#waiting = []
     if (turn.length === 0 || this.#over) return
     if (this.#disk.fullSinceMs !== null) {
-      for (const list of turn) list.reject(new Failure('disk-full', 'the disk of the record is full', { retryAfterMs: 5_000 }))
+      for (const list of turn)
+        list.reject(new Failure('disk-full', 'the disk of the record is full', { retryAfterMs: 5_000 }))
       return
     }
     const { deadly, unknown } = this.#disk

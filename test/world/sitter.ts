@@ -165,7 +165,15 @@ export class WorldSitter {
     })
     const { tasks, channels } = plan
     this.work = openWork({ ...here, ...incarnation, tasks, store, fleet: this.fleet, waitsOutside: hooks.waitsOutside })
-    this.settle = openSettle({ ...here, ...incarnation, channels, tasks, store, work: this.work, gatelink: this.gatelink })
+    this.settle = openSettle({
+      ...here,
+      ...incarnation,
+      channels,
+      tasks,
+      store,
+      work: this.work,
+      gatelink: this.gatelink,
+    })
     settling.resolve(this.settle)
     this.settle.start()
     if (this.gatelink.gateId !== null) this.settle.linked(this.gatelink.gateId)

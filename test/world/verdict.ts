@@ -10,7 +10,7 @@ import type { World } from './world.ts'
 
 const all = async <Item>(page: (ask: PageAsk) => Promise<Page<Item>>): Promise<Item[]> => {
   const items: Item[] = []
-  for (let after: string | null = null; ; ) {
+  for (let after: string | null = null; ;) {
     const { items: some, next }: Page<Item> = await page({ limit: 1_000, after })
     items.push(...some)
     if (next === null) return items

@@ -2,7 +2,7 @@
  * What must hold all the time: looked at with every commit, and every five minutes. Seams for what does not exist yet:
  * `governor` (restarts of a whole swarm), `breakers` and `modes` get their own looks here when they are built.
  */
-import { attemptId, formatAgent, isTaskEnd, type TaskStateName } from '../../src/model/model.ts'
+import { isTaskEnd, parseAgent, type TaskStateName } from '../../src/model/model.ts'
 import type { Claimed, Committed } from '../../src/store/store.ts'
 import type { World } from './world.ts'
 
@@ -36,11 +36,14 @@ export class Watching {
     }
   }
 
-  /** A task is given out again: no living host may still have an older attempt of it in hand. */
+  /** A task is given out again: no older attempt of it may still be taken for one that is in hand. */
   #claimed({ task, attempt }: Claimed): void {
-    for (const { host, identity } of this.#world.machine.hosts.values()) {
+    const { sitter, machine } = this.#world
+    for (const { host, identity } of machine.hosts.values()) {
       for (const { run, told } of host.open.values()) {
         if (run.task !== task || run.attempt === attempt || told) continue
+        // Who was unseated is fenced off: what it still says is refused, until it has read that it is to go.
+        if (sitter?.ready === true && sitter.fleet.view(parseAgent(run.agent)!)?.attempt !== run.attempt) continue
         this.#world.violated(`${attempt} begins while ${run.attempt} still runs in pid ${identity.pid}`)
       }
     }
@@ -84,7 +87,8 @@ export class Watching {
     for (const name of this.#quarantined.keys()) if (!seen.has(name)) this.#quarantined.delete(name)
     const { agents } = this.#world.weather.scale
     const bound = 2_000 + 40 * agents
-    if (timeline.waiting > bound) this.#world.violated(`${timeline.waiting} timers and arrivals wait, more than ${bound}`)
+    if (timeline.waiting > bound)
+      this.#world.violated(`${timeline.waiting} timers and arrivals wait, more than ${bound}`)
     if (machine.hosts.size > 4 * agents + 20) this.#world.violated(`${machine.hosts.size} hosts live`)
   }
 
@@ -114,7 +118,3 @@ export class Watching {
     return (await read.settlementCounts()).every(({ state, count }) => count === 0 || ends.has(state))
   }
 }
-
-/** For messages. */
-export const nameOf = formatAgent
-export const attemptOf = attemptId

@@ -35,7 +35,7 @@ const usual = {
   /** The provider answers 503 for a while, or not at all. */
   'provider-sick': 0.4,
   /** A person says something: pause, stop, quarantine, cancel, restart. */
-  'person': 1,
+  person: 1,
 } as const
 export type FaultKind = keyof typeof usual
 

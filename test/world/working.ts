@@ -101,7 +101,9 @@ class Attempt implements Working {
   #late(agent: string, attempt: string): void {
     const { process, weather } = this.#host.ask
     for (const delayMs of [5, 1_000, between(weather.random, 2_000, 120_000)])
-      process.clock.timer(delayMs, () => this.#host.request('done', { agent, attempt, result: { by: attempt } }, () => {}))
+      process.clock.timer(delayMs, () =>
+        this.#host.request('done', { agent, attempt, result: { by: attempt } }, () => {}),
+      )
   }
 
   #pay(payload: Payload): void {

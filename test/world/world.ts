@@ -140,6 +140,10 @@ export class World {
 
   #committed(lists: readonly Committed[]): void {
     this.log(`commit ${lists.map(({ command }) => command.kind).join(' ')}`)
+    for (const { command } of lists) {
+      if (command.kind !== 'events.add') continue
+      for (const { level, message } of command.with.events) if (level !== 'info') this.log(`event ${message}`)
+    }
     this.watching.committed(lists)
   }
 
@@ -168,6 +172,8 @@ export class World {
       const broken = (): boolean => this.violations.length > 0
       await timeline.run(timeline.monoMs + weather.scale.hours * hourMs, broken)
       if (!broken()) await this.#heal(broken)
+      // What led to it is told by what follows.
+      if (broken()) await timeline.run(timeline.monoMs + 10_000)
     } catch (error) {
       this.violated(`the world broke: ${(error as Error).stack}`)
     } finally {

@@ -81,7 +81,8 @@ export class WorldProcess {
       wallMs: () => timeline.wallMs,
       monoMs: () => timeline.monoMs,
       stamp: (): Stamp => ({ wallMs: timeline.wallMs, monoMs: timeline.monoMs, bootId }),
-      timer: (delayMs, fire) => timeline.at(timeline.monoMs + Math.max(0, delayMs), { owner: this, kind: 'timer', fire }),
+      timer: (delayMs, fire) =>
+        timeline.at(timeline.monoMs + Math.max(0, delayMs), { owner: this, kind: 'timer', fire }),
     }
   }
 
