@@ -17,6 +17,17 @@ const forAWhile = (world: World, ms: number, end: () => void): void => {
   world.mend(end)
 }
 
+/** At once, or when the next payment is on its way: that is when it hurts. */
+const atBadMoment = (world: World, deed: () => void): void => {
+  const { random } = world.weather
+  if (random.next() < 0.4) return deed()
+  world.provider.atNextPayment = () => {
+    world.timeline.after(random.next() < 0.5 ? between(random, 1, 100) : between(random, 100, 10_000), () => {
+      if (!world.weather.healed) deed()
+    })
+  }
+}
+
 const stutter = (world: World): void => {
   const { timeline, weather } = world
   // The machine swaps: it runs for a moment, then everything on it stands still for longer than a beat.
@@ -61,8 +72,8 @@ const deeds: Record<FaultKind, (world: World) => void> = {
     sitter?.process.stop()
     forAWhile(world, between(world.weather.random, 1_000, 240_000), () => sitter?.process.goOn())
   },
-  'gate-killed': (world) => world.restartGate('kill'),
-  'gate-lost': (world) => world.restartGate('lose'),
+  'gate-killed': (world) => atBadMoment(world, () => world.restartGate('kill')),
+  'gate-lost': (world) => atBadMoment(world, () => world.restartGate('lose')),
   'disk-full': (world) => {
     world.setFull(true)
     forAWhile(world, between(world.weather.random, 500, 300_000), () => world.setFull(false))
@@ -77,15 +88,33 @@ const deeds: Record<FaultKind, (world: World) => void> = {
     world.disk.unknown = world.weather.random.next() < 0.5 ? 'made' : 'not-made'
   },
   'machine-stutters': stutter,
-  'wall-jumps': (world) => {
-    world.timeline.wallOffsetMs += between(world.weather.random, -7_200_000, 7_200_000)
-    world.wallJumpedMs = world.timeline.monoMs
-  },
+  'wall-jumps': (world) =>
+    atBadMoment(world, () => {
+      world.timeline.wallOffsetMs += between(world.weather.random, -7_200_000, 7_200_000)
+      world.wallJumpedMs = world.timeline.monoMs
+      world.log('the wall clock jumped')
+    }),
   'provider-limits': (world) => {
     world.provider.ailment.limitsUntilMs = world.timeline.monoMs + between(world.weather.random, 1_000, 120_000)
   },
   'provider-sick': (world) => {
     world.provider.ailment.sickUntilMs = world.timeline.monoMs + between(world.weather.random, 1_000, 900_000)
+  },
+  'agent-kills': (world) => {
+    const { weather } = world
+    const agent = pick(world, world.sitter?.ready ? world.sitter.fleet.list() : [])?.id
+    if (agent === undefined) return
+    weather.killers.add(agent)
+    forAWhile(world, between(weather.random, 600_000, 6 * hourMs), () => weather.killers.delete(agent))
+    for (const one of world.machine.list) if (one.host.seats.has(agent)) one.host.doom(agent)
+  },
+  'starts-fail': (world) => {
+    const { weather, plan } = world
+    const type = pick(world, Object.keys(plan.agents))!
+    weather.barred.add(type)
+    forAWhile(world, between(weather.random, 30_000, 2 * hourMs), () => weather.barred.delete(type))
+    // Whoever lives there has to be started anew.
+    for (const one of world.machine.list) if (one.host.typeIs(type)) one.end({ code: 1, signal: null })
   },
   person: (world) => world.client.meddle(),
 }

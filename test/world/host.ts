@@ -43,7 +43,8 @@ export class Host {
     const { weather, process } = ask
     const slow = weather.chance(10)
     if (slow) ask.ill('starts slowly')
-    if (weather.chance(10)) process.clock.timer(5, () => ask.exit(78))
+    const barred = [...weather.barred].some((type) => ask.env['SITTER_MODULE']?.includes(type))
+    if (barred || weather.chance(10)) process.clock.timer(5, () => ask.exit(78))
     else process.clock.timer(slow ? 25_000 : between(weather.random, 30, 400), () => void this.#connect())
   }
 
@@ -143,6 +144,18 @@ export class Host {
     if (before !== undefined && before >= epoch) return
     this.drop(agent)
     this.seats.set(agent, epoch)
+    this.doom(agent)
+  }
+  /** The agent ends the whole cell, if it is one that does. */
+  doom(agent: string): void {
+    const { weather, process } = this.ask
+    if (!weather.killers.has(agent)) return
+    process.clock.timer(between(weather.random, 100, 20_000), () => {
+      if (weather.killers.has(agent) && this.seats.has(agent)) this.ask.exit(134)
+    })
+  }
+  typeIs(type: string): boolean {
+    return [...this.seats.keys()].some((agent) => agent.startsWith(`${type}/`))
   }
   #unseat(agent: string): void {
     this.drop(agent)

@@ -37,6 +37,7 @@ export class Provider {
   /** Monotonic times at which requests were begun, for the limit. */
   readonly begun: number[] = []
   queries = 0
+  atNextPayment: (() => void) | undefined
   readonly #timeline: Timeline
   readonly #weather: Weather
 
@@ -85,6 +86,8 @@ export class Provider {
         sink.started()
         this.begun.push(timeline.monoMs)
         const pays = request.method === 'POST'
+        if (pays) this.atNextPayment?.()
+        if (pays) this.atNextPayment = undefined
         if (weather.chance(pays ? weather.provider.losesAnswer : 20)) {
           // Cut on the way. What was cut may be taken all the same, until shortly before its absence is a proof.
           const closesMs = between(weather.random, 10, 4_000)

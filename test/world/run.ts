@@ -26,7 +26,7 @@ for (let seed = first; seed <= last; seed += 1) {
   if (violations.length === 0) continue
   failed += 1
   if (values.trace || first === last) for (const line of trace) console.log(`  ${line}`)
-  for (const what of violations) console.log(`seed ${seed}: ${what}`)
+  for (const what of violations.slice(0, 5)) console.log(`seed ${seed}: ${what}`)
   console.log(`replay: npm run test:world -- --seed ${seed} --agents ${agents} --hours ${hours}`)
 }
 const tookMs = Math.round(performance.now() - begunMs)

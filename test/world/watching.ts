@@ -10,6 +10,8 @@ import type { World } from './world.ts'
 const lateMs = 900_000
 /** What a probe may come after its time: other probes, slow hosts, sitters that were down for minutes. */
 const probeSlackMs = 900_000
+const longestProbeMs = 25_000_000
+const mostJumpMs = 7_200_000
 
 interface Quarantined {
   readonly dueMs: number
@@ -70,17 +72,19 @@ export class Watching {
   }
 
   #lookAtAgents(): void {
-    const { sitter, timeline, machine } = this.#world
+    const { sitter, timeline, machine, wallJumpedMs } = this.#world
     const seen = new Set<string>()
     for (const view of sitter!.fleet.list()) {
       if (view.exit === null) this.#world.violated(`${view.id} is ${view.state} and has no way on`)
       if (view.state !== 'quarantined' || view.exit?.kind !== 'time') continue
-      // Named by when it began: another quarantine of the same agent is another one.
-      const name = `${view.id} ${view.sinceMs}`
+      // Named by the time of its probe: when that failed, or was another's of its cell, there is a later one.
+      const name = `${view.id} ${view.exit.at}`
       seen.add(name)
       const known = this.#quarantined.get(name)
-      const longMs = Math.max(0, (view.exit.at ?? 0) - view.sinceMs)
-      if (known === undefined) this.#quarantined.set(name, { dueMs: timeline.monoMs + longMs + probeSlackMs })
+      const inMs = Math.max(0, (view.exit.at ?? 0) - timeline.wallMs)
+      // The time is told by a wall clock that may have jumped since it was set.
+      const jumpMs = timeline.monoMs - wallJumpedMs < longestProbeMs ? mostJumpMs : 0
+      if (known === undefined) this.#quarantined.set(name, { dueMs: timeline.monoMs + inMs + jumpMs + probeSlackMs })
       else if (timeline.monoMs > known.dueMs)
         this.#world.violated(`${view.id} is quarantined and got no probe at its time: ${view.reason}`)
     }

@@ -34,6 +34,10 @@ const usual = {
   'provider-limits': 0.4,
   /** The provider answers 503 for a while, or not at all. */
   'provider-sick': 0.4,
+  /** For some hours an agent ends its cell whenever it lives in one. */
+  'agent-kills': 0.15,
+  /** For a while no host of a type comes up. */
+  'starts-fail': 0.1,
   /** A person says something: pause, stop, quarantine, cancel, restart. */
   person: 1,
 } as const
@@ -76,6 +80,10 @@ export interface Weather {
   /** Shares of what a provider makes of a payment, in a thousand. */
   readonly provider: { readonly declines: number; readonly losesAnswer: number; readonly accepted: number }
   healed: boolean
+  /** Agents that end their cell soon after they were seated. */
+  readonly killers: Set<string>
+  /** Types of which no host comes up. */
+  readonly barred: Set<string>
   /** A thousandth part; never after the healing. */
   chance(perThousand: number): boolean
   /** On the way between two processes. */
@@ -119,6 +127,8 @@ export const weatherOf = (scale: Scale): Weather => {
       accepted: random.next() < 0.5 ? 0 : between(random, 5, 200),
     },
     healed: false,
+    killers: new Set(),
+    barred: new Set(),
     chance: (perThousand) => !weather.healed && perThousand > 0 && random.next() * 1_000 < perThousand,
     travelMs: () => (random.next() < 0.01 ? between(random, 20, 200) : 0.2 + random.next() * 3),
   }
