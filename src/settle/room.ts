@@ -247,14 +247,15 @@ class SettleRoom implements Settle {
     const { store, clock, random, channels } = this.#options
     for (let tries = 0; tries < concludeTries; tries += 1) {
       const settlement = (await store.read.settlement(intent.settlement))!
-      const nowMs = clock.wallMs()
-      const close = closing(intent, told, nowMs)
+      const stamp = clock.stamp()
+      const nowMs = stamp.wallMs
+      const close = closing(intent, told, stamp)
       if (isSettlementEnd(settlement.state)) {
         await store.transact([close])
         return
       }
       const channel = channels[settlement.channel]
-      const known = knownOf(settlement, await store.read.intents(settlement.id))
+      const known = knownOf(settlement, await store.read.intents(settlement.id), stamp)
       const step =
         channel === undefined
           ? orphaned(settlement.channel)

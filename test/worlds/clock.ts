@@ -6,10 +6,13 @@ export interface MovedClock extends Clock {
    * Moves time, firing what comes due; between two timers the event loop turns, so that commits and promises settle.
    */
   move(ms: number): Promise<void>
+  /** The wall clock is set to another time; the monotonic one goes on. */
+  jumpWall(ms: number): void
 }
 
 export const movedClock = (startMs = 1_000_000): MovedClock => {
   let nowMs = startMs
+  let wallOffsetMs = 0
   let order = 0
   const timers = new Map<number, { atMs: number; fire: () => void }>()
   const turn = (): Promise<void> =>
@@ -17,9 +20,9 @@ export const movedClock = (startMs = 1_000_000): MovedClock => {
       setImmediate(() => setImmediate(() => setImmediate(resolve)))
     })
   return {
-    wallMs: () => nowMs,
+    wallMs: () => nowMs + wallOffsetMs,
     monoMs: () => nowMs,
-    stamp: () => ({ wallMs: nowMs, monoMs: nowMs, bootId: 'test' }),
+    stamp: () => ({ wallMs: nowMs + wallOffsetMs, monoMs: nowMs, bootId: 'test' }),
     timer: (delayMs, fire) => {
       const id = (order += 1)
       timers.set(id, { atMs: nowMs + Math.max(0, delayMs), fire })
@@ -39,6 +42,9 @@ export const movedClock = (startMs = 1_000_000): MovedClock => {
         await turn()
       }
       nowMs = untilMs
+    },
+    jumpWall: (ms) => {
+      wallOffsetMs += ms
     },
   }
 }
