@@ -17,16 +17,32 @@ const forAWhile = (world: World, ms: number, end: () => void): void => {
   world.mend(end)
 }
 
-/** At once, or when the next payment is on its way: that is when it hurts. */
+/** At once, or soon after work was given out or a payment went on its way: that is when it hurts. */
 const atBadMoment = (world: World, deed: () => void): void => {
   const { random } = world.weather
   if (random.next() < 0.4) return deed()
-  world.provider.atNextPayment = () => {
-    world.timeline.after(random.next() < 0.5 ? between(random, 1, 100) : between(random, 100, 10_000), () => {
+  const soon = (): void => {
+    const ms = random.next() < 0.5 ? between(random, 1, 100) : between(random, 100, 20_000)
+    world.timeline.after(ms, () => {
       if (!world.weather.healed) deed()
     })
   }
+  if (random.next() < 0.5) world.provider.atNextPayment = soon
+  else world.atNextClaim = soon
 }
+
+/** Of these the moment matters. */
+const timely: ReadonlySet<FaultKind> = new Set([
+  'host-stopped',
+  'sitter-killed',
+  'sitter-stopped',
+  'gate-killed',
+  'gate-lost',
+  'disk-full',
+  'record-unknown',
+  'machine-stutters',
+  'wall-jumps',
+])
 
 const stutter = (world: World): void => {
   const { timeline, weather } = world
@@ -72,8 +88,8 @@ const deeds: Record<FaultKind, (world: World) => void> = {
     sitter?.process.stop()
     forAWhile(world, between(world.weather.random, 1_000, 240_000), () => sitter?.process.goOn())
   },
-  'gate-killed': (world) => atBadMoment(world, () => world.restartGate('kill')),
-  'gate-lost': (world) => atBadMoment(world, () => world.restartGate('lose')),
+  'gate-killed': (world) => world.restartGate('kill'),
+  'gate-lost': (world) => world.restartGate('lose'),
   'disk-full': (world) => {
     world.setFull(true)
     forAWhile(world, between(world.weather.random, 500, 300_000), () => world.setFull(false))
@@ -88,12 +104,10 @@ const deeds: Record<FaultKind, (world: World) => void> = {
     world.disk.unknown = world.weather.random.next() < 0.5 ? 'made' : 'not-made'
   },
   'machine-stutters': stutter,
-  'wall-jumps': (world) =>
-    atBadMoment(world, () => {
-      world.timeline.wallOffsetMs += between(world.weather.random, -7_200_000, 7_200_000)
-      world.wallJumpedMs = world.timeline.monoMs
-      world.log('the wall clock jumped')
-    }),
+  'wall-jumps': (world) => {
+    world.timeline.wallOffsetMs += between(world.weather.random, -7_200_000, 7_200_000)
+    world.wallJumpedMs = world.timeline.monoMs
+  },
   'provider-limits': (world) => {
     world.provider.ailment.limitsUntilMs = world.timeline.monoMs + between(world.weather.random, 1_000, 120_000)
   },
@@ -125,8 +139,12 @@ export const beginFaults = (world: World): void => {
     const waitMs = (): number => (-Math.log(1 - weather.random.next()) * hourMs) / perHour
     const strike = (): void => {
       if (weather.healed) return
-      world.log(`fault ${kind}`)
-      deeds[kind](world)
+      const deed = (): void => {
+        world.log(`fault ${kind}`)
+        deeds[kind](world)
+      }
+      if (timely.has(kind)) atBadMoment(world, deed)
+      else deed()
       timeline.after(waitMs(), strike)
     }
     timeline.after(waitMs(), strike)

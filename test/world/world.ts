@@ -58,6 +58,7 @@ export class World {
   sitter: WorldSitter | undefined
   sitters = 0
   wallJumpedMs = -Infinity
+  atNextClaim: (() => void) | undefined
   readonly violations: string[] = []
   readonly #mends: (() => void)[] = []
   readonly #hash = createHash('sha256')
@@ -141,6 +142,10 @@ export class World {
   #committed(lists: readonly Committed[]): void {
     this.log(`commit ${lists.map(({ command }) => command.kind).join(' ')}`)
     for (const { command } of lists) {
+      if (command.kind === 'tasks.claim') {
+        this.atNextClaim?.()
+        this.atNextClaim = undefined
+      }
       if (command.kind !== 'events.add') continue
       for (const { level, message } of command.with.events) if (level !== 'info') this.log(`event ${message}`)
     }
