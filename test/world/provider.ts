@@ -42,11 +42,17 @@ export class Provider {
   readonly #weather: Weather
 
   readonly #violated: (what: string) => void
+  readonly #log: (line: string) => void
 
-  constructor(timeline: Timeline, weather: Weather, violated: (what: string) => void) {
+  constructor(
+    timeline: Timeline,
+    weather: Weather,
+    told: { violated: (what: string) => void; log: (line: string) => void },
+  ) {
     this.#timeline = timeline
     this.#weather = weather
-    this.#violated = violated
+    this.#violated = told.violated
+    this.#log = told.log
   }
 
   paymentsOf(key: string): readonly Payment[] {
@@ -74,7 +80,9 @@ export class Provider {
     const weather = this.#weather
     const timeline = this.#timeline
     const arrive = (delayMs: number, owner: WorldProcess, fire: () => void): void => {
-      timeline.at(timeline.monoMs + delayMs, { owner, kind: 'arrival', fire })
+      // The bank is elsewhere: it does not stand still with this machine.
+      const kind = owner === timeline.outside ? 'timer' : 'arrival'
+      timeline.at(timeline.monoMs + delayMs, { owner, kind, fire })
     }
     const lose = (delayMs: number): void =>
       arrive(delayMs, gate, () => resolve({ kind: 'lost', code: 'ECONNRESET', message: 'the connection was lost' }))
@@ -91,6 +99,9 @@ export class Provider {
         if (weather.chance(pays ? weather.provider.losesAnswer : 20)) {
           // Cut on the way. What was cut may be taken all the same, until shortly before its absence is a proof.
           const closesMs = between(weather.random, 10, 4_000)
+          this.#log(
+            `bank: ${request.method} ${((request.body as string | null) ?? request.target).slice(0, 90)} is cut`,
+          )
           lose(closesMs)
           if (pays && weather.random.next() < 0.6)
             arrive(closesMs + weather.random.next() * 0.9 * weather.absentAfterMs, timeline.outside, () =>
@@ -132,6 +143,7 @@ export class Provider {
     if (!declines && this.paymentsOf(key).some((one) => one.status !== 'declined'))
       this.#violated(`${fields.reference} is paid a second time`)
     this.log.push(payment)
+    this.#log(`bank takes ${fields.reference}: ${status}`)
     this.#byKey.set(key, [...this.paymentsOf(key), payment])
     if (later) {
       this.#timeline.after(between(this.#weather.random, 1_000, 1_800_000), () => {
@@ -147,6 +159,7 @@ export class Provider {
     const nowMs = this.#timeline.monoMs
     if (nowMs < this.ailment.sickUntilMs) return { status: 503, body: {} }
     const key = new URL(request.target, 'http://bank').searchParams.get('key') ?? ''
+    this.#log(`bank is asked for ${key}: ${this.paymentsOf(key).length}`)
     const items = this.paymentsOf(key).map(({ status, reference }) => ({ key, reference, status, id: `pay_${key}` }))
     return { status: 200, body: { items } }
   }

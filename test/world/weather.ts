@@ -43,6 +43,15 @@ const usual = {
 } as const
 export type FaultKind = keyof typeof usual
 
+const ofHosts: ReadonlySet<FaultKind> = new Set([
+  'host-killed',
+  'host-exits',
+  'host-stopped',
+  'link-cut',
+  'agent-kills',
+])
+const shortHours = 6
+
 /** Chances of one agent's attempt, in a thousand. */
 export interface Habits {
   readonly fails: number
@@ -107,8 +116,14 @@ const habitsOf = (random: Random): Habits => {
 export const weatherOf = (scale: Scale): Weather => {
   const random = seeded(scale.seed * 2_654_435_761)
   const kinds = Object.entries(usual) as [FaultKind, number][]
+  // A short run gets the faults of a long one, and a large swarm as many a host as a small one.
+  const denser = scale.hours < shortHours ? shortHours / scale.hours : 1
+  const larger = Math.max(1, Math.min(20, scale.agents / 100))
+  const timesOf = (kind: FaultKind): number => denser * (ofHosts.has(kind) ? larger : 1)
   const rates = new Map(
-    kinds.flatMap(([kind, rate]) => (random.next() < 0.35 ? [] : [[kind, rate * 2 * random.next()] as const])),
+    kinds.flatMap(([kind, rate]) =>
+      random.next() < 0.35 ? [] : [[kind, rate * timesOf(kind) * 2 * random.next()] as const],
+    ),
   )
   const perCell = scale.agents > 500 ? 100 : between(random, 5, 20)
   const weather: Weather = {
@@ -120,7 +135,7 @@ export const weatherOf = (scale: Scale): Weather => {
     perCell,
     standby: between(random, 0, 1),
     absentAfterMs: between(random, 20, 90) * 1_000,
-    batchEveryMs: between(random, 8, 30) * 60_000,
+    batchEveryMs: (between(random, 8, 30) * 60_000) / denser,
     provider: {
       declines: between(random, 0, 60),
       losesAnswer: random.next() < 0.5 ? 0 : between(random, 5, 150),

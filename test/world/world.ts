@@ -71,7 +71,7 @@ export class World {
     this.net = new WorldNet(timeline, weather)
     const violated = (what: string): void => this.violated(what)
     this.machine = new Machine({ timeline, weather, net: this.net, violated })
-    this.provider = new Provider(timeline, weather, violated)
+    this.provider = new Provider(timeline, weather, { violated, log: (line) => this.log(line) })
     this.gate = new WorldGate({ timeline, weather, net: this.net, provider: this.provider })
     this.client = new Client(this)
     this.watching = new Watching(this)
