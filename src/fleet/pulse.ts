@@ -239,7 +239,7 @@ export const cancelAttempt = (live: Live, agent: Agent, attempt: Attempt, reason
   endGrace(live, agent, attempt, graceMs)
 }
 
-/** Judged again when its grace is over, and once more for as long as that was a time in which the sitter stood still. */
+/** Judged when its grace is over, and again while a part of that was a time in which the sitter stood still. */
 const endGrace = (live: Live, agent: Agent, attempt: Attempt, leftMs: number): void => {
   if (agent.cell === null) return
   schedule(live, agent.cell, live.options.clock.monoMs() + leftMs, () => {

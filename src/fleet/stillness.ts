@@ -24,7 +24,7 @@ export const openStillness = (clock: Clock, isWanted: () => boolean): Stillness 
   let lastMs = clock.monoMs()
   let cancel: Cancel | undefined
 
-  /** Of the time since the last tick: none of it is known to have been a life of this loop, when the next one is late. */
+  /** When the next tick is late, nothing of the time since the last one is known to have been life of this loop. */
   const stillMs = (): number => {
     const passedMs = clock.monoMs() - lastMs
     return cancel !== undefined && passedMs > everyMs + restlessMs ? passedMs : 0

@@ -27,9 +27,9 @@ interface Closed {
 }
 
 /**
- * When a connection closed, by the wall clock as it goes now. Within one boot the monotonic clock says how long ago that
- * was told, which is later than it happened: a wall clock that jumped must not make an absence count too early, for what
- * is still on its way would then be sent a second time.
+ * When a connection closed, by the wall clock as it goes now. Within one boot the monotonic clock says how long ago
+ * that was told, which is later than it happened: a wall clock that jumped must not make an absence count too early,
+ * for what is still on its way would then be sent a second time.
  */
 const closedAt = ({ closedMs, told }: Closed, now: Stamp): number | undefined =>
   told?.bootId === now.bootId ? now.wallMs - (now.monoMs - told.monoMs) : closedMs

@@ -1,4 +1,7 @@
-/** The nearest deadline of a task that no agent has in hand, read again only after a commit: a quiet second costs no read. */
+/**
+ * The nearest deadline of a task that no agent has in hand, read again only after a commit: a quiet second costs no
+ * read.
+ */
 import type { Store } from '../store/store.ts'
 
 /** Gives its wall time, Infinity when there is none. */
