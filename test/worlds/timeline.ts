@@ -118,10 +118,15 @@ export class WorldProcess {
 
 const realImmediate = globalThis.setImmediate
 
+/** Lets everything happen that needs no time, outside of a run. */
+export const settled = async (): Promise<void> => {
+  for (let turn = 0; turn < 4; turn += 1) await new Promise((resolve) => realImmediate(resolve))
+}
+
 export class Timeline {
-  monoMs = 1_000_000
+  monoMs: number
   /** Wall minus monotonic; a jump of the wall clock changes it. */
-  wallOffsetMs = 1_800_000_000_000
+  wallOffsetMs: number
   /** Events that fired, for figures. */
   fired = 0
   readonly #timers = new Heap()
@@ -133,7 +138,9 @@ export class Timeline {
   /** The world itself: never stopped, never dead. */
   readonly outside: WorldProcess
 
-  constructor() {
+  constructor(monoMs = 1_000_000, wallMs = 1_800_001_000_000) {
+    this.monoMs = monoMs
+    this.wallOffsetMs = wallMs - monoMs
     this.outside = new WorldProcess(this, 'outside', 'outside')
     this.#current = this.outside
   }
@@ -170,6 +177,7 @@ export class Timeline {
 
   /** Fires what is due, event by event, until this monotonic time or until `enough`. Rejects with what was thrown. */
   async run(untilMs: number, enough: () => boolean = () => false): Promise<void> {
+    if (Number.isNaN(untilMs)) throw new Error('time cannot move to NaN')
     const { setImmediate: own } = globalThis
     const taken = (fire: (...given: unknown[]) => void, ...given: unknown[]): NodeJS.Immediate => {
       this.soon(this.#current, () => fire(...given))
