@@ -71,6 +71,15 @@ const progress = (live: Live, agent: Agent, cell: LiveCell): void => {
   if (cell.group.quarantined) live.deeds.proven(cell.group)
 }
 
+/**
+ * It has told its end, and we could not take it (a full disk): it has given up what it had, and is not stuck when it
+ * tells that again.
+ */
+const hasEnded = (live: Live, attempt: Attempt): void => {
+  attempt.progressMs = live.options.clock.monoMs()
+  attempt.cancelledMs = null
+}
+
 interface AttemptRequest {
   readonly method: string
   readonly agent: Agent
@@ -88,7 +97,9 @@ const endAttempt = async (live: Live, cell: LiveCell, ask: AttemptRequest): Prom
     if (method === 'done' && agent.attempt === attempt) progress(live, agent, cell)
     return result
   } catch (thrown) {
-    over = disowned.has(asFailure(thrown).code)
+    const { code, kind } = asFailure(thrown)
+    over = disowned.has(code)
+    if (kind === 'transient' || kind === 'unknown') hasEnded(live, attempt)
     throw thrown
   } finally {
     attempt.answering -= 1

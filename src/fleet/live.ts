@@ -25,6 +25,7 @@ import type { FleetHooks } from './port.ts'
 import type { FleetRecord } from './record.ts'
 import type { PolicyState } from './restart.ts'
 import type { Partings } from './split.ts'
+import type { Stillness } from './stillness.ts'
 import type { Turn } from './turn.ts'
 import type { Waves } from './waves.ts'
 
@@ -351,6 +352,7 @@ export interface Live {
   readonly cells: Map<string, LiveCell>
   readonly free: Map<string, FreeQueue<Agent>>
   readonly agenda: Agenda
+  readonly stillness: Stillness
   readonly record: FleetRecord
   readonly turn: Turn
   readonly waves: Waves<Group>

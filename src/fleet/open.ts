@@ -23,6 +23,7 @@ import { openFleetRecord } from './record.ts'
 import { weigh } from './recycle.ts'
 import { reconfigure } from './reconfigure.ts'
 import { openRoster, type Roster } from './roster.ts'
+import { openStillness } from './stillness.ts'
 import { endStandbys, openStock, standbyStatuses, tendStandbys } from './standby.ts'
 import { pageOf, statesFrom } from './listing.ts'
 import { troublesOf } from './troubles.ts'
@@ -43,11 +44,18 @@ const depose = (live: Live, detail: string): void => {
   if (live.phase === 'deposed') return
   live.phase = 'deposed'
   live.agenda.stop()
+  live.stillness.stop()
   say(live, 'error', `a newer sitter acts for this host, every cell is killed: ${detail}`)
   for (const cell of live.cells.values()) kill(live, cell, 'a newer sitter acts for this host')
   void endStandbys(live, 'a newer sitter acts for this host')
   live.options.onDeposed?.(detail)
 }
+
+/** Somebody's silence is being counted. */
+const isWaiting = ({ phase, cells, agents }: Live): boolean =>
+  phase === 'open' &&
+  ([...cells.values()].some(({ silentBeats }) => silentBeats > 0) ||
+    [...agents.values()].some(({ attempt }) => attempt !== null))
 
 const assemble = (options: FleetOptions, roster: Roster): Live => {
   const { clock, store, owner, epoch, hooks } = options
@@ -76,6 +84,7 @@ const assemble = (options: FleetOptions, roster: Roster): Live => {
     cells: new Map<string, LiveCell>(),
     free: new Map(Object.keys(options.config.agents).map((type) => [type, new FreeQueue<Agent>()])),
     agenda,
+    stillness: openStillness(clock, () => isWaiting(live)),
     record: openFleetRecord({
       store,
       owner,
@@ -166,6 +175,7 @@ const give = (live: Live, run: Parameters<Fleet['run']>[0][number]): LiveCell | 
   }
   agent.attempt = attempt
   noteWork(live, agent)
+  live.stillness.watch()
   return agent.cell
 }
 

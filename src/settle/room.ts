@@ -4,11 +4,10 @@
  * the process may die at any point: the next sitter gives the gate the same grant, and the gate's journal knows whether
  * it was spent.
  */
-import type { Call, GateLink, Grant, GrantedRequest } from '../gatelink/gatelink.ts'
-import { isSettlementEnd, type Channel, type TaskType } from '../model/model.ts'
-import { asFailure, Failure, type Cancel, type Clock, type NewId, type Random } from '../std/std.ts'
-import type { Command, IntentView, NewSettlement, SettlementView, Store } from '../store/store.ts'
-import type { Work } from '../work/work.ts'
+import type { Call, Grant, GrantedRequest } from '../gatelink/gatelink.ts'
+import { isSettlementEnd, type Channel } from '../model/model.ts'
+import { asFailure, Failure, type Cancel } from '../std/std.ts'
+import type { Command, IntentView, NewSettlement, SettlementView } from '../store/store.ts'
 import { submitBatch } from './batch.ts'
 import { payRequest, queryRequest } from './channels/http.ts'
 import { dueCommands, stepCommands, type By } from './commands.ts'
@@ -16,6 +15,7 @@ import type { Step } from './decide.ts'
 import { wakeFrozen } from './frozen.ts'
 import { checkBooks, Fold, foldOn } from './ledger.ts'
 import { mustNotBeOut, personStep } from './person.ts'
+import type { SettleOptions } from './options.ts'
 import { grantOf, openingCommands, providerKey, readAsk } from './opening.ts'
 import type {
   BatchAnswer,
@@ -30,21 +30,6 @@ import type {
 import { closing, knownOf, orphaned, outcomeOf, paysElsewhere, stepAfter, type Told } from './outcome.ts'
 import { summarise } from './summary.ts'
 import { Waiters } from './waiters.ts'
-
-export interface SettleOptions {
-  readonly channels: Readonly<Record<string, Channel>>
-  readonly tasks: Readonly<Record<string, TaskType>>
-  readonly store: Store
-  readonly work: Pick<Work, 'submit'>
-  readonly gatelink: Pick<GateLink, 'gateId' | 'grant'>
-  /** Nothing goes out now: what is due waits for `thawed`. */
-  readonly frozen: () => boolean
-  readonly clock: Clock
-  readonly random: Random
-  readonly newId: NewId
-  /** The record refused what it should not, or is lost: the assembly stops the process. */
-  failed(error: unknown): void
-}
 
 /** Settlements acted on in one turn; the rest follows at once. */
 const actSize = 500
@@ -256,14 +241,15 @@ class SettleRoom implements Settle {
     const { store, clock, random, channels } = this.#options
     for (let tries = 0; tries < concludeTries; tries += 1) {
       const settlement = (await store.read.settlement(intent.settlement))!
-      const nowMs = clock.wallMs()
-      const close = closing(intent, told, nowMs)
+      const stamp = clock.stamp()
+      const nowMs = stamp.wallMs
+      const close = closing(intent, told, stamp)
       if (isSettlementEnd(settlement.state)) {
         await store.transact([close])
         return
       }
       const channel = channels[settlement.channel]
-      const known = knownOf(settlement, await store.read.intents(settlement.id))
+      const known = knownOf(settlement, await store.read.intents(settlement.id), stamp)
       const step =
         channel === undefined
           ? orphaned(settlement.channel)

@@ -24,6 +24,7 @@ import { askedBy } from './asked.ts'
 import { openDispatch, type Dispatch } from './dispatch.ts'
 import { expiredEvents, parked, pastDeadline, succeeded } from './endings.ts'
 import { Hand } from './hand.ts'
+import { openNearest } from './nearest.ts'
 import { discardOne, editTask, moveTask, redriveOne, redriveSelected } from './people.ts'
 import type { LockStatus, TaskAnswer, TaskAsk, Work, WorkRequest, WorkSummary } from './port.ts'
 import { freeLock, lockStatus, putState, readState, renewLock, takeLock } from './shared.ts'
@@ -69,6 +70,7 @@ class WorkRoom implements Work {
   readonly #dispatch: Dispatch
   readonly #hand: Hand
   readonly #budgets: Budgets
+  readonly #nearestDeadline: () => Promise<number>
   #started = false
   #dueTimer: Cancel | undefined
   #dueMs = Number.POSITIVE_INFINITY
@@ -79,6 +81,7 @@ class WorkRoom implements Work {
     this.#budgets = openBudgets(options.tasks, options.random)
     const { store, owner, epoch, clock } = options
     this.#hand = new Hand({ store, clock, budgets: this.#budgets, ended: (ends, done) => this.#ended(ends, done) })
+    this.#nearestDeadline = openNearest(store)
     this.#dispatch = openDispatch({
       fleet: options.fleet,
       claim: async (agentType, slots, turn) => {
@@ -311,9 +314,9 @@ class WorkRoom implements Work {
   /** Tasks past their deadline that no agent has in hand. */
   async #expire(): Promise<void> {
     const { store, clock } = this.#options
-    const nextMs = await store.read.nextTaskDeadlineMs()
+    const nextMs = await this.#nearestDeadline()
     const wallMs = clock.wallMs()
-    if (nextMs === null || nextMs > wallMs || !this.#started) return
+    if (nextMs > wallMs || !this.#started) return
     const [result] = await patiently(store, [{ kind: 'tasks.expire', with: { wallMs, limit: dueSize } }])
     if (!result.ok || result.value.expired.length === 0) return
     const events = expiredEvents(result.value.expired)

@@ -164,11 +164,13 @@ test('who cannot take an order is left alone and named; when nobody can, it is a
 
 test('when the probe of a quarantined cell is stopped, the next one has its turn', async () => {
   const restart = { type: 'permanent', max: 1, withinMs: 600_000, baseMs: 100, capMs: 1_000 } as const
-  const world = await ready({ types: [agentType({ count: 5, restart })] })
+  // Killed from outside, which parts nobody, and again before it has proven to be stable.
+  const world = await ready({ oomKills: 0, types: [agentType({ count: 5, restart })] })
   for (let round = 0; round < 2; round += 1) {
     for (const cell of world.cells.living) cell.end()
-    await world.clock.advance(2_000)
+    await world.clock.advance(300)
   }
+  expect(states(world)).toEqual({ quarantined: 5 })
   await world.clock.advance(world.fleet.list()[0]!.exit!.at! - world.clock.wallMs() + 150)
   const probe = world.fleet.list().find((agent) => agent.state !== 'quarantined')!.id
   await order(world, 'stop', probe)

@@ -24,8 +24,8 @@ export const world = (
   of: Channel = channel,
   channels: Readonly<Record<string, Channel>> = { bank: of },
 ): World => {
-  const clock = movedClock(1_000_000, () => store.read.auditHead())
-  const store: Store = openSqliteStore(path)
+  const clock = movedClock()
+  const store: Store = openSqliteStore(path, { quickMs: Infinity })
   const random = seeded(3)
   const grants: Grant[] = []
   const gate: World['gate'] = { id: 'gat_1', frozen: false }

@@ -39,8 +39,10 @@ export const settle: TaskType = {
 /** Agents free from the start; a finished one is free again at once, as the fleet does it. */
 export const world = async (agents: number, ...types: TaskType[]): Promise<World> => {
   const known = types.length === 0 ? [settle] : types
-  const clock = movedClock(1_000_000, () => store.read.auditHead())
-  const store: Store = openSqliteStore(join(mkdtempSync(join(tmpdir(), 'sitter-work-')), 'swarm.db'))
+  const clock = movedClock()
+  const store: Store = openSqliteStore(join(mkdtempSync(join(tmpdir(), 'sitter-work-')), 'swarm.db'), {
+    quickMs: Infinity,
+  })
   const random = seeded(5)
   await store.transact([{ kind: 'host.open', with: { owner: 'here', bootId: 'b', wallMs: clock.wallMs() } }])
   const idle = Array.from({ length: agents }, (_, index) => `settler/${String(index + 1).padStart(4, '0')}`)
