@@ -46,6 +46,8 @@ export class Fibre {
   readonly #named: <Value>(work: () => Value) => Value
   /** The next work: given while `start` was running, or while the last ending was being told. */
   #held: Run | undefined
+  /** Its end, once it has begun. */
+  #left: Promise<void> | undefined
   #attempt: Attempt | undefined
 
   constructor(seat: Seat, tools: FibreTools) {
@@ -128,9 +130,14 @@ export class Fibre {
     this.end(`${this.agent} is broken: ${report.message}`)
   }
 
-  /** Gives up the attempt in hand, runs `stop` and ends. */
-  async leave(why: string): Promise<void> {
-    if (this.#state === 'leaving' || this.gone) return
+  /** Gives up the attempt in hand, runs `stop` and ends; asked again, it is the same end that is waited for. */
+  leave(why: string): Promise<void> {
+    if (this.gone) return Promise.resolve()
+    this.#left ??= this.#leave(why)
+    return this.#left
+  }
+
+  async #leave(why: string): Promise<void> {
     this.#state = 'leaving'
     this.#drop(why)
     const { ports } = this.#tools

@@ -17,6 +17,22 @@ export interface PlanLimits {
   readonly diskBytes: number
 }
 
+/** How much of what it may have a cell uses. */
+export interface Share {
+  readonly usedBytes: number
+  readonly mostBytes: number
+}
+
+/** What is seen from outside of the program that a cell runs. */
+export interface Usage {
+  /** Its program: behind walls the process that we started is the wall. Null = not seen, or gone. */
+  readonly pid: number | null
+  /** Of all its processes together, its private disk among it; null = nobody counts it. */
+  readonly memory: Share | null
+  /** Its private disk; null = it has none, or it cannot be seen. */
+  readonly disk: Share | null
+}
+
 /** A limit that had something to do, counted by the kernel. */
 export interface LimitHit {
   readonly limit: 'memory' | 'cpu' | 'processes' | 'disk'
@@ -59,6 +75,8 @@ export interface CellPlan {
   readonly startWithinMs?: number
   /** The bounds of each machine in a `vm` cell, and how many there may be. */
   readonly vm?: { readonly memoryBytes: number; readonly sliceMs: number; readonly agents: number }
+  /** Grows when the module may have become another; the first host of each compiles it for all. 0 when absent. */
+  readonly code?: number
   /** Its host is watched by a thread of its own, which costs 7 MB: its group has lost a cell not long ago. */
   readonly watched?: boolean
 }
@@ -80,7 +98,7 @@ export interface Witness {
 }
 
 /** A host that stands by: of its agents nothing is known yet but their type. */
-export type StandbyPlan = Omit<CellPlan, 'run' | 'seats' | 'watched'>
+export type StandbyPlan = Omit<CellPlan, 'run' | 'seats' | 'code' | 'watched'>
 
 /** An agent that is a snapshot and lives nowhere. */
 export interface Sleeper {
@@ -159,6 +177,8 @@ export interface Cell {
   wake?(seat: Seat, snapshot: Uint8Array): void
   /** What all its processes have in memory, null = unknown; absent where its one process can be asked. */
   readonly memoryBytes?: (() => number | null) | undefined
+  /** What its program uses; absent where the process of its identity is all that there is. */
+  readonly usage?: (() => Usage) | undefined
   /** Bytes that the cell has not yet taken from its socket. */
   readonly pendingBytes: number
 }

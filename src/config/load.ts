@@ -16,8 +16,6 @@ export interface LoadOptions extends EvaluationPorts {
   readonly file: string
   /** The process's own when absent; `.env` beside the config is read below it. */
   readonly environment?: Environment
-  /** Why a module cannot run in a `vm` cell; where nobody can say, its hosts do when they start. */
-  readonly checkVm?: (module: string) => Promise<{ readonly found: string; readonly expected: string } | null>
 }
 export interface LoadedConfig {
   readonly file: string
@@ -92,19 +90,6 @@ export const checkRaw = async (disk: Disk, raw: unknown, baseDirectory: string, 
   return inspected.config
 }
 
-const vmFaults = async (
-  { agents }: SwarmConfig,
-  check: LoadOptions['checkVm'] = () => Promise.resolve(null),
-): Promise<readonly ConfigFault[]> => {
-  const faults: ConfigFault[] = []
-  for (const { name, run, cell } of Object.values(agents)) {
-    if (cell.kind !== 'vm' || run.module === undefined) continue
-    const fault = await check(run.module)
-    if (fault !== null) faults.push(faultAt(['agents', name, 'run', 'module'], fault.found, fault.expected))
-  }
-  return faults
-}
-
 /**
  * Loads and checks a config.
  * @throws Failure `config-unreadable` (no such file, syntax error with file and line, not evaluated in time), or
@@ -115,7 +100,5 @@ export const loadConfig = async (options: LoadOptions): Promise<LoadedConfig> =>
   const baseDirectory = dirname(file)
   const raw = await readRaw({ ...options, file }, baseDirectory)
   const config = await checkRaw(options.disk, raw, baseDirectory, file)
-  const faults = await vmFaults(config, options.checkVm)
-  if (faults.length > 0) throw configInvalid(faults, file)
   return { file, raw, baseDirectory, config }
 }

@@ -104,6 +104,12 @@ const toAgents = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig['agen
       baseMs: agent.restart.base,
       capMs: agent.restart.cap,
     },
+    ...(agent.hibernate !== undefined && {
+      hibernate: {
+        afterMs: agent.hibernate.after,
+        ...(agent.hibernate.awake !== undefined && { mostAwake: agent.hibernate.awake }),
+      },
+    }),
     heartbeatMs: agent.heartbeat,
     stuckAfterMs: agent.stuckAfter,
     startWithinMs: agent.startWithin,
@@ -173,6 +179,16 @@ const toRehearsals = (parsed: ParsedSwarm): SwarmConfig['rehearsals'] =>
     query: rehearsal.query,
   }))
 
+const toAlerts = ({ alerts }: ParsedSwarm, directory: string): SwarmConfig['alerts'] => ({
+  to: alerts.to.map(({ webhook, command, least }) => ({
+    directory,
+    least,
+    ...(webhook !== undefined && { webhook }),
+    ...(command !== undefined && { command: toWords(command, directory) }),
+  })),
+  deadman: alerts.deadman === undefined ? null : { url: alerts.deadman.url, everyMs: alerts.deadman.every },
+})
+
 const normalise = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig => ({
   name: parsed.name,
   store: parsed.store,
@@ -200,6 +216,14 @@ const normalise = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig => (
   })),
   channels: toChannels(parsed),
   rehearsals: toRehearsals(parsed),
+  machine: {
+    wakes: {
+      processesPerSecond: parsed.machine.wakes.processes,
+      sharedPerSecond: parsed.machine.wakes.shared,
+    },
+    pressure: parsed.machine.pressure,
+  },
+  alerts: toAlerts(parsed, baseDirectory),
   api: parsed.api,
 })
 

@@ -3,6 +3,7 @@
  * What the contract knows and this version cannot do is refused by name (not-yet.ts), never taken and ignored.
  */
 import { z } from 'zod'
+import { severities } from '../model/model.ts'
 import {
   duration,
   header,
@@ -22,6 +23,7 @@ import {
   storeAddress,
   template,
   usualOutcome,
+  webAddress,
   whole,
 } from './shapes.ts'
 
@@ -94,6 +96,14 @@ const agent = z.strictObject({
   /** Upstreams that they may call. */
   upstreams: z.array(z.string()).max(1_000).default([]),
   restart: restart.prefault({}),
+  /** An agent that has been idle for so long sleeps: no process, until work for its type is due. Never when absent. */
+  hibernate: z
+    .strictObject({
+      after: duration,
+      /** Agents that may be awake at once; all of them when absent. */
+      awake: whole(1, 1_000_000, 'agents that may be awake').optional(),
+    })
+    .optional(),
   heartbeat: positiveDuration.default(30_000),
   /** An attempt without progress for this long is stuck; waiting for a payment or a limit is not. */
   stuckAfter: positiveDuration.default(120_000),
@@ -203,6 +213,31 @@ const channel = z.strictObject({
   tries: whole(1, 1_000, 'tries').default(10),
 })
 
+const bound = (usual: number | null) => z.union([share, z.null()], 'a share like "10%", or null').default(usual)
+const perSecond = (usual: number) =>
+  rate
+    .refine(({ count, windowMs }) => count * 1_000 >= windowMs, 'at least one a second, like "25/s"')
+    .transform(({ count, windowMs }) => (count * 1_000) / windowMs)
+    .default(usual)
+
+const machine = z.strictObject({
+  /**
+   * Agents woken a second, so that a storm of work does not hold the sitter's loop: 25 and 150 when absent, half of
+   * what two cores can start.
+   */
+  wakes: z.strictObject({ processes: perSecond(25), shared: perSecond(150) }).prefault({}),
+  /** Beyond one of these the host is short: nothing new starts, and idle agents that may sleep do so at once. */
+  pressure: z
+    .strictObject({
+      memoryFree: bound(0.05),
+      memoryStalled: bound(0.1),
+      /** A busy processor slows starts down by itself, so these two stop them only when told to. */
+      cpuStalled: bound(null),
+      ioStalled: bound(null),
+    })
+    .prefault({}),
+})
+
 const rehearsal = z.strictObject({
   port: whole(0, 65_535, 'a port'),
   seed: whole(0, 4_294_967_295, 'a seed').default(1),
@@ -226,6 +261,34 @@ const rehearsal = z.strictObject({
   query: z.boolean().default(true),
 })
 
+const alertTarget = z
+  .strictObject({
+    /** Gets each notice as JSON by POST; `text` in it is one line for chats. */
+    webhook: webAddress.optional(),
+    /** Gets it on stdin; an exit code other than 0 is tried again. */
+    command: words.optional(),
+    /** What is less is not sent there. */
+    least: z.enum(severities).default('warning'),
+  })
+  .refine(
+    ({ webhook, command }) => (webhook === undefined) !== (command === undefined),
+    'exactly one of webhook and command',
+  )
+
+const alerts = z.strictObject({
+  /** Who is told of an incident, at its beginning and at its end. */
+  to: z.array(alertTarget).max(20).default([]),
+  /** Asked for at this pace while the sitter makes progress, so that silence there is the alarm. */
+  deadman: z
+    .strictObject({
+      url: webAddress,
+      every: positiveDuration
+        .refine((everyMs) => everyMs >= 10_000 && everyMs <= 86_400_000, 'a duration from 10s to 24h')
+        .default(60_000),
+    })
+    .optional(),
+})
+
 export const swarmSchema = z.strictObject({
   /** For editors; plays no part. */
   $schema: z.string().optional(),
@@ -240,6 +303,10 @@ export const swarmSchema = z.strictObject({
   channels: z.record(name, channel).default({}),
   /** Providers that `up` starts beside the swarm; they behave like the real ones, with faults on request. */
   rehearsal: z.record(name, rehearsal).default({}),
+  /** Bounds of the whole host. */
+  machine: machine.prefault({}),
+  /** Who is woken, and who notices when nobody can be. */
+  alerts: alerts.prefault({}),
   api: z
     .strictObject({ host: listenHost.default('127.0.0.1'), port: whole(0, 65_535, 'a port').default(7_700) })
     .prefault({}),

@@ -16,7 +16,9 @@ import type {
   DeadLetterView,
   DependencyView,
   EventView,
+  IncidentView,
   IntentView,
+  NoticeView,
   PayloadView,
   TaskView,
 } from '../store/store.ts'
@@ -228,6 +230,15 @@ export interface AuditAnswer {
   readonly prev: string
   readonly hash: string
 }
+/** One of GET /api/v1/alerts: an open incident, and until when nothing is sent about it. */
+export interface AlertAnswer extends IncidentView {
+  readonly silencedUntilMs: number | null
+}
+/** GET /api/v1/incidents/{id}; `timeLine` null = it lies too far back. */
+export interface IncidentDescription extends IncidentView {
+  readonly notices: readonly NoticeView[]
+  readonly timeLine: readonly EventView[] | null
+}
 /** One of `sitter vault status`: a credential of the configuration, and which secrets of its pool the gate holds. */
 export interface VaultStatusRow {
   readonly name: string
@@ -301,7 +312,10 @@ export interface MetricsAnswer {
 export interface LogAnswer extends Omit<LogPage, 'lines'>, List<LogLine> {}
 export interface InboxItem {
   readonly kind: 'unknown-settlement' | 'held-settlement' | 'dead-letter' | 'quarantined'
+  /** Of a payment, a task, or an agent; the type when several of its agents are quarantined for one cause. */
   readonly id: string
+  /** Payments, tasks or agents that this row stands for. */
+  readonly count: number
   readonly what: string
   readonly sinceMs: number
   readonly wayOut: string

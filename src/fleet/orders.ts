@@ -15,11 +15,11 @@ import { notify } from './wiring.ts'
 
 /** States in which an order means something. */
 const takes: Record<AgentOrder, readonly AgentStateName[]> = {
-  start: ['stopped'],
+  start: ['stopped', 'hibernating'],
   stop: ['starting', 'idle', 'busy', 'suspect', 'backoff', 'quarantined', 'hibernating', 'paused', 'unknown'],
-  pause: ['idle', 'busy'],
+  pause: ['idle', 'busy', 'hibernating'],
   resume: ['paused'],
-  quarantine: ['starting', 'idle', 'busy', 'suspect', 'backoff', 'unknown'],
+  quarantine: ['starting', 'idle', 'busy', 'suspect', 'backoff', 'hibernating', 'unknown'],
 }
 
 const past: Record<AgentOrder, string> = {
@@ -41,7 +41,7 @@ const resume = (live: Live, agent: Agent): Agent | undefined => {
     standDown(live, agent, agent.reason ?? 'resumed')
     return agent
   }
-  forget(agent)
+  forget(live, agent)
   move(live, agent, 'resume', null)
   if (agent.attempt !== null || agent.taken) move(live, agent, 'claim')
   return undefined
@@ -55,7 +55,7 @@ const obey = (live: Live, order: AgentOrder, agent: Agent, reason: string): Agen
     case 'resume':
       return resume(live, agent)
     case 'stop':
-      forget(agent)
+      forget(live, agent)
       standDown(live, agent, reason)
       hold(live, agent, 'stopped')
       return undefined
@@ -64,7 +64,7 @@ const obey = (live: Live, order: AgentOrder, agent: Agent, reason: string): Agen
       hold(live, agent, 'paused')
       return undefined
     case 'quarantine':
-      forget(agent)
+      forget(live, agent)
       move(live, agent, 'quarantine', reason)
       leaveCell(live, agent, reason)
       hold(live, agent, 'quarantined')

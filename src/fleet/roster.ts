@@ -34,6 +34,7 @@ const agentOf = (settings: AgentType, number: number, group: Group, wallMs: numb
     home: group,
     group,
     kills: [],
+    diedOf: null,
     called: false,
     mode: modeOf(settings, id),
     state: 'stopped',
@@ -54,6 +55,7 @@ const agentOf = (settings: AgentType, number: number, group: Group, wallMs: numb
     finishedMs: null,
     taken: false,
     takenMs: -Infinity,
+    idleMs: 0,
     attempt: null,
     lastAttempt: null,
     leaving: false,
@@ -79,6 +81,11 @@ const resume = (agent: Agent, row: AgentRow, saved: Saved): void => {
     agent.ordered = saved.ordered
     agent.sinceMs = row.sinceMs
     agent.reason = row.reason
+    return
+  }
+  if (row.state === 'hibernating') {
+    agent.state = row.state
+    agent.sinceMs = row.sinceMs
     return
   }
   if (row.state !== 'backoff' && row.state !== 'quarantined') return

@@ -104,7 +104,7 @@ export const tendStandbys = (live: Live): void => {
   const waitMs = Math.max(quietMs, line.notBeforeMs - live.options.clock.monoMs())
   stock.cancelLook = live.agenda.after(waitMs, () => {
     stock.cancelLook = null
-    if (live.waves.waiting + live.waves.starting > 0) return tendStandbys(live)
+    if (live.waves.waiting + live.waves.starting > 0 || live.admission.short !== null) return tendStandbys(live)
     void start(live, line.settings)
   })
 }

@@ -4,11 +4,15 @@
  */
 import { boundaryOf, type Cell } from '../cell/cell.ts'
 import type { AgentStateName, Coverage, Evidence, Exit } from '../model/model.ts'
+import { admissionView } from './admission/view.ts'
 import { nextMsOf } from './agents.ts'
+import type { HeldCause } from './governor/governor.ts'
+import { groupName } from './governor/restarts.ts'
 import { housingOf, kindOf, memoryOf } from './housing.ts'
 import type { Agent, Live, LiveCell } from './live.ts'
 import type { AgentView, CellStatus, FleetSummary } from './port.ts'
 import { standbyCounts } from './standby.ts'
+import { troublesOf } from './troubles.ts'
 
 /** The process table is not asked more often than this for one cell: a list of 5,000 agents reads 50 entries. */
 const existsKeptMs = 1_000
@@ -54,6 +58,19 @@ const evidenceOfExec = (live: Live, agent: Agent, cell: Cell): Evidence[] => {
   return [{ fact: 'exists', source, atMs, value, detail: boundaryOf(housingOf(live, agent.settings)) }, responds]
 }
 
+/** Nothing of it runs, and that is as it should be: there is nobody who could be silent. */
+const evidenceAsleep = (live: Live, { group, sinceMs, settings }: Agent): Evidence => {
+  const ending = group.cell !== null && group.agents.length === 1 ? exists(live, group.cell) : null
+  const after = settings.hibernate === undefined ? '' : `, as it does ${settings.hibernate.afterMs} ms after its work`
+  return {
+    fact: 'exists',
+    source: ending?.yes === true ? 'process table: its last process is being ended' : 'the fleet: no cell holds it',
+    atMs: ending?.wallMs ?? live.options.clock.wallMs(),
+    value: ending?.yes === true ? 'yes' : 'no',
+    detail: `asleep since ${new Date(sinceMs).toISOString()}${after}; woken when work for it is due`,
+  }
+}
+
 const evidenceOf = (live: Live, agent: Agent): Evidence[] => {
   const { cell } = agent
   const progresses: Evidence = {
@@ -62,6 +79,7 @@ const evidenceOf = (live: Live, agent: Agent): Evidence[] => {
     atMs: agent.finishedMs,
     value: agent.finishedMs === null ? 'unknown' : 'yes',
   }
+  if (agent.state === 'hibernating') return [evidenceAsleep(live, agent), progresses]
   if (cell === null) {
     return [
       { fact: 'exists', source: 'no cell holds it', atMs: agent.sinceMs, value: 'no' },
@@ -92,6 +110,9 @@ const evidenceOf = (live: Live, agent: Agent): Evidence[] => {
   ]
 }
 
+const startText = ({ admission: { short } }: Live): string =>
+  short === null ? 'its cell is started' : `its cell is started once the host is not short any more: ${short.why}`
+
 /** How the state ends. */
 export const exitOf = (live: Live, agent: Agent): Exit => {
   const { cell, settings } = agent
@@ -104,7 +125,7 @@ export const exitOf = (live: Live, agent: Agent): Exit => {
             what: 'its cell lists it, or it is lost',
             at: wallOf(live, agent.seatedMs + settings.startWithinMs),
           }
-        : { kind: 'event', what: cell === null ? 'its cell is started' : 'its cell is ready, or lost' }
+        : { kind: 'event', what: cell === null ? startText(live) : 'its cell is ready, or lost' }
     case 'idle':
       return { kind: 'event', what: 'work' }
     case 'busy':
@@ -117,8 +138,11 @@ export const exitOf = (live: Live, agent: Agent): Exit => {
       }
     case 'backoff':
     case 'quarantined': {
-      const at = nextMsOf(agent)
+      const held = heldOf(live, agent)
+      const at = held === undefined ? nextMsOf(agent) : wallOf(live, held.nextMs)
       if (agent.ordered !== null) return { kind: 'owner', who: 'operator', what: 'release' }
+      if (held !== undefined)
+        return { kind: 'time', what: 'many died of its cause: one of them is tried first', at: at! }
       if (at !== null)
         return { kind: 'time', what: agent.state === 'backoff' ? 'restart' : 'probe, or release by a person', at }
       return { kind: 'event', what: 'the probe of its cell proves stable, or is lost; or release by a person' }
@@ -130,10 +154,14 @@ export const exitOf = (live: Live, agent: Agent): Exit => {
     case 'paused':
       return { kind: 'owner', who: 'operator', what: 'resume' }
     case 'hibernating':
+      return { kind: 'event', what: 'work for its type, or a person starts it' }
     case 'unknown':
       return { kind: 'owner', who: 'operator', what: 'restart' }
   }
 }
+
+const heldOf = (live: Live, agent: Agent): HeldCause | undefined =>
+  live.governor.holds(agent.hold === 'cell' ? groupName(agent.group) : agent.id)
 
 const cellOf = (live: Live, agent: Agent): AgentView['cell'] => {
   const cell = agent.cell?.cell
@@ -184,7 +212,7 @@ export const cellStatusOf = (live: Live, cell: LiveCell): CellStatus | undefined
 
 /**
  * Reporting = seen in an answer of its own cell that is not older than three beats. Who is out of its cell because a
- * person ordered so has nothing to report.
+ * person ordered so has nothing to report, and who sleeps is counted apart.
  */
 const coverageOf = (live: Live): Coverage => {
   let reporting = 0
@@ -197,16 +225,24 @@ const coverageOf = (live: Live): Coverage => {
     oldestMs = Math.max(oldestMs ?? 0, Math.round(live.options.clock.monoMs() - cell.answeredMs))
   }
   let meant = 0
-  for (const agent of live.agents.values()) if (agent.ordered === null || agent.cell !== null) meant += 1
-  return { reporting, of: meant, oldestMs }
+  let asleep = 0
+  for (const agent of live.agents.values()) {
+    if (agent.state === 'hibernating') asleep += 1
+    else if (agent.ordered === null || agent.cell !== null) meant += 1
+  }
+  return { reporting, of: meant, oldestMs, ...(live.dormitory.types.size > 0 && { asleep }) }
 }
 
+const troublesShown = 20
 type Counts = Partial<Record<AgentStateName, number>>
 
 export const summaryOf = (live: Live): FleetSummary => {
+  const troubles = troublesOf(live.agents.values())
   const byState: Counts = {}
   const byType: Record<string, Counts> = {}
-  for (const { state, type } of live.agents.values()) {
+  const restartsByType: Record<string, number> = {}
+  for (const { state, type, restarts } of live.agents.values()) {
+    restartsByType[type] = (restartsByType[type] ?? 0) + restarts
     const counts = (byType[type] ??= {})
     counts[state] = (counts[state] ?? 0) + 1
     byState[state] = (byState[state] ?? 0) + 1
@@ -218,8 +254,13 @@ export const summaryOf = (live: Live): FleetSummary => {
     cells: [...live.cells.values()].filter(({ cell }) => cell === null || cell.identity !== null).length,
     standbys: standbyCounts(live),
     apart: [...live.apart.parts].reduce((sum, part) => sum + part.agents.length, 0),
+    held: live.governor.list(),
     restarts: live.counts.restarts,
     cellsLost: live.counts.cellsLost,
+    restartsByType,
     coverage: coverageOf(live),
+    admission: admissionView(live),
+    troubles: troubles.slice(0, troublesShown),
+    quarantines: troubles.filter(({ quarantined }) => quarantined > 0).length,
   }
 }

@@ -41,6 +41,7 @@ const fromTheStart: Readonly<Record<Setting, boolean>> = {
   config: true,
   upstreams: false,
   restart: false,
+  hibernate: false,
   heartbeatMs: false,
   stuckAfterMs: false,
   startWithinMs: false,
@@ -55,7 +56,7 @@ const valueOf = (agentType: AgentType, setting: Setting): unknown => {
   if (setting === 'orWeaker') return (cell.kind === 'sandbox' || cell.kind === 'vm') && cell.orWeaker
   if (setting === 'walls' || setting === 'readable' || setting === 'vm' || setting === 'standby')
     return cell[setting] ?? null
-  return agentType[setting]
+  return agentType[setting] ?? null
 }
 
 const changed = (before: AgentType, after: AgentType): readonly Setting[] =>

@@ -3,6 +3,7 @@
  * every path absolute.
  */
 import type { Mode } from './agent.ts'
+import type { Severity } from './incident.ts'
 import type { Money, Rate } from '../std/std.ts'
 
 export interface RestartPolicy {
@@ -57,6 +58,12 @@ export interface AgentType {
   }
   readonly upstreams: readonly string[]
   readonly restart: RestartPolicy
+  /** Its agents sleep when they have been idle for so long; absent = never. */
+  readonly hibernate?: {
+    readonly afterMs: number
+    /** Agents that may be awake at once; absent = all. */
+    readonly mostAwake?: number
+  }
   readonly heartbeatMs: number
   readonly stuckAfterMs: number
   readonly startWithinMs: number
@@ -73,6 +80,20 @@ export interface AgentType {
   readonly overrides: Readonly<Record<string, { readonly mode?: Mode }>>
   /** Given to every agent of the type as `ctx.config`; never a secret. */
   readonly config: Readonly<Record<string, unknown>>
+}
+/** What the whole host may start, and how short of something it may become; shares lie in [0, 1]. */
+export interface MachineBounds {
+  /** Wakes of agents a second, and at once: of those with a process of their own, and of those that share one. */
+  readonly wakes: { readonly processesPerSecond: number; readonly sharedPerSecond: number }
+  /** Nothing new starts while the host is beyond one of these; null = not looked at. */
+  readonly pressure: {
+    /** Memory that must be left, as a share of what the host (or our own group) may use. */
+    readonly memoryFree: number | null
+    /** Share of the last 10 s in which everything (memory, io) or something (cpu) waited for it. */
+    readonly memoryStalled: number | null
+    readonly cpuStalled: number | null
+    readonly ioStalled: number | null
+  }
 }
 export interface TaskType {
   readonly name: string
@@ -153,6 +174,20 @@ export interface Rehearsal {
 }
 export type RehearsalFault = 'limited' | 'error' | 'slow' | 'acceptThenCut' | 'cutBeforeAccept' | 'decline' | 'late'
 
+/** Who is told of incidents: exactly one of webhook (a URL that is posted to) and command (words). */
+export interface AlertTarget {
+  readonly webhook?: string
+  readonly command?: readonly string[]
+  /** Where a command is started. */
+  readonly directory: string
+  readonly least: Severity
+}
+export interface AlertSettings {
+  readonly to: readonly AlertTarget[]
+  /** Asked for by the watch as long as the sitter makes progress: whoever listens there rings when it stops. */
+  readonly deadman: { readonly url: string; readonly everyMs: number } | null
+}
+
 export interface SwarmConfig {
   readonly name: string
   readonly store: string
@@ -163,5 +198,7 @@ export interface SwarmConfig {
   readonly credentials: Readonly<Record<string, Credential>>
   readonly channels: Readonly<Record<string, Channel>>
   readonly rehearsals: Readonly<Record<string, Rehearsal>>
+  readonly machine: MachineBounds
+  readonly alerts: AlertSettings
   readonly api: { readonly host: string; readonly port: number }
 }

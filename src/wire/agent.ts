@@ -210,6 +210,8 @@ export interface SeatChange {
 }
 export interface Unseat {
   readonly agents: readonly string[]
+  /** They sleep, and come back as they were where the host can keep them; else as after any end. */
+  readonly sleep?: true
 }
 /** Notification: work for an agent. `key` is stable over all attempts of the task: use it for outside idempotency. */
 export interface Run {

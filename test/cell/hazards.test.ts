@@ -21,6 +21,7 @@ const slow = new Set([
   'words',
   'native-long',
   'native-blind',
+  'print-flood',
 ])
 
 describe('Where nothing holds them, the attempts succeed: they are real', () => {

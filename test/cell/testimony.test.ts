@@ -1,20 +1,24 @@
 /** What a host left behind is written by whatever lives in it: it is read bounded, and says no more than it shows. */
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import fc from 'fast-check'
-import { beforeEach, expect, test } from 'vitest'
-import { growerOf, testimony } from '../../src/cell/pool/testimony.ts'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { growerOf, readEvidence, testimony } from '../../src/cell/pool/testimony.ts'
 
-let left: string | undefined
+let directory = ''
 beforeEach(() => {
-  left = undefined
+  directory = mkdtempSync(join(tmpdir(), 'witness-'))
 })
+afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
 const nowMs = 1_800_000_000_000
-const leave = (value: unknown): void => {
-  left = typeof value === 'string' ? value : JSON.stringify(value)
-}
+const file = (): string => join(directory, 'witness.json')
+const leave = (value: unknown): void => writeFileSync(file(), typeof value === 'string' ? value : JSON.stringify(value))
 const blocked = { agent: 'a/0001', stack: ['spin (a.ts:1:2)'], forMs: 900, wallMs: nowMs - 500 }
 const ask = (change: object = {}): ReturnType<typeof testimony> =>
-  testimony({ left, printed: [], outOfMemory: false, nowMs, ...change })
+  testimony({ evidence: readEvidence(directory), printed: [], outOfMemory: false, nowMs, ...change })
 
 test('The watch speaks about a held loop when it looked a moment ago, else the print of the engine does', () => {
   leave({ blocked })
@@ -60,14 +64,18 @@ test('Memory is laid to the one that ran while it grew, or to nobody', () => {
   })
 })
 
-test('A line that is too long, or no JSON, says nothing', () => {
-  leave(`{"blocked":${JSON.stringify({ ...blocked, stack: ['x'.repeat(70_000)] })}}`)
+test('A link, a pipe and a file that is too large are not read, and nobody waits for them', () => {
+  symlinkSync('/etc/hostname', file())
   expect(ask()).toBeUndefined()
-  leave('{"blocked":')
+  rmSync(file())
+  execFileSync('mkfifo', [file()])
+  expect(ask()).toBeUndefined()
+  rmSync(file())
+  leave(`{"blocked":${JSON.stringify({ ...blocked, stack: ['x'.repeat(70_000)] })}}`)
   expect(ask()).toBeUndefined()
 })
 
-test('Whatever the line and the print hold, what is told is bounded', () => {
+test('Whatever the file and the print hold, what is told is bounded', () => {
   fc.assert(
     fc.property(fc.jsonValue(), fc.array(fc.string({ maxLength: 2_000 }), { maxLength: 60 }), (value, lines) => {
       leave({ blocked: value, memory: value })

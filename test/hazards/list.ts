@@ -25,6 +25,7 @@ export const list: readonly (readonly [hazard: string, title: string, only?: 'vm
   ['descriptors', 'leak of open files'],
   ['fork-bomb', 'fork bomb'],
   ['disk-fill', 'fills the disk'],
+  ['print-flood', 'prints without end'],
   ['neighbour-file', "reads a neighbour's file"],
   ['neighbour-environment', "reads a neighbour's environment"],
   ['neighbour-kill', 'kills a neighbour'],

@@ -1,8 +1,8 @@
 /**
- * `npm run hazards [kind …]`: tries every hazard in every kind of cell, really, prints the table and writes it into
- * docs/isolation.md; the columns of kinds that were not asked for stay as they are. On a machine that is busy with other
- * work neighbours are late for its sake: the page tells the load. It ends with 1 when something of a sandbox was not
- * contained.
+ * `npm run hazards [kind …]` (`-- --swarm [short]`: under a whole swarm, see swarm/run.ts): tries every hazard in every
+ * kind of cell, really, prints the table and writes it into docs/isolation.md; the columns of kinds that were not asked
+ * for stay as they are. On a machine that is busy with other work neighbours are late for its sake: the page tells the
+ * load. It ends with 1 when something of a sandbox was not contained.
  */
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { openAttacked } from './kinds.ts'
 import { list } from './list.ts'
 import { measureMachines } from './measure.ts'
+import { underFire } from './swarm/run.ts'
 import type { KindName, Outcome } from './world.ts'
 
 const page = join(import.meta.dirname, '..', '..', 'docs', 'isolation.md')
@@ -109,4 +110,5 @@ const main = async (): Promise<number> => {
   return open === 0 ? 0 : 1
 }
 
-process.exit(await main())
+const swarm = process.argv.indexOf('--swarm')
+process.exit(await (swarm < 0 ? main() : underFire(process.argv.slice(swarm + 1))))

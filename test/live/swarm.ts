@@ -40,11 +40,21 @@ export class Swarm {
     this.file = join(directory, 'swarm.config.json')
     this.data = join(directory, 'data')
     this.write(config)
-    this.up = this.#spawn('up', this.file)
-    for (const stream of [this.up.stdout!, this.up.stderr!])
+    this.up = this.#up()
+  }
+
+  #up(): ChildProcess {
+    const up = this.#spawn('up', this.file)
+    for (const stream of [up.stdout!, up.stderr!])
       stream.setEncoding('utf8').on('data', (chunk: string) => {
         this.said += chunk
       })
+    return up
+  }
+
+  /** After everything was killed. */
+  upAgain(): void {
+    this.up = this.#up()
   }
 
   static async start(config: object): Promise<Swarm> {
@@ -99,9 +109,9 @@ export class Swarm {
   }
 
   /** Asks until it gives something; the API is the only witness of some things. */
-  async until<Value>(what: string, look: () => Promise<Value | undefined | false>): Promise<Value> {
+  async until<Value>(what: string, look: () => Promise<Value | undefined | false>, withinMs = 20_000): Promise<Value> {
     let last: unknown
-    for (const end = performance.now() + 20_000; performance.now() < end;) {
+    for (const end = performance.now() + withinMs; performance.now() < end;) {
       try {
         const found = await look()
         if (found !== undefined && found !== false) return found as Value

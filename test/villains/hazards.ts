@@ -112,6 +112,16 @@ export const hazards: Readonly<Record<string, Hazard>> = {
     }
     return got(`${started} processes`)
   },
+  'print-flood': () => {
+    const lines = 'x\n'.repeat(10_000)
+    for (;;) {
+      try {
+        writeSync(2, lines)
+      } catch {
+        // Nobody takes it at the moment: again.
+      }
+    }
+  },
   'disk-fill': () => {
     const directory = own()
     const file = openSync(join(directory, 'full'), 'w')

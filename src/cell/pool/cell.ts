@@ -29,8 +29,8 @@ import { removeHome } from '../home.ts'
 import type { CellEnd, CellEvents, CellPlan, Sleeper, Standby, StandbyPlan, WalledEnd, Witness } from '../port.ts'
 import { bedsideOf, wakeFrames, type Bedside } from '../vm/bedside.ts'
 import { howOf, type WalledChild } from '../walls.ts'
-import { evidenceMark, mostFrames } from './evidence.ts'
-import { testimony } from './testimony.ts'
+import { mostFrames } from './evidence.ts'
+import { readEvidence, testimony } from './testimony.ts'
 
 /**
  * A dying process closes its socket before its end is seen; this long it may take before a closed link alone counts
@@ -71,8 +71,6 @@ export class PoolCell implements Standby {
   /** What it has printed since it was made to say where its loop is; null when it was not. */
   #printed: string[] | null = null
   #outOfMemory = false
-  /** What its watchdog said last about its loop and its memory. */
-  #left: string | undefined
   readonly #bedside: Bedside
 
   constructor(plan: CellPlan | StandbyPlan, clock: Clock, disk: Disk, events: CellEvents) {
@@ -95,6 +93,10 @@ export class PoolCell implements Standby {
     return this.#child?.memoryBytes
   }
 
+  get usage(): WalledChild['usage'] {
+    return this.#child?.usage
+  }
+
   get pendingBytes(): number {
     return this.#connection?.pendingBytes ?? 0
   }
@@ -111,8 +113,7 @@ export class PoolCell implements Standby {
     if (!this.#isUp) this.#awaitStart()
     void child.ended.then(async (end) => {
       // Its last words may still be on their way.
-      if (this.#printed !== null || this.#left !== undefined || end.signal === 'SIGABRT')
-        await this.#within(child.closed, readWithinMs)
+      if (this.#printed !== null || end.signal === 'SIGABRT') await this.#within(child.closed, readWithinMs)
       this.#ended(end)
     })
   }
@@ -187,10 +188,6 @@ export class PoolCell implements Standby {
   }
 
   line(stream: 'stdout' | 'stderr', text: string): void {
-    if (stream === 'stderr' && text.startsWith(evidenceMark)) {
-      this.#left = text.slice(evidenceMark.length)
-      return
-    }
     if (stream === 'stderr') {
       if (text.includes('JavaScript heap out of memory')) this.#outOfMemory = true
       if (this.#printed !== null && this.#printed.length < 2 * mostFrames) this.#printed.push(text)
@@ -285,8 +282,9 @@ export class PoolCell implements Standby {
 
   #witness({ signal }: WalledEnd): Witness | undefined {
     const killed = this.#ending === undefined && signal === 'SIGKILL'
+    const evidence = this.#child?.evidence
     return testimony({
-      left: this.#left,
+      evidence: evidence === undefined ? readEvidence(this.#plan.directory) : evidence(),
       printed: this.#printed,
       outOfMemory: this.#outOfMemory || killed,
       nowMs: this.#clock.wallMs(),

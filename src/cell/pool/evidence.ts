@@ -3,8 +3,8 @@
  * because the host must not load what the sitter needs, and the other way round.
  */
 export const mostFrames = 24
-/** Begins the lines on stderr that are evidence: they come out of any walls, also while the loop is held. */
-export const evidenceMark = 'swarmsitter:witness '
+/** In the cell's directory. */
+export const evidenceFile = 'witness.json'
 
 /** What the watchdog is started with. */
 export interface Watch {
@@ -12,6 +12,7 @@ export interface Watch {
   readonly beats: Int32Array
   /** Whose machine runs, in a `vm` cell: a name, then zeros. */
   readonly running: Uint8Array
+  readonly file: string
   readonly memoryBytes: number
 }
 

@@ -113,9 +113,13 @@ const load = async (modulePath: string): Promise<AgentHost> => {
       within,
     })
   } catch (error) {
-    // What is wrong with a module is said in one line; anything else shows where it came from.
-    const isSaid = (error as { readonly code?: unknown }).code === 'config-invalid'
-    console.error('the agents cannot be loaded:', isSaid ? (error as Error).message : error)
+    const { name, message, code }: Error & { readonly code?: unknown } =
+      error instanceof Error ? error : new Error(String(error))
+    // What we found wrong with a module ourselves needs no place in our own code.
+    if (code !== 'config-invalid') console.error(error)
+    // Last, and on one line: this is what people are told of the cell's end.
+    const [brief] = `${name === 'Error' ? '' : `${name}: `}${message}`.split('\n', 1)
+    console.error(`the agents cannot be loaded: ${brief}`)
     return exit(exits.module)
   }
 }

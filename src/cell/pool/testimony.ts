@@ -1,11 +1,13 @@
 /**
- * What a host left about its end, read and judged: the last line of its watchdog, and the stack that the engine printed
- * when it was told to stop. Both are written inside the cell, by whatever runs there: they are read bounded, as data.
+ * What a host left about its end, read and judged: the file of its watchdog, and the stack that the engine printed when
+ * it was told to stop. Both are written inside the cell, by whatever runs there: they are read bounded, as data.
  */
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Witness } from '../port.ts'
-import { mostFrames } from './evidence.ts'
+import { evidenceFile, mostFrames } from './evidence.ts'
 
-const mostCharacters = 65_536
+const mostBytes = 65_536
 const mostFrameCharacters = 300
 /** A held loop is looked at once a second: what is older does not speak about the end. */
 const freshMs = 2_500
@@ -25,10 +27,28 @@ const stackOf = (value: unknown): readonly string[] =>
     .slice(0, mostFrames)
     .map((frame) => frame.slice(0, mostFrameCharacters))
 
+/** What a host has left in its directory; undefined when there is none, or it is not a plain small file. */
+export const readEvidence = (directory: string | null): string | undefined => {
+  if (directory === null) return undefined
+  const path = join(directory, evidenceFile)
+  let file: number | undefined
+  try {
+    // Neither a link nor a pipe that an agent put there is followed or waited for.
+    file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+    const { size } = fstatSync(file)
+    if (!fstatSync(file).isFile() || size > mostBytes) return undefined
+    const buffer = Buffer.alloc(size)
+    return buffer.toString('utf8', 0, readSync(file, buffer, 0, size, 0))
+  } catch {
+    return undefined
+  } finally {
+    if (file !== undefined) closeSync(file)
+  }
+}
+
 const parsed = (text: string | undefined): Loose => {
   try {
-    if (text === undefined || text.length > mostCharacters) return {}
-    const value: unknown = JSON.parse(text)
+    const value: unknown = JSON.parse(text ?? '')
     return isObject(value) ? value : {}
   } catch {
     return {}
@@ -72,8 +92,8 @@ const printedOf = (lines: readonly string[]): Witness | undefined => {
 }
 
 export interface Left {
-  /** The last line of its watchdog, without the mark. */
-  readonly left: string | undefined
+  /** What its watch has left, as text. */
+  readonly evidence: string | undefined
   /** Lines that it printed after it was told to stop; null when it was not told. */
   readonly printed: readonly string[] | null
   /** It ended for want of memory, said the engine; or was killed, which the kernel does too. */
@@ -82,9 +102,9 @@ export interface Left {
 }
 
 /** What speaks about this end: for want of memory who ran while it grew, else who held the loop. */
-export const testimony = ({ left, printed, outOfMemory, nowMs }: Left): Witness | undefined => {
+export const testimony = ({ evidence, printed, outOfMemory, nowMs }: Left): Witness | undefined => {
   if (printed === null && !outOfMemory) return undefined
-  const { blocked, memory } = parsed(left)
+  const { blocked, memory } = parsed(evidence)
   if (outOfMemory) return memoryOf(memory)
   const watched = blockedOf(blocked, nowMs)
   if (watched !== undefined && (watched.agent !== null || watched.stack.length > 0)) return watched

@@ -1,14 +1,14 @@
 /**
  * A thread beside the loop of a watched host: it sees when the loop is held or the memory grows, asks the engine whom
  * the loop runs at that moment (an inspector session stops it for 10 to 100 ms, reads the stack and the async context,
- * and lets it go on), and says that on a line that its sitter keeps. It reads and writes nothing else.
+ * and lets it go on), and leaves that in a file that outlives the process. It reads and writes nothing else.
  */
-import { writeSync } from 'node:fs'
+import { renameSync, writeFileSync } from 'node:fs'
 import { Session, type Debugger, type Runtime } from 'node:inspector'
 import { workerData } from 'node:worker_threads'
-import { evidenceMark, mostFrames, type Evidence, type Watch } from './evidence.ts'
+import { mostFrames, type Evidence, type Watch } from './evidence.ts'
 
-const { beats, running, memoryBytes } = workerData as Watch
+const { beats, running, file, memoryBytes } = workerData as Watch
 
 const tickMs = 50
 /** The loop counts every 50 ms; so much without a count is a held loop, not a busy machine. */
@@ -82,13 +82,12 @@ const look = (withinMs: number, then: (found: Found | null) => void): void => {
 }
 
 const evidence: { -readonly [Key in keyof Evidence]: Evidence[Key] } = {}
-const stderr = 2
-/** Written by this thread itself: what goes by the process's own streams waits for its loop. */
 const leave = (): void => {
   try {
-    writeSync(stderr, `${evidenceMark}${JSON.stringify(evidence)}\n`)
+    writeFileSync(`${file}.new`, JSON.stringify(evidence), { mode: 0o600 })
+    renameSync(`${file}.new`, file)
   } catch {
-    /* nobody reads, or the line is full: nothing can be left, and nobody here can be told */
+    /* the directory is gone or full: nothing can be left, and nobody here can be told */
   }
 }
 

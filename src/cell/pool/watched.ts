@@ -4,7 +4,7 @@
  * context when somebody looks: nothing is written at a switch, so the agents pay nothing.
  */
 import { extname, join } from 'node:path'
-import type { Watch } from './evidence.ts'
+import { evidenceFile, type Watch } from './evidence.ts'
 
 const countEveryMs = 50
 const extension = extname(import.meta.filename)
@@ -32,11 +32,13 @@ export const noteRunning = (agent: string | null): void => {
 
 /** `running` says whom the loop runs now; it is asked while the loop stands still. */
 export const beWatched = async (running: () => string | null): Promise<void> => {
+  // Before anything is waited for: the agents' module may change the directory.
+  const file = join(process.cwd(), evidenceFile)
   const { Worker } = await import('node:worker_threads')
   Object.defineProperty(globalThis, Symbol.for('swarmsitter.running'), { value: running })
   const beats = new Int32Array(new SharedArrayBuffer(4))
   isWatched = true
-  const watch: Watch = { beats, running: noted, memoryBytes: memoryBytes() }
+  const watch: Watch = { beats, running: noted, file, memoryBytes: memoryBytes() }
   const thread = new Worker(join(import.meta.dirname, `watchdog${extension}`), {
     workerData: watch,
     env: {},

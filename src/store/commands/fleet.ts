@@ -13,6 +13,13 @@ export type HostOpen = Defined<
   { readonly epoch: number }
 >
 
+/** The sitter of this incarnation works: it writes, and reads what it wrote. Refused `stale` when it was deposed. */
+export type HostBeat = Defined<
+  'host.beat',
+  { readonly owner: string; readonly epoch: number; readonly wallMs: number },
+  null
+>
+
 /** A cell is recorded before its process is trusted with work, so that the next sitter can sweep it. */
 export type CellStarted = Defined<
   'cell.started',
@@ -30,7 +37,14 @@ export type CellStarted = Defined<
 >
 export type CellEnded = Defined<
   'cell.ended',
-  { readonly id: string; readonly cause: string; readonly detail: string; readonly wallMs: number },
+  {
+    readonly id: string
+    readonly cause: string
+    readonly detail: string
+    readonly wallMs: number
+    /** Nobody will ask for it: it ended because its agents sleep, as dozens may each second. */
+    readonly forget?: true
+  },
   null
 >
 
@@ -57,4 +71,4 @@ export type AgentsSave = Defined<
   null
 >
 
-export type FleetCommand = HostOpen | CellStarted | CellEnded | AgentsSave
+export type FleetCommand = HostOpen | HostBeat | CellStarted | CellEnded | AgentsSave

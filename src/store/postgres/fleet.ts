@@ -1,5 +1,5 @@
 /** SQL of the fleet's commands. The fence (owner and epoch) stands in each statement. */
-import type { AgentsSave, CellEnded, CellStarted, HostOpen } from '../commands/fleet.ts'
+import type { AgentsSave, CellEnded, CellStarted, HostBeat, HostOpen } from '../commands/fleet.ts'
 import type { Result } from '../commands/result.ts'
 import { columns, done, refuse, type Session } from './session.ts'
 
@@ -49,8 +49,12 @@ export const cellStarted = async (session: Session, cell: CellStarted['with']): 
 
 export const cellEnded = async (
   session: Session,
-  { id, cause, detail, wallMs }: CellEnded['with'],
+  { id, cause, detail, wallMs, forget }: CellEnded['with'],
 ): Promise<Result<null>> => {
+  if (forget === true) {
+    await session.run('DELETE FROM cells WHERE id = $1 AND ended_ms IS NULL', id)
+    return done(null)
+  }
   await session.run(
     'UPDATE cells SET ended_ms = $1, cause = $2, detail = $3 WHERE id = $4 AND ended_ms IS NULL',
     wallMs,
@@ -95,3 +99,8 @@ export const agentsSave = async (
   )
   return (await session.run(save, owner, epoch, ...cells)) === last.length ? done(null) : deposed(owner, epoch)
 }
+
+export const hostBeat = async (session: Session, { owner, epoch, wallMs }: HostBeat['with']): Promise<Result<null>> =>
+  (await session.run('UPDATE hosts SET beat_ms = $1 WHERE owner = $2 AND epoch = $3', wallMs, owner, epoch)) > 0
+    ? done(null)
+    : refuse('stale', `epoch ${epoch} of ${owner} is over`)

@@ -1,5 +1,5 @@
 /** SQL of the fleet's commands. */
-import type { AgentsSave, CellEnded, CellStarted, HostOpen } from '../commands/fleet.ts'
+import type { AgentsSave, CellEnded, CellStarted, HostBeat, HostOpen } from '../commands/fleet.ts'
 import type { Result } from '../commands/result.ts'
 import { done, refuse, type Session } from './session.ts'
 
@@ -49,7 +49,11 @@ export const cellStarted = (session: Session, cell: CellStarted['with']): Result
   return done(null)
 }
 
-export const cellEnded = (session: Session, { id, cause, detail, wallMs }: CellEnded['with']): Result<null> => {
+export const cellEnded = (session: Session, { id, cause, detail, wallMs, forget }: CellEnded['with']): Result<null> => {
+  if (forget === true) {
+    session.run('DELETE FROM cells WHERE id = ? AND ended_ms IS NULL', id)
+    return done(null)
+  }
   session.run(
     'UPDATE cells SET ended_ms = ?, cause = ?, detail = ? WHERE id = ? AND ended_ms IS NULL',
     wallMs,
@@ -88,3 +92,8 @@ export const agentsSave = (session: Session, { owner, epoch, rows }: AgentsSave[
   }
   return done(null)
 }
+
+export const hostBeat = (session: Session, { owner, epoch, wallMs }: HostBeat['with']): Result<null> =>
+  session.run('UPDATE hosts SET beat_ms = ? WHERE owner = ? AND epoch = ?', wallMs, owner, epoch) > 0
+    ? done(null)
+    : refuse('stale', `epoch ${epoch} of ${owner} is over`)

@@ -1,6 +1,6 @@
 /** Reads of dead letters, payload versions and dependencies, and of what agents share. */
-import type { PageAsk, StateView, TaskView } from '../queries.ts'
-import type { Page } from '../queries.ts'
+import type { Page, PageAsk } from '../page.ts'
+import type { StateView, TaskView } from '../queries.ts'
 import type { Reads } from './answers.ts'
 import { cursor, page } from './read-work.ts'
 import { deadView, lockView, taskView, type DeadRow, type LockRow, type TaskRow } from './rows.ts'
@@ -39,8 +39,8 @@ export const deadReads = (session: Session): DeadReads => ({
     session.all('SELECT after AS task, ended FROM dependencies WHERE task = ? ORDER BY place', task),
   nextTaskDeadlineMs: () =>
     session.one<{ next: number | null }>(
-      `SELECT MIN(deadline_ms) AS next FROM tasks WHERE state IN ('blocked', 'ready', 'waiting')
-        AND deadline_ms IS NOT NULL AND (reason IS NULL OR reason <> 'approval')`,
+      `SELECT MIN(deadline_ms) AS next FROM tasks WHERE deadline_ms IS NOT NULL
+        AND (state = 'blocked' OR state = 'ready' OR state = 'waiting') AND (reason IS NULL OR reason <> 'approval')`,
     )!.next,
 })
 

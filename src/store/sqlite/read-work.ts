@@ -3,7 +3,8 @@
  * start's refusal.
  */
 import { parseAttemptId, type TaskStateName } from '../../model/model.ts'
-import type { AttemptView, Page, PageAsk, TaskView } from '../queries.ts'
+import type { Page, PageAsk } from '../page.ts'
+import type { AttemptView, TaskView } from '../queries.ts'
 import type { Reads } from './answers.ts'
 import { attemptView, taskView, type AttemptRow, type TaskRow } from './rows.ts'
 import type { Session } from './session.ts'
@@ -138,7 +139,8 @@ const attemptReads = (session: Session): AttemptReads => ({
   },
 })
 
-const aside = "tasks INDEXED BY tasks_aside WHERE state IN ('blocked', 'waiting', 'dead', 'cancelled')"
+const aside = `tasks INDEXED BY tasks_aside
+  WHERE state <> 'ready' AND state <> 'running' AND state <> 'succeeded'`
 
 /**
  * Tasks of one state, by the partial index that holds it. SQLite takes one only where the condition stands as it is in

@@ -11,9 +11,12 @@ const sources = [
   'doors/cli/judgement.ts',
   'doors/cli/doctor-checks.ts',
   'fleet/port.ts',
+  'fleet/governor/governor.ts',
   'settle/port.ts',
   'work/port.ts',
   'store/queries.ts',
+  'store/incident-queries.ts',
+  'store/page.ts',
   'store/sqlite/backup.ts',
   'wire/link.ts',
   'config/plan.ts',
@@ -23,8 +26,10 @@ const sources = [
   'record/metrics/family.ts',
   'model/agent.ts',
   'model/evidence.ts',
+  'model/incident.ts',
   'model/task.ts',
   'model/settlement.ts',
+  'std/pressure.ts',
   'std/proc.ts',
 ]
 
