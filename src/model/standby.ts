@@ -4,7 +4,7 @@ import type { AgentType } from './swarm.ts'
 /** Each costs a host's memory without its agents, about 13 MB; a swarm pays for no more than this unasked. */
 const mostUnasked = 4
 
-/** By type, in the order of the configuration: as written, else 1 for a type of modules that has two cells or sleeps. */
+/** By type, in the order of the configuration: as written, else 1 for modules that have two cells or sleep. */
 export const standbysWanted = (types: readonly AgentType[]): ReadonlyMap<string, number> => {
   let left = mostUnasked
   const wanted = new Map<string, number>()
