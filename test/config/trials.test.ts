@@ -112,3 +112,30 @@ test("Every type that cannot be loaded is a fault of its own, and only new code 
   expect(names(undefined)).toEqual(['one', 'two', 'good'])
   expect(names({ one: { ...bad, count: 5 }, two: { run: { module: './other.ts' } } })).toEqual(['two', 'good'])
 })
+
+test('A vm type is tried by its own engine, also where a pool runs the same module; without one it is not known', async () => {
+  const run = { module: './both.mjs' }
+  await writeFile(join(root, 'both.mjs'), agent)
+  const config = swarm({ one: { run }, two: { run, cell: 'vm' }, three: { run, cell: 'vm' } })
+  const asked: string[] = []
+  const checkVm = async (module: string) => {
+    asked.push(module)
+    return { found: 'an import of "node:fs" in both.mjs', expected: 'what is not Node' }
+  }
+  const trials = await tryAgents({ ...ports, checkVm }, Object.values(config.agents))
+  expect(trials).toMatchObject([
+    { types: ['one'], outcome: 'loads' },
+    { types: ['two', 'three'], outcome: 'cannot' },
+  ])
+  expect(asked).toEqual([join(root, 'both.mjs')])
+  expect(() => refuseBroken(trials, config, 'x.ts')).toThrow(
+    /agents\.three\.run\.module: found .*an import of "node:fs".*what is not Node/,
+  )
+  const [, unasked] = await tryAgents(ports, Object.values(config.agents))
+  expect(unasked).toMatchObject({ types: ['two', 'three'], outcome: 'unknown' })
+  expect(typesWithNewCode(swarm({ one: { run, cell: 'vm' } }), config).map(({ name }) => name)).toEqual([
+    'one',
+    'two',
+    'three',
+  ])
+})
