@@ -7,12 +7,13 @@ import { existsSync } from 'node:fs'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { extname, join } from 'node:path'
+import { openDeadman, type Deadman } from './deadman.ts'
 import { applyConfig, loadConfig, type LoadOptions, type SwarmConfig } from './config/config.ts'
 import { sealTo } from './gatelink/gatelink.ts'
 import { placesOf, type Places } from './places.ts'
 import type { Reload } from './private-line.ts'
 import { logLevels, openLogWriter, type LogWriter } from './record/record.ts'
-import { realClock, realDisk, realFolder, realNotify, realProc, realRandom } from './std/real/real.ts'
+import { realClock, realDisk, realFolder, realNotify, realOutside, realProc, realRandom } from './std/real/real.ts'
 import { asFailure, Failure, sleep, type Clock } from './std/std.ts'
 import {
   lockInstance,
@@ -222,12 +223,29 @@ const readAgain = async (options: LoadOptions): Promise<Reload> => {
   }
 }
 
+const deadmanOf = ({ alerts }: SwarmConfig, clock: Clock, onEvent: (line: WatchLine) => void): Deadman | undefined => {
+  if (alerts.deadman === null) return undefined
+  const { host } = new URL(alerts.deadman.url)
+  return openDeadman({
+    ...alerts.deadman,
+    clock,
+    outside: realOutside(),
+    told: (works, detail) =>
+      onEvent({
+        at: clock.wallMs(),
+        level: works ? 'info' : 'error',
+        message: works
+          ? `the dead-man's ping reaches ${host} again`
+          : `the dead-man's ping does not reach ${host}: ${detail}; it will ring there`,
+      }),
+  })
+}
+
 /** @throws Failure `config-…`, `already-running`, `fresh-refused`, `port-taken`, `key-…`: then nothing runs. */
 export const launch = async (ask: LaunchAsk): Promise<Launched> => {
   const [clock, disk, proc] = [realClock(), realDisk(), realProc()]
-  const source = { file: ask.configFile, disk, proc, clock }
+  const [source, places] = [{ file: ask.configFile, disk, proc, clock }, machinePlaces(ask.dataDirectory)]
   const loaded = await loadConfig(source)
-  const places = machinePlaces(ask.dataDirectory)
   if (ask.fresh) await beginAnew(loaded.config, places)
   if (existsSync(places.watchLock)) lockInstance(places.watchLock).release()
   const token = await prepare(places)
@@ -247,13 +265,13 @@ export const launch = async (ask: LaunchAsk): Promise<Launched> => {
     await disk.writeWhole(places.reload, JSON.stringify(await readAgain(source)), 0o600)
     late.watch?.tell('sitter', 'reloaded')
   }
-  const notRead = (error: unknown): void => {
-    const message = `the file was not read again: ${asFailure(error).message}`
-    onEvent({ at: clock.wallMs(), level: 'error', message })
-  }
   const reload = (): void => {
-    late.reloading = late.reloading.then(readOnce).catch(notRead)
+    late.reloading = late.reloading.then(readOnce).catch((error: unknown) => {
+      const why = asFailure(error).message
+      onEvent({ at: clock.wallMs(), level: 'error', message: `the file was not read again: ${why}` })
+    })
   }
+  const deadman = deadmanOf(loaded.config, clock, onEvent)
   const service = tellService(realNotify(), { clock, onEvent })
   const watch = await startLogged(log, service, {
     programs: programsOf(loaded.config, places),
@@ -264,13 +282,14 @@ export const launch = async (ask: LaunchAsk): Promise<Launched> => {
     onLine: (program, stream, text) => log.putPrinted({ program, stream, text, wallMs: clock.wallMs() }),
     onEvent,
     onReload: reload,
+    onProgress: () => deadman?.progress(),
   })
   late.watch = watch
+  void watch.stopped.then(() => deadman?.stop())
   try {
     const issue = (): Promise<readonly string[]> => issueRehearsalTokens(loaded.config, places, watch, token)
-    for (const name of await whileItComesBack(clock, issue)) {
+    for (const name of await whileItComesBack(clock, issue))
       onEvent({ at: clock.wallMs(), level: 'info', message: `the rehearsal's token is in the vault as ${name}` })
-    }
   } catch (error) {
     await watch.stop(0)
     throw error

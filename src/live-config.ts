@@ -53,6 +53,7 @@ const replace = (shared: SwarmConfig, next: SwarmConfig): void => {
     for (const name of Object.keys(entries)) if (!Object.hasOwn(next[part], name)) delete entries[name]
     Object.assign(entries, next[part])
   }
+  ;(shared as { alerts: SwarmConfig['alerts'] }).alerts = next.alerts
 }
 
 /** A sitter that begins anew and finds its port taken would not come up again: it is tried before. */

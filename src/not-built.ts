@@ -5,14 +5,13 @@
 export const notBuilt: readonly string[] = [
   'cells of kind vm: agents in TypeScript share a pool host, which is their boundary',
   'NATS as the bus',
-  'credential rotation, OAuth refresh, expiry alerts: a secret is sealed, used and replaced by hand',
+  'credential rotation, OAuth refresh, alerts before expiry: a secret is sealed, used and replaced by hand',
   'limits learned from answers, circuit breakers, budgets: fixed limits and Retry-After only',
   'workflows, schedules',
   'approvals by rule (a person can hold, release and cancel a payment), fallback between channels, reconciliation ' +
     'files, tax reports, payment files other than CSV',
   'modes of agents, types and channels (throttled, shadow, readonly, parked): a freeze stops everything',
   'messages between agents, directory',
-  'alerts to people: the rules of deploy/prometheus are for a Prometheus of yours',
   'audit anchors made by themselves: keep `sitter audit checkpoint --json` elsewhere to find a cut tail or an old copy',
   'restore of a backup, retention, drills, simulation, MCP',
 ]

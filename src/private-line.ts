@@ -8,6 +8,8 @@ import { Failure, type Clock, type Service } from './std/std.ts'
 
 export interface PrivateLine extends Service {
   ready(facts: Readonly<Record<string, unknown>>): void
+  /** It works: what it wrote it could read. */
+  progress(): void
   /** Starting again cannot help: says why. Resolves when it was written. */
   failed(error: unknown): Promise<void>
   /** Asks the watch to read the configuration's file again. */
@@ -80,6 +82,9 @@ export const openPrivateLine = (clock: Clock, events: PrivateLineEvents): Privat
   return {
     ready: (facts) => {
       void say(`ready ${JSON.stringify(facts)}`)
+    },
+    progress: () => {
+      void say('progress')
     },
     failed: (error) =>
       say(

@@ -7,6 +7,7 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { conditionsOf, targetsOf } from './alerting.ts'
 import { openCells, type Cells } from './cell/cell.ts'
 import { readApplied, startVersion, type AppliedConfig, type SwarmConfig } from './config/config.ts'
 import { startHttp, type HttpDoor } from './doors/http/http.ts'
@@ -16,18 +17,21 @@ import { openLiveConfig, openReload, type LiveConfig } from './live-config.ts'
 import { notBuilt } from './not-built.ts'
 import { placesOf, type Places } from './places.ts'
 import { openPrivateLine } from './private-line.ts'
+import { openProgress } from './progress.ts'
 import {
   lineText,
   logLevels,
+  openAlerts,
   openLoopLag,
   openTokens,
   verifyAudit,
+  type Alerts,
   type LogLevel,
   type Tokens,
 } from './record/record.ts'
 import { recover } from './recovery.ts'
 import { openSettle, type Settle } from './settle/settle.ts'
-import { realClock, realDisk, realFolder, realNet, realProc, realRandom } from './std/real/real.ts'
+import { realClock, realDisk, realFolder, realNet, realOutside, realProc, realRandom } from './std/real/real.ts'
 import { Failure, idMaker, type Clock } from './std/std.ts'
 import { openPostgresStore, openSqliteStore, outlast, patiently, type Store } from './store/store.ts'
 import { openWork, type Work } from './work/work.ts'
@@ -80,6 +84,7 @@ interface Rooms {
   readonly freeze: FreezeSwitch
   readonly tokens: Tokens
   readonly live: LiveConfig
+  readonly alerts: Alerts
 }
 
 /** Who this incarnation is, and the machine it works with. */
@@ -210,7 +215,15 @@ const openRooms = async (opening: Opening): Promise<Rooms> => {
   const settle = openSettle({ ...here, ...incarnation, channels, tasks, store, work, gatelink })
   Object.assign(late, { fleet, work, settle })
   late.settling.resolve(settle)
-  return { store, gatelink, cells, fleet, work, settle, ...controls }
+  const alerts = await openAlerts({
+    ...here,
+    store,
+    swarm: config.name,
+    conditions: conditionsOf({ ...here, config, store, fleet, gatelink, freeze: controls.freeze }),
+    targets: targetsOf(config, { ...here, outside: realOutside(), environment: process.env }),
+    onFault: logFault,
+  })
+  return { store, gatelink, cells, fleet, work, settle, alerts, ...controls }
 }
 
 interface DoorFacts {
@@ -325,10 +338,13 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
     rooms.settle.start()
     if (rooms.gatelink.gateId !== null) rooms.settle.linked(rooms.gatelink.gateId)
     rooms.work.start()
+    const deposed = (detail: string): never => failStop(new Error(detail))
+    const endProgress = openProgress({ store, clock, owner, epoch, proven: line.progress, deposed })
     let stopping = false
     stop = (withinMs) => {
       if (stopping) return
       stopping = true
+      endProgress()
       close(rooms, door, store, withinMs).then(() => {
         lock.release()
         ended.resolve(0)
@@ -356,6 +372,7 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
  */
 const close = async (rooms: Rooms, door: HttpDoor, store: Store, withinMs: number): Promise<void> => {
   logLine('info', 'stopping: no new work')
+  rooms.alerts.stop()
   await rooms.work.stop()
   if (store.fullSinceMs !== null) {
     logLine('warn', 'the disk is full: ending as it is, the next sitter recovers what could not be written')

@@ -43,6 +43,8 @@ export interface WatchOptions {
   readonly proc: Proc
   onLine(program: string, stream: 'stdout' | 'stderr', line: string): void
   onEvent(line: WatchLine): void
+  /** A program that shows progress has shown it again. */
+  onProgress?(program: string): void
   /** A program asked that the configuration's file be read again. */
   onReload?(): void
 }
@@ -208,6 +210,7 @@ class Keeper {
           this.facts = readFacts(line.slice(6))
           this.#ready.resolve()
         } else if (line.startsWith('failed ')) this.#refusal = this.#readRefusal(line.slice(7))
+        else if (line === 'progress') this.#options.onProgress?.(name)
         else if (line === 'reload') this.#options.onReload?.()
         else if (line.startsWith('down ')) this.#askedDown(Number(line.slice(5)))
       },

@@ -6,7 +6,6 @@ import type { Path } from './faults.ts'
 
 /** Paths with `*` for any one name. */
 const keys: Readonly<Record<string, string>> = {
-  alerts: 'alerts',
   schedules: 'schedules',
   workflows: 'workflows',
   approvals: 'approvals',

@@ -169,6 +169,16 @@ const toRehearsals = (parsed: ParsedSwarm): SwarmConfig['rehearsals'] =>
     query: rehearsal.query,
   }))
 
+const toAlerts = ({ alerts }: ParsedSwarm, directory: string): SwarmConfig['alerts'] => ({
+  to: alerts.to.map(({ webhook, command, least }) => ({
+    directory,
+    least,
+    ...(webhook !== undefined && { webhook }),
+    ...(command !== undefined && { command: toWords(command, directory) }),
+  })),
+  deadman: alerts.deadman === undefined ? null : { url: alerts.deadman.url, everyMs: alerts.deadman.every },
+})
+
 const normalise = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig => ({
   name: parsed.name,
   store: parsed.store,
@@ -196,6 +206,7 @@ const normalise = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig => (
   })),
   channels: toChannels(parsed),
   rehearsals: toRehearsals(parsed),
+  alerts: toAlerts(parsed, baseDirectory),
   api: parsed.api,
 })
 

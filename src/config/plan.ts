@@ -43,8 +43,8 @@ type Plain = Readonly<Record<string, unknown>>
 
 const isPlain = (value: unknown): value is Plain => typeof value === 'object' && value !== null && !Array.isArray(value)
 
-const shown = (value: unknown): string => {
-  const text = canonicalJson(withoutPasswords(value))
+const shown = (value: unknown, path: Path): string => {
+  const text = canonicalJson(withoutPasswords(value, path.map(String)))
   return text.length > longestShown ? `${text.slice(0, longestShown - 1)}…` : text
 }
 
@@ -57,8 +57,9 @@ const same = (before: unknown, after: unknown): boolean =>
 const swarmParts = new Set(['name', 'store', 'bus', 'rehearsal'])
 const gateParts = new Set(['upstreams', 'credentials'])
 
-const reachOf = ([part]: Path): ChangeReach => {
-  if (swarmParts.has(String(part))) return 'swarm'
+const reachOf = ([part, key]: Path): ChangeReach => {
+  // The dead-man's ping is the watch's, which reads the file once.
+  if (swarmParts.has(String(part)) || (part === 'alerts' && key === 'deadman')) return 'swarm'
   return part === 'api' ? 'sitter' : 'live'
 }
 
@@ -70,9 +71,9 @@ const differences = (before: unknown, after: unknown, path: Path = []): ConfigCh
     return keys.flatMap((key) => differences(own(before, key), own(after, key), [...path, key]))
   }
   const change = { path: formatPath(path), reach: reachOf(path) }
-  if (before === undefined) return [{ ...change, kind: 'added', after: shown(after) }]
-  if (after === undefined) return [{ ...change, kind: 'removed', before: shown(before) }]
-  return [{ ...change, kind: 'changed', before: shown(before), after: shown(after) }]
+  if (before === undefined) return [{ ...change, kind: 'added', after: shown(after, path) }]
+  if (after === undefined) return [{ ...change, kind: 'removed', before: shown(before, path) }]
+  return [{ ...change, kind: 'changed', before: shown(before, path), after: shown(after, path) }]
 }
 
 /** The directory from which a configuration's paths go: the same text in another place is another configuration. */
@@ -83,8 +84,8 @@ const places = (before: KeptConfig, after: KeptConfig): ConfigChange[] =>
         {
           path: '(directory)',
           kind: 'changed',
-          before: shown(before.baseDirectory),
-          after: shown(after.baseDirectory),
+          before: shown(before.baseDirectory, []),
+          after: shown(after.baseDirectory, []),
           reach: 'live',
         },
       ]

@@ -3,6 +3,7 @@
  * What the contract knows and this version cannot do is refused by name (not-yet.ts), never taken and ignored.
  */
 import { z } from 'zod'
+import { severities } from '../model/model.ts'
 import {
   duration,
   header,
@@ -22,6 +23,7 @@ import {
   storeAddress,
   template,
   usualOutcome,
+  webAddress,
   whole,
 } from './shapes.ts'
 
@@ -218,6 +220,34 @@ const rehearsal = z.strictObject({
   query: z.boolean().default(true),
 })
 
+const alertTarget = z
+  .strictObject({
+    /** Gets each notice as JSON by POST; `text` in it is one line for chats. */
+    webhook: webAddress.optional(),
+    /** Gets it on stdin; an exit code other than 0 is tried again. */
+    command: words.optional(),
+    /** What is less is not sent there. */
+    least: z.enum(severities).default('warning'),
+  })
+  .refine(
+    ({ webhook, command }) => (webhook === undefined) !== (command === undefined),
+    'exactly one of webhook and command',
+  )
+
+const alerts = z.strictObject({
+  /** Who is told of an incident, at its beginning and at its end. */
+  to: z.array(alertTarget).max(20).default([]),
+  /** Asked for at this pace while the sitter makes progress, so that silence there is the alarm. */
+  deadman: z
+    .strictObject({
+      url: webAddress,
+      every: positiveDuration
+        .refine((everyMs) => everyMs >= 10_000 && everyMs <= 86_400_000, 'a duration from 10s to 24h')
+        .default(60_000),
+    })
+    .optional(),
+})
+
 export const swarmSchema = z.strictObject({
   /** For editors; plays no part. */
   $schema: z.string().optional(),
@@ -232,6 +262,8 @@ export const swarmSchema = z.strictObject({
   channels: z.record(name, channel).default({}),
   /** Providers that `up` starts beside the swarm; they behave like the real ones, with faults on request. */
   rehearsal: z.record(name, rehearsal).default({}),
+  /** Who is woken, and who notices when nobody can be. */
+  alerts: alerts.prefault({}),
   api: z
     .strictObject({ host: listenHost.default('127.0.0.1'), port: whole(0, 65_535, 'a port').default(7_700) })
     .prefault({}),

@@ -126,6 +126,12 @@ export const origin = text('an origin like "https://api.example.com", without pa
   return plain && (given === url.origin || given === `${url.origin}/`) ? url.origin : undefined
 })
 
+/** Stars stand for what `config show` hides; they are nobody's address. */
+export const webAddress = text('an address like "https://hooks.example.com/T0/B1"', (given) => {
+  const url = given.includes('***') ? null : URL.parse(given)
+  return url && (url.protocol === 'http:' || url.protocol === 'https:') ? url.href : undefined
+})
+
 export const hostPort = text('a host and port like "127.0.0.1:9100"', (given) => {
   const match = /^([a-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\]):([1-9][0-9]{0,4})$/.exec(given)
   return match && Number(match[2]) <= 65_535 ? given : undefined

@@ -5,6 +5,7 @@
 export type {
   AgentRun,
   AgentType,
+  AlertTarget,
   Channel,
   Credential,
   Rehearsal,

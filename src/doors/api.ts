@@ -16,7 +16,9 @@ import type {
   DeadLetterView,
   DependencyView,
   EventView,
+  IncidentView,
   IntentView,
+  NoticeView,
   PayloadView,
   TaskView,
 } from '../store/store.ts'
@@ -227,6 +229,15 @@ export interface AuditAnswer {
   readonly entry: string
   readonly prev: string
   readonly hash: string
+}
+/** One of GET /api/v1/alerts: an open incident, and until when nothing is sent about it. */
+export interface AlertAnswer extends IncidentView {
+  readonly silencedUntilMs: number | null
+}
+/** GET /api/v1/incidents/{id}; `timeLine` null = it lies too far back. */
+export interface IncidentDescription extends IncidentView {
+  readonly notices: readonly NoticeView[]
+  readonly timeLine: readonly EventView[] | null
 }
 /** One of `sitter vault status`: a credential of the configuration, and which secrets of its pool the gate holds. */
 export interface VaultStatusRow {

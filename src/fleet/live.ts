@@ -10,6 +10,7 @@ import type { Cancel, Clock, NewId, Proc, Random, Stamp } from '../std/std.ts'
 import type { Store } from '../store/store.ts'
 import type { Agenda } from './agenda.ts'
 import type { FreeQueue, Place } from './free.ts'
+import type { Governor } from './governor/governor.ts'
 import type { FleetHooks } from './port.ts'
 import type { FleetRecord } from './record.ts'
 import type { PolicyState } from './restart.ts'
@@ -98,6 +99,8 @@ export interface Agent extends AgentRef {
   group: Group
   /** When its cell has died through it (monotonic), latest last. */
   kills: readonly number[]
+  /** What it died of last, as the governor knows it; null = of nothing that it looks at. */
+  diedOf: string | null
   /** It is to go home as soon as it has nothing in hand. */
   called: boolean
   mode: Mode
@@ -160,6 +163,8 @@ export interface Group {
   policy: PolicyState
   /** When its cell died by its own doing and nobody was named (monotonic), latest last. */
   deaths: readonly number[]
+  /** What its cell died of last, as the governor knows it. */
+  diedOf: string | null
   partings: Partings
   cell: LiveCell | null
   /** Monotonic time before which its cell is not started again. */
@@ -313,6 +318,7 @@ export interface Live {
   readonly record: FleetRecord
   readonly turn: Turn
   readonly waves: Waves<Group>
+  readonly governor: Governor
   readonly stock: Stock
   readonly apart: Apart
   /** Directories of ended cells that are being removed; a stop waits for them. */

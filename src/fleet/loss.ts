@@ -7,6 +7,7 @@ import type { CellEnd } from '../cell/cell.ts'
 import { move, touch, unseat } from './agents.ts'
 import type { Agent, Due, Group, Live, LiveCell } from './live.ts'
 import { causeOf, examine, groupPolicy, isFromOutside, tellLoss, whyText, type Death } from './death.ts'
+import { agentRestart, groupName, groupRestart } from './governor/restarts.ts'
 import { keeperOf } from './parts.ts'
 import { formatAgents } from './range.ts'
 import { afterLoss, asProbe, freshPolicy, settled, stableAfterMs, type Decision, type Policy } from './restart.ts'
@@ -27,7 +28,8 @@ export const touchKeeper = (live: Live, group: Group): void => {
 
 const dueIn = (live: Live, delayMs: number): Due => ({ set: live.options.clock.stamp(), delayMs })
 
-export const forget = (agent: Agent): void => {
+export const forget = (live: Live, agent: Agent): void => {
+  live.governor.leave(agent.id)
   agent.cancelDue?.()
   agent.cancelDue = null
   agent.due = null
@@ -43,7 +45,7 @@ export const rise = (live: Live, agents: readonly Agent[], event: 'start' | 'due
   const groups = new Set<Group>()
   for (const agent of agents) {
     if (event === 'due' && agent.state === 'quarantined' && agent.hold === 'own') agent.policy = asProbe(agent.policy)
-    forget(agent)
+    forget(live, agent)
     agent.epoch += 1
     agent.readyMs = null
     agent.progressed = false
@@ -62,9 +64,13 @@ export const rise = (live: Live, agents: readonly Agent[], event: 'start' | 'due
 const ownDue = (live: Live, agent: Agent): void => {
   if (live.phase !== 'open') return
   agent.cancelDue = null
-  if (!agent.group.quarantined) return rise(live, [agent], 'due')
+  if (!agent.group.quarantined) {
+    const restart = agentRestart(live, agent, ownPolicy(agent), () => rise(live, [agent], 'due'))
+    if (live.governor.admit(agent.diedOf, restart)) restart.start()
+    return
+  }
   // Its cell is quarantined: from now on it waits for its cell.
-  forget(agent)
+  forget(live, agent)
   agent.hold = 'cell'
   if (agent.state === 'backoff') move(live, agent, 'quarantine')
   else touch(live, agent)
@@ -80,6 +86,7 @@ export const waitOwn = (live: Live, agent: Agent, due: Due, leftMs: number): voi
 
 const obey = (live: Live, agent: Agent, decision: Decision, cause: string): void => {
   agent.policy = decision.state
+  agent.diedOf = decision.action === 'stop' ? null : live.governor.died(cause, agent.id)
   // A paused agent has nothing to come back for until a person says so.
   if (agent.ordered !== null) return move(live, agent, 'lost')
   if (decision.action === 'stop') {
@@ -162,8 +169,13 @@ export const agentsLost = (live: Live, agents: readonly Agent[], cause: string):
 }
 
 const groupDue = (live: Live, group: Group): void => {
-  if (live.phase !== 'open') return
   group.cancelDue = null
+  if (live.phase !== 'open') return
+  const restart = groupRestart(live, group, () => groupRises(live, group))
+  if (live.governor.admit(group.diedOf, restart)) restart.start()
+}
+
+const groupRises = (live: Live, group: Group): void => {
   group.due = null
   const held = group.agents.filter((agent) => agent.hold === 'cell')
   const probe = held[(group.policy.quarantines - 1) % Math.max(1, held.length)]
@@ -327,7 +339,9 @@ export const cellLost = (live: Live, cell: LiveCell, ended: CellEnd): void => {
   const joining = group.agents.filter((agent) => waitsForCell(agent) && !death.seated.includes(agent))
   // Whom a person has paused stays where it is.
   const movable = death.seated.filter(({ ordered }) => ordered === null)
-  const parts = partsOf(live, cell, death, [...movable, ...joining])
+  group.diedOf = loss.counts && !fromOutside ? live.governor.died(cause, groupName(group)) : null
+  // What kills many is nobody's among these: parting them would only start more of them.
+  const parts = live.governor.isHeld(group.diedOf) ? [] : partsOf(live, cell, death, [...movable, ...joining])
   const proofMs = parts.length > 0 ? proofOf(live, cell) : null
   const plain = afterLoss(groupPolicy(group), group.policy, loss, live.options.random)
   // Parted, they are tried again; a quarantine would hold them all for one.

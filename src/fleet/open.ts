@@ -8,6 +8,7 @@ import { partGroup, tendApart } from './apart.ts'
 import { kill, launch, provide, vacate } from './cells.ts'
 import { stopFleet } from './drain.ts'
 import { FreeQueue } from './free.ts'
+import { openGovernor } from './governor/restarts.ts'
 import { tellHousing } from './housing.ts'
 import type { Agent, Attempt, Deeds, FleetOptions, Group, Live, LiveCell } from './live.ts'
 import { agentsLost, proven, rise, waitGroup, waitOwn } from './loss.ts'
@@ -57,6 +58,7 @@ const assemble = (options: FleetOptions, roster: Roster): Live => {
     weigh: (cell) => weigh(live, cell),
     vacate: (cell, agent, why) => vacate(live, cell, agent, why),
   }
+  const agenda = new Agenda(clock)
   const live: Live = {
     options,
     agents: roster.agents,
@@ -65,7 +67,7 @@ const assemble = (options: FleetOptions, roster: Roster): Live => {
     renewing: new Set<string>(),
     cells: new Map<string, LiveCell>(),
     free: new Map(Object.keys(options.config.agents).map((type) => [type, new FreeQueue<Agent>()])),
-    agenda: new Agenda(clock),
+    agenda,
     record: openFleetRecord({
       store,
       owner,
@@ -76,6 +78,7 @@ const assemble = (options: FleetOptions, roster: Roster): Live => {
     }),
     turn: openTurn(hooks, (thrown) => say(live, 'error', `a hook of the fleet threw: ${asFailure(thrown).message}`)),
     waves: openWaves<Group>(options.startingAtOnce ?? startingAtOnce, (group) => void launch(live, group)),
+    governor: openGovernor(clock, agenda, () => live),
     stock: openStock(Object.values(options.config.agents), options.cells.standBy !== undefined),
     apart: {
       parts: new Set(roster.groups.filter(({ part }) => part !== null)),

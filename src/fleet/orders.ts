@@ -41,7 +41,7 @@ const resume = (live: Live, agent: Agent): Agent | undefined => {
     standDown(live, agent, agent.reason ?? 'resumed')
     return agent
   }
-  forget(agent)
+  forget(live, agent)
   move(live, agent, 'resume', null)
   if (agent.attempt !== null || agent.taken) move(live, agent, 'claim')
   return undefined
@@ -55,7 +55,7 @@ const obey = (live: Live, order: AgentOrder, agent: Agent, reason: string): Agen
     case 'resume':
       return resume(live, agent)
     case 'stop':
-      forget(agent)
+      forget(live, agent)
       standDown(live, agent, reason)
       hold(live, agent, 'stopped')
       return undefined
@@ -64,7 +64,7 @@ const obey = (live: Live, order: AgentOrder, agent: Agent, reason: string): Agen
       hold(live, agent, 'paused')
       return undefined
     case 'quarantine':
-      forget(agent)
+      forget(live, agent)
       move(live, agent, 'quarantine', reason)
       leaveCell(live, agent, reason)
       hold(live, agent, 'quarantined')

@@ -16,6 +16,7 @@ export const groupOf = (settings: AgentType, index: number, part: Part | null = 
   agents: [],
   policy: freshPolicy,
   deaths: [],
+  diedOf: null,
   partings: noPartings,
   cell: null,
   notBeforeMs: -Infinity,

@@ -1,6 +1,7 @@
 /** Keeps agents alive. Other rooms give work to free agents and hear when work was lost; they never see a process. */
 
 import type { Housing } from '../cell/cell.ts'
+import type { HeldCause } from './governor/governor.ts'
 import type { AgentRef, AgentStateName, AgentType, Coverage, Evidence, Exit } from '../model/model.ts'
 import type { ProcessIdentity } from '../std/std.ts'
 import type { Run } from '../wire/wire.ts'
@@ -86,6 +87,8 @@ export interface FleetSummary {
   readonly standbys: { readonly ready: number; readonly wanted: number }
   /** Agents that live apart from their cell-mates for a while. */
   readonly apart?: number
+  /** Causes of which many died at once: restarts after them are held, and one goes first. Absent = not known. */
+  readonly held?: readonly HeldCause[]
   /** Since this sitter opened the fleet. */
   readonly restarts: number
   readonly cellsLost: number

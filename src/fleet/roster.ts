@@ -34,6 +34,7 @@ const agentOf = (settings: AgentType, number: number, group: Group, wallMs: numb
     home: group,
     group,
     kills: [],
+    diedOf: null,
     called: false,
     mode: modeOf(settings, id),
     state: 'stopped',

@@ -5,6 +5,8 @@
 import { boundaryOf, type Cell } from '../cell/cell.ts'
 import type { AgentStateName, Coverage, Evidence, Exit } from '../model/model.ts'
 import { nextMsOf } from './agents.ts'
+import type { HeldCause } from './governor/governor.ts'
+import { groupName } from './governor/restarts.ts'
 import { housingOf, kindOf, memoryOf } from './housing.ts'
 import type { Agent, Live, LiveCell } from './live.ts'
 import type { AgentView, CellStatus, FleetSummary } from './port.ts'
@@ -117,8 +119,11 @@ export const exitOf = (live: Live, agent: Agent): Exit => {
       }
     case 'backoff':
     case 'quarantined': {
-      const at = nextMsOf(agent)
+      const held = heldOf(live, agent)
+      const at = held === undefined ? nextMsOf(agent) : wallOf(live, held.nextMs)
       if (agent.ordered !== null) return { kind: 'owner', who: 'operator', what: 'release' }
+      if (held !== undefined)
+        return { kind: 'time', what: 'many died of its cause: one of them is tried first', at: at! }
       if (at !== null)
         return { kind: 'time', what: agent.state === 'backoff' ? 'restart' : 'probe, or release by a person', at }
       return { kind: 'event', what: 'the probe of its cell proves stable, or is lost; or release by a person' }
@@ -134,6 +139,9 @@ export const exitOf = (live: Live, agent: Agent): Exit => {
       return { kind: 'owner', who: 'operator', what: 'restart' }
   }
 }
+
+const heldOf = (live: Live, agent: Agent): HeldCause | undefined =>
+  live.governor.holds(agent.hold === 'cell' ? groupName(agent.group) : agent.id)
 
 const cellOf = (live: Live, agent: Agent): AgentView['cell'] => {
   const cell = agent.cell?.cell
@@ -218,6 +226,7 @@ export const summaryOf = (live: Live): FleetSummary => {
     cells: [...live.cells.values()].filter(({ cell }) => cell === null || cell.identity !== null).length,
     standbys: standbyCounts(live),
     apart: [...live.apart.parts].reduce((sum, part) => sum + part.agents.length, 0),
+    held: live.governor.list(),
     restarts: live.counts.restarts,
     cellsLost: live.counts.cellsLost,
     coverage: coverageOf(live),

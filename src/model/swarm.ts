@@ -3,6 +3,7 @@
  * every path absolute.
  */
 import type { Mode } from './agent.ts'
+import type { Severity } from './incident.ts'
 import type { Money, Rate } from '../std/std.ts'
 
 export interface RestartPolicy {
@@ -151,6 +152,20 @@ export interface Rehearsal {
 }
 export type RehearsalFault = 'limited' | 'error' | 'slow' | 'acceptThenCut' | 'cutBeforeAccept' | 'decline' | 'late'
 
+/** Who is told of incidents: exactly one of webhook (a URL that is posted to) and command (words). */
+export interface AlertTarget {
+  readonly webhook?: string
+  readonly command?: readonly string[]
+  /** Where a command is started. */
+  readonly directory: string
+  readonly least: Severity
+}
+export interface AlertSettings {
+  readonly to: readonly AlertTarget[]
+  /** Asked for by the watch as long as the sitter makes progress: whoever listens there rings when it stops. */
+  readonly deadman: { readonly url: string; readonly everyMs: number } | null
+}
+
 export interface SwarmConfig {
   readonly name: string
   readonly store: string
@@ -161,5 +176,6 @@ export interface SwarmConfig {
   readonly credentials: Readonly<Record<string, Credential>>
   readonly channels: Readonly<Record<string, Channel>>
   readonly rehearsals: Readonly<Record<string, Rehearsal>>
+  readonly alerts: AlertSettings
   readonly api: { readonly host: string; readonly port: number }
 }

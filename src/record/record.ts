@@ -4,6 +4,10 @@
  */
 export { isRole, roles, type Role } from './access/roles.ts'
 export { openTokens, operatorName, type LivingToken, type TokenAsk, type Tokens } from './access/tokens.ts'
+export { openAlerts, type Alerts } from './alerts/alerts.ts'
+export type { Condition } from './alerts/decide.ts'
+export type { Target } from './alerts/deliver.ts'
+export type { Notice } from './alerts/notice.ts'
 export { lookAtAuditEnd } from './audit/tail.ts'
 export { searchAudit, type AuditFilter } from './audit/search.ts'
 export { verifyAudit, verifyRecordFile, type Anchor, type AuditVerdict } from './audit/verify.ts'

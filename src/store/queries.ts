@@ -13,15 +13,8 @@ import type {
 } from '../model/model.ts'
 import type { ProcessIdentity, Stamp } from '../std/std.ts'
 import type { AgentRow } from './commands/fleet.ts'
-
-export interface Page<Item> {
-  readonly items: readonly Item[]
-  readonly next: string | null
-}
-export interface PageAsk {
-  readonly limit: number
-  readonly after: string | null
-}
+import type { IncidentQueries } from './incident-queries.ts'
+import type { Page, PageAsk } from './page.ts'
 
 export interface TaskView {
   readonly id: string
@@ -247,8 +240,10 @@ export interface SettlementFilter {
   readonly person?: boolean
 }
 
-export interface Queries {
+export interface Queries extends IncidentQueries {
   agents(): Promise<readonly AgentRow[]>
+  /** When a sitter of this host last said that it works, and its epoch. */
+  host(owner: string): Promise<{ readonly epoch: number; readonly beatMs: number | null } | undefined>
   cellsAlive(): Promise<readonly CellView[]>
   cell(id: string): Promise<CellView | undefined>
   task(id: string): Promise<TaskView | undefined>

@@ -158,7 +158,6 @@ test('Ten faults are told at once, each with path, found, expected and the neare
 
 test('What this version cannot do is refused by name, and not taken and ignored', () => {
   const later: readonly (readonly [string, RegExp, unknown])[] = [
-    ['alerts', /alerts yet/, { to: [] }],
     ['schedules', /schedules yet/, {}],
     ['bus', /bus beyond this host yet/, 'nats://somewhere'],
     ['agents settler cell', /cells other than "pool", "process" and "sandbox" yet/, 'vm'],

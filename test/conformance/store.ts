@@ -6,6 +6,7 @@ import { expect, test } from 'vitest'
 import type { Command, NewSettlement, Store } from '../../src/store/store.ts'
 import { claim, owner, slot, submit, succeed, task } from './samples.ts'
 import { accessSuite } from './access.ts'
+import { incidentSuite } from './incidents.ts'
 import { togetherSuite } from './together.ts'
 import { workSuite } from './work.ts'
 
@@ -373,4 +374,5 @@ export const storeSuite = (engine: Engine): void => {
   workSuite(it)
   togetherSuite(it)
   accessSuite(it)
+  incidentSuite(it)
 }

@@ -8,7 +8,7 @@ import { between, type Random } from '../../src/std/std.ts'
 import { startProxy, startServer, type PostgresServer, type Proxy } from '../store/server.ts'
 import { judge, type Reading, type Verdict } from './judge.ts'
 import { programOf } from './machine.ts'
-import { prepare, sitter, type Run } from './swarm.ts'
+import { endOf, prepare, sitter, type Run } from './swarm.ts'
 
 interface Faults {
   /** Answers to a COMMIT that are cut. */
@@ -20,7 +20,6 @@ interface Faults {
 
 /** Many faults need longer pauses now and then, else the watch starts the sitter ever more slowly. */
 const longestPauseMs = ({ cuts }: Faults): number => (cuts > 20 ? 12_000 : 4_000)
-const withinMs = 300_000
 /** Payments for each fault, at the rate below: work is under way until the last one. */
 const rowsEach = 150
 const rate = '20/s'
@@ -97,8 +96,8 @@ export const onPostgres = async (directory: string, faults: Faults): Promise<Ver
     const run = sitter(place, ...up)
     while (programOf('sitter', place.data) === undefined) await wait(50)
     const done = await breakThings(faults, { server, proxy, run })
-    const code = await Promise.race([run.ended, wait(withinMs, 'late' as const, { ref: false })])
-    if (code === 'late') process.kill(-run.pid, 'SIGKILL')
+    const code = await endOf(run)
+    if (code === 'stuck') process.kill(-run.pid, 'SIGKILL')
     if (code !== 0) console.log(run.output().slice(-3_000))
     const second = code === 0 ? await sitter(place, ...up).ended : 'not tried'
     console.log(`  ${done.cut} COMMITs were cut, the server crashed ${done.crashed} times`)

@@ -20,7 +20,7 @@ import { submitCounts } from './counts.ts'
 import { hostsOf, isThere, kill, processes, programOf, type Process } from './machine.ts'
 import { atEveryPoint } from './points.ts'
 import { onPostgres } from './postgres.ts'
-import { prepare, sitter, type Place, type Run } from './swarm.ts'
+import { endOf, prepare, sitter, type Place, type Run } from './swarm.ts'
 
 const { values } = parseArgs({
   options: {
@@ -44,8 +44,6 @@ const seed = Number(values.seed ?? Math.floor(Date.now() / 1_000) % 1_000_000)
 const directory = mkdtempSync(join(tmpdir(), 'sitter-crash-'))
 /** 0.5/s, as the promise's check says. */
 const hostKillMs = 2_000
-/** What is left after the last kill: at 2 payments a second that may be most of the long form's 2,000. */
-const withinMs = values.long ? 1_800_000 : 300_000
 
 const until = async (what: string, truth: () => boolean, mostMs: number): Promise<void> => {
   const startedMs = performance.now()
@@ -120,9 +118,9 @@ const underFire = async (): Promise<Verdict[]> => {
   const hosts = killHosts(place, random)
   const killed = await killAtRandom(place, run, random)
   await submitted
-  const code = await Promise.race([run.ended, wait(withinMs, 'late' as const)])
+  const code = await endOf(run)
   const hostsKilled = hosts.stop()
-  if (code === 'late') {
+  if (code === 'stuck') {
     process.kill(-run.pid, 'SIGKILL')
     console.log(run.output().slice(-3_000))
   } else if (code !== 0) console.log(run.output().slice(-3_000))

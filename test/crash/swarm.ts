@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 
 const root = join(import.meta.dirname, '..', '..')
 const program = [...process.execArgv, join(root, 'src', 'main.ts')]
@@ -156,4 +157,20 @@ export const sitter = (place: Place, ...words: string[]): Run => {
       text = (text + chunk).slice(-20_000)
     })
   return { pid: child.pid!, ended: once(child, 'exit').then(([code]) => code as number | null), output: () => text }
+}
+
+/** What a run tells of itself changes while it gets on; this long without a change is being stuck. */
+const stuckAfterMs = 300_000
+
+/** How `up` ended, or `stuck`. What takes long on a busy machine is no fault as long as it goes on. */
+export const endOf = async (run: Run): Promise<number | null | 'stuck'> => {
+  const toGo = (): string | undefined => /([\d,]+) to go(?![^]*to go)/.exec(run.output().slice(-4_000))?.[1]
+  let [last, changedMs] = [toGo(), performance.now()]
+  for (;;) {
+    const code = await Promise.race([run.ended, wait(5_000, 'waits' as const, { ref: false })])
+    if (code !== 'waits') return code
+    const now = toGo()
+    if (now !== last) [last, changedMs] = [now, performance.now()]
+    else if (performance.now() - changedMs > stuckAfterMs) return 'stuck'
+  }
 }

@@ -99,9 +99,9 @@ export class Swarm {
   }
 
   /** Asks until it gives something; the API is the only witness of some things. */
-  async until<Value>(what: string, look: () => Promise<Value | undefined | false>): Promise<Value> {
+  async until<Value>(what: string, look: () => Promise<Value | undefined | false>, withinMs = 20_000): Promise<Value> {
     let last: unknown
-    for (const end = performance.now() + 20_000; performance.now() < end;) {
+    for (const end = performance.now() + withinMs; performance.now() < end;) {
       try {
         const found = await look()
         if (found !== undefined && found !== false) return found as Value

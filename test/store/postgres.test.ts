@@ -175,5 +175,5 @@ test('a record of version 3 comes over whole: attempts, lives, dead letters and 
     url,
     'SELECT MAX(number) AS number FROM swarmsitter.schema_version',
   )
-  expect(last?.number).toBe(4)
+  expect(last?.number).toBe(5)
 })

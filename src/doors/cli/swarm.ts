@@ -59,6 +59,10 @@ export const statusLines = (view: SwarmView, paint: Printer['paint']): string[] 
       ['gate', gateText(view.gate)],
       ['frozen', freezeText(view.freeze, view.nowMs)],
       ['agents', `${count(view.fleet.agents)}: ${tally(view.fleet.byState)}`],
+      ...(view.fleet.held ?? []).map((held): [string, string] => [
+        'held',
+        `${counted(held.waiting, 'agent')} wait: many died of one cause, one is tried first: ${held.cause.slice(0, 200)}`,
+      ]),
       ['apart', view.fleet.apart ? `${counted(view.fleet.apart, 'agent')} in cells of their own for a while` : null],
       ['evidence', coverageText(view.fleet.coverage)],
       [

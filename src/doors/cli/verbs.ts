@@ -3,6 +3,7 @@
  * then.
  */
 import { controlVerbs } from './control-verbs.ts'
+import { incidentVerbs } from './incident-verbs.ts'
 import { moneyVerbs } from './money-verbs.ts'
 import { beginning, looking } from './operating-verbs.ts'
 import { orderVerbs } from './order-verbs.ts'
@@ -180,6 +181,7 @@ export const verbs: readonly Verb[] = [
   ...orderVerbs,
   ...look,
   ...looking,
+  ...incidentVerbs,
   ...shell,
   ...agents,
   ...workVerbs,
@@ -189,6 +191,8 @@ export const verbs: readonly Verb[] = [
 
 export const groupSummaries: Readonly<Record<string, string>> = {
   agent: 'agents in any language: check',
+  alerts: 'what is wrong now: ls, ack, silence',
+  incident: 'what was wrong, whole: ls, show, ack, resolve',
   task: 'tasks: add, import, ls, show, cancel, retry',
   dlq: 'dead letters: ls, show, redrive, discard',
   batch: 'files of settlements: ls, show',
@@ -209,8 +213,6 @@ export const laterVerbs: Readonly<Record<string, string>> = {
   schedule: 'a timer of your system can call `sitter task add --key <name>-<time>`: a key makes it once',
   msg: 'agents share values and locks, see docs/guides/work.md',
   agents: '`sitter ps` lists agents by type, state and mode',
-  alerts: 'deploy/prometheus/rules.yaml has rules for a Prometheus of yours; `sitter inbox` shows what waits',
-  incident: '`sitter inbox` shows what waits for a person, `sitter events` what happened',
   report: '`sitter export settlements` gives every payment',
   retention: 'nothing is deleted but old log files, see docs/guides/operating.md',
   restore: 'a backup is swarm.db and gate/gate.db as they were; what was paid since is not in it',

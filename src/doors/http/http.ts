@@ -21,6 +21,7 @@ import { swarmRoutes } from './routes/swarm.ts'
 import { selfRoutes } from './routes/self.ts'
 import { sharedRoutes } from './routes/shared.ts'
 import { taskRoutes } from './routes/tasks.ts'
+import { incidentRoutes } from './routes/incidents.ts'
 import { tokenRoutes } from './routes/tokens.ts'
 import { httpBounds, serve, type HttpBounds } from './server.ts'
 
@@ -71,6 +72,7 @@ const routesOf = (page: Page, once: Once, all: () => readonly Route[]): readonly
   ...recordRoutes,
   ...selfRoutes,
   ...tokenRoutes(once),
+  ...incidentRoutes(once),
   ...configRoutes(once),
   ...logRoutes(),
   ...metricsRoutes(),

@@ -14,6 +14,7 @@ import { credentialBody } from './routes/gate.ts'
 import { reasonBody, resolveBody } from './routes/money.ts'
 import { freeBody, renewBody, stateBody, takeBody } from './routes/shared.ts'
 import { downBody, freezeBody, thawBody } from './routes/swarm.ts'
+import { silenceBody, unsilenceBody } from './routes/incidents.ts'
 import { tokenBody } from './routes/tokens.ts'
 
 export interface PathFacts {
@@ -36,6 +37,8 @@ const everybody: readonly Role[] = ['viewer', 'operator', 'approver', 'auditor',
 const runners: readonly Role[] = ['operator', 'admin']
 const payers: readonly Role[] = ['approver', 'admin']
 const examiners: readonly Role[] = ['auditor', 'admin']
+/** Whoever may do something at all may say that they are at it. */
+const actors: readonly Role[] = ['operator', 'approver', 'admin']
 const admins: readonly Role[] = ['admin']
 
 const look = (says: string): PathFacts => ({ may: everybody, says })
@@ -69,6 +72,14 @@ export const pathFacts: Readonly<Record<string, PathFacts>> = {
   },
   'POST /api/v1/swarm/thaw': { ...act('Ends a freeze.'), takes: thawBody },
   'GET /api/v1/inbox': list('What waits for a person.'),
+  'GET /api/v1/incidents': list('Incidents, newest first.'),
+  'GET /api/v1/incidents/:id': look('An incident with what was sent about it and what happened around it.'),
+  'POST /api/v1/incidents/:id/ack': { ...act('Says that somebody has seen it.'), may: actors },
+  'POST /api/v1/incidents/:id/resolve': act('Calls an incident over whose condition is gone.'),
+  'GET /api/v1/alerts': list('What is wrong now.'),
+  'GET /api/v1/alerts/silences': list('What nothing is sent about, and until when.'),
+  'POST /api/v1/alerts/silence': { ...act('Sends nothing for a time about what begins so.'), takes: silenceBody },
+  'POST /api/v1/alerts/unsilence': { ...act('Ends a silence.'), takes: unsilenceBody },
   'GET /api/v1/agents': list('Agents.'),
   'GET /api/v1/agents/map': look('One letter a state for every agent.'),
   'GET /api/v1/agents/:type': list('Agents of a type.'),

@@ -2,7 +2,7 @@
 import type { ConfigVersions, SwarmConfig } from '../../config/config.ts'
 import type { Fleet } from '../../fleet/fleet.ts'
 import type { FreezeSwitch, GateLink } from '../../gatelink/gatelink.ts'
-import type { Anchor, LoopLag, Tokens } from '../../record/record.ts'
+import type { Alerts, Anchor, LoopLag, Tokens } from '../../record/record.ts'
 import type { Settle } from '../../settle/settle.ts'
 import type { Clock, Folder, NewId } from '../../std/std.ts'
 import type { Store } from '../../store/store.ts'
@@ -27,6 +27,7 @@ export interface Rooms {
   readonly gatelink: GateLink
   readonly freeze: FreezeSwitch
   readonly tokens: Tokens
+  readonly alerts: Alerts
   readonly configs: ConfigVersions
   readonly audit: { verify(anchor?: Anchor): Promise<AuditVerdict> }
   /** The folder of the log. */

@@ -13,6 +13,13 @@ export type HostOpen = Defined<
   { readonly epoch: number }
 >
 
+/** The sitter of this incarnation works: it writes, and reads what it wrote. Refused `stale` when it was deposed. */
+export type HostBeat = Defined<
+  'host.beat',
+  { readonly owner: string; readonly epoch: number; readonly wallMs: number },
+  null
+>
+
 /** A cell is recorded before its process is trusted with work, so that the next sitter can sweep it. */
 export type CellStarted = Defined<
   'cell.started',
@@ -57,4 +64,4 @@ export type AgentsSave = Defined<
   null
 >
 
-export type FleetCommand = HostOpen | CellStarted | CellEnded | AgentsSave
+export type FleetCommand = HostOpen | HostBeat | CellStarted | CellEnded | AgentsSave

@@ -1,5 +1,5 @@
 /** SQL of the fleet's commands. The fence (owner and epoch) stands in each statement. */
-import type { AgentsSave, CellEnded, CellStarted, HostOpen } from '../commands/fleet.ts'
+import type { AgentsSave, CellEnded, CellStarted, HostBeat, HostOpen } from '../commands/fleet.ts'
 import type { Result } from '../commands/result.ts'
 import { columns, done, refuse, type Session } from './session.ts'
 
@@ -95,3 +95,8 @@ export const agentsSave = async (
   )
   return (await session.run(save, owner, epoch, ...cells)) === last.length ? done(null) : deposed(owner, epoch)
 }
+
+export const hostBeat = async (session: Session, { owner, epoch, wallMs }: HostBeat['with']): Promise<Result<null>> =>
+  (await session.run('UPDATE hosts SET beat_ms = $1 WHERE owner = $2 AND epoch = $3', wallMs, owner, epoch)) > 0
+    ? done(null)
+    : refuse('stale', `epoch ${epoch} of ${owner} is over`)

@@ -9,8 +9,9 @@ import { ground } from './migrations/0001-ground.ts'
 import { work } from './migrations/0002-work.ts'
 import { access } from './migrations/0003-access.ts'
 import { attempts } from './migrations/0004-attempts.ts'
+import { incidents } from './migrations/0005-incidents.ts'
 
-const migrations: readonly string[] = [ground, work, access, attempts]
+const migrations: readonly string[] = [ground, work, access, attempts, incidents]
 
 /** Texts are compared and ordered by their bytes, as SQLite does, whatever the database's language is. */
 const byBytes = (sql: string): string => sql.replaceAll(/\bTEXT\b/g, 'TEXT COLLATE "C"')

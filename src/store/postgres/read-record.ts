@@ -5,7 +5,10 @@ import { cursor, page } from '../sqlite/read-work.ts'
 import { cellView, eventView, type CellRow, type EventRow } from '../sqlite/rows.ts'
 import { emptyChain, type Asking, type ChainHead } from './session.ts'
 
-type RecordReads = Pick<Queries, 'agents' | 'cellsAlive' | 'cell' | 'events' | 'audit' | 'auditHead' | 'request'>
+type RecordReads = Pick<
+  Queries,
+  'agents' | 'host' | 'cellsAlive' | 'cell' | 'events' | 'audit' | 'auditHead' | 'request'
+>
 
 const agentsSql = `
 SELECT type, number, state, mode, agent_epoch AS epoch, cell, since_ms AS "sinceMs", restarts, policy, reason,
@@ -17,6 +20,13 @@ const eventsSql = (newest: boolean): string =>
 
 export const recordReads = (session: Asking): RecordReads => ({
   agents: () => session.all<AgentRow>(agentsSql),
+  host: async (owner) => {
+    const row = await session.one<{ epoch: number; beat_ms: number | null }>(
+      'SELECT epoch, beat_ms FROM hosts WHERE owner = $1',
+      owner,
+    )
+    return row && { epoch: row.epoch, beatMs: row.beat_ms }
+  },
   cellsAlive: async () =>
     (await session.all<CellRow>('SELECT * FROM cells WHERE ended_ms IS NULL ORDER BY started_ms, id')).map(cellView),
   cell: async (id) => {

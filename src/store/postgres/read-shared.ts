@@ -1,5 +1,6 @@
 /** Reads of dead letters, payload versions and dependencies, and of what agents share. */
-import type { PageAsk, Queries, StateView } from '../queries.ts'
+import type { PageAsk } from '../page.ts'
+import type { Queries, StateView } from '../queries.ts'
 import { cursor, page } from '../sqlite/read-work.ts'
 import { deadView, lockView, taskView, type DeadRow, type LockRow, type TaskRow } from '../sqlite/rows.ts'
 import type { Asking } from './session.ts'

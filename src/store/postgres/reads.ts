@@ -1,6 +1,7 @@
 /** Reads of the PostgreSQL engine. */
 import type { Queries } from '../queries.ts'
 import { accessReads } from './access.ts'
+import { incidentReads } from './incidents.ts'
 import type { ReadPool } from './pool.ts'
 import { moneyReads } from './read-money.ts'
 import { recordReads } from './read-record.ts'
@@ -14,4 +15,5 @@ export const openReads = (pool: Pick<ReadPool, 'asking' | 'inSnapshot'>): Querie
   ...moneyReads(pool),
   ...recordReads(pool.asking),
   ...accessReads(pool.asking),
+  ...incidentReads(pool.asking),
 })

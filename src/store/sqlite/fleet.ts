@@ -1,5 +1,5 @@
 /** SQL of the fleet's commands. */
-import type { AgentsSave, CellEnded, CellStarted, HostOpen } from '../commands/fleet.ts'
+import type { AgentsSave, CellEnded, CellStarted, HostBeat, HostOpen } from '../commands/fleet.ts'
 import type { Result } from '../commands/result.ts'
 import { done, refuse, type Session } from './session.ts'
 
@@ -88,3 +88,8 @@ export const agentsSave = (session: Session, { owner, epoch, rows }: AgentsSave[
   }
   return done(null)
 }
+
+export const hostBeat = (session: Session, { owner, epoch, wallMs }: HostBeat['with']): Result<null> =>
+  session.run('UPDATE hosts SET beat_ms = ? WHERE owner = ? AND epoch = ?', wallMs, owner, epoch) > 0
+    ? done(null)
+    : refuse('stale', `epoch ${epoch} of ${owner} is over`)

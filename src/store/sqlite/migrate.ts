@@ -8,8 +8,9 @@ import { ground } from './migrations/0001-ground.ts'
 import { work } from './migrations/0002-work.ts'
 import { access } from './migrations/0003-access.ts'
 import { attempts } from './migrations/0004-attempts.ts'
+import { incidents } from './migrations/0005-incidents.ts'
 
-const migrations: readonly string[] = [ground, work, access, attempts]
+const migrations: readonly string[] = [ground, work, access, attempts, incidents]
 
 export const migrate = (database: DatabaseSync): void => {
   const { user_version: version } = database.prepare('PRAGMA user_version').get() as { user_version: number }

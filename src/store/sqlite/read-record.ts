@@ -6,7 +6,7 @@ import { cursor, page } from './read-work.ts'
 import { cellView, eventView, type CellRow, type EventRow } from './rows.ts'
 import type { Session } from './session.ts'
 
-type RecordReads = Pick<Reads, 'agents' | 'cellsAlive' | 'cell' | 'events' | 'audit' | 'auditHead' | 'request'>
+type RecordReads = Pick<Reads, 'agents' | 'host' | 'cellsAlive' | 'cell' | 'events' | 'audit' | 'auditHead' | 'request'>
 
 interface SavedAgent {
   type: string
@@ -40,6 +40,13 @@ const eventsSql = (order: 'seq > ?1' | 'seq < ?1', direction: 'ASC' | 'DESC', su
 
 export const recordReads = (session: Session): RecordReads => ({
   agents: () => session.all<SavedAgent>('SELECT * FROM agents ORDER BY type, number').map(agentRow),
+  host: (owner) => {
+    const row = session.one<{ epoch: number; beat_ms: number | null }>(
+      'SELECT epoch, beat_ms FROM hosts WHERE owner = ?',
+      owner,
+    )
+    return row && { epoch: row.epoch, beatMs: row.beat_ms }
+  },
   cellsAlive: () =>
     session.all<CellRow>('SELECT * FROM cells WHERE ended_ms IS NULL ORDER BY started_ms, id').map(cellView),
   cell: (id) => {

@@ -1,6 +1,6 @@
 /** Reads of dead letters, payload versions and dependencies, and of what agents share. */
-import type { PageAsk, StateView, TaskView } from '../queries.ts'
-import type { Page } from '../queries.ts'
+import type { Page, PageAsk } from '../page.ts'
+import type { StateView, TaskView } from '../queries.ts'
 import type { Reads } from './answers.ts'
 import { cursor, page } from './read-work.ts'
 import { deadView, lockView, taskView, type DeadRow, type LockRow, type TaskRow } from './rows.ts'

@@ -3,7 +3,8 @@
  * start's refusal.
  */
 import { parseAttemptId, type TaskStateName } from '../../model/model.ts'
-import type { AttemptView, Page, PageAsk, TaskView } from '../queries.ts'
+import type { Page, PageAsk } from '../page.ts'
+import type { AttemptView, TaskView } from '../queries.ts'
 import type { Reads } from './answers.ts'
 import { attemptView, taskView, type AttemptRow, type TaskRow } from './rows.ts'
 import type { Session } from './session.ts'

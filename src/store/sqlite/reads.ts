@@ -1,6 +1,7 @@
 /** Reads of the SQLite engine: each is one synchronous statement here, and a promise at the port. */
 import type { Queries } from '../queries.ts'
 import { accessReads } from './access.ts'
+import { incidentReads } from './incidents.ts'
 import type { Reads } from './answers.ts'
 import { moneyReads } from './read-money.ts'
 import { recordReads } from './read-record.ts'
@@ -24,4 +25,5 @@ export const openReads = (session: Session): Queries =>
     ...moneyReads(session),
     ...recordReads(session),
     ...accessReads(session),
+    ...incidentReads(session),
   })

@@ -18,7 +18,16 @@ import type { Result } from '../commands/result.ts'
 import type { Queries } from '../queries.ts'
 import type { Committed, Store } from '../port.ts'
 import { configAdd, requestBegin, requestForget, tokenCreate, tokenRevoke, tokenUsed } from './access.ts'
-import { agentsSave, cellEnded, cellStarted, hostOpen } from './fleet.ts'
+import { agentsSave, cellEnded, cellStarted, hostBeat, hostOpen } from './fleet.ts'
+import {
+  incidentAck,
+  incidentChange,
+  incidentOpen,
+  incidentResolve,
+  noticeTried,
+  silenceEnd,
+  silenceSet,
+} from './incidents.ts'
 import { migrate } from './migrate.ts'
 import {
   batchOpen,
@@ -47,6 +56,7 @@ type Executors = {
 
 const executors: Executors = {
   'host.open': hostOpen,
+  'host.beat': hostBeat,
   'cell.started': cellStarted,
   'cell.ended': cellEnded,
   'agents.save': agentsSave,
@@ -78,6 +88,13 @@ const executors: Executors = {
   'request.remember': requestRemember,
   'request.begin': requestBegin,
   'request.forget': requestForget,
+  'incident.open': incidentOpen,
+  'incident.change': incidentChange,
+  'incident.resolve': incidentResolve,
+  'incident.ack': incidentAck,
+  'silence.set': silenceSet,
+  'silence.end': silenceEnd,
+  'notice.tried': noticeTried,
   'token.create': tokenCreate,
   'token.revoke': tokenRevoke,
   'token.used': tokenUsed,

@@ -9,7 +9,7 @@ import { startHttp, type HttpDoor, type HttpOptions, type Rooms } from '../../..
 import { hashConfig, openVersions, parseConfig, startVersion, type ConfigVersions } from '../../../src/config/config.ts'
 import { openFreeze } from '../../../src/gatelink/gatelink.ts'
 import { parseAgent, type AgentRef } from '../../../src/model/model.ts'
-import { openTokens, verifyAudit } from '../../../src/record/record.ts'
+import { openAlerts, openTokens, verifyAudit } from '../../../src/record/record.ts'
 import { idMaker, type Failure } from '../../../src/std/std.ts'
 import { realClock, realDisk, realFolder, realRandom } from '../../../src/std/real/real.ts'
 import { openSqliteStore, type Store } from '../../../src/store/store.ts'
@@ -155,6 +155,15 @@ export const openHouse = async (options: Partial<HttpOptions> = {}): Promise<Tes
     gatelink,
     freeze,
     tokens: await openTokens({ store, clock, random, newId, onFault: noteFault }),
+    alerts: await openAlerts({
+      store,
+      clock,
+      newId,
+      swarm: 'payouts',
+      conditions: async () => script.conditions,
+      targets: () => [],
+      onFault: noteFault,
+    }),
     configs: lateVersions(running, async () => {
       const port = { store, disk: realDisk(), clock, dataDirectory: directory }
       const take = async (...[{ raw }, , actor]: Parameters<VersionsOptions['take']>): Promise<'unchanged'> => {
@@ -185,6 +194,7 @@ export const openHouse = async (options: Partial<HttpOptions> = {}): Promise<Tes
   }
   const close = async (): Promise<void> => {
     freeze.stop()
+    rooms.alerts.stop()
     await work.stop()
     await store.close()
     await rm(directory, { recursive: true, force: true })

@@ -1,4 +1,5 @@
 /** The scripted rooms of the house for the door's tests: what they say, and what they were asked. */
+import type { Condition } from '../../../src/record/record.ts'
 import type { AgentOrder, AgentView, CellStatus, Fleet, OrderedBy } from '../../../src/fleet/fleet.ts'
 import type { GateLink } from '../../../src/gatelink/gatelink.ts'
 import { formatAgent, type AgentRef, type AgentStateName } from '../../../src/model/model.ts'
@@ -22,6 +23,8 @@ export interface Script {
   ledger: LedgerCheck
   settle: SettleSummary
   notBuilt: string[]
+  /** What an alert is for now. */
+  conditions: Condition[]
   /** A restart takes until this resolves. */
   restarting: Promise<void>
 }
@@ -201,5 +204,6 @@ export const scriptOf = (): Script => ({
   },
   settle: { byState: {}, tries: 0, unknown: [], person: 0, idle: true, cost: [] },
   notBuilt: ['message bus'],
+  conditions: [],
   restarting: Promise.resolve(),
 })

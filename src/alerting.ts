@@ -1,0 +1,251 @@
+/**
+ * What a sitter wakes people for, and how they are told: conditions read off the rooms (level, not edge: what holds now
+ * is told, whatever was missed), and targets by webhook and command.
+ */
+import { createHash } from 'node:crypto'
+import { resolve } from 'node:path'
+import type { AlertTarget, SwarmConfig } from './config/config.ts'
+import type { Fleet } from './fleet/fleet.ts'
+import type { FreezeSwitch, GateLink } from './gatelink/gatelink.ts'
+import type { Condition, Notice, Target } from './record/record.ts'
+import { Failure, type Clock, type Outside, type Proc } from './std/std.ts'
+import type { Store } from './store/store.ts'
+
+/** The rooms, as far as they say that something is wrong. */
+export interface AlertingRooms {
+  readonly config: SwarmConfig
+  readonly store: Pick<Store, 'read' | 'fullSinceMs'>
+  readonly fleet: Pick<Fleet, 'summary'>
+  readonly gatelink: Pick<GateLink, 'gateId'>
+  readonly freeze: Pick<FreezeSwitch, 'file'>
+  readonly clock: Clock
+}
+
+const gateGoneMs = 15_000
+/** An unknown outcome is looked for by itself; this long after, somebody should know. */
+const unknownOldMs = 900_000
+/** Counts of the record cost reads; they are looked at this often. */
+const countsEveryMs = 10_000
+
+const agentConditions = ({ fleet, config }: AlertingRooms): Condition[] =>
+  Object.entries(fleet.summary().byType).flatMap(([type, states]): Condition[] => {
+    const quarantined = states.quarantined ?? 0
+    if (quarantined === 0) return []
+    const all = config.agents[type]?.count ?? quarantined
+    return [
+      {
+        key: `agents/${type}`,
+        severity: quarantined * 2 >= all ? 'critical' : 'warning',
+        title: `${quarantined} of ${all} agents of ${type} are quarantined`,
+        facts: { type, quarantined, agents: all },
+        proposed: `sitter inbox tells why; when the cause is mended: sitter release ${type}`,
+      },
+    ]
+  })
+
+const heldConditions = ({ fleet, clock }: AlertingRooms): Condition[] =>
+  (fleet.summary().held ?? []).map(({ key, cause, waiting, failures, nextMs }) => ({
+    key: `restarts/${createHash('sha256').update(key).digest('hex').slice(0, 8)}`,
+    severity: 'critical',
+    title: `many agents died of one cause, restarts after it are held: ${cause.slice(0, 300)}`,
+    facts: { cause, waiting, triesThatFailed: failures, nextTryInMs: Math.max(0, Math.round(nextMs - clock.monoMs())) },
+    proposed: 'mend the cause; one agent is tried again and again, and when it holds all follow by themselves',
+  }))
+
+const switchConditions = ({ freeze, gatelink, store }: AlertingRooms): Condition[] => {
+  const file = freeze.file()
+  const { fullSinceMs } = store
+  return [
+    ...(file === 'absent'
+      ? []
+      : [
+          {
+            key: 'frozen',
+            severity: 'warning' as const,
+            title:
+              file === 'unreadable' ? 'the swarm is frozen' : `the swarm was frozen by ${file.actor}: ${file.reason}`,
+            facts: file === 'unreadable' ? {} : { ...file },
+            proposed: 'nothing goes out until sitter thaw',
+          },
+        ]),
+    ...(gatelink.gateId !== null
+      ? []
+      : [
+          {
+            key: 'gate',
+            severity: 'critical' as const,
+            title: 'there is no link to the gate: nothing goes out',
+            facts: {},
+            proposed: 'the watch starts it again by itself; if it stays so: sitter logs gate',
+            afterMs: gateGoneMs,
+          },
+        ]),
+    ...(fullSinceMs === null
+      ? []
+      : [
+          {
+            key: 'record-full',
+            severity: 'critical' as const,
+            title: 'the disk of the record is full: writes are refused',
+            facts: { sinceMs: fullSinceMs },
+            proposed: 'make room on the disk of the data directory; it goes on by itself',
+          },
+        ]),
+  ]
+}
+
+const paymentConditions = async ({ store, clock }: AlertingRooms): Promise<Condition[]> => {
+  const counts = await store.read.settlementCounts()
+  const persons = counts.reduce((sum, row) => sum + row.persons, 0)
+  const unknown = counts.filter(({ state }) => state === 'unknown').reduce((sum, row) => sum + row.count, 0)
+  const oldest =
+    unknown === 0 ? undefined : (await store.read.settlements({ state: 'unknown' }, { limit: 1, after: null })).items[0]
+  const oldMs = oldest === undefined ? 0 : clock.wallMs() - oldest.updatedMs
+  return [
+    ...(persons === 0
+      ? []
+      : [
+          {
+            key: 'payments/person',
+            severity: 'warning' as const,
+            title: `${persons} payments wait for a person`,
+            facts: { payments: persons },
+            proposed: 'sitter inbox lists them with the way out of each',
+          },
+        ]),
+    ...(oldMs < unknownOldMs
+      ? []
+      : [
+          {
+            key: 'payments/unknown',
+            severity: 'critical' as const,
+            title: `${unknown} payments have an unknown outcome, one for more than 15 minutes`,
+            facts: { payments: unknown, oldest: oldest!.id, oldestSinceMs: oldest!.updatedMs },
+            proposed: `sitter describe ${oldest!.id}; they are asked about by themselves where the channel has a query`,
+          },
+        ]),
+  ]
+}
+
+const deadLetterConditions = async ({ store }: AlertingRooms): Promise<Condition[]> =>
+  (await store.read.taskCounts())
+    .filter(({ state, count }) => state === 'dead' && count > 0)
+    .map(({ type, count }) => ({
+      key: `dead-letters/${type}`,
+      severity: 'warning' as const,
+      title: `${count} ${type} tasks are dead letters`,
+      facts: { type, count },
+      proposed: `sitter dlq ls --type ${type}`,
+    }))
+
+/** Asks for what holds now; counts of the record may be ten seconds old. */
+export const conditionsOf = (rooms: AlertingRooms): (() => Promise<readonly Condition[]>) => {
+  let counted: readonly Condition[] = []
+  let countedMs = -Infinity
+  return async () => {
+    const nowMs = rooms.clock.monoMs()
+    if (nowMs - countedMs >= countsEveryMs) {
+      counted = [...(await paymentConditions(rooms)), ...(await deadLetterConditions(rooms))]
+      countedMs = nowMs
+    }
+    return [...switchConditions(rooms), ...heldConditions(rooms), ...agentConditions(rooms), ...counted]
+  }
+}
+
+const sendWithinMs = 10_000
+const runWithinMs = 30_000
+
+const webhook = (outside: Outside, url: string, name: string, least: Target['least']): Target => ({
+  name,
+  least,
+  send: async (notice) => {
+    const headers = {
+      'content-type': 'application/json',
+      'user-agent': 'swarmsitter',
+      'idempotency-key': `${notice.incident}-${notice.status}`,
+    }
+    const ask = { method: 'POST', url, headers, body: JSON.stringify(notice), withinMs: sendWithinMs } as const
+    const { status, retryAfterMs } = await outside.ask(ask)
+    if (status >= 200 && status < 300) return
+    throw new Failure('upstream-unreachable', `it answered ${status}`, {
+      ...(retryAfterMs !== null && { retryAfterMs }),
+    })
+  },
+})
+
+type Passed = Readonly<Record<string, string | undefined>>
+
+/** What a command is told beside the document on its stdin, for a script of three lines. */
+const environmentOf = ({ status, severity, key, title, incident }: Notice, own: Passed): Record<string, string> => ({
+  PATH: own['PATH'] ?? '/usr/bin:/bin',
+  ...(own['HOME'] !== undefined && { HOME: own['HOME'] }),
+  ...(own['LANG'] !== undefined && { LANG: own['LANG'] }),
+  SITTER_ALERT_STATUS: status,
+  SITTER_ALERT_SEVERITY: severity,
+  SITTER_ALERT_KEY: key,
+  SITTER_ALERT_TITLE: title,
+  SITTER_ALERT_INCIDENT: incident,
+})
+
+interface Machine {
+  readonly clock: Clock
+  readonly proc: Proc
+  readonly outside: Outside
+  readonly environment: Passed
+}
+
+const command = ({ proc, clock, environment }: Machine, target: AlertTarget, name: string): Target => ({
+  name,
+  least: target.least,
+  send: async (notice) => {
+    const [program = '', ...args] = target.command ?? []
+    let said = ''
+    const child = await proc.spawn({
+      command: program.includes('/') ? resolve(target.directory, program) : program,
+      args,
+      env: environmentOf(notice, environment),
+      cwd: target.directory,
+      ownGroup: true,
+      dieWithParent: true,
+      onLine: (_stream, line) => {
+        said = line
+      },
+      input: JSON.stringify(notice),
+    })
+    let late = false
+    const cancel = clock.timer(runWithinMs, () => {
+      late = true
+      child.killGroup('SIGKILL')
+    })
+    const { code, signal } = await child.ended
+    cancel()
+    // What it left running would pile up with every alert.
+    child.killGroup('SIGKILL')
+    if (code === 0) return
+    const how = late ? `did not end within ${runWithinMs / 1_000} s` : `ended with ${signal ?? `exit code ${code}`}`
+    throw new Failure('upstream-unreachable', `it ${how}${said === '' ? '' : `, and said: ${said.slice(0, 200)}`}`)
+  },
+})
+
+const nameOf = ({ webhook: url, command: words }: AlertTarget): string =>
+  url === undefined ? `command ${words?.[0]?.slice(0, 80)}` : `webhook ${URL.parse(url)?.host}`
+
+/** The targets of the configuration that holds when it is asked. */
+export const targetsOf = (config: Pick<SwarmConfig, 'alerts'>, machine: Machine): (() => readonly Target[]) => {
+  let made: { readonly of: SwarmConfig['alerts']; readonly targets: readonly Target[] } | undefined
+  return () => {
+    if (made?.of === config.alerts) return made.targets
+    const used = new Map<string, number>()
+    const targets = config.alerts.to.map((target) => {
+      const plain = nameOf(target)
+      const count = (used.get(plain) ?? 0) + 1
+      used.set(plain, count)
+      const name = count === 1 ? plain : `${plain} (${count})`
+      return target.webhook === undefined
+        ? command(machine, target, name)
+        : webhook(machine.outside, target.webhook, name, target.least)
+    })
+    made = { of: config.alerts, targets }
+    return targets
+  }
+}

@@ -1,0 +1,45 @@
+/**
+ * The sitter's proof that it works, and does not merely live: every few seconds it writes into its record and reads
+ * back what it wrote. Only then does the watch hear of progress, and only while it hears of it does the dead-man's ping
+ * go out. A full disk, a record that does not answer, or a successor stops it.
+ */
+import { asFailure, every, type Cancel, type Clock } from './std/std.ts'
+import type { Store } from './store/store.ts'
+
+export interface ProgressOptions {
+  readonly store: Pick<Store, 'transact' | 'read'>
+  readonly clock: Clock
+  readonly owner: string
+  readonly epoch: number
+  /** What was written is there. */
+  readonly proven: () => void
+  /** Another sitter has taken over. */
+  readonly deposed: (detail: string) => void
+}
+
+export const progressEveryMs = 5_000
+
+/** Gives what ends it. */
+export const openProgress = ({ store, clock, owner, epoch, proven, deposed }: ProgressOptions): Cancel => {
+  let busy = false
+  const prove = async (): Promise<void> => {
+    const wallMs = clock.wallMs()
+    const [beat] = await store.transact([{ kind: 'host.beat', with: { owner, epoch, wallMs } }])
+    if (!beat.ok) return deposed(beat.detail)
+    const host = await store.read.host(owner)
+    if (host?.epoch === epoch && host.beatMs === wallMs) proven()
+  }
+  return every(clock, progressEveryMs, () => {
+    // One that hangs is no progress; a second one beside it would be none either.
+    if (busy) return
+    busy = true
+    prove()
+      .catch((error: unknown) => {
+        // Silence is the word for it: whoever made the record fail tells of that.
+        asFailure(error)
+      })
+      .finally(() => {
+        busy = false
+      })
+  })
+}

@@ -1,0 +1,144 @@
+/**
+ * Many deaths of one cause: the decision by itself, and the fleet in virtual time with a cause that kills whoever is
+ * started, lasts, and passes.
+ */
+import { expect, test } from 'vitest'
+import {
+  afterDeath,
+  afterProof,
+  fingerprintOf,
+  freshCause,
+  mostDeaths,
+  nextTries,
+  released,
+  relapseMs,
+  windowMs,
+  type CauseState,
+} from '../../src/fleet/governor/decide.ts'
+import type { FakeCell } from './cells.ts'
+import { agentType, openWorld, type World } from './world.ts'
+
+const deaths = (count: number, different: number, everyMs = 10, from: CauseState = freshCause): CauseState => {
+  let state = from
+  for (let index = 0; index < count; index += 1) state = afterDeath(state, `a/${index % different}`, index * everyMs)
+  return state
+}
+
+test('So many deaths of so many different ones within a minute are held, fewer or rarer ones are not', () => {
+  expect(deaths(mostDeaths - 1, 9).held).toBeNull()
+  expect(deaths(100, 4).held).toBeNull()
+  expect(deaths(100, 50, windowMs / 9 + 1).held).toBeNull()
+  expect(deaths(mostDeaths, 5).held).toMatchObject({ failures: 0, wave: 1, trying: [], nextMs: 90 + 1_000 })
+})
+
+test('One goes first; when it dies of it the wait doubles, when it holds the waves do', () => {
+  const { held } = deaths(10, 10)
+  const waiting = Array.from({ length: 20 }, (_, index) => `w/${index}`)
+  expect(nextTries(held!, waiting, held!.nextMs - 1).start).toEqual([])
+  const first = nextTries(held!, waiting, held!.nextMs)
+  expect(first.start).toEqual(['w/0'])
+  expect(nextTries(first.held, waiting, held!.nextMs + 1).start).toEqual([])
+  const died = afterDeath({ ...freshCause, held: first.held }, 'w/0', 10_000)
+  expect(died.held).toMatchObject({ failures: 1, wave: 1, trying: [], nextMs: 12_000 })
+  expect(afterDeath({ ...freshCause, held: first.held }, 'w/7', 10_000).held).toEqual(first.held)
+  const proven = afterProof(first.held, ['w/0'], 10_000)
+  expect(proven).toMatchObject({ wave: 2, trying: [], nextMs: 10_000 })
+  const second = nextTries(proven, waiting.slice(1), 10_000)
+  expect(second.start).toEqual(['w/1', 'w/2'])
+  expect(afterProof(second.held, ['w/1'], 11_000)).toMatchObject({ wave: 2, trying: ['w/2'] })
+  expect(afterProof(second.held, ['w/1', 'w/2'], 11_000)).toMatchObject({ wave: 4, trying: [] })
+})
+
+test('What comes back soon after its end is tried with the patience of before', () => {
+  const { held } = deaths(10, 10)
+  const over = released({ ...held!, failures: 6 }, 0)
+  expect(deaths(10, 10, 10, over).held).toMatchObject({ failures: 7, nextMs: 90 + 128_000 })
+  const later = { ...over, last: { failures: 6, atMs: -relapseMs } }
+  expect(deaths(10, 10, 10, later).held).toMatchObject({ failures: 0 })
+})
+
+test('A cause is the same whoever died of it and when', () => {
+  expect(fingerprintOf('cell cel_019a ended (exit): code 1, pid 4711')).toBe(
+    fingerprintOf('cell cel_02ff-x ended (exit): code 1, pid 12'),
+  )
+  expect(fingerprintOf('settler/0042 could not be made: no module x')).not.toBe(
+    fingerprintOf('settler/0042 could not be made: no module y'),
+  )
+})
+
+/** Ends every cell that is started, shortly after it is ready, for as long as it lasts. */
+const sickness = (world: World): { lasts: boolean } => {
+  const cause = { lasts: true }
+  const strike = (cell: FakeCell): void => {
+    world.clock.timer(world.cells.startMs + 50, () => {
+      if (cause.lasts) cell.end('exit', 'exit code 1: cannot reach the model')
+    })
+  }
+  for (const cell of world.cells.living) cell.end('exit', 'exit code 1: cannot reach the model')
+  world.cells.failing = (plan) => {
+    queueMicrotask(() => {
+      strike(world.cells.all.findLast((cell) => cell.plan === plan)!)
+    })
+    return null
+  }
+  return cause
+}
+const states = (world: World): Record<string, number> => ({ ...world.fleet.summary().byState })
+const heldEvents = (world: World, kind: string): number => world.record.events.filter((one) => one.kind === kind).length
+
+for (const { title, type, agents } of [
+  { title: '300 programs', type: agentType({ count: 300, perCell: 1 }), agents: 300 },
+  { title: '5,000 agents in 50 cells', type: agentType({ count: 5_000, perCell: 100 }), agents: 5_000 },
+]) {
+  test(`${title} that die of one cause: one goes first, few restarts while it lasts, all are back by themselves`, async () => {
+    const world = await openWorld({ types: [type], startingAtOnce: 50 })
+    await world.clock.advance(60_000)
+    expect(states(world)).toEqual({ idle: agents })
+    const before = world.cells.all.length
+    const cause = sickness(world)
+    await world.clock.advance(120_000)
+    const restarts = world.cells.all.length - before
+    expect(restarts).toBeGreaterThan(2)
+    expect(restarts).toBeLessThanOrEqual(20)
+    expect(heldEvents(world, 'restarts.held')).toBe(1)
+    const { held } = world.fleet.summary()
+    expect(held).toMatchObject([{ cause: expect.stringContaining('cannot reach the model') as string }])
+    // Nobody is in quarantine for what was not its fault, and each says what it waits for.
+    expect(world.fleet.summary().byState.quarantined ?? 0).toBe(0)
+    const exits = world.fleet.list().map(({ exit }) => exit?.kind)
+    expect(exits.filter((kind) => kind !== 'time').length).toBeLessThanOrEqual(100)
+    cause.lasts = false
+    await world.clock.advance(400_000)
+    expect(states(world)).toEqual({ idle: agents })
+    expect(world.fleet.summary().held).toEqual([])
+    expect(heldEvents(world, 'restarts.released')).toBe(1)
+  }, 60_000)
+}
+
+test('Who dies alone is never held, nor are deaths that came from outside', async () => {
+  const world = await openWorld({ types: [agentType({ count: 40, perCell: 1 })], startingAtOnce: 40, oomKills: 0 })
+  await world.clock.advance(10_000)
+  for (let round = 0; round < 5; round += 1) {
+    for (const cell of [...world.cells.living].slice(0, 10)) cell.end('killed', 'signal SIGKILL')
+    await world.clock.advance(1_000)
+  }
+  for (let round = 0; round < 4; round += 1) {
+    world.cells.of('settler/0007').end('exit', 'exit code 1')
+    await world.clock.advance(10_000)
+  }
+  expect(heldEvents(world, 'restarts.held')).toBe(0)
+  expect(states(world)).toEqual({ idle: 40 })
+})
+
+test('A person’s word goes before the hold', async () => {
+  const world = await openWorld({ types: [agentType({ count: 20, perCell: 1 })], startingAtOnce: 20 })
+  await world.clock.advance(10_000)
+  const cause = sickness(world)
+  await world.clock.advance(20_000)
+  expect(world.fleet.summary().held!.length).toBe(1)
+  const [waits] = world.fleet.list().filter(({ state }) => state === 'backoff')
+  cause.lasts = false
+  await world.fleet.unquarantine([world.ref(waits!.id)], 'token:ada')
+  await world.clock.advance(1_000)
+  expect(world.state(waits!.id)).toBe('idle')
+})
