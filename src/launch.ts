@@ -293,9 +293,8 @@ const tellSitter = (watch: Watch | undefined, { ended }: WatchLine): void => {
 /** @throws Failure `config-…`, `already-running`, `fresh-refused`, `port-taken`, `key-…`: then nothing runs. */
 export const launch = async (ask: LaunchAsk): Promise<Launched> => {
   const [clock, disk, proc] = [realClock(), realDisk(), realProc()]
-  const source = { file: ask.configFile, disk, proc, clock }
+  const [source, places] = [{ file: ask.configFile, disk, proc, clock }, machinePlaces(ask.dataDirectory)]
   const loaded = await loadConfig(source)
-  const places = machinePlaces(ask.dataDirectory)
   const warnings = await tryCode(source, loaded, ask.fresh ? null : places)
   if (ask.fresh) await beginAnew(loaded.config, places)
   if (existsSync(places.watchLock)) lockInstance(places.watchLock).release()
