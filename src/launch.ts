@@ -292,8 +292,8 @@ const tellSitter = (watch: Watch | undefined, { ended }: WatchLine): void => {
 export const launch = async (ask: LaunchAsk): Promise<Launched> => {
   const [clock, disk, proc] = [realClock(), realDisk(), realProc()]
   const source = { file: ask.configFile, disk, proc, clock, checkVm: vmModuleFault }
-  const loaded = await loadConfig(source)
   const places = machinePlaces(ask.dataDirectory)
+  const loaded = await loadConfig(source)
   const warnings = await tryCode(source, loaded, ask.fresh ? null : places)
   if (ask.fresh) await beginAnew(loaded.config, places)
   if (existsSync(places.watchLock)) lockInstance(places.watchLock).release()

@@ -41,7 +41,8 @@ export interface MachineAsk {
 }
 
 const usualFolders = ['/usr/local/bin', '/usr/bin', '/bin']
-const withinMs = 3_000
+/** A busy machine must not pass for a weak one until the sitter is started again. */
+const withinMs = 10_000
 /** A user that nobody is; the first of those that cells get. */
 const triedUid = 0x70000000
 

@@ -165,13 +165,15 @@ describe(`A sandbox${cannot}`, () => {
 
 /** Names of the cells' control groups, wherever they are. */
 const groupsOf = (of: string): readonly string[] => {
-  const found = readFileSync('/proc/self/mountinfo', 'utf8').matchAll(/ (\S*) \S+ - cgroup2? /g)
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .flatMap((line) => (/ - cgroup2? /.test(line) ? [line.split(' ')[4]!] : []))
   const own = readFileSync('/proc/self/cgroup', 'utf8')
     .split('\n')
     .map((line) => line.split(':').slice(2).join(':'))
   // In version 2 we live in a leaf, beside the groups of our cells.
   const around = own.flatMap((path) => (path.endsWith('/supervisor') ? [path, join(path, '..')] : [path]))
-  const places = [...found].flatMap(([line]) => around.map((path) => join(line.trim().split(' ')[0]!, path, of)))
+  const places = mounts.flatMap((mount) => around.map((path) => join(mount, path, of)))
   const names = places.flatMap((place) => {
     try {
       return readdirSync(place, { withFileTypes: true }).flatMap((one) => (one.isDirectory() ? [one.name] : []))

@@ -9,7 +9,10 @@ import { Host } from './host.ts'
 import type { WorldNet } from './net.ts'
 import type { Weather } from './weather.ts'
 
-/** Once ill, a host counts as ill this long after: what was decided meanwhile may come late. */
+/**
+ * Once ill, a host counts as ill this long after the next challenge: what was decided meanwhile may come late, and that
+ * an agent forgot its attempt only a challenge can tell.
+ */
 const illForMs = 90_000
 
 export class HostProcess {
@@ -43,7 +46,8 @@ export class HostProcess {
 
   /** Not healthy for this reason: from now on and for `illForMs` more, or without an end. */
   ill(why: string, lasts: 'for-good' | 'just-now' = 'for-good'): void {
-    this.ills.set(why, lasts === 'for-good' ? Infinity : this.process.timeline.monoMs + illForMs)
+    const untilMs = this.process.timeline.monoMs + this.#machine.weather.heartbeatMs + illForMs
+    this.ills.set(why, lasts === 'for-good' ? Infinity : untilMs)
   }
   get illness(): string | undefined {
     const nowMs = this.process.timeline.monoMs

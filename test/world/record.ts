@@ -128,11 +128,12 @@ export class WorldStore implements Store {
         const answer = this.#real.transact(list.commands) as Promise<readonly Result<unknown>[]>
         answer.then(told ? list.resolve : () => {}, told ? list.reject : () => {})
       }
-      if (!told) this.#listeners.clear()
-      run?.()
     } finally {
       globalThis.setImmediate = own
     }
+    if (!told) this.#listeners.clear()
+    // Who hears of the commit may gather for this turn as well.
+    run?.()
   }
 
   #lose(turn: readonly Waiting[]): void {
