@@ -43,7 +43,7 @@ const config = {
     // Cat is a program that gives back what it was given.
     parrot: { run: { exec: ['cat'] }, count: 20, cell: 'process', hibernate: { after: '0s' } },
     broken: {
-      run: { command: ['program-of-the-moon'] },
+      run: { command: ['false'] },
       count: 50,
       cell: 'process',
       restart: { max: 1, base: '10ms', cap: '20ms' },
