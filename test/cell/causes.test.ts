@@ -59,7 +59,7 @@ const start = async (kind: CellPlan['kind'], run: CellPlan['run'], change: Parti
 }
 
 const named = {
-  memory: 'out of memory: the kernel killed 1 of its processes at ',
+  memory: 'out of memory: the kernel killed it or a process of it at ',
   cpu: 'it was held back for ',
   disk: 'its disk is full: all of its 8 MB are used',
 } as const
