@@ -7,8 +7,7 @@ const said = "the agents cannot be loaded: Error [ERR_MODULE_NOT_FOUND]: Cannot 
 
 test('cells that cannot load their module are one trouble of their type, told from the first loss on', async () => {
   const restart = { type: 'permanent', max: 3, withinMs: 600_000, baseMs: 100, capMs: 1_000 } as const
-  // Fewer than the governor holds back (decision 0019).
-  const world = await openWorld({ types: [agentType({ count: 4, restart }), agentType({ name: 'reader', count: 3 })] })
+  const world = await openWorld({ types: [agentType({ count: 10, restart }), agentType({ name: 'reader', count: 3 })] })
   world.cells.startMs = 60_000
   for (let round = 0; round < 40; round += 1) {
     for (const cell of world.cells.living)
@@ -20,7 +19,7 @@ test('cells that cannot load their module are one trouble of their type, told fr
     await world.clock.advance(500)
   }
   const cause = "Error [ERR_MODULE_NOT_FOUND]: Cannot find package 'x' imported from /a.ts"
-  const trouble = { type: 'settler', cause, starts: true, count: 4, quarantined: 4, agents: 'settler/0001-0004' }
+  const trouble = { type: 'settler', cause, starts: true, count: 10, quarantined: 10, agents: 'settler/0001-0010' }
   expect(world.fleet.summary().troubles).toMatchObject([trouble])
   expect(world.fleet.summary().quarantines).toBe(1)
   await world.fleet.unquarantine(

@@ -235,7 +235,7 @@ describe(isRoot ? 'On a weaker machine' : 'Not tried, for only root can cover wh
       limits: 'weaker',
       stragglers: 'weaker',
       'cell-users': 'weaker',
-      'cell-files': 'enforced',
+      'limit-files': 'enforced',
       'cells-die': 'enforced',
     }))
       expect(checks[name]).toMatchObject({ name, verdict })

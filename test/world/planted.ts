@@ -27,11 +27,11 @@ export const planted: Readonly<Record<string, { readonly bug: string; readonly p
       },
       {
         file: 'work/room.ts',
-        is: `const claimed = this.#inHand.get(attempt)
+        is: `const claimed = this.#hand.get(attempt)
     if (claimed === undefined) return this.#late(agent, attempt)
     if (claimed.agent !== agent)`,
         becomes: `const taskOf = (id: string): string => id.slice(4, id.lastIndexOf('.'))
-    const claimed = [...this.#inHand.values()].find((one) => taskOf(one.attempt) === taskOf(attempt))
+    const claimed = this.#hand.held.find((one) => taskOf(one.attempt) === taskOf(attempt))
     if (claimed === undefined) return this.#late(agent, attempt)
     if (claimed.agent === '')`,
       },
@@ -78,12 +78,12 @@ export const planted: Readonly<Record<string, { readonly bug: string; readonly p
     ],
   },
   'told-before-written': {
-    bug: 'an agent hears that its work is done although the record did not take it',
+    bug: 'an agent hears that its work is done before the record has taken it',
     pieces: [
       {
-        file: 'work/room.ts',
-        is: 'const [ended] = await this.#end([{ claimed, finish }])',
-        becomes: 'const [ended] = await this.#end([{ claimed, finish }]).catch(() => [{ outcome: "done" }] as never)',
+        file: 'work/hand.ts',
+        is: 'this.#successes.push({ claimed, finish, resolve, reject })',
+        becomes: 'this.#successes.push({ claimed, finish, resolve, reject }); resolve(undefined)',
       },
     ],
   },

@@ -29,6 +29,8 @@ signal.signal(signal.SIGTERM, over)
 sys.argv = [${JSON.stringify(program)}]
 runpy.run_path(${JSON.stringify(program)}, run_name='__main__')
 `
+/** It is there when the swarm is started, and gone before anybody wakes. */
+const ofTheMoon = join(directory, 'program-of-the-moon')
 const after = '400ms'
 const config = {
   name: 'nappers',
@@ -43,7 +45,7 @@ const config = {
     // Cat is a program that gives back what it was given.
     parrot: { run: { exec: ['cat'] }, count: 20, cell: 'process', hibernate: { after: '0s' } },
     broken: {
-      run: { command: ['false'] },
+      run: { command: [ofTheMoon] },
       count: 50,
       cell: 'process',
       restart: { max: 1, base: '10ms', cap: '20ms' },
@@ -137,9 +139,11 @@ const begin = (): void => {
 
 beforeAll(async () => {
   writeFileSync(wrapper, wrapperText)
+  writeFileSync(ofTheMoon, '#!/bin/sh\n', { mode: 0o755 })
   writeFileSync(join(directory, 'config.json'), JSON.stringify(config))
   begin()
   await until('the swarm is up', async () => existsSync(join(data, 'run', 'api.json')) && (await fleet()))
+  await rm(ofTheMoon)
 }, 60_000)
 
 afterAll(async () => {
