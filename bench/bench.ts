@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { drain, endToEnd, latency, submit } from './queue.ts'
-import { audit, idle, killed, ledger, recovery } from './whole.ts'
+import { audit, density, idle, killed, ledger, recovery } from './whole.ts'
 import { keep, missed, race, tell, type Machine, type Runner } from './rounds.ts'
 import { startPostgres, startRedis } from './servers.ts'
 
@@ -18,6 +18,7 @@ const races: Readonly<Record<string, { readonly title: string; runners(short: bo
   latency: { title: 'Latency, one at a time', runners: (short) => latency(short, 0) },
   'latency-200': { title: 'Latency at 200 a second', runners: (short) => latency(short, 200) },
   idle: { title: '5,000 agents idle', runners: idle },
+  density: { title: '50,000 registered, 500 awake', runners: density },
   kill: { title: 'Killed process to its replacement ready', runners: killed },
   recovery: { title: 'Everything killed -9', runners: recovery },
   audit: { title: 'Audit chain', runners: audit },

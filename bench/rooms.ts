@@ -1,5 +1,5 @@
 /**
- * The rooms as the sitter assembles them: a real record (a SQLite file with synchronous FULL, or PostgreSQL), real pool
+ * The rooms as the sitter assembles them: a real record (a SQLite file, flushed before each answer, or PostgreSQL), real pool
  * cells on real sockets; without the gate, which these benches do not use.
  */
 import { join } from 'node:path'

@@ -12,6 +12,15 @@ export const idle = (short: boolean): readonly Runner[] => [
   alone('ours, 5,000 agents in 50 cells', 'swarm/idle.ts', { agents: 5_000, lookMs: short ? 5_000 : 20_000 }),
 ]
 
+export const density = (short: boolean): readonly Runner[] => [
+  alone('ours, 50,000 registered, 500 awake', 'swarm/density.ts', {
+    agents: 50_000,
+    awake: 500,
+    wakes: short ? 100 : 300,
+    cold: short ? 10 : 30,
+  }),
+]
+
 export const killed = (short: boolean): readonly Runner[] => {
   const kills = short ? 5 : 12
   return [

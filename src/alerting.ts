@@ -52,6 +52,24 @@ const heldConditions = ({ fleet, clock }: AlertingRooms): Condition[] =>
     proposed: 'mend the cause; one agent is tried again and again, and when it holds all follow by themselves',
   }))
 
+/** A wave of work passes; a minute of it is something that somebody should see. */
+const shortForMs = 60_000
+
+const hostConditions = ({ fleet }: AlertingRooms): Condition[] => {
+  const { short, startsWaiting } = fleet.summary().admission
+  if (short === null) return []
+  return [
+    {
+      key: 'host-short',
+      severity: 'warning',
+      title: `the host is short, no new cell starts: ${short.why.slice(0, 300)}`,
+      facts: { sinceMs: short.sinceMs, startsWaiting },
+      proposed: 'see what takes the memory: sitter status, sitter doctor; what runs goes on',
+      afterMs: shortForMs,
+    },
+  ]
+}
+
 const switchConditions = ({ freeze, gatelink, store }: AlertingRooms): Condition[] => {
   const file = freeze.file()
   const { fullSinceMs } = store
@@ -148,7 +166,13 @@ export const conditionsOf = (rooms: AlertingRooms): (() => Promise<readonly Cond
       counted = [...(await paymentConditions(rooms)), ...(await deadLetterConditions(rooms))]
       countedMs = nowMs
     }
-    return [...switchConditions(rooms), ...heldConditions(rooms), ...agentConditions(rooms), ...counted]
+    return [
+      ...switchConditions(rooms),
+      ...hostConditions(rooms),
+      ...heldConditions(rooms),
+      ...agentConditions(rooms),
+      ...counted,
+    ]
   }
 }
 

@@ -1,12 +1,22 @@
 /** The machine as `doctor` sees it: read from /proc and the file system, and what cells need tried. */
-import { constants } from 'node:fs'
+import { execFile } from 'node:child_process'
 import { access, lstat, readdir, readFile, readlink, stat, statfs } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { homedir, tmpdir } from 'node:os'
-import { delimiter, isAbsolute, join } from 'node:path'
-import { housingOf, readMachine } from './cell/cell.ts'
+import { join } from 'node:path'
+import { housingOf, programPath, readMachine } from './cell/cell.ts'
 import type { Inspection } from './doors/cli/cli.ts'
 import { placesOf } from './places.ts'
+import { realPressure } from './std/real/real.ts'
+
+const isThere = async (path: string): Promise<boolean> => {
+  try {
+    await access(path)
+    return true
+  } catch {
+    return false // absent, or not for us to see: either way nothing is known of it
+  }
+}
 
 const textOf = async (path: string): Promise<string | undefined> => {
   try {
@@ -17,19 +27,12 @@ const textOf = async (path: string): Promise<string | undefined> => {
   }
 }
 
-const may = async (path: string, mode: number): Promise<boolean> => {
+const program: Inspection['program'] = async (name, kind) => {
   try {
-    await access(path, mode)
-    return true
+    return programPath(name, kind, process.env)
   } catch {
-    return false // absent or not allowed: it may not
+    return undefined // what is thrown says where it was looked for; doctor says that it is not there
   }
-}
-
-const program = async (name: string): Promise<string | undefined> => {
-  const folders = isAbsolute(name) ? [''] : (process.env['PATH'] ?? '').split(delimiter)
-  for (const folder of folders) if (await may(join(folder, name), constants.X_OK)) return join(folder, name)
-  return undefined
 }
 
 /** What can be done here is tried; what was tried is taken back. */
@@ -44,6 +47,29 @@ const portFree: Inspection['portFree'] = (host, port) =>
     server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'EADDRINUSE' ? false : undefined))
     server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(true)))
   })
+
+/** What a program prints; undefined when it is not there, fails, or takes too long. */
+const printed = (name: string, args: readonly string[]): Promise<string | undefined> =>
+  new Promise((resolve) => {
+    execFile(name, [...args], { timeout: 5_000 }, (error, out) => resolve(error === null ? out : undefined))
+  })
+
+/** The control groups of a service and a scope are named after it; what the sitter makes in there is not. */
+const service: Inspection['service'] = async (pid) => {
+  const groups = (await textOf(`/proc/${pid ?? 'self'}/cgroup`)) ?? ''
+  const line = groups.split('\n').find((one) => one.startsWith('0::') || one.includes(':name=systemd:')) ?? ''
+  const units = line.split('/').filter((one) => /\.(service|scope)$/.test(one))
+  const unit = units.at(-1)
+  if (unit === undefined || !unit.endsWith('.service')) return undefined
+  const ofUser = units.length > 1 && units[0]!.startsWith('user@')
+  const wanted = ['Restart', 'KillMode', 'NotifyAccess', 'WatchdogUSec']
+  const words = [...(ofUser ? ['--user'] : []), 'show', `--property=${wanted.join(',')}`, '--', unit]
+  const told = new Map(
+    (await printed('systemctl', words))?.split('\n').map((one) => one.split('=') as [string, string]),
+  )
+  const [restart, killMode, notifyAccess, watchdog] = wanted.map((name) => told.get(name))
+  return { unit, restart, killMode, notifyAccess, watchdog }
+}
 
 interface Seen {
   readonly pid: number
@@ -112,6 +138,7 @@ export const realInspection = (): Inspection => ({
     if (found === undefined) return undefined
     return found === 'unlimited' ? Number.POSITIVE_INFINITY : Number(found)
   },
+  pressure: () => realPressure().read(),
   space: async (path) => {
     const facts = await statfs(path).catch(() => undefined) // no such place: nothing to tell
     return facts && { freeBytes: facts.bavail * facts.bsize, freeFiles: facts.ffree }
@@ -135,6 +162,11 @@ export const realInspection = (): Inspection => ({
     )
     return found.includes(true) ? true : undefined
   },
-  underSystemd: process.env['INVOCATION_ID'] !== undefined,
+  service,
+  inContainer: async () => {
+    // Docker and Podman leave a mark; others name themselves to the first process, which is ours to ask as root alone.
+    const marks = await Promise.all(['/.dockerenv', '/run/.containerenv'].map((path) => isThere(path)))
+    return marks.includes(true) || /(^|\0)container=/.test((await textOf('/proc/1/environ')) ?? '')
+  },
   leftovers,
 })

@@ -7,15 +7,36 @@ import { existsSync } from 'node:fs'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { extname, join } from 'node:path'
+import { vmModuleFault } from './cell/cell.ts'
 import { openDeadman, type Deadman } from './deadman.ts'
-import { applyConfig, loadConfig, type LoadOptions, type SwarmConfig } from './config/config.ts'
+import {
+  applyConfig,
+  loadConfig,
+  readApplied,
+  refuseBroken,
+  tryAgents,
+  typesWithNewCode,
+  type LoadedConfig,
+  type LoadOptions,
+  type SwarmConfig,
+  type TrialPorts,
+} from './config/config.ts'
 import { sealTo } from './gatelink/gatelink.ts'
 import { placesOf, type Places } from './places.ts'
 import type { Reload } from './private-line.ts'
 import { logLevels, openLogWriter, type LogWriter } from './record/record.ts'
-import { realClock, realDisk, realFolder, realOutside, realProc, realRandom } from './std/real/real.ts'
-import { asFailure, Failure, sleep, type Clock } from './std/std.ts'
-import { lockInstance, startWatch, type Program, type Watch, type WatchLine, type WatchOptions } from './watch.ts'
+import { realClock, realDisk, realFolder, realNotify, realOutside, realProc, realRandom } from './std/real/real.ts'
+import { asFailure, Failure, sleep, type Clock, type Disk } from './std/std.ts'
+import {
+  lockInstance,
+  startWatch,
+  tellService,
+  type Program,
+  type Told,
+  type Watch,
+  type WatchLine,
+  type WatchOptions,
+} from './watch.ts'
 
 export interface LaunchAsk {
   readonly configFile: string
@@ -185,14 +206,15 @@ const issueRehearsalTokens = async (
 const machinePlaces = (dataDirectory: string): Places =>
   placesOf(dataDirectory, process.env['XDG_RUNTIME_DIR'] ?? tmpdir())
 
-/** The watch, whose log is whole on disk when it has stopped, or could not start. */
-const startLogged = async (log: LogWriter, options: WatchOptions): Promise<Watch> => {
+/** The watch, whose log is whole on disk when it has stopped, or could not start, and whose service manager is told. */
+const startLogged = async (log: LogWriter, service: Told, options: WatchOptions): Promise<Watch> => {
   try {
     const watch = await startWatch(options)
     const stopped = watch.stopped.then(() => log.stop())
     const stop = async (withinMs: number): Promise<void> => {
-      await watch.stop(withinMs)
+      await Promise.all([service.stopping(), watch.stop(withinMs)])
       await stopped
+      service.end()
     }
     return { ...watch, stopped, stop }
   } catch (error) {
@@ -231,12 +253,48 @@ const deadmanOf = ({ alerts }: SwarmConfig, clock: Clock, onEvent: (line: WatchL
   })
 }
 
+/** What ran here last, as far as it can be read. */
+const ranBefore = async (disk: Disk, places: Places): Promise<SwarmConfig | undefined> => {
+  try {
+    return (await readApplied(disk, places.data)).config
+  } catch {
+    return undefined // nothing did, or another version's: everything is new then
+  }
+}
+
+/**
+ * Nothing is started whose code cannot be loaded; but what ran before goes on without the type that broke meanwhile,
+ * for nobody may be there to mend it. Gives what is to be said.
+ */
+const tryCode = async (source: TrialPorts, loaded: LoadedConfig, places: Places | null): Promise<readonly string[]> => {
+  const before = places === null ? undefined : await ranBefore(source.disk, places)
+  const trials = await tryAgents(source, Object.values(loaded.config.agents))
+  const isNew = new Set(typesWithNewCode(before, loaded.config).map(({ name }) => name))
+  refuseBroken(
+    trials.filter(({ types }) => types.some((type) => isNew.has(type))),
+    loaded.config,
+    loaded.file,
+  )
+  return trials
+    .filter(({ outcome }) => outcome !== 'loads')
+    .map(({ types, outcome, why, wayOut }) => {
+      const what = outcome === 'cannot' ? 'cannot start' : 'could not be tried'
+      return `agents of ${types.join(', ')} ${what}: ${why} (way out: ${wayOut})`
+    })
+}
+
+/** The sitter alone writes the record: it is told what the watch has seen of the others. */
+const tellSitter = (watch: Watch | undefined, { ended }: WatchLine): void => {
+  if (ended !== undefined && ended.program !== 'sitter') watch?.tell('sitter', `ended ${JSON.stringify(ended)}`)
+}
+
 /** @throws Failure `config-…`, `already-running`, `fresh-refused`, `port-taken`, `key-…`: then nothing runs. */
 export const launch = async (ask: LaunchAsk): Promise<Launched> => {
   const [clock, disk, proc] = [realClock(), realDisk(), realProc()]
-  const source = { file: ask.configFile, disk, proc, clock }
-  const loaded = await loadConfig(source)
+  const source = { file: ask.configFile, disk, proc, clock, checkVm: vmModuleFault }
   const places = machinePlaces(ask.dataDirectory)
+  const loaded = await loadConfig(source)
+  const warnings = await tryCode(source, loaded, ask.fresh ? null : places)
   if (ask.fresh) await beginAnew(loaded.config, places)
   if (existsSync(places.watchLock)) lockInstance(places.watchLock).release()
   const token = await prepare(places)
@@ -246,25 +304,24 @@ export const launch = async (ask: LaunchAsk): Promise<Launched> => {
   const log = openLogWriter({ folder: realFolder(places.logs), clock })
   const listeners = new Set<(line: WatchLine) => void>()
   const early: WatchLine[] = []
+  const late: { watch?: Watch; reloading: Promise<void> } = { reloading: Promise.resolve() }
   const onEvent = (line: WatchLine): void => {
     log.put({ level: logLevels[line.level], time: line.at, room: 'watch', msg: line.message })
+    tellSitter(late.watch, line)
     if (listeners.size === 0 && early.length < 100) early.push(line)
     for (const listener of listeners) listener(line)
   }
-  const late: { watch?: Watch; reloading: Promise<void> } = { reloading: Promise.resolve() }
+  const say = (level: WatchLine['level'], message: string): void => onEvent({ at: clock.wallMs(), level, message })
+  for (const message of warnings) say('warn', message)
   const readOnce = async (): Promise<void> => {
     await disk.writeWhole(places.reload, JSON.stringify(await readAgain(source)), 0o600)
     late.watch?.tell('sitter', 'reloaded')
   }
-  const notRead = (error: unknown): void => {
-    const message = `the file was not read again: ${asFailure(error).message}`
-    onEvent({ at: clock.wallMs(), level: 'error', message })
-  }
-  const reload = (): void => {
-    late.reloading = late.reloading.then(readOnce).catch(notRead)
-  }
+  const notRead = (error: unknown): void => say('error', `the file was not read again: ${asFailure(error).message}`)
+  const reload = (): void => void (late.reloading = late.reloading.then(readOnce).catch(notRead))
   const deadman = deadmanOf(loaded.config, clock, onEvent)
-  const watch = await startLogged(log, {
+  const service = tellService(realNotify(), { clock, onEvent })
+  const watch = await startLogged(log, service, {
     programs: programsOf(loaded.config, places),
     lockFile: places.watchLock,
     directory: places.data,
@@ -279,12 +336,12 @@ export const launch = async (ask: LaunchAsk): Promise<Launched> => {
   void watch.stopped.then(() => deadman?.stop())
   try {
     const issue = (): Promise<readonly string[]> => issueRehearsalTokens(loaded.config, places, watch, token)
-    for (const name of await whileItComesBack(clock, issue))
-      onEvent({ at: clock.wallMs(), level: 'info', message: `the rehearsal's token is in the vault as ${name}` })
+    for (const name of await whileItComesBack(clock, issue)) say('info', `the vault has the rehearsal's token: ${name}`)
   } catch (error) {
     await watch.stop(0)
     throw error
   }
+  await service.ready()
   return {
     // A sitter that began anew may listen elsewhere.
     get apiUrl() {

@@ -6,17 +6,21 @@
 import { createServer } from 'node:net'
 import {
   openVersions,
+  parseConfig,
+  refuseBroken,
+  tryAgents,
+  typesWithNewCode,
   type AppliedConfig,
   type ConfigPlan,
   type ConfigVersions,
   type SwarmConfig,
 } from './config/config.ts'
-import type { Cells } from './cell/cell.ts'
+import { vmModuleFault, type Cells } from './cell/cell.ts'
 import type { Fleet } from './fleet/fleet.ts'
 import type { GateLink } from './gatelink/gatelink.ts'
 import type { Reload } from './private-line.ts'
-import { asFailure, Failure, type Clock, type Code, codes, type Disk } from './std/std.ts'
-import type { Store } from './store/store.ts'
+import { asFailure, Failure, type Clock, type Code, codes, type Disk, type Proc } from './std/std.ts'
+import type { ConfigVersionView, Store } from './store/store.ts'
 
 export interface LiveConfig {
   /** What runs now, and later: the same object all the time. */
@@ -28,6 +32,8 @@ export interface LiveConfigOptions {
   readonly store: Store
   readonly disk: Disk
   readonly clock: Clock
+  /** Starts the children in which code is loaded for trial. */
+  readonly proc: Proc
   readonly dataDirectory: string
   readonly running: AppliedConfig
   readonly gatelink: Pick<GateLink, 'config'>
@@ -69,35 +75,54 @@ const portIsFree = (api: SwarmConfig['api']): Promise<void> =>
 /** Of a payment that may be at the provider, or is there and not settled. */
 const open: ReadonlySet<string> = new Set(['submitting', 'accepted', 'unknown'])
 
+type Reads = { readonly read: Pick<Store['read'], 'settlementCounts' | 'configVersions'> }
+
+const versionsAtOnce = 100
+const mostVersions = 1_000
+
+/** A version of another schema may not be readable any more: it tells nothing. */
+const configOf = ({ raw, baseDirectory }: ConfigVersionView): SwarmConfig | undefined => {
+  try {
+    return parseConfig(JSON.parse(raw) as unknown, baseDirectory)
+  } catch {
+    return undefined
+  }
+}
+
+/** The address at which a channel paid by an upstream last, by the versions of the record, newest first. */
+const lastAddress = async ({ read }: Reads, channel: string, upstream: string): Promise<string | undefined> => {
+  let after: string | null = null
+  for (let seen = 0; seen < mostVersions; seen += versionsAtOnce) {
+    const { items, next } = await read.configVersions({ limit: versionsAtOnce, after })
+    for (const item of items) {
+      const config = configOf(item)
+      if (config?.channels[channel]?.upstream === upstream) return config.upstreams[upstream]?.url
+    }
+    if (next === null) return undefined
+    after = next
+  }
+  return undefined
+}
+
 /**
  * A channel whose upstream has another address asks another bank: "not there" would be taken for proof, and paid again.
- * So the address stays as long as a payment of the channel is open. @throws Failure `conflict`.
+ * So the address stays as long as a payment of the channel is open, whoever brings the other one: a live change, or a
+ * file that `up` is given. A channel that was gone meanwhile is compared with what it was before. Nothing has been
+ * recorded of what is refused. @throws Failure `conflict`.
  */
-export const admitAddresses = async (
-  store: Pick<Store, 'read'>,
-  before: SwarmConfig,
-  next: SwarmConfig,
-): Promise<void> => {
-  const moved = Object.values(before.channels).filter(({ name, upstream }) => {
-    const after = next.channels[name]
-    return after?.upstream === upstream && before.upstreams[upstream]?.url !== next.upstreams[upstream]?.url
-  })
-  if (moved.length === 0) return
+export const admitAddresses = async (store: Reads, next: SwarmConfig): Promise<void> => {
   const counts = await store.read.settlementCounts()
-  for (const { name, upstream } of moved) {
+  for (const { name, upstream } of Object.values(next.channels)) {
     const count = counts
       .filter((row) => row.channel === name && open.has(row.state))
       .reduce((sum, row) => sum + row.count, 0)
-    if (count > 0)
-      throw new Failure(
-        'conflict',
-        `${count} payments of channel ${name} are open at ${before.upstreams[upstream]?.url}`,
-        {
-          facts: {
-            wayOut: `wait until they have ended, or resolve them, before upstream ${upstream} gets another address`,
-          },
-        },
-      )
+    const before = count === 0 ? undefined : await lastAddress(store, name, upstream)
+    if (before === undefined || before === next.upstreams[upstream]?.url) continue
+    const payments = count === 1 ? '1 payment is' : `${count} payments are`
+    const until = `before upstream ${upstream} gets another address; until then keep ${before}`
+    throw new Failure('conflict', `${payments} open at ${before}, by channel ${name}`, {
+      facts: { wayOut: `wait until they have ended, or resolve them, ${until}` },
+    })
   }
 }
 
@@ -137,7 +162,8 @@ export const openLiveConfig = (options: LiveConfigOptions): LiveConfig => {
   const admit = async (next: SwarmConfig): Promise<void> => {
     const { api, agents } = next
     admitCells(agents)
-    await admitAddresses(options.store, config, next)
+    refuseBroken(await tryAgents({ ...options, checkVm: vmModuleFault }, typesWithNewCode(config, next)), next)
+    await admitAddresses(options.store, next)
     if (api.port !== 0 && (api.port !== config.api.port || api.host !== config.api.host)) await portIsFree(api)
   }
   return { config, versions: openVersions({ ...options, admit, take }) }

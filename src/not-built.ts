@@ -3,7 +3,6 @@
  * capability is whole.
  */
 export const notBuilt: readonly string[] = [
-  'cells of kind vm: agents in TypeScript share a pool host, which is their boundary',
   'NATS as the bus',
   'credential rotation, OAuth refresh, alerts before expiry: a secret is sealed, used and replaced by hand',
   'limits learned from answers, circuit breakers, budgets: fixed limits and Retry-After only',

@@ -6,6 +6,14 @@ import { fstatSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { Failure, type Clock, type Service } from './std/std.ts'
 
+/** A program that the watch starts again: how it ended, and its deaths in a row. */
+export interface Ended {
+  readonly program: string
+  readonly by: string
+  readonly againInMs: number
+  readonly deaths: number
+}
+
 export interface PrivateLine extends Service {
   ready(facts: Readonly<Record<string, unknown>>): void
   /** It works: what it wrote it could read. */
@@ -44,6 +52,8 @@ export interface PrivateLineEvents {
   stop(withinMs: number): void
   /** The watch has read the configuration's file again; what it found lies in `run/reload.json`. */
   reloaded?(): void
+  /** Another program of the watch ended without order, and is started again. */
+  ended?(what: Ended): void
 }
 
 /** Whole lines of the watch's side; it says few and short ones, so the rest of a line never grows. */
@@ -57,6 +67,7 @@ const hear = (socket: Socket, events: PrivateLineEvents): void => {
       const asked = /^stop (\d{1,9})$/.exec(line)
       if (asked) events.stop(Number(asked[1]))
       else if (line === 'reloaded') events.reloaded?.()
+      else if (line.startsWith('ended ')) events.ended?.(JSON.parse(line.slice(6)) as Ended)
     }
   })
 }
@@ -91,6 +102,7 @@ export const openPrivateLine = (clock: Clock, events: PrivateLineEvents): Privat
         `failed ${JSON.stringify({
           code: error instanceof Failure ? error.code : 'bug',
           message: error instanceof Error ? error.message : String(error),
+          wayOut: error instanceof Failure ? error.facts['wayOut'] : undefined,
         })}`,
       ),
     reload: () => {

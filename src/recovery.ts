@@ -1,10 +1,10 @@
 /**
  * The first deed of a sitter: whatever an older incarnation left is swept and put right in the record, before anything
- * new is started.
+ * new is started. And what it tells of other programs that ended meanwhile, by the word of the watch.
  */
-import { sweepCells } from './cell/cell.ts'
+import { sweepCells, sweepDirectories } from './cell/cell.ts'
 import type { Clock, Disk, Proc } from './std/std.ts'
-import { patiently, type Command, type Store } from './store/store.ts'
+import { patiently, type Command, type NewEvent, type Store } from './store/store.ts'
 
 export interface Recovery {
   readonly store: Store
@@ -15,12 +15,16 @@ export interface Recovery {
   readonly epoch: number
   /** Where sockets lie whose path would be too long elsewhere. */
   readonly sockets: string
+  /** Where the directories of cells lie. */
+  readonly cells: string
 }
 
 /** What an older incarnation left: its cells are killed, its attempts interrupted; nobody is charged for it. */
-export const recover = async ({ store, clock, proc, disk, owner, epoch, sockets }: Recovery): Promise<void> => {
+export const recover = async ({ store, clock, proc, disk, owner, epoch, sockets, cells }: Recovery): Promise<void> => {
   const left = await store.read.cellsAlive()
   const swept = await sweepCells({ proc, disk }, left, sockets)
+  const living = new Set(swept.flatMap(({ id, process }) => (process === 'still-there' ? [id] : [])))
+  await sweepDirectories(disk, [cells, sockets], living)
   const wallMs = clock.wallMs()
   const commands: Command[] = swept
     .filter((one) => one.process !== 'still-there')
@@ -66,3 +70,27 @@ export const recover = async ({ store, clock, proc, disk, owner, epoch, sockets 
     },
   ])
 }
+
+const recordEvent = async (store: Store, clock: Clock, event: NewEvent): Promise<void> => {
+  await store.transact([{ kind: 'events.add', with: { wallMs: clock.wallMs(), events: [event] } }])
+}
+
+/** How a program ended is seen by the watch alone. */
+export const recordEnd = (
+  store: Store,
+  clock: Clock,
+  ended: { readonly program: string; readonly by: string; readonly againInMs: number; readonly deaths: number },
+): Promise<void> => {
+  const { program, ...facts } = ended
+  const message = `the ${program} ended by ${ended.by}; the watch starts it again in ${ended.againInMs} ms`
+  return recordEvent(store, clock, { kind: `${program}.ended`, level: 'error', subject: program, message, facts })
+}
+
+export const recordBack = (store: Store, clock: Clock): Promise<void> =>
+  recordEvent(store, clock, {
+    kind: 'gate.linked',
+    level: 'info',
+    subject: 'gate',
+    message: 'the gate is linked again',
+    facts: {},
+  })

@@ -7,224 +7,26 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { conditionsOf, targetsOf } from './alerting.ts'
-import { openCells, type Cells } from './cell/cell.ts'
 import { readApplied, startVersion, type AppliedConfig, type SwarmConfig } from './config/config.ts'
 import { startHttp, type HttpDoor } from './doors/http/http.ts'
-import { openFleet, readRequest, type Fleet, type FleetHooks, type FleetLine } from './fleet/fleet.ts'
-import { openFreeze, openGateLink, type FreezeSwitch, type GateLink, type GateLinkEvents } from './gatelink/gatelink.ts'
-import { openLiveConfig, openReload, type LiveConfig } from './live-config.ts'
+import { admitAddresses, openReload } from './live-config.ts'
 import { notBuilt } from './not-built.ts'
 import { placesOf, type Places } from './places.ts'
-import { openPrivateLine } from './private-line.ts'
+import { openPrivateLine, type Ended } from './private-line.ts'
 import { openProgress } from './progress.ts'
-import {
-  lineText,
-  logLevels,
-  openAlerts,
-  openLoopLag,
-  openTokens,
-  verifyAudit,
-  type Alerts,
-  type LogLevel,
-  type Tokens,
-} from './record/record.ts'
-import { recover } from './recovery.ts'
-import { openSettle, type Settle } from './settle/settle.ts'
-import { realClock, realDisk, realFolder, realNet, realOutside, realProc, realRandom } from './std/real/real.ts'
+import { openLoopLag, verifyAudit } from './record/record.ts'
+import { recordEnd, recover } from './recovery.ts'
+import { failStop, logFault, logFull, logLine, reloadTold } from './sitter-log.ts'
+import { machine, openRooms, owner, type Rooms } from './sitter-rooms.ts'
+import { realClock, realDisk, realFolder, realProc, realRandom } from './std/real/real.ts'
 import { Failure, idMaker, type Clock } from './std/std.ts'
-import { openPostgresStore, openSqliteStore, outlast, patiently, type Store } from './store/store.ts'
-import { openWork, type Work } from './work/work.ts'
+import { openPostgresStore, openSqliteStore, patiently, type Store } from './store/store.ts'
 import { lockInstance } from './watch.ts'
 
-/** With the embedded record one host owns everything; its incarnations are told apart by the epoch. */
-const owner = 'local'
-/** Exit code of a sitter whose record is lost or refused: the watch starts it again. */
-const recordLost = 70
 const drainMs = 30_000
 
 const version = async (): Promise<string> =>
   (JSON.parse(await readFile(join(import.meta.dirname, '..', 'package.json'), 'utf8')) as { version: string }).version
-
-const logLine = (level: LogLevel, message: string, fields: Readonly<Record<string, unknown>> = {}): void => {
-  const number = logLevels[level]
-  process.stdout.write(`${lineText({ level: number, time: Date.now(), room: 'sitter', msg: message, ...fields })}\n`)
-}
-
-/** What the fleet says, and what agents and hosts print: as one line of its own, whatever stands in it. */
-const fleetLine = ({ wallMs, level, source, agent, cell, message, fields }: FleetLine): void => {
-  const room = source === 'fleet' ? 'fleet' : 'agent'
-  const about = { ...(agent !== null && { agent }), ...(cell !== null && { cell }) }
-  const rest = { ...(source !== room && { source }), ...(fields !== undefined && { fields }) }
-  const line = { level: logLevels[level], time: wallMs, room, ...about, msg: message, ...rest }
-  process.stdout.write(`${lineText(line)}\n`)
-}
-
-/** The record is not to be trusted any more: say why, and end at once without writing another byte. */
-const failStop = (error: unknown): never => {
-  logLine('error', `fail-stop: ${error instanceof Error ? error.message : String(error)}`, {
-    stack: error instanceof Error ? error.stack : undefined,
-    cause: error instanceof Error && error.cause instanceof Error ? error.cause.message : undefined,
-  })
-  return process.exit(recordLost)
-}
-
-const logFull = (sinceMs: number | null): void =>
-  sinceMs === null
-    ? logLine('info', 'the disk has room again: writes are taken')
-    : logLine('error', 'the disk of the record is full: writes are refused until there is room')
-
-interface Rooms {
-  readonly store: Store
-  readonly gatelink: GateLink
-  readonly cells: Cells
-  readonly fleet: Fleet
-  readonly work: Work
-  readonly settle: Settle
-  readonly freeze: FreezeSwitch
-  readonly tokens: Tokens
-  readonly live: LiveConfig
-  readonly alerts: Alerts
-}
-
-/** Who this incarnation is, and the machine it works with. */
-const machine = () => {
-  const clock = realClock()
-  const random = realRandom()
-  return { clock, random, newId: idMaker(clock, random), net: realNet(), proc: realProc(), disk: realDisk() }
-}
-type Machine = ReturnType<typeof machine>
-
-/** Rooms that need each other at run time meet here: hooks are bound late, imports stay one-way. */
-interface Late {
-  cells?: Cells
-  fleet?: Fleet
-  work?: Work
-  settle?: Settle
-  freeze?: FreezeSwitch
-  tellConfig?: () => void
-  /** A call may come before the settle room is open; it waits for it and is acknowledged after it. */
-  readonly settling: PromiseWithResolvers<Settle>
-}
-
-const linkEvents = (late: Late): GateLinkEvents => ({
-  linked: (gateId) => {
-    // It may have missed a word, or have started with a file that was older than the record.
-    late.tellConfig?.()
-    late.freeze?.linked()
-    late.settle?.linked(gateId)
-  },
-  lost: () => logLine('warn', 'the link to the gate is down'),
-  call: async (call) => (await late.settling.promise).call(call),
-})
-
-const fleetHooks = (late: Late, store: Store): FleetHooks => ({
-  free: (agentType) => late.work?.free(agentType),
-  lost: (attempts) => {
-    late.settle?.forget(attempts.map((one) => one.attempt))
-    late.work?.lost(attempts)
-  },
-  waitsOutside: (attempt) => late.settle?.waitsOutside(attempt) ?? false,
-  request: (method, agent, params) => {
-    const request = readRequest(method, params)
-    return request.method === 'settle'
-      ? // A payment that could not be written down has not begun: its agent waits instead of failing its task.
-        outlast(store, () => late.settle!.request(request.params, agent))
-      : late.work!.request(request, agent)
-  },
-})
-
-interface Opening {
-  readonly applied: AppliedConfig
-  readonly places: Places
-  readonly store: Store
-  readonly epoch: number
-  readonly here: Machine
-}
-
-const logFault = (error: unknown): void =>
-  logLine('error', error instanceof Error ? error.message : String(error), {
-    stack: error instanceof Error ? error.stack : undefined,
-  })
-
-const reloadTold = { said: (what: string) => logLine('info', `reloaded: ${what}`), failed: logFault }
-
-/** What people hold in hand: the switch, their tokens, the configuration. */
-const openControls = async (
-  { applied, places, store, here }: Opening,
-  gatelink: GateLink,
-  late: Late,
-): Promise<Pick<Rooms, 'freeze' | 'tokens' | 'live'>> => ({
-  freeze: await openFreeze({
-    ...here,
-    store,
-    gatelink,
-    path: places.frozen,
-    swarm: applied.config.name,
-    onFault: logFault,
-  }),
-  tokens: await openTokens({ ...here, store, onFault: logFault }),
-  live: openLiveConfig({
-    ...here,
-    store,
-    gatelink,
-    dataDirectory: places.data,
-    running: applied,
-    fleet: () => late.fleet,
-    cells: () => late.cells,
-    onFault: logFault,
-  }),
-})
-
-const openRooms = async (opening: Opening): Promise<Rooms> => {
-  const { applied, places, store, epoch, here } = opening
-  const late: Late = { settling: Promise.withResolvers() }
-  const incarnation = { owner, epoch, failed: failStop }
-  const socketPath = places.gateSocket
-  const gatelink = openGateLink({
-    ...here,
-    ...incarnation,
-    socketPath,
-    swarm: applied.config.name,
-    events: linkEvents(late),
-  })
-  const controls = await openControls(opening, gatelink, late)
-  late.freeze = controls.freeze
-  late.tellConfig = () => void gatelink.config().catch(logFault)
-  const { config } = controls.live
-  const hooks = fleetHooks(late, store)
-  const cells = await openCells({ ...here, dataDirectory: places.data, sockets: places.sockets, agents: config.agents })
-  late.cells = cells
-  const fleet = await openFleet({
-    ...here,
-    ...incarnation,
-    // What cells and agents are must not be forgotten because the disk is full for a while.
-    store: { read: store.read, transact: (commands) => patiently(store, commands) },
-    gatelink,
-    config,
-    hooks,
-    cells: cells.kinds,
-    housing: cells.housing,
-    directories: { cells: places.cells, sockets: places.sockets },
-    onLog: fleetLine,
-    onDeposed: (detail) => failStop(new Error(detail)),
-  })
-  const { tasks, channels } = config
-  const { waitsOutside } = hooks
-  const work = openWork({ ...here, ...incarnation, tasks, store, fleet, waitsOutside })
-  const settle = openSettle({ ...here, ...incarnation, channels, tasks, store, work, gatelink })
-  Object.assign(late, { fleet, work, settle })
-  late.settling.resolve(settle)
-  const alerts = await openAlerts({
-    ...here,
-    store,
-    swarm: config.name,
-    conditions: conditionsOf({ ...here, config, store, fleet, gatelink, freeze: controls.freeze }),
-    targets: targetsOf(config, { ...here, outside: realOutside(), environment: process.env }),
-    onFault: logFault,
-  })
-  return { store, gatelink, cells, fleet, work, settle, alerts, ...controls }
-}
 
 interface DoorFacts {
   readonly epoch: number
@@ -252,6 +54,7 @@ const startDoor = async (places: Places, rooms: Rooms, facts: DoorFacts): Promis
       notBuilt,
       logs: realFolder(places.logs),
       lag: openLoopLag(clock),
+      openFiles: () => realProc().openFiles(process.pid),
       audit: { verify: (anchor) => verifyAudit(rooms.store.read, anchor) },
       shutdown: facts.shutdown,
       restart: facts.restart,
@@ -291,16 +94,38 @@ const openHost = async (store: Store, clock: Clock): Promise<number> => {
   return opened.value.epoch
 }
 
-/** The process behind `_sitter --data-dir D`; runs until it is told to stop and resolves with the exit code. */
-export const runSitter = async (argv: readonly string[]): Promise<number> => {
+/** What `up` was given is not in the record yet: refused, the next start finds it refused again. */
+const startConfig = async (
+  store: Store,
+  clock: Clock,
+  { data }: Places,
+  kept: AppliedConfig,
+): Promise<AppliedConfig> => {
+  if (kept.version === null) await admitAddresses(store, kept.config)
+  return startVersion({ store, clock, disk: realDisk(), dataDirectory: data }, kept)
+}
+
+const deposed = (detail: string): never => failStop(new Error(detail))
+
+const ignored = (): void => {
+  /* Ctrl-C reaches the whole group; the watch stops us in order */
+}
+
+const dataDirectoryOf = (argv: readonly string[]): string => {
   const { values } = parseArgs({ args: [...argv], options: { 'data-dir': { type: 'string' } } })
   if (values['data-dir'] === undefined) throw new Failure('usage', 'the sitter needs --data-dir')
-  const places = placesOf(resolve(values['data-dir']), process.env['XDG_RUNTIME_DIR'] ?? tmpdir())
+  return resolve(values['data-dir'])
+}
+
+/** The process behind `_sitter --data-dir D`; runs until it is told to stop and resolves with the exit code. */
+export const runSitter = async (argv: readonly string[]): Promise<number> => {
+  const places = placesOf(dataDirectoryOf(argv), process.env['XDG_RUNTIME_DIR'] ?? tmpdir())
   const clock = realClock()
-  const ended = Promise.withResolvers<number>()
+  const over = Promise.withResolvers<number>()
   // Until the rooms are open there is nothing to close, and nothing to apply.
-  let stop: (withinMs: number) => void = () => ended.resolve(0)
+  let stop: (withinMs: number) => void = () => over.resolve(0)
   let reloaded = (): void => {}
+  let ended = (_what: Ended): void => {}
   const line = openPrivateLine(clock, {
     closed: () => {
       logLine('warn', 'the watch is gone: stopping in order')
@@ -308,6 +133,7 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
     },
     stop: (withinMs) => stop(withinMs),
     reloaded: () => reloaded(),
+    ended: (what) => ended(what),
   })
   process.on('SIGHUP', () => line.reload())
   try {
@@ -317,9 +143,10 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
     const store = await openStore(kept.config, places, clock)
     store.onLost(failStop)
     store.onFull(logFull)
+    ended = (what) => void recordEnd(store, clock, what).catch(logFault)
     const epoch = await openHost(store, clock)
-    await recover({ store, clock, proc: realProc(), disk: realDisk(), owner, epoch, sockets: places.sockets })
-    const applied = await startVersion({ store, clock, disk: realDisk(), dataDirectory: places.data }, kept)
+    await recover({ ...places, store, clock, proc: realProc(), disk: realDisk(), owner, epoch })
+    const applied = await startConfig(store, clock, places, kept)
     const rooms = await openRooms({ applied, places, store, epoch, here: machine() })
     const door = await startDoor(places, rooms, {
       epoch,
@@ -338,7 +165,6 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
     rooms.settle.start()
     if (rooms.gatelink.gateId !== null) rooms.settle.linked(rooms.gatelink.gateId)
     rooms.work.start()
-    const deposed = (detail: string): never => failStop(new Error(detail))
     const endProgress = openProgress({ store, clock, owner, epoch, proven: line.progress, deposed })
     let stopping = false
     stop = (withinMs) => {
@@ -347,13 +173,11 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
       endProgress()
       close(rooms, door, store, withinMs).then(() => {
         lock.release()
-        ended.resolve(0)
+        over.resolve(0)
       }, failStop)
     }
     process.on('SIGTERM', () => stop(drainMs))
-    process.on('SIGINT', () => {
-      /* Ctrl-C reaches the whole group; the watch stops us in order */
-    })
+    process.on('SIGINT', ignored)
     line.ready({ url: door.url, loginUrl: door.loginUrl, epoch })
     logLine('info', 'sitter ready', { url: door.url, epoch, pid: process.pid, directory: dirname(places.record) })
   } catch (error) {
@@ -361,7 +185,7 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
     await line.failed(error)
     return 1
   }
-  const code = await ended.promise
+  const code = await over.promise
   await line.stop()
   return code
 }

@@ -7,14 +7,23 @@
  * The sitter's cells are in its process group: when the sitter dies, the group is killed before a new one starts.
  */
 import { DatabaseSync } from 'node:sqlite'
-import { Failure, type Child, type Clock, type Proc, type ProcessEnd } from './std/std.ts'
+import {
+  every,
+  Failure,
+  type Cancel,
+  type Child,
+  type Clock,
+  type Notify,
+  type Proc,
+  type ProcessEnd,
+} from './std/std.ts'
 
 export interface Program {
   readonly name: string
   readonly command: string
   readonly args: readonly string[]
   readonly env: Readonly<Record<string, string>>
-  /** How long it may take to say `ready`. */
+  /** How long it may take to say `ready`; twice as long after a start that took longer. */
   readonly readyWithinMs: number
   /** Silence on the private line after which it is killed and started again. */
   readonly silentAfterMs: number
@@ -23,6 +32,15 @@ export interface WatchLine {
   readonly at: number
   readonly level: 'info' | 'warn' | 'error'
   readonly message: string
+  /** A program ended without order and is started again. */
+  readonly ended?: {
+    readonly program: string
+    /** `signal SIGKILL`, `exit code 70`. */
+    readonly by: string
+    readonly againInMs: number
+    /** In a row, this one included. */
+    readonly deaths: number
+  }
 }
 export interface WatchOptions {
   /** Started in this order, each when the one before is ready; stopped in the reverse order. */
@@ -61,6 +79,7 @@ const finalCodes = [
   'already-running',
   'config-invalid',
   'config-unreadable',
+  'conflict',
 ] as const
 
 /**
@@ -69,6 +88,11 @@ const finalCodes = [
  */
 const deathsMost = 4
 const provenMs = 10_000
+/**
+ * A machine that is too slow, or too busy, for the time that a start may take would kill each start for ever: whoever
+ * was not ready in time has twice as long, up to eight times.
+ */
+const mostDoublings = 3
 const firstDelayMs = 100
 const longestDelayMs = 30_000
 /** After the order to stop and the time that was given, before SIGKILL. */
@@ -108,6 +132,8 @@ class Keeper {
   #child: Child | undefined
   #stopping = false
   #deaths = 0
+  /** How often in a row it was killed for not being ready in time. */
+  #hurried = 0
   #everReady = false
   #refusal: Failure | undefined
   /** The last line on stderr that names an error: what a person wants to read when it cannot be started. */
@@ -135,8 +161,10 @@ class Keeper {
     return this.#ready.promise
   }
 
-  #tell(level: WatchLine['level'], message: string): void {
-    this.#options.onEvent({ at: this.#options.clock.wallMs(), level, message: `${this.program.name} ${message}` })
+  #tell(level: WatchLine['level'], message: string, ended?: WatchLine['ended']): void {
+    const { onEvent, clock } = this.#options
+    const line = { at: clock.wallMs(), level, message: `${this.program.name} ${message}` }
+    onEvent(ended === undefined ? line : { ...line, ended })
   }
 
   async #keep(): Promise<void> {
@@ -155,7 +183,8 @@ class Keeper {
         )
       }
       const delayMs = Math.min(longestDelayMs, firstDelayMs * 2 ** Math.min(20, this.#deaths - 1))
-      this.#tell('warn', `ended by ${end}; starting it again in ${delayMs} ms`)
+      const ended = { program: this.program.name, by: end, againInMs: delayMs, deaths: this.#deaths }
+      this.#tell('warn', `ended by ${end}; starting it again in ${delayMs} ms`, ended)
       await new Promise<void>((resolve) => {
         this.#options.clock.timer(delayMs, resolve)
       })
@@ -170,7 +199,8 @@ class Keeper {
   /** One life from start to end; gives how it ended. */
   async #liveOnce(): Promise<string> {
     const { clock, proc, onLine, directory } = this.#options
-    const { name, command, args, env, readyWithinMs, silentAfterMs } = this.program
+    const { name, command, args, env, silentAfterMs } = this.program
+    const readyWithinMs = this.program.readyWithinMs * 2 ** Math.min(this.#hurried, mostDoublings)
     let heardMs = clock.monoMs()
     let isReady = false
     const child = await proc.spawn({
@@ -189,6 +219,7 @@ class Keeper {
         if (line.startsWith('ready ')) {
           isReady = true
           this.#everReady = true
+          this.#hurried = 0
           this.facts = readFacts(line.slice(6))
           this.#ready.resolve()
         } else if (line.startsWith('failed ')) this.#refusal = this.#readRefusal(line.slice(7))
@@ -206,6 +237,7 @@ class Keeper {
       const late = isReady ? nowMs - heardMs > silentAfterMs : nowMs - startedMs > readyWithinMs
       if (late && !silent && !this.#stopping) {
         silent = true
+        if (!isReady) this.#hurried += 1
         this.#tell(
           'error',
           isReady
@@ -226,10 +258,15 @@ class Keeper {
 
   /** What starting again cannot mend; undefined for everything that may pass (a full disk, too few descriptors). */
   #readRefusal(text: string): Failure | undefined {
-    const { code, message } = readFacts(text)
+    const { code, message, wayOut } = readFacts(text)
     this.#lastError = String(message).slice(0, 300)
     const final = finalCodes.find((one) => one === code)
-    return final && new Failure(final, `${this.program.name}: ${this.#lastError}`)
+    return (
+      final &&
+      new Failure(final, `${this.program.name}: ${this.#lastError}`, {
+        facts: typeof wayOut === 'string' ? { wayOut } : {},
+      })
+    )
   }
 
   tell(line: string): void {
@@ -287,5 +324,54 @@ export const startWatch = async (options: WatchOptions): Promise<Watch> => {
     stopped: stopped.promise,
     tell: (name, line) => keepers.find((keeper) => keeper.program.name === name)?.tell(line),
     stop,
+  }
+}
+
+/** What the service manager is told by. */
+export interface Told {
+  /** All programs are ready. From now on it hears of the watch's own loop, as often as it asked. */
+  ready(): Promise<void>
+  /** The end has begun, and takes its time. It still hears that we live: a stop that hangs is no stop. */
+  stopping(): Promise<void>
+  /** Nothing is said any more. */
+  end(): void
+}
+
+/**
+ * Keeps whoever started us as a service informed. The sign of life is given by the loop that watches the programs, and
+ * says nothing about them: they have their own watch, here. One that could not be given is told once, until one could.
+ */
+export const tellService = (
+  notify: Notify | null,
+  { clock, onEvent }: Pick<WatchOptions, 'clock' | 'onEvent'>,
+): Told => {
+  let cancel: Cancel = () => {}
+  let isSilent = false
+  const say = async (words: readonly string[]): Promise<void> => {
+    try {
+      await notify?.tell(words)
+      isSilent = false
+    } catch (error) {
+      if (isSilent) return
+      isSilent = true
+      const why = error instanceof Error ? error.message : String(error)
+      const message = `the service manager cannot be told ${words.join(' ')}, and may end this swarm: ${why}`
+      onEvent({ at: clock.wallMs(), level: 'error', message })
+    }
+  }
+  let underWay: Promise<void> | undefined
+  const beat = (): void => {
+    underWay ??= say(['WATCHDOG=1']).finally(() => {
+      underWay = undefined
+    })
+  }
+  return {
+    ready: async () => {
+      await say(['READY=1'])
+      const silentAfterMs = notify?.silentAfterMs ?? null
+      if (silentAfterMs !== null) cancel = every(clock, silentAfterMs / 3, beat)
+    },
+    stopping: () => say(['STOPPING=1']),
+    end: () => cancel(),
   }
 }

@@ -1,4 +1,7 @@
 /** The dead-man's ping and the proof of progress behind it, with a clock that is moved. */
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { openDeadman } from '../src/deadman.ts'
 import { openProgress, progressEveryMs } from '../src/progress.ts'
@@ -12,7 +15,7 @@ const hosted = async (store: Store): Promise<number> => {
 }
 
 test('Progress is proven by what was written and read back; a successor ends it, a record that fails makes it silent', async () => {
-  const store = openSqliteStore(':memory:')
+  const store = openSqliteStore(join(mkdtempSync(join(tmpdir(), 'sitter-deadman-')), 'swarm.db'), { quickMs: Infinity })
   const clock = movedClock()
   const epoch = await hosted(store)
   let proofs = 0

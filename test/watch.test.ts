@@ -15,6 +15,8 @@ line.on('end', () => process.exit(0))
 const programs = {
   honest: `setInterval(() => say('beat'), 200); say('ready ' + JSON.stringify({ pid: process.pid }))`,
   mute: `say('ready ' + JSON.stringify({ pid: process.pid })); setInterval(() => {}, 1000)`,
+  slow: `setTimeout(() => say('ready ' + JSON.stringify({ pid: process.pid })), 1_400)
+    setInterval(() => say('beat'), 200)`,
   broken: `console.error('Error: this program cannot work'); process.exit(3)`,
   refusing: `say('failed ' + JSON.stringify({ code: 'port-taken', message: 'port 1 is taken' })); setTimeout(() => process.exit(1), 100)`,
   parent: `const { pid } = require('node:child_process').spawn('sleep', ['60'], { stdio: 'ignore' })
@@ -82,6 +84,16 @@ test('a program that dies is started again, and the others are left alone', asyn
   expect(lines.map((line) => line.message).join()).toContain('honest ended by signal SIGKILL')
 })
 
+test('how a program ended is told with its name, for the record', async () => {
+  const { watch, lines, again } = await start(['honest'])
+  const next = again('honest')
+  process.kill(Number(watch.facts('honest')['pid']), 'SIGKILL')
+  await next
+  expect(lines.flatMap(({ ended }) => ended ?? [])).toMatchObject([
+    { program: 'honest', by: 'signal SIGKILL', deaths: 1, againInMs: expect.any(Number) },
+  ])
+})
+
 test('what a dead program leaves in its group does not outlive it', async () => {
   const { watch, again } = await start(['parent'])
   const { pid, child } = watch.facts('parent') as { pid: number; child: number }
@@ -103,6 +115,11 @@ test('a program that never becomes ready is given up with its last words', async
   await expect(start(['broken'])).rejects.toMatchObject({
     message: expect.stringContaining('this program cannot work'),
   })
+})
+
+test('a machine that is too slow for the time that a start may take gets more of it', async () => {
+  const { lines } = await start(['slow'], { readyWithinMs: 900 })
+  expect(lines[0]!.message).toBe('slow was not ready within 900 ms: killed')
 })
 
 test('a refusal that starting again cannot mend ends at once, with its code, and everything else is stopped', async () => {

@@ -57,19 +57,25 @@ export const cpuMs = (pids: readonly number[]): number =>
     })
     .reduce((sum, ms) => sum + ms, 0)
 
-export const writeConfig = (directory: string, agents: number): void => {
+export const writeConfig = (directory: string, agents: number, more: object = {}): void => {
   mkdirSync(directory, { recursive: true })
   const config = {
     name: 'bench',
     agents: { worker: { run: { module: agent }, count: agents, cell: 'pool' } },
     tasks: { nothing: { agent: 'worker' } },
     api: { port: 0 },
+    ...more,
   }
   writeFileSync(join(directory, 'swarm.config.json'), JSON.stringify(config))
 }
 
-/** Starts the swarm of `directory` and waits until every agent is idle. */
-export const up = async (directory: string, agents: number, withinMs = 90_000): Promise<Swarm> => {
+/** Starts the swarm of `directory` and waits until every agent is idle, or asleep when that is asked for. */
+export const up = async (
+  directory: string,
+  agents: number,
+  state: 'idle' | 'hibernating' = 'idle',
+  withinMs = 90_000,
+): Promise<Swarm> => {
   const data = join(directory, 'data')
   const startMs = performance.now()
   const before = readIfThere(join(data, 'run', 'api.json'))
@@ -92,7 +98,7 @@ export const up = async (directory: string, agents: number, withinMs = 90_000): 
     if (child.exitCode !== null) throw new Error(`up ended with ${child.exitCode}`)
     const now = readIfThere(join(data, 'run', 'api.json'))
     if (now === undefined || now === before) return false
-    return (await api<Figures>('swarm')).fleet.byState['idle'] === agents
+    return (await api<Figures>('swarm')).fleet.byState[state] === agents
   }
   try {
     await until(isReady, 25, withinMs)

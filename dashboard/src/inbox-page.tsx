@@ -31,7 +31,7 @@ export const inboxHref = ({ kind, id }: InboxItem): string | null => {
     case 'dead-letter':
       return hrefOf(['tasks', id])
     case 'quarantined':
-      return agentHref(id)
+      return id.includes('/') ? agentHref(id) : hrefOf(['agents'], { type: id, state: 'quarantined' })
     default:
       return null
   }
@@ -42,10 +42,11 @@ const release = (item: InboxItem, after: () => void): void =>
     title: `Release ${item.id}?`,
     radius: (
       <p>
-        One agent starts again at once, and its count of restarts begins anew: <b>{visible(item.id)}</b>.
+        {item.count === 1 ? 'One agent starts' : 'All quarantined agents of this type start'} again at once, and what is
+        remembered of their losses begins anew: <b>{visible(item.id)}</b>.
       </p>
     ),
-    button: 'Release 1 agent',
+    button: item.count === 1 ? 'Release 1 agent' : `Release ${counted(item.count, 'agent')}`,
     path: `/api/v1/agents/${item.id.split('/').map(encodeURIComponent).join('/')}/release`,
     done: () => 'The release is ordered and recorded.',
     after,

@@ -72,6 +72,8 @@ export const brokenAnswer = (view: SwarmView, audit: AuditVerdict | null): Answe
   if ('unknown' in view.gate) facts.push({ says: `gate: ${view.gate.unknown}`, href: hrefOf(['log'], { id: 'gate' }) })
   if (view.freeze.frozen === true && view.freeze.gate !== true)
     facts.push({ says: 'the gate has not confirmed the freeze', href: hrefOf(['log'], { id: 'gate' }) })
+  const { short } = view.fleet.admission
+  if (short !== null) facts.push({ says: `the host is short, no new cell starts: ${short.why}`, href: hrefOf(['log']) })
   for (const state of troubled) {
     const some = view.fleet.byState[state] ?? 0
     if (some > 0) facts.push({ says: `${counted(some, 'agent')} ${state}`, href: hrefOf(['agents'], { state }) })

@@ -29,7 +29,9 @@ export const coverageText = (coverage: {
   readonly reporting: number
   readonly of: number
   readonly oldestMs: number | null
+  readonly asleep?: number
 }): string => {
   const oldest = coverage.oldestMs === null ? '' : `, oldest sign of life ${duration(coverage.oldestMs)} ago`
-  return `${count(coverage.reporting)} of ${count(coverage.of)} reporting${oldest}`
+  const asleep = coverage.asleep ? `; ${count(coverage.asleep)} asleep` : ''
+  return `${count(coverage.reporting)} of ${count(coverage.of)} reporting${oldest}${asleep}`
 }

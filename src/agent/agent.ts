@@ -16,8 +16,10 @@ export type {
   TaskFacts,
   UpstreamAnswer,
 } from './context.ts'
-export { TaskFailure } from './errors.ts'
-export { agentHost, type AgentHost } from './host.ts'
+export { TaskFailure } from './task-failure.ts'
+export { agentHost, hostOf, type AgentHost } from './host.ts'
+export { plainRunner, type Living, type Place, type Runner } from './runner.ts'
 export type { HostPorts } from './ports.ts'
 export type { UpstreamFetch } from './context.ts'
+export type { Asked, Told, ToGuest, ToHost } from './messages.ts'
 export type { LockHeld, SettleAnswer, StateValue, TaskAdded } from '../wire/wire.ts'

@@ -6,10 +6,11 @@
 import type { ErrorReport, WaitReason } from '../model/model.ts'
 import { bounds, type Run, type SettleAnswer, type TaskAdded } from '../wire/wire.ts'
 import type { AgentContext, Context, NewTask, Payment } from './context.ts'
-import type { Agent, Schema, Task } from './define.ts'
-import { Park, reportOf, TaskFailure } from './errors.ts'
+import { readPayload, type Agent, type Task } from './define.ts'
+import { Park, reportOf } from './errors.ts'
 import type { Requests } from './requests.ts'
 import { sharedOf } from './shared.ts'
+import { TaskFailure } from './task-failure.ts'
 
 export type Ending =
   | { readonly method: 'done'; readonly params: { readonly result?: unknown } }
@@ -130,18 +131,6 @@ export const contextOf = (
 
 const fail = (thrown: unknown, kind?: string): Ending => ({ method: 'fail', params: { error: reportOf(thrown, kind) } })
 
-const payloadOf = async (parse: Schema<never> | ((payload: unknown) => never), payload: unknown): Promise<never> => {
-  if (typeof parse === 'function') return parse(payload)
-  const judged = await parse['~standard'].validate(payload)
-  if (judged.issues === undefined) return judged.value
-  throw new Error(
-    judged.issues
-      .slice(0, 10)
-      .map((issue) => issue.message)
-      .join('; '),
-  )
-}
-
 const resultEnding = (result: unknown): Ending => {
   let text: string | undefined
   try {
@@ -174,7 +163,7 @@ export const decide = async (definition: Agent, attempt: Attempt, ctx: Context):
   const task = definition.tasks[type] as Task<never>
   let read = payload as never
   try {
-    if (typeof task !== 'function') read = await payloadOf(task.parse, payload)
+    if (typeof task !== 'function') read = await readPayload(task.parse, payload)
   } catch (error) {
     return fail(new TaskFailure(`payload: ${reportOf(error).message}`, { code: 'invalid', cause: error }), 'permanent')
   }

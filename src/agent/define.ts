@@ -52,3 +52,19 @@ export const agentOf = (module: Readonly<Record<string, unknown>>, path: string)
   const what = found === null ? 'null' : typeof found
   throw new Error(`${path} must export defineAgent({...}) as default; its default export is ${what}`)
 }
+
+/** What a task's reader makes of its payload. @throws what the reader throws, or why it refuses. */
+export const readPayload = async (
+  parse: Schema<never> | ((payload: unknown) => never),
+  payload: unknown,
+): Promise<never> => {
+  if (typeof parse === 'function') return parse(payload)
+  const judged = await parse['~standard'].validate(payload)
+  if (judged.issues === undefined) return judged.value
+  throw new Error(
+    judged.issues
+      .slice(0, 10)
+      .map((issue) => issue.message)
+      .join('; '),
+  )
+}

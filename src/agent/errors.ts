@@ -1,7 +1,6 @@
 /** How attempts end other than well: what an agent throws, and how any thrown thing is reported. */
 import type { ErrorReport, WaitReason } from '../model/model.ts'
 import { bounds, cutBytes } from '../wire/wire.ts'
-import type { FailOptions } from './context.ts'
 
 /** Thrown to leave a task that has to wait. The attempt remembers it, so that catching it changes nothing. */
 export class Park extends Error {
@@ -12,22 +11,6 @@ export class Park extends Error {
     super(message)
     this.reason = reason
     this.untilMs = untilMs
-  }
-}
-
-/** A failure with what the sitter needs to judge it: a kind, a code, when to try again. */
-export class TaskFailure extends Error {
-  override readonly name: string = 'TaskFailure'
-  readonly kind: string | undefined
-  readonly code: string | undefined
-  readonly status: number | undefined
-  readonly retryAfterMs: number | undefined
-  constructor(message: string, options: Omit<FailOptions, 'kind'> & { readonly kind?: string } = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause })
-    this.kind = options.kind
-    this.code = options.code
-    this.status = options.status
-    this.retryAfterMs = options.retryAfterMs
   }
 }
 

@@ -5,17 +5,19 @@
  *   seat ─▶ starting ─ start() ─▶ live ⇄ an attempt in hand      live, starting ─ stray error ─▶ broken (= gone, told)
  *                                  └─ unseat, drain ─▶ leaving ─ stop() ─▶ gone
  */
-import { bounds, cutBytes, type Log, type Run, type Seat } from '../wire/wire.ts'
+import { bounds, cutBytes, type Log, type Rest, type Run, type Seat } from '../wire/wire.ts'
 import { contextOf, decide, newAttempt, type Attempt, type Ending } from './attempt.ts'
 import type { AgentContext } from './context.ts'
 import type { Agent } from './define.ts'
-import { reportOf, TaskFailure } from './errors.ts'
+import { reportOf } from './errors.ts'
 import type { Pace } from './pace.ts'
 import type { HostPorts } from './ports.ts'
 import type { Requests } from './requests.ts'
+import type { Living, Runner } from './runner.ts'
+import { TaskFailure } from './task-failure.ts'
 
 export interface FibreTools {
-  readonly definition: Agent
+  readonly runner: Runner
   readonly ports: HostPorts
   readonly requests: Requests
   readonly pace: Pace
@@ -38,11 +40,14 @@ export class Fibre {
   readonly #tools: FibreTools
   readonly #life = new AbortController()
   readonly #context: AgentContext
+  readonly #living: Living
   #state: 'starting' | 'live' | 'leaving' | 'gone' = 'starting'
   /** Calls what it is given, under the agent's name: a stack printed from outside shows whose code it was. */
   readonly #named: <Value>(work: () => Value) => Value
   /** The next work: given while `start` was running, or while the last ending was being told. */
   #held: Run | undefined
+  /** Its end, once it has begun. */
+  #left: Promise<void> | undefined
   #attempt: Attempt | undefined
 
   constructor(seat: Seat, tools: FibreTools) {
@@ -51,8 +56,17 @@ export class Fibre {
     this.#tools = tools
     this.#context = this.#makeContext()
     this.#named = { [this.agent]: <Value>(work: () => Value): Value => work() }[this.agent]!
+    this.#living = tools.runner.live({
+      seat,
+      within: (work) => this.#within(work),
+      broken: (error) => this.broken(error),
+      tell: (method, params) => this.#notify(method, params),
+    })
   }
 
+  get #definition(): Agent {
+    return this.#living.agent
+  }
   get live(): boolean {
     return this.#state === 'live'
   }
@@ -65,7 +79,7 @@ export class Fibre {
   }
 
   start(): void {
-    const { start } = this.#tools.definition
+    const { start } = this.#definition
     if (start === undefined) {
       this.#state = 'live'
       return
@@ -116,14 +130,19 @@ export class Fibre {
     this.end(`${this.agent} is broken: ${report.message}`)
   }
 
-  /** Gives up the attempt in hand, runs `stop` and ends. */
-  async leave(why: string): Promise<void> {
-    if (this.#state === 'leaving' || this.gone) return
+  /** Gives up the attempt in hand, runs `stop` and ends; asked again, it is the same end that is waited for. */
+  leave(why: string): Promise<void> {
+    if (this.gone) return Promise.resolve()
+    this.#left ??= this.#leave(why)
+    return this.#left
+  }
+
+  async #leave(why: string): Promise<void> {
     this.#state = 'leaving'
     this.#drop(why)
-    const { definition, ports } = this.#tools
+    const { ports } = this.#tools
     const stop = this.#within(async () => {
-      await definition.stop?.(this.#context)
+      await this.#definition.stop?.(this.#context)
     }).catch((error: unknown) => this.log('error', `stop failed: ${reportOf(error).message}`))
     await Promise.race([
       stop,
@@ -136,8 +155,23 @@ export class Fibre {
 
   end(why: string): void {
     this.#drop(why)
+    if (this.gone) return
     this.#state = 'gone'
     this.#life.abort(new TaskFailure(why, { kind: 'interrupted' }))
+    this.#living.end?.()
+  }
+
+  /** Puts the agent away, or gets it back. @throws TaskFailure where agents cannot be put away. */
+  async rest(verb: 'sleep' | 'wake', how: Rest): Promise<object> {
+    const { sleep, wake } = this.#living
+    if (sleep === undefined || wake === undefined)
+      throw new TaskFailure(`${this.agent} cannot sleep in a cell of this kind`, { code: 'unknown-method' })
+    const isGiven = verb === 'sleep' && how.give === true
+    if (!this.live || (isGiven && this.inHand.length > 0))
+      throw new TaskFailure(`${this.agent} is not live, or has work in hand`, { code: 'conflict' })
+    const rested = await this.#within(() => (verb === 'sleep' ? sleep(how) : wake()))
+    if (isGiven) this.end(`${this.agent} sleeps elsewhere`)
+    return rested
   }
 
   log(level: Log['level'], message: unknown, fields?: Readonly<Record<string, unknown>>): void {
@@ -157,10 +191,10 @@ export class Fibre {
     this.#held = undefined
     const attempt = newAttempt(run)
     this.#attempt = attempt
-    const { definition, requests } = this.#tools
+    const { requests } = this.#tools
     const progress = (text: string): void => this.#unasked('beat', { progress: cutBytes(String(text), 1_000) })
     const ctx = contextOf(attempt, this.#context, { requests, progress })
-    void this.#within(() => decide(definition, attempt, ctx)).then((ending) => {
+    void this.#within(() => decide(this.#definition, attempt, ctx)).then((ending) => {
       if (this.#attempt !== attempt) return
       attempt.decided = true
       this.#tell(run.attempt, ending, () => this.#over(attempt))

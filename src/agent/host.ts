@@ -11,18 +11,20 @@ import {
   type Log,
   type Ping,
   type Pong,
+  type Rest,
   type Run,
   type Seat,
   type SeatChange,
   type Unseat,
   type Welcome,
 } from '../wire/wire.ts'
-import { agentOf, type Agent } from './define.ts'
 import { Park } from './errors.ts'
 import { Fibre } from './fibre.ts'
 import { paces, type Pace } from './pace.ts'
 import type { HostPorts } from './ports.ts'
 import { requestTable, type Requests } from './requests.ts'
+import { plainRunner, type Runner } from './runner.ts'
+import { TaskFailure } from './task-failure.ts'
 
 /** The part of a host that its process sees. `owner` is what `within` was given, or undefined. */
 export interface AgentHost {
@@ -44,7 +46,7 @@ type Params = Readonly<Record<string, unknown>>
 const helloId = 0
 
 class Host implements AgentHost {
-  readonly #definition: Agent
+  readonly #runner: Runner
   readonly #ports: HostPorts
   readonly #requests: Requests
   readonly #newPace: (nowMs: number) => Pace
@@ -54,15 +56,15 @@ class Host implements AgentHost {
   readonly #welcomed = Promise.withResolvers<string | null>()
   #draining = false
 
-  constructor(definition: Agent, ports: HostPorts) {
-    this.#definition = definition
+  constructor(runner: Runner, ports: HostPorts) {
+    this.#runner = runner
     this.#ports = ports
     this.#requests = requestTable(ports.send)
     this.#newPace = paces(ports.clock.monoMs())
   }
 
   async hello(version: string): Promise<void> {
-    const tasks = Object.keys(this.#definition.tasks)
+    const { tasks } = this.#runner
     const params: Hello = { protocol: protocolVersion, agents: [], tasks, version, open: [] }
     this.#ports.send({ jsonrpc: '2.0', id: helloId, method: 'hello', params })
     const refusal = await this.#welcomed.promise
@@ -116,7 +118,7 @@ class Host implements AgentHost {
 
   #newFibre(seat: Seat): Fibre {
     return new Fibre(seat, {
-      definition: this.#definition,
+      runner: this.#runner,
       ports: this.#ports,
       requests: this.#requests,
       pace: this.#newPace(this.#ports.clock.monoMs()),
@@ -161,10 +163,25 @@ class Host implements AgentHost {
     }
     if (method === 'ping') answer(this.#pong((params as Ping).nonce))
     else if (method === 'drain') void this.#drain((params as Drain).withinMs).then(answer)
-    else {
+    else if (method === 'sleep' || method === 'wake') {
+      const refuse = (error: unknown): void => {
+        const { message, code = 'invalid' } = error as { readonly message: string; readonly code?: string }
+        this.#ports.send({ jsonrpc: '2.0', id, error: { code: -32000, message, data: { code, kind: 'refused' } } })
+      }
+      this.#rest(params as Rest, method).then(answer, refuse)
+    } else {
       const data = { code: 'unknown-method', kind: 'refused' }
       this.#ports.send({ jsonrpc: '2.0', id, error: { code: -32601, message: `a cell has no method ${method}`, data } })
     }
+  }
+
+  async #rest(how: Rest, verb: 'sleep' | 'wake'): Promise<object> {
+    const { agent } = how
+    const fibre = this.#fibres.get(agent)
+    if (fibre === undefined) throw new TaskFailure(`${agent} does not live in this cell`, { code: 'not-your-agent' })
+    const rested = await fibre.rest(verb, how)
+    this.#forget(fibre)
+    return rested
   }
 
   #pong(nonce: string): Pong {
@@ -198,6 +215,9 @@ class Host implements AgentHost {
   }
 }
 
+/** The host of agents, whatever they are made of. */
+export const hostOf = (runner: Runner, ports: HostPorts): AgentHost => new Host(runner, ports)
+
 /** Makes the host of a module's agents. @throws when the module exports no agent. */
 export const agentHost = (module: Params, path: string, ports: HostPorts): AgentHost =>
-  new Host(agentOf(module, path), ports)
+  hostOf(plainRunner(module, path), ports)

@@ -2,7 +2,7 @@
  * Requests from this process to the sitter, matched with their answers. Bounded: at the bound a request rejects at
  * once.
  */
-import { TaskFailure } from './errors.ts'
+import { TaskFailure } from './task-failure.ts'
 
 /** 100 agents with 100 payments each in flight; more is a loop that forgot to wait. */
 const mostInFlight = 10_000

@@ -21,6 +21,7 @@ const lacking = (abilities: Machine['abilities'], names: readonly (keyof Machine
 
 const needs = {
   pool: ['namespaces', 'filter', 'limits'],
+  vm: ['namespaces', 'filter', 'limits'],
   process: ['limits'],
   sandbox: ['namespaces', 'filter', 'limits'],
 } as const
@@ -36,8 +37,11 @@ export const housingOf = (
   const missing = lacking(abilities, needs[kind])
   const weaker = type.cell.walls === false ? ['no walls around it, as the configuration says'] : reasons(missing)
   // A process is a process, and a pool host holds code of one's own: what is weaker there is shown, not refused.
-  if (weaker.length === 0 || kind !== 'sandbox') return { requested: kind, effective: kind, weaker, refused: null }
+  if (weaker.length === 0 || (kind !== 'sandbox' && kind !== 'vm'))
+    return { requested: kind, effective: kind, weaker, refused: null }
   if (orWeaker) {
+    // What keeps machines apart does not hang on the walls around them.
+    if (kind === 'vm') return { requested: kind, effective: kind, weaker, refused: null }
     const effective = abilities.namespaces.verdict === 'enforced' ? 'sandbox' : 'process'
     return { requested: kind, effective, weaker, refused: null }
   }
@@ -56,6 +60,7 @@ export const housingOf = (
 
 const boundaries = {
   pool: 'pool: one process for many agents, which is their boundary',
+  vm: 'vm: a machine for each agent, with memory and CPU slice of its own, and nothing but its context',
   process: 'process: same uid, files and network not contained',
   sandbox: 'sandbox: own files, processes and network; out only by its two sockets',
 } as const

@@ -8,21 +8,16 @@ import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Writable } from 'node:stream'
+import { absent, enforced, weaker, type Ability } from './ability.ts'
+import { limitAbilities, type LimitName } from './limits/abilities.ts'
 import { openLimits } from './limits/open.ts'
 import type { LimitDriver } from './limits/port.ts'
 import { resourceWords } from './limits/resources.ts'
 import { bwrapWords, systemArguments, type Enclosed } from './sandbox/arguments.ts'
 import { filterArchitecture, filterBytes } from './sandbox/filter.ts'
 
-/** `enforced` by the kernel; `weaker`: in part; `absent`: not at all. */
-export interface Ability {
-  readonly verdict: 'enforced' | 'weaker' | 'absent'
-  readonly says: string
-  /** What a person can do; null where nothing is to be done. */
-  readonly fix: string | null
-}
-
-export type AbilityName = 'namespaces' | 'filter' | 'limits' | 'group-kill' | 'own-user' | 'resources' | 'death'
+export type { Ability } from './ability.ts'
+export type AbilityName = 'namespaces' | 'filter' | 'own-user' | 'death' | LimitName
 
 export interface Machine {
   readonly abilities: Readonly<Record<AbilityName, Ability>>
@@ -46,7 +41,8 @@ export interface MachineAsk {
 }
 
 const usualFolders = ['/usr/local/bin', '/usr/bin', '/bin']
-const withinMs = 3_000
+/** A busy machine must not pass for a weak one until the sitter is started again. */
+const withinMs = 10_000
 /** A user that nobody is; the first of those that cells get. */
 const triedUid = 0x70000000
 
@@ -96,10 +92,6 @@ const attempt = (words: readonly string[], give?: Uint8Array): Promise<Tried> =>
     line.end(give)
   })
 
-const enforced = (says: string): Ability => ({ verdict: 'enforced', says, fix: null })
-const weaker = (says: string, fix: string | null): Ability => ({ verdict: 'weaker', says, fix })
-const absent = (says: string, fix: string | null): Ability => ({ verdict: 'absent', says, fix })
-
 const field = (status: string, name: string): string =>
   status
     .split('\n')
@@ -108,7 +100,14 @@ const field = (status: string, name: string): string =>
     .trim()
     .split(/\s/)[0] ?? 'unknown'
 
-/** A sandbox as cells get it, with `cat /proc/self/status` in it. */
+const triedDiskBytes = 65_536
+const diskIsBounded = 'its disk is bounded'
+/** Says what it is, and tries to write twice what its disk holds. */
+const inSandbox =
+  'cat /proc/self/status; ' +
+  `head -c ${2 * triedDiskBytes} /dev/zero > /tmp/tried 2>/dev/null || echo ${diskIsBounded}`
+
+/** A sandbox as cells get it, and what a program in it finds. */
 const trySandbox = async (
   programs: { readonly bwrap: string; readonly setpriv: string | null },
   system: readonly string[],
@@ -123,13 +122,13 @@ const trySandbox = async (
       readable: [],
       hidden: [],
       sockets,
-      diskBytes: 65_536,
+      diskBytes: triedDiskBytes,
       cwd: '/',
       before: [],
       filter: ask.filter === null ? null : 4,
       status: null,
     }
-    return await attempt([...bwrapWords(enclosed, system), '/bin/cat', '/proc/self/status'], ask.filter ?? undefined)
+    return await attempt([...bwrapWords(enclosed, system), '/bin/sh', '-c', inSandbox], ask.filter ?? undefined)
   } finally {
     rmSync(sockets, { recursive: true, force: true })
   }
@@ -145,7 +144,11 @@ interface Walls {
   readonly namespaces: Ability
   readonly filter: Ability
   readonly ownUser: Ability
-  readonly works: { readonly filter: Uint8Array | null; readonly ownUser: boolean } | null
+  readonly works: {
+    readonly filter: Uint8Array | null
+    readonly ownUser: boolean
+    readonly hasDisk: boolean
+  } | null
 }
 
 const tryWalls = async (bwrap: string | null, setpriv: string | null, system: readonly string[]): Promise<Walls> => {
@@ -183,7 +186,11 @@ const tryWalls = async (bwrap: string | null, setpriv: string | null, system: re
         ? enforced(`system calls that lead out are refused (tried, ${process.arch})`)
         : absent(`no filter of system calls: ${fault || `not written for ${process.arch}`}`, null),
       ownUser: user,
-      works: { filter: filtered ? choice.filter : null, ownUser: choice.uid !== null },
+      works: {
+        filter: filtered ? choice.filter : null,
+        ownUser: choice.uid !== null,
+        hasDisk: tried.out.includes(diskIsBounded),
+      },
     }
   }
   const namespaces = absent(`${bwrap} makes no sandbox here: ${fault}`, whyNoNamespaces(fault))
@@ -228,36 +235,12 @@ const tryDeath = async (setpriv: string | null): Promise<Ability> => {
     : weaker(`setpriv cannot bind a life to its parent's (${tried.fault}): ${alone}`, null)
 }
 
-const limitsOf = ({ kind, why, bounds }: LimitDriver): Ability => {
-  if (kind !== 'rlimits')
-    return enforced(`memory, CPU and processes of each cell by cgroup ${kind === 'cgroup2' ? 'v2' : 'v1'} (tried)`)
-  const fix =
-    'run it as a service with Delegate=yes (systemd), or `systemd-run --user -p Delegate=yes`; ' +
-    'in Docker ≥ 28 --security-opt writable-cgroups=true'
-  return bounds.memory === 'weaker'
-    ? {
-        verdict: 'weaker',
-        says: `only coarse bounds of each process, none on CPU, on processes in sandboxes alone: ${why}`,
-        fix,
-      }
-    : absent(`no bound on memory, CPU and processes: ${why}`, fix)
-}
-
-const groupKillOf = ({ kind }: LimitDriver): Ability =>
-  kind === 'rlimits'
-    ? {
-        verdict: 'weaker',
-        says: 'what leaves its process group can outlive its cell, unless the cell is a sandbox',
-        fix: 'as for limits: control groups',
-      }
-    : enforced('whatever a cell started is found in its control group and ends with it')
-
 /** Everything is tried at once; none takes longer than a few seconds, all together some 50 ms where all is well. */
 export const probeMachine = async (ask: MachineAsk): Promise<Machine> => {
   const folders = ask.folders ?? usualFolders
   const [bwrap, setpriv] = [programIn(folders, 'bwrap'), programIn(folders, 'setpriv')]
   const system = systemArguments()
-  const [walls, limits, resources, death] = await Promise.all([
+  const [walls, limits, files, death] = await Promise.all([
     tryWalls(bwrap, setpriv, system),
     openLimits(ask),
     tryResources(),
@@ -267,10 +250,13 @@ export const probeMachine = async (ask: MachineAsk): Promise<Machine> => {
     abilities: {
       namespaces: walls.namespaces,
       filter: walls.filter,
-      limits: limitsOf(limits),
-      'group-kill': groupKillOf(limits),
+      ...limitAbilities({
+        driver: limits,
+        isTried: ask.settle || limits.kind === 'cgroup1',
+        hasDisk: walls.works?.hasDisk ?? null,
+        files,
+      }),
       'own-user': walls.ownUser,
-      resources,
       death,
     },
     limits,

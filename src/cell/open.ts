@@ -84,8 +84,9 @@ export const openCells = async (ask: CellsAsk): Promise<Cells> => {
   const programs = programCells({ ...ports, machine, swarm: dataDirectory, hidden })
   const codeCache = join(dataDirectory, 'cache')
   const walls = hostWalls({ machine, hidden, modules, codeCache, swarm: dataDirectory })
+  const hosts = poolCells({ ...ports, codeCache, walls })
   return {
-    kinds: cellKinds({ pool: poolCells({ ...ports, codeCache, walls }), ...programs }),
+    kinds: cellKinds({ pool: hosts, vm: hosts, ...programs }),
     housing: (type) => housingOf(type, machine),
     machine,
     take,

@@ -8,8 +8,9 @@ import { assert, failure, type Clock, type Disk, type Net, type Proc } from '../
 import { makeHome } from './home.ts'
 import { PoolCell } from './pool/cell.ts'
 import { socketsOf, spawnHost } from './pool/start.ts'
+import { openReaper } from './process/reaper.ts'
 import type { CellEvents, CellKind, CellPlan, HousedCell, Standby, StandbyPlan } from './port.ts'
-import type { OpenWalls } from './walls.ts'
+import { readPerSecond, type OpenWalls } from './walls.ts'
 
 export interface PoolPorts {
   readonly clock: Clock
@@ -47,6 +48,8 @@ const argumentsFor = (plan: StandbyPlan): readonly string[] => [
   '--v8-pool-size=0',
   '--max-semi-space-size=1',
   `--max-old-space-size=${plan.memoryMb}`,
+  // A machine of its own ends deep recursion inside before this stack ends (vm/quickjs.ts). 984 is the engine's usual.
+  ...(plan.kind === 'vm' ? ['--stack-size=3000'] : []),
   hostProgram,
 ]
 
@@ -55,11 +58,19 @@ const moduleOf = ({ run }: CellPlan): string => {
   return run.module
 }
 
+/** What a machine may use, for the host to hold it to. */
+const vmOf = ({ kind, vm }: StandbyPlan): Readonly<Record<string, string>> => {
+  if (kind !== 'vm') return {}
+  assert(vm !== undefined, 'the plan of a vm cell says what each machine may use')
+  return { SITTER_VM: JSON.stringify({ memoryBytes: vm.memoryBytes, sliceMs: vm.sliceMs }) }
+}
+
 const environmentFor = (plan: StandbyPlan, codeCache: string | undefined): Readonly<Record<string, string>> => ({
   ...plan.env,
   SITTER_SOCKET: plan.sitterSocket,
   SITTER_GATE: plan.gateSocket,
   SITTER_CELL: plan.id,
+  ...vmOf(plan),
   ...(codeCache === undefined ? {} : { NODE_COMPILE_CACHE: codeCache }),
 })
 
@@ -73,16 +84,16 @@ const assertPaths = ({ sitterSocket, gateSocket }: StandbyPlan): void => {
 }
 
 /** The first host of each module goes ahead, so that the others find its compiled code. */
-const pathfinders = (): ((module: string) => Promise<(() => void) | undefined>) => {
-  const ahead = new Map<string, Promise<void>>()
-  return async (module) => {
+const pathfinders = (): ((module: string, code: number) => Promise<(() => void) | undefined>) => {
+  const ahead = new Map<string, { readonly code: number; readonly there: Promise<void> }>()
+  return async (module, code) => {
     const before = ahead.get(module)
-    if (before !== undefined) {
-      await before
+    if (before !== undefined && before.code >= code) {
+      await before.there
       return undefined
     }
     const { promise, resolve } = Promise.withResolvers<void>()
-    ahead.set(module, promise)
+    ahead.set(module, { code, there: promise })
     return resolve
   }
 }
@@ -98,6 +109,7 @@ const toldTo = ({ watched }: CellPlan, module: string, keepsCode: boolean): Read
 export const poolCells = (ports: PoolPorts): CellKind<HousedCell> => {
   const { clock, proc, net, disk, codeCache } = ports
   const goAhead = pathfinders()
+  const reaper = openReaper(proc)
   /** `told`: what the host finds in its environment beside its places; `writes`: what it compiles is for all. */
   const startHost = async (
     plan: CellPlan | StandbyPlan,
@@ -107,10 +119,10 @@ export const poolCells = (ports: PoolPorts): CellKind<HousedCell> => {
     await makeHome(disk, plan)
     if (codeCache !== undefined) await disk.makeDirectory(codeCache, 0o700)
     const cell = new PoolCell(plan, clock, disk, events)
-    const walls = plan.walls === false ? undefined : await ports.walls?.(plan)
+    const walls = await ports.walls?.(plan)
     const listening = await net.listen(plan.sitterSocket, (link) => cell.accept(link))
     try {
-      const child = await spawnHost(proc, walls, {
+      const child = await spawnHost({ proc, reaper }, walls, {
         sitterSocket: plan.sitterSocket,
         ...(codeCache !== undefined && writes && { writable: codeCache }),
         command: ports.node ?? process.execPath,
@@ -119,6 +131,7 @@ export const poolCells = (ports: PoolPorts): CellKind<HousedCell> => {
         cwd: plan.directory,
         ownGroup: false,
         dieWithParent: true,
+        readPerSecond,
         onLine: (stream, text) => cell.line(stream, text),
       })
       cell.begin(child, listening, plan.startWithinMs ?? ports.startWithinMs ?? defaultStartMs)
@@ -133,7 +146,7 @@ export const poolCells = (ports: PoolPorts): CellKind<HousedCell> => {
     start: async (plan, events) => {
       assertPaths(plan)
       const module = moduleOf(plan)
-      const ledTheWay = codeCache === undefined ? undefined : await goAhead(module)
+      const ledTheWay = codeCache === undefined ? undefined : await goAhead(module, plan.code ?? 0)
       const led = ledTheWay ?? ((): void => {})
       const told: CellEvents = {
         ...events,

@@ -17,6 +17,22 @@ export interface PlanLimits {
   readonly diskBytes: number
 }
 
+/** How much of what it may have a cell uses. */
+export interface Share {
+  readonly usedBytes: number
+  readonly mostBytes: number
+}
+
+/** What is seen from outside of the program that a cell runs. */
+export interface Usage {
+  /** Its program: behind walls the process that we started is the wall. Null = not seen, or gone. */
+  readonly pid: number | null
+  /** Of all its processes together, its private disk among it; null = nobody counts it. */
+  readonly memory: Share | null
+  /** Its private disk; null = it has none, or it cannot be seen. */
+  readonly disk: Share | null
+}
+
 /** A limit that had something to do, counted by the kernel. */
 export interface LimitHit {
   readonly limit: 'memory' | 'cpu' | 'processes' | 'disk'
@@ -33,7 +49,7 @@ export interface WalledEnd extends ProcessEnd {
 
 export interface CellPlan {
   readonly id: string
-  readonly kind: 'pool' | 'process' | 'sandbox'
+  readonly kind: 'pool' | 'vm' | 'process' | 'sandbox'
   readonly agentType: string
   /** What is run: the agents' module in a pool, a command or one process a task in a process cell. */
   readonly run: AgentRun
@@ -57,6 +73,10 @@ export interface CellPlan {
   readonly readable?: readonly string[]
   /** The time from the start of the process to its hello; the kind's own when absent. */
   readonly startWithinMs?: number
+  /** The bounds of each machine in a `vm` cell, and how many there may be. */
+  readonly vm?: { readonly memoryBytes: number; readonly sliceMs: number; readonly agents: number }
+  /** Grows when the module may have become another; the first host of each compiles it for all. 0 when absent. */
+  readonly code?: number
   /** Its host is watched by a thread of its own, which costs 7 MB: its group has lost a cell not long ago. */
   readonly watched?: boolean
 }
@@ -78,7 +98,17 @@ export interface Witness {
 }
 
 /** A host that stands by: of its agents nothing is known yet but their type. */
-export type StandbyPlan = Omit<CellPlan, 'run' | 'seats' | 'watched'>
+export type StandbyPlan = Omit<CellPlan, 'run' | 'seats' | 'code' | 'watched'>
+
+/** An agent that is a snapshot and lives nowhere. */
+export interface Sleeper {
+  readonly agent: string
+  readonly snapshot: Uint8Array
+  /** The engine's build: no other can wake it. */
+  readonly build: string
+  /** Wall time of its next timer, at which it wants to be woken; null = none. */
+  readonly dueMs: number | null
+}
 
 /** Why a cell is gone, told once. `suspects` = agents that had an attempt in hand, as evidence. */
 export interface CellEnd {
@@ -137,8 +167,18 @@ export interface Cell {
    * its loop is, for 300 ms at most.
    */
   kill(why: string, ask?: 'ask'): void
+  /**
+   * In a cell of kind `vm`: takes an agent out as a snapshot, with all that waits in it. From then on it lives nowhere.
+   * Rejects `conflict` while it has work in hand or waits for an answer, `timed-out`, `cell-lost`, `unknown-method`
+   * where agents cannot sleep.
+   */
+  sleep?(agent: string, withinMs: number): Promise<Sleeper>
+  /** Seats an agent that goes on from its snapshot; where that does not fit it begins anew, which is told. */
+  wake?(seat: Seat, snapshot: Uint8Array): void
   /** What all its processes have in memory, null = unknown; absent where its one process can be asked. */
   readonly memoryBytes?: (() => number | null) | undefined
+  /** What its program uses; absent where the process of its identity is all that there is. */
+  readonly usage?: (() => Usage) | undefined
   /** Bytes that the cell has not yet taken from its socket. */
   readonly pendingBytes: number
 }

@@ -1,14 +1,15 @@
 /** Cells with the walls that this machine can build for each: the two kinds of programs, and the hosts of pools. */
 import { lchownSync, mkdirSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import type { CellKind } from './port.ts'
+import { fileURLToPath } from 'node:url'
+import type { CellKind, CellPlan } from './port.ts'
 import { failure } from '../std/std.ts'
 import type { Machine } from './machine.ts'
-import { findProgram } from './process/program.ts'
+import { findProgram, type Surroundings } from './process/program.ts'
 import { processCells, type ProcessPorts } from './process/process.ts'
 import type { Hidden } from './sandbox/arguments.ts'
 import { openUids } from './sandbox/uids.ts'
-import { canRead, hostView, packageOf, programView } from './sandbox/view.ts'
+import { canRead, findInside, hostView, packageOf, programView } from './sandbox/view.ts'
 import { sandboxWalls } from './sandbox/walls.ts'
 import { plainWalls, type OpenWalls } from './walls.ts'
 
@@ -40,8 +41,17 @@ export const programCells = (ports: ProgramCellsPorts): Readonly<Record<'process
   }
 }
 
+/**
+ * The program that a cell of this kind runs by this name.
+ * @throws Failure `cell-start` when there is none.
+ */
+export const programPath = (name: string, kind: CellPlan['kind'], surroundings: Surroundings): string =>
+  kind === 'sandbox' ? findInside(name, surroundings['PATH'] ?? '') : findProgram(name, surroundings)
+
 /** The folder of `src` or `dist`: our own code, with its modules beside it. */
 const ourPackage = join(import.meta.dirname, '..', '..')
+/** Where the engine of `vm` cells lies: inside of that, or beside it where we are a package ourselves. */
+const engine = dirname(fileURLToPath(import.meta.resolve('quickjs-wasi/quickjs.wasm')))
 
 export interface HostWallsAsk {
   readonly machine: Machine
@@ -67,16 +77,19 @@ const giveAway = (path: string, uid: number): void => {
  * could not read the code, the sitter's own must do.
  */
 export const hostWalls = ({ machine, hidden, modules, codeCache, swarm }: HostWallsAsk): OpenWalls => {
-  if (machine.bwrap === null) return plainWalls(machine.limits, (name) => name)
+  const plain = plainWalls(machine.limits, (name) => name)
+  if (machine.bwrap === null) return plain
   const known = new Map<string, readonly string[]>()
   const packages = (): readonly string[] => {
     for (const module of modules) if (!known.has(module)) known.set(module, [packageOf(module), dirname(module)])
-    return [ourPackage, ...new Set([...known.values()].flat())]
+    return [ourPackage, engine, ...new Set([...known.values()].flat())]
   }
   const { hosts } = openUids(swarm)
   const isOwn = (): boolean => machine.ownUser && canRead(hosts, packages())
   mkdirSync(codeCache, { recursive: true, mode: 0o700 })
   if (isOwn()) giveAway(codeCache, hosts)
   const users = { take: () => (isOwn() ? hosts : null), release: () => {} }
-  return sandboxWalls({ machine, hidden, users, view: hostView(packages, codeCache) })
+  const walled = sandboxWalls({ machine, hidden, users, view: hostView(packages, codeCache) })
+  // Who wants no walls has limits all the same, and a group by which whatever it started is found.
+  return (plan) => (plan.walls === false ? plain : walled)(plan)
 }

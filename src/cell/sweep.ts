@@ -73,3 +73,18 @@ export const sweepCells = (
       return { id: cell.id, process, directory, why }
     }),
   )
+
+/**
+ * Directories of cells that are in no record: killed before they were, or seats in which no process lived. Only before
+ * the first cell is started.
+ */
+export const sweepDirectories = async (
+  disk: Disk,
+  places: readonly string[],
+  kept: ReadonlySet<string>,
+): Promise<void> => {
+  for (const place of places) {
+    const found = (await disk.exists(place)) ? await disk.list(place) : []
+    for (const name of found) if (name.startsWith('cel_') && !kept.has(name)) await disk.remove(join(place, name))
+  }
+}

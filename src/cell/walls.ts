@@ -4,7 +4,7 @@
  */
 import type { Child, ProcessEnd } from '../std/std.ts'
 import type { CellLimits, LimitCounts, LimitDriver, LimitGroup } from './limits/port.ts'
-import type { LimitHit, StandbyPlan, WalledEnd } from './port.ts'
+import type { LimitHit, StandbyPlan, Usage, WalledEnd } from './port.ts'
 
 /** A program as the configuration names it. */
 export interface Inhabitant {
@@ -38,10 +38,20 @@ export interface Walls {
   wrap(program: Inhabitant): Walled
   /** Asks the program itself to end; false where the signal goes to its group as to any. */
   terminate(): boolean
+  /**
+   * Kills all that is inside of this wall, once: then the wall ends by itself, and has buried its dead. False where
+   * only the wall can be killed: who was inside becomes an orphan, for the machine's first process to bury, which does
+   * not do so everywhere.
+   */
+  kill?(wall: number): boolean
   /** How the program ended, told by the end of what was started; and what its limits did since the last one's. */
   endOf(end: ProcessEnd): Promise<WalledEnd>
   /** What all its processes have in memory; null = unknown. Absent where its one process can be asked. */
   readonly memoryBytes?: () => number | null
+  /** What can be seen of the program in there; absent where what was started is the program. */
+  readonly usage?: () => Usage
+  /** Its private disk, as a path of ours: also when its processes are gone, until `endOf`. Null = not seen. */
+  readonly home?: () => string | null
   /** Kills what is left of it. */
   empty(): Promise<void>
   /** Empties it and leaves nothing of it. */
@@ -53,6 +63,9 @@ export type WalledChild = Omit<Child, 'ended'> & {
   /** Tells of its limits too. */
   readonly ended: Promise<WalledEnd>
   readonly memoryBytes?: () => number | null
+  readonly usage?: () => Usage
+  /** Once it has ended: what it has left in its private place about that; absent where it has none. */
+  readonly evidence?: () => string | undefined
 }
 
 /** How it ended, and why, in words. */
@@ -75,14 +88,28 @@ export const lastEndOf = async (walls: Walls, end: ProcessEnd): Promise<WalledEn
 /** What is run inside is not known yet where a host stands by. */
 export type OpenWalls = (plan: StandbyPlan) => Promise<Walls>
 
+/**
+ * What is read of a program's output a second; what it prints beyond is taken later, so that a flood costs the sitter
+ * at most 3 % of a core (lines of two bytes, the worst there are).
+ */
+export const readPerSecond = 1_048_576
+
 /** What a program may use where its plan says nothing. */
 export const usualLimits = { cpus: 1, processes: 64, files: 256, diskBytes: 64_000_000 } as const
 
 /** A host's heap is not all of its memory: buffers, code and the like have as much again as half of it, and 128 MB. */
 const hostBytes = (heapMb: number): number => (heapMb * 1.5 + 128) * 1_000_000
 
-export const limitsOf = ({ kind, memoryMb, limits }: StandbyPlan): CellLimits => ({
-  memoryBytes: kind === 'pool' ? hostBytes(memoryMb) : memoryMb * 1_000_000,
+/** A machine of the engine holds what is free inside of it too, and grows by doubling what is largest. */
+const machineBytes = (memoryBytes: number): number => memoryBytes * 1.5 + 2_000_000
+
+const memoryBytesOf = ({ kind, memoryMb, vm }: StandbyPlan): number => {
+  if (kind === 'vm' && vm !== undefined) return hostBytes(memoryMb) + vm.agents * machineBytes(vm.memoryBytes)
+  return kind === 'pool' ? hostBytes(memoryMb) : memoryMb * 1_000_000
+}
+
+export const limitsOf = ({ limits, ...plan }: StandbyPlan): CellLimits => ({
+  memoryBytes: memoryBytesOf(plan),
   ...(limits ?? usualLimits),
 })
 
@@ -92,11 +119,11 @@ const megabytes = (bytes: number): string => `${Math.round(bytes / 1_000_000)} M
 export const hitsBetween = (before: LimitCounts, now: LimitCounts, limits: CellLimits): readonly LimitHit[] => {
   const grown = (name: keyof LimitCounts): number => (now[name] ?? 0) - (before[name] ?? 0)
   const hits: LimitHit[] = []
-  const kills = grown('oomKills')
-  if (kills > 0)
+  // How many it killed is not told: where it kills a group whole, it counts the first one twice (Linux 6.1).
+  if (grown('oomKills') > 0)
     hits.push({
       limit: 'memory',
-      says: `out of memory: the kernel killed ${kills} of its processes at ${megabytes(limits.memoryBytes)}`,
+      says: `out of memory: the kernel killed it or a process of it at ${megabytes(limits.memoryBytes)}`,
     })
   const refused = grown('forksRefused')
   if (refused > 0)

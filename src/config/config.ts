@@ -9,6 +9,7 @@ export { formatChange, planChange, type ConfigChange, type ConfigPlan, type Plan
 export { covers, parsePattern, parseRoute, type Route } from './route.ts'
 export type { SwarmInput } from './schema.ts'
 export type * from './types.ts'
+export { refuseBroken, tryAgents, typesWithNewCode, type Trial, type TrialPorts } from './trials.ts'
 export {
   openVersions,
   startVersion,

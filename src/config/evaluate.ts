@@ -5,9 +5,8 @@
  * on stdout and ends.
  */
 import { Console } from 'node:console'
-import { registerHooks, stripTypeScriptTypes } from 'node:module'
-import { fileURLToPath } from 'node:url'
 import { grantedEnvironment } from './env.ts'
+import { watchLoading } from './loading.ts'
 import { strangeValues } from './plain.ts'
 import { toLines, type Report } from './report.ts'
 
@@ -27,41 +26,7 @@ const readVariable = (name: string, fallback?: string): string => {
 }
 Object.defineProperty(globalThis, Symbol.for('swarmsitter.env'), { value: readVariable })
 
-const sources = new Map<string, string>()
-
-registerHooks({
-  resolve: (specifier, context, next) =>
-    specifier === 'swarmsitter' ? { url: indexUrl, shortCircuit: true } : next(specifier, context),
-  load: (url, context, next) => {
-    const loaded = next(url, context)
-    if (url.startsWith('file:') && loaded.source)
-      sources.set(url, Buffer.from(loaded.source as Uint8Array).toString('utf8'))
-    return loaded
-  },
-})
-
-/** Where an error arose, as file:line: from the frames, or the first line that type stripping puts before them. */
-const placeOf = (error: Error): string | null => {
-  const match = /(?:^|\()(?:file:\/\/)?(\/[^\n()]+?):([0-9]+)(?::[0-9]+)?\)?$/m.exec(
-    error.stack?.replaceAll(/^ +at (?:async )?/gm, '') ?? '',
-  )
-  return match ? `${match[1]}:${match[2]}` : null
-}
-
-/**
- * V8 keeps the place of a syntax error in JavaScript to itself; the type stripper's parser, run over what was loaded,
- * names it.
- */
-const syntaxPlace = (): string | null => {
-  for (const [url, source] of sources) {
-    try {
-      stripTypeScriptTypes(source, { sourceUrl: fileURLToPath(url) })
-    } catch (error) {
-      return error instanceof Error ? placeOf(error) : null
-    }
-  }
-  return null
-}
+const toldOf = watchLoading((specifier) => (specifier === 'swarmsitter' ? indexUrl : undefined))
 
 const evaluate = async (): Promise<Omit<Report, 'asked'>> => {
   try {
@@ -80,12 +45,7 @@ const evaluate = async (): Promise<Omit<Report, 'asked'>> => {
     const strange = strangeValues(value)
     return strange.length > 0 ? { strange } : { value }
   } catch (thrown) {
-    const error = thrown instanceof Error ? thrown : new Error(String(thrown))
-    const { code, permission, resource } = error as Error & { code?: string; permission?: string; resource?: string }
-    const at = placeOf(error) ?? (error instanceof SyntaxError ? syntaxPlace() : null)
-    const denied =
-      code === 'ERR_ACCESS_DENIED' ? `${permission ?? 'something'}${resource ? ` of ${resource}` : ''}` : null
-    return { error: { name: error.name, message: error.message.slice(0, 4_000), at, denied } }
+    return { error: toldOf(thrown) }
   }
 }
 

@@ -26,11 +26,17 @@ const mostNoise = 20
 
 const here = import.meta.filename
 const extension = here.endsWith('.ts') ? '.ts' : '.js'
-const ownRoot = resolve(dirname(here), '../..')
+export const ownRoot = resolve(dirname(here), '../..')
 
-const ancestors = (directory: string): readonly string[] => {
+export const ancestors = (directory: string): readonly string[] => {
   const up = dirname(directory)
   return up === directory ? [directory] : [directory, ...ancestors(up)]
+}
+
+/** The nearest folder with a package.json, or the folder itself. */
+export const projectOf = async (disk: Disk, directory: string): Promise<string> => {
+  for (const one of ancestors(directory)) if (await disk.exists(join(one, 'package.json'))) return one
+  return directory
 }
 
 /**
@@ -39,9 +45,8 @@ const ancestors = (directory: string): readonly string[] => {
  */
 const readable = async (disk: Disk, baseDirectory: string): Promise<readonly string[]> => {
   const all = ancestors(baseDirectory)
-  const packages = await Promise.all(all.map((directory) => disk.exists(join(directory, 'package.json'))))
   const modules = await Promise.all(all.map((directory) => disk.exists(join(directory, 'node_modules'))))
-  const project = all[packages.indexOf(true)] ?? baseDirectory
+  const project = await projectOf(disk, baseDirectory)
   return [
     ...new Set([
       baseDirectory,
@@ -52,10 +57,16 @@ const readable = async (disk: Disk, baseDirectory: string): Promise<readonly str
   ]
 }
 
-interface Run {
+export interface Run {
+  /** What is evaluated or tried, and the child that does it: its file beside this one, and its arguments. */
   readonly file: string
+  readonly child: { readonly program: 'evaluate' | 'trial'; readonly args: readonly string[] }
   readonly readable: readonly string[]
   readonly granted: Environment
+  /** Heap cap; Node's own when absent. */
+  readonly memoryMb?: number
+  /** A program and its arguments that build walls around the child. */
+  readonly walls?: readonly string[]
 }
 
 const start = (
@@ -64,18 +75,20 @@ const start = (
   onLine: (stream: 'stdout' | 'stderr', line: string) => void,
 ): Promise<Child> =>
   ports.proc.spawn({
-    command: process.execPath,
+    command: run.walls?.[0] ?? process.execPath,
     args: [
+      ...(run.walls === undefined ? [] : [...run.walls.slice(1), process.execPath]),
       '--permission',
       ...run.readable.map((path) => `--allow-fs-read=${path}`),
+      ...(run.memoryMb === undefined ? [] : [`--max-old-space-size=${run.memoryMb}`]),
       '--no-experimental-sqlite',
       '--disable-warning=ExperimentalWarning',
       '--disable-warning=MODULE_TYPELESS_PACKAGE_JSON',
       // In a checkout there is no dist/ yet: the `source` condition leads `swarmsitter/agent` to the .ts files.
       ...(extension === '.ts' ? ['--conditions=source'] : []),
-      join(dirname(here), `evaluate${extension}`),
+      join(dirname(here), `${run.child.program}${extension}`),
       pathToFileURL(run.file).href,
-      pathToFileURL(join(dirname(here), '..', `index${extension}`)).href,
+      ...run.child.args,
     ],
     env: { [grantedVariable]: JSON.stringify(run.granted), NO_COLOR: '1' },
     cwd: dirname(run.file),
@@ -85,7 +98,7 @@ const start = (
   })
 
 /** One run of the child to its report. @throws Failure `config-unreadable` when it gives none. */
-const runOnce = async (ports: EvaluationPorts, run: Run): Promise<Report> => {
+export const runChild = async (ports: EvaluationPorts, run: Run): Promise<Report> => {
   const read = reportReader()
   const noise: string[] = []
   const told = Promise.withResolvers<Report>()
@@ -139,9 +152,11 @@ export const evaluateConfig = async (
   environment: Environment,
 ): Promise<unknown> => {
   const folders = await readable(ports.disk, dirname(file))
+  const index = pathToFileURL(join(dirname(here), '..', `index${extension}`)).href
+  const child = { program: 'evaluate', args: [index] } as const
   const granted: Record<string, string> = Object.create(null)
   for (let runs = 1; ; runs += 1) {
-    const report = await runOnce(ports, { file, readable: folders, granted })
+    const report = await runChild(ports, { file, child, readable: folders, granted })
     const more = report.asked.filter(({ name }) => environment[name] && !(name in granted))
     for (const { name } of more) granted[name] = environment[name]!
     if (more.length > 0 && runs < mostRuns) continue

@@ -99,5 +99,6 @@ export const loadConfig = async (options: LoadOptions): Promise<LoadedConfig> =>
   const file = resolve(options.file)
   const baseDirectory = dirname(file)
   const raw = await readRaw({ ...options, file }, baseDirectory)
-  return { file, raw, baseDirectory, config: await checkRaw(options.disk, raw, baseDirectory, file) }
+  const config = await checkRaw(options.disk, raw, baseDirectory, file)
+  return { file, raw, baseDirectory, config }
 }

@@ -29,8 +29,8 @@ const keys: Readonly<Record<string, string>> = {
 /** Values that the contract knows, by path. */
 const values: readonly { readonly path: string; readonly starts: readonly string[]; readonly what: string }[] = [
   { path: 'bus', starts: ['nats:', 'postgres:', 'postgresql:'], what: 'a bus beyond this host' },
-  { path: 'agents.*.cell', starts: ['vm', 'worker'], what: 'cells other than "pool", "process" and "sandbox"' },
-  { path: 'agents.*.cell.kind', starts: ['vm', 'worker'], what: 'cells other than "pool", "process" and "sandbox"' },
+  { path: 'agents.*.cell', starts: ['worker'], what: 'cells other than "pool", "vm", "process" and "sandbox"' },
+  { path: 'agents.*.cell.kind', starts: ['worker'], what: 'cells other than "pool", "vm", "process" and "sandbox"' },
   {
     path: 'credentials.*.kind',
     starts: ['basic', 'header', 'query', 'hmac', 'oauth', 'jwt', 'sigv4', 'mtls'],

@@ -58,6 +58,9 @@ const toRun = ({ module, command, exec }: ParsedAgent['run'], baseDirectory: str
 const isNearMoney = ({ upstreams }: ParsedAgent, all: ParsedSwarm['upstreams']): boolean =>
   upstreams.some((name) => (all[name]?.money.length ?? 0) > 0)
 
+const vmOf = (kind: string, memoryBytes = 8_000_000, sliceMs = 100): Pick<AgentType['cell'], 'vm'> =>
+  kind === 'vm' ? { vm: { memoryBytes, sliceMs } } : {}
+
 /** Who says nothing about a program gets the best that the machine can; who is near money gets it, or is refused. */
 const toCell = (agent: ParsedAgent, parsed: ParsedSwarm, baseDirectory: string): AgentType['cell'] => {
   const { cell, run } = agent
@@ -65,11 +68,12 @@ const toCell = (agent: ParsedAgent, parsed: ParsedSwarm, baseDirectory: string):
     return run.module === undefined
       ? { kind: 'sandbox', orWeaker: !isNearMoney(agent, parsed.upstreams) }
       : { kind: 'pool', orWeaker: false }
-  if (typeof cell === 'string') return { kind: cell, orWeaker: false }
-  const { kind, orWeaker, standby, readable, walls } = cell
+  if (typeof cell === 'string') return { kind: cell, orWeaker: false, ...vmOf(cell) }
+  const { kind, orWeaker, standby, readable, walls, memory, slice } = cell
   return {
     kind,
     orWeaker,
+    ...vmOf(kind, memory, slice),
     ...(standby !== undefined && { standby }),
     ...(walls !== undefined && { walls }),
     ...(readable && { readable: readable.map((path) => resolve(baseDirectory, path)) }),
@@ -100,6 +104,12 @@ const toAgents = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig['agen
       baseMs: agent.restart.base,
       capMs: agent.restart.cap,
     },
+    ...(agent.hibernate !== undefined && {
+      hibernate: {
+        afterMs: agent.hibernate.after,
+        ...(agent.hibernate.awake !== undefined && { mostAwake: agent.hibernate.awake }),
+      },
+    }),
     heartbeatMs: agent.heartbeat,
     stuckAfterMs: agent.stuckAfter,
     startWithinMs: agent.startWithin,
@@ -206,6 +216,13 @@ const normalise = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig => (
   })),
   channels: toChannels(parsed),
   rehearsals: toRehearsals(parsed),
+  machine: {
+    wakes: {
+      processesPerSecond: parsed.machine.wakes.processes,
+      sharedPerSecond: parsed.machine.wakes.shared,
+    },
+    pressure: parsed.machine.pressure,
+  },
   alerts: toAlerts(parsed, baseDirectory),
   api: parsed.api,
 })

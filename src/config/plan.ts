@@ -60,7 +60,7 @@ const gateParts = new Set(['upstreams', 'credentials'])
 const reachOf = ([part, key]: Path): ChangeReach => {
   // The dead-man's ping is the watch's, which reads the file once.
   if (swarmParts.has(String(part)) || (part === 'alerts' && key === 'deadman')) return 'swarm'
-  return part === 'api' ? 'sitter' : 'live'
+  return part === 'api' || part === 'machine' ? 'sitter' : 'live'
 }
 
 /** Differences by path, in the order of the names; lists are compared as a whole. */

@@ -55,15 +55,34 @@ const programs = (raw: unknown, type: string): readonly ConfigFault[] => {
   const at = (...path: string[]): unknown => valueAt(raw, ['agents', type, ...path])
   const kind = at('cell', 'kind') ?? at('cell')
   const kindPath = ['agents', type, 'cell', ...(at('cell', 'kind') === undefined ? [] : ['kind'])]
-  if (at('run', 'command') === undefined && at('run', 'exec') === undefined)
-    return kind === 'process' || kind === 'sandbox'
-      ? [faultAt(kindPath, show(kind), '"pool" for a module; perCell: 1 gives each its own')]
-      : []
   const wrong = (path: readonly string[], expected: string): ConfigFault =>
     faultAt(['agents', type, ...path], show(at(...path)), expected)
+  const ofMachines = (['memory', 'slice'] as const).flatMap((name) =>
+    kind === 'vm' || at('cell', name) === undefined
+      ? []
+      : [wrong(['cell', name], 'it to be left out: only a vm cell has it; limits.memory is for other cells')],
+  )
+  if (at('run', 'command') === undefined && at('run', 'exec') === undefined)
+    return [
+      ...ofMachines,
+      ...(kind === 'process' || kind === 'sandbox'
+        ? [faultAt(kindPath, show(kind), '"pool" or "vm" for a module; perCell: 1 gives each its own')]
+        : []),
+      ...(kind === 'vm' && at('cell', 'walls') === false
+        ? [
+            wrong(
+              ['cell', 'walls'],
+              'it to be left out: a vm cell has no files or network to give; orWeaker takes less',
+            ),
+          ]
+        : []),
+    ]
   return [
+    ...ofMachines,
     ...((at('cell', 'standby') ?? 0) === 0 ? [] : [wrong(['cell', 'standby'], '0: no program is started ahead')]),
-    ...(kind === 'pool' ? [faultAt(kindPath, show(kind), '"sandbox" or "process" for a program')] : []),
+    ...(kind === 'pool' || kind === 'vm'
+      ? [faultAt(kindPath, show(kind), '"sandbox" or "process" for a program')]
+      : []),
     ...((at('perCell') ?? 1) === 1 ? [] : [wrong(['perCell'], '1: a program has a cell of its own')]),
     ...(at('run', 'exec') === undefined || at('config') === undefined
       ? []

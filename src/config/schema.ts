@@ -39,7 +39,10 @@ const restart = z.strictObject({
 })
 
 const words = z.array(notEmpty('a word of a command line')).min(1).max(1_000)
-const cellKind = z.enum(['pool', 'process', 'sandbox'])
+const cellKind = z.enum(['pool', 'vm', 'process', 'sandbox'])
+
+const vmMemory = size.refine((bytes) => bytes >= 2_000_000 && bytes <= 1_000_000_000, 'a size from 2MB to 1GB')
+const vmSlice = positiveDuration.refine((ms) => ms >= 5 && ms <= 10_000, 'a time from 5ms to 10s')
 
 const agent = z.strictObject({
   /** What it is; exactly one of these. Paths are relative to the config, and programs are started beside it. */
@@ -59,9 +62,10 @@ const agent = z.strictObject({
   /** How many of them; they are numbered from 1. */
   count: whole(0, 1_000_000, 'a count of agents').default(1),
   /**
-   * Where they live: `pool` = many in one process, for modules; `sandbox` = one program an agent, with files, processes
-   * and network of its own; `process` = the same without walls, under the sitter's own user. When absent: `pool` for
-   * modules; for programs `sandbox`, or what the machine can instead where no money is near.
+   * Where they live: `pool` = many in one process, for modules; `vm` = the same with a machine of its own for each
+   * agent's JavaScript; `sandbox` = one program an agent, with files, processes and network of its own; `process` =
+   * the same without walls, under the sitter's own user. When absent: `pool` for modules; for programs `sandbox`, or
+   * what the machine can instead where no money is near.
    */
   cell: z
     .union(
@@ -76,18 +80,30 @@ const agent = z.strictObject({
            * type of two cells or more, at most 4 in the swarm. Each costs as much memory as an empty host.
            */
           standby: whole(0, 16, 'hosts that stand by').optional(),
+          /** In a `vm` cell: what an agent's values may take. 8 MB when absent. */
+          memory: vmMemory.optional(),
+          /** In a `vm` cell: CPU time in one turn, after which it is interrupted. 100 ms when absent. */
+          slice: vmSlice.optional(),
           /** `false` gives a pool host no walls: its agents' code may touch what the sitter's user may. */
           walls: z.boolean().optional(),
           /** What a sandbox may read beside its own program: paths relative to the config. */
           readable: z.array(notEmpty('a path')).max(100).optional(),
         }),
       ],
-      '"pool", "process", "sandbox" or {kind: …}',
+      '"pool", "vm", "process", "sandbox" or {kind: …}',
     )
     .optional(),
   /** Upstreams that they may call. */
   upstreams: z.array(z.string()).max(1_000).default([]),
   restart: restart.prefault({}),
+  /** An agent that has been idle for so long sleeps: no process, until work for its type is due. Never when absent. */
+  hibernate: z
+    .strictObject({
+      after: duration,
+      /** Agents that may be awake at once; all of them when absent. */
+      awake: whole(1, 1_000_000, 'agents that may be awake').optional(),
+    })
+    .optional(),
   heartbeat: positiveDuration.default(30_000),
   /** An attempt without progress for this long is stuck; waiting for a payment or a limit is not. */
   stuckAfter: positiveDuration.default(120_000),
@@ -197,6 +213,31 @@ const channel = z.strictObject({
   tries: whole(1, 1_000, 'tries').default(10),
 })
 
+const bound = (usual: number | null) => z.union([share, z.null()], 'a share like "10%", or null').default(usual)
+const perSecond = (usual: number) =>
+  rate
+    .refine(({ count, windowMs }) => count * 1_000 >= windowMs, 'at least one a second, like "25/s"')
+    .transform(({ count, windowMs }) => (count * 1_000) / windowMs)
+    .default(usual)
+
+const machine = z.strictObject({
+  /**
+   * Agents woken a second, so that a storm of work does not hold the sitter's loop: 25 and 150 when absent, half of
+   * what two cores can start.
+   */
+  wakes: z.strictObject({ processes: perSecond(25), shared: perSecond(150) }).prefault({}),
+  /** Beyond one of these the host is short: nothing new starts, and idle agents that may sleep do so at once. */
+  pressure: z
+    .strictObject({
+      memoryFree: bound(0.05),
+      memoryStalled: bound(0.1),
+      /** A busy processor slows starts down by itself, so these two stop them only when told to. */
+      cpuStalled: bound(null),
+      ioStalled: bound(null),
+    })
+    .prefault({}),
+})
+
 const rehearsal = z.strictObject({
   port: whole(0, 65_535, 'a port'),
   seed: whole(0, 4_294_967_295, 'a seed').default(1),
@@ -262,6 +303,8 @@ export const swarmSchema = z.strictObject({
   channels: z.record(name, channel).default({}),
   /** Providers that `up` starts beside the swarm; they behave like the real ones, with faults on request. */
   rehearsal: z.record(name, rehearsal).default({}),
+  /** Bounds of the whole host. */
+  machine: machine.prefault({}),
   /** Who is woken, and who notices when nobody can be. */
   alerts: alerts.prefault({}),
   api: z

@@ -312,7 +312,10 @@ export interface MetricsAnswer {
 export interface LogAnswer extends Omit<LogPage, 'lines'>, List<LogLine> {}
 export interface InboxItem {
   readonly kind: 'unknown-settlement' | 'held-settlement' | 'dead-letter' | 'quarantined'
+  /** Of a payment, a task, or an agent; the type when several of its agents are quarantined for one cause. */
   readonly id: string
+  /** Payments, tasks or agents that this row stands for. */
+  readonly count: number
   readonly what: string
   readonly sinceMs: number
   readonly wayOut: string

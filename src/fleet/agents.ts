@@ -4,6 +4,7 @@
  */
 import { agentAfter, type AgentEvent } from '../model/model.ts'
 import type { AgentRow } from '../store/store.ts'
+import { noteTaken } from './hibernate/sleepers.ts'
 import type { Agent, Attempt, AttemptLoss, Due, Live } from './live.ts'
 import { savePolicy } from './saved.ts'
 
@@ -58,11 +59,13 @@ export const refile = (live: Live, agent: Agent): void => {
 
 /** @throws Failure `bug` when the event is illegal in the agent's state. */
 export const move = (live: Live, agent: Agent, event: AgentEvent, reason?: string | null): void => {
-  agent.state = agentAfter(agent.state, event)
+  const before = agent.state
+  agent.state = agentAfter(before, event)
   agent.sinceMs = live.options.clock.wallMs()
   if (reason !== undefined) agent.reason = reason
   refile(live, agent)
   if (!unsaved.has(event)) touch(live, agent)
+  if (live.dormitory.types.size > 0) live.deeds.moved(agent, before, event)
 }
 
 /** Tells that an attempt is lost, exactly once; while its answer is under way the commit decides instead. */
@@ -79,6 +82,7 @@ export const loseAttempt = (live: Live, agent: Agent, attempt: Attempt, loss: At
 
 /** Takes an agent out of its cell, with whatever it had in hand. */
 export const unseat = (live: Live, agent: Agent, loss: AttemptLoss): void => {
+  if (agent.taken && agent.attempt === null) noteTaken(live, agent, -1)
   if (agent.attempt) loseAttempt(live, agent, agent.attempt, loss)
   agent.cell?.agents.delete(agent)
   agent.cell = null

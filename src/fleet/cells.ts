@@ -43,6 +43,7 @@ const openCell = (live: Live, group: Group, post: Post | undefined): LiveCell =>
     named: new Map(),
     killedFor: null,
     vacated: false,
+    slept: false,
     wasStopped: false,
     fullBeats: 0,
     recycling: null,
@@ -73,6 +74,7 @@ const seatOf = (agent: Agent): Seat => ({
 const planOf = (live: Live, cell: LiveCell): CellPlan => ({
   ...hostPlan(live, cell.group.settings, cell),
   run: cell.group.settings.run,
+  code: live.codes.get(cell.group.settings.name) ?? 0,
   watched: isWatched(live, cell.group),
   seats: [...cell.agents].map(seatOf),
 })
@@ -173,13 +175,17 @@ const gone = (live: Live, cell: LiveCell, end: CellEnd): void => {
   const wallMs = live.options.clock.wallMs()
   const { cause, detail } = end
   if (cell.recorded && cell.cell?.identity !== null)
-    live.record.cell({ kind: 'cell.ended', with: { id: cell.id, cause, detail: cell.killedFor ?? detail, wallMs } })
+    live.record.cell({
+      kind: 'cell.ended',
+      with: { id: cell.id, cause, detail: cell.killedFor ?? detail, wallMs, ...(cell.slept && { forget: true }) },
+    })
   if (live.phase !== 'open') endQuietly(live, cell)
   else if (!recycled(live, cell)) cellLost(live, cell, end)
   cell.ended.resolve()
   live.waves.done(group)
   dueAtOnce(live, group)
   provide(live, group)
+  live.deeds.vacant(group)
 }
 
 /** The sitter stops: nobody is charged, and what waited in quarantine goes on waiting. */
@@ -199,6 +205,18 @@ const becomeReady = (live: Live, cell: LiveCell): void => {
   cell.readyMs = live.options.clock.monoMs()
   for (const agent of cell.agents) agent.seatedMs = cell.readyMs
   live.waves.done(cell.group)
+  tellStarted(live, cell)
+  cell.group.lostMs = null
+  challengeSoon(live, cell)
+  beginPulse(live, cell)
+  beginTrial(live, cell.group)
+  provide(live, cell.group)
+}
+
+/** Not of those that come and go with the work: they are told as wakes, many in one. */
+const tellStarted = (live: Live, cell: LiveCell): void => {
+  const { group } = cell
+  if (group.settings.hibernate !== undefined && group.lostMs === null) return
   notify(live, 'cell.started', 'info', {
     subject: cell.id,
     message: `cell ${cell.id} is up with ${formatAgents([...cell.agents])}`,
@@ -207,18 +225,13 @@ const becomeReady = (live: Live, cell: LiveCell): void => {
       startTime: cell.cell!.identity?.startTime ?? null,
       agents: formatAgents([...cell.agents]),
       count: cell.agents.size,
-      tookMs: Math.round(cell.readyMs - cell.launchedMs),
+      tookMs: Math.round((cell.readyMs ?? cell.launchedMs) - cell.launchedMs),
       stoodBy: cell.stoodBy,
       watched: isWatched(live, cell.group),
-      apart: cell.group.part !== null,
-      afterLossMs: cell.group.lostMs === null ? null : Math.round(cell.readyMs - cell.group.lostMs),
+      apart: group.part !== null,
+      afterLossMs: group.lostMs === null ? null : Math.round((cell.readyMs ?? group.lostMs) - group.lostMs),
     },
   })
-  cell.group.lostMs = null
-  challengeSoon(live, cell)
-  beginPulse(live, cell)
-  beginTrial(live, cell.group)
-  provide(live, cell.group)
 }
 
 const eventsOf = (live: Live, cell: LiveCell): CellEvents => ({

@@ -63,6 +63,8 @@ export const isFromOutside = (live: Live, cell: LiveCell, end: CellEnd): boolean
   live.oomKills = live.options.proc.oomKills()
   const signal = end.end?.signal
   if (cell.killedFor !== null) return cell.wasStopped
+  // Its link was cut for what it said, or it did not start: the signal was ours.
+  if (end.cause !== 'killed') return false
   // Where the cell's own group counts, that is known; else the whole machine's count must do.
   if (end.end?.hits?.some(({ limit }) => limit === 'memory') === true) return false
   return (signal === 'SIGKILL' || signal === 'SIGTERM') && before !== undefined && live.oomKills === before

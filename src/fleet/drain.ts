@@ -41,6 +41,7 @@ const onlyWaiting = async (live: Live): Promise<void> => {
 const beginStop = (live: Live): void => {
   live.phase = 'stopping'
   live.agenda.stop()
+  live.stillness.stop()
   for (const agent of live.agents.values()) {
     refile(live, agent)
     if (agent.cell?.phase === 'ready' && agent.state !== 'stopped') move(live, agent, 'stop')

@@ -6,11 +6,12 @@
  */
 import { formatAgent, parseAgent } from '../model/model.ts'
 import { asFailure, Failure, type Code } from '../std/std.ts'
-import { checkBeat, checkBroken, checkLog, type Checked } from '../wire/wire.ts'
+import { checkBeat, checkBroken, checkLog, checkWoken, type Checked } from '../wire/wire.ts'
 import { becomeFree, loseAttempt } from './agents.ts'
 import { putLine } from './lines.ts'
 import type { Agent, Attempt, Live, LiveCell } from './live.ts'
 import { heard } from './pulse.ts'
+import { formatAgents } from './range.ts'
 import { isAgentMethod } from './requests.ts'
 import { notify } from './wiring.ts'
 
@@ -70,6 +71,15 @@ const progress = (live: Live, agent: Agent, cell: LiveCell): void => {
   if (cell.group.quarantined) live.deeds.proven(cell.group)
 }
 
+/**
+ * It has told its end, and we could not take it (a full disk): it has given up what it had, and is not stuck when it
+ * tells that again.
+ */
+const hasEnded = (live: Live, attempt: Attempt): void => {
+  attempt.progressMs = live.options.clock.monoMs()
+  attempt.cancelledMs = null
+}
+
 interface AttemptRequest {
   readonly method: string
   readonly agent: Agent
@@ -87,7 +97,9 @@ const endAttempt = async (live: Live, cell: LiveCell, ask: AttemptRequest): Prom
     if (method === 'done' && agent.attempt === attempt) progress(live, agent, cell)
     return result
   } catch (thrown) {
-    over = disowned.has(asFailure(thrown).code)
+    const { code, kind } = asFailure(thrown)
+    over = disowned.has(code)
+    if (kind === 'transient' || kind === 'unknown') hasEnded(live, attempt)
     throw thrown
   } finally {
     attempt.answering -= 1
@@ -104,25 +116,30 @@ const release = (live: Live, agent: Agent, attempt: Attempt): void => {
   becomeFree(live, agent)
 }
 
-const request = async (
-  live: Live,
-  cell: LiveCell,
-  frame: IncomingFrame,
-  { agent, said }: ReturnType<typeof speaker>,
-): Promise<unknown> => {
-  if (!isAgentMethod(frame.method)) {
-    throw new Failure('unknown-method', `${frame.method.slice(0, 64)} is no method of this sitter`)
-  }
-  const { attempt } = attemptOf(agent, said)
-  const params = said['agent'] === agent.id ? said : { ...said, agent: agent.id }
-  if (attempt === null) return live.options.hooks.request(frame.method, agent.id, params)
-  if (ends.has(frame.method)) return endAttempt(live, cell, { method: frame.method, agent, attempt, params })
+/** What an attempt asks on its way: while it is asked, and when it is answered, the attempt goes on. */
+const askOnItsWay = async (live: Live, { method, agent, attempt, params }: AttemptRequest): Promise<unknown> => {
   attempt.progressMs = live.options.clock.monoMs()
   try {
-    return await live.options.hooks.request(frame.method, agent.id, params)
+    return await live.options.hooks.request(method, agent.id, params)
   } finally {
     attempt.progressMs = live.options.clock.monoMs()
   }
+}
+
+const request = (
+  live: Live,
+  cell: LiveCell,
+  { method }: IncomingFrame,
+  { agent, said }: ReturnType<typeof speaker>,
+): Promise<unknown> => {
+  if (!isAgentMethod(method)) {
+    throw new Failure('unknown-method', `${method.slice(0, 64)} is no method of this sitter`)
+  }
+  const { attempt } = attemptOf(agent, said)
+  const params = said['agent'] === agent.id ? said : { ...said, agent: agent.id }
+  if (attempt === null) return live.options.hooks.request(method, agent.id, params)
+  const ask = { method, agent, attempt, params }
+  return ends.has(method) ? endAttempt(live, cell, ask) : askOnItsWay(live, ask)
 }
 
 const answerRequest = async (live: Live, cell: LiveCell, frame: IncomingFrame): Promise<void> => {
@@ -161,6 +178,14 @@ const takeNotification = (live: Live, cell: LiveCell, { method, params }: Incomi
       message,
       ...(fields === undefined ? {} : { fields }),
     })
+  } else if (method === 'agent.woken') {
+    const { anew } = valueOf(method, checkWoken(params))
+    if (anew !== null)
+      notify(live, 'agent.began-anew', 'warn', {
+        subject: agent.id,
+        message: `${agent.id} slept and could not be woken, so it began anew: ${anew}`,
+        facts: { why: anew },
+      })
   } else {
     const { error } = valueOf(method, checkBroken(params))
     live.deeds.agentsLost([agent], `broken, says its cell: ${error.name}: ${error.message}`.slice(0, 1_000))
@@ -178,7 +203,7 @@ const onNotification = (live: Live, cell: LiveCell, frame: IncomingFrame): void 
   }
 }
 
-const notifications: ReadonlySet<string> = new Set(['beat', 'log', 'agent.broken'])
+const notifications: ReadonlySet<string> = new Set(['beat', 'log', 'agent.broken', 'agent.woken'])
 
 export const onFrame = (live: Live, cell: LiveCell, frame: IncomingFrame): void => {
   heard(live, cell)
@@ -205,5 +230,10 @@ export const onRefused = refusedFrame
 export const onLine = (live: Live, cell: LiveCell, stream: 'stdout' | 'stderr', text: string): void => {
   // What a program prints is its agent's; what a host prints belongs to no one of its agents.
   const agent = cell.group.settings.run.module === undefined ? (cell.group.agents[0]?.id ?? null) : null
-  putLine(live, cell, { level: stream === 'stderr' ? 'warn' : 'info', source: stream, agent, message: text })
+  // Programs write their ordinary log to stderr, and those of one task their progress; `source` tells which it was. In
+  // a host it is Node that writes there, when something is wrong.
+  const level = stream === 'stderr' && agent === null ? 'warn' : 'info'
+  // Until it is up nobody can say which agent a line is about: it is about all of them.
+  const fields = agent === null && cell.phase === 'starting' ? { agents: formatAgents([...cell.agents]) } : undefined
+  putLine(live, cell, { level, source: stream, agent, message: text, ...(fields && { fields }) })
 }

@@ -46,6 +46,21 @@ export class FreeQueue<Item> {
     this.#size -= 1
   }
 
+  /** From the one that has been free longest; nobody may join or leave meanwhile. */
+  *oldest(): Generator<Item> {
+    for (let place = this.#first; place; place = place.after) yield place.item
+  }
+
+  /** Takes out up to `count`, those that became free last: the others come to rest. */
+  takeNewest(count: number): Item[] {
+    const taken: Item[] = []
+    for (let last = this.#last; last && taken.length < count; last = this.#last) {
+      taken.push(last.item)
+      this.leave(last)
+    }
+    return taken
+  }
+
   /** Takes out up to `count`, longest free first. */
   take(count: number): Item[] {
     const taken: Item[] = []

@@ -20,6 +20,10 @@ export const kindOf = (live: Live, type: AgentType): CellPlan['kind'] =>
 export const memoryOf = (live: Live, cell: Cell, pid: number): number | null =>
   cell.memoryBytes === undefined ? (live.options.proc.residentBytes(pid) ?? null) : cell.memoryBytes()
 
+/** The process in which a cell's agents run; undefined = there is none, or it cannot be seen behind its walls. */
+export const programOf = (cell: Cell | null): number | undefined =>
+  cell?.usage === undefined ? cell?.identity?.pid : (cell.usage().pid ?? undefined)
+
 /** What this machine cannot make as it was asked for is told when it begins to matter, and kept for proof. */
 export const tellHousing = (live: Live, type: AgentType): void => {
   const { requested, effective, weaker, refused } = housingOf(live, type)

@@ -4,7 +4,8 @@
  * without cost.
  */
 import { move, refile, touch, unseat } from './agents.ts'
-import type { Agent, Group, Live } from './live.ts'
+import { strike } from './hibernate/sleepers.ts'
+import type { Agent, Group, Live, LiveCell } from './live.ts'
 import { touchKeeper } from './loss.ts'
 import { isDeserted, leaveGroup } from './parts.ts'
 import { formatAgents } from './range.ts'
@@ -39,8 +40,11 @@ export const endGroup = async (live: Live, group: Group, why: string): Promise<v
   group.cancelDue?.()
   group.cancelTrial?.()
   group.quarantined = false
-  const { cell } = group
-  if (cell === null) return
+  if (group.cell !== null) await endCell(live, group.cell, why)
+}
+
+/** A cell in which nobody lives any more: it is drained and ended, and that is nobody's loss. */
+export const endCell = async (live: Live, cell: LiveCell, why: string): Promise<void> => {
   cell.vacated = true
   const drains = cell.phase === 'ready'
   cell.phase = 'ending'
@@ -64,6 +68,7 @@ const remove = (live: Live, agents: readonly Agent[], cause: string): void => {
     if (agent.state !== 'stopped') move(live, agent, 'stop', cause)
     if (agent.state === 'stopping') move(live, agent, 'ended')
     touch(live, agent)
+    strike(live, agent)
     live.agents.delete(agent.id)
     leaveGroup(agent)
     if (cell?.phase === 'ready' && group.agents.length > 0) live.deeds.vacate(cell, agent, cause)

@@ -5,16 +5,27 @@
  */
 import type { Cell, CellKind, Housing, Standby } from '../cell/cell.ts'
 import type { GateLink } from '../gatelink/gatelink.ts'
-import type { AgentRef, AgentStateName, AgentType, Mode, SwarmConfig } from '../model/model.ts'
-import type { Cancel, Clock, NewId, Proc, Random, Stamp } from '../std/std.ts'
+import type {
+  AgentEvent,
+  AgentRef,
+  AgentStateName,
+  AgentType,
+  MachineBounds,
+  Mode,
+  SwarmConfig,
+} from '../model/model.ts'
+import type { Cancel, Clock, NewId, Pressure, PressureReading, Proc, Random, Stamp } from '../std/std.ts'
 import type { Store } from '../store/store.ts'
+import type { AdmissionState } from './admission/decide.ts'
 import type { Agenda } from './agenda.ts'
 import type { FreeQueue, Place } from './free.ts'
+import type { DormitoryOf, SleepersOf } from './hibernate/dormitory.ts'
 import type { Governor } from './governor/governor.ts'
 import type { FleetHooks } from './port.ts'
 import type { FleetRecord } from './record.ts'
 import type { PolicyState } from './restart.ts'
 import type { Partings } from './split.ts'
+import type { Stillness } from './stillness.ts'
 import type { Turn } from './turn.ts'
 import type { Waves } from './waves.ts'
 
@@ -56,6 +67,10 @@ export interface FleetOptions {
   readonly proc: Pick<Proc, 'startTime' | 'state' | 'residentBytes' | 'openFiles' | 'oomKills'>
   /** A newer sitter acts for this host: every cell is being killed, nothing is started any more. */
   readonly onDeposed?: (detail: string) => void
+  /** What the whole host bears; the usual bounds when absent. */
+  readonly machine?: MachineBounds
+  /** What the host is short of; absent = nobody looks. */
+  readonly pressure?: Pressure
   /** Cells that start at the same time; default 4 (two per core of the smallest machine it is meant for). */
   readonly startingAtOnce?: number
 }
@@ -130,6 +145,8 @@ export interface Agent extends AgentRef {
    * When it was last taken (monotonic): agents that come back together are free in the order in which they last worked.
    */
   takenMs: number
+  /** Since when it has nothing to do (monotonic), kept of types that may sleep; Infinity while it has. */
+  idleMs: number
   attempt: Attempt | null
   lastAttempt: string | null
   /** Not in the configuration any more: it gets no new work, and goes when it has nothing in hand. */
@@ -173,6 +190,8 @@ export interface Group {
   cancelDue: Cancel | null
   /** The rest of its agents wait until the probe has proven itself. */
   quarantined: boolean
+  /** Why a person wants its host begun anew; null = nobody does. */
+  anew: string | null
   cancelTrial: Cancel | null
   /** When its last cell was lost, until its agents are back: the recovery time in events. */
   lostMs: number | null
@@ -207,6 +226,8 @@ export interface LiveCell extends CellPlace {
   killedFor: string | null
   /** Its only agent was taken out of it: its end is no loss. */
   vacated: boolean
+  /** It ends because its agents sleep: nothing of it has to be remembered. */
+  slept: boolean
   /** Somebody had stopped its process when we ended it. */
   wasStopped: boolean
   /** Beats in a row at which it was near its limits. */
@@ -283,6 +304,16 @@ export interface Stock {
   cancelLook: Cancel | null
 }
 
+export type Sleepers = SleepersOf<Agent>
+export type Dormitory = DormitoryOf<Agent>
+
+/** Whether anything new may start on this host. */
+export interface Admission extends AdmissionState {
+  /** As last read; null where nobody reads it. */
+  reading: PressureReading | null
+  readAtMs: number | null
+}
+
 /**
  * What the parts of this room ask of each other; filled once at opening, so that no file imports the one that imports
  * it.
@@ -302,6 +333,10 @@ export interface Deeds {
   weigh(cell: LiveCell): void
   /** The agent was taken out of this cell: a host drops it and goes on, a program of its own ends. */
   vacate(live: LiveCell, agent: Agent, why: string): void
+  /** An agent of a swarm in which some may sleep has another state. */
+  moved(agent: Agent, before: AgentStateName, event: AgentEvent): void
+  /** The group has no cell (any more). */
+  vacant(group: Group): void
 }
 
 export interface Live {
@@ -312,9 +347,12 @@ export interface Live {
   readonly types: Map<string, AgentType>
   /** Types whose groups are being renewed, one part after the other. */
   readonly renewing: Set<string>
+  /** How often the hosts of a type were begun anew by a person: its code may have been another each time. */
+  readonly codes: Map<string, number>
   readonly cells: Map<string, LiveCell>
   readonly free: Map<string, FreeQueue<Agent>>
   readonly agenda: Agenda
+  readonly stillness: Stillness
   readonly record: FleetRecord
   readonly turn: Turn
   readonly waves: Waves<Group>
@@ -324,6 +362,9 @@ export interface Live {
   /** Directories of ended cells that are being removed; a stop waits for them. */
   readonly clearing: Set<Promise<void>>
   readonly deeds: Deeds
+  readonly dormitory: Dormitory
+  admission: Admission
+  readonly bounds: MachineBounds
   /** The machine's count of out-of-memory kills when a cell was last lost; undefined where it does not say. */
   oomKills: number | undefined
   readonly counts: { restarts: number; cellsLost: number; linesDropped: number; framesRefused: number }

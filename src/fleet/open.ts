@@ -7,7 +7,10 @@ import { becomeFree, move } from './agents.ts'
 import { partGroup, tendApart } from './apart.ts'
 import { kill, launch, provide, vacate } from './cells.ts'
 import { stopFleet } from './drain.ts'
+import { openAdmission, tendAdmission } from './admission/admission.ts'
+import { usualBounds } from './admission/bounds.ts'
 import { FreeQueue } from './free.ts'
+import { beginAsleep, enlist, moved, noteTaken, noteWork, openDormitory, vacant, want } from './hibernate/hibernate.ts'
 import { openGovernor } from './governor/restarts.ts'
 import { tellHousing } from './housing.ts'
 import type { Agent, Attempt, Deeds, FleetOptions, Group, Live, LiveCell } from './live.ts'
@@ -20,7 +23,10 @@ import { openFleetRecord } from './record.ts'
 import { weigh } from './recycle.ts'
 import { reconfigure } from './reconfigure.ts'
 import { openRoster, type Roster } from './roster.ts'
+import { openStillness } from './stillness.ts'
 import { endStandbys, openStock, standbyStatuses, tendStandbys } from './standby.ts'
+import { pageOf, statesFrom } from './listing.ts'
+import { troublesOf } from './troubles.ts'
 import { openTurn } from './turn.ts'
 import { cellStatusOf, summaryOf, viewOf } from './view.ts'
 import { openWaves } from './waves.ts'
@@ -38,11 +44,18 @@ const depose = (live: Live, detail: string): void => {
   if (live.phase === 'deposed') return
   live.phase = 'deposed'
   live.agenda.stop()
+  live.stillness.stop()
   say(live, 'error', `a newer sitter acts for this host, every cell is killed: ${detail}`)
   for (const cell of live.cells.values()) kill(live, cell, 'a newer sitter acts for this host')
   void endStandbys(live, 'a newer sitter acts for this host')
   live.options.onDeposed?.(detail)
 }
+
+/** Somebody's silence is being counted. */
+const isWaiting = ({ phase, cells, agents }: Live): boolean =>
+  phase === 'open' &&
+  ([...cells.values()].some(({ silentBeats }) => silentBeats > 0) ||
+    [...agents.values()].some(({ attempt }) => attempt !== null))
 
 const assemble = (options: FleetOptions, roster: Roster): Live => {
   const { clock, store, owner, epoch, hooks } = options
@@ -57,6 +70,8 @@ const assemble = (options: FleetOptions, roster: Roster): Live => {
     },
     weigh: (cell) => weigh(live, cell),
     vacate: (cell, agent, why) => vacate(live, cell, agent, why),
+    moved: (agent, before, event) => moved(live, agent, before, event),
+    vacant: (group) => vacant(live, group),
   }
   const agenda = new Agenda(clock)
   const live: Live = {
@@ -65,9 +80,11 @@ const assemble = (options: FleetOptions, roster: Roster): Live => {
     groups: roster.groups,
     types: new Map(Object.entries(options.config.agents)),
     renewing: new Set<string>(),
+    codes: new Map<string, number>(),
     cells: new Map<string, LiveCell>(),
     free: new Map(Object.keys(options.config.agents).map((type) => [type, new FreeQueue<Agent>()])),
     agenda,
+    stillness: openStillness(clock, () => isWaiting(live)),
     record: openFleetRecord({
       store,
       owner,
@@ -87,12 +104,17 @@ const assemble = (options: FleetOptions, roster: Roster): Live => {
     },
     clearing: new Set(),
     deeds,
+    dormitory: openDormitory(Object.values(options.config.agents)),
+    admission: openAdmission(),
+    bounds: options.machine ?? usualBounds,
     oomKills: options.proc.oomKills(),
     counts: { restarts: 0, cellsLost: 0, linesDropped: 0, framesRefused: 0 },
     phase: 'open',
   }
   return live
 }
+
+const isAtRest = (state: Agent['state']): boolean => state === 'stopped' || state === 'hibernating'
 
 const saveRetired = (live: Live, rows: readonly AgentRow[]): void => {
   for (const row of rows) {
@@ -107,6 +129,7 @@ const begin = (live: Live, roster: Roster): void => {
   const now = live.options.clock.stamp()
   saveRetired(live, roster.retired)
   for (const type of live.types.values()) tellHousing(live, type)
+  for (const agent of live.agents.values()) enlist(live, agent)
   for (const id of roster.unreadable) {
     notify(live, 'agent.forgotten', 'warn', {
       subject: id,
@@ -119,11 +142,10 @@ const begin = (live: Live, roster: Roster): void => {
     for (const agent of group.agents) {
       if (agent.due) waitOwn(live, agent, agent.due, remainingMs(now, agent.due.set, agent.due.delayMs))
     }
-    rise(
-      live,
-      group.agents.filter((agent) => agent.state === 'stopped' && agent.ordered === null),
-      'start',
-    )
+    const free = group.agents.filter(({ state, ordered }) => isAtRest(state) && ordered === null)
+    // Who lives apart has something to prove, and does so awake.
+    if (live.dormitory.types.has(group.settings.name) && group.part === null) beginAsleep(live, free)
+    else rise(live, free, 'start')
   }
 }
 
@@ -152,6 +174,8 @@ const give = (live: Live, run: Parameters<Fleet['run']>[0][number]): LiveCell | 
     over: false,
   }
   agent.attempt = attempt
+  noteWork(live, agent)
+  live.stillness.watch()
   return agent.cell
 }
 
@@ -170,9 +194,13 @@ const runAll = (live: Live, runs: Parameters<Fleet['run']>[0]): void => {
 }
 
 const take = (live: Live, agentType: string, count: number): FreeAgent[] => {
-  const agents = live.free.get(agentType)?.take(count) ?? []
+  const free = live.free.get(agentType)
+  if (free === undefined) return []
+  // Where agents may sleep, a few work and the others rest; else work spreads over all.
+  const agents = live.dormitory.types.has(agentType) ? free.takeNewest(count) : free.take(count)
   return agents.map((agent) => {
     agent.taken = true
+    noteTaken(live, agent, 1)
     agent.takenMs = live.options.clock.monoMs()
     move(live, agent, 'claim')
     return { agent: agent.id, cell: agent.cell!.id, epoch: agent.epoch }
@@ -184,7 +212,10 @@ const release = (live: Live, id: string): void => {
   if (agent === undefined) return
   // It still runs something: only its own answer, or its end, makes it free.
   if (agent.attempt) cancelAttempt(live, agent, agent.attempt, 'released')
-  else if (agent.taken) becomeFree(live, agent)
+  else if (agent.taken) {
+    noteTaken(live, agent, -1)
+    becomeFree(live, agent)
+  }
 }
 
 const cancel = (live: Live, id: string, attempt: string, reason: string): void => {
@@ -208,6 +239,7 @@ const asked = (live: Live, id: string): Promise<readonly string[]> => {
 export const openFleet = async (options: FleetOptions): Promise<Fleet> => {
   const roster = openRoster(options.config.agents, await options.store.read.agents(), options.clock.stamp())
   const live = assemble(options, roster)
+  tendAdmission(live)
   begin(live, roster)
   tendStandbys(live)
   tendApart(live)
@@ -215,10 +247,14 @@ export const openFleet = async (options: FleetOptions): Promise<Fleet> => {
   return {
     take: (agentType, count) => (live.phase === 'open' ? take(live, agentType, count) : []),
     freeCount: (agentType) => live.free.get(agentType)?.size ?? 0,
+    asleep: (agentType) => live.dormitory.types.get(agentType)?.asleep.size ?? 0,
+    want: (agentType, waiting) => want(live, agentType, waiting),
     run: (runs) => runAll(live, runs),
     release: (agent) => release(live, agent),
     cancel: (agent, attempt, reason) => cancel(live, agent, attempt, reason),
     list: () => [...live.agents.values()].map((agent) => viewOf(live, agent)),
+    page: (ask) => pageOf(live, ask),
+    states: (type) => statesFrom(live.agents.values(), type),
     view: (ref) => {
       const agent = find(live, ref)
       return agent && viewOf(live, agent)
@@ -227,6 +263,7 @@ export const openFleet = async (options: FleetOptions): Promise<Fleet> => {
     standbys: () => standbyStatuses(live),
     challenge: (cell) => asked(live, cell),
     summary: () => summaryOf(live),
+    troubles: () => troublesOf(live.agents.values()),
     restart: (agents, actor) => restartAgents(live, agents, actor),
     unquarantine: (agents, actor) => releaseAgents(live, agents, actor),
     reconfigure: (types, actor) => reconfigure(live, types, actor),

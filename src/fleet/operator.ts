@@ -5,8 +5,9 @@ import { formatAgent, type AgentRef } from '../model/model.ts'
 import { Failure } from '../std/std.ts'
 import { move, unseat } from './agents.ts'
 import type { Agent, Live } from './live.ts'
-import { rise, waitGroup } from './loss.ts'
+import { rise, touchKeeper, waitGroup } from './loss.ts'
 import { formatAgents } from './range.ts'
+import { beginAnew } from './renew.ts'
 import { asProbe, freshPolicy } from './restart.ts'
 import { notify } from './wiring.ts'
 
@@ -86,18 +87,37 @@ export const leaveCell = (live: Live, agent: Agent, reason: string): void => {
     waitGroup(live, group, { set: live.options.clock.stamp(), delayMs: 0 }, 0)
 }
 
+/** Types with hosts, all of whose agents are meant. */
+const wholeTypes = (live: Live, agents: readonly Agent[]): ReadonlySet<string> => {
+  const types = [...Map.groupBy(agents, (agent) => agent.type)].filter(([type, named]) => {
+    const all = [...live.agents.values()].filter((agent) => agent.type === type && !agent.leaving)
+    const meant = new Set(named)
+    return live.types.get(type)?.run.module !== undefined && all.every((agent) => meant.has(agent))
+  })
+  return new Set(types.map(([type]) => type))
+}
+
 /**
- * A new incarnation of each, now; attempts in hand are lost without cost. Resolves when the order is durable, not when
- * they are back.
- * @throws Failure `not-found`, `conflict` while stopping.
+ * A new incarnation of each, now; attempts in hand are lost without cost. In a pool an agent stays in its host, with
+ * the code that the host has loaded; all agents of a type mean its hosts, which begin anew one part after the other.
+ * Resolves when the order is durable, not when they are back.
+ * @throws Failure `not-found`, `conflict` while stopping, or when all of them sleep.
  */
 export const restartAgents = async (live: Live, refs: readonly AgentRef[], actor: string): Promise<void> => {
-  const agents = known(live, refs)
+  const all = known(live, refs)
   assertOpen(live)
-  if (agents.length === 0) return
+  if (all.length === 0) return
+  // Who sleeps begins anew with its next work anyway.
+  const agents = all.filter(({ state }) => state !== 'hibernating')
+  if (agents.length === 0)
+    throw new Failure('conflict', `${formatAgents(all)}: asleep, and begins anew when woken; \`start\` wakes it`)
   order(live, actor, 'agent.restart', agents)
-  hurry(agents)
-  const events = agents.map((agent) => ({ agent, event: takeOut(live, agent, actor) }))
+  const whole = wholeTypes(live, agents)
+  for (const type of whole) beginAnew(live, type, `restarted by ${actor}`)
+  // Whom a person had stopped or paused is brought back first, wherever its turn comes.
+  const single = agents.filter((agent) => !whole.has(agent.type) || agent.ordered !== null)
+  hurry(single)
+  const events = single.map((agent) => ({ agent, event: takeOut(live, agent, actor) }))
   for (const event of ['start', 'release'] as const) {
     rise(
       live,
@@ -109,7 +129,27 @@ export const restartAgents = async (live: Live, refs: readonly AgentRef[], actor
 }
 
 /**
- * Ends the quarantine (or backoff) of each, with a clean slate; others are left alone.
+ * A person says that the cause is mended: what a cell remembers of its losses, and how late its next probe would be, is
+ * forgotten with what its agents remember. When all that wait for it are released its quarantine is over; else those
+ * that are released are its probe, and the others follow when it proves stable.
+ */
+const forgive = (live: Live, agents: readonly Agent[]): void => {
+  const released = new Set(agents)
+  for (const group of new Set(agents.map((agent) => agent.group))) {
+    if (!group.quarantined && !group.agents.some((agent) => agent.hold === 'cell' && released.has(agent))) continue
+    group.quarantined &&= group.agents.some((agent) => agent.hold === 'cell' && !released.has(agent))
+    group.policy = group.quarantined ? asProbe(freshPolicy) : freshPolicy
+    if (!group.quarantined) {
+      group.cancelDue?.()
+      group.cancelDue = null
+      group.due = null
+    }
+    touchKeeper(live, group)
+  }
+}
+
+/**
+ * Ends the quarantine (or backoff) of each, with a clean slate for it and its cell; others are left alone.
  * @throws Failure `not-found`; `conflict` when none of them waits, or while stopping.
  */
 export const releaseAgents = async (live: Live, refs: readonly AgentRef[], actor: string): Promise<void> => {
@@ -118,6 +158,7 @@ export const releaseAgents = async (live: Live, refs: readonly AgentRef[], actor
   if (agents.length === 0) throw new Failure('conflict', 'none of these agents is quarantined')
   order(live, actor, 'agent.release', agents)
   hurry(agents)
+  forgive(live, agents)
   for (const agent of agents) {
     agent.policy = freshPolicy
     agent.reason = `released by ${actor}`

@@ -15,11 +15,11 @@ import { notify } from './wiring.ts'
 
 /** States in which an order means something. */
 const takes: Record<AgentOrder, readonly AgentStateName[]> = {
-  start: ['stopped'],
+  start: ['stopped', 'hibernating'],
   stop: ['starting', 'idle', 'busy', 'suspect', 'backoff', 'quarantined', 'hibernating', 'paused', 'unknown'],
-  pause: ['idle', 'busy'],
+  pause: ['idle', 'busy', 'hibernating'],
   resume: ['paused'],
-  quarantine: ['starting', 'idle', 'busy', 'suspect', 'backoff', 'unknown'],
+  quarantine: ['starting', 'idle', 'busy', 'suspect', 'backoff', 'hibernating', 'unknown'],
 }
 
 const past: Record<AgentOrder, string> = {

@@ -23,6 +23,7 @@ export const groupOf = (settings: AgentType, index: number, part: Part | null = 
   due: null,
   cancelDue: null,
   quarantined: false,
+  anew: null,
   cancelTrial: null,
   lostMs: null,
   recycledMs: null,

@@ -39,6 +39,7 @@ export const hostPlan = (
   env: {},
   memoryMb: Math.max(1, Math.floor(settings.memoryBytes / 1_000_000)),
   limits: settings.limits,
+  ...(settings.cell.vm && { vm: { ...settings.cell.vm, agents: settings.perCell } }),
   ...(settings.cell.walls !== undefined && { walls: settings.cell.walls }),
   ...(settings.cell.readable && { readable: settings.cell.readable }),
   startWithinMs: settings.startWithinMs,

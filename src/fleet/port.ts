@@ -3,7 +3,7 @@
 import type { Housing } from '../cell/cell.ts'
 import type { HeldCause } from './governor/governor.ts'
 import type { AgentRef, AgentStateName, AgentType, Coverage, Evidence, Exit } from '../model/model.ts'
-import type { ProcessIdentity } from '../std/std.ts'
+import type { PressureReading, ProcessIdentity } from '../std/std.ts'
 import type { Run } from '../wire/wire.ts'
 
 /** A free agent in a cell that answers. */
@@ -63,6 +63,20 @@ export interface AgentView {
   /** It lives apart from its cell-mates since then, and goes home when it has lived there for `proofMs`. */
   readonly apart?: { readonly named: boolean; readonly sinceMs: number; readonly proofMs: number }
 }
+export interface AgentsAsk {
+  readonly type?: string | undefined
+  readonly state?: string | undefined
+  readonly mode?: string | undefined
+  readonly limit: number
+  /** Id of the last agent of the page before; it need not pass the filter any more. */
+  readonly after: string | null
+}
+export interface AgentsPage {
+  readonly items: readonly AgentView[]
+  /** Id of the last item, null = no more. */
+  readonly next: string | null
+}
+export type AgentState = Pick<AgentView, 'id' | 'type' | 'number' | 'state'>
 export interface CellStatus {
   readonly id: string
   readonly kind: string
@@ -78,6 +92,21 @@ export interface CellStatus {
   /** A host that was started ahead and holds no agent; absent for a cell. */
   readonly standsBy?: 'ready' | 'not-ready'
 }
+/** Agents of one type that do not work for one cause. */
+export interface Trouble {
+  readonly type: string
+  readonly cause: string
+  /** Whether they never came up; else they came up, and do not hold. */
+  readonly starts: boolean
+  /** Quarantined, or waiting for their next start. */
+  readonly count: number
+  readonly quarantined: number
+  /** `settler/0001-0100`. */
+  readonly agents: string
+  /** The first of them. */
+  readonly agent: string
+  readonly sinceMs: number
+}
 export interface FleetSummary {
   readonly agents: number
   readonly byState: Readonly<Partial<Record<AgentStateName, number>>>
@@ -92,7 +121,20 @@ export interface FleetSummary {
   /** Since this sitter opened the fleet. */
   readonly restarts: number
   readonly cellsLost: number
+  /** Of all agents that are, over all sitters. */
+  readonly restartsByType: Readonly<Record<string, number>>
   readonly coverage: Coverage
+  /** Whether new cells may start on this host, and what was read. */
+  readonly admission: {
+    /** Null = they may. */
+    readonly short: { readonly sinceMs: number; readonly why: string } | null
+    readonly reading: (PressureReading & { readonly atMs: number }) | null
+    /** Cells that wait for their start. */
+    readonly startsWaiting: number
+  }
+  /** Why agents do not work, by type and cause: the 20 with most agents, and how many of all have quarantined ones. */
+  readonly troubles: readonly Trouble[]
+  readonly quarantines: number
 }
 
 /**
@@ -114,13 +156,25 @@ export interface Fleet {
   /** Takes up to `count` free agents of a type, the one that has been free longest first; they are busy from now on. */
   take(agentType: string, count: number): FreeAgent[]
   freeCount(agentType: string): number
+  /** How many of a type sleep. */
+  asleep(agentType: string): number
+  /**
+   * So many tasks wait for an agent of this type and nobody is free: as many of those that sleep are woken, at the
+   * host's pace, and told as free when they are ready. 0 = none waits any more.
+   */
+  want(agentType: string, waiting: number): void
   /** Gives taken agents their work; an agent that died meanwhile is told through `lost`. */
   run(runs: readonly (Run & { readonly cell: string })[]): void
   /** The taken agent has nothing to do (any more): it is free again. */
   release(agent: string): void
   /** Asks the agent to give up an attempt; it is killed with its cell when it does not within its grace. */
   cancel(agent: string, attempt: string, reason: string): void
+  /** All of them, closely: for swarms that are small. */
   list(): readonly AgentView[]
+  /** A page of agents in the order of their ids; rejects nothing: an unknown `after` begins at the beginning. */
+  page(ask: AgentsAsk): AgentsPage
+  /** All agents in that order (of one type when named), with what a map of them needs. */
+  states(agentType?: string): readonly AgentState[]
   view(agent: AgentRef): AgentView | undefined
   cells(): readonly CellStatus[]
   /** Hosts that stand by: no cells, and no agents in them. */
@@ -128,6 +182,8 @@ export interface Fleet {
   /** Sends a challenge now and gives the agents that the cell itself lists. Rejects `timed-out` or `not-found`. */
   challenge(cell: string): Promise<readonly string[]>
   summary(): FleetSummary
+  /** Why agents do not work, by type and cause: all of them, those with most agents first. */
+  troubles(): readonly Trouble[]
   restart(agents: readonly AgentRef[], actor: string): Promise<void>
   unquarantine(agents: readonly AgentRef[], actor: string): Promise<void>
   /**

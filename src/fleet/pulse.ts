@@ -8,6 +8,7 @@ import { asFailure, Failure } from '../std/std.ts'
 import type { Pong } from '../wire/wire.ts'
 import { becomeFree, loseAttempt, move } from './agents.ts'
 import type { Agent, Attempt, Live, LiveCell } from './live.ts'
+import { programOf } from './housing.ts'
 import { flushLines } from './lines.ts'
 import { formatAgents } from './range.ts'
 import { attemptVerdict, beatCounts, liveness } from './verdict.ts'
@@ -180,11 +181,12 @@ const existsNow = (live: Live, cell: LiveCell): boolean | null => {
 const beat = (live: Live, cell: LiveCell, dueMs: number): void => {
   const intervalMs = cell.group.settings.heartbeatMs
   const nowMs = live.options.clock.monoMs()
-  if (beatCounts(nowMs - dueMs, intervalMs)) cell.silentBeats += 1
+  if (beatCounts(Math.max(nowMs - dueMs, live.stillness.sinceMs(dueMs - intervalMs)), intervalMs)) cell.silentBeats += 1
+  live.stillness.watch()
   const verdict = liveness(cell.silentBeats)
   if (verdict === 'dead') {
     const silentMs = Math.round(nowMs - cell.heardMs)
-    const pid = cell.cell?.identity?.pid
+    const pid = programOf(cell.cell)
     const state = pid === undefined ? undefined : live.options.proc.state(pid)
     cell.wasStopped = state === 'T' || state === 't'
     const what = state === undefined ? '' : `, process state ${state}`
@@ -203,7 +205,14 @@ const judge = (live: Live, agent: Agent): void => {
   if (attempt === null || cell === null || attempt.answering > 0 || agent.state === 'suspect') return
   const nowMs = live.options.clock.monoMs()
   const waitsOutside = live.options.hooks.waitsOutside(attempt.id)
-  const verdict = attemptVerdict({ ...attempt, nowMs, stuckAfterMs: settings.stuckAfterMs, graceMs, waitsOutside })
+  const { progressMs, cancelledMs } = attempt
+  const verdict = attemptVerdict({
+    awakeMs: nowMs - (cancelledMs ?? progressMs) - live.stillness.sinceMs(cancelledMs ?? progressMs),
+    cancelled: cancelledMs !== null,
+    stuckAfterMs: settings.stuckAfterMs,
+    graceMs,
+    waitsOutside,
+  })
   if (verdict === 'waits') attempt.progressMs = nowMs
   if (verdict === 'stuck')
     cancelAttempt(live, agent, attempt, `no progress for ${Math.round(nowMs - attempt.progressMs)} ms`)
@@ -228,8 +237,16 @@ export const cancelAttempt = (live: Live, agent: Agent, attempt: Attempt, reason
     message: `${agent.id} is asked to give up ${attempt.id}: ${reason}`,
     facts: { attempt: attempt.id, reason, graceMs, cell: cell.id },
   })
-  schedule(live, cell, attempt.cancelledMs + graceMs, () => {
-    if (agent.attempt === attempt) judge(live, agent)
+  endGrace(live, agent, attempt, graceMs)
+}
+
+/** Judged when its grace is over, and again while a part of that was a time in which the sitter stood still. */
+const endGrace = (live: Live, agent: Agent, attempt: Attempt, leftMs: number): void => {
+  if (agent.cell === null) return
+  schedule(live, agent.cell, live.options.clock.monoMs() + leftMs, () => {
+    if (agent.attempt !== attempt || attempt.cancelledMs === null) return
+    judge(live, agent)
+    endGrace(live, agent, attempt, graceMs / 5)
   })
 }
 

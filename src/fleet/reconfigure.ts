@@ -10,6 +10,7 @@ import { refile, touch } from './agents.ts'
 import { announce } from './cells.ts'
 import { FreeQueue } from './free.ts'
 import { housingOf, tellHousing } from './housing.ts'
+import { beginAsleep, enlist, openType, reviseType } from './hibernate/hibernate.ts'
 import { leave } from './leave.ts'
 import type { Agent, Group, Live } from './live.ts'
 import { rise } from './loss.ts'
@@ -40,7 +41,7 @@ const keep = (live: Live, agent: Agent): void => {
   const mode = modeOf(settings, agent.id)
   const changes = comesBack || agent.mode !== mode
   Object.assign(agent, { settings, mode, leaving: false })
-  if (settings === live.types.get(agent.type)) agent.renewing = false
+  if (settings === live.types.get(agent.type) && agent.group.anew === null) agent.renewing = false
   if (comesBack) agent.reason = null
   refile(live, agent)
   if (changes) touch(live, agent)
@@ -57,7 +58,9 @@ const add = (live: Live, wanted: AgentType, numbers: readonly number[], rows: re
     const { epoch, restarts, policy } = row
     Object.assign(agent, { epoch, restarts, lastCells: readSaved(policy, now)?.lastCells ?? [] })
   }
-  rise(live, added, 'start')
+  for (const agent of added) enlist(live, agent)
+  if (wanted.hibernate === undefined) rise(live, added, 'start')
+  else beginAsleep(live, added)
 }
 
 /** Said once, not at each change of something else. */
@@ -72,6 +75,7 @@ const takeType = (live: Live, wanted: AgentType, rows: readonly AgentRow[], acto
   const { name, count } = wanted
   live.types.set(name, wanted)
   if (!live.free.has(name)) live.free.set(name, new FreeQueue<Agent>())
+  if (wanted.hibernate !== undefined && !live.dormitory.types.has(name)) openType(live, name)
   const stale = staleness(wanted)
   for (const group of live.groups)
     if (group.settings.name === name && stale(group).length === 0) takeOver(live, group, wanted)
@@ -85,6 +89,7 @@ const takeType = (live: Live, wanted: AgentType, rows: readonly AgentRow[], acto
   const numbers = new Set(there.map(({ number }) => number))
   const missing = numbersTo(count).filter((number) => !numbers.has(number))
   if (missing.length > 0) add(live, wanted, missing, rows)
+  reviseType(live, name)
   void renewType(live, name)
 }
 

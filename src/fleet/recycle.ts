@@ -3,6 +3,7 @@
  * the process is ended and its agents go on in another, in a standby where there is one. No loss: nobody is charged,
  * and no restart is counted. What fills a host faster than this notices dies of it, and is found by that (death.ts).
  */
+import type { Share, Usage } from '../cell/cell.ts'
 import { move, refile, unseat } from './agents.ts'
 import type { Group, Live, LiveCell } from './live.ts'
 import { rise } from './loss.ts'
@@ -23,18 +24,27 @@ const lookEveryMs = 100
 
 export interface Load {
   readonly residentBytes: number | undefined
+  /** Cap of its heap. */
   readonly memoryBytes: number
   readonly files: { readonly open: number; readonly most: number } | undefined
+  /** Of all its processes together, and of its private disk, where walls or limits count them. */
+  readonly usage?: Pick<Usage, 'memory' | 'disk'>
 }
 
+const megabytes = (bytes: number): string => `${Math.round(bytes / 1_000_000)} MB`
+const nearShareOf = (what: string, share: Share | null | undefined): string | null =>
+  share && share.usedBytes >= nearShare * share.mostBytes
+    ? `${what}: ${megabytes(share.usedBytes)} of ${megabytes(share.mostBytes)}`
+    : null
+
 /** Why a host is near its limits; null when it is not, or nothing is known. */
-export const nearLimit = ({ residentBytes, memoryBytes, files }: Load): string | null => {
+export const nearLimit = ({ residentBytes, memoryBytes, files, usage }: Load): string | null => {
   const usedBytes = (residentBytes ?? 0) - bareBytes
-  const megabytes = (bytes: number): string => `${Math.round(bytes / 1_000_000)} MB`
-  if (usedBytes >= nearShare * memoryBytes) return `memory: ${megabytes(usedBytes)} of ${megabytes(memoryBytes)}`
+  const full = nearShareOf('memory', { usedBytes, mostBytes: memoryBytes })
+  if (full !== null) return full
   if (files !== undefined && files.open >= nearShare * files.most)
     return `descriptors: ${files.open} of ${files.most} are open`
-  return null
+  return nearShareOf('disk', usage?.disk) ?? nearShareOf('memory of all its processes', usage?.memory)
 }
 
 export interface Turn {
@@ -58,14 +68,16 @@ const isBusy = ({ cell, due }: Group): boolean =>
 /** At each beat of a cell. */
 export const weigh = (live: Live, cell: LiveCell): void => {
   const { group } = cell
-  const pid = cell.cell?.identity?.pid
-  if (group.settings.run.module === undefined || pid === undefined || cell.recycling !== null) return
-  // Behind walls the process that we know is the wall: what the host itself uses is not known, and its control group
-  // counts cached files with its memory. Its limit ends it there, and is named.
-  if (cell.cell?.memoryBytes !== undefined) return
+  const usage = cell.cell?.usage?.()
+  const pid = usage === undefined ? cell.cell?.identity?.pid : usage.pid
+  // Where the host cannot be seen behind its walls, its limit ends it there, and is named.
+  if (group.settings.run.module === undefined || pid === undefined || pid === null || cell.recycling !== null) return
   const { proc, clock } = live.options
-  const { memoryBytes, name } = group.settings
-  const why = nearLimit({ residentBytes: proc.residentBytes(pid), memoryBytes, files: proc.openFiles(pid) })
+  const { name, cell: asked, perCell } = group.settings
+  // Each machine of a vm cell is bounded by itself; only the host's own part can fill up unseen.
+  const memoryBytes = group.settings.memoryBytes + (asked.vm?.memoryBytes ?? 0) * perCell
+  const seen = { residentBytes: proc.residentBytes(pid), files: proc.openFiles(pid), ...(usage && { usage }) }
+  const why = nearLimit({ ...seen, memoryBytes })
   cell.fullBeats = why === null ? 0 : cell.fullBeats + 1
   const starting = live.waves.waiting + live.waves.starting
   const groups = live.groups.filter(({ settings }) => settings.name === name)

@@ -1,13 +1,14 @@
 /**
- * Other settings for agents that run already, where they hold from the start of a process: their groups begin anew, one
- * part after the other, so that most of a type goes on working. The next part begins when the one before works again: a
- * program that does not start costs its own part and no more, until a person goes back or on.
+ * Other settings for agents that run already, where they hold from the start of a process, or other code, when a person
+ * restarts a whole type: their groups begin anew, one part after the other, so that most of a type goes on working. The
+ * next part begins when the one before works again: a program that does not start costs its own part and no more, until
+ * a person goes back or on.
  *
- *   works ── drains (no new work) ── nothing in hand ──▶ its cell ends ── gone ──▶ starts with new settings ──▶ works
+ *   works ── drains (no new work) ── nothing in hand ──▶ its cell ends ── gone ──▶ starts with what is new ──▶ works
  */
 import { restartsFor, type AgentType, type Setting } from '../model/model.ts'
 import { sleep } from '../std/std.ts'
-import { move, refile, unseat } from './agents.ts'
+import { move, refile, touch, unseat } from './agents.ts'
 import { endGroup, whenIdle } from './leave.ts'
 import type { Agent, Group, Live } from './live.ts'
 import { rise } from './loss.ts'
@@ -36,13 +37,23 @@ export const staleness = (wanted: AgentType): ((group: Group) => readonly Settin
   }
 }
 
+/** Why a group must begin anew; null when it need not. */
+const whyAnew = (wanted: AgentType): ((group: Group) => string | null) => {
+  const stale = staleness(wanted)
+  return (group) => {
+    const settings = stale(group)
+    return settings.length > 0 ? `begins anew with other settings: ${settings.join(', ')}` : group.anew
+  }
+}
+
 /** The groups that begin anew next; those that do not work now go first, they cost nothing. */
 const nextPart = (live: Live, type: string): readonly Group[] => {
   const wanted = live.types.get(type)
   if (wanted === undefined) return []
   const all = live.groups.filter((group) => group.settings.name === type)
   const stale = staleness(wanted)
-  const waiting = all.filter((group) => stale(group).length > 0)
+  const why = whyAnew(wanted)
+  const waiting = all.filter((group) => why(group) !== null)
   // Another way to share cells is a change for all of them together.
   if (waiting.some((group) => stale(group).some((one) => one === 'perCell' || one === 'cell'))) return waiting
   return waiting
@@ -50,7 +61,11 @@ const nextPart = (live: Live, type: string): readonly Group[] => {
     .slice(0, Math.max(1, Math.ceil(all.length / parts)))
 }
 const takeOut = (live: Live, agent: Agent, cause: string): void => {
+  // It begins anew when it is woken.
+  if (agent.state === 'hibernating') return
   unseat(live, agent, { cause, collateral: true })
+  // What a person ordered holds: it waits for no time.
+  if (agent.ordered !== null) return touch(live, agent)
   agent.cancelDue?.()
   agent.cancelDue = null
   agent.hold = 'own'
@@ -75,14 +90,15 @@ const start = (live: Live, agents: readonly Agent[], wanted: AgentType): readonl
     Object.assign(agent, { home: group, group, settings: wanted, mode, renewing: false, kills: [] })
     agent.policy = freshPolicy
   }
+  const free = agents.filter(({ ordered }) => ordered === null)
   rise(
     live,
-    agents.filter(({ state }) => state === 'stopped'),
+    free.filter(({ state }) => state === 'stopped'),
     'start',
   )
   rise(
     live,
-    agents.filter(({ state }) => state === 'backoff' || state === 'quarantined'),
+    free.filter(({ state }) => state === 'backoff' || state === 'quarantined'),
     'release',
   )
   // Somebody ordered its restart meanwhile.
@@ -100,12 +116,12 @@ const renew = async (live: Live, type: string, part: readonly Group[]): Promise<
   const wanted = live.types.get(type)
   // The configuration may have changed meanwhile: who is right again, or not wanted, goes on as it is.
   if (wanted === undefined) return []
-  const stale = staleness(wanted)
-  const groups = part.filter((group) => live.groups.includes(group) && stale(group).length > 0)
+  const why = whyAnew(wanted)
+  const groups = part.filter((group) => live.groups.includes(group) && why(group) !== null)
   const agents = groups.flatMap((group) => group.agents)
   // A home whose agents all live apart is stale with them, and empty.
   if (groups.length === 0) return []
-  const cause = `begins anew with other settings: ${stale(groups[0]!).join(', ')}`
+  const cause = why(groups[0]!)!
   for (const agent of agents) takeOut(live, agent, cause)
   for (const group of groups) {
     group.agents.length = 0
@@ -122,7 +138,7 @@ const renew = async (live: Live, type: string, part: readonly Group[]): Promise<
 }
 
 const works = ({ agents, cell }: Group): boolean =>
-  agents.length === 0 ||
+  agents.every(({ state }) => state === 'hibernating') ||
   (cell?.phase === 'ready' && agents.some(({ state }) => state === 'idle' || state === 'busy' || state === 'suspect'))
 
 /** Resolves when the part works, or does not matter any more: other settings are wanted, or the end has come. */
@@ -130,13 +146,14 @@ const worksAgain = async (live: Live, type: string, part: readonly Group[]): Pro
   const wanted = live.types.get(type)
   const lateMs = live.options.clock.monoMs() + lateStarts * (wanted?.startWithinMs ?? 0)
   let told = false
-  while (live.phase === 'open' && live.types.get(type) === wanted && !part.every(works)) {
+  const isWanted = (): boolean => live.types.get(type) === wanted && part.every((group) => group.anew === null)
+  while (live.phase === 'open' && isWanted() && !part.every(works)) {
     if (!told && live.options.clock.monoMs() >= lateMs) {
       told = true
       const agents = part.filter((group) => !works(group)).flatMap((group) => group.agents)
       notify(live, 'config.waits', 'error', {
         subject: type,
-        message: `${formatAgents(agents)} do not work with their new settings; the others of ${type} keep the old ones`,
+        message: `${formatAgents(agents)} do not work since they began anew; the others of ${type} go on as they were`,
         facts: { type, agents: formatAgents(agents), count: agents.length },
       })
     }
@@ -163,7 +180,17 @@ export const renewType = async (live: Live, type: string): Promise<void> => {
   if (live.phase !== 'open' || count === 0) return
   notify(live, 'config.taken', 'info', {
     subject: type,
-    message: `${count} agents of ${type} have begun anew with their new settings`,
+    message: `${count} agents of ${type} have begun anew`,
     facts: { type, count },
   })
+}
+
+/**
+ * A person restarts a whole type: each of its hosts ends, and another loads the module as it is by then. Said again
+ * while a part does not work, it begins with that part.
+ */
+export const beginAnew = (live: Live, type: string, why: string): void => {
+  live.codes.set(type, (live.codes.get(type) ?? 0) + 1)
+  for (const group of live.groups) if (group.settings.name === type) group.anew = why
+  void renewType(live, type)
 }

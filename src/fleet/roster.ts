@@ -55,6 +55,7 @@ const agentOf = (settings: AgentType, number: number, group: Group, wallMs: numb
     finishedMs: null,
     taken: false,
     takenMs: -Infinity,
+    idleMs: 0,
     attempt: null,
     lastAttempt: null,
     leaving: false,
@@ -80,6 +81,11 @@ const resume = (agent: Agent, row: AgentRow, saved: Saved): void => {
     agent.ordered = saved.ordered
     agent.sinceMs = row.sinceMs
     agent.reason = row.reason
+    return
+  }
+  if (row.state === 'hibernating') {
+    agent.state = row.state
+    agent.sinceMs = row.sinceMs
     return
   }
   if (row.state !== 'backoff' && row.state !== 'quarantined') return

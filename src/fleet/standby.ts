@@ -54,6 +54,7 @@ const lineOf = (live: Live, { settings }: Post): StandbyLine | undefined =>
 const partsOf = ({ cell, memoryBytes, limits, run }: AgentType): unknown => [
   cell.kind,
   cell.walls ?? null,
+  cell.vm ?? null,
   memoryBytes,
   limits,
   run.module ?? null,
@@ -103,7 +104,7 @@ export const tendStandbys = (live: Live): void => {
   const waitMs = Math.max(quietMs, line.notBeforeMs - live.options.clock.monoMs())
   stock.cancelLook = live.agenda.after(waitMs, () => {
     stock.cancelLook = null
-    if (live.waves.waiting + live.waves.starting > 0) return tendStandbys(live)
+    if (live.waves.waiting + live.waves.starting > 0 || live.admission.short !== null) return tendStandbys(live)
     void start(live, line.settings)
   })
 }

@@ -18,18 +18,20 @@ export const liveness = (silentBeats: number): Liveness => {
 }
 
 /**
- * Whether a beat may count against the cell: when the beat itself comes late, it was the sitter that stood still (a
- * paused machine, a blocked loop), and answers may wait unread in its sockets.
+ * Whether a beat may count against the cell: when the beat itself comes late, or came at its time after a stop, it was
+ * the sitter that stood still (a paused machine, a blocked loop), and answers may wait unread in its sockets.
  */
 export const beatCounts = (lateMs: number, intervalMs: number): boolean => lateMs <= intervalMs / 2
 
 export interface AttemptEvidence {
-  readonly nowMs: number
-  /** Last progress that was seen: given, said by `beat`, a settlement answered. */
-  readonly progressMs: number
+  /**
+   * Since it was asked to give up, else since its last progress (given, said by `beat`, a settlement answered); without
+   * the time in which the sitter stood still.
+   */
+  readonly awakeMs: number
   readonly stuckAfterMs: number
-  /** When it was asked to give up, null = it was not. */
-  readonly cancelledMs: number | null
+  /** It was asked to give up. */
+  readonly cancelled: boolean
   readonly graceMs: number
   readonly waitsOutside: boolean
 }
@@ -40,11 +42,9 @@ export type AttemptVerdict = 'works' | 'waits' | 'stuck' | 'ignores-cancel'
  * no more.
  */
 export const attemptVerdict = (evidence: AttemptEvidence): AttemptVerdict => {
-  if (evidence.cancelledMs !== null) {
-    return evidence.nowMs - evidence.cancelledMs >= evidence.graceMs ? 'ignores-cancel' : 'works'
-  }
+  if (evidence.cancelled) return evidence.awakeMs >= evidence.graceMs ? 'ignores-cancel' : 'works'
   if (evidence.waitsOutside) return 'waits'
-  return evidence.nowMs - evidence.progressMs >= evidence.stuckAfterMs ? 'stuck' : 'works'
+  return evidence.awakeMs >= evidence.stuckAfterMs ? 'stuck' : 'works'
 }
 
 export interface Blame {

@@ -4,6 +4,7 @@
  */
 import { boundaryOf, type Cell } from '../cell/cell.ts'
 import type { AgentStateName, Coverage, Evidence, Exit } from '../model/model.ts'
+import { admissionView } from './admission/view.ts'
 import { nextMsOf } from './agents.ts'
 import type { HeldCause } from './governor/governor.ts'
 import { groupName } from './governor/restarts.ts'
@@ -11,6 +12,7 @@ import { housingOf, kindOf, memoryOf } from './housing.ts'
 import type { Agent, Live, LiveCell } from './live.ts'
 import type { AgentView, CellStatus, FleetSummary } from './port.ts'
 import { standbyCounts } from './standby.ts'
+import { troublesOf } from './troubles.ts'
 
 /** The process table is not asked more often than this for one cell: a list of 5,000 agents reads 50 entries. */
 const existsKeptMs = 1_000
@@ -56,6 +58,19 @@ const evidenceOfExec = (live: Live, agent: Agent, cell: Cell): Evidence[] => {
   return [{ fact: 'exists', source, atMs, value, detail: boundaryOf(housingOf(live, agent.settings)) }, responds]
 }
 
+/** Nothing of it runs, and that is as it should be: there is nobody who could be silent. */
+const evidenceAsleep = (live: Live, { group, sinceMs, settings }: Agent): Evidence => {
+  const ending = group.cell !== null && group.agents.length === 1 ? exists(live, group.cell) : null
+  const after = settings.hibernate === undefined ? '' : `, as it does ${settings.hibernate.afterMs} ms after its work`
+  return {
+    fact: 'exists',
+    source: ending?.yes === true ? 'process table: its last process is being ended' : 'the fleet: no cell holds it',
+    atMs: ending?.wallMs ?? live.options.clock.wallMs(),
+    value: ending?.yes === true ? 'yes' : 'no',
+    detail: `asleep since ${new Date(sinceMs).toISOString()}${after}; woken when work for it is due`,
+  }
+}
+
 const evidenceOf = (live: Live, agent: Agent): Evidence[] => {
   const { cell } = agent
   const progresses: Evidence = {
@@ -64,6 +79,7 @@ const evidenceOf = (live: Live, agent: Agent): Evidence[] => {
     atMs: agent.finishedMs,
     value: agent.finishedMs === null ? 'unknown' : 'yes',
   }
+  if (agent.state === 'hibernating') return [evidenceAsleep(live, agent), progresses]
   if (cell === null) {
     return [
       { fact: 'exists', source: 'no cell holds it', atMs: agent.sinceMs, value: 'no' },
@@ -94,6 +110,9 @@ const evidenceOf = (live: Live, agent: Agent): Evidence[] => {
   ]
 }
 
+const startText = ({ admission: { short } }: Live): string =>
+  short === null ? 'its cell is started' : `its cell is started once the host is not short any more: ${short.why}`
+
 /** How the state ends. */
 export const exitOf = (live: Live, agent: Agent): Exit => {
   const { cell, settings } = agent
@@ -106,7 +125,7 @@ export const exitOf = (live: Live, agent: Agent): Exit => {
             what: 'its cell lists it, or it is lost',
             at: wallOf(live, agent.seatedMs + settings.startWithinMs),
           }
-        : { kind: 'event', what: cell === null ? 'its cell is started' : 'its cell is ready, or lost' }
+        : { kind: 'event', what: cell === null ? startText(live) : 'its cell is ready, or lost' }
     case 'idle':
       return { kind: 'event', what: 'work' }
     case 'busy':
@@ -135,6 +154,7 @@ export const exitOf = (live: Live, agent: Agent): Exit => {
     case 'paused':
       return { kind: 'owner', who: 'operator', what: 'resume' }
     case 'hibernating':
+      return { kind: 'event', what: 'work for its type, or a person starts it' }
     case 'unknown':
       return { kind: 'owner', who: 'operator', what: 'restart' }
   }
@@ -192,7 +212,7 @@ export const cellStatusOf = (live: Live, cell: LiveCell): CellStatus | undefined
 
 /**
  * Reporting = seen in an answer of its own cell that is not older than three beats. Who is out of its cell because a
- * person ordered so has nothing to report.
+ * person ordered so has nothing to report, and who sleeps is counted apart.
  */
 const coverageOf = (live: Live): Coverage => {
   let reporting = 0
@@ -205,16 +225,24 @@ const coverageOf = (live: Live): Coverage => {
     oldestMs = Math.max(oldestMs ?? 0, Math.round(live.options.clock.monoMs() - cell.answeredMs))
   }
   let meant = 0
-  for (const agent of live.agents.values()) if (agent.ordered === null || agent.cell !== null) meant += 1
-  return { reporting, of: meant, oldestMs }
+  let asleep = 0
+  for (const agent of live.agents.values()) {
+    if (agent.state === 'hibernating') asleep += 1
+    else if (agent.ordered === null || agent.cell !== null) meant += 1
+  }
+  return { reporting, of: meant, oldestMs, ...(live.dormitory.types.size > 0 && { asleep }) }
 }
 
+const troublesShown = 20
 type Counts = Partial<Record<AgentStateName, number>>
 
 export const summaryOf = (live: Live): FleetSummary => {
+  const troubles = troublesOf(live.agents.values())
   const byState: Counts = {}
   const byType: Record<string, Counts> = {}
-  for (const { state, type } of live.agents.values()) {
+  const restartsByType: Record<string, number> = {}
+  for (const { state, type, restarts } of live.agents.values()) {
+    restartsByType[type] = (restartsByType[type] ?? 0) + restarts
     const counts = (byType[type] ??= {})
     counts[state] = (counts[state] ?? 0) + 1
     byState[state] = (byState[state] ?? 0) + 1
@@ -229,6 +257,10 @@ export const summaryOf = (live: Live): FleetSummary => {
     held: live.governor.list(),
     restarts: live.counts.restarts,
     cellsLost: live.counts.cellsLost,
+    restartsByType,
     coverage: coverageOf(live),
+    admission: admissionView(live),
+    troubles: troubles.slice(0, troublesShown),
+    quarantines: troubles.filter(({ quarantined }) => quarantined > 0).length,
   }
 }

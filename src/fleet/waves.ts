@@ -6,6 +6,8 @@ export interface Waves<Item> {
   /** Waits for its turn; asking again while it waits changes nothing. */
   ask(item: Item): void
   withdraw(item: Item): void
+  /** While held nothing is started; what is starting goes on. */
+  hold(held: boolean): void
   /** The start of this item is over, well or badly. */
   done(item: Item): void
   readonly waiting: number
@@ -16,7 +18,9 @@ export interface Waves<Item> {
 export const openWaves = <Item>(atOnce: number, start: (item: Item) => void): Waves<Item> => {
   const waiting = new Set<Item>()
   const starting = new Set<Item>()
+  let isHeld = false
   const next = (): void => {
+    if (isHeld) return
     for (const item of waiting) {
       if (starting.size >= atOnce) return
       if (starting.has(item)) continue
@@ -32,6 +36,10 @@ export const openWaves = <Item>(atOnce: number, start: (item: Item) => void): Wa
     },
     withdraw: (item) => {
       waiting.delete(item)
+    },
+    hold: (held) => {
+      isHeld = held
+      next()
     },
     done: (item) => {
       if (starting.delete(item)) next()

@@ -12,7 +12,7 @@ import type { GateLink } from './port.ts'
 export interface FreezeNote {
   /** `frz_…` */
   readonly id: string
-  /** `token:<name>`, or `file:<user>` as the file itself claims. */
+  /** `token:<name>`, or `cli:<user>` as the file itself claims. */
   readonly actor: string
   readonly reason: string
   readonly atMs: number
@@ -59,6 +59,8 @@ export interface FreezeOptions {
   /** Absolute path of `run/FROZEN`. */
   readonly path: string
   readonly swarm: string
+  /** A thaw is done: what waited for it may go on. */
+  readonly onThawed?: () => void
   /** Told when a look or its record failed; the gate looks for itself. */
   readonly onFault: (error: unknown) => void
 }
@@ -133,6 +135,7 @@ class RecordedSwitch implements FreezeSwitch {
       this.#file = await this.#read()
       if (frozen) throw new Failure('frozen', 'the gate is frozen still: its file FROZEN is there or cannot be read')
       this.#recorded = null
+      this.#options.onThawed?.()
       await this.#append(
         { ...entry, decision: 'done' },
         { kind: 'swarm.thawed', level: 'warn', message: `thawed by ${actor}`, facts: { actor } },

@@ -1,5 +1,5 @@
 /** All lines of this gate, with the bounds of who may wait at all. */
-import { every, type Clock } from '../std/std.ts'
+import type { Cancel, Clock } from '../std/std.ts'
 import type { Buckets, Scope } from './buckets.ts'
 import { Line, type Waiter, type Wanted } from './line.ts'
 
@@ -43,9 +43,15 @@ export const openLines = ({ clock, buckets }: { readonly clock: Clock; readonly 
     lines.set(name, line)
     return line
   }
-  const stopSweeping = every(clock, sweepMs, () => {
-    for (const line of lines.values()) line.sweep()
-  })
+  /** Only while somebody waits: a quiet gate does nothing. */
+  let cancelSweep: Cancel | undefined
+  const sweepSoon = (): void => {
+    cancelSweep ??= clock.timer(sweepMs, () => {
+      cancelSweep = undefined
+      for (const line of lines.values()) line.sweep()
+      if (total > 0) sweepSoon()
+    })
+  }
 
   return {
     wait: (wanted) => {
@@ -61,6 +67,7 @@ export const openLines = ({ clock, buckets }: { readonly clock: Clock; readonly 
       const pausedMs = buckets.pausedUntil(wanted.scope)
       if (pausedMs > waiter.untilMs) line.refuse(waiter, 'over', pausedMs - nowMs)
       else line.push(waiter)
+      sweepSoon()
       return () => line.refuse(waiter, 'dropped', 1)
     },
     dropAll: () => {
@@ -74,7 +81,7 @@ export const openLines = ({ clock, buckets }: { readonly clock: Clock; readonly 
       return [...lines.values()].reduce((sum, line) => sum + (line.scope.upstream === upstream ? line.waiting : 0), 0)
     },
     stop: () => {
-      stopSweeping()
+      cancelSweep?.()
       for (const line of lines.values()) line.stop()
     },
   }

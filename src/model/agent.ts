@@ -9,6 +9,8 @@
  *                                   │  ▲ probe due
  *                            due    ▼  │
  *                               starting   quarantined ◀── too many restarts
+ *
+ *   idle (or stopped) ── sleep ──▶ hibernating ── start: work for it ──▶ starting
  */
 import { Failure } from '../std/std.ts'
 
@@ -68,6 +70,7 @@ export type AgentEvent =
   | 'ended'
   | 'pause'
   | 'resume'
+  | 'sleep'
 
 /**
  * Per event: from which states it is legal, and where it leads. A suspect that is heard again goes back to what it was
@@ -97,6 +100,7 @@ const legal: Record<AgentEvent, Partial<Record<AgentStateName, AgentStateName>>>
     busy: 'quarantined',
     suspect: 'quarantined',
     backoff: 'quarantined',
+    hibernating: 'quarantined',
     unknown: 'quarantined',
   },
   release: { quarantined: 'starting', backoff: 'starting' },
@@ -112,8 +116,9 @@ const legal: Record<AgentEvent, Partial<Record<AgentStateName, AgentStateName>>>
     unknown: 'stopping',
   },
   ended: { stopping: 'stopped' },
-  pause: { idle: 'paused', busy: 'paused' },
+  pause: { idle: 'paused', busy: 'paused', hibernating: 'paused' },
   resume: { paused: 'idle' },
+  sleep: { idle: 'hibernating', stopped: 'hibernating' },
 }
 
 /** The state after an event, or undefined when the event is illegal there. */

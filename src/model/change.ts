@@ -33,6 +33,7 @@ const fromTheStart: Readonly<Record<Setting, boolean>> = {
   orWeaker: true,
   walls: true,
   readable: true,
+  vm: true,
   standby: false,
   perCell: true,
   memoryBytes: true,
@@ -40,6 +41,7 @@ const fromTheStart: Readonly<Record<Setting, boolean>> = {
   config: true,
   upstreams: false,
   restart: false,
+  hibernate: false,
   heartbeatMs: false,
   stuckAfterMs: false,
   startWithinMs: false,
@@ -50,10 +52,11 @@ const settings = Object.keys(fromTheStart) as readonly Setting[]
 const valueOf = (agentType: AgentType, setting: Setting): unknown => {
   const { cell } = agentType
   if (setting === 'cell') return cell.kind
-  // Only a sandbox is refused where the machine cannot.
-  if (setting === 'orWeaker') return cell.kind === 'sandbox' && cell.orWeaker
-  if (setting === 'walls' || setting === 'readable' || setting === 'standby') return cell[setting] ?? null
-  return agentType[setting]
+  // Only these are refused where the machine cannot.
+  if (setting === 'orWeaker') return (cell.kind === 'sandbox' || cell.kind === 'vm') && cell.orWeaker
+  if (setting === 'walls' || setting === 'readable' || setting === 'vm' || setting === 'standby')
+    return cell[setting] ?? null
+  return agentType[setting] ?? null
 }
 
 const changed = (before: AgentType, after: AgentType): readonly Setting[] =>

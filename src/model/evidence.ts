@@ -14,4 +14,6 @@ export interface Coverage {
   readonly reporting: number
   readonly of: number
   readonly oldestMs: number | null
+  /** Asleep: nothing of them runs, so nothing reports; they are not among `of`. */
+  readonly asleep?: number
 }

@@ -44,9 +44,11 @@ export interface AgentType {
   readonly count: number
   /** What was asked for; what the machine makes of it is the cell room's to say. */
   readonly cell: {
-    readonly kind: 'pool' | 'process' | 'sandbox'
+    readonly kind: 'pool' | 'vm' | 'process' | 'sandbox'
     /** Whether less will do where the machine cannot. */
     readonly orWeaker: boolean
+    /** What each agent of a `vm` cell may use: its own memory, and CPU time in one turn. */
+    readonly vm?: { readonly memoryBytes: number; readonly sliceMs: number }
     /** Hosts that stand by for its cells; absent = as many as the fleet thinks right. */
     readonly standby?: number
     /** False = a pool host without walls: its agents' code may touch files and network. */
@@ -56,6 +58,12 @@ export interface AgentType {
   }
   readonly upstreams: readonly string[]
   readonly restart: RestartPolicy
+  /** Its agents sleep when they have been idle for so long; absent = never. */
+  readonly hibernate?: {
+    readonly afterMs: number
+    /** Agents that may be awake at once; absent = all. */
+    readonly mostAwake?: number
+  }
   readonly heartbeatMs: number
   readonly stuckAfterMs: number
   readonly startWithinMs: number
@@ -72,6 +80,20 @@ export interface AgentType {
   readonly overrides: Readonly<Record<string, { readonly mode?: Mode }>>
   /** Given to every agent of the type as `ctx.config`; never a secret. */
   readonly config: Readonly<Record<string, unknown>>
+}
+/** What the whole host may start, and how short of something it may become; shares lie in [0, 1]. */
+export interface MachineBounds {
+  /** Wakes of agents a second, and at once: of those with a process of their own, and of those that share one. */
+  readonly wakes: { readonly processesPerSecond: number; readonly sharedPerSecond: number }
+  /** Nothing new starts while the host is beyond one of these; null = not looked at. */
+  readonly pressure: {
+    /** Memory that must be left, as a share of what the host (or our own group) may use. */
+    readonly memoryFree: number | null
+    /** Share of the last 10 s in which everything (memory, io) or something (cpu) waited for it. */
+    readonly memoryStalled: number | null
+    readonly cpuStalled: number | null
+    readonly ioStalled: number | null
+  }
 }
 export interface TaskType {
   readonly name: string
@@ -176,6 +198,7 @@ export interface SwarmConfig {
   readonly credentials: Readonly<Record<string, Credential>>
   readonly channels: Readonly<Record<string, Channel>>
   readonly rehearsals: Readonly<Record<string, Rehearsal>>
+  readonly machine: MachineBounds
   readonly alerts: AlertSettings
   readonly api: { readonly host: string; readonly port: number }
 }

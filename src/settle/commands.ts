@@ -36,9 +36,10 @@ const transfersOf = (settlement: SettlementView, step: Step): readonly NewTransf
 
 const movesOf = (settlement: SettlementView, step: Step, event: SettlementEvent, wallMs: number): Command[] => {
   const { reason, nextMs, person, providerReference } = step
+  const tries = step.untried ? -1 : 0
   const move = (from: SettlementView['state'], what: SettlementEvent): Command => ({
     kind: 'settlement.move',
-    with: { settlement: settlement.id, from, event: what, reason, nextMs, person, tries: 0, providerReference, wallMs },
+    with: { settlement: settlement.id, from, event: what, reason, nextMs, person, tries, providerReference, wallMs },
   })
   const first = move(settlement.state, event)
   return step.followedBy === undefined
@@ -99,11 +100,11 @@ export const stepCommands = (settlement: SettlementView, step: Step, by: By, wal
     const waiting = wait(settlement, step, wallMs)
     if (!step.person || settlement.person) return [waiting]
     const { audit, event } = told(settlement, step, { name: 'settlement.waits', by, wallMs })
-    return [waiting, audit, event]
+    return [waiting, audit, ...(step.quiet ? [] : [event])]
   }
   const name = `settlement.${past[step.followedBy ?? step.event]}`
   const { audit, event } = told(settlement, step, { name, by, wallMs })
-  const quiet = name === 'settlement.settled' || (name === 'settlement.not-sent' && !step.person)
+  const quiet = step.quiet === true || name === 'settlement.settled' || (name === 'settlement.not-sent' && !step.person)
   const ended = step.ledger !== null
   return [
     ...movesOf(settlement, step, step.event, wallMs),

@@ -7,7 +7,7 @@
  */
 import type { Channel, SettlementEvent, SettlementState } from '../model/model.ts'
 import type { Random } from '../std/std.ts'
-import type { PayVerdict, QueryVerdict } from './channels/http.ts'
+import { frozenWhy, type PayVerdict, type QueryVerdict } from './channels/http.ts'
 
 export interface Known {
   readonly state: SettlementState
@@ -37,6 +37,10 @@ export interface Step {
   readonly person: boolean
   readonly absences: number
   readonly providerReference: string | null
+  /** The request of this try was held back by the gate: nothing went out, and it is no try. */
+  readonly untried?: boolean
+  /** One event tells of all that wait for the same: the freeze. */
+  readonly quiet?: boolean
   /** Second event after the first, in the same transaction. */
   readonly followedBy?: SettlementEvent
 }
@@ -98,7 +102,8 @@ const afterNotSent = (
   const backoffMs = Math.min(60_000, 500 * 2 ** Math.min(known.tries, 10)) * (0.5 + random.next() / 2)
   const nextMs = Math.ceil(nowMs + Math.max(verdict.retryAfterMs ?? 0, backoffMs) + random.next() * 200)
   // A try under the same key while an older one is unknown proves nothing about the older one.
-  if (known.state === 'unknown') return step(null, { reason: verdict.why, nextMs, person: verdict.person })
+  const quiet = verdict.why === frozenWhy
+  if (known.state === 'unknown') return step(null, { reason: verdict.why, nextMs, person: verdict.person, quiet })
   if (verdict.counts && known.tries >= channel.tries) {
     return step('not-sent', {
       followedBy: 'give-up',
@@ -106,7 +111,7 @@ const afterNotSent = (
       reason: `proven not sent, ${known.tries} tries spent: ${verdict.why}`,
     })
   }
-  return step('not-sent', { reason: verdict.why, nextMs, person: verdict.person })
+  return step('not-sent', { reason: verdict.why, nextMs, person: verdict.person, untried: verdict.held, quiet })
 }
 
 export const afterQuery = (known: Known, verdict: QueryVerdict, { channel, nowMs, random }: Circumstances): Step => {

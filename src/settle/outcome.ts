@@ -1,7 +1,7 @@
 /** From what the gate told to the step that follows: pure, over the settlement and its intents as they were read. */
 import type { Call } from '../gatelink/gatelink.ts'
 import { isSettlementEnd, type Channel } from '../model/model.ts'
-import type { Random } from '../std/std.ts'
+import type { Random, Stamp } from '../std/std.ts'
 import type { Command, IntentView, SettlementView } from '../store/store.ts'
 import { readPay, readQuery } from './channels/http.ts'
 import { afterPay, afterQuery, type Known, type Step } from './decide.ts'
@@ -10,23 +10,37 @@ import type { SettleOutcome } from './port.ts'
 /** An outcome with its journal number; null when no gate told it. */
 export type Told = Pick<Call, 'outcome' | 'cost'> & { readonly journal: number | null }
 
-export const closing = (intent: IntentView, told: Told, nowMs: number): Command => {
+/** The evidence keeps when it was told by the monotonic clock too: by that one its age is counted. */
+export const closing = (intent: IntentView, told: Told, now: Stamp): Command => {
   const { outcome, journal, cost } = told
   const name = outcome.kind === 'answered' ? `answered ${outcome.status}` : outcome.kind
-  const evidence = JSON.stringify(outcome)
+  const evidence = JSON.stringify({ ...outcome, told: now })
   return {
     kind: 'intent.close',
-    with: { grant: intent.grant, outcome: name, evidence, journal, closedMs: nowMs, cost },
+    with: { grant: intent.grant, outcome: name, evidence, journal, closedMs: now.wallMs, cost },
   }
 }
 
+interface Closed {
+  readonly closedMs?: number
+  readonly told?: Stamp
+}
+
+/**
+ * When a connection closed, by the wall clock as it goes now. Within one boot the monotonic clock says how long ago
+ * that was told, which is later than it happened: a wall clock that jumped must not make an absence count too early,
+ * for what is still on its way would then be sent a second time.
+ */
+const closedAt = ({ closedMs, told }: Closed, now: Stamp): number | undefined =>
+  told?.bootId === now.bootId ? now.wallMs - (now.monoMs - told.monoMs) : closedMs
+
 /** What a decision needs of the past: the tries, and when the last payment request's connection closed. */
-export const knownOf = (settlement: SettlementView, intents: readonly IntentView[]): Known => {
+export const knownOf = (settlement: SettlementView, intents: readonly IntentView[], now: Stamp): Known => {
   const { state, tries, absences } = settlement
   const last = intents.findLastIndex((intent) => intent.kind === 'pay')
   const pay = intents[last]
   const evidence = pay?.evidence ?? null
-  const closed = evidence === null ? undefined : (JSON.parse(evidence) as { closedMs?: number }).closedMs
+  const closed = evidence === null ? undefined : closedAt(JSON.parse(evidence) as Closed, now)
   return { state, tries, absences, asked: intents.length - 1 - last, closedMs: closed ?? pay?.closedMs ?? null }
 }
 

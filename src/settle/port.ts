@@ -60,7 +60,10 @@ export interface SettleSummary {
   readonly byState: Readonly<
     Record<string, { readonly count: number; readonly amounts: Readonly<Record<string, string>> }>
   >
-  /** Payment requests that went out, the first of each settlement included. */
+  /**
+   * Payment requests, the first of each settlement included; those that the gate held back (frozen, a limit, a
+   * credential) are none.
+   */
   readonly tries: number
   /** At most 100 of them. */
   readonly unknown: readonly {
@@ -104,6 +107,8 @@ export interface Settle {
   /** The outcome of a grant; resolves after the commit. */
   call(call: Call): Promise<void>
   linked(gateId: string): void
+  /** What the gate held back while everything was frozen goes on at once. */
+  thawed(): void
   /** Resolves after the commit. Rejects `not-found`, `conflict`. */
   decide(settlement: string, word: PersonsWord, actor: string): Promise<void>
   /**

@@ -4,17 +4,18 @@
  * the process may die at any point: the next sitter gives the gate the same grant, and the gate's journal knows whether
  * it was spent.
  */
-import type { Call, GateLink, Grant, GrantedRequest } from '../gatelink/gatelink.ts'
-import { isSettlementEnd, type Channel, type TaskType } from '../model/model.ts'
-import { asFailure, Failure, type Cancel, type Clock, type NewId, type Random } from '../std/std.ts'
-import type { Command, IntentView, NewSettlement, SettlementView, Store } from '../store/store.ts'
-import type { Work } from '../work/work.ts'
+import type { Call, Grant, GrantedRequest } from '../gatelink/gatelink.ts'
+import { isSettlementEnd, type Channel } from '../model/model.ts'
+import { asFailure, Failure, type Cancel } from '../std/std.ts'
+import type { Command, IntentView, NewSettlement, SettlementView } from '../store/store.ts'
 import { submitBatch } from './batch.ts'
 import { payRequest, queryRequest } from './channels/http.ts'
 import { dueCommands, stepCommands, type By } from './commands.ts'
 import type { Step } from './decide.ts'
+import { wakeFrozen } from './frozen.ts'
 import { checkBooks, Fold, foldOn } from './ledger.ts'
 import { mustNotBeOut, personStep } from './person.ts'
+import type { SettleOptions } from './options.ts'
 import { grantOf, openingCommands, providerKey, readAsk } from './opening.ts'
 import type {
   BatchAnswer,
@@ -30,23 +31,12 @@ import { closing, knownOf, orphaned, outcomeOf, paysElsewhere, stepAfter, type T
 import { summarise } from './summary.ts'
 import { Waiters } from './waiters.ts'
 
-export interface SettleOptions {
-  readonly channels: Readonly<Record<string, Channel>>
-  readonly tasks: Readonly<Record<string, TaskType>>
-  readonly store: Store
-  readonly work: Pick<Work, 'submit'>
-  readonly gatelink: Pick<GateLink, 'gateId' | 'grant'>
-  readonly clock: Clock
-  readonly random: Random
-  readonly newId: NewId
-  /** The record refused what it should not, or is lost: the assembly stops the process. */
-  failed(error: unknown): void
-}
-
 /** Settlements acted on in one turn; the rest follows at once. */
 const actSize = 500
 const refusedPauseMs = 1_000
 const concludeTries = 20
+/** A thaw may come without a word. */
+const frozenLookMs = 1_000
 
 class SettleRoom implements Settle {
   readonly #options: SettleOptions
@@ -201,6 +191,11 @@ class SettleRoom implements Settle {
     this.#relink(gateId).catch((error: unknown) => this.#later(error, () => this.#linkedNow()))
   }
 
+  thawed(): void {
+    const again = (error: unknown): void => this.#later(error, () => this.thawed())
+    wakeFrozen(this.#options).then(() => this.#armStored(), again)
+  }
+
   async #relink(gateId: string): Promise<void> {
     const { store, clock } = this.#options
     let after: string | null = null
@@ -219,12 +214,11 @@ class SettleRoom implements Settle {
           },
         })
       }
+      const own = open.filter((one) => one.gateId === gateId)
       this.#send(
-        open
-          .filter((one) => one.gateId === gateId)
-          .map((intent) =>
-            grantOf(intent.grant, intent.settlement, null, JSON.parse(intent.request) as GrantedRequest),
-          ),
+        own.map(({ grant, settlement, request }) =>
+          grantOf(grant, settlement, null, JSON.parse(request) as GrantedRequest),
+        ),
       )
       if (open.length < actSize) break
       after = open.at(-1)!.grant
@@ -247,14 +241,15 @@ class SettleRoom implements Settle {
     const { store, clock, random, channels } = this.#options
     for (let tries = 0; tries < concludeTries; tries += 1) {
       const settlement = (await store.read.settlement(intent.settlement))!
-      const nowMs = clock.wallMs()
-      const close = closing(intent, told, nowMs)
+      const stamp = clock.stamp()
+      const nowMs = stamp.wallMs
+      const close = closing(intent, told, stamp)
       if (isSettlementEnd(settlement.state)) {
         await store.transact([close])
         return
       }
       const channel = channels[settlement.channel]
-      const known = knownOf(settlement, await store.read.intents(settlement.id))
+      const known = knownOf(settlement, await store.read.intents(settlement.id), stamp)
       const step =
         channel === undefined
           ? orphaned(settlement.channel)
@@ -293,9 +288,10 @@ class SettleRoom implements Settle {
 
   /** Acts on every settlement whose time has come: sends, sends again, or asks. */
   async #act(): Promise<void> {
-    const { gatelink, store, clock } = this.#options
+    const { gatelink, store, clock, frozen } = this.#options
     // Without a gate nothing can be done; `linked` arms the timer again.
     if (this.#acting || !this.#started || gatelink.gateId === null) return
+    if (frozen()) return this.#arm(clock.wallMs() + frozenLookMs)
     this.#acting = true
     let pauseMs = 0
     try {

@@ -1,4 +1,5 @@
 /** Front door of settling. */
 export type * from './port.ts'
-export { openSettle, type SettleOptions } from './room.ts'
+export type { SettleOptions } from './options.ts'
+export { openSettle } from './room.ts'
 export { byStateOf } from './summary.ts'

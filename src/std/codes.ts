@@ -58,6 +58,9 @@ export const codes = {
   'cell-refused': refused(503, 69),
   'cell-lost': transient(503),
   'agent-broken': { kind: 'permanent', status: 500, exit: 1 },
+  'vm-slice': transient(503),
+  'vm-memory': transient(503),
+  'vm-crashed': transient(503),
   // work
   'task-exists-with-different': refused(409, 6),
   'unknown-task-type': refused(422, 2),

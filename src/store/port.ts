@@ -14,10 +14,12 @@ export interface Store {
    * the caller must not tell anybody that it failed; the process stops and reads again.
    */
   transact<const List extends readonly Command[]>(commands: List): Promise<ResultsOf<List>>
+  /** Gives only what is durable: an answer waits for the commits that it may have seen. */
   readonly read: Queries
   /** Tells committed commands, in commit order; a listener must not throw. Returns how to stop listening. */
   onCommit(listener: (committed: readonly Committed[]) => void): () => void
-  /** Called once when the record can no longer be trusted (a COMMIT failed): the process must stop. */
+  /** Called once when the record can no longer be trusted (a COMMIT or its flush failed): the process must
+   * stop. */
   onLost(listener: (cause: Error) => void): void
   /**
    * Since when (wall ms) every write is refused with `disk-full` because the disk is full, or null. Nothing of a

@@ -25,16 +25,11 @@ export interface Tallies {
   readonly mark: number
 }
 
-interface Note {
-  readonly kind: TallyChange['kind']
-  readonly type: string
-  readonly label: string
-  readonly change: number
-}
+type Sums = Map<string, { kind: TallyChange['kind']; type: string; label: string; change: number }>
 
 /** Notes as they come, in a list: a rolled back list takes off its end. */
 export const openTallies = (): Tallies => {
-  const notes: Note[] = []
+  const notes: TallyChange[] = []
   return {
     task: (type, from, to) => {
       if (from === to) return
@@ -45,14 +40,19 @@ export const openTallies = (): Tallies => {
       notes.push({ kind: 'attempt', type: '', label: outcome, change: 1 })
     },
     changes: () => {
-      const sums = new Map<string, { kind: TallyChange['kind']; type: string; label: string; change: number }>()
+      // By label and then by type, which are texts that are there: a key made of them cost as much as a statement.
+      const sums = { task: new Map<string, Sums>(), attempt: new Map<string, Sums>() }
       for (const { kind, type, label, change } of notes) {
-        const key = `${kind} ${label} ${type}`
-        const sum = sums.get(key)
+        const ofKind = sums[kind]
+        let ofLabel = ofKind.get(label)
+        if (ofLabel === undefined) ofKind.set(label, (ofLabel = new Map()))
+        const sum = ofLabel.get(type)
         if (sum) sum.change += change
-        else sums.set(key, { kind, type, label, change })
+        else ofLabel.set(type, { kind, type, label, change })
       }
-      return [...sums.values()].filter(({ change }) => change !== 0)
+      return [sums.task, sums.attempt]
+        .flatMap((ofKind) => [...ofKind.values()].flatMap((ofLabel) => [...ofLabel.values()]))
+        .filter(({ change }) => change !== 0)
     },
     rewind: (mark) => {
       notes.length = mark

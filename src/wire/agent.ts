@@ -193,6 +193,8 @@ export interface Seat {
   readonly epoch: number
   readonly mode: Mode
   readonly config: Readonly<Record<string, unknown>>
+  /** In a `vm` cell: its snapshot was sent before, and it goes on from there instead of beginning anew. */
+  readonly asleep?: true
 }
 /** The result of `hello`: which agents live here. Later seats come and go with `seat` and `unseat` notifications. */
 export interface Welcome {
@@ -208,6 +210,8 @@ export interface SeatChange {
 }
 export interface Unseat {
   readonly agents: readonly string[]
+  /** They sleep, and come back as they were where the host can keep them; else as after any end. */
+  readonly sleep?: true
 }
 /** Notification: work for an agent. `key` is stable over all attempts of the task: use it for outside idempotency. */
 export interface Run {
@@ -245,6 +249,47 @@ export interface Load {
   readonly module: string
   /** From now on a thread of its own watches the host. */
   readonly watched?: true
+}
+/**
+ * Request `sleep` to a host of `vm` cells: the agent's machine, with all that waits in it, becomes a snapshot a tenth
+ * of its size. It wakes by itself when something comes for it (a timer, an answer, work), or by request `wake`.
+ *
+ * With `give` the snapshot leaves the host in `asleep.part` notifications before the answer, and the agent lives there
+ * no more; refused `conflict` while it has work in hand or waits for an answer. It goes on where it is seated with
+ * `asleep` after the same parts have been sent to that host.
+ */
+export interface Rest {
+  readonly agent: string
+  readonly give?: true
+}
+/** Notification in both directions: a piece of an agent's snapshot, in order. */
+export interface AsleepPart {
+  readonly agent: string
+  /** From 0. */
+  readonly part: number
+  readonly of: number
+  /** Base64. */
+  readonly text: string
+}
+/** Answer of `sleep`. */
+export interface Asleep {
+  readonly agent: string
+  readonly bytes: number
+  /** How many parts were sent; 0 when it sleeps in its host. */
+  readonly parts: number
+  /** The engine's build: no other can wake it. */
+  readonly build: string
+  /** Wall time of its next timer; null = none. */
+  readonly dueMs: number | null
+  /** Requests that it waits for: lost when its host ends before they are answered. */
+  readonly waiting: number
+}
+/** Answer of `wake`; notification `agent.woken` of one that was seated with `asleep`. */
+export interface Woken {
+  readonly agent: string
+  readonly tookMs: number
+  /** Why its sleep was lost and it began anew; null = it goes on. */
+  readonly anew: string | null
 }
 export interface Drain {
   readonly withinMs: number

@@ -19,6 +19,7 @@ import {
   type StateGet,
   type StatePut,
   type TaskAdd,
+  type Woken,
 } from './agent.ts'
 
 export type Checked<Value> =
@@ -202,6 +203,16 @@ export const checkBroken = (params: unknown): Checked<Broken> =>
   checked(() => {
     const fields = fieldsOf(params, 'agent.broken')
     return { agent: id(at(fields, 'agent'), 'agent'), error: errorReport(at(fields, 'error')) }
+  })
+
+export const checkWoken = (params: unknown): Checked<Woken> =>
+  checked(() => {
+    const fields = fieldsOf(params, 'agent.woken')
+    const anew = at(fields, 'anew')
+    const tookMs = at(fields, 'tookMs')
+    if (anew !== null && typeof anew !== 'string') throw wrong('anew', 'must be text or null')
+    if (typeof tookMs !== 'number' || !Number.isFinite(tookMs)) throw wrong('tookMs', 'must be a number of ms')
+    return { agent: id(at(fields, 'agent'), 'agent'), tookMs, anew: anew === null ? null : anew.slice(0, longest.text) }
   })
 
 export const checkPark = (params: unknown): Checked<Park> =>

@@ -20,6 +20,7 @@ export {
   checkStateGet,
   checkStatePut,
   checkTaskAdd,
+  checkWoken,
   cutBytes,
   type Checked,
 } from './check.ts'

@@ -17,6 +17,8 @@ const firstClaimSize = 16
 
 export interface DispatchPort {
   readonly fleet: Pick<Fleet, 'take' | 'freeCount' | 'release' | 'run'>
+  /** Tasks of this agent type wait (`true`) and nobody is free, or none waits any more. */
+  short(agentType: string, isShort: boolean): void
   claim(
     agentType: string,
     slots: readonly Slot[],
@@ -41,6 +43,13 @@ export interface Dispatch {
   turn(agentType: string): ClaimTurn
   /** Runs what was claimed with these slots and frees the agents of the others. */
   settleSlots(agentType: string, slots: readonly Slot[], claimed: readonly Claimed[]): void
+  /**
+   * Agents of this type taken for claims: so many since the beginning, and so many of them in claims that have not
+   * ended. What such a claim will take still counts as ready in the record.
+   */
+  taken(agentType: string): { readonly begun: number; readonly open: number }
+  /** Looks again at the types whose tasks wait: whom they were to wake may be lost. */
+  look(): void
   stop(): void
 }
 
@@ -59,6 +68,23 @@ const asRun = (claimed: Claimed): Parameters<Fleet['run']>[0][number] => ({
   cell: claimed.cell,
 })
 
+/** Takes agents, and counts those whose claim has not ended. */
+const openTakings = (fleet: Pick<Fleet, 'take'>) => {
+  const takings = new Map<string, { begun: number; open: number }>()
+  const taken = (agentType: string): { begun: number; open: number } => {
+    const known = takings.get(agentType) ?? { begun: 0, open: 0 }
+    takings.set(agentType, known)
+    return known
+  }
+  const take = (agentType: string, count: number): readonly FreeAgent[] => {
+    const agents = fleet.take(agentType, count)
+    taken(agentType).begun += agents.length
+    taken(agentType).open += agents.length
+    return agents
+  }
+  return { take, taken }
+}
+
 export const openDispatch = (port: DispatchPort): Dispatch => {
   const hungry = new Set<string>()
   const claiming = new Set<string>()
@@ -66,11 +92,14 @@ export const openDispatch = (port: DispatchPort): Dispatch => {
   const backlog = new Map<string, number>()
   let stopped = false
 
+  const { take, taken } = openTakings(port.fleet)
+
   /** Of this sitter's life only: after a restart the turns begin anew, which costs nobody more than nine starts. */
   const turns = new Map<string, ClaimTurn>()
   const turn = (agentType: string): ClaimTurn => turns.get(agentType) ?? { starts: 0, lastType: null }
 
   const settleSlots = (agentType: string, slots: readonly Slot[], claimed: readonly Claimed[]): void => {
+    taken(agentType).open -= slots.length
     const { starts, lastType } = turn(agentType)
     turns.set(agentType, { starts: starts + claimed.length, lastType: claimed.at(-1)?.type ?? lastType })
     const running = port.begin(claimed)
@@ -84,8 +113,8 @@ export const openDispatch = (port: DispatchPort): Dispatch => {
   const pump = async (agentType: string): Promise<void> => {
     if (stopped || claiming.has(agentType) || !hungry.has(agentType)) return
     const size = backlog.get(agentType) ?? firstClaimSize
-    const agents = port.fleet.take(agentType, size)
-    if (agents.length === 0) return
+    const agents = take(agentType, size)
+    if (agents.length === 0) return port.short(agentType, true)
     claiming.add(agentType)
     hungry.delete(agentType)
     const slots = asSlots(agents)
@@ -94,11 +123,15 @@ export const openDispatch = (port: DispatchPort): Dispatch => {
       if (more) {
         hungry.add(agentType)
         backlog.set(agentType, Math.min(claimSize, size * 4))
-      } else backlog.delete(agentType)
+      } else {
+        backlog.delete(agentType)
+        if (!hungry.has(agentType)) port.short(agentType, false)
+      }
       settleSlots(agentType, slots, claimed)
     } catch (error) {
       // The record refused or is lost: nobody was given anything, the agents are free again, and the owner decides what
       // follows.
+      taken(agentType).open -= slots.length
       for (const slot of slots) port.fleet.release(slot.agent)
       port.failed(error)
       return
@@ -118,10 +151,14 @@ export const openDispatch = (port: DispatchPort): Dispatch => {
     },
     slotsFor: (agentType, count) => {
       if (stopped || backlog.has(agentType)) return []
-      return asSlots(port.fleet.take(agentType, Math.min(count, claimSize)))
+      return asSlots(take(agentType, Math.min(count, claimSize)))
     },
     turn,
     settleSlots,
+    taken,
+    look: () => {
+      for (const agentType of hungry) void pump(agentType)
+    },
     stop: () => {
       stopped = true
     },

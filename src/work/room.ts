@@ -18,20 +18,23 @@ import {
   type Store,
   type Submitted,
 } from '../store/store.ts'
-import { openBudgets, type Budgets } from './budget.ts'
+import { openBudgets, type Budgets, type Ending } from './budget.ts'
 import { afterFailure, afterLoss, type FailedAttempt } from './decide.ts'
 import { askedBy } from './asked.ts'
 import { openDispatch, type Dispatch } from './dispatch.ts'
-import { deathsOf, expiredEvents, parked, pastDeadline, succeeded } from './endings.ts'
+import { expiredEvents, parked, pastDeadline, succeeded } from './endings.ts'
+import { Hand } from './hand.ts'
+import { openNearest } from './nearest.ts'
 import { discardOne, editTask, moveTask, redriveOne, redriveSelected } from './people.ts'
 import type { LockStatus, TaskAnswer, TaskAsk, Work, WorkRequest, WorkSummary } from './port.ts'
 import { freeLock, lockStatus, putState, readState, renewLock, takeLock } from './shared.ts'
 import { shapeTask, submitRefusal } from './submit.ts'
+import { openWaking } from './waking.ts'
 
 export interface WorkOptions {
   readonly tasks: Readonly<Record<string, TaskType>>
   readonly store: Store
-  readonly fleet: Pick<Fleet, 'take' | 'freeCount' | 'release' | 'run' | 'cancel'>
+  readonly fleet: Pick<Fleet, 'take' | 'freeCount' | 'release' | 'run' | 'cancel' | 'asleep' | 'want'>
   readonly clock: Clock
   readonly random: Random
   readonly newId: NewId
@@ -54,6 +57,8 @@ interface SubmitValue {
   readonly claimed: readonly Claimed[]
 }
 
+type EndRequest = Extract<WorkRequest, { method: 'done' | 'fail' | 'park' }>
+
 const soonest = (tasks: readonly NewTask[]): number | null =>
   tasks.reduce<number | null>(
     (first, task) => (task.notBeforeMs === null ? first : Math.min(first ?? Infinity, task.notBeforeMs)),
@@ -63,13 +68,9 @@ const soonest = (tasks: readonly NewTask[]): number | null =>
 class WorkRoom implements Work {
   readonly #options: WorkOptions
   readonly #dispatch: Dispatch
-  /** Attempts given out by this sitter and not ended: at most one an agent. */
-  readonly #inHand = new Map<string, Claimed>()
-  /** Taken out of hand to be ended, until the record has taken the end. */
-  readonly #ending = new Map<string, Claimed>()
-  /** Claimed and cancelled in one commit: they are not given out. */
-  readonly #revoked = new Set<string>()
+  readonly #hand: Hand
   readonly #budgets: Budgets
+  readonly #nearestDeadline: () => Promise<number>
   #started = false
   #dueTimer: Cancel | undefined
   #dueMs = Number.POSITIVE_INFINITY
@@ -79,6 +80,8 @@ class WorkRoom implements Work {
     this.#options = options
     this.#budgets = openBudgets(options.tasks, options.random)
     const { store, owner, epoch, clock } = options
+    this.#hand = new Hand({ store, clock, budgets: this.#budgets, ended: (ends, done) => this.#ended(ends, done) })
+    this.#nearestDeadline = openNearest(store)
     this.#dispatch = openDispatch({
       fleet: options.fleet,
       claim: async (agentType, slots, turn) => {
@@ -89,6 +92,7 @@ class WorkRoom implements Work {
         return result.value
       },
       begin: (claimed) => this.#begin(claimed),
+      short: openWaking({ ...options, isOn: () => this.#started, taken: (type) => this.#dispatch.taken(type) }),
       failed: options.failed,
     })
     store.onCommit((committed) => {
@@ -108,6 +112,7 @@ class WorkRoom implements Work {
     this.#readyAll()
     const sweep = (): void => {
       this.#sweepDeadlines()
+      this.#dispatch.look()
       this.#expire().catch(this.#options.failed)
       this.#sweep = this.#options.clock.timer(deadlineSweepMs, sweep)
     }
@@ -163,33 +168,25 @@ class WorkRoom implements Work {
     return submitted as readonly TaskAnswer[]
   }
 
-  async request(request: WorkRequest, agent: string): Promise<unknown> {
-    const { params } = request
+  request(request: WorkRequest, agent: string): Promise<unknown> {
+    const { method, params } = request
     const { attempt } = params
-    switch (request.method) {
-      case 'done':
-        return this.#finish(agent, attempt, (claimed) => succeeded(claimed, request.params.resultText))
-      case 'fail':
-        return this.#finish(agent, attempt, (claimed) => this.#failure({ ...claimed, error: request.params.error }))
-      case 'park':
-        return this.#finish(agent, attempt, (claimed) =>
-          parked(claimed, request.params.reason, request.params.until ?? null),
-        )
-      case 'task.add':
-      case 'state.get':
-      case 'state.put':
-      case 'lock.take':
-      case 'lock.renew':
-      case 'lock.free': {
-        const { task } = this.#owned(agent, attempt)
-        return askedBy(this, request, { agent, task, wallMs: this.#options.clock.wallMs() })
-      }
-    }
+    if (method === 'done') return this.#finish(agent, attempt, (claimed) => succeeded(claimed, params.resultText))
+    if (method === 'fail')
+      return this.#finish(agent, attempt, (claimed) => this.#failure({ ...claimed, error: params.error }))
+    if (method === 'park')
+      return this.#finish(agent, attempt, (claimed) => parked(claimed, params.reason, params.until ?? null))
+    return this.#asked(request, agent)
+  }
+
+  async #asked(request: Exclude<WorkRequest, EndRequest>, agent: string): Promise<unknown> {
+    const { task } = this.#owned(agent, request.params.attempt)
+    return askedBy(this, request, { agent, task, wallMs: this.#options.clock.wallMs() })
   }
 
   /** What an attempt asks on its way, it may ask only as long as it has its task. */
   #owned(agent: string, attempt: string): Claimed {
-    const claimed = this.#inHand.get(attempt)
+    const claimed = this.#hand.get(attempt)
     if (claimed?.agent === agent) return claimed
     throw new Failure('stale', `${agent} does not have ${attempt} in hand any more`)
   }
@@ -206,11 +203,14 @@ class WorkRoom implements Work {
 
   /** Ends an attempt of this agent; answers only after the commit. */
   async #finish(agent: string, attempt: string, decide: (claimed: Claimed) => Finish): Promise<null> {
-    const claimed = this.#inHand.get(attempt)
+    const claimed = this.#hand.get(attempt)
     if (claimed === undefined) return this.#late(agent, attempt)
     if (claimed.agent !== agent) throw new Failure('not-your-agent', `${attempt} belongs to another agent`)
     const finish = decide(claimed)
-    const [ended] = await this.#end([{ claimed, finish }])
+    const ended =
+      finish.event.event === 'succeed'
+        ? await this.#hand.succeed(claimed, finish)
+        : (await this.#hand.end([{ claimed, finish }]))[0]
     // Somebody cancelled it in the same breath: what the agent did counts for nothing, and it must not hear otherwise.
     if (ended?.outcome === 'stale' || ended?.outcome === 'not-found')
       throw new Failure('stale', `${attempt} does not have its task any more`)
@@ -231,7 +231,7 @@ class WorkRoom implements Work {
     const { clock, random, failed } = this.#options
     const nowMs = clock.wallMs()
     const ends = attempts.flatMap((one) => {
-      const claimed = this.#inHand.get(one.attempt)
+      const claimed = this.#hand.get(one.attempt)
       return claimed
         ? [
             {
@@ -246,44 +246,19 @@ class WorkRoom implements Work {
           ]
         : []
     })
-    if (ends.length > 0) this.#end(ends, patiently).catch(failed)
+    if (ends.length > 0) this.#hand.end(ends, patiently).catch(failed)
   }
 
-  /** An agent is told when the disk is full, and tells again; what nobody would tell again waits (`patiently`). */
-  async #end(
-    ends: readonly { readonly claimed: Claimed; readonly finish: Finish }[],
-    write: typeof patiently = (store, commands) => store.transact(commands),
-  ): Promise<readonly Finished[]> {
-    const { store, clock } = this.#options
-    // Out of hand at once, so that nothing ends an attempt twice; back in hand when the record takes nothing now.
-    for (const { claimed } of ends) {
-      this.#inHand.delete(claimed.attempt)
-      this.#ending.set(claimed.attempt, claimed)
-    }
-    const wallMs = clock.wallMs()
-    const placed = this.#budgets.place(ends, wallMs)
-    const finishes = placed.ends.map((end) => end.finish)
-    const events = [...deathsOf(placed.ends), ...placed.events]
-    const told: Command[] = events.length > 0 ? [{ kind: 'events.add', with: { events, wallMs } }] : []
-    let finished: readonly Finished[]
-    try {
-      const [taken] = await write(store, [{ kind: 'attempts.finish', with: { finishes, wallMs } }, ...told] as const)
-      finished = taken.ok ? taken.value : []
-    } catch (error) {
-      // Not those that were cancelled meanwhile.
-      for (const { claimed } of ends) if (this.#ending.has(claimed.attempt)) this.#inHand.set(claimed.attempt, claimed)
-      throw error
-    } finally {
-      for (const { claimed } of ends) this.#ending.delete(claimed.attempt)
-    }
-    const readied = new Set(finished.flatMap((one) => one.readied))
-    for (const { claimed, finish } of placed.ends) this.#after(this.#options.tasks[claimed.type]?.agent, finish.event)
-    if (readied.size > 0 && this.#started) {
-      // Those that came after these tasks: ready now, or due at a time of their own.
-      for (const agentType of readied) this.#dispatch.ready(agentType)
-      this.#armDue(await store.read.nextTaskDueMs())
-    }
-    return finished
+  /** The record has taken these ends. */
+  #ended(ends: readonly Ending[], finished: readonly Finished[]): void {
+    for (const { claimed, finish } of ends)
+      if (finish.event.event !== 'succeed') this.#after(this.#options.tasks[claimed.type]?.agent, finish.event)
+    const readied = new Set<string>()
+    for (const one of finished) for (const agentType of one.readied) readied.add(agentType)
+    if (readied.size === 0 || !this.#started) return
+    // Those that came after these tasks: ready now, or due at a time of their own.
+    for (const agentType of readied) this.#dispatch.ready(agentType)
+    this.#options.store.read.nextTaskDueMs().then((dueMs) => this.#armDue(dueMs), this.#options.failed)
   }
 
   #after(agentType: string | undefined, event: TaskEvent): void {
@@ -297,28 +272,25 @@ class WorkRoom implements Work {
    */
   #begin(all: readonly Claimed[]): readonly Claimed[] {
     const nowMs = this.#options.clock.wallMs()
-    const claimed = this.#revoked.size === 0 ? all : all.filter((one) => !this.#revoked.delete(one.attempt))
-    for (const one of claimed) {
-      this.#inHand.set(one.attempt, one)
-      this.#budgets.started(one, nowMs)
-    }
+    const claimed = this.#hand.take(all)
+    for (const one of claimed) this.#budgets.started(one, nowMs)
     const late = claimed.filter((one) => one.deadlineMs !== null && one.deadlineMs <= nowMs)
     if (late.length === 0) return claimed
     const ends = late.map((one) => ({ claimed: one, finish: pastDeadline(one) }))
-    this.#end(ends, patiently).catch(this.#options.failed)
+    this.#hand.end(ends, patiently).catch(this.#options.failed)
     return claimed.filter((one) => !late.includes(one))
   }
 
   /** Running attempts past their deadline: the agent is told to stop, the task is dead, a late result is stale. */
   #sweepDeadlines(): void {
     const nowMs = this.#options.clock.wallMs()
-    const late = [...this.#inHand.values()].filter(
+    const late = this.#hand.held.filter(
       (one) => one.deadlineMs !== null && one.deadlineMs <= nowMs && !this.#options.waitsOutside(one.attempt),
     )
     if (late.length === 0) return
     for (const one of late) this.#options.fleet.cancel(one.agent, one.attempt, 'deadline')
     const ends = late.map((one) => ({ claimed: one, finish: pastDeadline(one) }))
-    this.#end(ends, patiently).catch(this.#options.failed)
+    this.#hand.end(ends, patiently).catch(this.#options.failed)
   }
 
   /** Wakes at the earliest wall time known; the record is asked what is due then. */
@@ -342,9 +314,9 @@ class WorkRoom implements Work {
   /** Tasks past their deadline that no agent has in hand. */
   async #expire(): Promise<void> {
     const { store, clock } = this.#options
-    const nextMs = await store.read.nextTaskDeadlineMs()
+    const nextMs = await this.#nearestDeadline()
     const wallMs = clock.wallMs()
-    if (nextMs === null || nextMs > wallMs || !this.#started) return
+    if (nextMs > wallMs || !this.#started) return
     const [result] = await patiently(store, [{ kind: 'tasks.expire', with: { wallMs, limit: dueSize } }])
     if (!result.ok || result.value.expired.length === 0) return
     const events = expiredEvents(result.value.expired)
@@ -359,14 +331,8 @@ class WorkRoom implements Work {
 
   /** Whoever cancelled it: the attempt is told to stop, and what it still says is stale. */
   #cancelled(task: string, claimed: readonly Claimed[]): void {
-    const isIt = (one: Claimed): boolean => one.task === task
-    for (const one of this.#ending.values()) if (isIt(one)) this.#ending.delete(one.attempt)
-    const running = [...this.#inHand.values()].find(isIt)
-    const justClaimed = claimed.findLast(isIt)
-    if (running === undefined && justClaimed) this.#revoked.add(justClaimed.attempt)
-    if (running === undefined) return
-    this.#inHand.delete(running.attempt)
-    this.#options.fleet.cancel(running.agent, running.attempt, 'cancelled')
+    const running = this.#hand.cancelled(task, claimed)
+    if (running !== undefined) this.#options.fleet.cancel(running.agent, running.attempt, 'cancelled')
   }
 
   redrive: Work['redrive'] = (selection, actor) => redriveSelected(this.#options, selection, actor)

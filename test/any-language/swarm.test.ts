@@ -18,6 +18,9 @@ const example = join(directory, 'agents')
 cpSync(join(root, 'examples', 'any-language'), example, { recursive: true })
 const villain = join(example, 'villain.py')
 copyFileSync(join(root, 'test', 'villains', 'program.py'), villain)
+/** It is there when the swarm is started, takes itself away, and ends. */
+const ofTheMoon = join(example, 'python-of-the-moon')
+writeFileSync(ofTheMoon, '#!/bin/sh\nrm "$0"\nexit 1\n', { mode: 0o755 })
 const retry = { max: 3, base: '50ms', cap: '200ms' }
 
 const config = {
@@ -28,7 +31,8 @@ const config = {
     report: { run: { exec: [join(example, 'report.sh')] }, count: 2 },
     crasher: { run: { exec: ['sh', '-c', 'kill -SEGV $$'] } },
     nobody: {
-      run: { command: ['python-of-the-moon', 'agent.py'] },
+      run: { command: [ofTheMoon] },
+      cell: 'process',
       restart: { max: 1, base: '10ms', cap: '20ms' },
     },
   },
@@ -218,12 +222,12 @@ test('What is said of an agent that is a program can be checked, and its boundar
   ])
 })
 
-test('A type whose program is not on this machine is quarantined with the cause; the others work', async () => {
+test('A type whose program is not on this machine any more is quarantined with the cause; the others work', async () => {
   const nobody = await until(async () => {
     const found = await agent('nobody/1')
     return found.state === 'quarantined' && found
   })
-  expect(nobody.reason).toContain('the program python-of-the-moon is not on this machine')
+  expect(nobody.reason).toContain('python-of-the-moon is not there or may not be run')
 })
 
 test('A program that is killed is back within five seconds and its backoff', async () => {

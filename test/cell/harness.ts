@@ -152,6 +152,7 @@ export const openYard = async (
       seats: seats(3),
       env: {},
       memoryMb: 128,
+      ...(change.kind === 'vm' && { vm: { memoryBytes: 8_000_000, sliceMs: 100, agents: 3 } }),
       ...change,
     }
   }

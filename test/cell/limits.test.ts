@@ -51,7 +51,7 @@ describe('What is written', () => {
     expect(hitsBetween(none, none, limits)).toEqual([])
     expect(hitsBetween({ ...none, oomKills: null }, { ...none, oomKills: null }, limits)).toEqual([])
     expect(hitsBetween({ ...none, oomKills: 1 }, { ...none, oomKills: 2 }, limits)).toEqual([
-      { limit: 'memory', says: 'out of memory: the kernel killed 1 of its processes at 80 MB' },
+      { limit: 'memory', says: 'out of memory: the kernel killed it or a process of it at 80 MB' },
     ])
   })
 })
@@ -125,6 +125,12 @@ describe('Version 2 as files, on a machine that tests make up', () => {
     await expect(text('shared', 'own', 'cgroup.subtree_control')).rejects.toMatchObject({ code: 'ENOENT' })
   })
 
+  test("A container's first process is moved with us, for nobody else could be in its group", async () => {
+    const proc = await machineWith('contained', 'cpu memory pids', [1, process.ppid, process.pid])
+    await openLimits({ name: 'swarm', settle: true, proc })
+    expect(await text('contained', 'own', 'cgroup.subtree_control')).toBe('+memory +pids +cpu')
+  })
+
   test('Controllers that are not delegated are named', async () => {
     const proc = await machineWith('few', 'hugetlb pids', [])
     expect((await openLimits({ name: 'swarm', settle: false, proc })).why).toBe(
@@ -158,7 +164,7 @@ describe(`The limits of this machine: ${real}`, () => {
       group = await groupNow()
       const hog = 'exec python3 -c "x = bytearray(300_000_000); print(len(x))"'
       expect(await inside(hog)).toEqual({ code: 'SIGKILL', out: '' })
-      expect((await group.counts()).oomKills).toBe(1)
+      expect((await group.counts()).oomKills).toBeGreaterThan(0)
     })
 
     test('More processes than it may have are refused, and counted', async () => {

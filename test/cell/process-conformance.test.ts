@@ -63,6 +63,16 @@ if (machine.bwrap !== null) {
     hang: 'patient',
     givesUp: true,
   })
+  const machines = villain('vm-witness')
+  const vmWalls = hostWalls({ machine, hidden: () => [], modules: [machines], codeCache, swarm: codeCache })
+  cellConformance({
+    name: `vm behind walls, ${named}`,
+    kind: poolCells({ ...ports, walls: vmWalls, codeCache }),
+    run: { module: machines },
+    cell: 'vm',
+    hang: 'abort',
+    givesUp: true,
+  })
   cellConformance({
     name: `sandbox, command, ${named}`,
     kind: sandbox,

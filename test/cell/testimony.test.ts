@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { growerOf, testimony } from '../../src/cell/pool/testimony.ts'
+import { growerOf, readEvidence, testimony } from '../../src/cell/pool/testimony.ts'
 
 let directory = ''
 beforeEach(() => {
@@ -18,7 +18,7 @@ const file = (): string => join(directory, 'witness.json')
 const leave = (value: unknown): void => writeFileSync(file(), typeof value === 'string' ? value : JSON.stringify(value))
 const blocked = { agent: 'a/0001', stack: ['spin (a.ts:1:2)'], forMs: 900, wallMs: nowMs - 500 }
 const ask = (change: object = {}): ReturnType<typeof testimony> =>
-  testimony({ directory, printed: [], outOfMemory: false, nowMs, ...change })
+  testimony({ evidence: readEvidence(directory), printed: [], outOfMemory: false, nowMs, ...change })
 
 test('The watch speaks about a held loop when it looked a moment ago, else the print of the engine does', () => {
   leave({ blocked })

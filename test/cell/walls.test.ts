@@ -110,7 +110,7 @@ describe(`A sandbox${cannot}`, () => {
   test('What its limits did is named as the cause, by what the kernel counted', async () => {
     const hog = ['python3', '-c', 'x = bytearray(200_000_000)']
     const memory =
-      machine.limits.kind === 'rlimits' ? '' : 'out of memory: the kernel killed 1 of its processes at 64 MB'
+      machine.limits.kind === 'rlimits' ? '' : 'out of memory: the kernel killed it or a process of it at 64 MB'
     expect(await task(hog)).toMatchObject({ kind: 'poison', message: expect.stringContaining(memory) as string })
   })
 
@@ -165,11 +165,15 @@ describe(`A sandbox${cannot}`, () => {
 
 /** Names of the cells' control groups, wherever they are. */
 const groupsOf = (of: string): readonly string[] => {
-  const found = readFileSync('/proc/self/mountinfo', 'utf8').matchAll(/ (\S*) \S+ - cgroup2? /g)
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .flatMap((line) => (/ - cgroup2? /.test(line) ? [line.split(' ')[4]!] : []))
   const own = readFileSync('/proc/self/cgroup', 'utf8')
     .split('\n')
     .map((line) => line.split(':').slice(2).join(':'))
-  const places = [...found].flatMap(([line]) => own.map((path) => join(line.trim().split(' ')[0]!, path, of)))
+  // In version 2 we live in a leaf, beside the groups of our cells.
+  const around = own.flatMap((path) => (path.endsWith('/supervisor') ? [path, join(path, '..')] : [path]))
+  const places = mounts.flatMap((mount) => around.map((path) => join(mount, path, of)))
   const names = places.flatMap((place) => {
     try {
       return readdirSync(place, { withFileTypes: true }).flatMap((one) => (one.isDirectory() ? [one.name] : []))
@@ -281,18 +285,22 @@ describe('What a type asks for, and what a machine makes of it', () => {
     namespaces: yes,
     filter: yes,
     limits: yes,
+    memory: yes,
+    cpu: yes,
+    processes: yes,
+    disk: yes,
+    files: yes,
     'group-kill': yes,
     'own-user': yes,
-    resources: yes,
     death: yes,
   }
-  const asks = (kind: 'pool' | 'process' | 'sandbox', orWeaker: boolean) => ({
+  const asks = (kind: CellPlan['kind'], orWeaker: boolean) => ({
     name: 'payer',
     cell: { kind, orWeaker },
   })
 
   test('A machine that can gives what was asked for', () => {
-    for (const kind of ['pool', 'process', 'sandbox'] as const)
+    for (const kind of ['pool', 'vm', 'process', 'sandbox'] as const)
       expect(housingOf(asks(kind, false), { abilities: all })).toMatchObject({
         effective: kind,
         weaker: [],
@@ -324,6 +332,12 @@ describe('What a type asks for, and what a machine makes of it', () => {
       why: "agent type payer asks for cell 'sandbox', which this machine cannot make: bubblewrap",
       wayOut: "get bubblewrap; or write cell: { kind: 'sandbox', orWeaker: true } for what it can",
     })
+  })
+
+  test('Machines for agents need nothing of the machine, but who asks for them is not given less than walls unasked', () => {
+    const abilities = { ...all, namespaces: no('bubblewrap'), filter: no('bubblewrap') }
+    expect(housingOf(asks('vm', false), { abilities })).toMatchObject({ effective: null, weaker: ['bubblewrap'] })
+    expect(housingOf(asks('vm', true), { abilities })).toMatchObject({ effective: 'vm', weaker: ['bubblewrap'] })
   })
 
   test('A machine without bubblewrap says so, and what to install', async () => {

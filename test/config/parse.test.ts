@@ -160,8 +160,8 @@ test('What this version cannot do is refused by name, and not taken and ignored'
   const later: readonly (readonly [string, RegExp, unknown])[] = [
     ['schedules', /schedules yet/, {}],
     ['bus', /bus beyond this host yet/, 'nats://somewhere'],
-    ['agents settler cell', /cells other than "pool", "process" and "sandbox" yet/, 'vm'],
-    ['agents settler cell kind', /cells other than "pool", "process" and "sandbox" yet/, 'worker'],
+    ['agents settler cell', /cells other than "pool", "vm", "process" and "sandbox" yet/, 'worker'],
+    ['agents settler cell kind', /cells other than "pool", "vm", "process" and "sandbox" yet/, 'worker'],
     ['agents settler limits calls', /calls of one agent yet/, '50/s'],
     ['agents settler overrides settler/7 mode', /modes other than "active" yet/, 'shadow'],
     ['upstreams northbank learn', /learning of limits yet/, 'auto'],
@@ -237,6 +237,39 @@ test('What a program cannot have is refused, and so is a program that is two thi
     'agents.four.perCell',
     'agents.four.config',
     'agents.five.cell',
+  ])
+})
+
+test('A machine for each agent has 8 MB and 100 ms, or what is written; only a vm cell has that', () => {
+  const agents = {
+    usual: { run: { module: './a.ts' }, cell: 'vm' },
+    large: {
+      run: { module: './a.ts' },
+      cell: { kind: 'vm', memory: '32MB', slice: '250ms', orWeaker: true, standby: 2 },
+    },
+  }
+  const config = parseConfig({ name: 'small', agents }, '/swarm')
+  expect(Object.values(config.agents).map(({ cell, perCell }) => [cell, perCell])).toEqual([
+    [{ kind: 'vm', orWeaker: false, vm: { memoryBytes: 8_000_000, sliceMs: 100 } }, 100],
+    [{ kind: 'vm', orWeaker: true, standby: 2, vm: { memoryBytes: 32_000_000, sliceMs: 250 } }, 100],
+  ])
+  const module = { run: { module: './a.ts' } }
+  const errors = errorsOf({
+    name: 'small',
+    agents: {
+      one: { ...module, cell: { kind: 'pool', memory: '8MB' } },
+      two: { ...module, cell: { kind: 'vm', slice: '1ms' } },
+      three: { ...module, cell: { kind: 'vm', memory: '1MB' } },
+      four: { ...module, cell: { kind: 'vm', walls: false } },
+      five: { run: { exec: ['./a.sh'] }, cell: 'vm' },
+    },
+  })
+  expect(errors.map((error) => error.split(': found')[0]!).toSorted((one, other) => one.localeCompare(other))).toEqual([
+    'agents.five.cell',
+    'agents.four.cell.walls',
+    'agents.one.cell.memory',
+    'agents.three.cell.memory',
+    'agents.two.cell.slice',
   ])
 })
 

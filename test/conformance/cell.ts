@@ -1,5 +1,5 @@
 /** What every kind of cell keeps, whatever runs in it. Each kind brings a program with a task `echo` and one that hangs. */
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -39,6 +39,7 @@ export const cellConformance = (subject: CellSubject): void => {
       env: {},
       memoryMb: 128,
       startWithinMs: 20_000,
+      ...(subject.cell === 'vm' && { vm: { memoryBytes: 8_000_000, sliceMs: 100, agents: 1 } }),
       ...change,
     })
     beforeEach(async () => {
@@ -63,7 +64,10 @@ export const cellConformance = (subject: CellSubject): void => {
     }
 
     test('It answers a challenge with its nonce, its agents, and nothing in hand', async () => {
-      expect(await cell.ask('ping', { nonce: 'n1' }, 5_000)).toEqual({ nonce: 'n1', agents: [agent], open: [] })
+      // An agent that has something to begin with is listed when that is done.
+      const asked = async (): Promise<void> =>
+        expect(await cell.ask('ping', { nonce: 'n1' }, 5_000)).toEqual({ nonce: 'n1', agents: [agent], open: [] })
+      await vi.waitFor(asked, { timeout: 10_000 })
       expect(ear.readies).toBe(1)
     })
 

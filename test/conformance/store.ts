@@ -7,11 +7,14 @@ import type { Command, NewSettlement, Store } from '../../src/store/store.ts'
 import { claim, owner, slot, submit, succeed, task } from './samples.ts'
 import { accessSuite } from './access.ts'
 import { incidentSuite } from './incidents.ts'
+import { setsSuite } from './sets.ts'
 import { togetherSuite } from './together.ts'
 import { workSuite } from './work.ts'
 
 export interface Engine {
   readonly name: string
+  /** Of a property, each on a record of its own. */
+  readonly runs: number
   /** A new, empty record; `reopen` gives a second life of the same one after `close`. */
   open(): Promise<{ readonly store: Store; reopen(): Promise<Store> }>
 }
@@ -66,6 +69,31 @@ export const storeSuite = (engine: Engine): void => {
       await body(record.store, record.reopen)
     })
   }
+
+  it('a cell that ended is kept with why; one that is to be forgotten leaves no row', async (store) => {
+    const started = (id: string): Command => ({
+      kind: 'cell.started',
+      with: {
+        id,
+        kind: 'pool',
+        agentType: 'settler',
+        identity: { pid: 7, startTime: '7' },
+        directory: '/cells',
+        owner,
+        epoch: 1,
+        wallMs: 1,
+      },
+    })
+    const ended = { cause: 'killed-by-us', detail: 'asleep', wallMs: 2 }
+    await store.transact([started('cel_kept'), started('cel_gone')])
+    await store.transact([
+      { kind: 'cell.ended', with: { id: 'cel_kept', ...ended } },
+      { kind: 'cell.ended', with: { id: 'cel_gone', ...ended, forget: true } },
+    ])
+    expect(await store.read.cellsAlive()).toEqual([])
+    expect(await store.read.cell('cel_kept')).toMatchObject({ id: 'cel_kept', cause: 'killed-by-us' })
+    expect(await store.read.cell('cel_gone')).toBeUndefined()
+  })
 
   it('each opening of a host is a new epoch, and an older epoch may not claim any more', async (store) => {
     await store.transact([submit([task('a')])])
@@ -373,6 +401,7 @@ export const storeSuite = (engine: Engine): void => {
 
   workSuite(it)
   togetherSuite(it)
+  setsSuite(it, async () => (await opened()).store, engine.runs)
   accessSuite(it)
   incidentSuite(it)
 }

@@ -8,7 +8,7 @@ type It = (title: string, body: (store: Store, reopen: () => Promise<Store>) => 
 const numbers = Array.from({ length: 40 }, (_, index) => index + 1)
 
 /** Rows and counts must say the same. */
-const countedRight = async (store: Store): Promise<void> => {
+export const countedRight = async (store: Store): Promise<void> => {
   const count = <Item>(items: readonly Item[], label: (item: Item) => string): Record<string, number> =>
     Object.fromEntries([...Map.groupBy(items, label)].map(([name, group]) => [name, group.length]))
   const all = { limit: 1_000, after: null }

@@ -7,6 +7,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as wait } from 'node:timers/promises'
+import { ask as askApi } from '../storage/api.ts'
 import { cannotTrace, injectFault } from '../storage/strace.ts'
 import { judge, type Verdict } from './judge.ts'
 import { programOf } from './machine.ts'
@@ -20,9 +21,9 @@ const paidWithinMs = 30_000
 /** Far beyond what one payment takes (measured: 6 fsyncs and some 97 writes in the sitter, 4 and 17 in the gate): then something is wrong. */
 const mostPoints = 400
 
-const until = async (what: string, truth: () => boolean, mostMs = 60_000): Promise<void> => {
+const until = async (what: string, truth: () => boolean | Promise<boolean>, mostMs = 60_000): Promise<void> => {
   const startedMs = performance.now()
-  while (!truth()) {
+  while (!(await truth())) {
     if (performance.now() - startedMs > mostMs) throw new Error(`not within ${mostMs} ms: ${what}`)
     await wait(50)
   }
@@ -95,6 +96,8 @@ class Swarm {
     const reference = `P-${role}-${calls.slice(0, 2)}-${at}`
     await ask(this.place, reference)
     await until(`${reference} is paid`, () => isPaid(this.place, reference), paidWithinMs)
+    // The file shows a commit before its flush; an answer comes after it. Until then the kill may still be to come.
+    await until('the sitter answers', async () => (await askApi(this.place, '/api/v1/settlements')) !== 'lost')
     if (!killed) await fault.stop()
     else this.#kills += 1
     return programOf(role, this.place.data)?.pid !== victim.pid

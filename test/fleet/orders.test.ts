@@ -145,7 +145,7 @@ test('a restart ends every order', async () => {
     all(world).map((agent) => world.ref(agent)),
     'token:ada',
   )
-  await world.clock.advance(5_000)
+  await world.clock.advance(20_000)
   expect(states(world)).toEqual({ idle: 10 })
 })
 
@@ -164,14 +164,57 @@ test('who cannot take an order is left alone and named; when nobody can, it is a
 
 test('when the probe of a quarantined cell is stopped, the next one has its turn', async () => {
   const restart = { type: 'permanent', max: 1, withinMs: 600_000, baseMs: 100, capMs: 1_000 } as const
-  const world = await ready({ types: [agentType({ count: 5, restart })] })
+  // Killed from outside, which parts nobody, and again before it has proven to be stable.
+  const world = await ready({ oomKills: 0, types: [agentType({ count: 5, restart })] })
   for (let round = 0; round < 2; round += 1) {
     for (const cell of world.cells.living) cell.end()
-    await world.clock.advance(2_000)
+    await world.clock.advance(300)
   }
+  expect(states(world)).toEqual({ quarantined: 5 })
   await world.clock.advance(world.fleet.list()[0]!.exit!.at! - world.clock.wallMs() + 150)
   const probe = world.fleet.list().find((agent) => agent.state !== 'quarantined')!.id
   await order(world, 'stop', probe)
   await world.clock.advance(60_000)
   expect(states(world)).toEqual({ stopped: 1, idle: 4 })
+})
+
+/** Five agents of one cell that was killed, and then died twice before it was ready: once too often in a row. */
+const quarantinedCell = async (): Promise<World> => {
+  const restart = { type: 'permanent', max: 2, withinMs: 600_000, baseMs: 100, capMs: 1_000 } as const
+  const world = await ready({ types: [agentType({ count: 5, restart })] })
+  world.cells.startMs = 6_000
+  for (const cell of world.cells.living) cell.end()
+  await world.clock.advance(1_000)
+  for (let round = 0; round < 2; round += 1) {
+    for (const cell of world.cells.living) cell.end('exit', 'exit code 78')
+    await world.clock.advance(2_000)
+  }
+  world.cells.startMs = 100
+  expect(states(world)).toEqual({ quarantined: 5 })
+  return world
+}
+
+const savedCell = (world: World): unknown =>
+  (JSON.parse(world.record.agents.get('settler/0001')!.policy) as { readonly group: unknown }).group
+
+test('a release by a person empties the window of the cell: one loss minutes later is its first', async () => {
+  const world = await quarantinedCell()
+  await world.fleet.unquarantine(world.fleet.list(), 'token:ada')
+  expect(world.record.audit.map(({ actor, action }) => [actor, action])).toEqual([['token:ada', 'agent.release']])
+  expect(savedCell(world)).toMatchObject({ quarantined: false, policy: { losses: [], quarantines: 0, probeMs: 0 } })
+  await world.clock.advance(120_000)
+  expect(states(world)).toEqual({ idle: 5 })
+  for (const cell of world.cells.living) cell.end('exit', 'exit code 1')
+  await world.clock.advance(2_000)
+  expect(states(world)).toEqual({ idle: 5 })
+})
+
+test('one released agent of a quarantined cell is its probe, and the others follow when it proves stable', async () => {
+  const world = await quarantinedCell()
+  await world.fleet.unquarantine([world.ref('settler/0002')], 'token:ada')
+  await world.clock.advance(0)
+  expect(states(world)).toEqual({ starting: 1, quarantined: 4 })
+  await world.clock.advance(120_000)
+  expect(states(world)).toEqual({ idle: 5 })
+  expect(savedCell(world)).toMatchObject({ quarantined: false, policy: { losses: [], quarantines: 0 } })
 })

@@ -20,12 +20,12 @@ test('a beat that comes late itself does not count against the cell', () => {
 })
 
 test('an attempt is stuck without progress, never while it waits outside; its grace is not extended', () => {
-  const evidence = { nowMs: 100, progressMs: 40, stuckAfterMs: 60, cancelledMs: null, graceMs: 10, waitsOutside: false }
+  const evidence = { awakeMs: 60, stuckAfterMs: 60, cancelled: false, graceMs: 10, waitsOutside: false }
   expect(attemptVerdict(evidence)).toBe('stuck')
-  expect(attemptVerdict({ ...evidence, nowMs: 99 })).toBe('works')
-  expect(attemptVerdict({ ...evidence, nowMs: 1e9, waitsOutside: true })).toBe('waits')
-  expect(attemptVerdict({ ...evidence, cancelledMs: 91 })).toBe('works')
-  expect(attemptVerdict({ ...evidence, cancelledMs: 90, waitsOutside: true })).toBe('ignores-cancel')
+  expect(attemptVerdict({ ...evidence, awakeMs: 59 })).toBe('works')
+  expect(attemptVerdict({ ...evidence, awakeMs: 1e9, waitsOutside: true })).toBe('waits')
+  expect(attemptVerdict({ ...evidence, cancelled: true, awakeMs: 9 })).toBe('works')
+  expect(attemptVerdict({ ...evidence, cancelled: true, awakeMs: 10, waitsOutside: true })).toBe('ignores-cancel')
 })
 
 test('a death charges whom the evidence points at, else those named, else the only one at work, else nobody', () => {

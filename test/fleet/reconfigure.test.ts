@@ -312,3 +312,17 @@ test('what the machine makes of a cell follows the configuration: refused, then 
     housing: { requested: 'process', effective: 'process', weaker: [] },
   })
 })
+
+test('who was stopped, paused or quarantined by a person stays so when its type begins anew', async () => {
+  const world = await ready()
+  const by = { actor: 'token:ada', reason: 'looking into it' }
+  await world.fleet.order('stop', [world.ref('settler/0001')], by)
+  await world.fleet.order('pause', [world.ref('settler/0002')], by)
+  await world.fleet.order('quarantine', [world.ref('settler/0003')], by)
+  await change(world, agentType({ memoryBytes: 512_000_000 }))
+  await world.clock.advance(60_000)
+  expect(world.fleet.summary().byState).toEqual({ idle: 7, stopped: 1, paused: 1, quarantined: 1 })
+  await world.fleet.order('resume', [world.ref('settler/0002')], by)
+  await world.clock.advance(2_000)
+  expect(world.fleet.summary().byState).toEqual({ idle: 8, stopped: 1, quarantined: 1 })
+})

@@ -65,6 +65,11 @@ test('A host is near its limit at four fifths of its memory or descriptors, and 
   expect(nearLimit({ ...load, residentBytes: undefined, files: undefined })).toBeNull()
   expect(nearLimit({ ...load, residentBytes: 280e6 })).toBe('memory: 216 MB of 256 MB')
   expect(nearLimit({ ...load, files: { open: 900, most: 1_024 } })).toBe('descriptors: 900 of 1024 are open')
+  const shares = { memory: { usedBytes: 420e6, mostBytes: 512e6 }, disk: { usedBytes: 40e6, mostBytes: 64e6 } }
+  expect(nearLimit({ ...load, usage: { memory: null, disk: shares.disk } })).toBeNull()
+  expect(nearLimit({ ...load, usage: shares })).toBe('memory of all its processes: 420 MB of 512 MB')
+  const full = { usedBytes: 60e6, mostBytes: 64e6 }
+  expect(nearLimit({ ...load, usage: { ...shares, disk: full } })).toBe('disk: 60 MB of 64 MB')
   const turn = { nowMs: 1e6, fullBeats: 2, recycledMs: null, typeIsBusy: false, starting: 0 }
   expect(mayRecycle(turn)).toBe(true)
   expect(mayRecycle({ ...turn, fullBeats: 1 })).toBe(false)

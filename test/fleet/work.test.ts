@@ -135,6 +135,41 @@ test('an attempt without progress is cancelled, then ended with its cell; waitin
   expect(world.fleet.view(world.ref(waiting))!.restarts).toBe(1)
 })
 
+test('an agent whose end is not taken because the disk is full is not stuck, however long that lasts', async () => {
+  const world = await ready()
+  world.answer = () => Promise.reject(new Failure('disk-full', 'nothing was written', { retryAfterMs: 5_000 }))
+  const agent = world.give('att_told')!
+  const cell = world.cells.of(agent)
+  for (let second = 0; second < 300; second += 2) {
+    await cell.say('done', { agent, attempt: 'att_told' })
+    await world.clock.advance(2_000)
+  }
+  expect(world.record.eventsOf('attempt.cancelled')).toEqual([])
+  world.answer = async () => null
+  await cell.finish(agent)
+  await world.clock.settle()
+  expect([world.state(agent), cell.ended, world.lost]).toEqual(['idle', false, []])
+})
+
+test('while the machine stands still again and again nobody is stuck, and no grace runs out', async () => {
+  const world = await ready()
+  world.cells.onCancel = (cell, { agent }) => {
+    // Too slow for the moments in which the machine runs.
+    world.clock.timer(200, () => void cell.finish(agent, 'fail'))
+  }
+  const [quiet, asked] = [world.give('att_quiet')!, world.give('att_asked')!]
+  world.fleet.cancel(asked, 'att_asked', 'by a person')
+  for (let round = 0; round < 10; round += 1) {
+    await world.clock.sleepThrough(20_000)
+    await world.clock.advance(10)
+  }
+  await world.clock.advance(1_000)
+  expect(world.record.eventsOf('attempt.cancelled').map((event) => event.subject)).toEqual([asked])
+  expect([world.state(quiet), world.state(asked), world.cells.all.length]).toEqual(['busy', 'idle', 2])
+  await world.clock.advance(70_000)
+  expect(world.record.eventsOf('attempt.cancelled').map((event) => event.subject)).toEqual([asked, quiet])
+})
+
 test('an attempt that gives up when asked costs its cell nothing; progress spares it the question', async () => {
   const world = await ready()
   world.cells.onCancel = (cell, { agent }) => {

@@ -1,7 +1,7 @@
 /** A small world for the fleet: virtual time, a record in memory, scripted cells. */
 import { openFleet, type Fleet, type FleetHooks, type FleetLine, type FleetOptions } from '../../src/fleet/fleet.ts'
 import type { AgentType } from '../../src/model/model.ts'
-import { idMaker, seeded } from '../../src/std/std.ts'
+import { idMaker, seeded, type Pressure } from '../../src/std/std.ts'
 import { FakeCells } from './cells.ts'
 import { VirtualClock } from './clock.ts'
 import { MemoryRecord } from './memory.ts'
@@ -63,6 +63,8 @@ export interface WorldAsk {
   readonly seed?: number
   /** What the machine makes of each type's cell; what was asked for when absent. */
   readonly housing?: FleetOptions['housing']
+  /** What the host is short of; nobody looks when absent. */
+  readonly pressure?: Pressure
 }
 
 export const openWorld = async (ask: WorldAsk = {}): Promise<World> => {
@@ -106,6 +108,7 @@ export const openWorld = async (ask: WorldAsk = {}): Promise<World> => {
     epoch: ask.epoch ?? 1,
     directories: { cells: '/state/cells', sockets: '/run/s' },
     ...(ask.housing && { housing: ask.housing }),
+    ...(ask.pressure && { pressure: ask.pressure }),
     hooks: {
       free: (type) => {
         world.freed.push(type)

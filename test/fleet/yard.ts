@@ -3,13 +3,15 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach } from 'vitest'
-import { poolCells } from '../../src/cell/cell.ts'
+import { hostWalls, poolCells, type Machine } from '../../src/cell/cell.ts'
 import { openFleet, type Fleet, type FleetHooks } from '../../src/fleet/fleet.ts'
 import type { AgentType } from '../../src/model/model.ts'
 import { realClock, realDisk, realNet, realProc, realRandom } from '../../src/std/real/real.ts'
 import { idMaker } from '../../src/std/std.ts'
 import { openSqliteStore, type NewEvent, type Store } from '../../src/store/store.ts'
 import { agentType } from './world.ts'
+
+type OpenWalls = ReturnType<typeof hostWalls>
 
 const owner = 'host-1'
 /** Of the yard's agents. */
@@ -33,8 +35,12 @@ afterEach(async () => {
   for (const one of open.splice(0).toReversed()) await one.stop()
 })
 
-/** Nine agents in three cells, and whatever `change` says. */
-export const openYard = async (change: Partial<AgentType> = {}): Promise<Yard> => {
+/** Cells behind the walls that this machine can build. */
+const walledIn = (machine: Machine, codeCache: string): OpenWalls =>
+  hostWalls({ machine, hidden: () => [], modules: [witness], codeCache, swarm: codeCache })
+
+/** Nine agents in three cells, and whatever `change` says; behind walls where a machine is given. */
+export const openYard = async (change: Partial<AgentType> = {}, machine?: Machine): Promise<Yard> => {
   const root = await mkdtemp(join(tmpdir(), 'fleet-'))
   const [clock, random, proc] = [realClock(), realRandom(), realProc()]
   const store = openSqliteStore(join(root, 'swarm.db'))
@@ -71,7 +77,14 @@ export const openYard = async (change: Partial<AgentType> = {}): Promise<Yard> =
     store,
     owner,
     epoch: opened.value.epoch,
-    cells: poolCells({ clock, proc, net: realNet(), disk: realDisk(), codeCache: join(root, 'code') }),
+    cells: poolCells({
+      clock,
+      proc,
+      net: realNet(),
+      disk: realDisk(),
+      codeCache: join(root, 'code'),
+      ...(machine && { walls: walledIn(machine, join(root, 'code')) }),
+    }),
     gatelink: { openCell: () => {}, closeCell: () => {} },
     config: { agents: { villain: settings } },
     directories: { cells: join(root, 'cells'), sockets: root },

@@ -47,7 +47,7 @@ test('beside a hung sitter `freeze` holds within 250 ms of the file: calls under
   expect(await underWay).toEqual({ status: 200, code: '' })
   expect(await swarm.call('/v1/after')).toEqual({ status: 503, code: 'frozen' })
   expect(upstream.seen).toHaveLength(seen)
-  expect(readNote(swarm.places)).toMatchObject({ actor: 'file:ada', reason: 'wrong payees' })
+  expect(readNote(swarm.places)).toMatchObject({ actor: 'cli:ada', reason: 'wrong payees' })
   expect(statSync(swarm.places.frozen).mode & 0o777).toBe(0o600)
 })
 
@@ -78,10 +78,10 @@ test('a freeze without a sitter is in the audit of the next one, once; only `tha
   const frozen = (entries: Record<string, unknown>[]): unknown[] =>
     entries.filter(({ action }) => action === 'swarm.freeze')
   expect(frozen(await auditOf(url))).toMatchObject([
-    { actor: 'file:ada', object: 'tiny', decision: 'done', facts: { reason: 'nobody home' } },
+    { actor: 'cli:ada', object: 'tiny', decision: 'done', facts: { reason: 'nobody home' } },
   ])
   const { id } = readNote(swarm.places)
-  expect(await ask(url, 'swarm')).toMatchObject({ freeze: { frozen: true, by: { id, actor: 'file:ada' } } })
+  expect(await ask(url, 'swarm')).toMatchObject({ freeze: { frozen: true, by: { id, actor: 'cli:ada' } } })
   // The gate was told when the link came up, so that removing the file by hand does not thaw.
   await expect.poll(async () => (await ask(url, 'swarm'))['gate']).toMatchObject({ frozen: true })
   first.child.kill('SIGKILL')
@@ -117,7 +117,7 @@ test('a hung sitter keeps nobody waiting, and records who froze when it wakes', 
     action === 'swarm.freeze' && !(told as { again: boolean }).again
   await expect
     .poll(async () => (await auditOf(facts['url'])).filter(isFirst))
-    .toMatchObject([{ actor: 'file:ada', facts: { reason: 'it hangs' } }])
+    .toMatchObject([{ actor: 'cli:ada', facts: { reason: 'it hangs' } }])
 })
 
 test('a freeze by the API says what the gate says, names its caller, and a thaw without a gate changes nothing', async () => {

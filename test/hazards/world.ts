@@ -42,6 +42,7 @@ const isolationMs = 1_000
 /** A villain that has said nothing for this long is killed, as the fleet would. */
 const silentMs = 3_000
 const askEveryMs = 100
+const mostLines = 1_000
 
 const villains = join(import.meta.dirname, '..', 'villains')
 
@@ -103,21 +104,23 @@ const makePlace = (): Place => {
   secretIn(join(data, 'swarm.db'))
   secretIn(join(data, 'gate', 'gate.db'))
   writeFileSync(join(app, '.env'), 'SECRET=canary-of-the-settings')
-  for (const name of ['hazards.ts', 'program.py']) copyFileSync(join(villains, name), join(app, name))
+  for (const name of ['hazards.ts', 'hazards-pure.ts', 'program.py'])
+    copyFileSync(join(villains, name), join(app, name))
   return { root, app, data }
 }
 
+const isModule = (kind: KindName): boolean => kind === 'pool' || kind === 'vm'
+
 const planFor = (kind: KindName, id: string, place: Place, role: 'villain' | 'neighbour'): CellPlan => {
   const directory = join(place.data, 'cells', id)
-  const module = join(villains, 'hazards-module.ts')
+  const module = join(villains, kind === 'vm' ? 'hazards-vm.ts' : 'hazards-module.ts')
   const exec = [process.execPath, '--disable-warning=ExperimentalWarning', join(place.app, 'hazards.ts'), 'program']
   const command = ['python3', join(place.app, 'program.py')]
-  const run: CellPlan['run'] =
-    kind === 'pool'
-      ? { module }
-      : role === 'villain'
-        ? { exec, directory: place.app }
-        : { command, directory: place.app }
+  const run: CellPlan['run'] = isModule(kind)
+    ? { module }
+    : role === 'villain'
+      ? { exec, directory: place.app }
+      : { command, directory: place.app }
   return {
     id,
     kind,
@@ -126,7 +129,8 @@ const planFor = (kind: KindName, id: string, place: Place, role: 'villain' | 'ne
     directory,
     gateSocket: join(directory, 'gate.sock'),
     sitterSocket: join(directory, 'sitter.sock'),
-    seats: seats(kind === 'pool' ? 2 : 1),
+    seats: seats(isModule(kind) ? 2 : 1),
+    ...(kind === 'vm' && { vm: { memoryBytes: 8_000_000, sliceMs: 100, agents: 2 } }),
     env: { CANARY: `canary-of-${role}` },
     memoryMb: 256,
     limits: { cpus: 1, processes: 64, files: 256, diskBytes: 32_000_000 },
@@ -176,6 +180,16 @@ const wordOf = (ear: Ear): Promise<string | undefined> =>
     wait(silentMs).then(() => undefined),
   ])
 
+/** Puts the villain to sleep and gets it back; says what that was. */
+const sleepOf = async (cell: Cell): Promise<string> => {
+  const sleeper = await cell.sleep!(villainName, silentMs).catch((error: unknown) => error as Error)
+  if (sleeper instanceof Error) return `, and was not put to sleep: ${sleeper.message}`
+  const { snapshot } = sleeper
+  cell.wake!({ ...seats(1)[0]!, epoch: 2 }, snapshot)
+  await cell.ask('ping', { nonce: 'woken' }, silentMs)
+  return `, slept as ${Math.round(snapshot.length / 100_000) / 10} MB and was woken`
+}
+
 const judged = (
   word: string | undefined,
   seen: { readonly mates: boolean; readonly neighbour: { readonly worstMs: number; readonly alive: boolean } },
@@ -198,7 +212,17 @@ export const openWorld = async (kinds: (place: Place) => Readonly<Record<KindNam
 
   const start = async (kind: KindName, role: 'villain' | 'neighbour'): Promise<{ cell: Cell; ear: Ear }> => {
     const ear = new Ear()
-    const cell = await cells[kind].start(planFor(kind, `cel_${(count += 1)}`, place, role), ear.events)
+    const cell = await cells[kind].start(planFor(kind, `cel_${(count += 1)}`, place, role), {
+      ...ear.events,
+      // A fleet counts what is over its bound, and keeps none of it: nor does this world, or it would be late itself.
+      frame: (method, params, answer) => {
+        if (method === 'done' || method === 'fail' || ear.heard.length < mostLines)
+          ear.events.frame(method, params, answer)
+      },
+      line: (stream, text) => {
+        if (ear.lines.length < mostLines) ear.events.line(stream, text)
+      },
+    })
     await ear.ready()
     return { cell, ear }
   }
@@ -228,12 +252,14 @@ export const openWorld = async (kinds: (place: Place) => Readonly<Record<KindNam
         mark,
       }
       const watching = watch(neighbour.cell)
-      const mates = kind === 'pool' ? watch(villain.cell) : undefined
+      const mates = isModule(kind) ? watch(villain.cell) : undefined
       villain.cell.send([runOf(villainName, `att_${count}`, 'hazard', { hazard, targets })])
       const word = await wordOf(villain.ear)
+      const slept = hazard === 'snapshot' ? await sleepOf(villain.cell) : ''
       // What it started needs a moment to do harm, and its neighbour one to be missed.
       await wait(3 * askEveryMs)
-      const hasBegun = villain.ear.lines.includes(began)
+      const said = villain.ear.heard.map(({ params }) => params['message'])
+      const hasBegun = villain.ear.lines.includes(began) || said.includes(began)
       const matesSeen = await mates?.stop()
       const neighbourSeen = await watching.stop()
       await end(villain)
@@ -244,8 +270,11 @@ export const openWorld = async (kinds: (place: Place) => Readonly<Record<KindNam
       if (left.length > 0) return { verdict: 'outlives', detail: `${left.length} processes were left`, neighbourMs }
       // An attempt that was never made proves nothing.
       if (!hasBegun) return { verdict: 'not-begun', detail: word ?? 'silent', neighbourMs }
-      const seen = { mates: matesSeen === undefined || matesSeen.alive, neighbour: neighbourSeen }
-      return { ...judged(word, seen), neighbourMs }
+      const outcome = judged(word, { mates: matesSeen?.alive !== false, neighbour: neighbourSeen })
+      // They share its loop: how long they waited is told when it is more than others ever should.
+      const waitedMs = matesSeen?.alive === true && matesSeen.worstMs > isolationMs ? matesSeen.worstMs : null
+      const waited = waitedMs === null ? '' : `; cell-mates waited ${(waitedMs / 1_000).toFixed(1)} s`
+      return { ...outcome, detail: `${outcome.detail.slice(0, 80)}${slept}${waited}`, neighbourMs }
     },
     close: async () => {
       sitter.kill('SIGKILL')

@@ -135,7 +135,7 @@ const answers: Readonly<Record<string, unknown>> = {
   '/api/v1/dead-letters': list(task),
   '/api/v1/dead-letters/tsk_1': poisoned(described),
   '/api/v1/events': list(event(1)),
-  '/api/v1/inbox': list({ kind: 'quarantined', id: 'settler/1', what: 'x', sinceMs: nowMs, wayOut: 'y' }),
+  '/api/v1/inbox': list({ kind: 'quarantined', id: 'settler/1', count: 1, what: 'x', sinceMs: nowMs, wayOut: 'y' }),
   '/api/v1/logs': {
     ...(list({ level: 30, time: nowMs, room: 'agent', agent: 'settler/1', msg: 'hello', more: 'x' }) as object),
     place: 'p',

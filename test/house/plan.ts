@@ -44,7 +44,7 @@ const assemblies = ['sitter.ts', 'gate.ts', 'watch.ts']
 const pieces = ['places.ts', 'private-line.ts', 'watch.ts']
 
 /** What the sitter's assembly is too large to hold itself. */
-const ofSitter = ['alerting.ts', 'live-config.ts', 'progress.ts', 'recovery.ts']
+const ofSitter = ['sitter-log.ts', 'sitter-rooms.ts', 'alerting.ts', 'live-config.ts', 'progress.ts', 'recovery.ts']
 
 /** An allow-list: a room that is not here may not exist, an import that is not here is refused. */
 export const rows: Readonly<Record<string, Row>> = {
@@ -67,6 +67,8 @@ export const rows: Readonly<Record<string, Row>> = {
   schedule: { floor: 8, imports: ['work', 'store', 'record'] },
   settle: { floor: 8, imports: ['work', 'gatelink', 'store', 'record'] },
   rehearsal: { floor: 8, imports: [] },
+  'sitter-log.ts': { floor: 9, imports: ['fleet', 'record'] },
+  'sitter-rooms.ts': { floor: 9, imports: [...inSitter, ...pieces, ...ofSitter] },
   'sitter.ts': { floor: 9, imports: [...inSitter, ...pieces, ...ofSitter, 'not-built.ts', 'rehearsal', 'doors'] },
   'gate.ts': { floor: 9, imports: [...pieces, 'store', 'config', 'vault', 'limit', 'gateway', 'wire'] },
   'watch.ts': { floor: 9, imports: [] },
@@ -80,7 +82,7 @@ export const rows: Readonly<Record<string, Row>> = {
   'not-built.ts': { floor: 9, imports: [] },
   'inspection.ts': { floor: 9, imports: [...pieces, 'cell', 'doors'] },
   'rehearsal-process.ts': { floor: 9, imports: [...pieces, 'config', 'rehearsal'] },
-  'launch.ts': { floor: 9, imports: [...pieces, 'deadman.ts', 'config', 'gatelink', 'record'] },
+  'launch.ts': { floor: 9, imports: [...pieces, 'deadman.ts', 'config', 'gatelink', 'record', 'cell'] },
   'index.ts': { floor: 9, imports: ['config', 'agent'] },
   'main.ts': {
     floor: 9,
@@ -103,10 +105,12 @@ export const rows: Readonly<Record<string, Row>> = {
 export const sideDoors: Readonly<Record<string, readonly string[]>> = {
   'src/std/real/real.ts': [
     'src/sitter.ts',
+    'src/sitter-rooms.ts',
     'src/gate.ts',
     'src/watch.ts',
     'src/main.ts',
     'src/launch.ts',
+    'src/inspection.ts',
     'src/rehearsal-process.ts',
     'src/cell/',
     'src/rehearsal/',
@@ -125,7 +129,10 @@ export interface Closure {
   readonly only?: readonly string[]
 }
 export const closures: readonly Closure[] = [
-  { from: ['src/sitter.ts', 'src/watch.ts', 'src/doors/'], never: ['vault', 'limit', 'gateway'] },
+  {
+    from: ['src/sitter.ts', 'src/sitter-rooms.ts', 'src/watch.ts', 'src/doors/'],
+    never: ['vault', 'limit', 'gateway'],
+  },
   { from: ['src/gate.ts'], never: ['cell', 'fleet', 'work', 'schedule', 'settle', 'doors'] },
   { from: ['src/agent/'], only: ['std', 'model', 'wire', 'agent'] },
   { from: ['src/cell/pool/host.ts'], only: ['std', 'model', 'wire', 'agent', 'cell'] },
@@ -140,6 +147,8 @@ export const worldly = [
   'src/cell/',
   'src/rehearsal/',
   'src/sitter.ts',
+  'src/sitter-log.ts',
+  'src/sitter-rooms.ts',
   'src/gate.ts',
   'src/watch.ts',
   'src/main.ts',
@@ -155,7 +164,13 @@ export const worldly = [
  * thread.
  */
 export const entries = ['src/main.ts', 'src/index.ts', 'src/agent/agent.ts', 'src/rehearsal/rehearsal.ts']
-export const spawned = ['src/cell/pool/host.ts', 'src/cell/pool/watchdog.ts', 'src/config/evaluate.ts']
+export const spawned = [
+  'src/agent/guest.ts',
+  'src/cell/pool/host.ts',
+  'src/cell/pool/watchdog.ts',
+  'src/config/evaluate.ts',
+  'src/config/trial.ts',
+]
 
 /** Rooms that load a user's module, whose name no literal can tell. */
 export const loaders = ['cell', 'config']

@@ -6,7 +6,7 @@ import { afterEach, expect, test } from 'vitest'
 import { applyConfig, parseConfig, readApplied, startVersion } from '../../src/config/config.ts'
 import { openLiveConfig, type LiveConfig } from '../../src/live-config.ts'
 import type { AgentType } from '../../src/model/model.ts'
-import { realClock, realDisk } from '../../src/std/real/real.ts'
+import { realClock, realDisk, realProc } from '../../src/std/real/real.ts'
 import { openSqliteStore } from '../../src/store/store.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'admit-'))
@@ -16,13 +16,13 @@ afterEach(async () => {
   rmSync(directory, { recursive: true })
 })
 
-const program = { run: { command: ['teller'] }, cell: 'sandbox' }
+const program = { run: { command: ['sh', '-c'] }, cell: 'sandbox' }
 const swarm = (agents: object): object => ({ name: 'tiny', agents })
 
 const open = async (raw: object, taken: string[][]): Promise<LiveConfig> => {
   const loaded = { file: '/x/swarm.config.json', raw, baseDirectory: directory }
   await applyConfig(realDisk(), directory, { ...loaded, config: parseConfig(raw, directory) })
-  const port = { store, disk: realDisk(), clock: realClock(), dataDirectory: directory }
+  const port = { store, disk: realDisk(), clock: realClock(), proc: realProc(), dataDirectory: directory }
   const refused = { why: 'no bubblewrap', wayOut: 'install it' }
   const types = (agents: Readonly<Record<string, AgentType>>): string[] => Object.keys(agents).toSorted()
   return openLiveConfig({
@@ -48,7 +48,7 @@ test('A type that this machine refuses refuses the change whole; one that was re
   const { config, versions } = await open(swarm({ old: program }), taken)
   const apply = (agents: object) =>
     versions.apply({ file: '/x/new.json', baseDirectory: directory, raw: swarm(agents) }, 'cli:uid-0')
-  const worker = { run: { command: ['worker'] }, cell: 'process' }
+  const worker = { run: { command: ['sh'] }, cell: 'process' }
   await expect(apply({ old: program, worker, teller: program })).rejects.toMatchObject({
     code: 'cell-refused',
     message: 'no bubblewrap. Way out: install it',

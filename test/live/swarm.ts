@@ -40,11 +40,21 @@ export class Swarm {
     this.file = join(directory, 'swarm.config.json')
     this.data = join(directory, 'data')
     this.write(config)
-    this.up = this.#spawn('up', this.file)
-    for (const stream of [this.up.stdout!, this.up.stderr!])
+    this.up = this.#up()
+  }
+
+  #up(): ChildProcess {
+    const up = this.#spawn('up', this.file)
+    for (const stream of [up.stdout!, up.stderr!])
       stream.setEncoding('utf8').on('data', (chunk: string) => {
         this.said += chunk
       })
+    return up
+  }
+
+  /** After everything was killed. */
+  upAgain(): void {
+    this.up = this.#up()
   }
 
   static async start(config: object): Promise<Swarm> {

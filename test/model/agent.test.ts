@@ -27,6 +27,7 @@ const events = Object.keys({
   ended: 1,
   pause: 1,
   resume: 1,
+  sleep: 1,
 } satisfies Record<AgentEvent, 1>) as AgentEvent[]
 
 const exits = (state: AgentStateName): AgentStateName[] =>

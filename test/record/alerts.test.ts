@@ -1,4 +1,7 @@
 /** Incidents and alerts: the decision by table, the service over a real record with a clock that is moved. */
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { openAlerts, type Alerts, type Condition, type Notice, type Target } from '../../src/record/record.ts'
 import { calmMs, lookAtConditions, type OpenIncident, type Seen } from '../../src/record/alerts/decide.ts'
@@ -75,7 +78,10 @@ afterEach(async () => {
   for (const one of open.splice(0)) await one.stop()
 })
 
-const openWorld = async (store = openSqliteStore(':memory:'), clock = movedClock()): Promise<World> => {
+const record = (): Store =>
+  openSqliteStore(join(mkdtempSync(join(tmpdir(), 'sitter-alerts-')), 'swarm.db'), { quickMs: Infinity })
+
+const openWorld = async (store = record(), clock = movedClock()): Promise<World> => {
   const told: Notice[] = []
   const faults: unknown[] = []
   const world = { store, told, holds: [], refusal: undefined, pass: (ms: number) => clock.move(ms) } as unknown as World

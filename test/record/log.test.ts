@@ -188,6 +188,23 @@ test('Filters compare: an id is that id, a level is it and above, grep is the te
   expect(texts((await linesAfter(folder, everything, since, { lines: 2, bytes: 1e9 })).lines)).toEqual(['one', 'two'])
 })
 
+test('What a cell printed before it was up is found by each of its agents', async () => {
+  const folder = realFolder(await folderHere())
+  const before = (agents: string): object => ({ cell: 'cel_9', source: 'stderr', fields: { agents } })
+  await write(folder, [
+    line('Cannot find package x', before('mailer/0001-0100, 0103 and 5 more')),
+    line('forged', { ...before('mailer/0001-0100'), agent: 'other/0001' }),
+    line('of another type', before('mailer2/0001-0100')),
+  ])
+  const found = async (id: string): Promise<readonly string[]> =>
+    texts((await lastLines(folder, { ...everything, id }, plenty)).lines)
+  for (const id of ['mailer/0001', 'mailer/0042', 'mailer/0103', 'cel_9']) {
+    expect(await found(id)).toContain('Cannot find package x')
+    expect(id.startsWith('cel') || (await found(id)).length === 1).toBe(true)
+  }
+  for (const id of ['mailer/0101', 'mailer/0104', 'mail/0001', 'other/0002']) expect(await found(id)).toEqual([])
+})
+
 test('A link, a pipe or a directory with the name of a log file is never read', async () => {
   const directory = await folderHere()
   await symlink('/etc/passwd', join(directory, 'swarm.ndjson'))

@@ -73,14 +73,14 @@ test('a provider that stops knowing what it had accepted makes a case for a pers
 test('429 waits at least as long as it says and costs no try; refused connections spend tries and then fail, voided', () => {
   const limited = afterPay(
     known({ tries: 3 }),
-    { is: 'not-sent', why: '429', retryAfterMs: 7_000, counts: false, person: false },
+    { is: 'not-sent', why: '429', retryAfterMs: 7_000, counts: false, held: false, person: false },
     at,
   )
   expect(limited).toMatchObject({ event: 'not-sent', ledger: null })
   expect(limited.nextMs).toBeGreaterThanOrEqual(now + 7_000)
   const spent = afterPay(
     known({ tries: 3 }),
-    { is: 'not-sent', why: 'refused', retryAfterMs: null, counts: true, person: false },
+    { is: 'not-sent', why: 'refused', retryAfterMs: null, counts: true, held: false, person: false },
     at,
   )
   expect(spent).toMatchObject({ event: 'not-sent', followedBy: 'give-up', ledger: 'void' })
@@ -89,7 +89,7 @@ test('429 waits at least as long as it says and costs no try; refused connection
 test('a try under the same key while an older one is unknown never makes it "not sent"', () => {
   const step = afterPay(
     known({ state: 'unknown' }),
-    { is: 'not-sent', why: 'refused', retryAfterMs: null, counts: true, person: false },
+    { is: 'not-sent', why: 'refused', retryAfterMs: null, counts: true, held: false, person: false },
     { ...at, channel: { ...channel, resolve: { by: 'resend-same-key' } } },
   )
   expect(step).toMatchObject({ event: null, ledger: null })
@@ -107,6 +107,7 @@ const payVerdict: fc.Arbitrary<PayVerdict> = fc.oneof(
     why: fc.constant('x'),
     retryAfterMs: fc.option(fc.nat(10_000)),
     counts: fc.boolean(),
+    held: fc.boolean(),
     person: fc.boolean(),
   }),
 )

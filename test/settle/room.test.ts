@@ -114,6 +114,21 @@ test('what is absent long enough and twice is sent again with the same key', asy
   expect((await at.store.read.settlementByReference('bank', 'a'))!.tries).toBe(2)
 })
 
+test('a wall clock that is set forward makes no absence count earlier', async () => {
+  const at = world()
+  void at.settle.request(ask('a'), 'settler/0001')
+  await tell(at, await nextGrant(at, 1), lost(at))
+  const lostMs = at.clock.monoMs()
+  at.clock.jumpWall(7_200_000)
+  for (let count = 2; ; count += 1) {
+    for (let step = 0; step < 2_000 && at.grants.length < count; step += 1) await at.clock.move(100)
+    const grant = at.grants[count - 1]!
+    if (grant.request.method === 'POST') break
+    await tell(at, grant, answered(404))
+  }
+  expect(at.clock.monoMs() - lostMs).toBeGreaterThan(60_000)
+})
+
 test('a provider without a query leaves the unknown to a person, whose word with evidence ends it', async () => {
   const at = world(undefined, { ...channel, resolve: null })
   const outcome = at.settle.request(ask('a'), 'settler/0001')

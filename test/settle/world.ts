@@ -16,7 +16,7 @@ export interface World {
   readonly store: Store
   readonly settle: Settle
   readonly grants: Grant[]
-  readonly gate: { id: string | null }
+  readonly gate: { id: string | null; frozen: boolean }
 }
 
 export const world = (
@@ -25,10 +25,10 @@ export const world = (
   channels: Readonly<Record<string, Channel>> = { bank: of },
 ): World => {
   const clock = movedClock()
-  const store = openSqliteStore(path)
+  const store: Store = openSqliteStore(path, { quickMs: Infinity })
   const random = seeded(3)
   const grants: Grant[] = []
-  const gate: { id: string | null } = { id: 'gat_1' }
+  const gate: World['gate'] = { id: 'gat_1', frozen: false }
   const settle = openSettle({
     channels,
     tasks: {},
@@ -50,6 +50,7 @@ export const world = (
         return gate.id !== null
       },
     },
+    frozen: () => gate.frozen,
     failed: (error) => {
       throw error
     },

@@ -15,13 +15,19 @@ import { judgeVersion3, rowsOfVersion3 } from './version-3.ts'
 
 const place = (): string => join(mkdtempSync(join(tmpdir(), 'sitter-store-')), 'swarm.db')
 
-storeSuite({
-  name: 'sqlite',
-  open: async () => {
-    const path = place()
-    return { store: openSqliteStore(path), reopen: async () => openSqliteStore(path) }
-  },
-})
+for (const [name, quickMs] of [
+  ['sqlite, flushed beside the loop', 0],
+  ['sqlite, flushed at once', Infinity],
+] as const) {
+  storeSuite({
+    name,
+    runs: 100,
+    open: async () => {
+      const path = place()
+      return { store: openSqliteStore(path, { quickMs }), reopen: async () => openSqliteStore(path, { quickMs }) }
+    },
+  })
+}
 
 const audit = (action: string): Command => ({
   kind: 'audit.append',

@@ -1,6 +1,7 @@
 /**
  * A villain for every cell kind: does one hazard and says what it got. As a program: the ask on stdin, what it got on
- * stdout. As a module: a task. It imports nothing of ours, so that it runs where only it can be seen.
+ * stdout. As a module: a task. It imports nothing of ours but its own part, so that it runs where
+ * only it can be seen.
  *
  * What succeeds begins with `got`; every other end is a refusal, or the villain's own death.
  */
@@ -20,6 +21,7 @@ import { connect, type NetConnectOpts } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { pureHazards } from './hazards-pure.ts'
 
 /** What there is to be attacked; every path and pid is the machine's own. */
 export interface Targets {
@@ -83,50 +85,13 @@ const rowsOf = (path: string, attach: boolean): string => {
 }
 
 export const hazards: Readonly<Record<string, Hazard>> = {
-  control: () => got('what anybody may have'),
-  loop: () => {
-    for (;;) {
-      /* its thread is gone */
-    }
-  },
-  microtasks: () => {
-    const again = (): void => void Promise.resolve().then(again)
-    again()
-    return new Promise(() => {})
-  },
-  heap: () => {
-    const held: number[][] = []
-    for (;;) held.push(Array.from({ length: 100_000 }, () => 1.5))
-  },
-  buffers: () => {
-    const held: Uint8Array[] = []
-    for (;;) held.push(new Uint8Array(16_000_000).fill(1))
-  },
-  recursion: () => {
-    const deeper = (depth: number): number => deeper(depth + 1) + 1
-    return deeper(0)
-  },
-  'native-long': () => /^(a+)+$/.test(`${'a'.repeat(40)}!`),
+  ...pureHazards,
   abort: () => process.abort(),
   segfault: () => {
     process.kill(process.pid, 'SIGSEGV')
     return new Promise(() => {})
   },
   exit: () => process.exit(3),
-  rejection: () => {
-    void Promise.reject(new Error('nobody awaits me'))
-    return new Promise(() => {})
-  },
-  'throw-in-timer': () => {
-    setTimeout(() => {
-      throw new Error('thrown in a timer')
-    }, 1)
-    return new Promise(() => {})
-  },
-  globals: () => {
-    Object.defineProperty(globalThis.JSON, 'stringify', { value: () => 'patched', configurable: true, writable: true })
-    return 'patched its own JSON'
-  },
   descriptors: () => {
     const held: number[] = []
     try {
@@ -146,6 +111,16 @@ export const hazards: Readonly<Record<string, Hazard>> = {
       if (fault) throw new Error(`refused after ${started} processes: ${fault.message}`)
     }
     return got(`${started} processes`)
+  },
+  'print-flood': () => {
+    const lines = 'x\n'.repeat(10_000)
+    for (;;) {
+      try {
+        writeSync(2, lines)
+      } catch {
+        // Nobody takes it at the moment: again.
+      }
+    }
   },
   'disk-fill': () => {
     const directory = own()

@@ -2,13 +2,21 @@
  * An agent that behaves, and does on request what agents should not. Its beats are the evidence that it was not
  * disturbed.
  */
-import { writeFileSync } from 'node:fs'
+import { openSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { defineAgent } from 'swarmsitter/agent'
 
 interface Ask {
   readonly waitMs?: number
   readonly text?: string
+}
+
+interface Leak {
+  readonly megabytes?: number
+  readonly files?: number
+  readonly diskMegabytes?: number
 }
 
 const kept: Buffer[] = []
@@ -41,6 +49,12 @@ export default defineAgent({
       ;(process as unknown as { reallyExit(code: number): void }).reallyExit(3)
     },
 
+    /** From now on the host speaks nonsense, and its link is cut. */
+    garble: async () => {
+      Object.defineProperty(JSON, 'stringify', { value: () => 'nonsense' })
+      await wait(60_000)
+    },
+
     loop: () => {
       for (;;) {
         /* the cell's only thread is gone */
@@ -61,8 +75,10 @@ export default defineAgent({
       }
     },
     /** Ends well, and leaves so much behind. */
-    keep: (_ctx, payload: { readonly megabytes: number }) => {
-      kept.push(Buffer.alloc(payload.megabytes * 1_000_000, 1))
+    keep: (_ctx, { megabytes = 0, files = 0, diskMegabytes = 0 }: Leak) => {
+      if (megabytes > 0) kept.push(Buffer.alloc(megabytes * 1_000_000, 1))
+      for (let index = 0; index < files; index += 1) openSync('/dev/null', 'r')
+      if (diskMegabytes > 0) writeFileSync(join(tmpdir(), 'left'), Buffer.alloc(diskMegabytes * 1_000_000, 1))
       return process.pid
     },
     leak: () => {

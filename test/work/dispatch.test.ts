@@ -41,6 +41,7 @@ const world = (agents: number, ready: number) => {
       seen.waiting -= given.length
       return { claimed: given, more: given.length === slots.length && seen.waiting > 0 }
     },
+    short: () => {},
     begin: (all) => all,
     failed: (error) => {
       seen.failed = error

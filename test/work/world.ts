@@ -23,6 +23,9 @@ export interface World {
   readonly given: Given[]
   readonly cancelled: string[]
   readonly idle: string[]
+  /** Agents that sleep, and what the fleet was told of tasks that wait for them. */
+  readonly sleepers: { count: number }
+  readonly wanted: number[]
 }
 
 export const settle: TaskType = {
@@ -37,12 +40,16 @@ export const settle: TaskType = {
 export const world = async (agents: number, ...types: TaskType[]): Promise<World> => {
   const known = types.length === 0 ? [settle] : types
   const clock = movedClock()
-  const store = openSqliteStore(join(mkdtempSync(join(tmpdir(), 'sitter-work-')), 'swarm.db'))
+  const store: Store = openSqliteStore(join(mkdtempSync(join(tmpdir(), 'sitter-work-')), 'swarm.db'), {
+    quickMs: Infinity,
+  })
   const random = seeded(5)
   await store.transact([{ kind: 'host.open', with: { owner: 'here', bootId: 'b', wallMs: clock.wallMs() } }])
   const idle = Array.from({ length: agents }, (_, index) => `settler/${String(index + 1).padStart(4, '0')}`)
   const given: Given[] = []
   const cancelled: string[] = []
+  const sleepers = { count: 0 }
+  const wanted: number[] = []
   const work = openWork({
     tasks: Object.fromEntries(known.map((type) => [type.name, type])),
     store,
@@ -63,6 +70,10 @@ export const world = async (agents: number, ...types: TaskType[]): Promise<World
       cancel: (_, attempt) => {
         cancelled.push(attempt)
       },
+      asleep: () => sleepers.count,
+      want: (_, waiting) => {
+        wanted.push(waiting)
+      },
     },
     waitsOutside: () => false,
     failed: (error) => {
@@ -70,7 +81,7 @@ export const world = async (agents: number, ...types: TaskType[]): Promise<World
     },
   })
   work.start()
-  return { clock, store, work, given, cancelled, idle }
+  return { clock, store, work, given, cancelled, idle, sleepers, wanted }
 }
 
 export const asks = (count: number, more: Partial<TaskAsk> = {}): TaskAsk[] =>

@@ -1,44 +1,27 @@
 /** A clock that a test moves. Timers fire in order of their time, each at its own moment. */
 import type { Clock } from '../../src/std/std.ts'
+import { settled, Timeline } from './timeline.ts'
 
 export interface MovedClock extends Clock {
   /**
-   * Moves time, firing what comes due; between two timers the event loop turns, so that commits and promises settle.
+   * Moves time, firing what comes due; between two timers the event loop turns, so that commits and promises settle: a
+   * record in such a world is flushed at once.
    */
   move(ms: number): Promise<void>
+  /** The wall clock is set to another time; the monotonic one goes on. */
+  jumpWall(ms: number): void
 }
 
 export const movedClock = (startMs = 1_000_000): MovedClock => {
-  let nowMs = startMs
-  let order = 0
-  const timers = new Map<number, { atMs: number; fire: () => void }>()
-  const turn = (): Promise<void> =>
-    new Promise((resolve) => {
-      setImmediate(() => setImmediate(() => setImmediate(resolve)))
-    })
+  const timeline = new Timeline(startMs, startMs)
   return {
-    wallMs: () => nowMs,
-    monoMs: () => nowMs,
-    stamp: () => ({ wallMs: nowMs, monoMs: nowMs, bootId: 'test' }),
-    timer: (delayMs, fire) => {
-      const id = (order += 1)
-      timers.set(id, { atMs: nowMs + Math.max(0, delayMs), fire })
-      return () => timers.delete(id)
-    },
+    ...timeline.outside.clock,
     move: async (ms) => {
-      const untilMs = nowMs + ms
-      await turn()
-      for (;;) {
-        const next = [...timers]
-          .filter(([, timer]) => timer.atMs <= untilMs)
-          .toSorted(([a, one], [b, two]) => one.atMs - two.atMs || a - b)[0]
-        if (next === undefined) break
-        timers.delete(next[0])
-        nowMs = Math.max(nowMs, next[1].atMs)
-        next[1].fire()
-        await turn()
-      }
-      nowMs = untilMs
+      await settled()
+      await timeline.run(timeline.monoMs + ms)
+    },
+    jumpWall: (ms) => {
+      timeline.wallOffsetMs += ms
     },
   }
 }

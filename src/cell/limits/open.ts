@@ -20,7 +20,8 @@ export interface LimitsAsk {
 }
 
 const leaf = 'supervisor'
-const tryWithinMs = 2_000
+/** A busy machine must not pass for a weak one until the sitter is started again. */
+const tryWithinMs = 10_000
 const tried: CellLimits = { memoryBytes: 64_000_000, cpus: 0.5, processes: 16, files: 64 }
 
 const textOf = async (path: string): Promise<string> => {
@@ -38,15 +39,44 @@ const familyOf = async (proc: string, pid: number): Promise<{ readonly parent: n
   return { parent: Number(parent), group: Number(group) }
 }
 
-/** The first of these processes that is not of our own family: started by the leader of our watch's process group. */
+/**
+ * The first of these processes that is not of our own family: started by the leader of our watch's process group. The
+ * first process of a container (`docker run --init`) has no other business than ours: on a machine of its own it would
+ * not live in a group beside others.
+ */
 const strangerAmong = async (proc: string, pids: readonly number[]): Promise<number | undefined> => {
   const leader = (await familyOf(proc, process.ppid)).group
   for (const pid of pids) {
     let at = pid
     while (at > 1 && at !== leader && at !== process.pid) at = (await familyOf(proc, at)).parent
-    if (at !== leader && at !== process.pid) return pid
+    if (at !== leader && at !== process.pid && pid !== 1) return pid
   }
   return undefined
+}
+
+const membersOf = async (group: string): Promise<readonly number[]> =>
+  (await textOf(join(group, 'cgroup.procs')))
+    .split('\n')
+    .filter((one) => one !== '')
+    .map(Number)
+
+/** Children that were born while their parents moved stayed where they were: it is looked again. */
+const mostRounds = 10
+
+const moveAll = async (base: string, first: readonly number[]): Promise<void> => {
+  await mkdir(join(base, leaf), { recursive: true })
+  let left = first
+  for (let round = 0; left.length > 0 && round < mostRounds; round += 1) {
+    for (const pid of left)
+      await writeFile(join(base, leaf, 'cgroup.procs'), String(pid)).catch((error: NodeJS.ErrnoException) => {
+        // It ended meanwhile.
+        if (error.code !== 'ESRCH') throw error
+      })
+    const now = await membersOf(base)
+    // Nobody moved: these are no real groups, and what enters one will find that out.
+    if (now.join() === left.join()) return
+    left = now
+  }
 }
 
 type Found = { readonly hierarchies: Hierarchies } | { readonly why: string }
@@ -61,10 +91,7 @@ const second = async (ask: LimitsAsk, own: string): Promise<Found> => {
   const hierarchies: Hierarchies = { version: 2, parents: { memory: parent, pids: parent, cpu: parent } }
   // The root of all groups is exempt from the rule of leaves; it alone has no type.
   const isRoot = (await textOf(join(base, 'cgroup.type'))) === ''
-  const pids = (await textOf(join(base, 'cgroup.procs')))
-    .split('\n')
-    .filter((one) => one !== '')
-    .map(Number)
+  const pids = await membersOf(base)
   const stranger = isRoot ? undefined : await strangerAmong(ask.proc ?? '/proc', pids)
   if (stranger !== undefined) return { why: `process ${stranger}, which is not ours, lives in the same cgroup` }
   if (!ask.settle) {
@@ -73,10 +100,7 @@ const second = async (ask: LimitsAsk, own: string): Promise<Found> => {
     return why === null ? { hierarchies } : { why }
   }
   try {
-    if (!isRoot && pids.length > 0) {
-      await mkdir(join(base, leaf), { recursive: true })
-      for (const pid of pids) await writeFile(join(base, leaf, 'cgroup.procs'), String(pid))
-    }
+    if (!isRoot && pids.length > 0) await moveAll(base, pids)
     const all = controllers.map((one) => `+${one}`).join(' ')
     await writeFile(join(base, 'cgroup.subtree_control'), all)
     await mkdir(parent, { recursive: true })
@@ -111,11 +135,18 @@ const first = async (ask: LimitsAsk, own: Readonly<Partial<Record<Controller, st
 const enterFault = async (driver: LimitDriver): Promise<string | null> => {
   const group = await driver.open('tried', tried)
   try {
-    const [program = '', ...words]: readonly string[] = [...group.before, '/bin/cat', '/proc/self/cgroup']
+    const [program = '', ...words]: readonly string[] = [
+      ...group.before,
+      '/bin/cat',
+      '/proc/self/cgroup',
+      '/proc/self/limits',
+    ]
     const said = await new Promise<string>((resolve) => {
       execFile(program, words, { timeout: tryWithinMs }, (error, out, errors) => resolve(error ? errors : out))
     })
-    return said.includes('/tried') ? null : `a process cannot enter a group: ${said.split('\n')[0]}`
+    if (!said.includes('/tried')) return `a process cannot enter a group: ${said.split('\n')[0]}`
+    const files = new RegExp(`^Max open files\\s+${tried.files}\\s+${tried.files} `, 'm')
+    return files.test(said) ? null : 'a process in a group has another limit of open files than it was given'
   } finally {
     await group.remove()
   }

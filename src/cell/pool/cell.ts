@@ -14,13 +14,23 @@ import {
   type Listening,
   type ProcessIdentity,
 } from '../../std/std.ts'
-import { checkHello, protocolVersion, toLine, type Frame, type Load, type Seat, type Welcome } from '../../wire/wire.ts'
+import {
+  checkHello,
+  protocolVersion,
+  toLine,
+  type AsleepPart,
+  type Frame,
+  type Load,
+  type Seat,
+  type Welcome,
+} from '../../wire/wire.ts'
 import { Connection, errorAnswer, type Reply } from '../connection.ts'
 import { removeHome } from '../home.ts'
-import type { CellEnd, CellEvents, CellPlan, Standby, StandbyPlan, WalledEnd, Witness } from '../port.ts'
+import type { CellEnd, CellEvents, CellPlan, Sleeper, Standby, StandbyPlan, WalledEnd, Witness } from '../port.ts'
+import { bedsideOf, wakeFrames, type Bedside } from '../vm/bedside.ts'
 import { howOf, type WalledChild } from '../walls.ts'
 import { mostFrames } from './evidence.ts'
-import { testimony } from './testimony.ts'
+import { readEvidence, testimony } from './testimony.ts'
 
 /**
  * A dying process closes its socket before its end is seen; this long it may take before a closed link alone counts
@@ -61,6 +71,7 @@ export class PoolCell implements Standby {
   /** What it has printed since it was made to say where its loop is; null when it was not. */
   #printed: string[] | null = null
   #outOfMemory = false
+  readonly #bedside: Bedside
 
   constructor(plan: CellPlan | StandbyPlan, clock: Clock, disk: Disk, events: CellEvents) {
     this.id = plan.id
@@ -70,6 +81,7 @@ export class PoolCell implements Standby {
     this.#clock = clock
     this.#disk = disk
     this.#events = events
+    this.#bedside = bedsideOf((method, params, withinMs) => this.ask(method, params, withinMs))
   }
 
   get identity(): ProcessIdentity {
@@ -79,6 +91,10 @@ export class PoolCell implements Standby {
 
   get memoryBytes(): WalledChild['memoryBytes'] {
     return this.#child?.memoryBytes
+  }
+
+  get usage(): WalledChild['usage'] {
+    return this.#child?.usage
   }
 
   get pendingBytes(): number {
@@ -154,6 +170,14 @@ export class PoolCell implements Standby {
     return this.#connection.asks.ask(method, params, withinMs)
   }
 
+  sleep(agent: string, withinMs: number): Promise<Sleeper> {
+    return this.#bedside.sleep(agent, withinMs)
+  }
+
+  wake(seat: Seat, snapshot: Uint8Array): void {
+    this.send(wakeFrames(seat, snapshot))
+  }
+
   kill(why: string, ask?: 'ask'): void {
     if (ask === undefined || this.#over || this.#printed !== null) return this.#kill('killed-by-us', why)
     this.#ending ??= { cause: 'killed-by-us', why }
@@ -219,6 +243,7 @@ export class PoolCell implements Standby {
 
   #frame(method: string, params: unknown, answer: (reply: Reply) => void): void {
     if (method === 'hello') answer({ error: failure('conflict', 'hello was said already') })
+    else if (method === 'asleep.part') this.#bedside.part(params as AsleepPart)
     else this.#events.frame(method, params, answer)
   }
 
@@ -257,8 +282,9 @@ export class PoolCell implements Standby {
 
   #witness({ signal }: WalledEnd): Witness | undefined {
     const killed = this.#ending === undefined && signal === 'SIGKILL'
+    const evidence = this.#child?.evidence
     return testimony({
-      directory: this.#plan.directory,
+      evidence: evidence === undefined ? readEvidence(this.#plan.directory) : evidence(),
       printed: this.#printed,
       outOfMemory: this.#outOfMemory || killed,
       nowMs: this.#clock.wallMs(),

@@ -10,6 +10,8 @@ export const evidenceFile = 'witness.json'
 export interface Watch {
   /** The loop counts here. */
   readonly beats: Int32Array
+  /** Whose machine runs, in a `vm` cell: a name, then zeros. */
+  readonly running: Uint8Array
   readonly file: string
   readonly memoryBytes: number
 }

@@ -9,12 +9,14 @@
 import { flushCompileCache } from 'node:module'
 import { connect } from 'node:net'
 import { pathToFileURL } from 'node:url'
-import { agentHost, type AgentHost, type HostPorts } from '../../agent/agent.ts'
-import { lineReader, sitterFrameBounds, type Load, type Ping, type Pong } from '../../wire/wire.ts'
+import { hostOf, plainRunner, type AgentHost, type HostPorts, type Runner } from '../../agent/agent.ts'
+import { lineReader, sitterFrameBounds, type AsleepPart, type Load, type Ping, type Pong } from '../../wire/wire.ts'
 import { outbox } from '../outbox.ts'
+import type { VmBounds } from '../vm/port.ts'
+import type { Gatherer } from '../vm/parts.ts'
 import { gateFetch } from './gatefetch.ts'
 import { guard } from './guard.ts'
-import { beWatched } from './watched.ts'
+import { beWatched, noteRunning } from './watched.ts'
 
 const exits = { usage: 64, sitterGone: 69, module: 78 } as const
 
@@ -80,10 +82,30 @@ const standBy = (): Promise<string> =>
     }
   })
 
+/** Snapshots of agents that sleep, from the sitter. */
+let given: Gatherer | undefined
+
+/** Loaded while the host connects, or stands by. */
+const vmAhead = process.env['SITTER_VM'] === undefined ? undefined : import('../vm/runner.ts')
+
+/** The code of a pool's agents becomes part of this process; that of a vm cell's is text for its machines. */
+const runnerOf = async (modulePath: string): Promise<Runner> => {
+  const vm = process.env['SITTER_VM']
+  if (vm === undefined || vmAhead === undefined) {
+    const module = (await import(pathToFileURL(modulePath).href)) as Readonly<Record<string, unknown>>
+    return plainRunner(module, modulePath)
+  }
+  const { vmRunner } = await vmAhead
+  const codeCache = process.env['NODE_COMPILE_CACHE']
+  const kept = codeCache === undefined ? undefined : `${codeCache}/vm`
+  const runner = await vmRunner(modulePath, JSON.parse(vm) as VmBounds, { clock, kept, note: noteRunning })
+  given = runner.given
+  return runner
+}
+
 const load = async (modulePath: string): Promise<AgentHost> => {
   try {
-    const module = (await import(pathToFileURL(modulePath).href)) as Readonly<Record<string, unknown>>
-    return agentHost(module, modulePath, {
+    return hostOf(await runnerOf(modulePath), {
       clock,
       send: (frame) => out.put(frame),
       pendingBytes: () => socket.writableLength,
@@ -91,7 +113,13 @@ const load = async (modulePath: string): Promise<AgentHost> => {
       within,
     })
   } catch (error) {
-    console.error('the agents cannot be loaded:', error)
+    const { name, message, code }: Error & { readonly code?: unknown } =
+      error instanceof Error ? error : new Error(String(error))
+    // What we found wrong with a module ourselves needs no place in our own code.
+    if (code !== 'config-invalid') console.error(error)
+    // Last, and on one line: this is what people are told of the cell's end.
+    const [brief] = `${name === 'Error' ? '' : `${name}: `}${message}`.split('\n', 1)
+    console.error(`the agents cannot be loaded: ${brief}`)
     return exit(exits.module)
   }
 }
@@ -99,7 +127,11 @@ const load = async (modulePath: string): Promise<AgentHost> => {
 if (process.env['SITTER_WATCHED'] === '1') void beWatched(running)
 const host = await load(process.env['SITTER_STANDBY'] === '1' ? await standBy() : variable('SITTER_MODULE'))
 alive.host = host
-hear = (frame) => host.frame(frame)
+hear = (frame) => {
+  const { method, params } = frame
+  if (method === 'asleep.part') given?.add((params as AsleepPart).agent, params)
+  else host.frame(frame)
+}
 // A killed process writes no compile cache; the first host of a module writes it before the others start.
 if (process.env['SITTER_KEEP_CODE'] === '1') flushCompileCache()
 try {

@@ -27,8 +27,10 @@ const stackOf = (value: unknown): readonly string[] =>
     .slice(0, mostFrames)
     .map((frame) => frame.slice(0, mostFrameCharacters))
 
-/** The file's text; undefined when there is none, or it is not a plain small file. */
-const readBounded = (path: string): string | undefined => {
+/** What a host has left in its directory; undefined when there is none, or it is not a plain small file. */
+export const readEvidence = (directory: string | null): string | undefined => {
+  if (directory === null) return undefined
+  const path = join(directory, evidenceFile)
   let file: number | undefined
   try {
     // Neither a link nor a pipe that an agent put there is followed or waited for.
@@ -90,7 +92,8 @@ const printedOf = (lines: readonly string[]): Witness | undefined => {
 }
 
 export interface Left {
-  readonly directory: string
+  /** What its watch has left, as text. */
+  readonly evidence: string | undefined
   /** Lines that it printed after it was told to stop; null when it was not told. */
   readonly printed: readonly string[] | null
   /** It ended for want of memory, said the engine; or was killed, which the kernel does too. */
@@ -99,9 +102,9 @@ export interface Left {
 }
 
 /** What speaks about this end: for want of memory who ran while it grew, else who held the loop. */
-export const testimony = ({ directory, printed, outOfMemory, nowMs }: Left): Witness | undefined => {
+export const testimony = ({ evidence, printed, outOfMemory, nowMs }: Left): Witness | undefined => {
   if (printed === null && !outOfMemory) return undefined
-  const { blocked, memory } = parsed(readBounded(join(directory, evidenceFile)))
+  const { blocked, memory } = parsed(evidence)
   if (outOfMemory) return memoryOf(memory)
   const watched = blockedOf(blocked, nowMs)
   if (watched !== undefined && (watched.agent !== null || watched.stack.length > 0)) return watched

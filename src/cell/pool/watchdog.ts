@@ -8,7 +8,7 @@ import { Session, type Debugger, type Runtime } from 'node:inspector'
 import { workerData } from 'node:worker_threads'
 import { mostFrames, type Evidence, type Watch } from './evidence.ts'
 
-const { beats, file, memoryBytes } = workerData as Watch
+const { beats, running, file, memoryBytes } = workerData as Watch
 
 const tickMs = 50
 /** The loop counts every 50 ms; so much without a count is a held loop, not a busy machine. */
@@ -38,8 +38,16 @@ const frameText = ({ functionName, location }: Debugger.CallFrame): string => {
   return `${functionName || '(anonymous)'} (${place})`
 }
 
+/** Whose machine runs, as its host has noted; null when none does. */
+const noted = (): string | null => {
+  const end = running.indexOf(0)
+  return end <= 0 ? null : Buffer.from(running.slice(0, end)).toString('latin1')
+}
+
 /** Where the loop is and for whom; null when no code ran within the time. */
 const look = (withinMs: number, then: (found: Found | null) => void): void => {
+  const agent = noted()
+  if (agent !== null) return void setImmediate(then, { agent, stack: [] } satisfies Found)
   const session = new Session()
   let over = false
   const end = (found: Found | null): void => {

@@ -15,6 +15,21 @@ const memoryBytes = (): number => {
   return Number(cap ?? 256) * 1_000_000
 }
 
+/** Room for the longest name of an agent. */
+const noted = new Uint8Array(new SharedArrayBuffer(128))
+const encoder = new TextEncoder()
+let isWatched = false
+
+/**
+ * Whose machine runs from now on, null = nobody's: the engine cannot be asked that while it stands in WebAssembly. Free
+ * where nobody watches.
+ */
+export const noteRunning = (agent: string | null): void => {
+  if (!isWatched) return
+  noted.fill(0)
+  if (agent !== null) encoder.encodeInto(agent, noted)
+}
+
 /** `running` says whom the loop runs now; it is asked while the loop stands still. */
 export const beWatched = async (running: () => string | null): Promise<void> => {
   // Before anything is waited for: the agents' module may change the directory.
@@ -22,7 +37,8 @@ export const beWatched = async (running: () => string | null): Promise<void> => 
   const { Worker } = await import('node:worker_threads')
   Object.defineProperty(globalThis, Symbol.for('swarmsitter.running'), { value: running })
   const beats = new Int32Array(new SharedArrayBuffer(4))
-  const watch: Watch = { beats, file, memoryBytes: memoryBytes() }
+  isWatched = true
+  const watch: Watch = { beats, running: noted, file, memoryBytes: memoryBytes() }
   const thread = new Worker(join(import.meta.dirname, `watchdog${extension}`), {
     workerData: watch,
     env: {},

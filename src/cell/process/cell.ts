@@ -85,6 +85,10 @@ export class ProcessCell implements HousedCell {
     return this.#child?.memoryBytes
   }
 
+  get usage(): WalledChild['usage'] {
+    return this.#child?.usage
+  }
+
   get pendingBytes(): number {
     return this.#connection?.pendingBytes ?? 0
   }

@@ -5,7 +5,7 @@
 import { accessSync, constants, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { failure, type Proc, type SpawnOptions } from '../../std/std.ts'
-import type { Walled, WalledChild, Walls } from '../walls.ts'
+import { readPerSecond, type Walled, type WalledChild, type Walls } from '../walls.ts'
 import type { Reaper } from './reaper.ts'
 
 /** The sitter's own environment, as far as programs may know it. */
@@ -13,12 +13,6 @@ export type Surroundings = Readonly<Record<string, string | undefined>>
 
 const passed = ['PATH', 'HOME', 'LANG', 'TZ'] as const
 const usualPath = '/usr/local/bin:/usr/bin:/bin'
-/**
- * What is read of a program's output a second; what it prints beyond is taken later, so that a flood costs the sitter
- * at most 3 % of a core (lines of two bytes, the worst there are).
- */
-const readPerSecond = 1_048_576
-
 const canRun = (path: string): boolean => {
   try {
     accessSync(path, constants.X_OK)
@@ -109,9 +103,11 @@ export const startProgram = async (ports: ProgramPorts, program: Program): Promi
     ...child,
     ended,
     ...(walls?.memoryBytes && { memoryBytes: () => walls.memoryBytes!() }),
+    ...(walls?.usage && { usage: () => walls.usage!() }),
     killGroup: (name) => {
       // The wall itself would end at once by the signal that asks the program to.
-      if (name === 'SIGKILL' || walls?.terminate() !== true) child.killGroup(name)
+      const done = name === 'SIGKILL' ? walls?.kill?.(child.identity.pid) : walls?.terminate()
+      if (done !== true) child.killGroup(name)
     },
   }
 }

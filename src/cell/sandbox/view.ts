@@ -33,7 +33,7 @@ const canRun = (path: string): boolean => {
 }
 
 /** The program's absolute path: the system's own first, because only that is seen inside by itself. */
-const findInside = (name: string, path: string): string => {
+export const findInside = (name: string, path: string): string => {
   if (name.includes('/')) {
     if (canRun(name)) return name
     throw failure('cell-start', `the program ${name} is not there or may not be run (chmod +x ${name})`)

@@ -3,13 +3,21 @@
  * users; else a user namespace. The cell's sockets lie in a folder that belongs to that user alone, and are all that
  * leads out.
  */
-import { chownSync, closeSync, lstatSync, openSync, statfsSync } from 'node:fs'
+import { chownSync, closeSync, lstatSync, openSync, readFileSync, statfsSync } from 'node:fs'
 import { constants as system } from 'node:os'
 import { dirname, join } from 'node:path'
 import { assert, type ProcessEnd } from '../../std/std.ts'
 import type { Machine } from '../machine.ts'
-import type { LimitHit, StandbyPlan, WalledEnd } from '../port.ts'
-import { openLimitsOf, usualLimits, type Inhabitant, type OpenWalls, type Walled, type Walls } from '../walls.ts'
+import type { LimitHit, Share, StandbyPlan, Usage, WalledEnd } from '../port.ts'
+import {
+  limitsOf,
+  openLimitsOf,
+  usualLimits,
+  type Inhabitant,
+  type OpenWalls,
+  type Walled,
+  type Walls,
+} from '../walls.ts'
 import { bwrapWords, insideHome, insideSockets, type Hidden } from './arguments.ts'
 import { systemPath, type View } from './view.ts'
 
@@ -28,7 +36,7 @@ const filterLine = 4
 /** A tmpfs as statfs names it. */
 const tmpfs = 0x01021994
 /** bubblewrap has made its folders by then; a program that has filled its disk sooner is not told apart. */
-const lookForDiskMs = [2, 5, 10, 20, 50, 200, 1_000]
+const lookForDiskMs = [2, 5, 10, 20, 50, 200, 1_000, 5_000, 30_000]
 
 const kindOf = (path: string): 'file' | 'directory' | undefined => {
   // A link is not followed: what it leads to is seen inside only where that lies.
@@ -36,11 +44,32 @@ const kindOf = (path: string): 'file' | 'directory' | undefined => {
   return found?.isFile() ? 'file' : found?.isDirectory() ? 'directory' : undefined
 }
 
+/** A killed sandbox ends within ms, within a second or two where many end on a busy machine. */
+const dyingMs = 3_000
+
 /** bubblewrap tells a signal as 128 and its number, as shells do. */
 const signals = new Map<number, string>()
 for (const [name, number] of Object.entries(system.signals)) {
   // Some numbers have two names; the first is the usual one.
   if (!signals.has(128 + number)) signals.set(128 + number, name)
+}
+
+const signal = (pid: number, name: NodeJS.Signals): boolean => {
+  try {
+    return process.kill(pid, name)
+  } catch {
+    return false // it has ended
+  }
+}
+
+/** A number of a process may be given away again: whose child it is tells. */
+const parentOf = (pid: number): number | undefined => {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
+  } catch {
+    return undefined // it has ended
+  }
 }
 
 class SandboxWalls implements Walls {
@@ -57,6 +86,7 @@ class SandboxWalls implements Walls {
   #disk: number | undefined
   /** The program that runs now is to end. */
   #isAsked = false
+  #killedMs = -Infinity
 
   constructor(
     plan: StandbyPlan,
@@ -102,6 +132,7 @@ class SandboxWalls implements Walls {
     const [command = '', ...rest] = [...this.#limits.group.before, ...inside, ...words]
     this.#init = undefined
     this.#isAsked = false
+    this.#killedMs = -Infinity
     this.#forgetDisk()
     return {
       command,
@@ -147,6 +178,34 @@ class SandboxWalls implements Walls {
     this.#disk = undefined
   }
 
+  home(): string | null {
+    return this.#disk === undefined ? null : `/proc/self/fd/${this.#disk}`
+  }
+
+  /** The first child of the sandbox's process 1 is its program; what that left behind comes after it. */
+  #program(): number | null {
+    const init = this.#init
+    if (init === undefined) return null
+    try {
+      const pid = Number(readFileSync(`/proc/${init}/task/${init}/children`, 'utf8').split(' ')[0])
+      return pid > 1 ? pid : null
+    } catch {
+      return null // It has ended, or this kernel keeps no such list.
+    }
+  }
+
+  usage(): Usage {
+    const memoryBytes = this.memoryBytes()
+    const memory = memoryBytes === null ? null : { usedBytes: memoryBytes, mostBytes: limitsOf(this.#plan).memoryBytes }
+    return { pid: this.#program(), memory, disk: this.#diskShare() }
+  }
+
+  #diskShare(): Share | null {
+    if (this.#disk === undefined) return null
+    const { blocks, bfree, bsize } = statfsSync(`/proc/self/fd/${this.#disk}`)
+    return { usedBytes: (blocks - bfree) * bsize, mostBytes: blocks * bsize }
+  }
+
   terminate(): boolean {
     // The wall has not said yet who is in there: asked as soon as it has.
     this.#isAsked = true
@@ -155,12 +214,18 @@ class SandboxWalls implements Walls {
   }
 
   #askToEnd(init: number): void {
-    try {
-      // The program and what it started are in the group of their process 1, which itself takes no such signal.
-      process.kill(-init, 'SIGTERM')
-    } catch {
-      // It has ended.
-    }
+    // The program and what it started are in the group of their process 1, which itself takes no such signal.
+    signal(-init, 'SIGTERM')
+  }
+
+  kill(wall: number): boolean {
+    const init = this.#init
+    const nowMs = performance.now()
+    if (init !== undefined && nowMs - this.#killedMs < dyingMs) return true
+    // What is asked for again after that was not enough.
+    if (init === undefined || this.#killedMs > -Infinity || parentOf(init) !== wall) return false
+    this.#killedMs = nowMs
+    return signal(init, 'SIGKILL')
   }
 
   async endOf(end: ProcessEnd): Promise<WalledEnd> {

@@ -46,7 +46,7 @@ export const ps: Deed = async ({ api, options, printer, world }) => {
     { head: 'SINCE', value: (agent) => age(nowMs, agent.sinceMs), align: 'right' },
     { head: 'RESTARTS', value: (agent) => String(agent.restarts), align: 'right' },
     { head: 'PID', value: (agent) => (agent.cell === null ? '–' : String(agent.cell.pid)), align: 'right' },
-    { head: 'CELL', value: (agent) => agent.cell?.id ?? '–', shrink: true },
+    { head: 'CELL', value: (agent) => agent.cell?.id ?? '–', drop: true },
     { head: 'NEXT', value: (agent) => exitText(agent, nowMs), shrink: true },
     { head: 'REASON', value: (agent) => agent.reason ?? '', shrink: true },
   ])

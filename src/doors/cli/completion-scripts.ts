@@ -1,7 +1,7 @@
 /**
  * What each shell runs on Tab. None of them evaluates what was typed: the words go to `sitter complete` as arguments,
  * as they stand on the line (`$(…)` unexpanded), and the answer is taken as text. Without an offer of ours the shell
- * offers files.
+ * offers files. Where `sitter` is no program on PATH, the one of the project that the shell is in is asked by npx.
  */
 export const shells = ['bash', 'zsh', 'fish'] as const
 export type Shell = (typeof shells)[number]
@@ -10,10 +10,12 @@ const bash = String.raw`
 # bash completion for sitter
 _sitter_complete() {
   local line
+  local -a sitter=(command sitter)
+  type -P sitter >/dev/null || sitter=(command npx --no-install sitter)
   COMPREPLY=()
   while IFS= read -r line; do
     COMPREPLY+=("${'$'}{line%%${'$'}'\t'*}")
-  done < <(command sitter complete -- "${'$'}{COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null </dev/null)
+  done < <("${'$'}{sitter[@]}" complete -- "${'$'}{COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null </dev/null)
 }
 complete -o default -F _sitter_complete sitter
 `
@@ -23,11 +25,13 @@ const zsh = String.raw`
 # zsh completion for sitter
 _sitter() {
   local line
-  local -a values shown
+  local -a values shown sitter
+  sitter=(command sitter)
+  whence -p sitter >/dev/null || sitter=(command npx --no-install sitter)
   while IFS= read -r line; do
     values+=("${'$'}{line%%${'$'}'\t'*}")
     shown+=("${'$'}{line%%${'$'}'\t'*}  ${'$'}{line#*${'$'}'\t'}")
-  done < <(command sitter complete -- "${'$'}{(@)words[2,CURRENT]}" 2>/dev/null </dev/null)
+  done < <("${'$'}{sitter[@]}" complete -- "${'$'}{(@)words[2,CURRENT]}" 2>/dev/null </dev/null)
   if (( ${'$'}{#values} )); then
     compadd -l -d shown -a values
   else
@@ -46,7 +50,9 @@ const fish = String.raw`
 function __sitter_complete
   set -l typed (commandline -opc)
   set -e typed[1]
-  set -l offers (command sitter complete -- ${'$'}typed (commandline -ct) 2>/dev/null </dev/null)
+  set -l sitter sitter
+  command -q sitter; or set sitter npx --no-install sitter
+  set -l offers (command ${'$'}sitter complete -- ${'$'}typed (commandline -ct) 2>/dev/null </dev/null)
   if test (count ${'$'}offers) -gt 0
     string join \n -- ${'$'}offers
   else

@@ -10,6 +10,8 @@ import {
   planChange,
   readApplied,
   readPath,
+  refuseBroken,
+  tryAgents,
   withoutPasswords,
   type Applied,
   type ConfigChange,
@@ -28,7 +30,8 @@ import type { Deed, Invocation } from './verb.ts'
 
 const load = async (invocation: Invocation): Promise<LoadedConfig> => {
   const { disk, proc, clock } = invocation.world
-  return loadConfig({ file: await configFile(invocation.world, invocation.arguments[0]), disk, proc, clock })
+  const file = await configFile(invocation.world, invocation.arguments[0])
+  return loadConfig({ file, disk, proc, clock })
 }
 
 /** What runs, without passwords: the sitter's word, else the applied file of a sitter that is down. */
@@ -56,8 +59,15 @@ const planLines = (plan: ConfigPlan): string[] => [
 
 export const configValidate: Deed = async (invocation) => {
   const { file, config } = await load(invocation)
+  const { disk, proc, clock } = invocation.world
+  const { vmModuleFault } = await import('../../cell/cell.ts')
+  const trials = await tryAgents({ disk, proc, clock, checkVm: vmModuleFault }, Object.values(config.agents))
+  refuseBroken(trials, config, file)
+  const untried = trials.filter(({ outcome }) => outcome === 'unknown')
+  for (const { types, why } of untried)
+    invocation.printer.warn(`${plain(types.join(', '))} could not be tried: ${plain(why)}`)
   const agents = Object.values(config.agents).reduce((sum, { count }) => sum + count, 0)
-  invocation.printer.show({ valid: true, file }, () => [
+  invocation.printer.show({ valid: true, file, untried }, () => [
     `${plain(file)} is valid: ${counted(agents, 'agent')} of ${counted(Object.keys(config.agents).length, 'type')}`,
   ])
   return 0

@@ -34,7 +34,7 @@ const configuration: readonly Verb[] = [
     summary: 'check a configuration: every fault at once',
     parameters: file,
     examples: ['config validate', 'config validate swarm.config.ts --json'],
-    gives: '{ valid: true; file: string }',
+    gives: '{ valid: true; file: string; untried: { types: string[]; what: string; why: string; wayOut: string }[] }',
     load: async () => (await import('./config.ts')).configValidate,
   },
   {

@@ -3,8 +3,11 @@
  * not what is hoped: what could not be seen is `unknown`.
  */
 import type { Ability, AbilityName, Housing } from '../../cell/cell.ts'
-import type { AgentType, SwarmConfig } from '../../config/config.ts'
-import { standbysWanted } from '../../model/model.ts'
+import type { AgentType, SwarmConfig, Trial } from '../../config/config.ts'
+import { shortOf } from '../../fleet/fleet.ts'
+import { standbysWanted, type MachineBounds } from '../../model/model.ts'
+import type { PressureReading } from '../../std/std.ts'
+import type { ServiceSeen } from './inspection.ts'
 import { count, counted } from './text.ts'
 
 /**
@@ -40,11 +43,24 @@ const abilityNames: Readonly<Record<AbilityName, string>> = {
   namespaces: 'sandbox',
   filter: 'system-calls',
   limits: 'limits',
+  memory: 'limit-memory',
+  cpu: 'limit-cpu',
+  processes: 'limit-pids',
+  disk: 'limit-disk',
+  files: 'limit-files',
   'group-kill': 'stragglers',
   'own-user': 'cell-users',
-  resources: 'cell-files',
   death: 'cells-die',
 }
+
+/** What agents print is bounded by the sitter itself, on every machine. */
+export const logCheck = (): Check =>
+  check(
+    'limit-log',
+    'enforced',
+    '200 lines a second of a cell, 16 KiB each (what is over is dropped and counted); 1 MiB a second is read of a ' +
+      'stream; all logs together have 1 GB',
+  )
 
 /** What the machine was found to offer, as it was tried; by a running sitter when it started, else just now. */
 export const abilityChecks = (abilities: Readonly<Record<AbilityName, Ability>>): readonly Check[] =>
@@ -117,6 +133,36 @@ export const clockCheck = (bootId: string | undefined, synchronised: boolean | u
     : check('clock', 'weaker', `boot ${bootId.slice(0, 8)}; nothing is seen that keeps the clock right`, 'run chrony')
 }
 
+/** What the host is short of now, and whether the kernel tells it at all. */
+export const pressureCheck = (reading: PressureReading, bounds: MachineBounds['pressure']): Check => {
+  const percent = (share: number): string => `${Math.round(share * 1_000) / 10} %`
+  const { memory, stalled } = reading
+  const told = [
+    ...(memory === null ? [] : [`${percent(memory.freeBytes / memory.totalBytes)} of the ${memory.of}'s memory left`]),
+    ...Object.entries(stalled).flatMap(([what, share]) =>
+      share === null ? [] : [`${what} stalled ${percent(share)} of the last 10 s`],
+    ),
+  ]
+  const short = shortOf(reading, bounds)
+  if (short !== null)
+    return check(
+      'pressure',
+      'absent',
+      `short, nothing new would start: ${short}`,
+      'stop something, or raise machine.pressure',
+    )
+  if (told.length === 0) return check('pressure', 'unknown', 'the kernel tells nothing: starts are held for nothing')
+  const blind = memory === null || stalled.memory === null
+  return check('pressure', blind ? 'weaker' : 'enforced', `${told.join(', ')}: cells may start`)
+}
+
+/** What agents run was loaded for trial, or looked for. */
+export const codeCheck = ({ types, what, outcome, why, wayOut }: Trial): Check => {
+  const name = `code-${types[0]}`
+  if (outcome === 'loads') return check(name, 'enforced', `${what} loads`)
+  return check(name, outcome === 'cannot' ? 'absent' : 'unknown', why, wayOut)
+}
+
 /** What must be readable by its owner alone. */
 export const privateCheck = (
   name: string,
@@ -152,7 +198,12 @@ export const portCheck = ({ what, host, port, free, ours }: PortSeen): Check => 
     : check(name, 'absent', `${address} is taken by another program`, 'end it, or choose another port')
 }
 
-export const programCheck = (type: string, wanted: string, found: string | undefined): Check =>
+/** `kind` = the cell in which it is run: a sandbox looks in the folders of the system first. */
+export const programCheck = (
+  { type, kind }: { readonly type: string; readonly kind: string },
+  wanted: string,
+  found: string | undefined,
+): Check =>
   found === undefined
     ? check(
         `program-${type}`,
@@ -160,7 +211,7 @@ export const programCheck = (type: string, wanted: string, found: string | undef
         `${wanted} of agent type ${type} is not there, or may not be run`,
         'install it',
       )
-    : check(`program-${type}`, 'enforced', `${found} for agent type ${type}`)
+    : check(`program-${type}`, 'enforced', `${found} for agent type ${type}, in a cell of kind ${kind}`)
 
 export const leftoverCheck = (
   found: readonly { readonly pid: number; readonly command: string }[] | undefined,
@@ -177,15 +228,46 @@ export const leftoverCheck = (
   )
 }
 
-export const restartCheck = (underSystemd: boolean): Check =>
-  underSystemd
-    ? check('restart', 'enforced', 'a service of the system starts the watch again')
-    : check(
+const nobody = 'the watch restarts gate and sitter, and nobody the watch: killed together, they stay down'
+
+/** Who starts the watch again when it died, and who when it hangs. */
+export const serviceChecks = (seen: ServiceSeen | undefined, inContainer: boolean): readonly Check[] => {
+  if (seen === undefined && inContainer)
+    return [
+      check(
         'restart',
-        'weaker',
-        'the watch restarts gate and sitter, and nobody the watch: killed together, they stay down',
-        'run it as a service (systemd, Restart=always)',
-      )
+        'unknown',
+        'a container: what starts it again cannot be seen from inside',
+        'docker run --restart',
+      ),
+    ]
+  if (seen === undefined)
+    return [check('restart', 'weaker', nobody, 'run it as a service: deploy/systemd, docs/guides/hosting.md')]
+  const { unit, restart, killMode, notifyAccess, watchdog } = seen
+  if (restart === undefined || watchdog === undefined)
+    return [check('restart', 'unknown', `runs in ${unit}; how that is set cannot be seen`, `systemctl show ${unit}`)]
+  const hears = watchdog !== '0' && watchdog !== 'infinity' && notifyAccess === 'all'
+  return [
+    killMode === 'process' || killMode === 'none'
+      ? check(
+          'restart',
+          'absent',
+          `KillMode=${killMode} of ${unit} leaves processes in its group, and systemd cannot start it in there again`,
+          'KillMode=mixed',
+        )
+      : restart === 'always' || restart === 'on-failure'
+        ? check('restart', 'enforced', `${unit} starts the watch again (Restart=${restart})`)
+        : check('restart', 'weaker', `Restart=${restart} of ${unit}: ${nobody}`, 'Restart=on-failure'),
+    hears
+      ? check('watchdog', 'enforced', `${unit} ends and starts a watch that gives no sign of life for ${watchdog}`)
+      : check(
+          'watchdog',
+          'weaker',
+          `${unit} does not wait for signs of life: a watch that hangs is not noticed`,
+          'Type=notify, NotifyAccess=all, WatchdogSec=60',
+        ),
+  ]
+}
 
 export const recordCheck = (
   seen:

@@ -3,21 +3,25 @@
  * judging is in doctor-checks.ts.
  */
 import { dirname, join, resolve } from 'node:path'
-import { loadConfig, readApplied, type SwarmConfig } from '../../config/config.ts'
+import { loadConfig, readApplied, tryAgents, type SwarmConfig } from '../../config/config.ts'
+import { usualBounds } from '../../fleet/fleet.ts'
 import { lookAtAuditEnd } from '../../record/record.ts'
 import {
   abilityChecks,
   clockCheck,
+  codeCheck,
   exitOfChecks,
   filesCheck,
   housingCheck,
   leftoverCheck,
+  logCheck,
   nodeCheck,
   portCheck,
+  pressureCheck,
   privateCheck,
   programCheck,
   recordCheck,
-  restartCheck,
+  serviceChecks,
   spaceCheck,
   userCheck,
   type Check,
@@ -70,31 +74,51 @@ const findConfig = async ({ arguments: [given], options, world }: Invocation): P
   }
 }
 
-const machineChecks = async (
+/** The machine, and the sitter that runs on it. */
+type MachineSeen = Awaited<ReturnType<Inspection['machine']>> & { readonly sitterPid: number | undefined }
+
+const lookAtMachine = async (
   world: Surroundings,
   seen: Inspection,
-  config: SwarmConfig | undefined,
   directory: string | undefined,
-): Promise<Check[]> => {
+): Promise<MachineSeen> => {
   const running = directory === undefined ? undefined : await runningSitter(world, directory)
   const machine = await seen.machine(world.disk, directory ?? world.directory, running !== undefined)
+  return { ...machine, sitterPid: running?.pid }
+}
+
+const machineChecks = async (
+  seen: Inspection,
+  machine: MachineSeen,
+  config: SwarmConfig | undefined,
+): Promise<Check[]> => {
   return [
     nodeCheck(seen.nodeVersion, seen.platform),
     ...abilityChecks(machine.abilities),
+    logCheck(),
     ...Object.values(config?.agents ?? {}).map((type) => housingCheck(type.name, machine.housing(type))),
     userCheck(seen.uid),
     filesCheck(await seen.openFilesMost(), config),
+    pressureCheck(seen.pressure(), (config?.machine ?? usualBounds).pressure),
     clockCheck(await seen.bootId(), await seen.clockSynchronised()),
-    restartCheck(seen.underSystemd),
+    ...serviceChecks(await seen.service(machine.sitterPid), await seen.inContainer()),
   ]
 }
 
-const programChecks = async (seen: Inspection, config: SwarmConfig): Promise<Check[]> => {
-  const types = Object.values(config.agents).flatMap(({ name, run }) => {
-    const wanted = (run.command ?? run.exec)?.[0]
-    return wanted === undefined ? [] : [{ name, wanted }]
+const programChecks = async (seen: Inspection, config: SwarmConfig, machine: MachineSeen): Promise<Check[]> => {
+  const types = Object.values(config.agents).flatMap((type) => {
+    const wanted = (type.run.command ?? type.run.exec)?.[0]
+    const { effective, requested } = machine.housing(type)
+    return wanted === undefined ? [] : [{ type: type.name, wanted, kind: effective ?? requested }]
   })
-  return Promise.all(types.map(async ({ name, wanted }) => programCheck(name, wanted, await seen.program(wanted))))
+  return Promise.all(types.map(async (one) => programCheck(one, one.wanted, await seen.program(one.wanted, one.kind))))
+}
+
+/** Modules alone: programs have a check of their own. */
+const codeChecks = async ({ disk, proc, clock }: Surroundings, config: SwarmConfig): Promise<Check[]> => {
+  const types = Object.values(config.agents).filter(({ run }) => run.module !== undefined)
+  const { vmModuleFault } = await import('../../cell/cell.ts')
+  return (await tryAgents({ disk, proc, clock, checkVm: vmModuleFault }, types)).map(codeCheck)
 }
 
 const portChecks = async (
@@ -119,7 +143,12 @@ const portChecks = async (
 }
 
 const lookAtRecord = async (world: Surroundings, path: string): Promise<Check> => {
-  if (!(await world.disk.exists(path))) return recordCheck(null)
+  try {
+    if (!(await world.disk.exists(path))) return recordCheck(null)
+  } catch (error) {
+    // A directory of another user's: that is no fault of the record.
+    return { name: 'record', verdict: 'unknown', says: fault(error), fix: 'ask as the user that the swarm runs as' }
+  }
   try {
     return recordCheck(await lookAtAuditEnd(path))
   } catch (error) {
@@ -159,10 +188,12 @@ export const doctor: Deed = async (invocation) => {
   const { world, printer } = invocation
   const seen = await world.inspect()
   const { config, directory, checks: first } = await findConfig(invocation)
+  const machine = await lookAtMachine(world, seen, directory)
   const checks = [
-    ...(await machineChecks(world, seen, config, directory)),
+    ...(await machineChecks(seen, machine, config)),
     ...first,
-    ...(config === undefined ? [] : await programChecks(seen, config)),
+    ...(config === undefined ? [] : await programChecks(seen, config, machine)),
+    ...(config === undefined ? [] : await codeChecks(world, config)),
     ...(config === undefined ? [] : await portChecks(world, seen, config, directory)),
     ...(config === undefined ? [] : [await keyCheck(seen, config.name)]),
     ...(directory === undefined

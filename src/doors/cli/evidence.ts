@@ -6,7 +6,8 @@ import type { Api } from './client.ts'
 import { exportKinds } from './completion.ts'
 import { sseReader } from './sse.ts'
 import { eventLine } from './story.ts'
-import { age, counted, safeJson } from './text.ts'
+import { tableLines } from './table.ts'
+import { age, counted, plain, safeJson } from './text.ts'
 import type { Deed, Invocation } from './verb.ts'
 
 const reconnectAfterMs = 1_000
@@ -74,13 +75,22 @@ export const inbox: Deed = async ({ api, printer, world }) => {
     printer.note('nothing waits for a person')
     return 0
   }
-  printer.list(items, (item) => item.id, [
-    { head: 'SINCE', value: (item) => age(nowMs, item.sinceMs), align: 'right' },
-    { head: 'KIND', value: (item) => item.kind },
-    { head: 'ID', value: (item) => item.id },
-    { head: 'WHAT', value: (item) => item.what, shrink: true },
-    { head: 'WAY OUT', value: (item) => item.wayOut, shrink: true },
-  ])
+  if (printer.json || printer.quiet) printer.list(items, (item) => item.id, [])
+  else {
+    const [head = '', ...rows] = tableLines(
+      items,
+      [
+        { head: 'SINCE', value: (item) => age(nowMs, item.sinceMs), align: 'right' },
+        { head: 'KIND', value: (item) => item.kind },
+        { head: 'ID', value: (item) => item.id },
+        { head: 'WHAT', value: (item) => item.what, shrink: true },
+      ],
+      printer.columns,
+    )
+    // A way out is to be typed: it has a line of its own, and is never cut.
+    const wayOut = (index: number): string => printer.paint('dim', `       way out: ${plain(items[index]!.wayOut)}`)
+    printer.lines([printer.paint('dim', head), ...rows.flatMap((row, index) => [row, wayOut(index)])])
+  }
   return items.length === 0 ? 0 : 4
 }
 

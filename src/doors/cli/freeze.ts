@@ -14,6 +14,12 @@ import type { Deed, Invocation } from './verb.ts'
 /** A hung sitter must not keep a person waiting who wants everything to stop. */
 const sitterWithinMs = 2_000
 
+/** Under sudo and in containers the variables may be absent; the number of the user never is. */
+const numberOfUser = async ({ world }: Invocation): Promise<string> => {
+  const { uid } = await world.inspect()
+  return uid === undefined ? 'unknown' : `uid-${uid}`
+}
+
 /** Writes `run/FROZEN` unless it is there; gives its path, or undefined when no data directory is near. */
 const writeFile = async (invocation: Invocation, reason: string): Promise<string | undefined> => {
   const { world, options } = invocation
@@ -23,14 +29,10 @@ const writeFile = async (invocation: Invocation, reason: string): Promise<string
   const path = join(directory, 'run', 'FROZEN')
   if (await world.disk.exists(path)) return path
   const { frozenText } = await import('../../gatelink/gatelink.ts')
-  const user = world.env['USER'] ?? world.env['LOGNAME'] ?? 'unknown'
+  const user = world.env['USER'] ?? world.env['LOGNAME'] ?? (await numberOfUser(invocation))
   const id = idMaker(world.clock, world.random)('frz')
   await world.disk.makeDirectory(join(directory, 'run'), 0o700)
-  await world.disk.writeWhole(
-    path,
-    frozenText({ id, actor: `file:${user}`, reason, atMs: world.clock.wallMs() }),
-    0o600,
-  )
+  await world.disk.writeWhole(path, frozenText({ id, actor: `cli:${user}`, reason, atMs: world.clock.wallMs() }), 0o600)
   return path
 }
 

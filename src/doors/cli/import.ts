@@ -25,6 +25,8 @@ const firstPauseMs = 500
 interface Row {
   readonly line: number
   readonly payload: unknown
+  /** Why it is no row. */
+  readonly fault?: string
 }
 interface File {
   readonly name: string
@@ -63,7 +65,7 @@ async function* ndjsonRows(file: File): AsyncGenerator<Row, void> {
     try {
       return [{ line, payload: parseExactly(text) }]
     } catch (error) {
-      throw failure('file-invalid', `${file.name}, line ${line}: ${(error as Error).message}`, { cause: error })
+      return [{ line, payload: null, fault: (error as Error).message }]
     }
   }
   for await (const chunk of file.read()) {
@@ -77,17 +79,52 @@ async function* ndjsonRows(file: File): AsyncGenerator<Row, void> {
 
 async function* csvRows(file: File): AsyncGenerator<Row, void> {
   const { parse } = await import('csv-parse')
-  const parser = parse({ columns: true, bom: true, skip_empty_lines: true, max_record_size: longestLine, info: true })
+  const parser = parse({
+    columns: true,
+    bom: true,
+    skip_empty_lines: true,
+    max_record_size: longestLine,
+    info: true,
+    relax_column_count: true,
+  })
   const source = Readable.from(file.read())
   source.on('error', (error) => parser.destroy(error))
   try {
     for await (const { record, info } of source.pipe(parser) as AsyncIterable<{
       record: Record<string, string>
-      info: { lines: number }
-    }>)
-      yield { line: info.lines, payload: record }
+      info: { lines: number; error?: { record: unknown } }
+    }>) {
+      const row = { line: info.lines, payload: record }
+      yield info.error === undefined ? row : { ...row, fault: 'it has another number of columns than the head' }
+    }
   } catch (error) {
     throw failure('file-invalid', `${file.name}: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+/** The whole file before anything is sent: all that is wrong with it is told at once, and nothing is half taken. */
+const check = async (file: File, rows: AsyncIterable<Row>, task: (row: Row) => object): Promise<number> => {
+  const faults: string[] = []
+  let [number, wrong] = [0, 0]
+  for await (const row of rows) {
+    number += 1
+    const fault = row.fault ?? faultOf(() => task(row))
+    if (fault === undefined) continue
+    wrong += 1
+    if (faults.length < mostTold) faults.push(`line ${row.line}: ${plain(fault)}`)
+  }
+  file.done = 0
+  if (wrong === 0) return number
+  const how = `${counted(wrong, 'line')} of ${count(number)} cannot be taken; nothing was submitted`
+  throw failure('file-invalid', `${plain(file.name)}: ${how}`, { facts: { faults, count: wrong } })
+}
+
+const faultOf = (deed: () => unknown): string | undefined => {
+  try {
+    deed()
+    return undefined
+  } catch (error) {
+    return asFailure(error).message
   }
 }
 
@@ -100,7 +137,7 @@ const keyOf = (row: Row, type: string, field: string | undefined): string => {
   const value =
     typeof fields === 'object' && fields !== null && Object.hasOwn(fields, field) ? fields[field] : undefined
   if ((typeof value === 'string' && value !== '') || typeof value === 'number') return String(value)
-  throw failure('file-invalid', `line ${row.line} has no ${plain(field)} to be its key`)
+  throw failure('file-invalid', `it has no ${plain(field)} to be its key`)
 }
 
 interface Sent {
@@ -171,12 +208,11 @@ export const taskImport: Deed = async (invocation) => {
   const { options, printer, world } = invocation
   const type = required(invocation, 0)
   const file = await openFile(invocation, required(invocation, 1))
-  const rows = isCsv(file.name) ? csvRows(file) : ndjsonRows(file)
+  const rows = isCsv(file.name) ? csvRows : ndjsonRows
   const [field, priority] = [options.text('key'), options.whole('priority')]
   const task = (row: Row): object => ({ type, payload: row.payload, key: keyOf(row, type, field), priority })
+  const number = await check(file, rows(file), task)
   if (options.flag('dryRun')) {
-    let number = 0
-    for await (const packet of packets(rows, task)) number += packet.rows.length
     onlyDry(invocation, `submit ${counted(number, 'task')} of type ${plain(type)}`, { type, rows: number })
     return 0
   }
@@ -184,7 +220,7 @@ export const taskImport: Deed = async (invocation) => {
   const live = makeLive(world, printer.quiet || printer.json)
   const sent: Sent = { created: 0, existed: 0, refused: 0 }
   try {
-    for await (const packet of packets(rows, task)) {
+    for await (const packet of packets(rows(file), task)) {
       for (const answer of await send(invocation, api, packet.body)) {
         if ('outcome' in answer) sent[answer.outcome === 'created' ? 'created' : 'existed'] += 1
         else {

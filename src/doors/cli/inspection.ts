@@ -1,7 +1,18 @@
 /** What `doctor` asks of the machine. What is tried is taken back; what cannot be told is undefined. */
 import type { Ability, AbilityName, Housing } from '../../cell/cell.ts'
 import type { AgentType } from '../../config/config.ts'
-import type { Disk } from '../../std/std.ts'
+import type { Disk, PressureReading } from '../../std/std.ts'
+
+/** A service as systemd shows it; undefined is what it did not show. */
+export interface ServiceSeen {
+  readonly unit: string
+  readonly restart: string | undefined
+  readonly killMode: string | undefined
+  /** Who may tell that it lives. */
+  readonly notifyAccess: string | undefined
+  /** `0` = nobody waits for its signs of life. */
+  readonly watchdog: string | undefined
+}
 
 export interface Inspection {
   readonly nodeVersion: string
@@ -10,8 +21,8 @@ export interface Inspection {
   readonly uid: number | undefined
   /** Where the vault's key of a swarm may lie, in the order in which it is looked for. */
   keyPlaces(swarm: string): readonly string[]
-  /** Path of a program on PATH, or the absolute path itself. */
-  program(name: string): Promise<string | undefined>
+  /** The path by which a cell of this kind runs a program; undefined when there is none that it may run. */
+  program(name: string, kind: AgentType['cell']['kind']): Promise<string | undefined>
   /** What a running sitter of this data directory found that it can, else what is found by trying now. */
   machine(
     disk: Disk,
@@ -23,6 +34,8 @@ export interface Inspection {
   }>
   /** The most descriptors that a process may have here. */
   openFilesMost(): Promise<number | undefined>
+  /** What the host is short of now. */
+  pressure(): PressureReading
   space(path: string): Promise<{ readonly freeBytes: number; readonly freeFiles: number } | undefined>
   /** Permission bits and owner. */
   mode(path: string): Promise<{ readonly mode: number; readonly uid: number } | undefined>
@@ -31,8 +44,10 @@ export interface Inspection {
   bootId(): Promise<string | undefined>
   /** Whether something keeps the clock right. */
   clockSynchronised(): Promise<boolean | undefined>
-  /** Whether a service of the system would start what died. */
-  readonly underSystemd: boolean
+  /** The service of systemd in which this process (else this one) runs; undefined when it runs in none. */
+  service(pid: number | undefined): Promise<ServiceSeen | undefined>
+  /** Whether all of this is a container's: what is around it cannot be seen. */
+  inContainer(): Promise<boolean>
   /** Programs and cells of a data directory that live without a sitter above them. */
   leftovers(dataDirectory: string): Promise<readonly { readonly pid: number; readonly command: string }[] | undefined>
 }

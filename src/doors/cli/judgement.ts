@@ -1,4 +1,5 @@
 /** What a look at the swarm means: is a promise broken, is something unwell, does something wait for a person. Pure. */
+import type { Trouble } from '../../fleet/fleet.ts'
 import type { AuditVerdict, LedgerCheck, SwarmView } from '../api.ts'
 import { count, counted, plain } from './text.ts'
 
@@ -11,13 +12,22 @@ export interface Judgement {
   readonly waiting: number
 }
 
+/** "4,998 agents of notifier cannot start: Cannot find package 'x'". */
+export const troubleText = ({ type, count: number, starts, cause }: Trouble): string => {
+  const agents = `${counted(number, 'agent')} of ${plain(type)}`
+  return starts ? `${agents} cannot start: ${plain(cause)}` : `${agents} quarantined: ${plain(cause)}`
+}
+
 const unwellOf = ({ fleet, gate }: SwarmView): string[] => {
   const { reporting, of } = fleet.coverage
-  const lost = (['quarantined', 'unknown', 'suspect'] as const).filter((state) => (fleet.byState[state] ?? 0) > 0)
+  // Quarantined ones are told with their cause.
+  const lost = (['unknown', 'suspect'] as const).filter((state) => (fleet.byState[state] ?? 0) > 0)
   return [
     ...('unknown' in gate ? [`the gate's state is unknown: ${plain(gate.unknown)}`] : []),
     ...('frozen' in gate && gate.frozen ? ['the gate is frozen: nothing goes out'] : []),
     ...(reporting < of ? [`${count(reporting)} of ${counted(of, 'agent')} reporting`] : []),
+    ...(fleet.admission.short === null ? [] : ['the host is short: no new cell starts']),
+    ...fleet.troubles.map(troubleText),
     ...lost.map((state) => `${counted(fleet.byState[state]!, 'agent')} ${state}`),
   ]
 }

@@ -162,7 +162,7 @@ export const settlementList: Deed = async ({ api, options, printer, world }) => 
   const nowMs = world.clock.wallMs()
   printer.list(settlements, (settlement) => settlement.id, [
     { head: 'SETTLEMENT', value: (one) => one.id },
-    { head: 'REFERENCE', value: (one) => one.reference, shrink: true },
+    { head: 'REFERENCE', value: (one) => one.reference },
     { head: 'PAYEE', value: (one) => one.payee, shrink: true },
     { head: 'AMOUNT', value: (one) => `${one.amount} ${one.currency}`, align: 'right' },
     { head: 'STATE', value: (one) => one.state },

@@ -8,7 +8,8 @@ export const orderVerbs: readonly Verb[] = [
   {
     path: 'restart',
     group: 'Run',
-    summary: 'restart an agent, or all of a type; attempts in hand are given out anew without cost',
+    summary:
+      'restart an agent, or all of a type: then a pool gets new hosts, with the code as it is now, a quarter at a time',
     parameters: whom,
     options: dryRun,
     examples: ['restart settler/0042', 'restart settler --dry-run'],

@@ -125,7 +125,7 @@ export const reportLines = (run: Run, paint: Printer['paint']): string[] => {
       ...moneyFacts(batch === null ? view.settle.byState : batch.settlements),
       [
         'retries',
-        `${counted(view.settle.tries, 'payment request')} went out for ` +
+        `${counted(view.settle.tries, 'payment request')} for ` +
           `${counted(settlementsOf(view), 'settlement')}; attempts of tasks: ${tally(view.work.attempts)}`,
       ],
       [

@@ -5,7 +5,7 @@
 import { sleep } from '../../std/std.ts'
 import type { AuditVerdict, BatchAnswer, BatchDescription, LedgerCheck, SwarmView } from '../api.ts'
 import { openApi, type Api } from './client.ts'
-import { exitOf, judgeRun, type Checked, type Judgement } from './judgement.ts'
+import { exitOf, judgeRun, troubleText, type Checked, type Judgement } from './judgement.ts'
 import { makeLive, type Live } from './live.ts'
 import { batchName, batchSentence, sendBatch } from './money.ts'
 import { monitorSwarm, type Monitor } from './monitor.ts'
@@ -85,11 +85,34 @@ const tellEvents = ({ world, printer }: Invocation, watching: Watching, live: Li
   })
 }
 
+/** A cause that went and came again within this time is not told again. */
+const troubleForMs = 600_000
+
+/** Says once for each type and cause why agents do not work. */
+const troubleTeller = ({ world }: Invocation, live: Live): ((view: SwarmView) => void) => {
+  const told = new Map<string, number>()
+  return ({ fleet }) => {
+    const nowMs = world.clock.monoMs()
+    for (const trouble of fleet.troubles) {
+      const key = JSON.stringify([trouble.type, trouble.cause])
+      const before = told.get(key)
+      told.set(key, nowMs)
+      if (before !== undefined && nowMs - before < troubleForMs) continue
+      live.message(
+        `${at(world.clock.wallMs())}  error  ${troubleText(trouble)} (sitter inbox, sitter describe ${trouble.agent})`,
+      )
+    }
+    for (const [key, atMs] of told) if (nowMs - atMs >= troubleForMs) told.delete(key)
+  }
+}
+
 const showLoop = async (ask: RunAsk, monitor: Monitor, live: Live, signal: AbortSignal): Promise<void> => {
   const { world, printer } = ask.invocation
   const begunMs = world.clock.monoMs()
+  const tellTroubles = troubleTeller(ask.invocation, live)
   while (!signal.aborted) {
     if (monitor.samples.length > 0) {
+      tellTroubles(monitor.samples.at(-1)!.view)
       const progress = progressOf(monitor.samples, ask.file !== null)
       const freshness = monitor.freshness()
       const { sitterRestarts } = monitor

@@ -6,7 +6,7 @@ import { exitOf, judgeView, type Judgement } from './judgement.ts'
 import { amountsText, ledgerLines } from './money.ts'
 import type { Printer } from './printer.ts'
 import { explain } from './refusal.ts'
-import { facts, section } from './story.ts'
+import { facts } from './story.ts'
 import { age, count, counted, duration, plain, tally } from './text.ts'
 import type { Deed } from './verb.ts'
 
@@ -34,8 +34,16 @@ const freezeText = ({ frozen, gate, by }: SwarmView['freeze'], nowMs: number): s
 }
 
 /** How much of the fleet's figures was observed: "4,812 of 5,000 reporting, oldest 41.0 s ago". */
-export const coverageText = ({ reporting, of, oldestMs }: SwarmView['fleet']['coverage']): string =>
-  `${count(reporting)} of ${count(of)} reporting${oldestMs === null ? '' : `, oldest ${duration(oldestMs)} ago`}`
+export const coverageText = ({ reporting, of, oldestMs, asleep }: SwarmView['fleet']['coverage']): string => {
+  const oldest = oldestMs === null ? '' : `, oldest ${duration(oldestMs)} ago`
+  return `${count(reporting)} of ${count(of)} reporting${oldest}${asleep ? `; ${count(asleep)} asleep` : ''}`
+}
+
+/** Null when nothing is short: then there is nothing to say. */
+const hostText = ({ short, startsWaiting }: SwarmView['fleet']['admission'], nowMs: number): string | null =>
+  short === null
+    ? null
+    : `short for ${age(nowMs, short.sinceMs)}: ${plain(short.why)}; ${counted(startsWaiting, 'start')} wait for it`
 
 /** "1 stands by", "1 of 2 stand by"; nothing when none should. */
 export const standbyText = ({ ready, wanted }: SwarmView['fleet']['standbys']): string => {
@@ -61,10 +69,12 @@ export const statusLines = (view: SwarmView, paint: Printer['paint']): string[] 
       ['agents', `${count(view.fleet.agents)}: ${tally(view.fleet.byState)}`],
       ...(view.fleet.held ?? []).map((held): [string, string] => [
         'held',
-        `${counted(held.waiting, 'agent')} wait: many died of one cause, one is tried first: ${held.cause.slice(0, 200)}`,
+        `${counted(held.waiting, 'agent')} wait: many died of one cause, one is tried first: ` +
+          held.cause.slice(0, 200),
       ]),
       ['apart', view.fleet.apart ? `${counted(view.fleet.apart, 'agent')} in cells of their own for a while` : null],
       ['evidence', coverageText(view.fleet.coverage)],
+      ['host', hostText(view.fleet.admission, view.nowMs)],
       [
         'cells',
         `${count(view.fleet.cells)}${standbyText(view.fleet.standbys)}, ${count(view.fleet.cellsLost)} lost, ` +
@@ -81,8 +91,11 @@ export const statusLines = (view: SwarmView, paint: Printer['paint']): string[] 
         'waiting',
         view.person === 0 ? 'nothing for a person' : `${counted(view.person, 'thing')} for a person: sitter inbox`,
       ],
+      [
+        'not built',
+        view.notBuilt.length === 0 ? null : `${counted(view.notBuilt.length, 'part')}: sitter status --json names them`,
+      ],
     ]),
-    ...(view.notBuilt.length === 0 ? [] : section('not built yet', view.notBuilt.map(plain))),
   ]
 }
 

@@ -7,26 +7,41 @@ export interface Column<Row> {
   readonly align?: 'right'
   /** May be cut on a terminal that is too narrow; without it the column keeps its width. */
   readonly shrink?: true
+  /** Never cut, but left out whole, before anything is cut, on a terminal that is too narrow. */
+  readonly drop?: true
 }
 
 const gap = 2
 /** A column is cut no further than this, so that an id's beginning can still be told. */
 const leastColumns = 8
 
-/** Takes columns from the widest shrinkable column until the line fits, or none can give any more. */
-const shrunk = (widths: readonly number[], mayShrink: readonly boolean[], columns: number): number[] => {
+/**
+ * Widths with which the line fits. What may be dropped goes first; then the widest of free text gives columns, until
+ * none can give any more; then free text goes whole, the last first (width 0). Ids, references and figures are what a
+ * person copies: they are not cut, though the line is too long then.
+ */
+const fitted = <Row>(widths: readonly number[], shape: readonly Column<Row>[], columns: number): number[] => {
   const result = [...widths]
   let over = result.reduce((sum, width) => sum + width + gap, -gap) - columns
+  const leaveOut = (which: 'drop' | 'shrink'): void => {
+    for (let index = result.length - 1; index > 0 && over > 0; index -= 1) {
+      if (shape[index]![which] !== true || result[index] === 0) continue
+      over -= result[index]! + gap
+      result[index] = 0
+    }
+  }
+  leaveOut('drop')
   while (over > 0) {
     const widest = result.reduce(
       (best, width, index) =>
-        mayShrink[index] && width > leastColumns && (best < 0 || width > result[best]!) ? index : best,
+        shape[index]!.shrink && width > leastColumns && (best < 0 || width > result[best]!) ? index : best,
       -1,
     )
     if (widest < 0) break
     result[widest]! -= 1
     over -= 1
   }
+  leaveOut('shrink')
   return result
 }
 
@@ -41,17 +56,11 @@ export const tableLines = <Row>(
     ...rows.map((row) => shape.map((column) => plain(column.value(row)))),
   ]
   const natural = shape.map((_, index) => cells.reduce((most, line) => Math.max(most, displayWidth(line[index]!)), 0))
-  const widths =
-    columns === null
-      ? natural
-      : shrunk(
-          natural,
-          shape.map((column) => column.shrink === true),
-          columns,
-        )
-  const lines = cells.map((line) =>
+  const widths = columns === null ? natural : fitted(natural, shape, columns)
+  return cells.map((line) =>
     line
-      .map((cell, index) => {
+      .flatMap((cell, index) => {
+        if (widths[index] === 0) return []
         const text = fit(cell, widths[index]!)
         const fill = ' '.repeat(Math.max(0, widths[index]! - displayWidth(text)))
         return shape[index]!.align === 'right' ? fill + text : text + fill
@@ -59,8 +68,6 @@ export const tableLines = <Row>(
       .join(' '.repeat(gap))
       .trimEnd(),
   )
-  // Too narrow even for what cannot shrink: a cut line can be read, a wrapped table cannot.
-  return columns === null ? lines : lines.map((line) => fit(line, columns))
 }
 
 /** Lines of names and values, the values aligned: what `describe` and `status` print. */

@@ -3,7 +3,7 @@
  * the watch's; everything here is what a person sees of it.
  */
 import { dirname, join, resolve } from 'node:path'
-import { failure } from '../../std/std.ts'
+import { failure, sleep } from '../../std/std.ts'
 import { confirm } from './asking.ts'
 import { detach } from './detach.ts'
 import { exitOf } from './judgement.ts'
@@ -87,7 +87,7 @@ const banner = async ({ world, printer }: Invocation, watching: Watching, dataDi
 const start = async (
   invocation: Invocation,
   asked: StopAsked,
-): Promise<{ watching: Watching; dataDirectory: string } | 'interrupted'> => {
+): Promise<{ watching: Watching; dataDirectory: string } | { exit: number }> => {
   const { world, options, printer } = invocation
   const config = await configFile(world, invocation.arguments[0])
   const dataDirectory = namedDataDirectory(world, options) ?? join(dirname(config), '.sitter')
@@ -103,9 +103,12 @@ const start = async (
   const starting = world.startWatch({ configFile: config, dataDirectory, fresh })
   const first = await Promise.race([starting, asked.first])
   if (typeof first !== 'string') return { watching: first, dataDirectory }
-  printer.note('stopping as soon as it has started; Ctrl-C stops at once')
-  await Promise.race([starting.then((watching) => watching.stop(stopWithinMs)), asked.second])
-  return 'interrupted'
+  printer.note(`stopping as soon as it has started, after ${duration(stopWithinMs)} in any case; Ctrl-C stops at once`)
+  const stopped = starting.then((watching) => watching.stop(stopWithinMs)).then(() => true)
+  // A start that does not come to its end must not keep us: programs whose watch is gone end in order by themselves.
+  const late = sleep(world.clock, stopWithinMs).then(() => false)
+  const inOrder = await Promise.race([stopped, asked.second.then(() => false), late])
+  return { exit: first === 'terminate' && inOrder ? 0 : 130 }
 }
 
 const ended = async (invocation: Invocation, end: RunEnd, watching: Watching, asked: StopAsked): Promise<number> => {
@@ -143,7 +146,7 @@ export const up: Deed = async (invocation) => {
   const asked = listenForStop(world)
   try {
     const started = await start(invocation, asked)
-    if (started === 'interrupted') return 130
+    if ('exit' in started) return started.exit
     const { watching, dataDirectory } = started
     // A person says it, and means the file. A terminal that is closed says it too, and means the end.
     asked.onHangUp(() => watching.reload?.())

@@ -153,7 +153,9 @@ const shell: readonly Verb[] = [
   {
     path: 'completion',
     group: 'Run',
-    summary: 'what a shell needs to complete verbs, options and names',
+    summary:
+      'what a shell needs to complete verbs, options and names of the word `sitter`; ' +
+      "where it is not on PATH, npx is asked: alias sitter='npx --no-install sitter'",
     parameters: [['<shell>', 'bash, zsh or fish']],
     examples: [
       'completion bash > ~/.local/share/bash-completion/completions/sitter',

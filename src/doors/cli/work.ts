@@ -48,7 +48,7 @@ const columns = (nowMs: number): readonly Column<TaskView>[] => [
   { head: 'TRIES', value: (task) => `${task.attempts}/${task.maxAttempts}`, align: 'right' },
   { head: 'AGENT', value: (task) => task.agent ?? '–' },
   { head: 'AGE', value: (task) => age(nowMs, task.createdMs), align: 'right' },
-  { head: 'KEY', value: (task) => task.key ?? '', shrink: true },
+  { head: 'KEY', value: (task) => task.key ?? '', drop: true },
   { head: 'ERROR', value: (task) => task.error?.message ?? '', shrink: true },
 ]
 

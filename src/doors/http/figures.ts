@@ -56,10 +56,10 @@ const freezeView = ({ freeze }: Rooms, gate: SwarmView['gate']): SwarmView['free
   return { frozen: true, gate: gateSays, by: file === 'unreadable' ? null : file }
 }
 
-/** What waits for a person: settlements, dead letters, quarantined agents. */
+/** What waits for a person: settlements, dead letters, and quarantined agents by type and cause, as in the inbox. */
 const personCount = ({ work, fleet, settle }: Pick<SwarmView, 'work' | 'fleet' | 'settle'>): number => {
   const dead = Object.values(work.byType).reduce((sum, states) => sum + (states['dead'] ?? 0), 0)
-  return settle.person + dead + (fleet.byState.quarantined ?? 0)
+  return settle.person + dead + fleet.quarantines
 }
 
 export type Figures = (rooms: Rooms) => Promise<SwarmView>

@@ -33,6 +33,8 @@ export interface Rooms {
   /** The folder of the log. */
   readonly logs: Folder
   readonly lag: LoopLag
+  /** Descriptors that the sitter has open, and may have; undefined where that cannot be seen. */
+  readonly openFiles: () => { readonly open: number; readonly most: number } | undefined
   /** Capabilities that this version does not have, each a plain sentence. */
   readonly notBuilt: readonly string[]
   /** Begins a graceful stop and returns at once; the assembly closes this door at its end. */

@@ -12,12 +12,16 @@ export type PayVerdict =
   | { readonly is: 'rejected'; readonly why: string; readonly providerReference: string | null }
   /** Bytes may have arrived; `closedMs` = wall time from which absence may be counted. */
   | { readonly is: 'unknown'; readonly why: string; readonly closedMs: number }
-  /** Proven not accepted. `counts`: the try is spent; `person`: somebody must mend something first. */
+  /**
+   * Proven not accepted. `counts`: the try is spent; `held`: the gate held it back, no request was made; `person`:
+   * somebody must mend something first.
+   */
   | {
       readonly is: 'not-sent'
       readonly why: string
       readonly retryAfterMs: number | null
       readonly counts: boolean
+      readonly held: boolean
       readonly person: boolean
     }
 
@@ -107,6 +111,7 @@ const notNow = (status: number, headers: Values): PayVerdict | undefined => {
       why: 'the provider answered 429',
       retryAfterMs: Number.isFinite(after) ? after * 1_000 : null,
       counts: false,
+      held: false,
       person: false,
     }
   }
@@ -116,6 +121,7 @@ const notNow = (status: number, headers: Values): PayVerdict | undefined => {
       why: `the provider answered ${status}: the credential is refused`,
       retryAfterMs: 60_000,
       counts: false,
+      held: false,
       person: true,
     }
   }
@@ -134,15 +140,21 @@ const freeCodes = new Set([
 ])
 const personCodes = new Set(['frozen', 'credential-unavailable', 'mode-forbids', 'not-allowed', 'intent-required'])
 
+/** Why a payment waits that the gate held back because everything is frozen; a thaw finds it by this. */
+export const frozenWhy = 'the swarm is frozen: held back, it goes on with sitter thaw'
+/** Where a thaw is not heard of, it is tried again. */
+const askFrozenMs = 30_000
+
 export const readPay = (channel: Channel, outcome: CallOutcome, nowMs: number): PayVerdict => {
   if (outcome.kind === 'lost') return { is: 'unknown', why: outcome.message, closedMs: outcome.closedMs }
   if (outcome.kind === 'not-sent') {
     const { code, message, retryAfterMs } = outcome
     return {
       is: 'not-sent',
-      why: message,
-      retryAfterMs: retryAfterMs ?? null,
+      why: code === 'frozen' ? frozenWhy : message,
+      retryAfterMs: retryAfterMs ?? (code === 'frozen' ? askFrozenMs : null),
       counts: !freeCodes.has(code),
+      held: freeCodes.has(code),
       person: personCodes.has(code),
     }
   }

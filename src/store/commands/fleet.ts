@@ -37,7 +37,14 @@ export type CellStarted = Defined<
 >
 export type CellEnded = Defined<
   'cell.ended',
-  { readonly id: string; readonly cause: string; readonly detail: string; readonly wallMs: number },
+  {
+    readonly id: string
+    readonly cause: string
+    readonly detail: string
+    readonly wallMs: number
+    /** Nobody will ask for it: it ended because its agents sleep, as dozens may each second. */
+    readonly forget?: true
+  },
   null
 >
 

@@ -49,8 +49,12 @@ export const cellStarted = async (session: Session, cell: CellStarted['with']): 
 
 export const cellEnded = async (
   session: Session,
-  { id, cause, detail, wallMs }: CellEnded['with'],
+  { id, cause, detail, wallMs, forget }: CellEnded['with'],
 ): Promise<Result<null>> => {
+  if (forget === true) {
+    await session.run('DELETE FROM cells WHERE id = $1 AND ended_ms IS NULL', id)
+    return done(null)
+  }
   await session.run(
     'UPDATE cells SET ended_ms = $1, cause = $2, detail = $3 WHERE id = $4 AND ended_ms IS NULL',
     wallMs,

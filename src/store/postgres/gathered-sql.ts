@@ -60,15 +60,18 @@ WITH asked AS MATERIALIZED (
 SELECT ${running}, (SELECT array_agg(list::int) FROM known) AS known,
   1 / CASE WHEN $19::boolean AND EXISTS (SELECT 1 FROM known) THEN 0 ELSE 1 END AS whole`
 
-/** Ends what still owns its task and is awaited by nobody; gives their places. */
+/**
+ * Ends what still owns its task and is awaited by nobody; gives their places. A list of which one has ended and another
+ * has not is an error: $6 says how many it has.
+ */
 export const endsSql = `
 WITH ended AS (
   UPDATE tasks AS t SET state = 'succeeded', reason = NULL, until_ms = NULL, attempts = t.attempts + 1,
     result = a.result, error = NULL, outcome = 'succeeded', ended_ms = a.wall_ms, updated_ms = a.wall_ms
-  FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[]) WITH ORDINALITY
-    AS a (task, fence, result, wall_ms, at)
+  FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::int[]) WITH ORDINALITY
+    AS a (task, fence, result, wall_ms, list, at)
   WHERE t.id = a.task AND t.fence = a.fence AND ${plainState('t.state')} = 'running' AND t.awaited = 0
-  RETURNING t.type, a.at
+  RETURNING t.type, a.list, a.at
 ), counted AS (
   INSERT INTO tallies (kind, type, label, count)
   SELECT c.kind, CASE c.kind WHEN 'task' THEN e.type ELSE '' END, c.label, SUM(c.change)
@@ -76,4 +79,5 @@ WITH ended AS (
     AS c (kind, label, change) GROUP BY 1, 2, 3
   ON CONFLICT (kind, type, label) DO UPDATE SET count = tallies.count + excluded.count
 )
-SELECT array_agg(at::int) AS ended FROM ended`
+SELECT array_agg(at::int) AS ended, 1 / CASE WHEN EXISTS (
+    SELECT 1 FROM ended GROUP BY list HAVING COUNT(*) <> ($6::int[])[list]) THEN 0 ELSE 1 END AS whole FROM ended`

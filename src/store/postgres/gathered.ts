@@ -1,10 +1,10 @@
 /**
  * The hot commands of many lists in one statement each: submissions (with the claim of their tasks), one statement for
- * each agent type, and ends of attempts that succeeded. Each statement decides on the server what it can take; a list
- * that it cannot take is left whole, nothing of it is written, and it goes the general way (turn.ts). So the statements
- * are sent together with the COMMIT, before any answer is back. Audit entries that come with submissions, which is how
- * people and agents submit, are one statement too; then a list that cannot be taken undoes the turn, for the chain
- * cannot do without its entry.
+ * each agent type, ends of attempts that succeeded, and claims (gathered-claims.ts). Each statement decides on the
+ * server what it can take; a list that it cannot take is left whole, nothing of it is written, and it goes the general
+ * way (turn.ts). So the statements are sent together with the COMMIT, before any answer is back. Audit entries that
+ * come with submissions, which is how people and agents submit, are one statement too; then a list that cannot be taken
+ * undoes the turn, for the chain cannot do without its entry.
  *
  * Gathered is only what does not depend on its place among the others: tasks that wait for nothing, with keys that no
  * other list of the turn has, and successes of different attempts. Whether a task may take an agent at once depends on
@@ -14,7 +14,17 @@ import { attemptId, parseAttemptId } from '../../model/model.ts'
 import type { Command } from '../commands/commands.ts'
 import type { Result } from '../commands/result.ts'
 import type { AuditAppend } from '../commands/record.ts'
-import type { AttemptsFinish, Claimed, Finish, Finished, NewTask, Slot, TasksSubmit } from '../commands/work.ts'
+import type {
+  AttemptsFinish,
+  Claimed,
+  Finish,
+  Finished,
+  NewTask,
+  Slot,
+  TasksClaim,
+  TasksSubmit,
+} from '../commands/work.ts'
+import { claimAnswer, claimStatement } from './gathered-claims.ts'
 import { endsSql, keyedSubmissionsSql, submissionsSql } from './gathered-sql.ts'
 import { chainEntries, chainStatement } from './record.ts'
 import { done, numbers, texts, type Session } from './session.ts'
@@ -54,8 +64,8 @@ export interface Incarnated {
 }
 
 type Results = (Result<unknown>[] | undefined)[]
-/** Reads the one row of a statement's answer into the results. */
-type Tell = (row: unknown, results: Results) => void
+/** Reads the rows of a statement's answer into the results. */
+type Tell = (rows: readonly unknown[], results: Results) => void
 
 const mayBeGathered = ({ tasks, claim, owner, epoch }: Submission, ours: Incarnated): boolean => {
   const agentType = tasks[0]?.agentType
@@ -76,6 +86,7 @@ export class Gathering {
   readonly #ours: Incarnated
   readonly #queues = new Map<string, Queue>()
   readonly #ends: End[] = []
+  readonly #claims: { readonly list: number; readonly asked: TasksClaim['with'] }[] = []
   /** Keys of tasks, and tasks that end. */
   readonly #named = new Set<string>()
   readonly #entries: { readonly list: number; readonly asked: AuditAppend['with'] }[] = []
@@ -101,14 +112,16 @@ export class Gathering {
     const [command, second] = commands
     if (command === undefined || commands.length > 2) return false
     if (second !== undefined && (second.kind !== 'audit.append' || command.kind !== 'tasks.submit')) return false
-    const taken =
-      command.kind === 'tasks.submit'
-        ? this.#submit(command.with, second !== undefined)
-        : command.kind === 'attempts.finish' && this.#finish(command.with)
-    if (!taken) return false
+    if (!this.#takeOne(command, second !== undefined)) return false
     if (second !== undefined) this.#entries.push({ list: this.#size, asked: second.with })
     this.#size += 1
     return true
+  }
+
+  #takeOne(command: Command, whole: boolean): boolean {
+    if (command.kind === 'tasks.submit') return this.#submit(command.with, whole)
+    if (command.kind === 'tasks.claim') return this.#claim(command.with)
+    return command.kind === 'attempts.finish' && this.#finish(command.with)
   }
 
   #queue(agentType: string): Queue {
@@ -137,13 +150,24 @@ export class Gathering {
   }
 
   #finish({ finishes, wallMs }: AttemptsFinish['with']): boolean {
-    const [finish] = finishes
-    if (finish === undefined || finishes.length > 1 || !isPlainSuccess(finish)) return false
-    const at = parseAttemptId(finish.attempt)
+    const ends: End[] = []
+    for (const finish of finishes) {
+      const at = isPlainSuccess(finish) ? parseAttemptId(finish.attempt) : undefined
+      if (at === undefined) return false
+      ends.push({ finish, ...at, list: this.#size, wallMs })
+    }
     // The second end of a task is told what the first one has come to.
-    if (at === undefined || this.#named.has(at.task)) return false
-    this.#named.add(at.task)
-    this.#ends.push({ finish, ...at, list: this.#size, wallMs })
+    const tasks = new Set(ends.map(({ task }) => task))
+    if (ends.length === 0 || tasks.size < ends.length || ends.some(({ task }) => this.#named.has(task))) return false
+    for (const task of tasks) this.#named.add(task)
+    for (const end of ends) this.#ends.push(end)
+    return true
+  }
+
+  #claim(asked: TasksClaim['with']): boolean {
+    const { owner, epoch, slots } = asked
+    if (owner !== this.#ours.owner || epoch !== this.#ours.epoch || slots.length === 0) return false
+    this.#claims.push({ list: this.#size, asked })
     return true
   }
 
@@ -153,6 +177,13 @@ export class Gathering {
     if (this.#ends.length > 0) asked.push({ statement: endsStatement(this.#ends), tell: tellEnds(this.#ends) })
     for (const [agentType, queue] of this.#queues)
       asked.push({ statement: this.#queueStatement(agentType, queue), tell: tellQueue(queue) })
+    for (const { list, asked: claim } of this.#claims) {
+      const tell: Tell = (rows, results) => {
+        const answer = claimAnswer(claim, rows)
+        if (answer !== undefined) results[list] = [done(answer)]
+      }
+      asked.push({ statement: claimStatement(claim), tell })
+    }
     const chained = this.#entries.map(({ list, asked: entries }) => {
       const rows = chainEntries(session, entries)
       return { list, rows, lastSeq: session.head.seq }
@@ -170,7 +201,7 @@ export class Gathering {
   /** The results of each list, by the answers to `statements`. */
   results(answers: readonly { readonly rows: readonly unknown[] }[]): Landed {
     const results: Results = Array.from({ length: this.#size }, () => undefined)
-    for (const [at, tell] of this.#tells.entries()) tell(answers[at]!.rows[0], results)
+    for (const [at, tell] of this.#tells.entries()) tell(answers[at]!.rows, results)
     return results
   }
 
@@ -226,7 +257,7 @@ const tellSubmissions = (asked: readonly Asked[], results: Results): void => {
 
 const tellQueue =
   ({ asked, claims }: Queue): Tell =>
-  (row, results) => {
+  ([row], results) => {
     const { running, known } = row as { running: number; known: number[] | null }
     const left = new Set(known)
     const written = left.size === 0 ? asked : asked.filter(({ list }) => !left.has(list))
@@ -234,22 +265,47 @@ const tellQueue =
     tellSubmissions(kept, results)
   }
 
-const endsStatement = (ends: readonly End[]): Statement => ({
-  sql: endsSql,
-  values: [
-    texts(ends, ({ task }) => task),
-    numbers(ends, ({ fence }) => fence),
-    texts(ends, ({ finish }) => finish.result),
-    numbers(ends, ({ wallMs }) => wallMs),
-  ],
-})
+/** By list, how many ends it has; lists are numbered from 1 as they come. */
+const sizesOf = (ends: readonly End[]): { readonly lists: readonly number[]; readonly sizes: readonly number[] } => {
+  const sizes: number[] = []
+  let list = -1
+  const lists = ends.map((end) => {
+    if (end.list !== list) sizes.push(0)
+    list = end.list
+    sizes[sizes.length - 1]! += 1
+    return sizes.length
+  })
+  return { lists, sizes }
+}
 
+const endsStatement = (ends: readonly End[]): Statement => {
+  const { lists, sizes } = sizesOf(ends)
+  return {
+    sql: endsSql,
+    values: [
+      texts(ends, ({ task }) => task),
+      numbers(ends, ({ fence }) => fence),
+      texts(ends, ({ finish }) => finish.result),
+      numbers(ends, ({ wallMs }) => wallMs),
+      `{${lists.join(',')}}`,
+      `{${sizes.join(',')}}`,
+    ],
+  }
+}
+
+/** Ends of one list stand one after the other; all of them are there, or none. */
 const tellEnds =
   (ends: readonly End[]): Tell =>
-  (row, results) => {
-    for (const at of (row as { ended: number[] | null }).ended ?? []) {
+  ([row], results) => {
+    const ended = (row as { ended: number[] | null }).ended ?? []
+    const byList = new Map<number, Finished[]>()
+    for (const at of ended.toSorted((one, other) => one - other)) {
       const { finish, task, list } = ends[at - 1]!
-      const finished: Finished = { attempt: finish.attempt, task, outcome: 'done', readied: nothingReadied }
-      results[list] = [done([finished])]
+      let finished = byList.get(list)
+      if (finished === undefined) {
+        byList.set(list, (finished = []))
+        results[list] = [done(finished)]
+      }
+      finished.push({ attempt: finish.attempt, task, outcome: 'done', readied: nothingReadied })
     }
   }

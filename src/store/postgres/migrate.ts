@@ -10,8 +10,9 @@ import { work } from './migrations/0002-work.ts'
 import { access } from './migrations/0003-access.ts'
 import { attempts } from './migrations/0004-attempts.ts'
 import { incidents } from './migrations/0005-incidents.ts'
+import { conditions } from './migrations/0006-conditions.ts'
 
-const migrations: readonly string[] = [ground, work, access, attempts, incidents]
+const migrations: readonly string[] = [ground, work, access, attempts, incidents, conditions]
 
 /** Texts are compared and ordered by their bytes, as SQLite does, whatever the database's language is. */
 const byBytes = (sql: string): string => sql.replaceAll(/\bTEXT\b/g, 'TEXT COLLATE "C"')

@@ -7,6 +7,7 @@ import { createReadStream } from 'node:fs'
 import { chmod, open, stat } from 'node:fs/promises'
 import { DatabaseSync } from 'node:sqlite'
 import { Failure } from '../../std/std.ts'
+import { flushLog } from './flush.ts'
 
 export interface CopiedFile {
   readonly bytes: number
@@ -49,6 +50,8 @@ export const copyDatabase = async (from: string, to: string): Promise<CopiedFile
   } finally {
     database.close()
   }
+  // The copy may hold the commits of the last moment: nothing is in it that a power cut takes back.
+  flushLog(from)
   await chmod(to, 0o600)
   check(to)
   await flush(to)

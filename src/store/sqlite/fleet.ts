@@ -49,7 +49,11 @@ export const cellStarted = (session: Session, cell: CellStarted['with']): Result
   return done(null)
 }
 
-export const cellEnded = (session: Session, { id, cause, detail, wallMs }: CellEnded['with']): Result<null> => {
+export const cellEnded = (session: Session, { id, cause, detail, wallMs, forget }: CellEnded['with']): Result<null> => {
+  if (forget === true) {
+    session.run('DELETE FROM cells WHERE id = ? AND ended_ms IS NULL', id)
+    return done(null)
+  }
   session.run(
     'UPDATE cells SET ended_ms = ?, cause = ?, detail = ? WHERE id = ? AND ended_ms IS NULL',
     wallMs,

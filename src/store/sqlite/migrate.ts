@@ -9,8 +9,9 @@ import { work } from './migrations/0002-work.ts'
 import { access } from './migrations/0003-access.ts'
 import { attempts } from './migrations/0004-attempts.ts'
 import { incidents } from './migrations/0005-incidents.ts'
+import { conditions } from './migrations/0006-conditions.ts'
 
-const migrations: readonly string[] = [ground, work, access, attempts, incidents]
+const migrations: readonly string[] = [ground, work, access, attempts, incidents, conditions]
 
 export const migrate = (database: DatabaseSync): void => {
   const { user_version: version } = database.prepare('PRAGMA user_version').get() as { user_version: number }

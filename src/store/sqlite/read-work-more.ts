@@ -39,8 +39,8 @@ export const deadReads = (session: Session): DeadReads => ({
     session.all('SELECT after AS task, ended FROM dependencies WHERE task = ? ORDER BY place', task),
   nextTaskDeadlineMs: () =>
     session.one<{ next: number | null }>(
-      `SELECT MIN(deadline_ms) AS next FROM tasks WHERE state IN ('blocked', 'ready', 'waiting')
-        AND deadline_ms IS NOT NULL AND (reason IS NULL OR reason <> 'approval')`,
+      `SELECT MIN(deadline_ms) AS next FROM tasks WHERE deadline_ms IS NOT NULL
+        AND (state = 'blocked' OR state = 'ready' OR state = 'waiting') AND (reason IS NULL OR reason <> 'approval')`,
     )!.next,
 })
 

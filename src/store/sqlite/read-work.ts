@@ -139,7 +139,8 @@ const attemptReads = (session: Session): AttemptReads => ({
   },
 })
 
-const aside = "tasks INDEXED BY tasks_aside WHERE state IN ('blocked', 'waiting', 'dead', 'cancelled')"
+const aside = `tasks INDEXED BY tasks_aside
+  WHERE state <> 'ready' AND state <> 'running' AND state <> 'succeeded'`
 
 /**
  * Tasks of one state, by the partial index that holds it. SQLite takes one only where the condition stands as it is in

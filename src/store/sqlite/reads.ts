@@ -9,21 +9,29 @@ import { deadReads, sharedReads } from './read-work-more.ts'
 import { workReads } from './read-work.ts'
 import type { Session } from './session.ts'
 
-const promised = (reads: Reads): Queries => {
+/** An answer is given when all that it may have seen is durable: a power cut must not take back what was told. */
+const promised = (reads: Reads, durable: () => Promise<void>): Queries => {
   const ask =
     (read: (...asked: never[]) => unknown) =>
-    async (...asked: never[]): Promise<unknown> =>
-      read(...asked)
+    async (...asked: never[]): Promise<unknown> => {
+      const answer = read(...asked)
+      await durable()
+      return answer
+    }
   return Object.fromEntries(Object.entries(reads).map(([name, read]) => [name, ask(read)])) as unknown as Queries
 }
 
-export const openReads = (session: Session): Queries =>
-  promised({
-    ...workReads(session),
-    ...deadReads(session),
-    ...sharedReads(session),
-    ...moneyReads(session),
-    ...recordReads(session),
-    ...accessReads(session),
-    ...incidentReads(session),
-  })
+/** `durable` resolves when everything is that can be seen now. */
+export const openReads = (session: Session, durable: () => Promise<void>): Queries =>
+  promised(
+    {
+      ...workReads(session),
+      ...deadReads(session),
+      ...sharedReads(session),
+      ...moneyReads(session),
+      ...recordReads(session),
+      ...accessReads(session),
+      ...incidentReads(session),
+    },
+    durable,
+  )

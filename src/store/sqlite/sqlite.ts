@@ -1,15 +1,15 @@
 /**
- * The SQLite engine: WAL, synchronous=FULL, one writer, one commit per turn of the event loop. Whatever arrives while
- * the loop is busy joins the next commit, so the fsync is shared (measured elsewhere: 2,180 commits/s one by one, above
- * 75,000 operations/s per turn).
+ * The SQLite engine: WAL, one writer, one commit per turn of the event loop, flushed before anybody is answered or
+ * told: beside the loop where the disk is slow (flush.ts, decision 0012). Whatever arrives while the loop is busy joins
+ * the next commit, and commits that are made while a flush is under way share one.
  *
  * The lists of a turn run one after the other; when one is refused after it has written, the turn is rolled back and
  * runs again with a savepoint for each list, so that a refusal undoes that list alone (two statements saved for every
  * list, and refusals that come before the first write are free). When a statement throws, the turn is rolled back and
- * every list is run again in a commit of its own, so that one caller's bug harms nobody else. When
- * COMMIT itself throws, nobody knows what is on disk: all callers get `record-unknown` and the engine is dead; the
- * process must stop and read again. A disk that is merely full is no such case (space.ts): nothing was written, writes
- * are refused with `disk-full` until there is room.
+ * every list is run again in a commit of its own, so that one caller's bug harms nobody else. When COMMIT itself
+ * throws, or a flush fails, nobody knows what is on disk: all callers and readers get `record-unknown` and the engine
+ * is dead; the process must stop and read again. A disk that is merely full is no such case (space.ts): nothing was
+ * written, writes are refused with `disk-full` until there is room.
  */
 import { DatabaseSync } from 'node:sqlite'
 import { Failure } from '../../std/std.ts'
@@ -28,6 +28,7 @@ import {
   silenceEnd,
   silenceSet,
 } from './incidents.ts'
+import { Flush, usuallyQuickMs } from './flush.ts'
 import { migrate } from './migrate.ts'
 import {
   batchOpen,
@@ -110,7 +111,7 @@ interface Waiting {
   readonly reject: (error: Error) => void
 }
 
-/** Lists that wait for the next commit; at the bound the caller is told `overloaded`. */
+/** Lists that wait for their commit or its flush; at the bound the caller is told `overloaded`. */
 const longestQueue = 50_000
 
 const allTold = (commands: readonly Command[], refusedAt: number, refused: Result<unknown>): Result<unknown>[] =>
@@ -158,32 +159,51 @@ const runCarefully = (session: Session, commands: readonly Command[]): readonly 
   return results
 }
 
+/**
+ * Brings what the log holds into the database file: after a flush that failed, pages count as clean that never reached
+ * the disk, and another flush of the log would write nothing. On a full disk it stays where it is.
+ */
+const emptyLog = (database: DatabaseSync): void => {
+  try {
+    database.exec('PRAGMA wal_checkpoint(PASSIVE)')
+  } catch (error) {
+    if (!isFull(error)) throw error
+  }
+}
+
 class SqliteStore implements Store {
   readonly read: Queries
   readonly #database: DatabaseSync
   readonly #session: Session
   readonly #space: Space
+  readonly #flush: Flush
   readonly #listeners = new Set<(committed: readonly Committed[]) => void>()
   readonly #lostListeners: ((cause: Error) => void)[] = []
   #waiting: Waiting[] = []
+  /** Lists that are committed and not durable yet. */
+  #unflushed = 0
   #scheduled = false
   #over: Failure | undefined
 
-  constructor(path: string) {
+  constructor(path: string, quickMs: number) {
     this.#database = new DatabaseSync(path)
     this.#database.exec(
       'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; PRAGMA cache_size = -65536',
     )
     migrate(this.#database)
     this.#session = openSession(this.#database)
-    this.read = openReads(this.#session)
+    this.#flush = new Flush(path, { quickMs, failed: (cause) => this.#lose(cause, []) })
+    // From here on the flush of a commit is ours.
+    this.#database.exec('PRAGMA synchronous = NORMAL')
+    emptyLog(this.#database)
+    this.read = openReads(this.#session, () => this.#durable())
     this.#space = openSpace({ path, probe: (sinceMs, nowMs) => this.#probe(sinceMs, nowMs) })
   }
 
   transact<const List extends readonly Command[]>(commands: List): Promise<ResultsOf<List>> {
     if (this.#over) return Promise.reject(this.#over)
     if (this.#space.fullSinceMs !== null) return Promise.reject(fullFailure())
-    if (this.#waiting.length >= longestQueue) {
+    if (this.#waiting.length + this.#unflushed >= longestQueue) {
       return Promise.reject(
         new Failure('overloaded', `${longestQueue} writes wait for the record`, { retryAfterMs: 1_000 }),
       )
@@ -211,7 +231,7 @@ class SqliteStore implements Store {
     for (const [at, one] of turn.entries()) {
       const own = this.#over ? undefined : this.#commit([one])
       if (isFull(own)) return this.#fill(turn.slice(at), own)
-      if (own) one.reject(own)
+      if (own) this.#flush.whenDurable({ done: () => one.reject(own), lost: one.reject })
       else if (this.#over) one.reject(this.#over)
     }
   }
@@ -224,14 +244,14 @@ class SqliteStore implements Store {
 
   /** The end of a full disk is written with its beginning, which could not be. */
   #probe(sinceMs: number, nowMs: number): boolean {
-    let written = false
     const commands = spaceCommands(sinceMs, nowMs)
-    const thrown = this.#commit([{ commands, resolve: () => (written = true), reject: () => undefined }])
-    return thrown === undefined && written
+    const thrown = this.#commit([{ commands, resolve: () => undefined, reject: () => undefined }])
+    return thrown === undefined && this.#over === undefined
   }
 
   /**
-   * Runs and commits lists and answers their callers; gives what was thrown when nothing was written, else undefined.
+   * Runs and commits lists, whose callers are answered when that is durable; gives what was thrown when nothing was
+   * written, else undefined.
    */
   #commit(lists: readonly Waiting[]): Error | undefined {
     const head = this.#session.head
@@ -258,9 +278,25 @@ class SqliteStore implements Store {
       this.#lose(error as Error, lists)
       return undefined
     }
-    for (const [index, list] of lists.entries()) list.resolve(results[index]!)
-    this.#tell(lists, results)
+    this.#unflushed += lists.length
+    this.#flush.committed({
+      done: () => {
+        this.#unflushed -= lists.length
+        for (const [index, list] of lists.entries()) list.resolve(results[index]!)
+        this.#tell(lists, results)
+      },
+      lost: (cause) => {
+        for (const list of lists) list.reject(cause)
+      },
+    })
     return undefined
+  }
+
+  /** Resolves when what is committed now is durable; rejects when nobody knows whether it is. */
+  #durable(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#flush.whenDurable({ done: resolve, lost: reject })
+    })
   }
 
   /** Everything of a turn but its commit. */
@@ -293,11 +329,12 @@ class SqliteStore implements Store {
   #lose(cause: Error, lists: readonly Waiting[]): void {
     this.#over = new Failure(
       'record-unknown',
-      'a COMMIT failed: what is on disk is unknown until the record is read again',
+      'a COMMIT or its flush failed: what is on disk is unknown until the record is read again',
       { cause },
     )
     for (const list of [...lists, ...this.#waiting]) list.reject(this.#over)
     this.#waiting = []
+    this.#flush.fail(this.#over)
     for (const listener of this.#lostListeners) listener(cause)
   }
 
@@ -325,12 +362,19 @@ class SqliteStore implements Store {
   async close(): Promise<void> {
     if (!this.#over) {
       this.#turn()
-      this.#over = new Failure('record-closed', 'the record is closed')
+      this.#over ??= new Failure('record-closed', 'the record is closed')
     }
     this.#space.close()
+    // Who waits for the last commits is answered, or told that nobody knows.
+    await this.#durable().catch(() => undefined)
+    this.#flush.close()
     if (this.#database.isOpen) this.#database.close()
   }
 }
 
-/** Opens (and migrates) the record at `path`. @throws Failure `record-newer` when a newer version wrote it. */
-export const openSqliteStore = (path: string): Store => new SqliteStore(path)
+/**
+ * Opens (and migrates) the record at `path`. `quickMs`: see flush.ts, for tests. @throws Failure `record-newer` when a
+ * newer version wrote it.
+ */
+export const openSqliteStore = (path: string, { quickMs = usuallyQuickMs } = {}): Store =>
+  new SqliteStore(path, quickMs)

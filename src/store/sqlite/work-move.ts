@@ -33,7 +33,7 @@ export const tasksExpire = (
   { wallMs, limit }: TasksExpire['with'],
 ): Result<{ expired: { task: string; type: string }[] }> => {
   const rows = session.all<TaskRow>(
-    `SELECT * FROM tasks WHERE state IN ('blocked', 'ready', 'waiting') AND deadline_ms <= ?
+    `SELECT * FROM tasks WHERE (state = 'blocked' OR state = 'ready' OR state = 'waiting') AND deadline_ms <= ?
       AND (reason IS NULL OR reason <> 'approval') ORDER BY deadline_ms LIMIT ? + 0`,
     wallMs,
     limit,

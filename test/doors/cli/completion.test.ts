@@ -61,7 +61,9 @@ test('The scripts are for the shells they name, and another shell is refused', a
   cleanups.push(remove)
   const bash = await run(directory, ['completion', 'bash'])
   expect(spawnSync('bash', ['-n'], { input: bash.stdout, encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' })
-  expect(bash.stdout).toContain('sitter complete -- ')
+  expect(bash.stdout).toContain(' complete -- ')
+  // Without the program on PATH, the project's own is asked.
+  expect(bash.stdout).toContain('npx --no-install sitter')
   for (const shell of ['bash', 'zsh', 'fish'])
     expect((await run(directory, ['completion', shell])).stdout).not.toMatch(/\beval\b|\bsource\b/)
   expect((await run(directory, ['completion', 'zsh'])).stdout).toContain('#compdef sitter')

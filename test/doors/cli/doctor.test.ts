@@ -16,6 +16,7 @@ import {
   portCheck,
   privateCheck,
   recordCheck,
+  serviceChecks,
   spaceCheck,
   userCheck,
   type Check,
@@ -38,9 +39,9 @@ interface Told {
   readonly exit: number
   readonly checks: Readonly<Record<string, Check>>
 }
-const ask = async (directory: string, ...args: string[]): Promise<Told> => {
-  const env = { XDG_CONFIG_HOME: join(directory, '.config') }
-  const { code, stdout } = await run(directory, ['doctor', '--json', ...args], { env })
+const ask = async (directory: string, more: Readonly<Record<string, string>> = {}): Promise<Told> => {
+  const env = { XDG_CONFIG_HOME: join(directory, '.config'), ...more }
+  const { code, stdout } = await run(directory, ['doctor', '--json'], { env })
   const { checks } = JSON.parse(stdout) as { checks: Check[] }
   return { exit: code!, checks: Object.fromEntries(checks.map((check) => [check.name, check])) }
 }
@@ -91,6 +92,22 @@ test('What is not there is absent or weaker, what cannot be seen is unknown, and
   expect(recordCheck({ ok: false, entries: 3, why: 'entry 4 was changed' }).verdict).toBe('broken')
 })
 
+test('Who starts it again is told by what systemd shows of the service, and is unknown where that cannot be seen', () => {
+  const unit = 'swarmsitter@a.service'
+  const set = { unit, restart: 'on-failure', killMode: 'mixed', notifyAccess: 'all', watchdog: '1min' }
+  const told = (...ask: Parameters<typeof serviceChecks>): readonly string[] =>
+    serviceChecks(...ask).map(({ name, verdict }) => `${name} ${verdict}`)
+  expect(told(set, false)).toEqual(['restart enforced', 'watchdog enforced'])
+  expect(told({ ...set, restart: 'no' }, false)).toEqual(['restart weaker', 'watchdog enforced'])
+  // systemd takes words from the main process alone then, and ours come from a child.
+  expect(told({ ...set, notifyAccess: 'main' }, false)).toEqual(['restart enforced', 'watchdog weaker'])
+  expect(told({ ...set, watchdog: '0' }, false)).toEqual(['restart enforced', 'watchdog weaker'])
+  expect(told({ ...set, killMode: 'process' }, false)).toEqual(['restart absent', 'watchdog enforced'])
+  expect(told({ ...set, restart: undefined }, false)).toEqual(['restart unknown'])
+  expect(told(undefined, false)).toEqual(['restart weaker'])
+  expect(told(undefined, true)).toEqual(['restart unknown'])
+})
+
 test('The exit code is 1 for what is broken, 4 for what is absent, and 0 for what is only weaker', () => {
   const of = (...verdicts: Check['verdict'][]): number =>
     exitOfChecks(verdicts.map((verdict) => ({ name: verdict, verdict, says: '', fix: null })))
@@ -119,6 +136,36 @@ test('A configuration is checked for its ports, its programs and its descriptors
   expect(checks['descriptors']!.says).toContain('4,001 cells')
   await writeFile(join(directory, 'swarm.config.json'), '{"name": 5}')
   expect((await ask(directory)).checks['config']).toMatchObject({ verdict: 'absent' })
+})
+
+test('A program is told by the path that its cell takes: a sandbox looks in the folders of the system first', async () => {
+  const directory = await folder()
+  await writeFile(join(directory, 'sh'), '#!/bin/sh\n', { mode: 0o755 })
+  const run = { command: ['sh', '-c', 'true'] }
+  const config = {
+    name: 'tested',
+    agents: {
+      boxed: { run, count: 1, cell: { kind: 'sandbox', orWeaker: true } },
+      plain: { run, count: 1, cell: 'process' },
+    },
+    api: { port: 0 },
+  }
+  await writeFile(join(directory, 'swarm.config.json'), JSON.stringify(config))
+  const env = { PATH: `${directory}:${process.env['PATH']}` }
+  const { checks } = await ask(directory, env)
+  expect(checks['program-plain']!.says).toBe(`${directory}/sh for agent type plain, in a cell of kind process`)
+  if (checks['sandbox']!.verdict === 'enforced')
+    expect(checks['program-boxed']!.says).toMatch(/^\/(usr\/)?bin\/sh for agent type boxed, in a cell of kind sandbox$/)
+})
+
+test('Each limit of agents is told by itself, with its reason, and what to do where it does not hold', async () => {
+  const { checks } = await ask(await folder())
+  for (const name of ['memory', 'cpu', 'pids', 'disk', 'files', 'log']) {
+    const check = checks[`limit-${name}`]!
+    expect(['enforced', 'weaker', 'absent']).toContain(check.verdict)
+    expect(check.says.length).toBeGreaterThan(20)
+    if (check.verdict !== 'enforced') expect(check.fix).not.toBeNull()
+  }
 })
 
 test('A data directory that others can read, a key that is open and a record that was changed are broken', async () => {

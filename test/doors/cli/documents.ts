@@ -38,8 +38,12 @@ export const swarm = (change: Partial<SwarmView> = {}): SwarmView => ({
     cells: 50,
     standbys: { ready: 1, wanted: 1 },
     restarts: 3,
+    restartsByType: { settler: 3 },
     cellsLost: 1,
     coverage: { reporting: 5_000, of: 5_000, oldestMs: 1_200 },
+    admission: { short: null, reading: null, startsWaiting: 0 },
+    troubles: [],
+    quarantines: 0,
   },
   work: { byType: { settle: { succeeded: 10_000 } }, attempts: { succeeded: 10_000, interrupted: 12 }, idle: true },
   settle: {

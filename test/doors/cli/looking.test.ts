@@ -52,7 +52,7 @@ test('status tells well, degraded and broken apart by its exit code', async () =
   expect(well.code).toBe(0)
   expect(well.stdout).toContain('payouts: well')
   expect(well.stdout).toContain('not looked at here')
-  expect(well.stdout).toContain('no schedules yet')
+  expect(well.stdout).toContain('1 part: sitter status --json names them')
   const waits = await look(swarm({ person: 3 }))
   expect(waits.code).toBe(4)
   expect(waits.stdout).toContain('3 things for a person')

@@ -29,6 +29,7 @@ const sources = [
   'model/incident.ts',
   'model/task.ts',
   'model/settlement.ts',
+  'std/pressure.ts',
   'std/proc.ts',
 ]
 

@@ -60,6 +60,23 @@ test('a table is aligned by what the eye sees, cut only where a width is given a
   expect(narrow[1]).toContain('…')
 })
 
+test('on a narrow terminal free text is cut or goes, what may be dropped goes whole, and ids stay as they are', () => {
+  const id = 'set_01a223a1-b3b4-7fba-a5c4-9683e061d08f'
+  const shape = [
+    { head: 'SETTLEMENT', value: () => id },
+    { head: 'REFERENCE', value: () => 'invoice-2026-000017-of-a-long-customer-name' },
+    { head: 'CELL', value: () => 'cel_01a223a1-b3b4-7fba-a5c4-9683e061d08f', drop: true as const },
+    { head: 'REASON', value: () => 'r'.repeat(80), shrink: true as const },
+  ]
+  const [head, row] = tableLines([null], shape, 100)
+  expect(row).toContain(`${id}  invoice-2026-000017-of-a-long-customer-name  rrr`)
+  expect(displayWidth(row!)).toBeLessThanOrEqual(100)
+  expect(head).not.toContain('CELL')
+  // Too narrow for what is never cut: a line that wraps can be copied from.
+  expect(tableLines([null], shape, 60)[1]).toBe(`${id}  invoice-2026-000017-of-a-long-customer-name`)
+  expect(tableLines([null], shape, null)[1]).toContain('cel_01a223a1')
+})
+
 test('numbers and ages read as people write them', () => {
   expect([count(0), count(999), count(1_000), count(1_234_567)]).toEqual(['0', '999', '1,000', '1,234,567'])
   expect([

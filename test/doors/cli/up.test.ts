@@ -61,7 +61,7 @@ test('a run that ends well reports what was paid, its cost and its checks, stops
     '9,998, 1234.00 XTS (paid',
     '2, 4.00 XTS (the provider said no)',
     'unknown      0\n',
-    '10,432 payment requests went out for 10,000 settlements',
+    '10,432 payment requests for 10,000 settlements',
     'p50 900 ms · p95 2.4 s · p99 4.1 s',
     '104.32 XTS for 10,432 calls, 0.01 XTS per settlement',
     'balanced: 20,000 transfers',
@@ -214,6 +214,24 @@ test('the first Ctrl-C stops in order, the second at once; both are 130', async 
   fake.signal('SIGINT')
   expect(await moveUntil(fake.clock, code)).toBe(130)
   expect(watch.stops).toEqual([30_000, 0])
+})
+
+test('SIGTERM during a start stops it when it has started, with 0; one that never starts keeps nobody for longer', async () => {
+  const watch = fakeWatch()
+  const begun = Promise.withResolvers<typeof watch.watching>()
+  const fake = world(working(1), { watch })
+  const code = runCli(['up'], { ...fake.world, startWatch: () => begun.promise })
+  await settled()
+  fake.signal('SIGTERM')
+  begun.resolve(watch.watching)
+  expect(await moveUntil(fake.clock, code)).toBe(0)
+  expect(watch.stops).toEqual([30_000])
+  const other = world(working(1))
+  const never = runCli(['up'], { ...other.world, startWatch: () => new Promise(() => {}) })
+  await settled()
+  other.signal('SIGTERM')
+  expect(await moveUntil(other.clock, never)).toBe(130)
+  expect(other.clock.ms).toBeLessThanOrEqual(31_000)
 })
 
 test('without --exit-when-idle it reports and serves on until it is stopped from elsewhere', async () => {

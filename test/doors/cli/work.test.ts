@@ -84,6 +84,23 @@ test('a CSV file gives a payload a row, its key from a column; refused rows are 
   expect(ended.stderr).toContain('line 3: invalid: bad')
 })
 
+test('all that is wrong with a file is told at once, and nothing of it is submitted', async () => {
+  const { route } = taker()
+  const { directory, server, sitter } = await world({ 'POST /api/v1/tasks:batch': route })
+  await writeFile(join(directory, 'people.csv'), `email,name\nann@x,Ann\nbob@x\ncid@x,Cid,more\n,Dan\n`)
+  const refused = await sitter('task', 'import', 'notify', 'people.csv', '--key', 'email')
+  expect(refused.code).toBe(2)
+  expect(refused.stderr).toContain('people.csv: 3 lines of 4 cannot be taken; nothing was submitted')
+  for (const told of ['line 3: it has another number', 'line 4: it has another number', 'line 5: it has no email'])
+    expect(refused.stderr).toContain(told)
+  await writeFile(join(directory, 'many.ndjson'), '{"a":\n'.repeat(300))
+  const many = await sitter('task', 'import', 'notify', 'many.ndjson', '--dry-run')
+  expect(many.code).toBe(2)
+  expect(many.stderr).toContain('300 lines of 300')
+  expect(many.stderr.match(/line \d+:/g)).toHaveLength(20)
+  expect(server.asked).toEqual([])
+})
+
 test('a broken line stops an import with its number; a file that is not there is said', async () => {
   const { route } = taker()
   const { directory, server, sitter } = await world({ 'POST /api/v1/tasks:batch': route })

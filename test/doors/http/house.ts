@@ -175,6 +175,7 @@ export const openHouse = async (options: Partial<HttpOptions> = {}): Promise<Tes
     audit: { verify: (anchor) => verifyAudit(store.read, anchor) },
     logs: realFolder(directory),
     lag: { figures: () => ({ p50: 0.0001, p99: 0.002, max: 0.05 }), stop: () => {} },
+    openFiles: () => ({ open: 40, most: 1_024 }),
     get notBuilt() {
       return script.notBuilt
     },

@@ -1,6 +1,15 @@
 /** The scripted rooms of the house for the door's tests: what they say, and what they were asked. */
 import type { Condition } from '../../../src/record/record.ts'
-import type { AgentOrder, AgentView, CellStatus, Fleet, OrderedBy } from '../../../src/fleet/fleet.ts'
+import { pageFrom, statesFrom } from '../../../src/fleet/listing.ts'
+import {
+  troublesOf,
+  type AgentOrder,
+  type AgentsAsk,
+  type AgentView,
+  type CellStatus,
+  type Fleet,
+  type OrderedBy,
+} from '../../../src/fleet/fleet.ts'
 import type { GateLink } from '../../../src/gatelink/gatelink.ts'
 import { formatAgent, type AgentRef, type AgentStateName } from '../../../src/model/model.ts'
 import type { LedgerCheck, PersonsWord, Settle, SettleSummary } from '../../../src/settle/settle.ts'
@@ -85,10 +94,13 @@ export const fleetOf = (script: Script, told: Told[]): Fleet => {
     release: nothing,
     cancel: nothing,
     list: () => script.agents,
+    page: (ask: AgentsAsk) => pageFrom(script.agents, ask),
+    states: (type?: string) => statesFrom(script.agents, type),
     view: ({ type, number }: AgentRef) => script.agents.find((agent) => agent.type === type && agent.number === number),
     cells,
     standbys: () => [],
     challenge: (cell: string) => script.challenge(cell),
+    troubles: () => troublesOf(script.agents),
     summary: () => ({
       agents: script.agents.length,
       byState: counted(script.agents),
@@ -101,7 +113,16 @@ export const fleetOf = (script: Script, told: Told[]): Fleet => {
       cells: cells().length,
       standbys: { ready: 0, wanted: 0 },
       restarts: 7,
+      restartsByType: Object.fromEntries(
+        [...Map.groupBy(script.agents, ({ type }) => type)].map(([type, agents]) => [
+          type,
+          agents.reduce((sum, { restarts }) => sum + restarts, 0),
+        ]),
+      ),
+      admission: { short: null, reading: null, startsWaiting: 0 },
       cellsLost: 1,
+      troubles: [],
+      quarantines: troublesOf(script.agents).length,
       coverage: {
         reporting: script.agents.filter(({ state }) => state !== 'unknown').length,
         of: script.agents.length,

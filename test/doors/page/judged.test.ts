@@ -17,7 +17,7 @@ const calm = {
   gate,
   freeze: { frozen: false, gate: false, by: null },
   ledger: { ok: true },
-  fleet: { byState: { idle: 5, busy: 5 } },
+  fleet: { byState: { idle: 5, busy: 5 }, admission: { short: null } },
   settle: { byState: { settled: { count: 10 } }, person: 0 },
   work: { byType: { settle: { succeeded: 10, ready: 5 } } },
   idle: false,
@@ -57,8 +57,8 @@ test('nothing is called whole while books, audit, gate or agents are not known t
   for (const change of [
     { ledger: { ok: false } },
     { gate: { unknown: 'no link to the gate' } },
-    { fleet: { byState: { unknown: 1 } } },
-    { fleet: { byState: { quarantined: 1 } } },
+    { fleet: { ...calm.fleet, byState: { unknown: 1 } } },
+    { fleet: { ...calm.fleet, byState: { quarantined: 1 } } },
     { freeze: { frozen: true, gate: 'unknown', by: null } },
   ])
     expect(brokenAnswer(but(change), null).tone, JSON.stringify(change)).not.toBe('good')

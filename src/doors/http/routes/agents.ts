@@ -1,14 +1,7 @@
 /** Agents and the cells that they live in: lists, one in full, the map for the page, and the deeds a person may do. */
-import {
-  agentStates,
-  formatAgent,
-  modes,
-  parseAgent,
-  type AgentRef,
-  type AgentStateName,
-} from '../../../model/model.ts'
+import { agentStates, modes, parseAgent, type AgentStateName } from '../../../model/model.ts'
 import { z } from 'zod'
-import type { AgentOrder } from '../../../fleet/fleet.ts'
+import type { AgentOrder, AgentState } from '../../../fleet/fleet.ts'
 import { Failure } from '../../../std/std.ts'
 import type { AgentDescription, AgentMap, AgentOrderAnswer, AgentView, ChallengeAnswer } from '../../api.ts'
 import { jsonText, nothing, shaped } from '../body.ts'
@@ -22,9 +15,6 @@ const timeLineEvents = 50
 /** Cells are few (100 agents share one), so a list has them all unless asked otherwise. */
 const mostCells = 1_000
 
-const byId = (left: AgentRef, right: AgentRef): number =>
-  left.type === right.type ? left.number - right.number : left.type < right.type ? -1 : 1
-
 const oneOf = (name: string, value: string | undefined, known: readonly string[]): void => {
   if (value === undefined || known.includes(value)) return
   throw new Failure('invalid', `${name} must be one of ${known.join(' ')}`)
@@ -35,16 +25,9 @@ const list = (ask: Ask, type: string | undefined): Reply => {
   oneOf('type', type, Object.keys(ask.rooms.config.agents))
   oneOf('state', state, agentStates)
   oneOf('mode', mode, modes)
-  const wanted = (agent: AgentView): boolean =>
-    (type === undefined || agent.type === type) &&
-    (state === undefined || agent.state === state) &&
-    (mode === undefined || agent.mode === mode)
-  const all = ask.rooms.fleet.list().toSorted(byId)
-  const { limit, after } = pageAsk(ask)
-  // An agent may leave the filter between two pages, so the cursor is looked for among all of them.
-  const from = after === null ? 0 : all.findIndex((agent) => agent.id === after) + 1
-  const page = cut(all.slice(from).filter(wanted), { limit, after: null }, formatAgent)
-  return ok({ ...listOf(ask, page, (agent) => agent), coverage: ask.rooms.fleet.summary().coverage })
+  const { items, next } = ask.rooms.fleet.page({ type, state, mode, ...pageAsk(ask) })
+  const page = listOf(ask, { items, next }, (agent) => agent)
+  return ok({ ...page, coverage: ask.rooms.fleet.summary().coverage })
 }
 
 const notFound = (what: string): Failure => new Failure('not-found', `there is no ${what}`)
@@ -107,9 +90,9 @@ const order = async (ask: Ask, once: Once, what: AgentOrder): Promise<Reply | Re
 
 const orders: readonly AgentOrder[] = ['start', 'stop', 'pause', 'resume', 'quarantine']
 
-const ofType = (ask: Ask): AgentView[] => {
+const ofType = (ask: Ask): readonly AgentState[] => {
   const type = ask.params['type']
-  const agents = ask.rooms.fleet.list().filter((agent) => agent.type === type)
+  const agents = ask.rooms.fleet.states(type)
   if (agents.length === 0) throw notFound(`agent of type ${String(type).slice(0, 80)}`)
   return agents
 }
@@ -131,7 +114,7 @@ const letterOf: Record<AgentStateName, string> = {
 const letters = Object.fromEntries(Object.entries(letterOf).map(([state, letter]) => [letter, state]))
 
 /** The map of sorted agents: numbers as ranges, states as letters. */
-export const agentMap = (agents: readonly AgentView[]): AgentMap['types'] => {
+export const agentMap = (agents: readonly AgentState[]): AgentMap['types'] => {
   const types = new Map<string, { type: string; ranges: [number, number][]; states: string[] }>()
   for (const agent of agents) {
     const entry = types.get(agent.type) ?? { type: agent.type, ranges: [], states: [] }
@@ -149,7 +132,7 @@ const map = ({ rooms }: Ask): Reply => {
   const answer: AgentMap = {
     nowMs: rooms.clock.wallMs(),
     letters,
-    types: agentMap(rooms.fleet.list().toSorted(byId)),
+    types: agentMap(rooms.fleet.states()),
     byState,
     coverage,
   }

@@ -3,6 +3,7 @@
  * gate that does not answer) is left out, never zero. They are kept for a second, and for twenty times as long as they
  * took, so that no number of scrapers costs more than a twentieth of the sitter.
  */
+import type { FleetSummary } from '../../../fleet/fleet.ts'
 import { bounded, counter, gauge, metricsText, recordFamilies, summary, type Family } from '../../../record/record.ts'
 import type { MetricsAnswer } from '../../api.ts'
 import { gateStatus } from '../figures.ts'
@@ -13,9 +14,7 @@ const keepMs = 1_000
 const keepTimes = 20
 
 const fleetFamilies = ({ fleet }: Rooms): Family[] => {
-  const { byType, cells, cellsLost, standbys, apart } = fleet.summary()
-  const restarts = new Map<string, number>(Object.keys(byType).map((type) => [type, 0]))
-  for (const agent of fleet.list()) restarts.set(agent.type, (restarts.get(agent.type) ?? 0) + agent.restarts)
+  const { byType, restartsByType, cells, cellsLost, standbys, apart, admission } = fleet.summary()
   const memory = [...fleet.cells(), ...fleet.standbys()].map(({ residentBytes }) => residentBytes)
   const known = memory.filter((bytes): bytes is number => bytes !== null)
   return [
@@ -29,7 +28,7 @@ const fleetFamilies = ({ fleet }: Rooms): Family[] => {
     counter(
       'sitter_agent_restarts_total',
       'Restarts of agents, over all sitters; the record does not keep their causes apart yet.',
-      [...restarts].map(([type, count]) => [{ type, cause: 'unknown' }, count]),
+      Object.entries(restartsByType).map(([type, count]) => [{ type, cause: 'unknown' }, count]),
     ),
     gauge('sitter_cells', 'Processes in which agents live.', [[{}, cells]]),
     gauge('sitter_standby_hosts', 'Hosts without agents that could take over for a lost cell now.', [
@@ -38,12 +37,38 @@ const fleetFamilies = ({ fleet }: Rooms): Family[] => {
     ...(apart === undefined
       ? []
       : [gauge('sitter_agents_apart', 'Agents that live apart, because their cell died again.', [[{}, apart]])]),
+    ...hostFamilies(admission),
     counter('sitter_cells_lost_total', 'Cells that ended unasked since this sitter started.', [[{}, cellsLost]]),
     ...(known.length < memory.length
       ? []
       : [
           gauge('sitter_cells_resident_memory_bytes', 'Resident memory of all cells and standby hosts.', [
             [{}, known.reduce((sum, bytes) => sum + bytes, 0)],
+          ]),
+        ]),
+  ]
+}
+
+/** What nobody could read is left out. */
+const hostFamilies = ({ short, reading, startsWaiting }: FleetSummary['admission']): Family[] => {
+  const stalled = Object.entries(reading?.stalled ?? {}).flatMap(([resource, share]) =>
+    share === null ? [] : [[{ resource }, share] as const],
+  )
+  const memory = reading?.memory ?? null
+  return [
+    gauge('sitter_host_short', 'Whether new cells wait because the host is short of something.', [
+      [{}, short === null ? 0 : 1],
+    ]),
+    gauge('sitter_host_starts_waiting', 'Cells that wait for their start.', [[{}, startsWaiting]]),
+    gauge('sitter_host_stalled_ratio', 'Share of the last 10 s in which work waited for a resource.', stalled),
+    ...(memory === null
+      ? []
+      : [
+          gauge('sitter_host_memory_free_bytes', 'Memory that is left, of the host or of our own group.', [
+            [{ of: memory.of }, memory.freeBytes],
+          ]),
+          gauge('sitter_host_memory_bytes', 'All memory of the host or of our own group.', [
+            [{ of: memory.of }, memory.totalBytes],
           ]),
         ]),
   ]
@@ -86,8 +111,9 @@ const gateFamilies = async (rooms: Rooms): Promise<Family[]> => {
   ]
 }
 
-const selfFamilies = ({ version, epoch, clock, startedMs, lag }: Rooms): Family[] => {
+const selfFamilies = ({ version, epoch, clock, startedMs, lag, openFiles }: Rooms): Family[] => {
   const late = lag.figures()
+  const files = openFiles()
   return [
     gauge('sitter_build_info', 'Version of this sitter, and the Node that runs it.', [
       [{ version, node: process.version }, 1],
@@ -95,6 +121,8 @@ const selfFamilies = ({ version, epoch, clock, startedMs, lag }: Rooms): Family[
     gauge('sitter_epoch', 'Incarnation of this sitter.', [[{}, epoch]]),
     gauge('sitter_uptime_seconds', 'Time since this sitter started.', [[{}, (clock.wallMs() - startedMs) / 1_000]]),
     gauge('sitter_resident_memory_bytes', 'Resident memory of the sitter.', [[{}, process.memoryUsage.rss()]]),
+    gauge('sitter_open_files', 'Descriptors that the sitter has open.', files ? [[{}, files.open]] : []),
+    gauge('sitter_open_files_limit', 'Descriptors that the sitter may have.', files ? [[{}, files.most]] : []),
     gauge(
       'sitter_event_loop_lag_seconds',
       'How late timers of the sitter were in the last 10 to 20 seconds.',

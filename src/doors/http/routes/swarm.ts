@@ -1,8 +1,8 @@
 /** The swarm as a whole: at a glance, frozen or not, what waits for a person, and its end. */
 import { z } from 'zod'
-import { formatAgent } from '../../../model/model.ts'
+import type { Trouble } from '../../../fleet/fleet.ts'
 import { Failure, parseDuration } from '../../../std/std.ts'
-import type { Page, PageAsk, SettlementView } from '../../../store/store.ts'
+import type { Page, PageAsk, SettlementView, TaskView } from '../../../store/store.ts'
 import type { InboxItem } from '../../api.ts'
 import { auditAllowed } from '../allowed.ts'
 import { jsonText, shaped } from '../body.ts'
@@ -50,16 +50,36 @@ const thaw = async (ask: Ask): Promise<Reply> => {
 }
 
 /** What was proven not to have been sent is never to be resolved: a person who reads "unknown" might pay it by hand. */
-const wayOutOf = ({ id, state }: SettlementView): string => {
+const wayOutOf = ({ id, state, reason }: SettlementView): string => {
+  if (reason?.startsWith('the swarm is frozen') === true) return 'sitter thaw'
   if (state === 'held') return `sitter settlement release ${id}, or sitter settlement cancel ${id}`
   return state === 'reserved'
     ? `it was not sent: mend the reason, then sitter settlement hold ${id} and release ${id}; or cancel ${id}`
     : `sitter settlement resolve ${id} --as settled|absent --evidence @file`
 }
 
+/** What is wrong with the payload stays wrong in another life: it wants another payload, or a mended agent. */
+const deadWayOut = ({ id, error }: TaskView): string => {
+  const isLasting = error?.kind === 'permanent' || error?.kind === 'refused'
+  const other = isLasting ? `sitter task retry ${id} --payload @fixed.json; or mend the agent, and ` : ''
+  return `sitter dlq show ${id}, then ${other}sitter dlq redrive ${id}`
+}
+
 /** The three sources of the inbox, in this order; a cursor names the source and the last item seen in it. */
 const inboxSources = ['settlement', 'dead-letter', 'agent'] as const
 type InboxSource = (typeof inboxSources)[number]
+
+/** One row for all of a type that share a cause; `release` of the type is for all of it. */
+const quarantineItem = (trouble: Trouble, states: Readonly<Record<string, number>>): InboxItem => {
+  const { type, agent, agents, count, cause, starts, sinceMs } = trouble
+  const what = starts ? `cannot start: ${cause}` : `quarantined: ${cause}`
+  const item = { kind: 'quarantined', count, sinceMs } as const
+  if (count === 1) return { ...item, id: agent, what, wayOut: `sitter describe ${agent}, then sitter release ${agent}` }
+  const held = states['quarantined'] ?? 0
+  const all = held > count ? ` (all ${held} quarantined ones of ${type})` : ''
+  const wayOut = `sitter describe ${agent}, then sitter release ${type}${all}`
+  return { ...item, id: type, what: `${count} agents (${agents}) ${what}`, wayOut }
+}
 
 const inboxPages: Record<InboxSource, (rooms: Rooms, page: PageAsk) => Promise<Page<InboxItem>>> = {
   settlement: async (rooms, page) => {
@@ -67,6 +87,7 @@ const inboxPages: Record<InboxSource, (rooms: Rooms, page: PageAsk) => Promise<P
     return {
       next,
       items: items.map((item) => ({
+        count: 1,
         kind: item.state === 'held' || item.state === 'reserved' ? 'held-settlement' : 'unknown-settlement',
         id: item.id,
         what: `payment ${item.reference} is ${item.state}: ${item.reason ?? 'no reason recorded'}`,
@@ -80,27 +101,21 @@ const inboxPages: Record<InboxSource, (rooms: Rooms, page: PageAsk) => Promise<P
     return {
       next,
       items: items.map((item) => ({
+        count: 1,
         kind: 'dead-letter',
         id: item.id,
         what: `${item.type} task gave up after ${item.attempts} tries: ${item.error?.message ?? 'no error recorded'}`,
         sinceMs: item.updatedMs,
-        wayOut: `sitter dlq show ${item.id}, then sitter dlq redrive ${item.id}`,
+        wayOut: deadWayOut(item),
       })),
     }
   },
   agent: async (rooms, page) => {
-    const held = rooms.fleet.list().filter((agent) => agent.state === 'quarantined')
-    const { items, next } = cut(held, page, formatAgent)
-    return {
-      next,
-      items: items.map((item) => ({
-        kind: 'quarantined',
-        id: item.id,
-        what: `agent is quarantined: ${item.reason ?? 'no reason recorded'}`,
-        sinceMs: item.sinceMs,
-        wayOut: `sitter describe ${item.id}, then sitter release ${item.id}`,
-      })),
-    }
+    const all = rooms.fleet.troubles().filter(({ quarantined }) => quarantined > 0)
+    const byAgent = all.toSorted((one, other) => (one.agent < other.agent ? -1 : 1))
+    const { items, next } = cut(byAgent, page, ({ agent }) => agent)
+    const { byType } = rooms.fleet.summary()
+    return { next, items: items.map((item) => quarantineItem(item, byType[item.type] ?? {})) }
   },
 }
 

@@ -1,0 +1,39 @@
+/** The timers of one machine: they run in the host, so that they fire, and wake it, while it sleeps. */
+import type { HostPorts } from '../../agent/agent.ts'
+
+const mostTimers = 1_000
+/** Node takes no longer ones. */
+const longestMs = 2 ** 31 - 1
+
+export interface Timers {
+  /** @throws when there are too many. */
+  set(id: number, delayMs: number): void
+  clear(id: number): void
+  /** All of them, by the wall clock. */
+  due(): readonly (readonly [id: number, wallMs: number])[]
+  stop(): void
+}
+
+export const newTimers = (clock: HostPorts['clock'], fire: (id: number) => void): Timers => {
+  const timers = new Map<number, { readonly wallMs: number; readonly cancel: () => void }>()
+  return {
+    set: (id, delayMs) => {
+      if (timers.size >= mostTimers) throw new Error(`${mostTimers} timers wait already`)
+      const afterMs = Math.min(Math.max(0, delayMs || 0), longestMs)
+      const cancel = clock.timer(afterMs, () => {
+        timers.delete(id)
+        fire(id)
+      })
+      timers.set(id, { wallMs: Date.now() + afterMs, cancel })
+    },
+    clear: (id) => {
+      timers.get(id)?.cancel()
+      timers.delete(id)
+    },
+    due: () => [...timers].map(([id, { wallMs }]) => [id, wallMs] as const),
+    stop: () => {
+      for (const { cancel } of timers.values()) cancel()
+      timers.clear()
+    },
+  }
+}

@@ -1,0 +1,21 @@
+/** What the settle room needs of the house. */
+import type { GateLink } from '../gatelink/gatelink.ts'
+import type { Channel, TaskType } from '../model/model.ts'
+import type { Clock, NewId, Random } from '../std/std.ts'
+import type { Store } from '../store/store.ts'
+import type { Work } from '../work/work.ts'
+
+export interface SettleOptions {
+  readonly channels: Readonly<Record<string, Channel>>
+  readonly tasks: Readonly<Record<string, TaskType>>
+  readonly store: Store
+  readonly work: Pick<Work, 'submit'>
+  readonly gatelink: Pick<GateLink, 'gateId' | 'grant'>
+  /** Nothing goes out now: what is due waits for `thawed`. */
+  readonly frozen: () => boolean
+  readonly clock: Clock
+  readonly random: Random
+  readonly newId: NewId
+  /** The record refused what it should not, or is lost: the assembly stops the process. */
+  failed(error: unknown): void
+}

@@ -1,0 +1,180 @@
+/**
+ * The rooms of a sitter, opened bottom-up. Those that need each other at run time meet here: hooks are bound late, so
+ * that imports stay one-way.
+ */
+import { conditionsOf, targetsOf } from './alerting.ts'
+import { openCells, type Cells } from './cell/cell.ts'
+import type { AppliedConfig } from './config/config.ts'
+import { openFleet, readRequest, type Fleet, type FleetHooks } from './fleet/fleet.ts'
+import { openFreeze, openGateLink, type FreezeSwitch, type GateLink, type GateLinkEvents } from './gatelink/gatelink.ts'
+import { openLiveConfig, type LiveConfig } from './live-config.ts'
+import type { Places } from './places.ts'
+import { openAlerts, openTokens, type Alerts, type Tokens } from './record/record.ts'
+import { recordBack } from './recovery.ts'
+import { openSettle, type Settle } from './settle/settle.ts'
+import { failStop, fleetLine, logFault, logLine } from './sitter-log.ts'
+import { realClock, realDisk, realNet, realOutside, realPressure, realProc, realRandom } from './std/real/real.ts'
+import { idMaker } from './std/std.ts'
+import { outlast, patiently, type Store } from './store/store.ts'
+import { openWork, type Work } from './work/work.ts'
+
+/** With the embedded record one host owns everything; its incarnations are told apart by the epoch. */
+export const owner = 'local'
+
+export interface Rooms {
+  readonly store: Store
+  readonly gatelink: GateLink
+  readonly cells: Cells
+  readonly fleet: Fleet
+  readonly work: Work
+  readonly settle: Settle
+  readonly freeze: FreezeSwitch
+  readonly tokens: Tokens
+  readonly live: LiveConfig
+  readonly alerts: Alerts
+}
+
+/** Who this incarnation is, and the machine it works with. */
+export const machine = () => {
+  const clock = realClock()
+  const random = realRandom()
+  return { clock, random, newId: idMaker(clock, random), net: realNet(), proc: realProc(), disk: realDisk() }
+}
+type Machine = ReturnType<typeof machine>
+
+/** Rooms that need each other at run time meet here: hooks are bound late, imports stay one-way. */
+interface Late {
+  cells?: Cells
+  fleet?: Fleet
+  work?: Work
+  settle?: Settle
+  freeze?: FreezeSwitch
+  tellConfig?: () => void
+  /** Set while the link to the gate is down. */
+  isBack?: (() => void) | undefined
+  tellBack?: () => void
+  /** A call may come before the settle room is open; it waits for it and is acknowledged after it. */
+  readonly settling: PromiseWithResolvers<Settle>
+}
+
+const linkEvents = (late: Late): GateLinkEvents => ({
+  linked: (gateId) => {
+    late.isBack?.()
+    late.isBack = undefined
+    // It may have missed a word, or have started with a file that was older than the record.
+    late.tellConfig?.()
+    late.freeze?.linked()
+    late.settle?.linked(gateId)
+  },
+  lost: () => {
+    logLine('warn', 'the link to the gate is down')
+    late.isBack = () => late.tellBack?.()
+  },
+  call: async (call) => (await late.settling.promise).call(call),
+})
+
+const fleetHooks = (late: Late, store: Store): FleetHooks => ({
+  free: (agentType) => late.work?.free(agentType),
+  lost: (attempts) => {
+    late.settle?.forget(attempts.map((one) => one.attempt))
+    late.work?.lost(attempts)
+  },
+  waitsOutside: (attempt) => late.settle?.waitsOutside(attempt) ?? false,
+  request: (method, agent, params) => {
+    const request = readRequest(method, params)
+    return request.method === 'settle'
+      ? // A payment that could not be written down has not begun: its agent waits instead of failing its task.
+        outlast(store, () => late.settle!.request(request.params, agent))
+      : late.work!.request(request, agent)
+  },
+})
+
+export interface Opening {
+  readonly applied: AppliedConfig
+  readonly places: Places
+  readonly store: Store
+  readonly epoch: number
+  readonly here: Machine
+}
+
+/** What people hold in hand: the switch, their tokens, the configuration. */
+const openControls = async (
+  { applied, places, store, here }: Opening,
+  gatelink: GateLink,
+  late: Late,
+): Promise<Pick<Rooms, 'freeze' | 'tokens' | 'live'>> => ({
+  freeze: await openFreeze({
+    ...here,
+    store,
+    gatelink,
+    path: places.frozen,
+    swarm: applied.config.name,
+    onThawed: () => late.settle?.thawed(),
+    onFault: logFault,
+  }),
+  tokens: await openTokens({ ...here, store, onFault: logFault }),
+  live: openLiveConfig({
+    ...here,
+    store,
+    gatelink,
+    dataDirectory: places.data,
+    running: applied,
+    fleet: () => late.fleet,
+    cells: () => late.cells,
+    onFault: logFault,
+  }),
+})
+
+export const openRooms = async (opening: Opening): Promise<Rooms> => {
+  const { applied, places, store, epoch, here } = opening
+  const late: Late = { settling: Promise.withResolvers() }
+  const incarnation = { owner, epoch, failed: failStop }
+  const socketPath = places.gateSocket
+  const gatelink = openGateLink({
+    ...here,
+    ...incarnation,
+    socketPath,
+    swarm: applied.config.name,
+    events: linkEvents(late),
+  })
+  const controls = await openControls(opening, gatelink, late)
+  late.freeze = controls.freeze
+  late.tellBack = () => void recordBack(store, here.clock).catch(logFault)
+  late.tellConfig = () => void gatelink.config().catch(logFault)
+  const { config } = controls.live
+  const hooks = fleetHooks(late, store)
+  const cells = await openCells({ ...here, dataDirectory: places.data, sockets: places.sockets, agents: config.agents })
+  late.cells = cells
+  const fleet = await openFleet({
+    ...here,
+    ...incarnation,
+    // What cells and agents are must not be forgotten because the disk is full for a while.
+    store: { read: store.read, transact: (commands) => patiently(store, commands) },
+    gatelink,
+    config,
+    hooks,
+    cells: cells.kinds,
+    housing: cells.housing,
+    directories: { cells: places.cells, sockets: places.sockets },
+    machine: config.machine,
+    pressure: realPressure(),
+    onLog: fleetLine,
+    onDeposed: (detail) => failStop(new Error(detail)),
+  })
+  const { tasks, channels } = config
+  const { waitsOutside } = hooks
+  const work = openWork({ ...here, ...incarnation, tasks, store, fleet, waitsOutside })
+  const frozen = (): boolean => controls.freeze.file() !== 'absent'
+  const settle = openSettle({ ...here, ...incarnation, channels, tasks, store, work, gatelink, frozen })
+  Object.assign(late, { fleet, work, settle })
+  late.settling.resolve(settle)
+  const alerts = await openAlerts({
+    ...here,
+    store,
+    swarm: config.name,
+    conditions: conditionsOf({ ...here, config, store, fleet, gatelink, freeze: controls.freeze }),
+    targets: targetsOf(config, { ...here, outside: realOutside(), environment: process.env }),
+    onFault: logFault,
+  })
+  return { store, gatelink, cells, fleet, work, settle, alerts, ...controls }
+}

@@ -1,0 +1,2 @@
+/** Imported by vm-witness.ts. */
+export const doubled = (value: number): number => value * 2

@@ -1,0 +1,164 @@
+/**
+ * The gate of a world: the real link, grants, stages and limits, over a journal in memory that outlives the process, a
+ * vault without secrets, and a provider instead of the network. `lose` takes its journal away, as a lost gate.db.
+ */
+import type { CallJournal, JournalEnd, JournalRow } from '../../src/gateway/ports.ts'
+import type { Room } from '../../src/gateway/call.ts'
+import { openGrants, outcomeOfOpen, type Grants } from '../../src/gateway/grants.ts'
+import { openLinkServer, type LinkServer } from '../../src/gateway/links.ts'
+import { openMeter } from '../../src/gateway/meter.ts'
+import { parseRoute } from '../../src/gateway/path.ts'
+import { openBuckets, openLines, type LimitRule } from '../../src/limit/limit.ts'
+import { failure, seeded } from '../../src/std/std.ts'
+import { WorldProcess, type Timeline } from '../worlds/timeline.ts'
+import type { WorldNet } from './net.ts'
+import type { Provider } from './provider.ts'
+import type { Weather } from './weather.ts'
+
+export const gateSocket = '/world/gate.sock'
+export const bankLimit: LimitRule = { per: 'credential', rate: { count: 20, windowMs: 1_000 }, burst: 5, guard: 0.05 }
+
+/** As gate.db's journal: a grant stands in it once, and every row keeps its first end. */
+class Journal implements CallJournal {
+  readonly gateId: string
+  readonly #rows: JournalRow[] = []
+  readonly #byGrant = new Map<string, number>()
+  readonly #untold = new Set<number>()
+  readonly #meta = new Map<string, string>()
+  constructor(gateId: string) {
+    this.gateId = gateId
+  }
+  #add(call: Omit<JournalRow, 'journal' | 'end' | 'acked'>): number | 'spent' {
+    if (call.grant !== null && this.#byGrant.has(call.grant)) return 'spent'
+    const journal = this.#rows.push({ ...call, journal: this.#rows.length + 1, end: null, acked: false })
+    if (call.grant !== null) this.#byGrant.set(call.grant, journal)
+    return journal
+  }
+  #end(journal: number, end: JournalEnd): void {
+    const row = this.#rows[journal - 1]!
+    if (row.end !== null) return
+    this.#rows[journal - 1] = { ...row, end }
+    if (row.grant !== null) this.#untold.add(journal)
+  }
+  begin: CallJournal['begin'] = async (call) => this.#add(call)
+  end: CallJournal['end'] = async (journal, end) => this.#end(journal, end)
+  refuse: CallJournal['refuse'] = async (call, end) => {
+    const journal = this.#add(call)
+    if (journal !== 'spent') this.#end(journal, end)
+    return journal
+  }
+  ack: CallJournal['ack'] = async (journals) => {
+    for (const journal of journals) this.#untold.delete(journal)
+  }
+  findGrant = (grant: string): JournalRow | undefined => this.#rows[(this.#byGrant.get(grant) ?? 0) - 1]
+  findCall = (journal: number): JournalRow | undefined => this.#rows[journal - 1]
+  untold = (after: number, limit: number): readonly number[] =>
+    [...this.#untold]
+      .filter((journal) => journal > after)
+      .toSorted((a, b) => a - b)
+      .slice(0, limit)
+  endOpen: CallJournal['endOpen'] = async (endOf) => {
+    const open = this.#rows.filter((row) => row.end === null)
+    for (const row of open) this.#end(row.journal, endOf(row))
+    return open.length
+  }
+  counts: CallJournal['counts'] = () => []
+  meta = (name: string): string | undefined => this.#meta.get(name)
+  setMeta: CallJournal['setMeta'] = async (values) => {
+    for (const [name, value] of Object.entries(values)) this.#meta.set(name, value)
+  }
+}
+
+export class WorldGate {
+  process: WorldProcess | undefined
+  #journal: Journal
+  #gates = 1
+  readonly #ask: { timeline: Timeline; weather: Weather; net: WorldNet; provider: Provider }
+
+  constructor(ask: { timeline: Timeline; weather: Weather; net: WorldNet; provider: Provider }) {
+    this.#ask = ask
+    this.#journal = new Journal('gat_1')
+  }
+
+  async start(): Promise<void> {
+    const { timeline, weather, net, provider } = this.#ask
+    const process = new WorldProcess(timeline, 'gate', 'boot')
+    this.process = process
+    const { clock } = process
+    const journal = this.#journal
+    await journal.endOpen(() => ({
+      ended: 'lost',
+      status: null,
+      outcome: JSON.stringify(outcomeOfOpen(clock)),
+      sentMs: null,
+      tookMs: null,
+      cost: null,
+    }))
+    const buckets = openBuckets({ clock, random: seeded(weather.scale.seed), saved: [] })
+    const lines = openLines({ clock, buckets })
+    const rule = {
+      name: 'bank',
+      url: 'http://bank',
+      grant: [],
+      credential: null,
+      allow: ['GET /v1/**', 'POST /v1/**'],
+      money: ['POST /v1/payouts'],
+      limits: [bankLimit],
+      timeoutMs: 10_000,
+      costPerCall: { minor: 1n, currency: 'XTS' },
+    }
+    const upstream = {
+      rule,
+      credential: null,
+      allow: rule.allow.map(parseRoute),
+      money: rule.money.map(parseRoute),
+      outbound: provider.of(process),
+    }
+    const room: Room = {
+      clock,
+      upstreams: new Map([['bank', upstream]]),
+      vault: { set: noVault, view: noVault, choose: () => undefined, reveal: noVault },
+      buckets,
+      lines,
+      journal,
+      meter: openMeter([]),
+      log: () => {},
+      frozen: () => false,
+      ending: () => false,
+    }
+    const late: { link?: LinkServer; grants?: Grants } = {}
+    late.grants = openGrants({
+      room,
+      tell: (number) => late.link?.tell(number),
+      tellUnwritten: (grant, outcome, waitedMs) => late.link?.tellUnwritten(grant, outcome, waitedMs),
+    })
+    const nothing = async (): Promise<void> => {}
+    late.link = await openLinkServer({
+      net: net.of(process),
+      socketPath: gateSocket,
+      swarm: 'world',
+      gateId: journal.gateId,
+      version: '1',
+      journal,
+      grants: () => late.grants!,
+      doors: { open: nothing, close: nothing, closeAll: nothing, count: () => 0, inFlight: () => 0, idle: nothing },
+      log: () => {},
+      ask: () => Promise.reject(failure('unknown-method', 'a world asks its gate nothing')),
+    })
+  }
+
+  kill(): void {
+    this.process?.end()
+    this.process = undefined
+  }
+  /** Its journal is gone: what starts next is another gate. */
+  lose(): void {
+    this.kill()
+    this.#gates += 1
+    this.#journal = new Journal(`gat_${this.#gates}`)
+  }
+}
+
+const noVault = (): never => {
+  throw failure('credential-unavailable', 'a world has no vault')
+}

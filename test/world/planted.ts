@@ -1,0 +1,110 @@
+/**
+ * Bugs that are planted to see whether the worlds find them: pieces of the sources that are replaced as they are loaded,
+ * in a process of their own. Nothing of this is in the product. A piece that is not found any more fails loudly: then
+ * the bug has to be planted anew.
+ */
+import { registerHooks } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
+
+interface Piece {
+  /** Below `src/`. */
+  readonly file: string
+  readonly is: string
+  readonly becomes: string
+}
+
+const sources = join(import.meta.dirname, '..', '..', 'src')
+
+export const planted: Readonly<Record<string, { readonly bug: string; readonly pieces: readonly Piece[] }>> = {
+  'no-fence': {
+    bug: 'whatever an agent says about a task is taken for its newest attempt',
+    pieces: [
+      {
+        file: 'fleet/frames.ts',
+        is: "throw new Failure('stale', `${agent.id} does not have ${id} in hand`)",
+        becomes: 'return { id, attempt: null }',
+      },
+      {
+        file: 'work/room.ts',
+        is: `const claimed = this.#hand.get(attempt)
+    if (claimed === undefined) return this.#late(agent, attempt)
+    if (claimed.agent !== agent)`,
+        becomes: `const taskOf = (id: string): string => id.slice(4, id.lastIndexOf('.'))
+    const claimed = this.#hand.held.find((one) => taskOf(one.attempt) === taskOf(attempt))
+    if (claimed === undefined) return this.#late(agent, attempt)
+    if (claimed.agent === '')`,
+      },
+    ],
+  },
+  'no-self-test': {
+    bug: 'who kills for silence does not ask whether it was asleep itself',
+    pieces: [
+      {
+        file: 'fleet/stillness.ts',
+        is: 'sinceMs: (thenMs) =>',
+        becomes: 'sinceMs: () => 0, heard: (thenMs: number) =>',
+      },
+      {
+        file: 'fleet/verdict.ts',
+        is: 'lateMs <= intervalMs / 2',
+        becomes: 'lateMs <= Infinity * intervalMs',
+      },
+    ],
+  },
+  'no-exit': {
+    bug: 'what was opened for protection is never probed: a quarantine has a time and no timer',
+    pieces: [
+      {
+        file: 'fleet/loss.ts',
+        is: 'group.cancelDue = live.agenda.after(leftMs, () => groupDue(live, group))',
+        becomes: 'group.cancelDue = leftMs > 300_000 ? null : live.agenda.after(leftMs, () => groupDue(live, group))',
+      },
+      {
+        file: 'fleet/loss.ts',
+        is: 'agent.cancelDue = live.agenda.after(leftMs, () => ownDue(live, agent))',
+        becomes: 'agent.cancelDue = leftMs > 300_000 ? null : live.agenda.after(leftMs, () => ownDue(live, agent))',
+      },
+    ],
+  },
+  'absent-at-once': {
+    bug: 'a payment that the bank does not know yet is taken for one that it never got',
+    pieces: [
+      {
+        file: 'settle/decide.ts',
+        is: '(known.closedMs ?? nowMs) + absentAfterMs',
+        becomes: '(known.closedMs ?? nowMs) + 0 * absentAfterMs',
+      },
+    ],
+  },
+  'told-before-written': {
+    bug: 'an agent hears that its work is done before the record has taken it',
+    pieces: [
+      {
+        file: 'work/hand.ts',
+        is: 'this.#successes.push({ claimed, finish, resolve, reject })',
+        becomes: 'this.#successes.push({ claimed, finish, resolve, reject }); resolve(undefined)',
+      },
+    ],
+  },
+}
+
+/** From now on the sources are loaded with this bug. */
+export const plant = (name: string): void => {
+  const found = planted[name]
+  if (found === undefined) throw new Error(`no bug is called ${name}; there are: ${Object.keys(planted).join(', ')}`)
+  registerHooks({
+    load: (url, context, next) => {
+      const loaded = next(url, context)
+      const path = url.startsWith('file:') ? fileURLToPath(url) : ''
+      const pieces = found.pieces.filter(({ file }) => path === join(sources, file))
+      if (pieces.length === 0) return loaded
+      let text = Buffer.from(loaded.source as Uint8Array).toString()
+      for (const { file, is, becomes } of pieces) {
+        if (!text.includes(is)) throw new Error(`the bug ${name} cannot be planted: ${file} does not have: ${is}`)
+        text = text.replace(is, () => becomes)
+      }
+      return { ...loaded, source: text }
+    },
+  })
+}

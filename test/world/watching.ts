@@ -1,0 +1,124 @@
+/**
+ * What must hold all the time: looked at with every commit, and every five minutes. Seams for what does not exist yet:
+ * `governor` (restarts of a whole swarm), `breakers` and `modes` get their own looks here when they are built.
+ */
+import { isTaskEnd, parseAgent, type TaskStateName } from '../../src/model/model.ts'
+import type { Claimed, Committed } from '../../src/store/store.ts'
+import type { World } from './world.ts'
+
+/** Late by so much, after the longest wait that a task or a payment of a world may have. */
+const lateMs = 900_000
+/** What a probe may come after its time: other probes, slow hosts, sitters that were down for minutes. */
+const probeSlackMs = 900_000
+const longestProbeMs = 25_000_000
+const mostJumpMs = 7_200_000
+
+interface Quarantined {
+  readonly dueMs: number
+}
+
+export class Watching {
+  readonly #world: World
+  quarantines = 0
+  /** Losses that an agent was charged with (monotonic). */
+  readonly #losses = new Map<string, number[]>()
+  readonly #quarantined = new Map<string, Quarantined>()
+  /** Audit entries as they were once told: the chain must still have them at the end. */
+  readonly anchors: { readonly seq: number; readonly hash: string }[] = []
+
+  constructor(world: World) {
+    this.#world = world
+  }
+
+  committed(lists: readonly Committed[]): void {
+    for (const { command, value } of lists) {
+      if (command.kind === 'tasks.claim' || command.kind === 'tasks.submit')
+        for (const one of (value as { readonly claimed: readonly Claimed[] }).claimed) this.#claimed(one)
+      if (command.kind === 'events.add') for (const event of command.with.events) this.#event(event)
+    }
+  }
+
+  /** A task is given out again: no older attempt of it may still be taken for one that is in hand. */
+  #claimed({ task, attempt }: Claimed): void {
+    const { sitter, machine } = this.#world
+    for (const { host, identity } of machine.hosts.values()) {
+      for (const { run, told } of host.open.values()) {
+        if (run.task !== task || run.attempt === attempt || told) continue
+        // Who was unseated is fenced off: what it still says is refused, until it has read that it is to go.
+        if (sitter?.ready === true && sitter.fleet.view(parseAgent(run.agent)!)?.attempt !== run.attempt) continue
+        this.#world.violated(`${attempt} begins while ${run.attempt} still runs in pid ${identity.pid}`)
+      }
+    }
+  }
+
+  #event({ kind, subject, facts }: { kind: string; subject: string; facts: Readonly<Record<string, unknown>> }): void {
+    if (kind === 'agent.quarantined') this.quarantines += 1
+    if (kind === 'agent.released') this.#losses.delete(subject)
+    if (kind !== 'agent.lost' || typeof facts['state'] !== 'string') return
+    const { monoMs } = this.#world.timeline
+    const { max, withinMs } = Object.values(this.#world.plan.agents)[0]!.restart
+    // A minute less than the window: between a loss and its commit lies a slow disk.
+    const recent = [...(this.#losses.get(subject) ?? []), monoMs].filter((atMs) => atMs > monoMs - withinMs + 60_000)
+    this.#losses.set(subject, recent)
+    if (recent.length > max && !['quarantined', 'paused', 'stopped'].includes(facts['state']))
+      this.#world.violated(`${subject} was lost ${recent.length} times in ${withinMs} ms and is ${facts['state']}`)
+  }
+
+  look(): void {
+    const { sitter } = this.#world
+    if (sitter?.ready !== true || sitter.process.stopped) return
+    this.#lookAtAgents()
+    void this.#lookAtRecord()
+  }
+
+  #lookAtAgents(): void {
+    const { sitter, timeline, machine, wallJumpedMs } = this.#world
+    const seen = new Set<string>()
+    for (const view of sitter!.fleet.list()) {
+      if (view.exit === null) this.#world.violated(`${view.id} is ${view.state} and has no way on`)
+      if (view.state !== 'quarantined' || view.exit?.kind !== 'time') continue
+      // Named by the time of its probe: when that failed, or was another's of its cell, there is a later one.
+      const name = `${view.id} ${view.exit.at}`
+      seen.add(name)
+      const known = this.#quarantined.get(name)
+      const inMs = Math.max(0, (view.exit.at ?? 0) - timeline.wallMs)
+      // The time is told by a wall clock that may have jumped since it was set.
+      const jumpMs = timeline.monoMs - wallJumpedMs < longestProbeMs ? mostJumpMs : 0
+      if (known === undefined) this.#quarantined.set(name, { dueMs: timeline.monoMs + inMs + jumpMs + probeSlackMs })
+      else if (timeline.monoMs > known.dueMs)
+        this.#world.violated(`${view.id} is quarantined and got no probe at its time: ${view.reason}`)
+    }
+    for (const name of this.#quarantined.keys()) if (!seen.has(name)) this.#quarantined.delete(name)
+    const { agents } = this.#world.weather.scale
+    const bound = 2_000 + 40 * agents
+    if (timeline.waiting > bound)
+      this.#world.violated(`${timeline.waiting} timers and arrivals wait, more than ${bound}`)
+    if (machine.hosts.size > 4 * agents + 20) this.#world.violated(`${machine.hosts.size} hosts live`)
+  }
+
+  /** Nothing that was due long ago is still undone, when nothing stands in its way. */
+  async #lookAtRecord(): Promise<void> {
+    const { sitter, timeline, wallJumpedMs, disk } = this.#world
+    const { read } = sitter!.store
+    const head = await read.auditHead()
+    if (head.seq > (this.anchors.at(-1)?.seq ?? 0) && this.anchors.length < 200) this.anchors.push(head)
+    const isTroubled = disk.fullSinceMs !== null || timeline.monoMs - wallJumpedMs < 4 * 3_600_000
+    if (isTroubled) return
+    const dueMs = await read.nextTaskDueMs()
+    if (dueMs !== null && dueMs < timeline.wallMs - lateMs)
+      this.#world.violated(`a task was due ${timeline.wallMs - dueMs} ms ago and still waits`)
+  }
+
+  /** Nothing moves any more, and nothing has to. */
+  async isQuiet(): Promise<boolean> {
+    const { sitter, client, timeline } = this.#world
+    if (sitter?.ready !== true || client.unanswered.size > 0) return false
+    if (sitter.fleet.list().some(({ state }) => state !== 'idle')) return false
+    if (timeline.monoMs - this.#world.wallJumpedMs < 60_000) return false
+    const { read } = sitter.store
+    const counts = await read.taskCounts()
+    if (counts.some(({ state, count }) => count > 0 && !isTaskEnd(state as TaskStateName))) return false
+    const ends = new Set(['settled', 'rejected', 'failed', 'cancelled', 'returned'])
+    return (await read.settlementCounts()).every(({ state, count }) => count === 0 || ends.has(state))
+  }
+}
