@@ -211,8 +211,14 @@ describe('an agent that holds its host in what the engine cannot interrupt', () 
     await resultOf(first, 'count')
     cell.send([runOf(second, 'blind', 'blind')])
     await ear.until(() => ear.heard.find(({ params }) => params['message'] === 'it walks'))
-    // Twice as long as the watch needs to see that the loop is held, and to say so.
-    await cell.ask('ping', { nonce: 'n' }, 2_000).catch(() => {})
+    // It says so before it walks, so that the first challenges may be answered. One that is not gets twice the time that
+    // the watch needs to see that the loop is held, and to say so.
+    const isAnswered = (): Promise<boolean> =>
+      cell.ask('ping', { nonce: 'n' }, 2_000).then(
+        () => true,
+        () => false,
+      )
+    while (await isAnswered());
     cell.kill('silent', 'ask')
     const { witness } = await ear.gone()
     expect(witness).toMatchObject({ kind: 'blocked', agent: second, source: 'watch' })
