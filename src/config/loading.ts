@@ -26,6 +26,15 @@ const importPlace = ({ message }: Error, sources: ReadonlyMap<string, string>): 
   return line < 0 ? from : `${from}:${line + 1}`
 }
 
+/** What it was not allowed to have in this child, and may have elsewhere. */
+const deniedTo = (error: Error): string | null => {
+  const { code, permission, resource } = error as Error & { code?: string; permission?: string; resource?: string }
+  if (code === 'ERR_ACCESS_DENIED' || code === 'ERR_DLOPEN_DISABLED')
+    return `${permission ?? 'something'}${resource ? ` of ${resource}` : ''}`
+  // It is taken out, because it could write past the permissions.
+  return code === 'ERR_UNKNOWN_BUILTIN_MODULE' && error.message.endsWith('node:sqlite') ? 'node:sqlite' : null
+}
+
 /** Watches what is loaded from now on; `swap` says what a name means instead. Gives what makes an error a told one. */
 export const watchLoading = (swap: (specifier: string) => string | undefined): ((thrown: unknown) => Told) => {
   const sources = new Map<string, string>()
@@ -57,12 +66,7 @@ export const watchLoading = (swap: (specifier: string) => string | undefined): (
   }
   return (thrown) => {
     const error = thrown instanceof Error ? thrown : new Error(String(thrown))
-    const { code, permission, resource } = error as Error & { code?: string; permission?: string; resource?: string }
     const at = importPlace(error, sources) ?? placeOf(error) ?? (error instanceof SyntaxError ? syntaxPlace() : null)
-    const denied =
-      code === 'ERR_ACCESS_DENIED' || code === 'ERR_DLOPEN_DISABLED'
-        ? `${permission ?? 'something'}${resource ? ` of ${resource}` : ''}`
-        : null
-    return { name: error.name, message: error.message.slice(0, 4_000), at, denied }
+    return { name: error.name, message: error.message.slice(0, 4_000), at, denied: deniedTo(error) }
   }
 }

@@ -51,6 +51,13 @@ test.each([
   ['throws.ts', "throw new TypeError('no such thing')\n", 'cannot', 'throws.ts:1: TypeError: no such thing'],
   ['beside.ts', "import { x } from './not-there.ts'\nconsole.log(x)\n", 'cannot', 'beside.ts:1: Cannot find module'],
   ['reads.ts', `import { readFileSync } from 'node:fs'\nreadFileSync('/etc/hostname')\n`, 'unknown', 'FileSystemRead'],
+  // A host has it; a trial is without it.
+  [
+    'record.ts',
+    `import { DatabaseSync } from 'node:sqlite'\n${agent}new DatabaseSync(':memory:')\n`,
+    'unknown',
+    'sqlite',
+  ],
   ['ends.ts', 'process.exit(3)\n', 'unknown', 'exit 3'],
 ])('%s is told as it is', async (name, code, outcome, why) => {
   expect(await triedCode(name, code)).toMatchObject({ outcome, why: expect.stringContaining(why) })

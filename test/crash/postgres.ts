@@ -18,8 +18,11 @@ interface Faults {
   readonly random: Random
 }
 
-/** Many faults need longer pauses now and then, else the watch starts the sitter ever more slowly. */
-const longestPauseMs = ({ cuts }: Faults): number => (cuts > 20 ? 12_000 : 4_000)
+/** Every other life of the sitter is longer than the watch's proof of 10 s, else it starts it ever more slowly. */
+const pauseMs = ({ random }: Faults, fault: number): number =>
+  fault % 2 === 0 ? between(random, 300, 4_000) : between(random, 10_500, 12_000)
+/** A sitter that has committed so often has work under way, and does not die of a fault while it starts. */
+const busyAfterCommits = 20
 /** Payments for each fault, at the rate below: work is under way until the last one. */
 const rowsEach = 150
 const rate = '20/s'
@@ -52,6 +55,16 @@ const cutOne = async (proxy: Proxy): Promise<boolean> => {
   return cut
 }
 
+/** Resolves when so much work has gone on since; looks away when the run is over. */
+const works = async (proxy: Proxy, isOver: () => boolean): Promise<void> => {
+  let commits = 0
+  proxy.onSend = (bytes) => {
+    if (bytes.includes('COMMIT\0')) commits += 1
+    return false
+  }
+  while (commits < busyAfterCommits && !isOver()) await wait(10)
+}
+
 const breakThings = async (
   faults: Faults,
   { server, proxy, run }: { server: PostgresServer; proxy: Proxy; run: Run },
@@ -63,7 +76,8 @@ const breakThings = async (
   })
   const done = { cut: 0, crashed: 0 }
   while (!over && (done.cut < cuts || done.crashed < crashes)) {
-    await wait(between(random, 300, longestPauseMs(faults)))
+    await works(proxy, () => over)
+    await wait(pauseMs(faults, done.cut + done.crashed))
     const crash = done.crashed < crashes && (done.cut >= cuts || between(random, 1, cuts + crashes) <= crashes)
     if (crash) {
       await server.crash()
