@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
 import type { AlertTarget, SwarmConfig } from './config/config.ts'
-import type { Fleet } from './fleet/fleet.ts'
+import type { Fleet, FleetSummary } from './fleet/fleet.ts'
 import type { FreezeSwitch, GateLink } from './gatelink/gatelink.ts'
 import type { Condition, Notice, Target } from './record/record.ts'
 import { Failure, type Clock, type Outside, type Proc } from './std/std.ts'
@@ -27,8 +27,8 @@ const unknownOldMs = 900_000
 /** Counts of the record cost reads; they are looked at this often. */
 const countsEveryMs = 10_000
 
-const agentConditions = ({ fleet, config }: AlertingRooms): Condition[] =>
-  Object.entries(fleet.summary().byType).flatMap(([type, states]): Condition[] => {
+const agentConditions = ({ config }: AlertingRooms, { byType }: FleetSummary): Condition[] =>
+  Object.entries(byType).flatMap(([type, states]): Condition[] => {
     const quarantined = states.quarantined ?? 0
     if (quarantined === 0) return []
     const all = config.agents[type]?.count ?? quarantined
@@ -43,8 +43,8 @@ const agentConditions = ({ fleet, config }: AlertingRooms): Condition[] =>
     ]
   })
 
-const heldConditions = ({ fleet, clock }: AlertingRooms): Condition[] =>
-  (fleet.summary().held ?? []).map(({ key, cause, waiting, failures, nextMs }) => ({
+const heldConditions = ({ clock }: AlertingRooms, { held }: FleetSummary): Condition[] =>
+  (held ?? []).map(({ key, cause, waiting, failures, nextMs }) => ({
     key: `restarts/${createHash('sha256').update(key).digest('hex').slice(0, 8)}`,
     severity: 'critical',
     title: `many agents died of one cause, restarts after it are held: ${cause.slice(0, 300)}`,
@@ -55,8 +55,8 @@ const heldConditions = ({ fleet, clock }: AlertingRooms): Condition[] =>
 /** A wave of work passes; a minute of it is something that somebody should see. */
 const shortForMs = 60_000
 
-const hostConditions = ({ fleet }: AlertingRooms): Condition[] => {
-  const { short, startsWaiting } = fleet.summary().admission
+const hostConditions = ({ admission }: FleetSummary): Condition[] => {
+  const { short, startsWaiting } = admission
   if (short === null) return []
   return [
     {
@@ -113,12 +113,7 @@ const switchConditions = ({ freeze, gatelink, store }: AlertingRooms): Condition
 }
 
 const paymentConditions = async ({ store, clock }: AlertingRooms): Promise<Condition[]> => {
-  const counts = await store.read.settlementCounts()
-  const persons = counts.reduce((sum, row) => sum + row.persons, 0)
-  const unknown = counts.filter(({ state }) => state === 'unknown').reduce((sum, row) => sum + row.count, 0)
-  const oldest =
-    unknown === 0 ? undefined : (await store.read.settlements({ state: 'unknown' }, { limit: 1, after: null })).items[0]
-  const oldMs = oldest === undefined ? 0 : clock.wallMs() - oldest.updatedMs
+  const { persons, unknown } = await store.read.settlementsOfConcern()
   return [
     ...(persons === 0
       ? []
@@ -131,15 +126,15 @@ const paymentConditions = async ({ store, clock }: AlertingRooms): Promise<Condi
             proposed: 'sitter inbox lists them with the way out of each',
           },
         ]),
-    ...(oldMs < unknownOldMs
+    ...(unknown === null || clock.wallMs() - unknown.sinceMs < unknownOldMs
       ? []
       : [
           {
             key: 'payments/unknown',
             severity: 'critical' as const,
-            title: `${unknown} payments have an unknown outcome, one for more than 15 minutes`,
-            facts: { payments: unknown, oldest: oldest!.id, oldestSinceMs: oldest!.updatedMs },
-            proposed: `sitter describe ${oldest!.id}; they are asked about by themselves where the channel has a query`,
+            title: `${unknown.count} payments are unknown, the first answer was lost over 15 minutes ago`,
+            facts: { payments: unknown.count, oldest: unknown.oldest, oldestSinceMs: unknown.sinceMs },
+            proposed: `sitter describe ${unknown.oldest}; they are asked about by themselves where the channel has a query`,
           },
         ]),
   ]
@@ -166,11 +161,13 @@ export const conditionsOf = (rooms: AlertingRooms): (() => Promise<readonly Cond
       counted = [...(await paymentConditions(rooms)), ...(await deadLetterConditions(rooms))]
       countedMs = nowMs
     }
+    // A pass over all agents, once a look.
+    const fleet = rooms.fleet.summary()
     return [
       ...switchConditions(rooms),
-      ...hostConditions(rooms),
-      ...heldConditions(rooms),
-      ...agentConditions(rooms),
+      ...hostConditions(fleet),
+      ...heldConditions(rooms, fleet),
+      ...agentConditions(rooms, fleet),
       ...counted,
     ]
   }
@@ -186,7 +183,8 @@ const webhook = (outside: Outside, url: string, name: string, least: Target['lea
     const headers = {
       'content-type': 'application/json',
       'user-agent': 'swarmsitter',
-      'idempotency-key': `${notice.incident}-${notice.status}`,
+      // One that became worse is another notice, also to whoever drops repetitions.
+      'idempotency-key': `${notice.incident}-${notice.status}-${notice.severity}`,
     }
     const ask = { method: 'POST', url, headers, body: JSON.stringify(notice), withinMs: sendWithinMs } as const
     const { status, retryAfterMs } = await outside.ask(ask)

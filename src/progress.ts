@@ -3,7 +3,7 @@
  * back what it wrote. Only then does the watch hear of progress, and only while it hears of it does the dead-man's ping
  * go out. A full disk, a record that does not answer, or a successor stops it.
  */
-import { asFailure, every, type Cancel, type Clock } from './std/std.ts'
+import { every, type Cancel, type Clock } from './std/std.ts'
 import type { Store } from './store/store.ts'
 
 export interface ProgressOptions {
@@ -34,9 +34,8 @@ export const openProgress = ({ store, clock, owner, epoch, proven, deposed }: Pr
     if (busy) return
     busy = true
     prove()
-      .catch((error: unknown) => {
-        // Silence is the word for it: whoever made the record fail tells of that.
-        asFailure(error)
+      .catch(() => {
+        /* No proof, and silence is the word for that: whoever made the record fail tells of it. */
       })
       .finally(() => {
         busy = false

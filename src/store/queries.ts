@@ -309,6 +309,14 @@ export interface Queries extends IncidentQueries {
   /** Settlements in a state that the sitter must act on at or before `wallMs`. */
   settlementsDue(wallMs: number, limit: number): Promise<readonly SettlementView[]>
   nextSettlementDueMs(): Promise<number | null>
+  /**
+   * Payments that somebody may have to look at, read without a pass over the others. `unknown`: how many there are, and
+   * which has been so for longest: since its last request's connection closed, whatever was asked about it later.
+   */
+  settlementsOfConcern(): Promise<{
+    readonly persons: number
+    readonly unknown: { readonly count: number; readonly oldest: string; readonly sinceMs: number } | null
+  }>
   intents(settlement: string): Promise<readonly IntentView[]>
   intentByGrant(grant: string): Promise<IntentView | undefined>
   openIntents(limit: number, afterGrant: string | null): Promise<readonly IntentView[]>

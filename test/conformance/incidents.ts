@@ -28,7 +28,72 @@ const outcome = async (store: Store, command: Command): Promise<unknown> => {
   return result.ok ? 'done' : result.refusal
 }
 
+/** A payment whose one request was lost at `lostMs`. */
+const lostPayment = (name: string, lostMs: number): readonly Command[] => {
+  const amount = { amountMinor: 100n, currency: 'XTS' }
+  const whom = { payer: 'bank', reference: name, payee: 'ann', channel: 'bank', memo: null }
+  const settlement = {
+    id: `set_${name}`,
+    ...whom,
+    ...amount,
+    providerKey: `key-${name}`,
+    batch: null,
+    task: null,
+    agent: null,
+  }
+  const grant = `grn_${name}`
+  const intent = {
+    settlement: settlement.id,
+    number: 1,
+    grant,
+    kind: 'pay',
+    request: '{}',
+    hash: 'h',
+    gateId: 'g',
+  } as const
+  const move = (from: 'reserved' | 'submitting', event: 'submit' | 'lose'): Command => ({
+    kind: 'settlement.move',
+    with: {
+      settlement: settlement.id,
+      from,
+      event,
+      reason: null,
+      nextMs: null,
+      person: false,
+      tries: 0,
+      providerReference: null,
+      wallMs: 2,
+    },
+  })
+  return [
+    { kind: 'settlement.open', with: { settlement, wallMs: 1 } },
+    { kind: 'intent.write', with: { intent, wallMs: 2 } },
+    move('reserved', 'submit'),
+    {
+      kind: 'intent.close',
+      with: { grant, outcome: 'lost', evidence: '{}', journal: 1, closedMs: lostMs, cost: null },
+    },
+    move('submitting', 'lose'),
+  ]
+}
+
 export const incidentSuite = (it: It): void => {
+  it('an unknown payment is as old as its lost request, however often it is asked about', async (store) => {
+    expect(await store.read.settlementsOfConcern()).toEqual({ persons: 0, unknown: null })
+    await store.transact(lostPayment('a', 20))
+    await store.transact(lostPayment('b', 10))
+    const wait = { from: 'unknown', reason: 'not there yet', nextMs: 600, absences: 1, wallMs: 500 } as const
+    const asked = (name: string, person: boolean): Command => ({
+      kind: 'settlement.wait',
+      with: { ...wait, settlement: `set_${name}`, person },
+    })
+    await store.transact([asked('a', true), asked('b', false)])
+    expect(await store.read.settlementsOfConcern()).toEqual({
+      persons: 1,
+      unknown: { count: 2, oldest: 'set_b', sinceMs: 10 },
+    })
+  })
+
   it('one incident of a key is open at a time, and what comes after its end is another', async (store) => {
     expect(await outcome(store, open('inc_1', 'gate'))).toBe('done')
     expect(await outcome(store, open('inc_2', 'gate'))).toBe('exists')

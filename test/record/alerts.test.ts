@@ -70,6 +70,8 @@ interface World {
   holds: readonly Condition[]
   /** How the target answers; undefined = it takes the notice. */
   refusal: Failure | undefined
+  onTold: () => void
+  readonly faults: unknown[]
   pass(ms: number): Promise<void>
   reopen(): Promise<World>
 }
@@ -84,13 +86,22 @@ const record = (): Store =>
 const openWorld = async (store = record(), clock = movedClock()): Promise<World> => {
   const told: Notice[] = []
   const faults: unknown[] = []
-  const world = { store, told, holds: [], refusal: undefined, pass: (ms: number) => clock.move(ms) } as unknown as World
+  const world = {
+    store,
+    told,
+    faults,
+    holds: [],
+    onTold: () => {},
+    refusal: undefined,
+    pass: (ms: number) => clock.move(ms),
+  } as unknown as World
   const target: Target = {
     name: 'webhook pager',
     least: 'warning',
     send: async (notice) => {
       if (world.refusal) throw world.refusal
       told.push(notice)
+      world.onTold()
     },
   }
   const alerts = await openAlerts({
@@ -207,17 +218,48 @@ test('A person says that it was seen; what still holds cannot be called over', a
   expect(audit).toEqual(['incident.ack', 'incident.resolve'])
 })
 
-test('A full disk is told from memory, once', async () => {
-  const world = await openWorld()
-  const { store } = world
-  const full: Store = {
-    ...store,
-    read: store.read,
-    transact: () => Promise.reject(new Failure('disk-full', 'no room')),
-  } as Store
-  const other = await openWorld(full)
-  other.holds = [{ ...gate, key: 'record-full', severity: 'critical' }]
-  await other.pass(60_000)
-  expect(other.told).toMatchObject([{ status: 'firing', key: 'payouts/record-full' }])
+/** The record behind a disk that is full while it says so. */
+const fillable = (real: Store): Store & { full: boolean } => {
+  const store = {
+    full: false,
+    read: real.read,
+    transact: (commands: Parameters<Store['transact']>[0]) =>
+      store.full ? Promise.reject(new Failure('disk-full', 'no room')) : real.transact(commands),
+  }
+  return store as unknown as Store & { full: boolean }
+}
+
+test('A full disk is told from memory once, and its end is told and recorded when there is room', async () => {
+  const store = fillable(record())
+  store.full = true
+  const world = await openWorld(store)
+  world.holds = [{ ...gate, key: 'record-full', severity: 'critical' }]
+  await world.pass(60_000)
+  expect(world.told).toMatchObject([{ status: 'firing', key: 'payouts/record-full' }])
   expect(await incidents(world)).toEqual([])
+  store.full = false
+  world.holds = []
+  await world.pass(10_000)
+  const [firing, resolved] = world.told
+  expect(world.told.length).toBe(2)
+  expect(resolved).toMatchObject({ status: 'resolved', key: firing!.key, incident: firing!.incident })
+  expect(await incidents(world)).toMatchObject([{ id: firing!.incident, resolvedBy: 'sitter' }])
+})
+
+test('What was sent is not sent again because the record could not take that it was', async () => {
+  const store = fillable(record())
+  const world = await openWorld(store)
+  world.holds = [gate]
+  // Full from the moment in which the target has it.
+  world.onTold = () => {
+    store.full = true
+  }
+  await world.pass(60_000)
+  expect(world.told.length).toBe(1)
+  store.full = false
+  world.onTold = () => {}
+  await world.pass(10_000)
+  expect(world.told.length).toBe(1)
+  expect(await world.store.read.noticesOf(world.told[0]!.incident)).toMatchObject([{ ended: 'sent', tries: 1 }])
+  world.faults.splice(0)
 })

@@ -50,8 +50,11 @@ class RecordAlerts implements Alerts {
   readonly #open = new Map<string, Open>()
   #seen: ReadonlyMap<string, Seen> = new Map()
   #silences: readonly SilenceView[] = []
-  /** Keys that were told from memory, since the disk is full. */
-  readonly #unrecorded = new Set<string>()
+  /** What was told from memory, since the disk is full: it is recorded, and its end told, when there is room. */
+  readonly #unrecorded = new Map<
+    string,
+    { readonly id: string; readonly condition: Condition; readonly wallMs: number }
+  >()
   #turn: Promise<void> = Promise.resolve()
   #looking = false
   #stopped = false
@@ -81,7 +84,8 @@ class RecordAlerts implements Alerts {
     const holding = await conditions()
     const looked = lookAtConditions(holding, [...this.#open.values()], this.#seen, clock.monoMs())
     this.#seen = looked.seen
-    for (const key of this.#unrecorded) if (!holding.some((one) => one.key === key)) this.#unrecorded.delete(key)
+    for (const key of this.#unrecorded.keys())
+      if (!holding.some((one) => one.key === key)) await this.#endUnrecorded(key)
     for (const condition of looked.open) await this.#begin(condition)
     for (const { id, condition, worse } of looked.change) await this.#change(id, condition, worse)
     for (const id of looked.resolve) await this.#end(id, 'sitter')
@@ -121,9 +125,10 @@ class RecordAlerts implements Alerts {
     const { clock, newId } = this.#options
     const { key, severity, title, facts, proposed } = condition
     if (this.#open.size >= mostOpen) throw new Failure('overloaded', `${mostOpen} incidents are open`)
-    const wallMs = clock.wallMs()
-    const id = newId('inc')
-    const notices = this.#unrecorded.has(key) ? [] : this.#notices(key, severity)
+    const before = this.#unrecorded.get(key)
+    const wallMs = before?.wallMs ?? clock.wallMs()
+    const id = before?.id ?? newId('inc')
+    const notices = before === undefined ? this.#notices(key, severity) : []
     const text = { severity, title, facts, proposed }
     const event = { kind: 'incident.opened', level: severity === 'critical' ? 'error' : 'warn', subject: id } as const
     const isWritten = await this.#write([
@@ -131,22 +136,37 @@ class RecordAlerts implements Alerts {
       { kind: 'events.add', with: { wallMs, events: [{ ...event, message: title, facts: { key, severity } }] } },
     ])
     if (!isWritten) return this.#tellUnrecorded(condition, id)
+    this.#unrecorded.delete(key)
     const told = !this.#isSilent(key)
     this.#open.set(key, { id, key, severity, title, writtenMs: clock.monoMs(), told })
   }
 
-  async #tellUnrecorded({ key, severity, title, facts, proposed }: Condition, id: string): Promise<void> {
+  async #tellUnrecorded(condition: Condition, id: string): Promise<void> {
+    const { key, severity, title, facts, proposed } = condition
     if (this.#unrecorded.has(key) || this.#isSilent(key)) return
-    this.#unrecorded.add(key)
     const { clock, swarm, targets, onFault } = this.#options
-    const openedMs = clock.wallMs()
+    const wallMs = clock.wallMs()
+    this.#unrecorded.set(key, { id, condition, wallMs })
     const nobody = { ackedBy: null, ackedMs: null, resolvedBy: null, resolvedMs: null }
-    const incident = { id, key, severity, title, facts, proposed, openedMs, changedMs: openedMs, ...nobody }
+    const incident = { id, key, severity, title, facts, proposed, openedMs: wallMs, changedMs: wallMs, ...nobody }
     const wanted = targets().filter(({ least }) => rank[severity] >= rank[least])
     const sent = await Promise.allSettled(wanted.map((target) => target.send(noticeOf(swarm, incident, 'trigger'))))
     for (const one of sent) if (one.status === 'rejected') onFault(one.reason)
     // Nobody heard it: the next look tries again.
     if (wanted.length > 0 && sent.every(({ status }) => status === 'rejected')) this.#unrecorded.delete(key)
+  }
+
+  /** It is over before it could be recorded: whoever was told of it hears so, as soon as that can be written. */
+  async #endUnrecorded(key: string): Promise<void> {
+    const { id, condition, wallMs } = this.#unrecorded.get(key)!
+    const { severity, title, facts, proposed } = condition
+    const nowMs = this.#options.clock.wallMs()
+    const notices = this.#notices(key, severity)
+    const isWritten = await this.#write([
+      { kind: 'incident.open', with: { id, key, severity, title, facts, proposed, notices: [], wallMs } },
+      { kind: 'incident.resolve', with: { id, by: 'sitter', notices, wallMs: nowMs } },
+    ])
+    if (isWritten) this.#unrecorded.delete(key)
   }
 
   async #change(id: string, condition: Condition, worse: boolean): Promise<void> {

@@ -3,7 +3,7 @@
  * beginning. What was tried is written down after each try; a crash between the two sends once more, with the same key.
  */
 import { asFailure, type Clock } from '../../std/std.ts'
-import type { NoticeView, Store } from '../../store/store.ts'
+import type { Command, NoticeView, Store } from '../../store/store.ts'
 import type { Severity } from '../../model/model.ts'
 import { noticeOf, waitAfter, type Notice } from './notice.ts'
 
@@ -31,6 +31,8 @@ export class Delivery {
   readonly #options: DeliveryOptions
   /** Targets that are being sent to. */
   readonly #busy = new Set<string>()
+  /** What came of tries that the record did not take (a full disk): written first, before anything is sent again. */
+  readonly #unwritten = new Map<number, readonly Command[]>()
   #stopped = false
   /** Wall time of the next thing to send; null = nothing waits. */
   #nextMs: number | null = 0
@@ -84,6 +86,8 @@ export class Delivery {
     const { store, swarm } = this.#options
     const incident = await store.read.incident(notice.incident)
     if (incident === undefined) throw new Error(`notice ${notice.seq} is of no incident`)
+    const unwritten = this.#unwritten.get(notice.seq)
+    if (unwritten !== undefined) return this.#write(notice.seq, unwritten)
     if (target === undefined) return this.#tried(notice, { error: 'the configuration names this target no more' })
     try {
       await target.send(noticeOf(swarm, incident, notice.kind))
@@ -96,7 +100,7 @@ export class Delivery {
 
   /** `waitMs` null or absent after an error = given up, which people find in the events. */
   async #tried(notice: NoticeView, { error, waitMs }: { error: string | null; waitMs?: number | null }): Promise<void> {
-    const { store, clock } = this.#options
+    const { clock } = this.#options
     const { seq, target, incident } = notice
     const wallMs = clock.wallMs()
     const again = error !== null && waitMs !== undefined && waitMs !== null
@@ -104,7 +108,7 @@ export class Delivery {
     const told = { kind: 'alert.undelivered', level: 'error', subject: incident } as const
     const message = `${target} was not told of ${incident}: ${error}`
     const facts = { target, tries: notice.tries + 1, notice: notice.kind }
-    await store.transact([
+    return this.#write(seq, [
       {
         kind: 'notice.tried',
         with: { seq, outcome, error: error?.slice(0, 500) ?? null, dueMs: wallMs + (waitMs ?? 0), wallMs },
@@ -113,5 +117,11 @@ export class Delivery {
         ? [{ kind: 'events.add' as const, with: { wallMs, events: [{ ...told, message, facts }] } }]
         : []),
     ])
+  }
+
+  async #write(seq: number, commands: readonly Command[]): Promise<void> {
+    this.#unwritten.set(seq, commands)
+    await this.#options.store.transact(commands)
+    this.#unwritten.delete(seq)
   }
 }

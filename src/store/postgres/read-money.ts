@@ -1,4 +1,5 @@
 /** Reads of settlements, intents, batches and the ledger. Amounts are read as bigint. */
+import { concernSql, concernView, type ConcernRow } from '../concern.ts'
 import type { Queries } from '../queries.ts'
 import { accountView, addCosts, type AccountRow } from '../sqlite/read-money.ts'
 import { cursor, page } from '../sqlite/read-work.ts'
@@ -24,6 +25,7 @@ type PaymentReads = Pick<
   | 'settlementCounts'
   | 'settlementsDue'
   | 'nextSettlementDueMs'
+  | 'settlementsOfConcern'
 >
 type IntentReads = Pick<Queries, 'intents' | 'intentByGrant' | 'openIntents' | 'costTotals'>
 type BookReads = Pick<
@@ -100,6 +102,7 @@ const paymentReads = (session: Asking): PaymentReads => {
       const sql = 'SELECT * FROM settlements WHERE next_ms <= $1 ORDER BY next_ms LIMIT $2'
       return (await session.allBig<SettlementRow>(sql, wallMs, limit)).map(settlementView)
     },
+    settlementsOfConcern: async () => concernView((await session.one<ConcernRow>(concernSql))!),
     nextSettlementDueMs: async () => {
       const sql = 'SELECT MIN(next_ms) AS due FROM settlements WHERE next_ms IS NOT NULL'
       return (await session.one<{ due: number | null }>(sql))!.due

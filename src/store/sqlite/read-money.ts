@@ -1,5 +1,6 @@
 /** Reads of settlements, intents, batches and the ledger. Amounts are read as bigint. */
 import { formatMoney, parseMoney } from '../../std/std.ts'
+import { concernSql, concernView, type ConcernRow } from '../concern.ts'
 import type { AccountView } from '../queries.ts'
 import type { Reads } from './answers.ts'
 import { cursor, page } from './read-work.ts'
@@ -79,6 +80,7 @@ type PaymentReads = Pick<
   | 'settlementCounts'
   | 'settlementsDue'
   | 'nextSettlementDueMs'
+  | 'settlementsOfConcern'
   | 'intents'
   | 'intentByGrant'
   | 'openIntents'
@@ -141,6 +143,7 @@ const paymentReads = (session: Session): PaymentReads => {
           limit,
         )
         .map(settlementView),
+    settlementsOfConcern: () => concernView(session.one<ConcernRow>(concernSql)!),
     nextSettlementDueMs: () =>
       session.one<{ due: number | null }>('SELECT MIN(next_ms) AS due FROM settlements WHERE next_ms IS NOT NULL')!.due,
     intents: (of) =>
