@@ -134,7 +134,7 @@ const paymentConditions = async ({ store, clock }: AlertingRooms): Promise<Condi
             severity: 'critical' as const,
             title: `${unknown.count} payments are unknown, the first answer was lost over 15 minutes ago`,
             facts: { payments: unknown.count, oldest: unknown.oldest, oldestSinceMs: unknown.sinceMs },
-            proposed: `sitter describe ${unknown.oldest}; they are asked about by themselves where the channel has a query`,
+            proposed: `sitter describe ${unknown.oldest}; asked about by itself where its channel has a query`,
           },
         ]),
   ]
