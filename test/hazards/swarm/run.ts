@@ -125,6 +125,11 @@ class Fire {
       this.witnesses.meet(cells)
       return this.witnesses.hasMet(cells)
     })
+    // What a try did to its own cell-mates is theirs to bear (in a pool the boundary is the cell), and over before the next.
+    await this.swarm.until('beats of all agents', 60_000, async () => {
+      this.witnesses.meet(await this.swarm.cells())
+      return this.witnesses.behind(this.#guilty).length === 0
+    })
     return cells
   }
 

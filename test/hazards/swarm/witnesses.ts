@@ -85,6 +85,15 @@ export class Witnesses {
     }
   }
 
+  /** Who has not beaten for longer than two beats: its cell-mate of the last try may have left it a full disk. */
+  behind(without: ReadonlySet<string>): readonly string[] {
+    this.#read()
+    const nowMs = performance.timeOrigin + performance.now()
+    return [...this.#agents]
+      .filter(([id, { lastMs, home }]) => home !== outside && !without.has(id) && nowMs - lastMs > 2 * beatEveryMs)
+      .map(([id]) => id)
+  }
+
   /** Reads what came since; from now on worst gaps begin anew. */
   begin(): void {
     this.#read()
