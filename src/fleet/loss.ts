@@ -86,7 +86,6 @@ export const waitOwn = (live: Live, agent: Agent, due: Due, leftMs: number): voi
 
 const obey = (live: Live, agent: Agent, decision: Decision, cause: string): void => {
   agent.policy = decision.state
-  agent.diedOf = decision.action === 'stop' ? null : live.governor.died(cause, agent.id)
   // A paused agent has nothing to come back for until a person says so.
   if (agent.ordered !== null) return move(live, agent, 'lost')
   if (decision.action === 'stop') {
@@ -100,6 +99,8 @@ const obey = (live: Live, agent: Agent, decision: Decision, cause: string): void
     const why = whyText[decision.why](policy)
     move(live, agent, 'quarantine', `${why}; last: ${cause}`)
     const { losses, inARow, quarantines } = decision.state
+    // Deaths that one agent is out of the way for are no sign of a cause that many have in common.
+    live.governor.explained([agent.id, groupName(agent.group), groupName(agent.home)])
     notify(live, 'agent.quarantined', 'error', {
       subject: agent.id,
       message: `${agent.id} is quarantined: ${why}`,
@@ -124,12 +125,10 @@ const charge = (live: Live, agents: readonly Agent[], cause: string): void => {
   const nowMs = live.options.clock.monoMs()
   for (const agent of agents) {
     const life = { readyMs: agent.readyMs, progressed: agent.progressed }
-    obey(
-      live,
-      agent,
-      afterLoss(ownPolicy(agent), agent.policy, { nowMs, life, counts: true }, live.options.random),
-      cause,
-    )
+    const policy = ownPolicy(agent)
+    agent.diedOf = policy.type === 'temporary' ? null : live.governor.died(cause, agent.id)
+    const counts = !live.governor.isHeld(agent.diedOf)
+    obey(live, agent, afterLoss(policy, agent.policy, { nowMs, life, counts }, live.options.random), cause)
   }
   if (agents.length > mostSingleEvents) {
     notify(live, 'agent.lost', 'warn', {
@@ -340,10 +339,12 @@ export const cellLost = (live: Live, cell: LiveCell, ended: CellEnd): void => {
   // Whom a person has paused stays where it is.
   const movable = death.seated.filter(({ ordered }) => ordered === null)
   group.diedOf = loss.counts && !fromOutside ? live.governor.died(cause, groupName(group)) : null
-  // What kills many is nobody's among these: parting them would only start more of them.
-  const parts = live.governor.isHeld(group.diedOf) ? [] : partsOf(live, cell, death, [...movable, ...joining])
+  // What kills many is nobody's among these: parting them would only start more of them, and nobody is charged with it.
+  const common = live.governor.isHeld(group.diedOf)
+  const parts = common ? [] : partsOf(live, cell, death, [...movable, ...joining])
   const proofMs = parts.length > 0 ? proofOf(live, cell) : null
-  const plain = afterLoss(groupPolicy(group), group.policy, loss, live.options.random)
+  const charges = { ...loss, counts: loss.counts && !common }
+  const plain = afterLoss(groupPolicy(group), group.policy, charges, live.options.random)
   // Parted, they are tried again; a quarantine would hold them all for one.
   const decision: Decision =
     proofMs !== null && plain.action === 'quarantine'

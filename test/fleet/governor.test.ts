@@ -5,6 +5,7 @@
 import { expect, test } from 'vitest'
 import {
   afterDeath,
+  afterExplanation,
   afterProof,
   fingerprintOf,
   freshCause,
@@ -55,6 +56,14 @@ test('What comes back soon after its end is tried with the patience of before', 
   expect(deaths(10, 10, 10, over).held).toMatchObject({ failures: 7, nextMs: 90 + 128_000 })
   const later = { ...over, last: { failures: 6, atMs: -relapseMs } }
   expect(deaths(10, 10, 10, later).held).toMatchObject({ failures: 0 })
+})
+
+test('Deaths that were laid to one who is out of the way do not count towards a hold, and end none', () => {
+  const state = afterExplanation(deaths(9, 9), ['a/0', 'a/1'])
+  expect(afterDeath(state, 'b/1', 100).held).toBeNull()
+  expect(afterDeath(deaths(9, 9), 'b/1', 100).held).not.toBeNull()
+  const { held } = deaths(10, 10)
+  expect(afterExplanation({ ...freshCause, held }, ['a/0']).held).toEqual(held)
 })
 
 test('A cause is the same whoever died of it and when', () => {
@@ -114,6 +123,18 @@ for (const { title, type, agents } of [
     expect(heldEvents(world, 'restarts.released')).toBe(1)
   }, 60_000)
 }
+
+test('Whoever is tried while many die of one cause is not charged with it, however few losses it may have', async () => {
+  const restart = { type: 'permanent', max: 1, withinMs: 600_000, baseMs: 200, capMs: 30_000 } as const
+  const world = await openWorld({ types: [agentType({ count: 1_000, perCell: 100, restart })], startingAtOnce: 10 })
+  await world.clock.advance(60_000)
+  const cause = sickness(world)
+  await world.clock.advance(1_200_000)
+  expect(world.fleet.summary().byState.quarantined ?? 0).toBe(0)
+  cause.lasts = false
+  await world.clock.advance(600_000)
+  expect(states(world)).toEqual({ idle: 1_000 })
+}, 60_000)
 
 test('Who dies alone is never held, nor are deaths that came from outside', async () => {
   const world = await openWorld({ types: [agentType({ count: 40, perCell: 1 })], startingAtOnce: 40, oomKills: 0 })

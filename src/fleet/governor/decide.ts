@@ -64,6 +64,10 @@ export const afterDeath = (state: CauseState, who: string, nowMs: number): Cause
   return { ...state, deaths, held: { ...held, failures, nextMs: nowMs + waitMs(failures), wave: 1, trying: [] } }
 }
 
+/** One of them is to blame for these deaths, and out of the way. What is held already is let go by proof only. */
+export const afterExplanation = (state: CauseState, who: readonly string[]): CauseState =>
+  state.held !== null ? state : { ...state, deaths: state.deaths.filter((death) => !who.includes(death.who)) }
+
 /** Who is tried now, of those that wait, longest first. */
 export const nextTries = (
   held: Held,

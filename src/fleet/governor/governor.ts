@@ -6,6 +6,7 @@ import type { Cancel, Clock } from '../../std/std.ts'
 import type { Agenda } from '../agenda.ts'
 import {
   afterDeath,
+  afterExplanation,
   afterProof,
   fingerprintOf,
   freshCause,
@@ -94,6 +95,11 @@ export class Governor {
     if (cause === undefined || cause.state.held === null) return true
     cause.waiting.set(restart.who, restart)
     return false
+  }
+
+  /** Their deaths are laid to one of them, who is out of the way: they do not count towards a hold any more. */
+  explained(who: readonly string[]): void {
+    for (const cause of this.#causes.values()) cause.state = afterExplanation(cause.state, who)
   }
 
   /** Whether many have died of it, and restarts after it are held. */
