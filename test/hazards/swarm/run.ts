@@ -13,6 +13,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { processes, programOf } from '../../crash/machine.ts'
 import type { Targets } from '../../villains/hazards.ts'
 import { list } from '../list.ts'
+import { hazards } from '../../villains/hazards.ts'
 import { lookBefore, leftOf } from './left.ts'
 import { Swarm, type AgentSeen, type EventSeen, type Size } from './place.ts'
 import { Witnesses, type CellSeen, type Lateness } from './witnesses.ts'
@@ -268,7 +269,8 @@ export const underFire = async (words: readonly string[]): Promise<number> => {
   const isShort = words.includes('short')
   const size = isShort ? short : long
   const only = words.filter((word) => list.some(([hazard]) => hazard === word))
-  const chosen = only.length > 0 ? only : isShort ? shortList : list.map(([hazard]) => hazard)
+  const chosen =
+    only.length > 0 ? only : isShort ? shortList : list.map(([hazard]) => hazard).filter((hazard) => hazard in hazards)
   const before = lookBefore()
   const load = (): string => `load ${loadavg()[0]!.toFixed(1)}`
   const swarm = await Swarm.start(size)
