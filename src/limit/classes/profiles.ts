@@ -1,0 +1,83 @@
+/**
+ * Providers whose answers are known, as data: facts of their published pages, ordered, first fit counts. A user's own
+ * stands in a file of the same shape.
+ */
+import type { Profile } from './classes.ts'
+
+const binance: Profile = {
+  name: 'binance',
+  codeAt: ['code'],
+  rules: [
+    { status: [418, 429], class: 'limited' },
+    { code: ['-1003', '-1015', '-1034'], class: 'limited' },
+    // Partly done (cancel and replace): both halves must be read.
+    { code: ['-2021'], class: 'unknown' },
+    { code: ['-1000', '-1001', '-1006', '-1007', '-1008'], safe: false, class: 'unknown' },
+    { code: ['-1016', '-1021'], class: 'transient' },
+    { code: ['-1002', '-1022', '-2014', '-2015'], class: 'credential' },
+    { code: ['-2010'], text: 'duplicate', class: 'unknown' },
+    { code: ['-2010'], text: 'insufficient balance', class: 'funds' },
+    { code: ['-1013'], text: 'MAX_', class: 'funds' },
+    // The firewall's refusal says nothing about the key.
+    { status: [403], class: 'limited' },
+    // Soon after an unclear outcome this is no proof: their sources lag behind each other.
+    { code: ['-2013'], class: 'unknown' },
+    { status: ['5xx', 409], safe: false, class: 'unknown' },
+  ],
+  limits: { 'weight-1M': 6_000, 'ip-weight-1M': 12_000, 'uid-weight-1M': 180_000 },
+}
+
+const paypal: Profile = {
+  name: 'paypal',
+  codeAt: ['name', 'details.0.issue', 'error'],
+  rules: [
+    { code: ['USER_BUSINESS_ERROR'], text: 'duplicate', class: 'unknown' },
+    { code: ['RATE_LIMIT_REACHED'], class: 'limited' },
+    { code: ['INSUFFICIENT_FUNDS'], class: 'funds' },
+    { code: ['SENDER_ACCOUNT_LOCKED', 'AUTHORIZATION_ERROR'], class: 'credential' },
+    { code: ['invalid_client', 'invalid_token'], class: 'credential' },
+    { code: ['VALIDATION_ERROR'], class: 'permanent' },
+    { status: ['5xx'], safe: false, class: 'unknown' },
+  ],
+}
+
+const stripe: Profile = {
+  name: 'stripe',
+  codeAt: ['error.code', 'error.type'],
+  rules: [
+    // The same key is at work elsewhere: what comes of it is to be asked.
+    { code: ['idempotency_key_in_use'], class: 'transient' },
+    { code: ['lock_timeout'], class: 'transient' },
+    { code: ['idempotency_error'], class: 'permanent' },
+    { code: ['insufficient_funds', 'balance_insufficient'], class: 'funds' },
+  ],
+}
+
+const github: Profile = {
+  name: 'github',
+  codeAt: ['message'],
+  rules: [{ status: [403, 429], text: 'rate limit', class: 'limited' }],
+}
+
+const openai: Profile = {
+  name: 'openai',
+  codeAt: ['error.code', 'error.type'],
+  rules: [
+    { code: ['insufficient_quota'], class: 'funds' },
+    { code: ['billing_hard_limit_reached'], class: 'funds' },
+  ],
+}
+
+const anthropic: Profile = {
+  name: 'anthropic',
+  codeAt: ['error.type'],
+  rules: [
+    { code: ['overloaded_error'], class: 'transient' },
+    { status: [529], class: 'transient' },
+    { code: ['rate_limit_error'], class: 'limited' },
+    { code: ['billing_error'], class: 'funds' },
+    { code: ['authentication_error', 'permission_error'], class: 'credential' },
+  ],
+}
+
+export const profiles: Readonly<Record<string, Profile>> = { binance, paypal, stripe, github, openai, anthropic }
