@@ -17,8 +17,6 @@ const keys: Readonly<Record<string, string>> = {
   'agents.*.adoptWithin': 'the adoption of cells by a new sitter',
   'agents.*.schedule': 'schedules',
   'tasks.*.after': 'dependencies between task types',
-  'upstreams.*.learn': 'learning of limits',
-  'upstreams.*.breaker': 'breakers',
   'channels.*.fallback': 'fallback channels',
   'channels.*.limits': 'limits on what a channel pays',
   'channels.*.approval': 'approvals',

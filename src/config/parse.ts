@@ -4,9 +4,10 @@
  * together.
  */
 import { resolve } from 'node:path'
-import { formatAgent, parseAgent } from '../model/model.ts'
+import { formatAgent, parseAgent, type Profile } from '../model/model.ts'
 import { configInvalid, faultAt, type ConfigFault, type Path } from './faults.ts'
 import { toFaults } from './issues.ts'
+import { profiles } from './profiles.ts'
 import { crossFaults } from './references.ts'
 import { swarmSchema, type ParsedSwarm } from './schema.ts'
 import type { AgentRun, AgentType, Rehearsal, SwarmConfig, UpstreamLimit } from './types.ts'
@@ -125,6 +126,9 @@ const toAgents = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig['agen
     config: agent.config,
   }))
 
+const toProfile = (given: ParsedSwarm['upstreams'][string]['profile']): Profile | null =>
+  given === undefined ? null : typeof given === 'string' ? profiles[given]! : { name: 'own', ...given }
+
 const toUpstreams = (parsed: ParsedSwarm): SwarmConfig['upstreams'] =>
   named(parsed.upstreams, (upstream, name) => ({
     name,
@@ -140,6 +144,12 @@ const toUpstreams = (parsed: ParsedSwarm): SwarmConfig['upstreams'] =>
       guard: limit.guard,
     })),
     timeoutMs: upstream.timeout,
+    learn: upstream.learn === 'auto',
+    breaker:
+      upstream.breaker === false
+        ? null
+        : { share: upstream.breaker.failures, volume: upstream.breaker.over, probeMs: upstream.breaker.probe },
+    profile: toProfile(upstream.profile),
     costPerCall: upstream.cost?.call ?? null,
   }))
 

@@ -4,7 +4,9 @@
  */
 import { z } from 'zod'
 import { severities } from '../model/model.ts'
+import { profiles } from './profiles.ts'
 import {
+  calls,
   duration,
   header,
   hostPort,
@@ -158,6 +160,37 @@ const limit = z.strictObject({
   guard: share.refine((part) => part <= 0.9, 'a share from 0 to 0.9').default(0.05),
 })
 
+const answerClass = z.enum(['succeeded', 'transient', 'limited', 'credential', 'funds', 'permanent', 'unknown'])
+const profile = z.union(
+  [
+    z.enum(Object.keys(profiles) as [string, ...string[]]),
+    z.strictObject({
+      /** Where in a JSON body the provider writes its code: `error.code`. */
+      codeAt: z.array(notEmpty('a path like "error.code"')).max(10).optional(),
+      /** The first that fits counts; all that a rule names must fit. */
+      rules: z
+        .array(
+          z.strictObject({
+            status: z
+              .array(z.union([whole(100, 599, 'an HTTP status'), z.enum(['4xx', '5xx'])]))
+              .max(50)
+              .optional(),
+            code: z.array(notEmpty('a code')).max(200).optional(),
+            text: notEmpty('a text').optional(),
+            /** Only calls that change nothing (true), or only those that do (false). */
+            safe: z.boolean().optional(),
+            class: answerClass,
+          }),
+        )
+        .max(200)
+        .default([]),
+      /** Limits that answers only tell the use of, by the name of their signal. */
+      limits: z.record(z.string(), whole(1, 1_000_000_000, 'a limit')).optional(),
+    }),
+  ],
+  `a known provider (${Object.keys(profiles).join(', ')}) or {codeAt, rules}`,
+)
+
 const upstream = z.strictObject({
   url: origin,
   /** Private addresses that may be connected to. */
@@ -169,6 +202,25 @@ const upstream = z.strictObject({
   money: z.array(pattern).max(1_000).default([]),
   limits: z.array(limit).max(100).default([]),
   timeout: positiveDuration.default(30_000),
+  /** `auto`: what answers say about limits is obeyed, beside the limits above. */
+  learn: z.enum(['auto', 'off']).default('auto'),
+  /** Opens when this share of the last calls failed: provider down, sick or lost. `false` = none. */
+  breaker: z
+    .union(
+      [
+        z.literal(false),
+        z.strictObject({
+          failures: share.refine((part) => part > 0, 'a share over 0').default(0.5),
+          over: calls.default(20),
+          /** The first probe after it opened; later ones after twice as long each, at most 5 minutes. */
+          probe: positiveDuration.default(5_000),
+        }),
+      ],
+      'false or {failures: "50%", over: "20 calls"}',
+    )
+    .prefault({}),
+  /** What its provider's answers mean: one that is known by name, or rules of its own. */
+  profile: profile.optional(),
   cost: z.strictObject({ call: money }).optional(),
 })
 

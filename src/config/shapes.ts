@@ -67,6 +67,16 @@ export const share = z
     return z.NEVER
   })
 
+/** How many calls are looked at: `20`, or `"20 calls"`. */
+export const calls = z
+  .union([z.number(), z.string()], 'a number of calls from 5 to 1000, like "20 calls"')
+  .transform((given, context): number => {
+    const count = typeof given === 'number' ? given : Number(/^([0-9]{1,4})(?: calls?)?$/.exec(given.trim())?.[1])
+    if (Number.isInteger(count) && count >= 5 && count <= 1_000) return count
+    context.addIssue({ code: 'custom', message: 'a number of calls from 5 to 1000, like "20 calls"' })
+    return z.NEVER
+  })
+
 /** What statuses mean at most APIs that move money; a channel may say otherwise. */
 export const usualOutcome = { accepted: [200, 201, 202], rejected: [400, 422], unknown: ['5xx', 'lost'] } as const
 

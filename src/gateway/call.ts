@@ -1,6 +1,7 @@
 /** One call on its way through the gate, and the room that its stages work in. */
 import type { Readable } from 'node:stream'
-import type { Applied, Buckets, Lines, Scope } from '../limit/limit.ts'
+import type { Buckets, Gauge, Lines, Scope } from '../limit/limit.ts'
+import type { AnswerClass } from '../model/model.ts'
 import type { Clock, Code } from '../std/std.ts'
 import type { CredentialVersion, Vault } from '../vault/vault.ts'
 import type { Grant } from '../wire/wire.ts'
@@ -60,7 +61,9 @@ export interface CallInHand {
   plain: PlainTarget | null
   credential: CredentialVersion | null
   scope: Scope | null
-  limits: readonly Applied[]
+  /** Pattern of the allow-list that let it through. */
+  endpoint: string
+  limits: readonly Gauge[]
   /** Charged to the limits and neither sent nor given up yet. */
   charged: boolean
   waitedMs: number
@@ -70,6 +73,12 @@ export interface CallInHand {
   secret: string | null
   sentWallMs: number | null
   sentMonoMs: number | null
+  /** Beginning of an answer that is no success, for the codes of its provider. */
+  answerText: string
+  /** It was told to wait, or nothing is left of a limit. */
+  toldToWait: boolean
+  /** What its answer means; null before its end. */
+  outcomeClass: AnswerClass | null
 }
 
 export interface Room {
@@ -112,6 +121,7 @@ export const callOf = (asked: Asked): CallInHand => ({
   plain: null,
   credential: null,
   scope: null,
+  endpoint: '',
   limits: [],
   charged: false,
   waitedMs: 0,
@@ -120,4 +130,7 @@ export const callOf = (asked: Asked): CallInHand => ({
   secret: null,
   sentWallMs: null,
   sentMonoMs: null,
+  answerText: '',
+  toldToWait: false,
+  outcomeClass: null,
 })

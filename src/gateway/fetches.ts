@@ -7,6 +7,7 @@ import type { HeaderPairs } from './headers.ts'
 import type { Ended, Flow } from './exchange.ts'
 import { answerProblem, type Problem } from './problem.ts'
 import { forward, giveBack } from './stages/forward.ts'
+import { judge } from './stages/judge.ts'
 import { prepare } from './stages/order.ts'
 import { costOf, witness } from './stages/witness.ts'
 
@@ -79,6 +80,7 @@ const stream = async (
   response.on('drain', () => flow.resume())
   const ended = await flow.ended
   giveBack(call, room)
+  judge(call, room, ended, status)
   call.secret = null
   await witness(call, room, outcomeOf(ended, status, room.clock.wallMs()))
   return ended

@@ -11,6 +11,7 @@ import { callOf, type CallInHand, type Refusal, type Room } from './call.ts'
 import type { Flow } from './exchange.ts'
 import { forward, giveBack } from './stages/forward.ts'
 import { rowOf } from './stages/journal.ts'
+import { judge } from './stages/judge.ts'
 import { prepare } from './stages/order.ts'
 import { scrubText } from './stages/scrub.ts'
 import { endOf, witness } from './stages/witness.ts'
@@ -103,6 +104,7 @@ const exchange = (one: InHand, room: Room): Promise<CallOutcome> => {
   })
   one.flow = flow
   return flow.ended.then((ended): CallOutcome => {
+    judge(call, room, ended, status)
     if (ended.kind === 'answered') {
       return {
         kind: 'answered',

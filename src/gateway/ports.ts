@@ -1,4 +1,5 @@
 /** What the gateway is given at assembly: rules of the configuration, the journal, and its own small words. */
+import type { BreakerRule, Profile } from '../model/model.ts'
 import type { Money } from '../std/std.ts'
 import type { LimitRule } from '../limit/limit.ts'
 
@@ -12,6 +13,9 @@ export interface UpstreamRule {
   readonly money: readonly string[]
   readonly limits: readonly LimitRule[]
   readonly timeoutMs: number
+  readonly learn: boolean
+  readonly breaker: BreakerRule | null
+  readonly profile: Profile | null
   readonly costPerCall: Money | null
 }
 export interface CredentialRule {

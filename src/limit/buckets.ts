@@ -1,10 +1,16 @@
 /**
- * All buckets and pauses of this gate, by name. They are saved in the commit that journals the calls which changed
- * them, so a gate that was killed goes on where it was.
+ * Everything that bounds calls at this gate, by name: configured limits, pauses that were asked for, what was learned
+ * from answers, breakers. They are saved in the commit that journals the calls which changed them, so a gate that was
+ * killed goes on where it was.
  */
+import type { BreakerRule } from '../model/model.ts'
 import { remainingMs, type Clock, type Random } from '../std/std.ts'
 import type { LimitRow } from '../store/store.ts'
-import { openPauses, type Answered } from './pauses.ts'
+import { openBreakers, type BreakerEvents, type BreakerView } from './breaker/breakers.ts'
+import type { Gauge } from './gauge.ts'
+import { openLearned, type Known } from './learn/learned.ts'
+import { readSignals } from './learn/signals.ts'
+import { openPauses } from './pauses.ts'
 import {
   admitted,
   aheadMs,
@@ -25,29 +31,51 @@ export interface Scope {
   readonly credential: string | null
   readonly agent: string | null
 }
-/** A limit that applies to a call: a bucket's name and its shape. `shared` = not the agent's own. */
-export interface Applied {
-  readonly name: string
-  readonly shape: Shape
-  readonly shared: boolean
+/** What an upstream's rules say beside its fixed limits. */
+export interface Watching {
+  /** Endpoint class of the call: the pattern of the allow-list that let it through. */
+  readonly endpoint: string
+  /** Whether limits are learned from answers. */
+  readonly learn: boolean
+  /** Null = no breaker. */
+  readonly breaker: BreakerRule | null
+}
+export interface Answered {
+  readonly gauges: readonly Gauge[]
+  readonly status: number
+  readonly headers: readonly (readonly [string, string])[]
+  /** Monotonic ms at which the call was sent. */
+  readonly sentMs: number
+  readonly learn: boolean
+  /** Limits that the provider is known to have, by the name of the header that tells their use. */
+  readonly knownLimits: Readonly<Record<string, number>>
 }
 
 export interface Buckets {
-  /** The limits of `rules` that a call of this scope is charged to. */
-  applied(rules: readonly LimitRule[], scope: Scope): readonly Applied[]
+  /** What a call of this scope has to pass: its own gauges, for this call alone. */
+  applied(rules: readonly LimitRule[], scope: Scope, watching?: Watching): readonly Gauge[]
   /**
    * When all of them admit a call: at most now = at once; Infinity = when a pending call was sent or given up. `shared`
    * = a limit that others share stands in the way.
    */
-  readyAt(limits: readonly Applied[], nowMs: number): { readonly atMs: number; readonly shared: boolean }
-  admit(limits: readonly Applied[]): void
+  readyAt(gauges: readonly Gauge[], nowMs: number): { readonly atMs: number; readonly shared: boolean }
+  admit(gauges: readonly Gauge[]): void
   /** Each admitted call is either sent or given up, once. */
-  sent(limits: readonly Applied[], nowMs: number): void
-  giveUp(limits: readonly Applied[]): void
+  sent(gauges: readonly Gauge[], nowMs: number): void
+  giveUp(gauges: readonly Gauge[]): void
+  /** Once, after it was sent. `failed`: whether that is held against the upstream; null = it says nothing about it. */
+  ended(gauges: readonly Gauge[], failed: boolean | null): void
   /** Monotonic ms until which this upstream and credential pause; in the past when they do not. */
   pausedUntil(scope: Scope): number
+  /** Monotonic ms of the next probe of an open breaker; undefined while it is closed. */
+  nextProbeMs(scope: Scope, endpoint: string): number | undefined
   /** Learns from an answer to a call. True when the scope pauses longer than before. */
   answered(scope: Scope, answer: Answered): boolean
+  /** By the provider's own word, nothing is left of one of its limits. */
+  isUsedUp(scope: Scope): boolean
+  /** For people: what is left of a scope's limits by the provider's own word, and breakers that are not closed. */
+  known(scope: Scope): readonly Known[]
+  breakers(): readonly BreakerView[]
   /** Rows that changed since the last asking. */
   changed(): readonly LimitRow[]
   /**
@@ -55,6 +83,12 @@ export interface Buckets {
    * not exceeded by what is sent from here on.
    */
   renew(upstream: string, rules: readonly LimitRule[]): void
+}
+
+/** A configured limit that applies to a call. */
+interface Applied {
+  readonly name: string
+  readonly shape: Shape
 }
 
 /** Beyond this many, buckets that are full again are forgotten; a full bucket is as good as none. */
@@ -158,48 +192,82 @@ class Shelf {
   }
 }
 
+const bucketGauge = (shelf: Shelf, limit: Applied, shared: boolean): Gauge => ({
+  shared,
+  readyAt: (nowMs) => readyAtMs(shelf.shape(limit), shelf.get(limit), nowMs),
+  admit: () => shelf.put(limit, admitted(shelf.get(limit))),
+  sent: (nowMs) => shelf.put(limit, sent(shelf.shape(limit), shelf.get(limit), nowMs)),
+  giveUp: () => shelf.put(limit, givenUp(shelf.get(limit))),
+})
+
+const silent: BreakerEvents = { moved: () => {} }
+
 export const openBuckets = (options: {
   readonly clock: Clock
   readonly random: Random
   readonly saved: readonly LimitRow[]
+  readonly breakerEvents?: BreakerEvents
 }): Buckets => {
-  const shelf = new Shelf(options.clock, options.saved)
+  const { clock, saved } = options
+  const shelf = new Shelf(clock, saved)
   const pauses = openPauses(options)
+  const learned = openLearned(clock, saved)
+  const breakers = openBreakers({ ...options, events: options.breakerEvents ?? silent })
   const shapes = new WeakMap<LimitRule, Shape>()
   const shapeFor = (rule: LimitRule): Shape => {
     const shape = shapes.get(rule) ?? shapeOf(rule)
     shapes.set(rule, shape)
     return shape
   }
+  const fixed = (rule: LimitRule, index: number, scope: Scope): Gauge => {
+    const name = `${prefix}${scope.upstream}\n${index}\n${rule.per}\n${ownerOf(rule.per, scope)}`
+    return bucketGauge(shelf, { name, shape: shapeFor(rule) }, rule.per !== 'agent')
+  }
+  const breakerName = (scope: Scope, endpoint: string): string => `${pauseName(scope)}\n${endpoint}`
   return {
-    applied: (rules, scope) =>
-      rules.map((rule, index) => ({
-        name: `${prefix}${scope.upstream}\n${index}\n${rule.per}\n${ownerOf(rule.per, scope)}`,
-        shape: shapeFor(rule),
-        shared: rule.per !== 'agent',
-      })),
-    readyAt: (limits, nowMs) => {
+    applied: (rules, scope, watching) => [
+      ...rules.map((rule, index) => fixed(rule, index, scope)),
+      ...(watching?.learn === true ? [learned.gauge(pauseName(scope))] : []),
+      ...(watching?.breaker ? [breakers.gauge(breakerName(scope, watching.endpoint), watching.breaker)] : []),
+    ],
+    readyAt: (gauges, nowMs) => {
       let atMs = nowMs
       let shared = false
-      for (const limit of limits) {
-        const readyMs = readyAtMs(shelf.shape(limit), shelf.get(limit), nowMs)
-        if (readyMs > nowMs && limit.shared) shared = true
+      for (const gauge of gauges) {
+        const readyMs = gauge.readyAt(nowMs)
+        if (readyMs > nowMs && gauge.shared) shared = true
         atMs = Math.max(atMs, readyMs)
       }
       return { atMs, shared }
     },
-    admit: (limits) => {
-      for (const limit of limits) shelf.put(limit, admitted(shelf.get(limit)))
+    admit: (gauges) => {
+      for (const gauge of gauges) gauge.admit(clock.monoMs())
     },
-    sent: (limits, nowMs) => {
-      for (const limit of limits) shelf.put(limit, sent(shelf.shape(limit), shelf.get(limit), nowMs))
+    sent: (gauges, nowMs) => {
+      for (const gauge of gauges) gauge.sent(nowMs)
     },
-    giveUp: (limits) => {
-      for (const limit of limits) shelf.put(limit, givenUp(shelf.get(limit)))
+    giveUp: (gauges) => {
+      for (const gauge of gauges) gauge.giveUp()
+    },
+    ended: (gauges, failed) => {
+      for (const gauge of gauges) gauge.ended?.(failed, clock.monoMs())
     },
     pausedUntil: (scope) => pauses.until(pauseName(scope)),
-    answered: (scope, answer) => pauses.answered(pauseName(scope), answer),
-    changed: () => [...shelf.changed(), ...pauses.changed()],
+    nextProbeMs: (scope, endpoint) => breakers.nextProbeMs(breakerName(scope, endpoint)),
+    answered: (scope, { gauges, status, headers, sentMs, learn, knownLimits }) => {
+      for (const gauge of gauges) gauge.heard?.()
+      const told = readSignals(headers, clock.wallMs())
+      const name = pauseName(scope)
+      if (learn) learned.hear(name, told, { refused: status === 429, limits: knownLimits })
+      return pauses.answered(name, { status, retryAfterMs: told.retryAfterMs ?? undefined, sentMs })
+    },
+    isUsedUp: (scope) => learned.known(pauseName(scope)).some(({ left }) => left === 0),
+    known: (scope) => learned.known(pauseName(scope)),
+    breakers: () => breakers.list(),
+    changed: () => {
+      const stamp = clock.stamp()
+      return [...shelf.changed(), ...pauses.changed(), ...learned.changed(stamp), ...breakers.changed(stamp)]
+    },
     renew: (upstream, rules) => shelf.renew(upstream, rules),
   }
 }

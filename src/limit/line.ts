@@ -4,7 +4,8 @@
  * holds up lets the ones behind it pass. One timer is set to the exact next moment, and releases all it admits.
  */
 import type { Cancel, Clock } from '../std/std.ts'
-import type { Applied, Buckets, Scope } from './buckets.ts'
+import type { Buckets, Scope } from './buckets.ts'
+import type { Gauge } from './gauge.ts'
 
 export type Admission =
   | { readonly admitted: true; readonly waitedMs: number }
@@ -17,7 +18,7 @@ export type Admission =
 
 export interface Wanted {
   readonly scope: Scope
-  readonly limits: readonly Applied[]
+  readonly limits: readonly Gauge[]
   readonly granted: boolean
   /** Longest wait. */
   readonly waitMs: number

@@ -1,11 +1,12 @@
 /** Pauses by upstream and credential: begun by a provider's refusal, only ever made longer, saved with the buckets. */
 import { remainingMs, type Clock, type Random } from '../std/std.ts'
 import type { LimitRow } from '../store/store.ts'
-import { parseRetryAfter, pauseAfter } from './pause.ts'
+import { pauseAfter } from './pause.ts'
 
-export interface Answered {
+interface Answered {
   readonly status: number
-  readonly retryAfter: string | undefined
+  /** The wait that it asked for. */
+  readonly retryAfterMs: number | undefined
   /** Monotonic ms at which the call was sent. */
   readonly sentMs: number
 }
@@ -51,9 +52,8 @@ export const openPauses = (options: {
   }
   return {
     until: (name) => pauses.get(name)?.untilMs ?? -Infinity,
-    answered: (name, { status, retryAfter, sentMs }) => {
+    answered: (name, { status, retryAfterMs, sentMs }) => {
       const before = pauses.get(name)
-      const retryAfterMs = parseRetryAfter(retryAfter, clock.wallMs())
       const pauseMs = pauseAfter({ status, retryAfterMs, strikes: before?.strikes ?? 0 }, random)
       if (pauseMs === undefined) {
         if (before !== undefined && before.strikes > 0 && status < 400) put(name, { ...before, strikes: 0 })

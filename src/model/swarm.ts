@@ -4,6 +4,7 @@
  */
 import type { Mode } from './agent.ts'
 import type { Severity } from './incident.ts'
+import type { BreakerRule, Profile } from './profile.ts'
 import type { Money, Rate } from '../std/std.ts'
 
 export interface RestartPolicy {
@@ -126,6 +127,12 @@ export interface Upstream {
   readonly money: readonly string[]
   readonly limits: readonly UpstreamLimit[]
   readonly timeoutMs: number
+  /** Whether limits are learned from answers. */
+  readonly learn: boolean
+  /** Null = no breaker. */
+  readonly breaker: BreakerRule | null
+  /** What its provider's answers mean; null = the usual. */
+  readonly profile: Profile | null
   /** Price of one call, null = free. */
   readonly costPerCall: Money | null
 }

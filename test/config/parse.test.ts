@@ -101,6 +101,9 @@ test('A whole config becomes milliseconds, bytes, absolute paths and names', () 
     credential: 'northbank',
     limits: [{ per: 'credential', rate: { count: 6_000, windowMs: 60_000 }, burst: 40, guard: 0.1 }],
     timeoutMs: 15_000,
+    learn: true,
+    breaker: { share: 0.5, volume: 20, probeMs: 5_000 },
+    profile: null,
     costPerCall: { minor: 1n, currency: 'XTS' },
   })
   expect(config.channels['northbank']).toMatchObject({
@@ -164,8 +167,6 @@ test('What this version cannot do is refused by name, and not taken and ignored'
     ['agents settler cell kind', /cells other than "pool", "vm", "process" and "sandbox" yet/, 'worker'],
     ['agents settler limits calls', /calls of one agent yet/, '50/s'],
     ['agents settler overrides settler/7 mode', /modes other than "active" yet/, 'shadow'],
-    ['upstreams northbank learn', /learning of limits yet/, 'auto'],
-    ['upstreams northbank breaker', /breakers yet/, {}],
     ['credentials northbank kind', /"bearer" yet/, 'oauth2'],
     ['channels northbank kind', /"http" yet/, 'paypal'],
   ]

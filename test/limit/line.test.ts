@@ -10,6 +10,13 @@ const perSecond = (count: number, burst: number, per: LimitRule['per'] = 'upstre
   guard: 0,
 })
 
+const waitFor = (seconds: number) => ({
+  headers: [['retry-after', String(seconds)]] as const,
+  gauges: [],
+  learn: false,
+  knownLimits: {},
+})
+
 const open = (rules: readonly LimitRule[]) => {
   const clock = handClock()
   const buckets = openBuckets({ clock, random: seeded(1), saved: [] })
@@ -100,8 +107,8 @@ test('leaving frees the place, and all leave when the sitter is gone', () => {
 test('Retry-After stops the whole scope for at least as long, and longer answers are not shortened by later ones', () => {
   const { clock, ask, buckets, order } = open([perSecond(1_000, 100)])
   const scope = { upstream: 'bank', credential: 'a', agent: null }
-  expect(buckets.answered(scope, { status: 429, retryAfter: '3', sentMs: clock.monoMs() })).toBe(true)
-  expect(buckets.answered(scope, { status: 429, retryAfter: '1', sentMs: clock.monoMs() })).toBe(false)
+  expect(buckets.answered(scope, { status: 429, ...waitFor(3), sentMs: clock.monoMs() })).toBe(true)
+  expect(buckets.answered(scope, { status: 429, ...waitFor(1), sentMs: clock.monoMs() })).toBe(false)
   ask('after')
   clock.advance(3_000)
   expect(order).toEqual([])
@@ -114,7 +121,7 @@ test('a wait that must outlast the pause is refused at once with the time to com
   const { clock, ask, buckets, results } = open([])
   buckets.answered(
     { upstream: 'bank', credential: 'a', agent: null },
-    { status: 503, retryAfter: '60', sentMs: clock.monoMs() },
+    { status: 503, ...waitFor(60), sentMs: clock.monoMs() },
   )
   ask('impatient', { waitMs: 1_000 })
   const answer = results.get('impatient')
@@ -133,7 +140,7 @@ test('what is saved is resumed: a pause over a restart, a used bucket over a reb
     buckets.admit(limits)
     buckets.sent(limits, clock.monoMs())
   }
-  buckets.answered(scope, { status: 429, retryAfter: '100', sentMs: clock.monoMs() })
+  buckets.answered(scope, { status: 429, ...waitFor(100), sentMs: clock.monoMs() })
   const saved = buckets.changed()
   expect(buckets.changed()).toEqual([])
   clock.advance(10_000)

@@ -11,6 +11,9 @@ export interface Receiver {
   data(chunk: Buffer): boolean
 }
 
+/** As much of a refusal as is looked at for the provider's code. */
+const mostText = 65_536
+
 const headersOut = (call: CallInHand): HeaderPairs => {
   const own = call.grant === null ? outgoing(call.headers) : call.headers
   const length: HeaderPairs = call.bodyBytes === null ? [] : [['content-length', String(call.bodyBytes)]]
@@ -20,6 +23,7 @@ const headersOut = (call: CallInHand): HeaderPairs => {
 
 export const forward = (call: CallInHand, room: Room, receiver: Receiver): Flow => {
   const { rule, outbound } = call.upstream!
+  const hearing = { on: false }
   return outbound.send(
     {
       method: call.method,
@@ -37,10 +41,14 @@ export const forward = (call: CallInHand, room: Room, receiver: Receiver): Flow 
         room.lines.wake(rule.name)
       },
       head: (status, headers) => {
+        hearing.on = status >= 400 && rule.profile !== null
         learn(call, room, status, headers)
         receiver.head(status, scrubHead(call, headers))
       },
-      data: (chunk) => receiver.data(chunk),
+      data: (chunk) => {
+        if (hearing.on && call.answerText.length < mostText) call.answerText += chunk.toString('latin1')
+        return receiver.data(chunk)
+      },
     },
   )
 }

@@ -26,7 +26,6 @@ const before: readonly Stage[] = [
   intent,
   admit,
   again,
-  // breaker: a scope whose calls fail is probed instead of used; comes with the issue about the gate.
   journal,
   sign,
   // forward → scrub → learn → meter → witness follow in `forward.ts` and `witness.ts`.

@@ -28,13 +28,15 @@ export const route: Stage = (call, room) => {
         message: `a granted request must not have the header ${JSON.stringify(name.slice(0, 60))}`,
       }
   }
-  if (!upstream.allow.some((one) => routeMatches(one, call.method, plain.segments))) {
+  const allowed = upstream.allow.find((one) => routeMatches(one, call.method, plain.segments))
+  if (allowed === undefined) {
     return {
       code: 'not-allowed',
       message: `${call.method} ${plain.path.slice(0, 200)} is not in the allow-list of ${upstream.rule.name}`,
     }
   }
   call.upstream = upstream
+  call.endpoint = `${allowed.method} /${allowed.segments.join('/')}`
   call.plain = plain
   if (upstream.credential !== null) {
     const credential = room.vault.choose(upstream.credential)

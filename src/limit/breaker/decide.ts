@@ -3,7 +3,7 @@
  * fail, and always knows when it lets the next one through: there is no state without a way out.
  *
  *   closed ── failures reach the share, of at least `volume` calls ──▶ open until nextMs
- *     ▲                                                                  │ a call comes at or after nextMs: it is the probe
+ *     ▲                                                                  │ a call comes after nextMs: it is the probe
  *     │ the probe succeeds                                               ▼
  *     └───────────────────────────────────────────────────────────── half-open, one probe at a time
  *                             open, twice as long ◀── the probe fails, or is not heard of ──┘
@@ -11,14 +11,9 @@
  * What counts as a failure is the classes' business: provider sick or lost, never a client's error, a refused
  * credential or a limit. Times are monotonic ms.
  */
+import type { BreakerRule } from '../../model/model.ts'
 import type { Random } from '../../std/std.ts'
 
-export interface BreakerRule {
-  /** Share of failures that opens it, in (0, 1]. */
-  readonly share: number
-  /** Calls that are looked at, and the least that must have been made; at most 1,000. */
-  readonly volume: number
-}
 export interface BreakerState {
   /** Outcomes of the last calls, oldest first: `.` succeeded, `x` failed. Its length is at most `volume`. */
   readonly recent: string
@@ -40,14 +35,13 @@ export const closedBreaker: BreakerState = { recent: '', recentMs: -Infinity, op
 
 /** Outcomes older than this are forgotten when the next one comes. */
 export const forgetMs = 300_000
-export const firstProbeMs = 5_000
 export const longestProbeMs = 300_000
 /** A probe that nobody has told the end of is taken for lost: a gate that died must not keep a breaker half-open. */
 export const probeLostMs = 120_000
 
 /** The next probe after `failures` failed ones: doubling, up to a fifth later by chance, never earlier. */
-const waitMs = (failures: number, chance: Random): number =>
-  Math.round(Math.min(longestProbeMs, firstProbeMs * 2 ** Math.min(20, failures)) * (1 + 0.2 * chance.next()))
+const waitMs = ({ probeMs }: BreakerRule, failures: number, chance: Random): number =>
+  Math.round(Math.min(longestProbeMs, probeMs * 2 ** Math.min(20, failures)) * (1 + 0.2 * chance.next()))
 
 export type Admission =
   | { readonly pass: true; readonly probe: boolean; readonly state: BreakerState }
@@ -83,7 +77,7 @@ export const afterOutcome = (
     if (!probe) return state
     if (!failed) return closedBreaker
     const failures = open.failures + 1
-    return { ...state, open: { ...open, failures, nextMs: nowMs + waitMs(failures, chance), probeMs: null } }
+    return { ...state, open: { ...open, failures, nextMs: nowMs + waitMs(rule, failures, chance), probeMs: null } }
   }
   const before = nowMs - state.recentMs > forgetMs ? '' : state.recent
   const recent = (before + (failed ? 'x' : '.')).slice(-rule.volume)
@@ -94,7 +88,7 @@ export const afterOutcome = (
   return {
     recent: '',
     recentMs: nowMs,
-    open: { sinceMs: nowMs, nextMs: nowMs + waitMs(0, chance), failures: 0, probeMs: null },
+    open: { sinceMs: nowMs, nextMs: nowMs + waitMs(rule, 0, chance), failures: 0, probeMs: null },
   }
 }
 

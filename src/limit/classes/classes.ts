@@ -10,28 +10,7 @@
  *   permanent   not done, and never will be as it is
  *   unknown     nobody knows whether it was done: to be asked, never to be sent again blindly
  */
-export type AnswerClass = 'succeeded' | 'transient' | 'limited' | 'credential' | 'funds' | 'permanent' | 'unknown'
-
-/** One line of a profile: all that it names must fit. */
-export interface ClassRule {
-  /** `429`, `5xx`. */
-  readonly status?: readonly (number | string)[]
-  /** Values of the profile's code field, as text. */
-  readonly code?: readonly string[]
-  /** A part of the body's text, in any case. */
-  readonly text?: string
-  /** Only calls that change nothing (`true`), or only those that do (`false`). */
-  readonly safe?: boolean
-  readonly class: AnswerClass
-}
-export interface Profile {
-  readonly name: string
-  /** Path into a JSON body where the provider writes its code: `code`, `error.code`. */
-  readonly codeAt?: readonly string[]
-  readonly rules: readonly ClassRule[]
-  /** Limits that are known but not stated in any answer, by the name under which their use is told. */
-  readonly limits?: Readonly<Record<string, number>>
-}
+import type { AnswerClass, Profile } from '../../model/model.ts'
 
 export interface Answer {
   /** Null: sent, and no whole answer came. */

@@ -4,7 +4,7 @@
  * never a limit that nobody stated. Facts of the dialects: RFC 9110, draft-ietf-httpapi-ratelimit-headers (the current
  * form and the three before it), the pages of GitHub, OpenAI, Anthropic and Binance.
  */
-import { parseDictionary, parseList, type BareItem, type Parameters } from 'structured-headers'
+import { parseDictionary, parseList, type Parameters } from 'structured-headers'
 import {
   countOf,
   goDurationMs,
@@ -71,7 +71,7 @@ const parsed = <Value>(parse: (text: string) => Value, text: string | undefined)
     return undefined
   }
 }
-const whole = (value: BareItem | undefined): number | null =>
+const whole = (value: unknown): number | null =>
   typeof value === 'number' && Number.isInteger(value) && value >= 0 ? value : null
 const cappedMs = (seconds: number | null): number | null =>
   seconds === null ? null : Math.min(longestMs, seconds * 1_000)
@@ -110,7 +110,7 @@ const currentForm = (headers: Headers): Signal[] => {
 /** `limit=100, remaining=50, reset=5`, up to draft 7. */
 const dictionaryForm = (headers: Headers): Signal[] => {
   const dictionary = parsed(parseDictionary, headers.get('ratelimit'))
-  const of = (key: string): number | null => whole(dictionary?.get(key)?.[0] as BareItem | undefined)
+  const of = (key: string): number | null => whole(dictionary?.get(key)?.[0])
   const [limit, remaining] = [of('limit'), of('remaining')]
   if (limit === null && remaining === null) return []
   return [{ ...nothing, name: 'default', unit: 'requests', limit, remaining, resetMs: cappedMs(of('reset')) }]
@@ -174,14 +174,15 @@ const anthropic = (headers: Headers, wallMs: number): Signal[] =>
 
 const binanceHeader = /^x-(?:mbx-(used-weight|order-count)|sapi-used-(ip|uid)-weight)-(\d{1,4}[smhd])$/
 
-/** What was used of a window that begins with the provider's own minute (second, hour, day); how much there is it does not say. */
+/** What was used of a window that begins with the provider's own minute (second, hour, day); not how much there is. */
 const binance = (headers: Headers, wallMs: number): Signal[] =>
   [...headers].flatMap(([header, value]): Signal[] => {
     const found = binanceHeader.exec(header)
     const windowMs = found === null ? undefined : intervalMs(found[3]!)
     const used = countOf(value)
     if (found === null || windowMs === undefined || used === undefined) return []
-    const name = `${found[2] === undefined ? (found[1] === 'order-count' ? 'orders' : 'weight') : `${found[2]}-weight`}-${found[3]!.toUpperCase()}`
+    const of = found[2] === undefined ? (found[1] === 'order-count' ? 'orders' : 'weight') : `${found[2]}-weight`
+    const name = `${of}-${found[3]!.toUpperCase()}`
     const unit = found[1] === 'order-count' ? 'requests' : 'weight'
     return [{ ...nothing, name, unit, used, resetMs: windowMs - (wallMs % windowMs), windowMs }]
   })

@@ -4,7 +4,6 @@ import { expect, test } from 'vitest'
 import {
   afterOutcome,
   closedBreaker,
-  firstProbeMs,
   forgetMs,
   longestProbeMs,
   mayPass,
@@ -15,7 +14,8 @@ import {
 } from '../../../src/limit/breaker/decide.ts'
 import { seeded } from '../../../src/std/std.ts'
 
-const rule = { share: 0.5, volume: 20 }
+const firstProbeMs = 5_000
+const rule = { share: 0.5, volume: 20, probeMs: firstProbeMs }
 const chance = seeded(7)
 const play = (outcomes: string, from: BreakerState = closedBreaker, stepMs = 10): BreakerState => {
   let state = from

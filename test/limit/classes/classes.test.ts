@@ -1,7 +1,8 @@
 /** What answers mean, with and without knowing the provider: a table. */
 import { expect, test } from 'vitest'
-import { classify, isFailure, isSafe, type Answer, type AnswerClass } from '../../../src/limit/classes/classes.ts'
-import { profiles } from '../../../src/limit/classes/profiles.ts'
+import { profiles } from '../../../src/config/profiles.ts'
+import { classify, isFailure, isSafe, type Answer } from '../../../src/limit/classes/classes.ts'
+import type { AnswerClass } from '../../../src/model/model.ts'
 
 const answer = (status: number | null, body = '', limited = false): Answer => ({ status, body, limited })
 

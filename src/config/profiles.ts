@@ -2,7 +2,7 @@
  * Providers whose answers are known, as data: facts of their published pages, ordered, first fit counts. A user's own
  * stands in a file of the same shape.
  */
-import type { Profile } from './classes.ts'
+import type { Profile } from '../model/model.ts'
 
 const binance: Profile = {
   name: 'binance',

@@ -1,0 +1,23 @@
+/**
+ * What came of a call that was sent or could not be: its class, which the breaker and the sitter go by. Told once, when
+ * the whole answer is there or is not to be had.
+ */
+import { classify, isFailure, isSafe } from '../../limit/limit.ts'
+import type { CallInHand, Room } from '../call.ts'
+import type { Ended } from '../exchange.ts'
+
+/** Our own end of it says nothing about the upstream. */
+const ownDoing = new Set(['given-up', 'enough'])
+
+export const judge = (call: CallInHand, room: Room, ended: Ended, status: number): void => {
+  const { profile } = call.upstream!.rule
+  const isAnswered = ended.kind === 'answered' || ended.code === 'enough'
+  const answer = { status: isAnswered ? status : null, body: call.answerText, limited: call.toldToWait }
+  // What never left may be tried again whatever it is.
+  const safe = ended.kind === 'not-sent' || isSafe(call.method)
+  call.outcomeClass = classify(profile, safe, answer)
+  const isOurs = ended.kind !== 'answered' && ownDoing.has(ended.code)
+  room.buckets.ended(call.limits, isOurs && !isAnswered ? null : isFailure(call.outcomeClass, answer.status))
+  // A probe may have let others in, or a window may be known to be used up.
+  room.lines.wake(call.upstreamName)
+}

@@ -1,0 +1,18 @@
+/**
+ * What stands between a call and its upstream: a limit, what the provider said is left, a breaker. Each call gets its
+ * own gauges, asks all of them when it may go, and tells them what became of it.
+ */
+export interface Gauge {
+  /** Not the agent's own: whoever waits for it waits in line. */
+  readonly shared: boolean
+  /** Monotonic ms: at most `nowMs` = at once; Infinity = when a call before it was sent, given up or answered. */
+  readyAt(nowMs: number): number
+  /** Then it is either sent or given up, once. */
+  admit(nowMs: number): void
+  sent(nowMs: number): void
+  giveUp(): void
+  /** The head of its answer is here. */
+  heard?(): void
+  /** Once, after it was sent: whether the upstream failed; null = that says nothing about it. */
+  ended?(failed: boolean | null, nowMs: number): void
+}

@@ -1,0 +1,259 @@
+/**
+ * Limits learned from answers, by upstream and credential. What a provider says is left is counted down by every call
+ * that we send, and corrected by every answer; at nothing left everybody waits until the provider's window is over.
+ * Where a provider refuses and says nothing at all, our own pace is found: a refusal takes a third of it away, a quiet
+ * while gives a twentieth back, until it is twice what it was and needs no more watching.
+ *
+ * An answer tells what was left when the provider counted that call. Calls that are under way may not have been counted
+ * yet, so they are taken off again; and answers overtake each other, so within one window what is left only gets less.
+ * What is assumed to be left is never more than what is.
+ */
+import { remainingMs, type Clock, type Stamp } from '../../std/std.ts'
+import type { LimitRow } from '../../store/store.ts'
+import type { Gauge } from '../gauge.ts'
+import type { Signal, Told } from './signals.ts'
+
+/** Providers tell whole seconds, and round as they like. */
+const roundedMs = 1_000
+/** Ends that differ by less belong to one window; of a window that slides with each call a new half has begun. */
+const sameWithin = (windowMs: number): number => Math.max(1.5 * roundedMs, windowMs / 2)
+const rateOverMs = 10_000
+/** Nothing is left, and nobody says until when. */
+const unsaidMs = 10_000
+/** Providers' signals that are kept of one scope, and scopes of one gate: more are forgotten, oldest first. */
+const mostSignals = 16
+const mostScopes = 20_000
+/** Sending times that are remembered of one scope. More calls than that are under way nowhere. */
+const mostSent = 10_000
+
+/** One of a provider's limits, as far as it is known. */
+interface Left {
+  /** Calls that may still be sent in this window; Infinity = not counted in calls, and not used up. */
+  readonly left: number
+  readonly untilMs: number
+  /** Calls of a whole window, and its length; null = not known. */
+  readonly limit: number | null
+  readonly windowMs: number | null
+}
+/** Our own pace, where nothing was told. */
+export interface Pace {
+  readonly perSecond: number
+  /** The pace at which the provider refused first: beyond twice that no watching is needed. */
+  readonly refusedAt: number
+  readonly changedMs: number
+}
+const lessFactor = 0.67
+const moreFactor = 0.05
+const calmMs = 10_000
+const slowest = 0.05
+
+/** After a refusal without a word. `perSecond` = what was really sent of late; refusals of one moment count once. */
+export const slower = (before: Pace | null, perSecond: number, nowMs: number): Pace => {
+  if (before !== null && nowMs - before.changedMs < 1_000) return before
+  const from = before === null ? perSecond : Math.min(paceNow(before, nowMs) ?? perSecond, Math.max(perSecond, slowest))
+  return {
+    perSecond: Math.max(slowest, from * lessFactor),
+    refusedAt: before === null ? Math.max(perSecond, slowest) : before.refusedAt,
+    changedMs: nowMs,
+  }
+}
+
+/** Calls a second now; null = it is as fast as ever again. */
+export const paceNow = (pace: Pace, nowMs: number): number | null => {
+  const calm = Math.max(0, nowMs - pace.changedMs) / calmMs
+  const perSecond = pace.perSecond + calm * moreFactor * pace.refusedAt
+  return perSecond >= 2 * pace.refusedAt ? null : perSecond
+}
+
+/**
+ * The provider's window is over. What the next one may have is known from the last; where it is not, one call goes, and
+ * its answer tells.
+ */
+const nextWindow = (one: Left, underWay: number, nowMs: number): Left => {
+  const { limit, windowMs, left } = one
+  const next = { ...one, untilMs: nowMs + (windowMs ?? unsaidMs) + roundedMs }
+  if (left === Infinity || limit === Infinity) return { ...next, left: Infinity }
+  // Calls under way may be counted in either window.
+  return { ...next, left: limit === null || windowMs === null ? 1 : limit - underWay }
+}
+
+class Scope {
+  readonly signals = new Map<string, Left>()
+  /** When calls were sent of late, oldest first. */
+  sent: number[] = []
+  /** Sent, and nothing heard of yet. */
+  underWay = 0
+  pending = 0
+  lastSentMs = -Infinity
+  pace: Pace | null = null
+
+  /** Calls a second over the last seconds. */
+  rate(nowMs: number): number {
+    const recent = this.sent.filter((atMs) => atMs > nowMs - rateOverMs)
+    const spanMs = Math.max(1_000, nowMs - (recent[0] ?? nowMs))
+    return (recent.length * 1_000) / spanMs
+  }
+
+  readyAt(nowMs: number): number {
+    let atMs = nowMs
+    for (const [name, one] of this.signals) {
+      const { left, untilMs } = one
+      if (untilMs <= nowMs) this.signals.set(name, nextWindow(one, this.underWay, nowMs))
+      else if (left - this.pending <= 0) atMs = Math.max(atMs, untilMs)
+    }
+    const perSecond = this.pace === null ? null : paceNow(this.pace, nowMs)
+    if (perSecond === null) this.pace = null
+    else if (this.pending > 0) return Infinity
+    else atMs = Math.max(atMs, this.lastSentMs + 1_000 / perSecond)
+    return atMs
+  }
+}
+
+/** What is left of a limit by this signal: Infinity where calls do not count it down and something is left. */
+const leftOf = (signal: Signal, limits: Readonly<Record<string, number>>): number | null => {
+  const limit = signal.limit ?? limits[signal.name] ?? null
+  const remaining =
+    signal.remaining ?? (limit !== null && signal.used !== null ? Math.max(0, limit - signal.used) : null)
+  if (remaining === null || signal.unit === 'concurrent') return null
+  if (signal.unit === 'requests' || signal.unit === 'weight') return remaining
+  return remaining > 0 ? Infinity : 0
+}
+
+const prefix = 'learned\n'
+
+export interface Learned {
+  gauge(scope: string): Gauge
+  /** Takes what an answer said. `refused` = with 429; `limits` = those of the profile. */
+  hear(scope: string, told: Told, answer: Heard): void
+  /** For people: what is known of a scope now. */
+  known(scope: string): readonly Known[]
+  changed(stamp: Stamp): readonly LimitRow[]
+}
+export interface Heard {
+  readonly refused: boolean
+  readonly limits: Readonly<Record<string, number>>
+}
+export interface Known {
+  readonly name: string
+  /** Calls; null = something is left, how many calls that is nobody knows. */
+  readonly left: number | null
+  readonly untilMs: number
+}
+
+class Book implements Learned {
+  readonly #clock: Clock
+  readonly #scopes = new Map<string, Scope>()
+  readonly #dirty = new Set<string>()
+
+  constructor(clock: Clock, saved: readonly LimitRow[]) {
+    this.#clock = clock
+    const start = clock.stamp()
+    for (const row of saved) {
+      if (!row.name.startsWith(prefix)) continue
+      const [, upstream, credential, name] = row.name.split('\n')
+      const untilMs = start.monoMs + remainingMs(start, row, row.pauseMs)
+      if (untilMs <= start.monoMs || name === undefined) continue
+      const left = { left: row.strikes, untilMs, limit: null, windowMs: null }
+      this.#of(`${upstream}\n${credential}`).signals.set(name, left)
+    }
+  }
+
+  gauge(scope: string): Gauge {
+    const of = this.#of(scope)
+    let isUnderWay = false
+    const heard = (): void => {
+      if (isUnderWay) of.underWay -= 1
+      isUnderWay = false
+    }
+    return {
+      shared: true,
+      readyAt: (nowMs) => of.readyAt(nowMs),
+      admit: () => {
+        of.pending += 1
+        if (of.signals.size > 0) this.#dirty.add(scope)
+      },
+      sent: (nowMs) => {
+        of.pending -= 1
+        of.underWay += 1
+        isUnderWay = true
+        of.lastSentMs = nowMs
+        of.sent.push(nowMs)
+        if (of.sent.length > mostSent) of.sent.shift()
+        for (const [name, one] of of.signals) of.signals.set(name, { ...one, left: one.left - 1 })
+      },
+      giveUp: () => {
+        of.pending -= 1
+      },
+      heard,
+      ended: heard,
+    }
+  }
+
+  hear(scope: string, told: Told, { refused, limits }: Heard): void {
+    const of = this.#of(scope)
+    const nowMs = this.#clock.monoMs()
+    let said = told.retryAfterMs !== null
+    for (const signal of told.signals.slice(0, mostSignals)) {
+      const remaining = leftOf(signal, limits)
+      if (remaining === null) continue
+      said = true
+      const forMs = signal.resetMs ?? signal.windowMs
+      // Something is left and nobody says for how long: that bounds nothing.
+      if (forMs === null && remaining > 0) continue
+      const before = of.signals.get(signal.name)
+      const left = remaining - of.underWay
+      const untilMs = nowMs + (forMs ?? unsaidMs) + roundedMs
+      const limit = signal.limit ?? limits[signal.name] ?? before?.limit ?? null
+      const windowMs = signal.windowMs ?? Math.max(before?.windowMs ?? 0, signal.resetMs ?? 0)
+      const whole = { limit: signal.unit === 'tokens' || signal.unit === 'bytes' ? Infinity : limit, windowMs }
+      const isSame = before !== undefined && before.untilMs > nowMs && untilMs - before.untilMs < sameWithin(windowMs)
+      const kept = isSame ? { ...before, ...whole, left: Math.min(before.left, left) } : { left, untilMs, ...whole }
+      of.signals.set(signal.name, kept)
+      this.#dirty.add(scope)
+    }
+    if (refused && !said) of.pace = slower(of.pace, of.rate(nowMs), nowMs)
+    while (of.sent.length > 0 && of.sent[0]! < nowMs - rateOverMs) of.sent.shift()
+  }
+
+  known(scope: string): readonly Known[] {
+    const nowMs = this.#clock.monoMs()
+    return [...(this.#scopes.get(scope)?.signals ?? [])].flatMap(([name, { left, untilMs }]) =>
+      untilMs <= nowMs ? [] : [{ name, left: left === Infinity ? null : Math.max(0, left), untilMs }],
+    )
+  }
+
+  changed(stamp: Stamp): readonly LimitRow[] {
+    const rows = [...this.#dirty].flatMap((scope) => {
+      const { signals, pending } = this.#of(scope)
+      return [...signals].flatMap(([name, { left, untilMs }]): LimitRow[] =>
+        left === Infinity
+          ? []
+          : [
+              {
+                name: `${prefix}${scope}\n${name}`,
+                aheadMs: 0,
+                pauseMs: Math.max(0, untilMs - stamp.monoMs),
+                strikes: Math.max(0, left - pending),
+                ...stamp,
+              },
+            ],
+      )
+    })
+    this.#dirty.clear()
+    return rows
+  }
+
+  #of(scope: string): Scope {
+    const known = this.#scopes.get(scope)
+    if (known !== undefined) return known
+    if (this.#scopes.size >= mostScopes) {
+      const idle = [...this.#scopes].find(([, { pending }]) => pending === 0)
+      if (idle !== undefined) this.#scopes.delete(idle[0])
+    }
+    const made = new Scope()
+    this.#scopes.set(scope, made)
+    return made
+  }
+}
+
+export const openLearned = (clock: Clock, saved: readonly LimitRow[]): Learned => new Book(clock, saved)

@@ -1,0 +1,193 @@
+/** Limits that are learned from answers, played against providers that count for themselves. */
+import { fc, test as property } from '@fast-check/vitest'
+import { expect, test } from 'vitest'
+import { openBuckets, type Buckets } from '../../../src/limit/limit.ts'
+import { openLearned, paceNow, slower } from '../../../src/limit/learn/learned.ts'
+import { seeded, type Clock } from '../../../src/std/std.ts'
+import { handClock, type HandClock } from '../clock.ts'
+
+const scope = { upstream: 'api', credential: 'key', agent: null }
+const watching = { endpoint: 'GET /**', learn: true, breaker: null }
+type Headers = readonly (readonly [string, string])[]
+
+interface Provider {
+  /** Counts a call, and gives what it answers. */
+  ask(): { readonly status: number; readonly headers: Headers }
+  readonly seen: Map<number, number>
+}
+
+/** So many calls in each of its windows, and it says so. */
+const windowed = (
+  clock: Clock,
+  count: number,
+  windowMs: number,
+  say: (left: number, resetMs: number) => Headers,
+): Provider => {
+  const seen = new Map<number, number>()
+  return {
+    seen,
+    ask: () => {
+      const nowMs = clock.monoMs()
+      const window = Math.floor(nowMs / windowMs)
+      const used = (seen.get(window) ?? 0) + 1
+      seen.set(window, used)
+      const resetMs = (window + 1) * windowMs - nowMs
+      return { status: used > count ? 429 : 200, headers: say(Math.max(0, count - used), resetMs) }
+    },
+  }
+}
+
+/** Sends whatever may go at once, for this long; each way to the provider and back takes its time. */
+const greedy = (
+  world: { clock: HandClock; buckets: Buckets },
+  provider: Provider,
+  ask: { forMs: number; tripMs: () => number; first: number },
+): number => {
+  const { clock, buckets } = world
+  const endMs = clock.monoMs() + ask.forMs
+  let sent = 0
+  let under = 0
+  const send = (): void => {
+    const gauges = buckets.applied([], scope, watching)
+    buckets.admit(gauges)
+    const sentMs = clock.monoMs()
+    buckets.sent(gauges, sentMs)
+    sent += 1
+    under += 1
+    clock.timer(ask.tripMs(), () => {
+      const { status, headers } = provider.ask()
+      clock.timer(ask.tripMs(), () => {
+        under -= 1
+        buckets.answered(scope, { gauges, status, headers, sentMs, learn: true, knownLimits: {} })
+        buckets.ended(gauges, false)
+      })
+    })
+  }
+  for (let index = 0; index < ask.first; index += 1) send()
+  while (clock.monoMs() < endMs) {
+    for (let turn = 0; turn < 50 && under < 50; turn += 1) {
+      const gauges = buckets.applied([], scope, watching)
+      const readyMs = Math.max(buckets.readyAt(gauges, clock.monoMs()).atMs, buckets.pausedUntil(scope))
+      if (readyMs > clock.monoMs()) break
+      // Before the first answer nothing is known: a careful user sends one.
+      if (sent === ask.first && under > 0) break
+      send()
+    }
+    clock.advance(5)
+  }
+  return sent
+}
+
+const open = (): { clock: HandClock; buckets: Buckets } => {
+  const clock = handClock()
+  return { clock, buckets: openBuckets({ clock, random: seeded(1), saved: [] }) }
+}
+
+property.prop([
+  fc.integer({ min: 2, max: 60 }),
+  fc.constantFrom(2_000, 10_000, 60_000),
+  fc.integer({ min: 0, max: 60 }),
+  fc.integer(),
+])(
+  'What a provider says is left is never exceeded, with many calls under way and in its next windows too',
+  (count, windowMs, mostTripMs, seed) => {
+    const world = open()
+    const random = seeded(seed)
+    const provider = windowed(world.clock, count, windowMs, (left, resetMs) => [
+      ['ratelimit-policy', `"main";q=${count};w=${windowMs / 1_000}`],
+      ['ratelimit', `"main";r=${left};t=${Math.floor(resetMs / 1_000)}`],
+    ])
+    greedy(world, provider, { forMs: 4 * windowMs, tripMs: () => 1 + random.next() * mostTripMs, first: 1 })
+    for (const used of provider.seen.values()) expect(used).toBeLessThanOrEqual(count)
+    // It is used, too: nobody waits for ever.
+    expect(Math.max(...provider.seen.values())).toBeGreaterThanOrEqual(0.75 * count - 1)
+  },
+)
+
+test('Tokens are waited for when they are used up, and calls go on as long as some are left', () => {
+  const { clock, buckets } = open()
+  const hear = (left: number): void => {
+    const headers = [
+      ['x-ratelimit-remaining-tokens', String(left)],
+      ['x-ratelimit-reset-tokens', '6s'],
+    ] as const
+    buckets.answered(scope, { gauges: [], status: 200, headers, sentMs: clock.monoMs(), learn: true, knownLimits: {} })
+  }
+  const readyInMs = (): number =>
+    buckets.readyAt(buckets.applied([], scope, watching), clock.monoMs()).atMs - clock.monoMs()
+  hear(1)
+  expect(readyInMs()).toBe(0)
+  hear(0)
+  expect(readyInMs()).toBe(7_000)
+  clock.advance(7_000)
+  expect(readyInMs()).toBe(0)
+})
+
+test('Of a provider that only tells what was used, the known limit decides', () => {
+  const { clock, buckets } = open()
+  const used = (weight: number): boolean => {
+    const headers = [['x-mbx-used-weight-1m', String(weight)]] as const
+    buckets.answered(scope, {
+      gauges: [],
+      status: 200,
+      headers,
+      sentMs: clock.monoMs(),
+      learn: true,
+      knownLimits: { 'weight-1M': 6_000 },
+    })
+    return buckets.readyAt(buckets.applied([], scope, watching), clock.monoMs()).atMs <= clock.monoMs()
+  }
+  expect(used(5_999)).toBe(true)
+  expect(used(6_000)).toBe(false)
+  expect(buckets.isUsedUp(scope)).toBe(true)
+})
+
+test('What is left is saved with its window: a new gate does not begin the window anew', () => {
+  const clock = handClock()
+  const first = openLearned(clock, [])
+  first.gauge('api\nkey')
+  first.hear(
+    'api\nkey',
+    {
+      retryAfterMs: null,
+      skewMs: null,
+      signals: [
+        { name: 'main', unit: 'requests', limit: 10, remaining: 1, used: null, resetMs: 30_000, windowMs: 60_000 },
+      ],
+    },
+    { refused: false, limits: {} },
+  )
+  const gauge = first.gauge('api\nkey')
+  gauge.admit(clock.monoMs())
+  const saved = first.changed(clock.stamp())
+  expect(saved).toHaveLength(1)
+  clock.advance(5_000)
+  const next = openLearned(clock, saved).gauge('api\nkey')
+  expect(next.readyAt(clock.monoMs())).toBe(clock.monoMs() + 26_000)
+  clock.advance(26_000)
+  expect(next.readyAt(clock.monoMs())).toBe(clock.monoMs())
+  // How much the next window has it does not know: one goes, and tells.
+  next.admit(clock.monoMs())
+  expect(next.readyAt(clock.monoMs())).toBeGreaterThan(clock.monoMs())
+})
+
+test('Where a provider refuses and says nothing, its pace is found, and few are refused after that', () => {
+  const world = open()
+  const provider = windowed(world.clock, 20, 1_000, () => [])
+  const refused = (): number => [...provider.seen.values()].reduce((sum, used) => sum + Math.max(0, used - 20), 0)
+  greedy(world, provider, { forMs: 20_000, tripMs: () => 10, first: 1 })
+  const learning = refused()
+  greedy(world, provider, { forMs: 100_000, tripMs: () => 10, first: 0 })
+  expect((refused() - learning) / 100).toBeLessThan(1)
+  const seen = [...provider.seen.values()].slice(-100)
+  expect(seen.reduce((sum, used) => sum + Math.min(20, used), 0) / seen.length).toBeGreaterThan(8)
+})
+
+test('A pace goes down by a third, comes back slowly, and is forgotten at twice of what was refused', () => {
+  const first = slower(null, 30, 0)
+  expect(first).toEqual({ perSecond: 30 * 0.67, refusedAt: 30, changedMs: 0 })
+  expect(slower(first, 30, 500)).toBe(first)
+  expect(paceNow(first, 10_000)).toBeCloseTo(30 * 0.67 + 1.5)
+  expect(paceNow(first, 300_000)).toBeNull()
+  expect(slower(null, 0, 0).perSecond).toBeGreaterThan(0)
+})
