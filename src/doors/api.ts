@@ -203,6 +203,8 @@ export interface UpstreamAnswer {
   readonly calls: number
   readonly byStatus: Readonly<Record<string, number>>
   readonly latencyMs: GateStatus['upstreams'][number]['latencyMs']
+  readonly learned: GateStatus['upstreams'][number]['learned']
+  readonly breakers: GateStatus['upstreams'][number]['breakers']
 }
 /** One of GET /api/v1/channels. */
 export interface ChannelAnswer {

@@ -117,7 +117,20 @@ const finish = async ({ room, rules, doors, grants, freezer }: Parts, withinMs: 
 export const openGateway = async (options: GatewayOptions): Promise<Gateway> => {
   const { clock, random, disk, net, vault, journal, log } = options
   await endWhatWasOpen(options)
-  const buckets = openBuckets({ clock, random, saved: options.limits.saved })
+  const buckets = openBuckets({
+    clock,
+    random,
+    saved: options.limits.saved,
+    breakerEvents: {
+      moved: ({ upstream, credential, endpoint, state, failedProbes }) =>
+        log(state === 'open' ? 'warn' : 'info', `the breaker of ${upstream} is ${state}`, {
+          upstream,
+          credential,
+          endpoint,
+          failedProbes,
+        }),
+    },
+  })
   options.limits.saveWith(buckets.changed)
   const lines = openLines({ clock, buckets })
   const freezer = await openFreezer({
@@ -171,6 +184,16 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
   }
 }
 
+const wallOf = (clock: Clock, monoMs: number): number => Math.round(clock.wallMs() + monoMs - clock.monoMs())
+
+const breakersOf = ({ buckets, clock }: Room, upstream: string): GateStatus['upstreams'][number]['breakers'] =>
+  buckets.breakers().flatMap((one) => {
+    const { state, endpoint, credential, sinceMs, nextProbeMs, failedProbes } = one
+    if (one.upstream !== upstream || state === 'closed' || sinceMs === null || nextProbeMs === null) return []
+    const times = { sinceMs: wallOf(clock, sinceMs), nextProbeMs: wallOf(clock, nextProbeMs) }
+    return [{ endpoint, credential, state, failedProbes, ...times }]
+  })
+
 const statusOf = (options: GatewayOptions, { room, doors, grants }: Parts): GateStatus => {
   const { clock } = options
   return {
@@ -182,9 +205,8 @@ const statusOf = (options: GatewayOptions, { room, doors, grants }: Parts): Gate
     cells: doors.count(),
     upstreams: [...room.upstreams.values()].map(({ rule, credential }) => {
       const version = credential === null ? undefined : room.vault.choose(credential)
-      const leftMs =
-        room.buckets.pausedUntil({ upstream: rule.name, credential: version?.name ?? null, agent: null }) -
-        clock.monoMs()
+      const scope = { upstream: rule.name, credential: version?.name ?? null, agent: null }
+      const leftMs = room.buckets.pausedUntil(scope) - clock.monoMs()
       return {
         name: rule.name,
         ...room.meter.figures(rule.name),
@@ -194,6 +216,8 @@ const statusOf = (options: GatewayOptions, { room, doors, grants }: Parts): Gate
           pausedUntilMs: leftMs > 0 ? clock.wallMs() + leftMs : null,
           waiting: room.lines.waiting(rule.name),
         })),
+        learned: room.buckets.known(scope).map((one) => ({ ...one, untilMs: wallOf(clock, one.untilMs) })),
+        breakers: breakersOf(room, rule.name),
       }
     }),
   }

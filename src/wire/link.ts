@@ -173,6 +173,17 @@ export interface GateStatus {
       readonly waiting: number
     }[]
     readonly latencyMs: { readonly p50: number; readonly p95: number; readonly p99: number } | null
+    /** What the provider itself said is left of its limits, with our credential of now; wall ms. */
+    readonly learned: readonly { readonly name: string; readonly left: number | null; readonly untilMs: number }[]
+    /** Those that are not closed. */
+    readonly breakers: readonly {
+      readonly endpoint: string
+      readonly credential: string | null
+      readonly state: 'open' | 'half-open'
+      readonly sinceMs: number
+      readonly nextProbeMs: number
+      readonly failedProbes: number
+    }[]
   }[]
 }
 

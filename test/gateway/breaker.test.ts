@@ -45,7 +45,7 @@ const fail = (upstream: TestUpstream, status: number): void =>
 const work = (upstream: TestUpstream): void => upstream.answer((_seen, response) => response.end('ok'))
 
 test('A provider that fails is left alone but for one probe at a time, and used again when a probe succeeds', async () => {
-  const { get, upstream, sitter } = await world({ breaker })
+  const { get, upstream, sitter, gate } = await world({ breaker })
   fail(upstream, 500)
   for (let count = 0; count < 5; count += 1) expect((await get('/bank/v1/a')).status).toBe(500)
   const refused = await get('/bank/v1/a')
@@ -54,6 +54,9 @@ test('A provider that fails is left alone but for one probe at a time, and used 
   expect(Number(refused.headers['retry-after'])).toBeGreaterThanOrEqual(1)
   for (let count = 0; count < 50; count += 1) expect(codeOf((await get('/bank/v1/b')).body)).toBe('breaker-open')
   expect(upstream.seen).toHaveLength(5)
+  expect(gate.status().upstreams[0]!.breakers).toMatchObject([
+    { endpoint: 'GET /v1/**', state: 'open', failedProbes: 0 },
+  ])
   // Payments have an endpoint class of their own: they are not held up by what agents read.
   work(upstream)
   const grant = grantFor({}, { waitMs: 60_000 })

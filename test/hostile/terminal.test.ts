@@ -86,6 +86,8 @@ const upstream = {
   limits: [{ per: 'credential', rate: '1/1s', pausedUntilMs: nowMs + 5_000, waiting: 1 }],
   calls: 1,
   byStatus: { '200': 1, [poison]: 2 },
+  learned: [],
+  breakers: [],
   latencyMs: { p50: 1, p95: 2, p99: 3 },
 }
 const transfer = {

@@ -19,6 +19,18 @@ const statusText = ({ byStatus }: UpstreamAnswer): string =>
     .map(([status, number]) => `${plain(status)} × ${count(number)}`)
     .join(', ') || 'none'
 
+const breakerText =
+  (nowMs: number) =>
+  ({ endpoint, credential, state, sinceMs, nextProbeMs, failedProbes }: UpstreamAnswer['breakers'][number]): string => {
+    const by = credential === null ? '' : ` by ${credential}`
+    const next = state === 'half-open' ? 'its probe is under way' : `next probe in ${age(nextProbeMs, nowMs)}`
+    return plain(`${endpoint}${by}: ${state} for ${age(nowMs, sinceMs)}, ${count(failedProbes)} probes failed, ${next}`)
+  }
+
+/** Closed ones are not told of: whoever reads the list looks for what is wrong. */
+const stateText = ({ breakers }: UpstreamAnswer): string =>
+  breakers.length === 0 ? 'closed' : [...new Set(breakers.map(({ state }) => state))].join(', ')
+
 const limitText = ({ limits }: UpstreamAnswer): string =>
   limits.map(({ rate, per }) => `${rateText(rate)} per ${per}`).join(', ')
 
@@ -29,6 +41,7 @@ export const upstreamList: Deed = async ({ api, printer }) => {
     { head: 'ADDRESS', value: (one) => one.url, shrink: true },
     { head: 'CREDENTIAL', value: (one) => one.credential ?? 'none' },
     { head: 'LIMITS', value: limitText, shrink: true },
+    { head: 'BREAKER', value: stateText },
     { head: 'CALLS', value: (one) => count(one.calls), align: 'right' },
     { head: 'STATUS', value: statusText, shrink: true },
     { head: 'P50 / P95 / P99', value: latencyText },
@@ -58,6 +71,13 @@ export const upstreamShow: Deed = async (invocation) => {
         return plain(`${rateText(rate)} per ${per}: ${count(waiting)} waiting${paused}`)
       }),
     ),
+    ...section(
+      'left by its own word',
+      one.learned.map(({ name: limit, left, untilMs }) =>
+        plain(`${limit}: ${left === null ? 'some' : count(left)} left, anew in ${age(untilMs, nowMs)}`),
+      ),
+    ),
+    ...section('breakers', one.breakers.map(breakerText(nowMs))),
     ...section('allowed', one.allow.map(plain)),
     ...section('only by grant (money)', one.money.map(plain)),
   ])

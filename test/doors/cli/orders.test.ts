@@ -196,6 +196,8 @@ test('an upstream is shown with what is not known as not known, and channels wit
     limits: [{ per: 'credential', rate: '400/s', pausedUntilMs: null, waiting: 3 }],
     calls: 0,
     byStatus: {},
+    learned: [],
+    breakers: [],
     latencyMs: null,
   }
   const channel = {

@@ -199,6 +199,8 @@ export const gateOf = (script: Script, told: Told[]): GateLink =>
           name: 'northbank',
           calls: 4_121,
           byStatus: { '201': 4_009, '429': 88, '500': 24 },
+          learned: [],
+          breakers: [],
           latencyMs: { p50: 11, p95: 31, p99: 74 },
           limits: [{ per: 'credential', rate: '400/s', pausedUntilMs: null, waiting: 3 }],
         },

@@ -91,6 +91,14 @@ const gateFamilies = async (rooms: Rooms): Promise<Family[]> => {
         Object.entries(byStatus).map(([answer, count]) => [{ upstream: name, status: answer }, count] as const),
       ),
     ),
+    gauge(
+      'sitter_breaker_state',
+      'Worst breaker of an upstream: 0 closed, 1 half-open, 2 open.',
+      upstreams.map(({ name, breakers }) => [
+        { upstream: name },
+        breakers.some(({ state }) => state === 'open') ? 2 : breakers.length > 0 ? 1 : 0,
+      ]),
+    ),
     summary(
       'sitter_call_duration_seconds',
       'Time to the answer of an upstream, since the gate started.',
