@@ -126,6 +126,13 @@ const toAgents = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig['agen
     config: agent.config,
   }))
 
+const toLimit = (limit: ParsedSwarm['upstreams'][string]['limits'][number]): UpstreamLimit => {
+  const { per, match, rate, concurrent, burst, guard, window, weights } = limit
+  // Without either it is no limit: the checks between the parts have refused it.
+  if (rate === undefined) return { per, match, concurrent: concurrent! }
+  return { per, match, rate, burst: burst ?? Math.max(1, Math.floor(rate.count / 10)), guard, window, weights }
+}
+
 const toProfile = (given: ParsedSwarm['upstreams'][string]['profile']): Profile | null =>
   given === undefined ? null : typeof given === 'string' ? profiles[given]! : { name: 'own', ...given }
 
@@ -137,12 +144,7 @@ const toUpstreams = (parsed: ParsedSwarm): SwarmConfig['upstreams'] =>
     credential: upstream.credentials,
     allow: upstream.allow,
     money: upstream.money,
-    limits: upstream.limits.map((limit): UpstreamLimit => ({
-      per: limit.per,
-      rate: limit.rate,
-      burst: limit.burst ?? Math.max(1, Math.floor(limit.rate.count / 10)),
-      guard: limit.guard,
-    })),
+    limits: upstream.limits.map(toLimit),
     timeoutMs: upstream.timeout,
     learn: upstream.learn === 'auto',
     breaker:

@@ -104,6 +104,14 @@ const limits = (raw: unknown, upstream: string): readonly ConfigFault[] =>
     const path: Path = ['upstreams', upstream, 'limits', index]
     const rate = parseRate(textAt(raw, [...path, 'rate']) ?? '')
     const burst = Number(valueAt(raw, [...path, 'burst']) ?? 1)
+    const has = (key: string): boolean => valueAt(raw, [...path, key]) !== undefined
+    if (has('rate') === has('concurrent'))
+      return [
+        faultAt(path, has('rate') ? 'both of them' : 'neither of them', 'either a rate or a number in concurrent'),
+      ]
+    const heaviest = Math.max(1, ...entriesAt(raw, [...path, 'weights']).map(([, weight]) => Number(weight) || 1))
+    if (rate && heaviest >= rate.count * 0.95)
+      return [faultAt([...path, 'weights'], show(heaviest), `weights that the rate of ${rate.count} can hold`)]
     if (rate && burst > rate.count) {
       return [
         faultAt([...path, 'burst'], show(burst), `at most the rate's ${rate.count}: a burst lies inside the rate`),

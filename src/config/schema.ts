@@ -151,9 +151,27 @@ const task = z.strictObject({
   priority: whole(0, 9, 'a priority').default(5),
 })
 
+/** Whose calls are counted together; `host` = of all upstreams at this address, as providers count source addresses. */
+const limitOwner = z.enum(['credential', 'upstream', 'host', 'type', 'agent'])
+/** The calls that a limit is for; all when absent. */
+const limitMatch = z.array(pattern).max(100).default([])
+
 const limit = z.strictObject({
-  per: z.enum(['credential', 'upstream', 'agent']),
-  rate,
+  per: limitOwner,
+  match: limitMatch,
+  rate: rate.optional(),
+  /** Instead of a rate: calls at the upstream at once. */
+  concurrent: whole(1, 100_000, 'a number of calls at once').optional(),
+  /**
+   * `smooth`: spread over the window but for its burst. `sliding`: all at once if need be, then none until those are a
+   * window old. Neither ever shows the provider more than the rate in any window, its own aligned ones included.
+   */
+  window: z.enum(['smooth', 'sliding']).default('smooth'),
+  /** What calls weigh that weigh more than one; the first pattern that fits counts. */
+  weights: z
+    .record(pattern, whole(1, 1_000_000, 'a weight'))
+    .default({})
+    .transform((weights) => Object.entries(weights).map(([match, weight]) => ({ match, weight }))),
   /** Requests that may go at once; they lie inside the rate. A tenth of it when absent. */
   burst: whole(1, 1_000_000_000, 'a burst').optional(),
   /** Part of the rate that is left free for jitter on the way. */

@@ -1,7 +1,7 @@
 /** One call on its way through the gate, and the room that its stages work in. */
 import type { Readable } from 'node:stream'
 import type { Buckets, Gauge, Lines, Scope } from '../limit/limit.ts'
-import type { AnswerClass } from '../model/model.ts'
+import type { AnswerClass, UpstreamLimit } from '../model/model.ts'
 import type { Clock, Code } from '../std/std.ts'
 import type { CredentialVersion, Vault } from '../vault/vault.ts'
 import type { Grant } from '../wire/wire.ts'
@@ -28,6 +28,10 @@ export interface OpenUpstream {
   readonly allow: readonly Route[]
   readonly money: readonly Route[]
   readonly outbound: Outbound
+  /** `host:port` that it stands for. */
+  readonly host: string
+  /** What a call weighs by one of its limits, 0 when that is not for it. */
+  readonly weigh: (rule: UpstreamLimit, method: string, segments: readonly string[]) => number
 }
 
 /** The cell whose socket a call came in by. */

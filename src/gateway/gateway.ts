@@ -210,9 +210,9 @@ const statusOf = (options: GatewayOptions, { room, doors, grants }: Parts): Gate
       return {
         name: rule.name,
         ...room.meter.figures(rule.name),
-        limits: rule.limits.map(({ per, rate }) => ({
-          per,
-          rate: `${rate.count}/${rate.windowMs / 1_000}s`,
+        limits: rule.limits.map((limit) => ({
+          per: limit.per,
+          rate: 'rate' in limit ? `${limit.rate.count}/${limit.rate.windowMs / 1_000}s` : `${limit.concurrent} at once`,
           pausedUntilMs: leftMs > 0 ? clock.wallMs() + leftMs : null,
           waiting: room.lines.waiting(rule.name),
         })),

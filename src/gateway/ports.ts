@@ -1,7 +1,6 @@
 /** What the gateway is given at assembly: rules of the configuration, the journal, and its own small words. */
-import type { BreakerRule, Profile } from '../model/model.ts'
+import type { BreakerRule, Profile, UpstreamLimit } from '../model/model.ts'
 import type { Money } from '../std/std.ts'
-import type { LimitRule } from '../limit/limit.ts'
 
 /** One upstream as configured. */
 export interface UpstreamRule {
@@ -11,7 +10,7 @@ export interface UpstreamRule {
   readonly credential: string | null
   readonly allow: readonly string[]
   readonly money: readonly string[]
-  readonly limits: readonly LimitRule[]
+  readonly limits: readonly UpstreamLimit[]
   readonly timeoutMs: number
   readonly learn: boolean
   readonly breaker: BreakerRule | null

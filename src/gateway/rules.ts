@@ -6,8 +6,9 @@
 import { canonicalJson, type Clock } from '../std/std.ts'
 import type { Buckets } from '../limit/limit.ts'
 import type { OpenUpstream } from './call.ts'
+import type { UpstreamLimit } from '../model/model.ts'
 import { openOutbound } from './outbound.ts'
-import { parseRoute } from './path.ts'
+import { parseRoute, routeMatches } from './path.ts'
 import type { Rules, UpstreamRule } from './ports.ts'
 
 export interface OpenRules {
@@ -27,6 +28,24 @@ const same = (one: unknown, other: unknown): boolean => textOf(one) === textOf(o
 
 const sameAddress = (one: UpstreamRule, other: UpstreamRule): boolean =>
   one.url === other.url && same(one.grant, other.grant)
+
+/** The limits of an upstream with their patterns read once. */
+export const weighing = (limits: readonly UpstreamLimit[]): OpenUpstream['weigh'] => {
+  const read = new Map(
+    limits.map((rule) => [
+      rule,
+      {
+        match: rule.match.map(parseRoute),
+        weights: 'rate' in rule ? rule.weights.map(({ match, weight }) => ({ route: parseRoute(match), weight })) : [],
+      },
+    ]),
+  )
+  return (rule, method, segments) => {
+    const { match, weights } = read.get(rule)!
+    if (match.length > 0 && !match.some((one) => routeMatches(one, method, segments))) return 0
+    return weights.find(({ route }) => routeMatches(route, method, segments))?.weight ?? 1
+  }
+}
 
 export const openRules = (options: { readonly clock: Clock; readonly buckets: Buckets }): OpenRules => {
   const { clock, buckets } = options
@@ -48,6 +67,8 @@ export const openRules = (options: { readonly clock: Clock; readonly buckets: Bu
       credential: credentialOf(rule, rules),
       allow: rule.allow.map(parseRoute),
       money: rule.money.map(parseRoute),
+      host: new URL(rule.url).host,
+      weigh: weighing(rule.limits),
       outbound: keeps ? before.outbound : openOutbound(rule, clock),
     }
   }
@@ -64,7 +85,8 @@ export const openRules = (options: { readonly clock: Clock; readonly buckets: Bu
         const before = upstreams.get(rule.name)
         if (before && same(before.rule, rule) && same(before.credential, credentialOf(rule, rules))) continue
         // The first rules of a gate go on with the buckets that it saved.
-        if (!first && !(before && same(before.rule.limits, rule.limits))) buckets.renew(rule.name, rule.limits)
+        if (!first && !(before && same(before.rule.limits, rule.limits)))
+          buckets.renew({ name: rule.name, host: new URL(rule.url).host }, rule.limits)
         upstreams.set(rule.name, open(rule, rules, before))
       }
       first = false

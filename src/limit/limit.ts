@@ -1,10 +1,10 @@
 /** Front door of limits: what may go when, who waits, what a provider's refusal means. */
 export type { BreakerView } from './breaker/breakers.ts'
-export { openBuckets, type Buckets, type Scope } from './buckets.ts'
+export { openBuckets, type Buckets } from './buckets.ts'
 export { classify, isFailure, isSafe } from './classes/classes.ts'
 export type { Gauge } from './gauge.ts'
 export type { Known } from './learn/learned.ts'
 export type { Admission, Wanted } from './line.ts'
 export { openLines, type Lines } from './lines.ts'
 export { pauseAfter } from './pause.ts'
-export type { LimitRule } from './shape.ts'
+export type { Scope } from './names.ts'

@@ -1,11 +1,13 @@
 /**
  * One line of calls that wait for one upstream and credential: granted payments first come first served, agents' own
- * calls likewise, and the two take turns, so that neither starves the other. A waiter that only its own agent's limit
+ * calls by fair turns (turns.ts), and the two take turns, so that neither starves the other. A waiter that only its own agent's limit
  * holds up lets the ones behind it pass. One timer is set to the exact next moment, and releases all it admits.
  */
 import type { Cancel, Clock } from '../std/std.ts'
-import type { Buckets, Scope } from './buckets.ts'
+import type { Buckets } from './buckets.ts'
 import type { Gauge } from './gauge.ts'
+import type { Scope } from './names.ts'
+import { FairQueue } from './turns.ts'
 
 export type Admission =
   | { readonly admitted: true; readonly waitedMs: number }
@@ -28,6 +30,8 @@ export interface Waiter extends Wanted {
   readonly sinceMs: number
   readonly untilMs: number
   left: boolean
+  /** Its turn among agents' own calls. */
+  turn: number
 }
 
 /** Sooner makes no sense for the machine's timers. */
@@ -42,7 +46,7 @@ export class Line {
   /** Called with everybody who leaves, for whatever reason. */
   readonly #onLeave: (waiter: Waiter) => void
   #granted: Waiter[] = []
-  #own: Waiter[] = []
+  readonly #own = new FairQueue()
   #grantedNext = true
   #cancel: Cancel | undefined
   #releasing = false
@@ -55,7 +59,7 @@ export class Line {
   }
 
   get waiting(): number {
-    return [...this.#granted, ...this.#own].filter((waiter) => !waiter.left).length
+    return [...this.#granted, ...this.#own.waiters].filter((waiter) => !waiter.left).length
   }
 
   push(waiter: Waiter): void {
@@ -66,7 +70,7 @@ export class Line {
 
   /** Releases everybody who may go now, and sets the timer for the next. */
   pump(): void {
-    if (this.#releasing || this.#granted.length + this.#own.length === 0) return
+    if (this.#releasing || this.#granted.length + this.#own.waiters.length === 0) return
     this.#cancel?.()
     this.#cancel = undefined
     this.#releasing = true
@@ -74,7 +78,7 @@ export class Line {
     const nextMs = this.#release(nowMs)
     this.#releasing = false
     // At Infinity a pending call must be sent first; somebody pumps again then.
-    if (this.#granted.length + this.#own.length === 0 || nextMs === Infinity) return
+    if (this.#granted.length + this.#own.waiters.length === 0 || nextMs === Infinity) return
     this.#cancel = this.#clock.timer(Math.max(shortestTimerMs, nextMs - nowMs), () => this.pump())
   }
 
@@ -84,20 +88,20 @@ export class Line {
   }
 
   dropAll(): void {
-    for (const waiter of [...this.#granted, ...this.#own]) this.refuse(waiter, 'dropped', 1)
+    for (const waiter of [...this.#granted, ...this.#own.waiters]) this.refuse(waiter, 'dropped', 1)
   }
 
   /** Refuses who has waited as long as it would, and forgets who left. */
   sweep(): void {
     const nowMs = this.#clock.monoMs()
-    for (const waiter of [...this.#granted, ...this.#own]) {
+    for (const waiter of [...this.#granted, ...this.#own.waiters]) {
       if (waiter.untilMs > nowMs || waiter.left) continue
       const limitMs = this.#buckets.readyAt(waiter.limits, nowMs).atMs
       const readyMs = Math.max(this.#buckets.pausedUntil(this.scope), limitMs)
       this.refuse(waiter, 'over', Number.isFinite(readyMs) ? readyMs - nowMs : unknownWaitMs)
     }
     this.#granted = this.#granted.filter((waiter) => !waiter.left)
-    this.#own = this.#own.filter((waiter) => !waiter.left)
+    this.#own.forget()
   }
 
   stop(): void {
@@ -117,14 +121,17 @@ export class Line {
       const pausedMs = this.#buckets.pausedUntil(this.scope)
       if (pausedMs > nowMs) return pausedMs
       const next = { ms: Infinity }
-      const [first, second] = this.#grantedNext ? [this.#granted, this.#own] : [this.#own, this.#granted]
+      const own = this.#own.waiters
+      const [first, second] = this.#grantedNext ? [this.#granted, own] : [own, this.#granted]
       const waiter = this.#pick(first, nowMs, next) ?? this.#pick(second, nowMs, next)
       if (waiter === undefined) return next.ms
       this.#grantedNext = !waiter.granted
       this.#buckets.admit(waiter.limits)
+      if (!waiter.granted) this.#own.served(waiter)
       this.#leave(waiter, { admitted: true, waitedMs: nowMs - waiter.sinceMs })
       // Nearly always the head leaves; who left out of order is forgotten by the next sweep.
-      for (const queue of [this.#granted, this.#own]) while (queue[0]?.left) queue.shift()
+      while (this.#granted[0]?.left) this.#granted.shift()
+      this.#own.shift()
     }
   }
 

@@ -1,7 +1,8 @@
 /** All lines of this gate, with the bounds of who may wait at all. */
 import type { Cancel, Clock } from '../std/std.ts'
-import type { Buckets, Scope } from './buckets.ts'
+import type { Buckets } from './buckets.ts'
 import { Line, type Waiter, type Wanted } from './line.ts'
+import type { Scope } from './names.ts'
 
 export interface Lines {
   /** Decides at once or later, exactly once. Gives how to leave: decided as `dropped`; nothing when already decided. */
@@ -61,7 +62,7 @@ export const openLines = ({ clock, buckets }: { readonly clock: Clock; readonly 
         wanted.decided({ admitted: false, why: 'full', retryAfterMs: fullRetryMs, waitedMs: 0 })
         return () => {}
       }
-      const waiter: Waiter = { ...wanted, sinceMs: nowMs, untilMs: nowMs + wanted.waitMs, left: false }
+      const waiter: Waiter = { ...wanted, sinceMs: nowMs, untilMs: nowMs + wanted.waitMs, left: false, turn: 0 }
       const line = lineOf(wanted.scope)
       count(waiter, 1)
       const pausedMs = buckets.pausedUntil(wanted.scope)

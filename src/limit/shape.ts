@@ -8,15 +8,11 @@
  * and not yet sent; an admission must hold even if all of those leave in this very instant. So no delay on our side
  * can ever bunch calls beyond N.
  */
-import type { Rate } from '../std/std.ts'
+import type { RatedLimit } from '../model/model.ts'
 
-export interface LimitRule {
-  readonly per: 'credential' | 'upstream' | 'agent'
-  readonly rate: Rate
-  readonly burst: number
-  /** Share of the rate that is left for jitter on the way, in [0, 1). */
-  readonly guard: number
-}
+/** A call of weight n is n calls at once. */
+export type RateRule = Pick<RatedLimit, 'rate' | 'burst' | 'guard' | 'weights'>
+
 export interface Shape {
   /** Most calls in any window. */
   readonly count: number
@@ -31,12 +27,14 @@ export interface Bucket {
   readonly pending: number
 }
 
-export const shapeOf = (rule: LimitRule): Shape => {
+export const shapeOf = (rule: RateRule): Shape => {
   const { count: rate, windowMs } = rule.rate
   const count = Math.max(1, Math.floor(rate * (1 - rule.guard)))
   // One call a window leaves no count to give away; its guard is taken from time instead, and is never nothing.
   if (count === 1) return { count, windowMs, intervalMs: windowMs * (1 + Math.max(rule.guard, 0.01)), toleranceMs: 0 }
-  const burst = Math.min(Math.max(1, Math.floor(rule.burst)), count - 1)
+  // What weighs more than the burst could never go.
+  const heaviest = Math.max(1, ...rule.weights.map(({ weight }) => weight))
+  const burst = Math.min(Math.max(heaviest, Math.floor(rule.burst)), count - 1)
   const intervalMs = windowMs / (count - burst)
   return { count, windowMs, intervalMs, toleranceMs: (burst - 1) * intervalMs }
 }
@@ -50,17 +48,17 @@ export const emptyTat = (shape: Shape, nowMs: number): number => nowMs + shape.t
  * When the next call may be admitted: at most `nowMs` means now; Infinity means not before a pending one is sent or
  * given up.
  */
-export const readyAtMs = (shape: Shape, bucket: Bucket, nowMs: number): number => {
-  const pendingMs = bucket.pending * shape.intervalMs
+export const readyAtMs = (shape: Shape, bucket: Bucket, nowMs: number, weight = 1): number => {
+  const pendingMs = (bucket.pending + weight - 1) * shape.intervalMs
   if (pendingMs > shape.toleranceMs) return Infinity
   return bucket.tatMs + pendingMs - shape.toleranceMs > nowMs ? bucket.tatMs + pendingMs - shape.toleranceMs : nowMs
 }
 
-export const admitted = (bucket: Bucket): Bucket => ({ ...bucket, pending: bucket.pending + 1 })
-export const givenUp = (bucket: Bucket): Bucket => ({ ...bucket, pending: bucket.pending - 1 })
-export const sent = (shape: Shape, bucket: Bucket, nowMs: number): Bucket => ({
-  tatMs: Math.max(bucket.tatMs, nowMs) + shape.intervalMs,
-  pending: bucket.pending - 1,
+export const admitted = (bucket: Bucket, weight = 1): Bucket => ({ ...bucket, pending: bucket.pending + weight })
+export const givenUp = (bucket: Bucket, weight = 1): Bucket => ({ ...bucket, pending: bucket.pending - weight })
+export const sent = (shape: Shape, bucket: Bucket, nowMs: number, weight = 1): Bucket => ({
+  tatMs: Math.max(bucket.tatMs, nowMs) + weight * shape.intervalMs,
+  pending: bucket.pending - weight,
 })
 
 /** How far ahead of `nowMs` the bucket is if all that is pending leaves now: what a successor must assume. */

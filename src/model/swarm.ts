@@ -109,12 +109,28 @@ export interface TaskType {
   readonly deadlineMs: number | null
   readonly priority: number
 }
-export interface UpstreamLimit {
-  readonly per: 'credential' | 'upstream' | 'agent'
-  readonly rate: Rate
-  readonly burst: number
-  readonly guard: number
+/** Whose calls are counted together. `host`: of all upstreams at the same address, as a provider counts source IPs. */
+export type LimitOwner = 'credential' | 'upstream' | 'host' | 'type' | 'agent'
+interface LimitScope {
+  readonly per: LimitOwner
+  /** Patterns `METHOD /path/**` of the calls that it is for; empty = all. */
+  readonly match: readonly string[]
 }
+export interface RatedLimit extends LimitScope {
+  readonly rate: Rate
+  /** `smooth`: spread over the window but for a burst. `sliding`: at once if need be, then none until those are old. */
+  readonly window: 'smooth' | 'sliding'
+  readonly burst: number
+  /** Share of the rate that is left for jitter on the way, in [0, 1). */
+  readonly guard: number
+  /** What calls weigh that weigh more than 1; the first that fits counts. */
+  readonly weights: readonly { readonly match: string; readonly weight: number }[]
+}
+/** Calls at the upstream at once. */
+export interface ConcurrencyLimit extends LimitScope {
+  readonly concurrent: number
+}
+export type UpstreamLimit = RatedLimit | ConcurrencyLimit
 export interface Upstream {
   readonly name: string
   /** Origin without a path, `http://127.0.0.1:9100`. */

@@ -99,7 +99,17 @@ test('A whole config becomes milliseconds, bytes, absolute paths and names', () 
   expect(config.upstreams['northbank']).toMatchObject({
     url: 'http://127.0.0.1:9100',
     credential: 'northbank',
-    limits: [{ per: 'credential', rate: { count: 6_000, windowMs: 60_000 }, burst: 40, guard: 0.1 }],
+    limits: [
+      {
+        per: 'credential',
+        rate: { count: 6_000, windowMs: 60_000 },
+        burst: 40,
+        guard: 0.1,
+        window: 'smooth',
+        match: [],
+        weights: [],
+      },
+    ],
     timeoutMs: 15_000,
     learn: true,
     breaker: { share: 0.5, volume: 20, probeMs: 5_000 },

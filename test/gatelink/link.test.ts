@@ -79,7 +79,17 @@ test('a sitter of a lower epoch is refused, also by a gate that was started anew
 
 test("a newer sitter takes over: the old one sends nothing more, its waiting grants are forgotten, its cells' doors are closed", async () => {
   const { upstream, place, sitter } = await world({
-    limits: [{ per: 'upstream', rate: { count: 1, windowMs: 600_000 }, burst: 1, guard: 0 }],
+    limits: [
+      {
+        per: 'upstream',
+        rate: { count: 1, windowMs: 600_000 },
+        burst: 1,
+        guard: 0,
+        window: 'smooth',
+        match: [],
+        weights: [],
+      },
+    ],
   })
   const old = sitter(1)
   await old.linked()

@@ -128,7 +128,17 @@ const startSitterThatNeverCommits = (place: Place) => {
 
 test('a gate that is asked to end finishes what is in flight, tells it, and forgets what only waited', async () => {
   const { upstream, running, sitter, again } = await world({
-    limits: [{ per: 'upstream', rate: { count: 1, windowMs: 3_600_000 }, burst: 1, guard: 0 }],
+    limits: [
+      {
+        per: 'upstream',
+        rate: { count: 1, windowMs: 3_600_000 },
+        burst: 1,
+        guard: 0,
+        window: 'smooth',
+        match: [],
+        weights: [],
+      },
+    ],
   })
   let answerNow: () => void = () => {}
   upstream.answer((_seen, response) => {
@@ -180,7 +190,17 @@ test('no window at the upstream exceeds the rate, also when the gate is killed i
   const count = 40
   const windowMs = 1_000
   const { upstream, running, sitter, again } = await world({
-    limits: [{ per: 'credential', rate: { count, windowMs }, burst: 20, guard: 0.05 }],
+    limits: [
+      {
+        per: 'credential',
+        rate: { count, windowMs },
+        burst: 20,
+        guard: 0.05,
+        window: 'smooth',
+        match: [],
+        weights: [],
+      },
+    ],
   })
   const first = Array.from({ length: 60 }, () => grantFor({}, { waitMs: 30_000 }))
   sitter.link.grant(first)

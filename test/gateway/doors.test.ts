@@ -218,7 +218,19 @@ test('a cut answer is outcome-unknown before its head, and a broken stream after
 
 test('an agent that goes away while it waits leaves its place to the next', async () => {
   const { door, upstream, gate } = await world(
-    { limits: [{ per: 'upstream', rate: { count: 1, windowMs: 60_000 }, burst: 1, guard: 0 }] },
+    {
+      limits: [
+        {
+          per: 'upstream',
+          rate: { count: 1, windowMs: 60_000 },
+          burst: 1,
+          guard: 0,
+          window: 'smooth',
+          match: [],
+          weights: [],
+        },
+      ],
+    },
     ['payer/0001'],
   )
   expect((await fetchBy(door, { path: '/bank/v1/a' })).status).toBe(201)

@@ -37,7 +37,17 @@ const world = async (more: Partial<UpstreamRules> = {}) => {
   return { ...opened, upstream, get }
 }
 const codeOf = (body: string): unknown => (JSON.parse(body) as { code: unknown }).code
-const oncePerMinute = [{ per: 'upstream', rate: { count: 1, windowMs: 60_000 }, burst: 1, guard: 0 }] as const
+const oncePerMinute = [
+  {
+    per: 'upstream',
+    rate: { count: 1, windowMs: 60_000 },
+    burst: 1,
+    guard: 0,
+    window: 'smooth',
+    match: [],
+    weights: [],
+  },
+] as const
 
 test('an allow-list that is narrower holds for the next call, a wider one too', async () => {
   const { get, take, upstream } = await world()
@@ -73,7 +83,17 @@ test('a call that waits is judged by the rules that hold when it may go', async 
   await take(
     rulesFor(upstream, {
       allow: ['POST /v1/payouts'],
-      limits: [{ per: 'upstream', rate: { count: 1_000, windowMs: 1_000 }, burst: 10, guard: 0 }],
+      limits: [
+        {
+          per: 'upstream',
+          rate: { count: 1_000, windowMs: 1_000 },
+          burst: 10,
+          guard: 0,
+          window: 'smooth',
+          match: [],
+          weights: [],
+        },
+      ],
     }),
   )
   expect(codeOf((await waiting).body)).toBe('not-allowed')

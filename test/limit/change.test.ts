@@ -1,7 +1,8 @@
 /** Limits that change while calls are sent and wait. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { openBuckets, type Buckets, type LimitRule } from '../../src/limit/limit.ts'
+import { openBuckets, type Buckets } from '../../src/limit/limit.ts'
+import type { RatedLimit } from '../../src/model/model.ts'
 import { shapeOf } from '../../src/limit/shape.ts'
 import { seeded } from '../../src/std/std.ts'
 import { handClock, type HandClock } from './clock.ts'
@@ -12,6 +13,9 @@ const rule = fc.record({
   rate: fc.record({ count: fc.integer({ min: 1, max: 40 }), windowMs: fc.constantFrom(1_000, 10_000) }),
   burst: fc.integer({ min: 1, max: 50 }),
   guard: fc.constantFrom(0, 0.05),
+  window: fc.constant('smooth' as const),
+  match: fc.constant([]),
+  weights: fc.constant([]),
 })
 const rules = fc.array(rule, { minLength: 1, maxLength: 3 })
 
@@ -21,7 +25,7 @@ const open = (): { clock: HandClock; buckets: Buckets } => {
 }
 
 /** Sends as fast as the limits allow for this long; gives when. */
-const greedy = ({ clock, buckets }: ReturnType<typeof open>, by: readonly LimitRule[], forMs: number): number[] => {
+const greedy = ({ clock, buckets }: ReturnType<typeof open>, by: readonly RatedLimit[], forMs: number): number[] => {
   const times: number[] = []
   const untilMs = clock.monoMs() + forMs
   for (;;) {
@@ -44,7 +48,7 @@ test('whatever the limits were, and how often they change: what is sent under th
       (turns) => {
         const world = open()
         for (const [index, [by, forMs]] of turns.entries()) {
-          if (index > 0) world.buckets.renew('bank', by)
+          if (index > 0) world.buckets.renew({ name: 'bank' }, by)
           const times = greedy(world, by, forMs)
           for (const one of by) {
             const { count, windowMs } = shapeOf(one)
@@ -60,29 +64,31 @@ test('whatever the limits were, and how often they change: what is sent under th
 
 test('a burst that was just sent counts: the first call under another limit waits as for an empty bucket', () => {
   const world = open()
-  const of = (count: number, per: LimitRule['per'] = 'upstream'): LimitRule[] => [
-    { per, rate: { count, windowMs: 1_000 }, burst: 5, guard: 0 },
+  const of = (count: number, per: RatedLimit['per'] = 'upstream'): RatedLimit[] => [
+    { per, rate: { count, windowMs: 1_000 }, burst: 5, guard: 0, window: 'smooth', match: [], weights: [] },
   ]
   expect(greedy(world, of(40), 0)).toHaveLength(5)
   for (const next of [of(20), of(20, 'agent'), of(41)]) {
-    world.buckets.renew('bank', next)
+    world.buckets.renew({ name: 'bank' }, next)
     expect(greedy(world, next, 20)).toEqual([])
     expect(greedy(world, next, 10_000).length).toBeGreaterThan(140)
     greedy(world, next, 0)
   }
   // The same limit, written again, is no change.
   const before = world.buckets.readyAt(world.buckets.applied(of(41), scope), world.clock.monoMs())
-  world.buckets.renew('bank', of(41))
+  world.buckets.renew({ name: 'bank' }, of(41))
   expect(world.buckets.readyAt(world.buckets.applied(of(41), scope), world.clock.monoMs())).toEqual(before)
 })
 
 test('a call that was admitted before and leaves after is charged by the new limit, and its place comes back', () => {
   const { clock, buckets } = open()
-  const by = (count: number): LimitRule[] => [{ per: 'upstream', rate: { count, windowMs: 1_000 }, burst: 5, guard: 0 }]
+  const by = (count: number): RatedLimit[] => [
+    { per: 'upstream', rate: { count, windowMs: 1_000 }, burst: 5, guard: 0, window: 'smooth', match: [], weights: [] },
+  ]
   const old = buckets.applied(by(40), scope)
   buckets.admit(old)
   buckets.admit(old)
-  buckets.renew('bank', by(2))
+  buckets.renew({ name: 'bank' }, by(2))
   const next = buckets.applied(by(2), scope)
   clock.advance(10_000)
   expect(buckets.readyAt(next, clock.monoMs()).atMs).toBe(Infinity)

@@ -1,13 +1,17 @@
 import { expect, test } from 'vitest'
-import { openBuckets, openLines, type Admission, type LimitRule } from '../../src/limit/limit.ts'
+import { openBuckets, openLines, type Admission } from '../../src/limit/limit.ts'
+import type { LimitOwner, RatedLimit } from '../../src/model/model.ts'
 import { seeded } from '../../src/std/std.ts'
 import { handClock } from './clock.ts'
 
-const perSecond = (count: number, burst: number, per: LimitRule['per'] = 'upstream'): LimitRule => ({
+const perSecond = (count: number, burst: number, per: LimitOwner = 'upstream'): RatedLimit => ({
   per,
   rate: { count, windowMs: 1_000 },
   burst,
   guard: 0,
+  window: 'smooth',
+  match: [],
+  weights: [],
 })
 
 const waitFor = (seconds: number) => ({
@@ -17,7 +21,7 @@ const waitFor = (seconds: number) => ({
   knownLimits: {},
 })
 
-const open = (rules: readonly LimitRule[]) => {
+const open = (rules: readonly RatedLimit[]) => {
   const clock = handClock()
   const buckets = openBuckets({ clock, random: seeded(1), saved: [] })
   const lines = openLines({ clock, buckets })
@@ -63,6 +67,33 @@ test("payments and agents' own calls take turns, so that neither starves the oth
   for (let index = 0; index < 4; index += 1) ask(`grant${index}`)
   clock.advance(2_000)
   expect(order).toEqual(['own0', 'grant0', 'own1', 'grant1', 'own2', 'grant2', 'own3', 'grant3'])
+})
+
+test('Ten agents that want more than there is get the same, however many calls each has waiting', () => {
+  const { clock, ask, order } = open([perSecond(101, 1)])
+  const want = (agent: number, count: number): void => {
+    for (let index = 0; index < count; index += 1) ask(`${agent}`, { granted: false, agent: `a/${agent}` })
+  }
+  // One floods first, the others ask for less than that, and again when they have been served.
+  want(0, 32)
+  for (let agent = 1; agent < 10; agent += 1) want(agent, 3)
+  for (let step = 0; step < 200; step += 1) {
+    clock.advance(10)
+    const served = order.at(-1)!
+    want(Number(served), 1)
+  }
+  const shares = Array.from({ length: 10 }, (_, agent) => order.filter((one) => one === String(agent)).length)
+  for (const share of shares) expect(share / (order.length / 10)).toBeCloseTo(1, 1)
+  expect(Math.max(...shares) - Math.min(...shares)).toBeLessThanOrEqual(0.1 * (order.length / 10))
+})
+
+test('Who comes new waits behind nobody’s flood', () => {
+  const { clock, ask, order } = open([perSecond(11, 1)])
+  for (let index = 0; index < 30; index += 1) ask(`flood${index}`, { granted: false, agent: 'a/1' })
+  clock.advance(500)
+  ask('new', { granted: false, agent: 'a/2' })
+  clock.advance(200)
+  expect(order.slice(-2)).toContain('new')
 })
 
 test('an agent at its own limit lets the others pass', () => {
@@ -131,7 +162,15 @@ test('a wait that must outlast the pause is refused at once with the time to com
 test('what is saved is resumed: a pause over a restart, a used bucket over a reboot with a jumping wall clock', () => {
   const rules = [
     perSecond(2, 1),
-    { per: 'credential', rate: { count: 10, windowMs: 3_600_000 }, burst: 5, guard: 0 } as const,
+    {
+      per: 'credential',
+      rate: { count: 10, windowMs: 3_600_000 },
+      burst: 5,
+      guard: 0,
+      window: 'smooth',
+      match: [],
+      weights: [],
+    } as const,
   ]
   const { clock, buckets } = open(rules)
   const scope = { upstream: 'bank', credential: 'a', agent: null }

@@ -12,10 +12,10 @@ import {
 } from '../../src/limit/shape.ts'
 
 const rules = fc.record({
-  per: fc.constant('upstream' as const),
   rate: fc.record({ count: fc.integer({ min: 1, max: 60 }), windowMs: fc.constantFrom(1_000, 60_000, 3_600_000) }),
   burst: fc.integer({ min: 1, max: 80 }),
   guard: fc.constantFrom(0, 0.05, 0.3),
+  weights: fc.constant([]),
 })
 /** Steps of the world: time passes, somebody wants to send, an admitted call leaves late or is given up. */
 const steps = fc.array(
@@ -96,7 +96,7 @@ test('whatever was sent, a bucket is never further ahead than an empty one', () 
 })
 
 test('the example of the documentation: 400/s with burst 40 and 5 % guard is at most 380 in any second, 40 of them at once', () => {
-  const shape = shapeOf({ per: 'credential', rate: { count: 400, windowMs: 1_000 }, burst: 40, guard: 0.05 })
+  const shape = shapeOf({ rate: { count: 400, windowMs: 1_000 }, burst: 40, guard: 0.05, weights: [] })
   expect(shape.count).toBe(380)
   let bucket: Bucket = freshBucket
   let atOnce = 0

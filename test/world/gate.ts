@@ -8,7 +8,8 @@ import { openGrants, outcomeOfOpen, type Grants } from '../../src/gateway/grants
 import { openLinkServer, type LinkServer } from '../../src/gateway/links.ts'
 import { openMeter } from '../../src/gateway/meter.ts'
 import { parseRoute } from '../../src/gateway/path.ts'
-import { openBuckets, openLines, type LimitRule } from '../../src/limit/limit.ts'
+import { openBuckets, openLines } from '../../src/limit/limit.ts'
+import type { RatedLimit } from '../../src/model/model.ts'
 import { failure, seeded } from '../../src/std/std.ts'
 import { WorldProcess, type Timeline } from '../worlds/timeline.ts'
 import type { WorldNet } from './net.ts'
@@ -16,7 +17,15 @@ import type { Provider } from './provider.ts'
 import type { Weather } from './weather.ts'
 
 export const gateSocket = '/world/gate.sock'
-export const bankLimit: LimitRule = { per: 'credential', rate: { count: 20, windowMs: 1_000 }, burst: 5, guard: 0.05 }
+export const bankLimit: RatedLimit = {
+  per: 'credential',
+  rate: { count: 20, windowMs: 1_000 },
+  burst: 5,
+  guard: 0.05,
+  window: 'smooth',
+  match: [],
+  weights: [],
+}
 
 /** As gate.db's journal: a grant stands in it once, and every row keeps its first end. */
 class Journal implements CallJournal {
@@ -115,6 +124,8 @@ export class WorldGate {
       credential: null,
       allow: rule.allow.map(parseRoute),
       money: rule.money.map(parseRoute),
+      host: 'bank',
+      weigh: () => 1,
       outbound: provider.of(process),
     }
     const room: Room = {

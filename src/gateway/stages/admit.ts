@@ -2,6 +2,7 @@
  * Waits until every limit admits the call, and its breaker. Charged from here on, whatever comes. An agent's own call
  * does not wait for a breaker: it is told when the next probe goes. Place of budgets and quotas.
  */
+import type { UpstreamLimit } from '../../model/model.ts'
 import type { CallInHand, Refusal, Room, Stage } from '../call.ts'
 
 /** Undefined while the breaker of its endpoint lets it through, or wants it as its probe. */
@@ -17,7 +18,10 @@ export const admit: Stage = async (call, room) => {
   const { limits: rules, learn, breaker } = call.upstream!.rule
   const held = call.grant === null ? heldByBreaker(call, room) : undefined
   if (held !== undefined) return held
-  const limits = room.buckets.applied(rules, call.scope!, { endpoint: call.endpoint, learn, breaker })
+  const { upstream, method, endpoint } = call
+  const { segments } = call.plain!
+  const weigh = (rule: UpstreamLimit): number => upstream!.weigh(rule, method, segments)
+  const limits = room.buckets.applied(rules, call.scope!, { endpoint, learn, breaker, weigh })
   const admission = await new Promise<Parameters<Parameters<typeof room.lines.wait>[0]['decided']>[0]>((decided) => {
     call.onWaiting(
       room.lines.wait({ scope: call.scope!, limits, granted: call.grant !== null, waitMs: call.waitMs, decided }),

@@ -48,6 +48,11 @@ export const route: Stage = (call, room) => {
     }
     call.credential = credential
   }
-  call.scope = { upstream: upstream.rule.name, credential: call.credential?.name ?? null, agent: call.agent }
+  call.scope = {
+    upstream: upstream.rule.name,
+    host: upstream.host,
+    credential: call.credential?.name ?? null,
+    agent: call.agent,
+  }
   return undefined
 }

@@ -1,0 +1,32 @@
+/**
+ * Calls at an upstream at once. A place is held from admission until the call's end. Nothing of it is saved: it is a
+ * lease of this process, which a gate that died does not keep.
+ */
+import type { ConcurrencyLimit } from '../model/model.ts'
+import type { Gauge } from './gauge.ts'
+
+export class Concurrency {
+  readonly #held = new Map<string, number>()
+
+  gauge(name: string, rule: ConcurrencyLimit): Gauge {
+    let holds = false
+    const leave = (): void => {
+      if (!holds) return
+      holds = false
+      const left = (this.#held.get(name) ?? 0) - 1
+      if (left > 0) this.#held.set(name, left)
+      else this.#held.delete(name)
+    }
+    return {
+      shared: rule.per !== 'agent',
+      readyAt: (nowMs) => ((this.#held.get(name) ?? 0) < rule.concurrent ? nowMs : Infinity),
+      admit: () => {
+        holds = true
+        this.#held.set(name, (this.#held.get(name) ?? 0) + 1)
+      },
+      sent: () => {},
+      giveUp: leave,
+      ended: leave,
+    }
+  }
+}

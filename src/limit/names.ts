@@ -1,0 +1,46 @@
+/**
+ * Under which name a limit is kept and saved: where it holds (an upstream, or `@host:port`), which rule it is, and
+ * whose calls it counts.
+ */
+import type { LimitOwner, UpstreamLimit } from '../model/model.ts'
+
+/** Who a call is for, as far as limits care. */
+export interface Scope {
+  readonly upstream: string
+  /** `host:port` that the upstream stands for. */
+  readonly host?: string
+  readonly credential: string | null
+  readonly agent: string | null
+}
+
+export const limitPrefix = 'limit\n'
+
+const ownerOf = (per: LimitOwner, scope: Scope): string => {
+  if (per === 'credential') return scope.credential ?? ''
+  if (per === 'agent') return scope.agent ?? ''
+  return per === 'type' ? (scope.agent?.split('/')[0] ?? '') : ''
+}
+
+/** A host's limit is one for all upstreams that state it: its name holds no place in one upstream's list. */
+const hostRule = (rule: UpstreamLimit): string =>
+  'rate' in rule ? `${rule.rate.count}/${rule.rate.windowMs}` : `${rule.concurrent}`
+
+export const hostPlace = (host: string): string => `@${host}`
+
+export const limitName = (rule: UpstreamLimit, index: number, scope: Scope): string =>
+  rule.per === 'host'
+    ? `${limitPrefix}${hostPlace(scope.host ?? scope.upstream)}\n${hostRule(rule)}\nhost\n`
+    : `${limitPrefix}${scope.upstream}\n${index}\n${rule.per}\n${ownerOf(rule.per, scope)}`
+
+/** Where a limit holds. */
+export const placeOf = (name: string): string => name.split('\n', 2)[1] ?? ''
+
+/** The rule of this upstream's list that a name stands for, undefined for those of other places. */
+export const ruleOf = (name: string, upstream: string, rules: readonly UpstreamLimit[]): UpstreamLimit | undefined => {
+  const [, place, index, per] = name.split('\n')
+  const rule = place === upstream ? rules[Number(index)] : undefined
+  return rule?.per === per ? rule : undefined
+}
+
+/** Pauses, breakers and what was learned are told apart by it. */
+export const scopeName = (scope: Scope): string => `${scope.upstream}\n${scope.credential ?? ''}`

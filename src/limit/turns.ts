@@ -1,0 +1,38 @@
+/**
+ * Agents' own calls in fair turns (start-time fair queueing with equal weights): an agent's n-th waiting call has its
+ * turn when every other agent that waits has had n. Who comes new begins at the turn that is being served, so it neither
+ * waits behind a flood nor makes up for the time it did not ask.
+ */
+import type { Waiter } from './line.ts'
+
+export class FairQueue {
+  /** By turn, and as they came within one. */
+  waiters: Waiter[] = []
+  #served = 0
+  /** The next turn of an agent that has waited lately. */
+  readonly #next = new Map<string, number>()
+
+  push(waiter: Waiter): void {
+    const agent = waiter.scope.agent ?? ''
+    waiter.turn = Math.max(this.#served, this.#next.get(agent) ?? 0)
+    this.#next.set(agent, waiter.turn + 1)
+    let at = this.waiters.length
+    while (at > 0 && this.waiters[at - 1]!.turn > waiter.turn) at -= 1
+    this.waiters.splice(at, 0, waiter)
+  }
+
+  served(waiter: Waiter): void {
+    this.#served = Math.max(this.#served, waiter.turn)
+  }
+
+  /** Those at the head who left. */
+  shift(): void {
+    while (this.waiters[0]?.left) this.waiters.shift()
+  }
+
+  /** All who left, and agents whose next turn is no later than anybody's. */
+  forget(): void {
+    this.waiters = this.waiters.filter(({ left }) => !left)
+    for (const [agent, next] of this.#next) if (next <= this.#served) this.#next.delete(agent)
+  }
+}
