@@ -1,7 +1,8 @@
 /**
  * One line of calls that wait for one upstream and credential: granted payments first come first served, agents' own
- * calls by fair turns (turns.ts), and the two take turns, so that neither starves the other. A waiter that only its own agent's limit
- * holds up lets the ones behind it pass. One timer is set to the exact next moment, and releases all it admits.
+ * calls by fair turns (turns.ts), and the two take turns, so that neither starves the other. A waiter that only its own
+ * agent's limit holds up lets the ones behind it pass. One timer is set to the exact next moment, and releases all it
+ * admits.
  */
 import type { Cancel, Clock } from '../std/std.ts'
 import type { Buckets } from './buckets.ts'
@@ -46,7 +47,7 @@ export class Line {
   /** Called with everybody who leaves, for whatever reason. */
   readonly #onLeave: (waiter: Waiter) => void
   #granted: Waiter[] = []
-  readonly #own = new FairQueue()
+  readonly #own = new FairQueue<Waiter>()
   #grantedNext = true
   #cancel: Cancel | undefined
   #releasing = false

@@ -1,11 +1,17 @@
 /**
  * Agents' own calls in fair turns (start-time fair queueing with equal weights): an agent's n-th waiting call has its
- * turn when every other agent that waits has had n. Who comes new begins at the turn that is being served, so it neither
+ * turn when every other agent that waits has had n. Who comes new begins at the turn that is being served: it neither
  * waits behind a flood nor makes up for the time it did not ask.
  */
-import type { Waiter } from './line.ts'
+/** What the queue needs to know of a call that waits. */
+interface Waiting {
+  readonly scope: { readonly agent: string | null }
+  left: boolean
+  /** Its turn, set by the queue. */
+  turn: number
+}
 
-export class FairQueue {
+export class FairQueue<Waiter extends Waiting> {
   /** By turn, and as they came within one. */
   waiters: Waiter[] = []
   #served = 0
