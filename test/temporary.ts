@@ -7,11 +7,12 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-export default (): (() => void) => {
+export default (): void => {
   const directory = mkdtempSync(join(tmpdir(), 't-'))
   // Agents and plain users live below it as well.
   chmodSync(directory, 0o1777)
   process.env['TMPDIR'] = directory
   process.env['NODE_COMPILE_CACHE'] = join(directory, 'code')
-  return () => rmSync(directory, { recursive: true })
+  // At the very end: workers that are on their way out still write their compiled code.
+  process.once('exit', () => rmSync(directory, { recursive: true, maxRetries: 5, retryDelay: 100 }))
 }
