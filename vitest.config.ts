@@ -11,7 +11,8 @@ const pure = ['test/house.test.ts', 'test/{std,model,wire}/*.test.ts']
 const page = ['test/doors/page/*.test.ts']
 const never = ['**/node_modules/**', 'test/house/fixtures/**']
 
-const patience = { testTimeout: 30_000, hookTimeout: 30_000 }
+/** On a busy machine all of it takes long; no bound of the product is measured by these. */
+const patience = { testTimeout: 30_000, hookTimeout: 30_000, expect: { poll: { timeout: 20_000, interval: 20 } } }
 
 /** `import 'swarmsitter'` means the sources of this checkout, in the tests and in what they load. */
 const resolve = { conditions: ['source', 'node'] }
