@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest'
 import { verifyAudit } from '../../src/record/record.ts'
 import { realClock } from '../../src/std/real/real.ts'
 import { openPostgresStore, type Command, type PostgresAsk, type Store } from '../../src/store/store.ts'
-import { startProxy, startServer, type PostgresServer, type Proxy } from './server.ts'
+import { startProxy, startServer, type PostgresServer, type Proxy, stopMs } from './server.ts'
 
 export let server: PostgresServer
 export let proxy: Proxy
@@ -30,7 +30,7 @@ afterEach(async () => {
   stores = []
   await proxy.close()
 })
-afterAll(() => server.stop())
+afterAll(() => server.stop(), stopMs)
 
 export const open = async (url: string, more: Partial<PostgresAsk> = {}): Promise<Store> => {
   const store = await openPostgresStore({ url, clock: realClock(), ...more })
