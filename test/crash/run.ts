@@ -6,7 +6,7 @@
  * PostgreSQL behind a way that breaks (postgres.ts); then the long tests of all rooms (`*.slow.ts`, tests.ts).
  *
  * `--long`: 200 kills under 20,000 tasks and 2,000 payments, spread so that work is always under way, about 45 minutes;
- * 100 cut COMMITs and 10 crashes of PostgreSQL, about 20 minutes.
+ * 100 cut COMMITs and 10 crashes of PostgreSQL, about half an hour.
  */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
