@@ -109,7 +109,8 @@ const underFire = async (): Promise<Verdict[]> => {
     directory: join(directory, 'fire'),
     agents: Number(values.agents),
     rows,
-    // 200 kills take about 20 minutes; the work must last as long: 2 payments and 18 tasks a second.
+    // 200 kills take about 26 minutes, and the work must last as long: with a burst of one this lets one payment a
+    // second pass.
     ...(values.long && { rate: '2/s' }),
     ...(tasks > 0 && { counters: 12 }),
     faults: { acceptThenCut: 0.05, limited: 0.05, cutBeforeAccept: 0.01, decline: 0.01, error: 0.01, late: 0.01 },
