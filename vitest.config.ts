@@ -2,7 +2,8 @@
  * Three projects. `unit`: rooms whose tests are pure or bring their own fake world; they share workers, which costs a fifth of isolated
  * ones. `integration`: everything else (processes, sockets, files), one forked process per test file, so that what one leaves behind
  * cannot reach another. A new folder is integration until it is named here: sharing a worker has to be earned. `page`: the page is built once, and all its
- * files share one process and one browser, of which they leave nothing to each other but warmth.
+ * files share one process and one browser, of which they leave nothing to each other but warmth. The long tests have a configuration
+ * of their own (vitest.slow.config.ts).
  */
 import { defineConfig } from 'vitest/config'
 
@@ -10,46 +11,50 @@ const pure = ['test/house.test.ts', 'test/{std,model,wire}/*.test.ts']
 const page = ['test/doors/page/*.test.ts']
 const never = ['**/node_modules/**', 'test/house/fixtures/**']
 
-const patience = { testTimeout: 30_000, hookTimeout: 30_000 }
+/** On a busy machine all of it takes long; no bound of the product is measured by these. */
+const patience = { testTimeout: 30_000, hookTimeout: 30_000, expect: { poll: { timeout: 20_000, interval: 20 } } }
 
 /** `import 'swarmsitter'` means the sources of this checkout, in the tests and in what they load. */
 const resolve = { conditions: ['source', 'node'] }
 const execArgv = ['--conditions=source', '--disable-warning=ExperimentalWarning']
 
+/**
+ * More than the machine has cores: most files wait for processes and for time that must pass. A file's CPU time is between a twelfth
+ * (cell/causes) and a third (live/live-config) of its time.
+ */
+const maxWorkers = 4
+
+/** Each file in a process of its own. */
+export const isolated = { resolve, ssr: { resolve }, test: { pool: 'forks' as const, execArgv, ...patience } }
+
 export default defineConfig({
   test: {
-    // Two at a time, also on two cores, where the default is one: most tests wait for processes more than they compute.
-    maxWorkers: 2,
+    globalSetup: 'test/temporary.ts',
+    maxWorkers,
     projects: [
       {
         resolve,
         ssr: { resolve },
-        test: { name: 'unit', include: pure, exclude: never, pool: 'threads', isolate: false, execArgv },
+        test: { name: 'unit', include: pure, exclude: never, pool: 'threads', isolate: false, execArgv, ...patience },
       },
       {
-        resolve,
-        ssr: { resolve },
+        ...isolated,
         test: {
+          ...isolated.test,
           name: 'integration',
           include: ['test/**/*.test.ts'],
           exclude: [...never, ...pure, ...page],
-          pool: 'forks',
-          execArgv,
-          ...patience,
         },
       },
       {
-        resolve,
-        ssr: { resolve },
+        ...isolated,
         test: {
+          ...isolated.test,
           name: 'page',
           include: page,
           exclude: never,
           globalSetup: 'test/doors/page/setup.ts',
-          pool: 'forks',
           isolate: false,
-          execArgv,
-          ...patience,
         },
       },
     ],

@@ -1,9 +1,9 @@
 /** The walls of the house stand: on the sources, and proven to be able to fall by one planted fault per rule. */
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { codes } from '../src/std/std.ts'
-import { entries, sideDoors, spawned, worldly } from './house/plan.ts'
+import { entries, sideDoors, sizes, spawned, worldly } from './house/plan.ts'
 import { checkHouse, codesIn, tell, type Tree } from './house/rules.ts'
 import { treeAt } from './house/tree.ts'
 
@@ -40,6 +40,15 @@ const faults: Readonly<Record<string, readonly string[]>> = {
 
 test('The walls of the house stand', () => {
   expect(tell(checkHouse(treeAt(project)))).toBe('')
+})
+
+test('The tests, the benchmarks and the page have files of at most 400 lines as well', () => {
+  const linesOf = (path: string): number => readFileSync(join(project, path), 'utf8').trimEnd().split('\n').length
+  const files = ['test', 'bench', 'dashboard'].flatMap((folder) =>
+    globSync(`${folder}/**/*.{ts,tsx}`, { cwd: project, exclude: ['test/house/fixtures/**', '**/node_modules/**'] }),
+  )
+  expect(files.length).toBeGreaterThan(300)
+  expect(files.filter((path) => linesOf(path) > sizes.fileLines)).toEqual([])
 })
 
 test('Every file that the plan names is there', () => {

@@ -38,7 +38,7 @@ const kept: readonly (readonly [bound: string, file: string, title: string])[] =
   ['50,000 writes', 'bounds/record.test.ts', '50,000 writes may wait for the record'],
   ['disk', 'storage/record-full.test.ts', 'a full disk refuses writes, goes on reading'],
   ['disk', 'storage/gate-full.test.ts', 'with its disk full the gate sends nothing'],
-  ['disk', 'storage/swarm-full.test.ts', 'a paying swarm whose disk fills answers 503'],
+  ['disk', 'storage/swarm-full.slow.ts', 'a paying swarm whose disk fills answers 503'],
 ]
 
 test.each(kept)('%s is hit in %s by “%s”', (_bound, file, title) => {

@@ -177,8 +177,9 @@ describe(`The limits of this machine: ${real}`, () => {
     })
 
     test('Who takes more CPU than it may is held back, and the group has counted for how long', async () => {
-      group = await groupNow({ cpus: 0.2 })
-      await inside('exec python3 -c "import time\nend = time.monotonic() + 0.6\nwhile time.monotonic() < end: pass"')
+      // It works for so much CPU time, and may have less than any machine leaves it: one that is busy holds it back too.
+      group = await groupNow({ cpus: 0.05 })
+      await inside('exec python3 -c "import time\nwhile time.process_time() < 0.06: pass"')
       expect((await group.counts()).throttledMs).toBeGreaterThan(100)
     })
 

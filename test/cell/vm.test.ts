@@ -1,10 +1,9 @@
 /** Cells of kind `vm`: real hosts, and agents that do to their machines what they can. */
-import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { createServer } from 'node:http'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
-import { openBeds, vmModuleFault, type HousedCell } from '../../src/cell/cell.ts'
+import { openBeds, type HousedCell } from '../../src/cell/cell.ts'
 import type { Ear, Heard, Yard } from './harness.ts'
 import { openYard, runOf, seats, villain } from './harness.ts'
 
@@ -328,105 +327,3 @@ const replaced = (bytes: Uint8Array, from: string, to: string): Uint8Array =>
     Buffer.from(bytes).toString('latin1').replace(from, to).replace(from.replace('"', '\\"'), to.replace('"', '\\"')),
     'latin1',
   )
-
-describe('the beds of agents that live nowhere', () => {
-  let directory: string
-  beforeEach(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'beds-'))
-  })
-  afterEach(() => rm(directory, { recursive: true, force: true }))
-  const bytes = (length: number): Uint8Array => new Uint8Array(length).fill(1)
-
-  it('are bounded together', async () => {
-    const beds = await openBeds({ directory, mostBytes: 250 })
-    await beds.put({ agent: first, snapshot: bytes(200) })
-    await expect(beds.put({ agent: second, snapshot: bytes(51) })).rejects.toMatchObject({ code: 'disk-full' })
-    await beds.put({ agent: first, snapshot: bytes(250) })
-    expect(beds.bytes).toBe(250)
-  })
-
-  it('go with their agents', async () => {
-    const beds = await openBeds({ directory, mostBytes: 1_000 })
-    for (const agent of [first, second]) await beds.put({ agent, snapshot: bytes(10) })
-    await beds.remove(first)
-    expect(await beds.get(first)).toBeUndefined()
-    expect(await beds.keep(new Set([first]))).toBe(1)
-    expect(await readdir(directory)).toEqual([])
-  })
-
-  it('are found again by the next sitter, without what was half written', async () => {
-    const beds = await openBeds({ directory, mostBytes: 1_000 })
-    await beds.put({ agent: first, snapshot: bytes(10) })
-    await writeFile(join(directory, 'villain.0002.asleep.new'), 'half')
-    const again = await openBeds({ directory, mostBytes: 1_000 })
-    expect([await again.get(first), again.bytes]).toEqual([Buffer.from(bytes(10)), 10])
-    expect(await readdir(directory)).toEqual(['villain.0001.asleep'])
-    await truncate(join(directory, 'villain.0001.asleep'), 3)
-    expect((await readFile(join(directory, 'villain.0001.asleep'))).length).toBe(3)
-  })
-
-  it('have no place for what is no agent', async () => {
-    const beds = await openBeds({ directory, mostBytes: 1_000 })
-    await expect(beds.put({ agent: '../../etc/passwd', snapshot: bytes(1) })).rejects.toMatchObject({ code: 'invalid' })
-  })
-})
-
-describe('a module of a vm cell', () => {
-  let directory: string
-  beforeEach(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'modules-'))
-  })
-  afterEach(() => rm(directory, { recursive: true, force: true }))
-  const faultOf = async (source: string, name = 'agent.ts'): Promise<unknown> => {
-    const path = join(directory, name)
-    await writeFile(path, source)
-    return vmModuleFault(path)
-  }
-  const agent = 'export default defineAgent({ tasks: { work: () => 1 } })'
-
-  it('may import relative files, types, and swarmsitter/agent', async () => {
-    await writeFile(join(directory, 'part.ts'), 'export const one: number = 1')
-    const imports =
-      "import { defineAgent } from 'swarmsitter/agent'; import { one } from './part.ts'; import type fs from 'node:fs'"
-    expect(await faultOf(`${imports}\n${agent}`)).toBeNull()
-    expect(await vmModuleFault(module)).toBeNull()
-  })
-
-  it('is refused what is not there, by name, with the way out', async () => {
-    expect(await faultOf("import { readFileSync } from 'node:fs'")).toEqual({
-      found: `an import of "node:fs" in ${join(directory, 'agent.ts')}`,
-      expected: expect.stringContaining('bundle what else it needs') as unknown,
-    })
-    await writeFile(join(directory, 'part.ts'), "import 'zod'")
-    expect(await faultOf("import './part.ts'")).toMatchObject({
-      found: `an import of "zod" in ${join(directory, 'part.ts')}`,
-    })
-    expect(await faultOf("import './nowhere.ts'")).toMatchObject({
-      found: expect.stringContaining('nowhere.ts cannot be read') as unknown,
-    })
-    expect(await faultOf("import './other.json'")).toMatchObject({
-      found: expect.stringContaining('not .json') as unknown,
-    })
-  })
-
-  it('is refused what it cannot mean', async () => {
-    expect(await faultOf('enum Kind { one }')).toMatchObject({ found: expect.stringContaining('enum') as unknown })
-    expect(await faultOf('export default (', 'agent.mjs')).toMatchObject({
-      found: expect.stringContaining('agent.mjs') as unknown,
-    })
-    expect(await faultOf(`"${'x'.repeat(1_100_000)}"`, 'agent.js')).toMatchObject({
-      found: expect.stringContaining('more than') as unknown,
-    })
-  })
-
-  it('ends a host that is started with it, which says why', async () => {
-    const yard = await openYard()
-    onTestFinished(() => yard.clear())
-    const path = join(directory, 'agent.ts')
-    await writeFile(path, "import 'node:fs'")
-    const { ear } = await yard.start('vm', { kind: 'vm', module: path })
-    const { cause, detail } = await ear.gone()
-    expect(cause).toBe('start-failed')
-    expect(detail).toContain('imports "node:fs"')
-  })
-})

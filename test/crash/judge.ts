@@ -34,6 +34,8 @@ interface Settlement {
 export interface Verdict {
   readonly title: string
   readonly wrong: readonly string[]
+  /** It could not be tried on this machine. */
+  readonly skipped?: boolean
 }
 
 const logOf = (place: Place): Line[] =>

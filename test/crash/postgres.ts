@@ -7,8 +7,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { between, type Random } from '../../src/std/std.ts'
 import { startProxy, startServer, type PostgresServer, type Proxy } from '../store/server.ts'
 import { judge, type Reading, type Verdict } from './judge.ts'
-import { programOf } from './machine.ts'
-import { endOf, prepare, sitter, type Run } from './swarm.ts'
+import { endOf, prepare, sitter } from './swarm.ts'
 
 interface Faults {
   /** Answers to a COMMIT that are cut. */
@@ -55,28 +54,31 @@ const cutOne = async (proxy: Proxy): Promise<boolean> => {
   return cut
 }
 
-/** Resolves when so much work has gone on since; looks away when the run is over. */
-const works = async (proxy: Proxy, isOver: () => boolean): Promise<void> => {
+/** A swarm that commits so little in this time does not get on, and is judged as it stands. */
+const noWorkMs = 300_000
+
+/** True when so much work has gone on since; false when the run is over, or nothing goes on. */
+const works = async (proxy: Proxy, isOver: () => boolean): Promise<boolean> => {
   let commits = 0
   proxy.onSend = (bytes) => {
     if (bytes.includes('COMMIT\0')) commits += 1
     return false
   }
-  while (commits < busyAfterCommits && !isOver()) await wait(10)
+  for (let waitedMs = 0; commits < busyAfterCommits; waitedMs += 10) {
+    if (isOver() || waitedMs > noWorkMs) return false
+    await wait(10)
+  }
+  return true
 }
 
 const breakThings = async (
   faults: Faults,
-  { server, proxy, run }: { server: PostgresServer; proxy: Proxy; run: Run },
+  { server, proxy, isOver }: { server: PostgresServer; proxy: Proxy; isOver: () => boolean },
 ): Promise<{ readonly cut: number; readonly crashed: number }> => {
   const { cuts, crashes, random } = faults
-  let over = false
-  void run.ended.then(() => {
-    over = true
-  })
   const done = { cut: 0, crashed: 0 }
-  while (!over && (done.cut < cuts || done.crashed < crashes)) {
-    await works(proxy, () => over)
+  while (done.cut < cuts || done.crashed < crashes) {
+    if (!(await works(proxy, isOver))) break
     await wait(pauseMs(faults, done.cut + done.crashed))
     const crash = done.crashed < crashes && (done.cut >= cuts || between(random, 1, cuts + crashes) <= crashes)
     if (crash) {
@@ -108,8 +110,11 @@ export const onPostgres = async (directory: string, faults: Faults): Promise<Ver
     })
     const up = ['up', place.config, '--settle', place.file, '--exit-when-idle'] as const
     const run = sitter(place, ...up)
-    while (programOf('sitter', place.data) === undefined) await wait(50)
-    const done = await breakThings(faults, { server, proxy, run })
+    let over = false
+    void run.ended.then(() => {
+      over = true
+    })
+    const done = await breakThings(faults, { server, proxy, isOver: () => over })
     const code = await endOf(run)
     if (code === 'stuck') process.kill(-run.pid, 'SIGKILL')
     if (code !== 0) console.log(run.output().slice(-3_000))

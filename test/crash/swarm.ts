@@ -162,9 +162,12 @@ export const sitter = (place: Place, ...words: string[]): Run => {
 /** What a run tells of itself changes while it gets on; this long without a change is being stuck. */
 const stuckAfterMs = 300_000
 
+/** The last number of payments to go that `up` told; behind it the same words may tell the time that is left. */
+export const toGoIn = (said: string): string | undefined => [...said.matchAll(/([\d,]+) to go of /g)].at(-1)?.[1]
+
 /** How `up` ended, or `stuck`. What takes long on a busy machine is no fault as long as it goes on. */
 export const endOf = async (run: Run): Promise<number | null | 'stuck'> => {
-  const toGo = (): string | undefined => /([\d,]+) to go(?![^]*to go)/.exec(run.output().slice(-4_000))?.[1]
+  const toGo = (): string | undefined => toGoIn(run.output())
   let [last, changedMs] = [toGo(), performance.now()]
   for (;;) {
     const code = await Promise.race([run.ended, wait(5_000, 'waits' as const, { ref: false })])

@@ -28,6 +28,9 @@ export interface TaskAnswer {
 
 type Json = Record<string, unknown>
 
+/** Two seconds on a quiet machine; twenty on one with twenty runnable processes a core. */
+const startMs = 60_000
+
 export class Swarm {
   readonly directory: string
   readonly file: string
@@ -59,8 +62,8 @@ export class Swarm {
 
   static async start(config: object): Promise<Swarm> {
     const swarm = new Swarm(await mkdtemp(join(tmpdir(), 'live-')), config)
-    await swarm.until('the API', async () => existsSync(join(swarm.data, 'run', 'api.json')))
-    await swarm.until('all agents', async () => (await swarm.agents()).every(({ state }) => state === 'idle'))
+    await swarm.until('the API', async () => existsSync(join(swarm.data, 'run', 'api.json')), startMs)
+    await swarm.until('all agents', async () => (await swarm.agents()).every(({ state }) => state === 'idle'), startMs)
     return swarm
   }
 

@@ -198,7 +198,7 @@ test('Slow: the payment is in the log while its answer is still to come', async 
     answered = true
     return got
   })
-  await vi.waitFor(() => expect(clock.waiting()).toBe(1))
+  await vi.waitFor(() => expect(clock.waiting()).toBe(1), { timeout: 20_000 })
   expect(await it.kinds()).toEqual(['accepted'])
   clock.move(299)
   expect(clock.waiting()).toBe(1)
@@ -355,7 +355,7 @@ test('Killed between its log and its answer, it replays the payment to the same 
   const [url] = (await once(createInterface(child.stdout), 'line')) as [string]
   const token = (await readFile(join(directory, 'token'), 'utf8')).trim()
   const cut = expect(pay(url, token, 'k1')).rejects.toThrow(/socket hang up|ECONNRESET/)
-  await vi.waitFor(async () => expect(await linesIn(directory)).toHaveLength(1), { interval: 5 })
+  await vi.waitFor(async () => expect(await linesIn(directory)).toHaveLength(1), { interval: 5, timeout: 20_000 })
   child.kill('SIGKILL')
   await Promise.all([cut, once(child, 'exit')])
   const next = await bank({ directory })

@@ -8,7 +8,7 @@ import { verifyAudit } from '../../src/record/record.ts'
 import { realClock } from '../../src/std/real/real.ts'
 import { openPostgresStore, type Command, type Store } from '../../src/store/store.ts'
 import { owner, slot, submit, succeed, task } from '../conformance/samples.ts'
-import { startProxy, startServer, type PostgresServer, type Proxy } from './server.ts'
+import { startProxy, startServer, type PostgresServer, type Proxy, stopMs } from './server.ts'
 
 let server: PostgresServer
 let proxy: Proxy
@@ -31,7 +31,7 @@ afterEach(async () => {
   stores = []
   await proxy.close()
 })
-afterAll(() => server.stop())
+afterAll(() => server.stop(), stopMs)
 
 const open = async (url: string): Promise<{ store: Store; epoch: number }> => {
   const store = await openPostgresStore({ url, clock: realClock() })

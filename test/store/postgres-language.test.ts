@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { realClock } from '../../src/std/real/real.ts'
 import { openPostgresStore, type Store } from '../../src/store/store.ts'
 import { owner, slot, submit, task } from '../conformance/samples.ts'
-import { inAnotherLanguage, startProxy, startServer, type PostgresServer, type Proxy } from './server.ts'
+import { inAnotherLanguage, startProxy, startServer, type PostgresServer, type Proxy, stopMs } from './server.ts'
 
 let server: PostgresServer
 let proxy: Proxy
@@ -39,7 +39,7 @@ afterEach(async () => {
   await store.close()
   await proxy.close()
 })
-afterAll(() => server.stop())
+afterAll(() => server.stop(), stopMs)
 
 const gathered = (name: string, number: number, payload = '{}'): Promise<readonly { readonly ok: boolean }[]> =>
   store.transact([submit([task(name, { payload })], { claim: [slot(number)], epoch })])

@@ -6,7 +6,7 @@ import { ground } from '../../src/store/postgres/migrations/0001-ground.ts'
 import { work } from '../../src/store/postgres/migrations/0002-work.ts'
 import { access } from '../../src/store/postgres/migrations/0003-access.ts'
 import { storeSuite } from '../conformance/store.ts'
-import { startServer, type PostgresServer } from './server.ts'
+import { startServer, type PostgresServer, stopMs } from './server.ts'
 import { judgeVersion3, rowsOfVersion3 } from './version-3.ts'
 
 let server: PostgresServer
@@ -22,7 +22,7 @@ afterEach(async () => {
   await Promise.all(stores.map((store) => store.close()))
   stores = []
 })
-afterAll(() => server.stop())
+afterAll(() => server.stop(), stopMs)
 
 const open = async (url: string, more: Partial<PostgresAsk> = {}): Promise<Store> => {
   const store = await openPostgresStore({ url, clock: realClock(), ...more })

@@ -48,7 +48,7 @@ export const agentOf = (type: string, number: number, state: AgentStateName): Ag
   sinceMs: clock.wallMs() - number * 10,
   restarts: number % 3,
   reason: state === 'quarantined' ? 'six restarts in ten minutes' : null,
-  exit: state === 'backoff' || state === 'quarantined' ? { kind: 'time', at: clock.wallMs() + 30_000 } : null,
+  exit: state === 'backoff' || state === 'quarantined' ? { kind: 'time', at: clock.wallMs() + 600_000 } : null,
   attempt: null,
   cell: {
     id: `cel_${Math.floor(number / 100)}`,

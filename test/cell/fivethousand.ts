@@ -1,6 +1,6 @@
 /**
  * 5,000 agents in 50 hosts: all start, all answer one challenge. Run by hand, because it takes both cores for seconds:
- *   node --conditions=source --disable-warning=ExperimentalWarning test/cell/fivethousand.slow.ts [walls]
+ *   node --conditions=source --disable-warning=ExperimentalWarning test/cell/fivethousand.ts [walls]
  * Prints what it cost; fails when an agent is missing. Measured (2 cores, Node 26.10): ready after 3.5 s, 740 MB PSS
  * (14.8 each); without the code cache 12.2 s and 1,641 MB (32.8 each). Behind walls 3.9 s where it took 2.4 s without.
  */
