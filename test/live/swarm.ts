@@ -62,8 +62,19 @@ export class Swarm {
 
   static async start(config: object): Promise<Swarm> {
     const swarm = new Swarm(await mkdtemp(join(tmpdir(), 'live-')), config)
-    await swarm.until('the API', async () => existsSync(join(swarm.data, 'run', 'api.json')), startMs)
-    await swarm.until('all agents', async () => (await swarm.agents()).every(({ state }) => state === 'idle'), startMs)
+    try {
+      await swarm.until('the API', async () => existsSync(join(swarm.data, 'run', 'api.json')), startMs)
+      await swarm.until(
+        'all agents',
+        async () => (await swarm.agents()).every(({ state }) => state === 'idle'),
+        startMs,
+      )
+    } catch (error) {
+      // Nobody else knows of it yet, and it may be too young to be asked.
+      swarm.up.kill('SIGTERM')
+      await swarm.stop()
+      throw error
+    }
     return swarm
   }
 
