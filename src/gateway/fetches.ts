@@ -79,7 +79,7 @@ const stream = async (
   response.on('drain', () => flow.resume())
   const ended = await flow.ended
   giveBack(call, room)
-  call.secret = null
+  call.signed = null
   await witness(call, room, outcomeOf(ended, status, room.clock.wallMs()))
   return ended
 }

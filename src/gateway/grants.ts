@@ -12,7 +12,6 @@ import type { Flow } from './exchange.ts'
 import { forward, giveBack } from './stages/forward.ts'
 import { rowOf } from './stages/journal.ts'
 import { prepare } from './stages/order.ts'
-import { scrubText } from './stages/scrub.ts'
 import { endOf, witness } from './stages/witness.ts'
 
 /** Kept of an answer; what is beyond is not read. */
@@ -108,7 +107,7 @@ const exchange = (one: InHand, room: Room): Promise<CallOutcome> => {
         kind: 'answered',
         status,
         headers,
-        body: scrubText(call, Buffer.concat(chunks).toString('utf8'), cut),
+        body: Buffer.concat(chunks).toString('utf8'),
         truncated: cut,
       }
     }
@@ -146,7 +145,7 @@ export const openGrants = ({ room, tell, tellUnwritten }: GrantsOptions): Grants
     if (refusal !== undefined) return refuse(grant, one.call, refusal)
     const outcome = await exchange(one, room)
     giveBack(one.call, room)
-    one.call.secret = null
+    one.call.signed = null
     if (await witness(one.call, room, outcome)) tell(one.call.journal!)
   }
 

@@ -1,6 +1,9 @@
 /** What the gateway is given at assembly: rules of the configuration, the journal, and its own small words. */
 import type { Money } from '../std/std.ts'
 import type { LimitRule } from '../limit/limit.ts'
+import type { CredentialRule } from '../vault/vault.ts'
+
+export type { CredentialRule } from '../vault/vault.ts'
 
 /** One upstream as configured. */
 export interface UpstreamRule {
@@ -13,10 +16,6 @@ export interface UpstreamRule {
   readonly limits: readonly LimitRule[]
   readonly timeoutMs: number
   readonly costPerCall: Money | null
-}
-export interface CredentialRule {
-  readonly name: string
-  readonly pool: readonly string[]
 }
 export interface Rules {
   readonly name: string

@@ -3,11 +3,14 @@
  * and retires the one before; of a pool the first member that has an active version is used.
  */
 import type { KeyObject } from 'node:crypto'
-import type { GateBook, SecretRow } from '../store/store.ts'
+import type { GateBook, Renewal, SecretRow, SecretState } from '../store/store.ts'
+import type { RotationRule, Signing, SwitchOn } from '../model/model.ts'
 import { failure, type Clock, type Random } from '../std/std.ts'
 import type { Unlocked } from './key.ts'
 import { fingerprintOf, openAtRest, privateKeyOf, publicTextOf, sealAtRest } from './sealing.ts'
 
+export { openKeeper, type Keeper, type KeeperView } from './keeper.ts'
+export type { Asked, AskOutside, Fetch, RunCommand } from './ports.ts'
 export { unlockVault, type KeyFiles, type KeyPlaces, type Unlocked } from './key.ts'
 
 export interface CredentialVersion {
@@ -17,6 +20,11 @@ export interface CredentialVersion {
 export interface CredentialRule {
   readonly name: string
   readonly pool: readonly string[]
+  /** As a bearer when absent. */
+  readonly signing?: Signing
+  /** Never when absent. */
+  readonly rotation?: RotationRule
+  readonly switchOn?: readonly SwitchOn[]
 }
 
 /** What may be seen of the vault: never a secret. */
@@ -37,7 +45,16 @@ export interface Vault {
   choose(rule: CredentialRule): CredentialVersion | undefined
   /** The secret for one call; nobody keeps it. @throws Failure `credential-unavailable`. */
   reveal(credential: CredentialVersion): string
+  /** All versions of a name, oldest first. */
+  rows(name: string): readonly SecretRow[]
+  /** A new version, sealed and not kept yet. @throws Failure `invalid` when it is no secret text. */
+  seal(name: string, text: string, state: SecretState, actor: string): SecretRow
+  /** Keeps new versions and states, with the machines that made them; durable when it resolves. */
+  renew(change: Renewal): Promise<void>
 }
+
+/** Names beside the ones that people set: what the gate keeps for itself. No such name may be set. */
+export const isOwnName = (name: string): boolean => name.includes('+')
 
 export interface VaultOptions {
   readonly unlocked: Unlocked
@@ -84,7 +101,7 @@ class OpenVault implements Vault {
     }
     const opened = this.#options.openSealed(this.#privateKey, sealed)
     try {
-      const row = this.#sealRow(name, actor, opened.toString('utf8'))
+      const row = this.seal(name, opened.toString('utf8'), 'active', actor)
       await this.#options.book.addSecret(row)
       this.#keep(row)
       return { name, version: row.version, fingerprint: row.fingerprint }
@@ -94,7 +111,8 @@ class OpenVault implements Vault {
   }
 
   view(): VaultView {
-    const credentials = this.#options.book.secrets().map((row) => {
+    const shown = this.#options.book.secrets().filter((row) => !isOwnName(row.name))
+    const credentials = shown.map((row) => {
       const { name, version, state, fingerprint, setMs, usedMs } = row
       return { name, version, state, fingerprint, setMs, usedMs }
     })
@@ -120,10 +138,26 @@ class OpenVault implements Vault {
     }
   }
 
-  #sealRow(name: string, actor: string, text: string): SecretRow {
+  rows(name: string): readonly SecretRow[] {
+    return this.#rows.get(name) ?? []
+  }
+
+  async renew(change: Renewal): Promise<void> {
+    await this.#options.book.renew(change)
+    const stateOf = new Map(change.moves.map(({ name, version, state }) => [`${name}@${version}`, state]))
+    const below = new Map(change.drops.map((drop) => [drop.name, drop.below]))
+    for (const row of change.add) this.#rows.set(row.name, [...this.rows(row.name), row])
+    for (const name of new Set([...change.add, ...change.moves, ...change.drops].map((one) => one.name))) {
+      const kept = this.rows(name).filter(({ version }) => version >= (below.get(name) ?? 0))
+      const moved = kept.map((row) => ({ ...row, state: stateOf.get(`${name}@${row.version}`) ?? row.state }))
+      this.#rows.set(name, moved)
+    }
+  }
+
+  seal(name: string, text: string, state: SecretState, actor: string): SecretRow {
     // A line that came from a file or a prompt ends with a newline that is no part of the secret.
     const secret = text.replace(/\r?\n$/, '')
-    if (!bearerText.test(secret)) {
+    if (!isOwnName(name) && !bearerText.test(secret)) {
       throw failure('invalid', 'a bearer secret is 1 to 8192 visible ASCII characters without spaces')
     }
     const { unlocked, random, clock } = this.#options
@@ -133,7 +167,7 @@ class OpenVault implements Vault {
     const sealed = sealAtRest(unlocked, { name, version }, plain, random)
     const fingerprint = fingerprintOf(unlocked, plain)
     plain.fill(0)
-    return { name, version, state: 'active', sealed, fingerprint, setMs: clock.wallMs(), usedMs: null, actor }
+    return { name, version, state, sealed, fingerprint, setMs: clock.wallMs(), usedMs: null, actor }
   }
 
   #keep(row: SecretRow): void {

@@ -6,6 +6,9 @@ import type { CallInHand, Room } from '../call.ts'
 import { headerOf, type HeaderPairs } from '../headers.ts'
 
 export const learn = (call: CallInHand, room: Room, status: number, headers: HeaderPairs): void => {
+  const { sentWallMs } = call
+  if (sentWallMs !== null)
+    room.skew.learn(call.upstreamName, headerOf(headers, 'date'), sentWallMs, room.clock.wallMs())
   const retryAfter = headerOf(headers, 'retry-after')
   const longer = room.buckets.answered(call.scope!, {
     status,

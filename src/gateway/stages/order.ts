@@ -6,6 +6,7 @@ import { identify } from './identify.ts'
 import { intent } from './intent.ts'
 import { journal } from './journal.ts'
 import { mode } from './mode.ts'
+import { pin } from './pin.ts'
 import { route } from './route.ts'
 import { sign } from './sign.ts'
 
@@ -27,6 +28,7 @@ const before: readonly Stage[] = [
   admit,
   again,
   // breaker: a scope whose calls fail is probed instead of used; comes with the issue about the gate.
+  pin,
   journal,
   sign,
   // forward → scrub → learn → meter → witness follow in `forward.ts` and `witness.ts`.
