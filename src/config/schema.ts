@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { severities } from '../model/model.ts'
+import { credential } from './credentials.ts'
 import {
   duration,
   header,
@@ -170,14 +171,6 @@ const upstream = z.strictObject({
   limits: z.array(limit).max(100).default([]),
   timeout: positiveDuration.default(30_000),
   cost: z.strictObject({ call: money }).optional(),
-})
-
-const credential = z.strictObject({
-  kind: z.literal('bearer'),
-  rotateEvery: positiveDuration.default(30 * 86_400_000),
-  warnBefore: duration.default(7 * 86_400_000),
-  /** Secrets of this provider account; the credential itself when absent. */
-  pool: z.array(name).min(1).max(100).optional(),
 })
 
 const status = whole(200, 599, 'an HTTP status')

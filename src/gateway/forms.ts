@@ -54,9 +54,10 @@ export const formsOf = (secret: string): readonly Form[] => {
 /** Where a match that begins at `start` ends; `partial`: as far as the bytes go it may become one. */
 export const matchAt = (bytes: Buffer, start: number, form: Form): number | 'no' | 'partial' => {
   let ends = [start]
+  // A way that the bytes do not reach the end of stays possible beside ways that go on.
+  let runsOut = false
   for (const alternatives of form) {
     const next: number[] = []
-    let runsOut = false
     for (const at of ends) {
       for (const alternative of alternatives) {
         const end = at + alternative.length

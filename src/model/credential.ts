@@ -59,6 +59,8 @@ export type Rotator =
       readonly list: Step | null
       readonly test: Step | null
       readonly revoke: Step | null
+      /** Signed with a key, it tells that key's id: for keys that a person set. */
+      readonly whoami: Step | null
       /** The provider answers the same mint, known by its idempotency-key, with the same secret. */
       readonly sameAnswer: boolean
     }

@@ -166,7 +166,7 @@ test('What this version cannot do is refused by name, and not taken and ignored'
     ['agents settler overrides settler/7 mode', /modes other than "active" yet/, 'shadow'],
     ['upstreams northbank learn', /learning of limits yet/, 'auto'],
     ['upstreams northbank breaker', /breakers yet/, {}],
-    ['credentials northbank kind', /"bearer" yet/, 'oauth2'],
+    ['credentials northbank kind', /client certificates yet/, 'mtls'],
     ['channels northbank kind', /"http" yet/, 'paypal'],
   ]
   for (const [path, told, value] of later) {

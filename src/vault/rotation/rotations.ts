@@ -312,7 +312,7 @@ export class Rotations {
     }
     const taken = await this.#take(member, { kind: 'minted', version: row.version, id, endsMs }, [row])
     // Somebody set a version by hand meanwhile: nobody waits for this key any more.
-    if (!taken) await deeds.revoke(work, { id, secret })
+    if (!taken) await deeds.revoke(work, { id, held: { version: row.version, secret } })
     return 0
   }
 
@@ -323,7 +323,7 @@ export class Rotations {
       await this.#take(member, found)
       return 0
     }
-    for (const id of found.ids) await deeds.revoke(work, { id, secret: null })
+    for (const id of found.ids) await deeds.revoke(work, { id, held: null })
     // What was not there the first time may only not have been there yet, so it is asked for twice.
     const isGone = found.ids.length === 0 && member.cycle.tries > 0
     const label = this.#newLabel(member.name)
@@ -352,7 +352,10 @@ export class Rotations {
   async #revoke(member: Member, deeds: Deeds, version: number): Promise<number> {
     const { name, cycle } = member
     const secret = this.#options.vault.reveal({ name, version })
-    const ended = await deeds.revoke(await this.#work(member), { id: cycle.ids[version] ?? null, secret })
+    const ended = await deeds.revoke(await this.#work(member), {
+      id: cycle.ids[version] ?? null,
+      held: { version, secret },
+    })
     const isUndoing = cycle.phase === 'undoing'
     await this.#take(member, isUndoing && ended.kind !== 'not-revoked' ? { kind: 'undone' } : ended)
     return 0

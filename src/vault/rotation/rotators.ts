@@ -41,8 +41,8 @@ export interface Deeds {
   mint(work: Work): Promise<MintFact>
   look(work: Work): Promise<LookFact>
   test(work: Work, next: Held): Promise<TestFact>
-  /** `secret` is null for a key that was found and whose secret nobody has. */
-  revoke(work: Work, key: { readonly id: string | null; readonly secret: string | null }): Promise<RevokeFact>
+  /** `held` is null for a key that was found and whose secret nobody has. */
+  revoke(work: Work, key: { readonly id: string | null; readonly held: Held | null }): Promise<RevokeFact>
 }
 export interface RotatorPorts {
   readonly ask: AskOutside
@@ -154,10 +154,19 @@ const httpDeeds = (rotator: HttpRotator, ask: AskOutside): Deeds => {
       const isRefusal = asked.kind === 'answered' && (asked.status === 401 || asked.status === 403)
       return { kind: isRefusal ? 'not-accepted' : 'test-unknown', why: told(asked) }
     },
-    revoke: async (work, { id }) => {
-      if (rotator.revoke === null || (id === null && rotator.revoke.path.includes('{id}')))
-        return { kind: 'cannot-revoke' }
-      const asked = await send(work, rotator.revoke, work.by, { id: id ?? '' })
+    revoke: async (work, { id: known, held }) => {
+      const { revoke, whoami } = rotator
+      if (revoke === null) return { kind: 'cannot-revoke' }
+      let id = known
+      if (id === null && revoke.path.includes('{id}')) {
+        if (whoami === null || held === null) return { kind: 'cannot-revoke' }
+        const asked = await send(work, whoami, held)
+        // It is not taken any more: somebody ended it.
+        if (asked.kind === 'answered' && asked.status === 401) return { kind: 'revoked' }
+        id = isGood(asked) && asked.kind === 'answered' ? textAt(parse(asked.body), rotator.idAt ?? 'id') : null
+        if (id === null) return { kind: 'not-revoked', why: `${whoami.path}: ${told(asked)}` }
+      }
+      const asked = await send(work, revoke, work.by, { id: id ?? '' })
       const isGone = asked.kind === 'answered' && (asked.status === 404 || asked.status === 410)
       return isGood(asked) || isGone ? { kind: 'revoked' } : { kind: 'not-revoked', why: told(asked) }
     },
@@ -214,8 +223,8 @@ const commandDeeds = (rotator: CommandRotator, run: RunCommand): Deeds => {
       if (code === 0 || code === exitUsage) return { kind: 'accepted' }
       return { kind: code === exitTryLater ? 'test-unknown' : 'not-accepted', why }
     },
-    revoke: async (work, { id, secret }) => {
-      const { code, why } = await start('revoke', work, { id, old: secret })
+    revoke: async (work, { id, held }) => {
+      const { code, why } = await start('revoke', work, { id, old: held?.secret ?? null })
       if (code === exitUsage) return { kind: 'cannot-revoke' }
       return code === 0 ? { kind: 'revoked' } : { kind: 'not-revoked', why }
     },
