@@ -1,8 +1,8 @@
 /**
  * The forms in which a secret may come back, as sequences of alternatives: each character raw, percent-encoded, as a
  * JSON escape, or any mix of them; all of it in base64 or base64url at each of the three alignments that it has inside
- * a longer text, wrapped or not; and in hex. Matching follows all alternatives at once, byte by byte, so that a match may begin
- * in one chunk and end in another.
+ * a longer text, wrapped or not; and in hex. Matching follows all alternatives at once, byte by byte, so that a match
+ * may begin in one chunk and end in another.
  */
 
 /** Each element is matched by any one of its alternatives. */
@@ -37,7 +37,7 @@ const base64Form = (secret: Buffer, before: number): Form => {
   const whole = Buffer.concat([Buffer.alloc(before), secret, Buffer.alloc(3)]).toString('base64')
   const first = Math.ceil((8 * before) / 6)
   const end = Math.floor((8 * (before + secret.length)) / 6)
-  return [...whole.slice(first, end)].map((char, index) =>
+  return Array.from(whole.slice(first, end), (char, index) =>
     buffers(base64Texts(char).flatMap((text) => (index === 0 ? [text] : lineBreaks.map((line) => line + text)))),
   )
 }

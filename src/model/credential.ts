@@ -39,7 +39,7 @@ export interface OauthRule {
 /** How a new secret comes into being; a person does it where nothing is said. */
 export type Rotator =
   | { readonly by: 'person' }
-  /** Started with `mint`, `list`, `test` or `revoke`; secrets on stdin and stdout, never in arguments or environment. */
+  /** Started with `mint`, `list`, `test` or `revoke`; secrets on stdin and stdout, nowhere else. */
   | {
       readonly by: 'command'
       readonly command: readonly string[]

@@ -9,7 +9,7 @@ import { openGrants, type OauthGrants } from './oauth/grants.ts'
 import type { AskOutside, Fetch, RunCommand } from './ports.ts'
 import { Rotations, type Log } from './rotation/rotations.ts'
 import { openUses, type Uses } from './uses.ts'
-import type { CredentialRule, CredentialVersion, Vault, VaultView } from './vault.ts'
+import type { CredentialRule, CredentialVersion, Vault, VaultView } from './port.ts'
 import { viewOf, type RenewalView } from './views.ts'
 
 export interface KeeperView extends VaultView {
@@ -168,7 +168,7 @@ class VaultKeeper implements Keeper {
     await this.#rotations.begin(name, false)
   }
 
-  /** With somebody to make a new one it serves until then, a matter of seconds; without, nothing more is sent with it. */
+  /** With somebody to make a new one it serves until then, some seconds; without, nothing more is sent with it. */
   async compromised(name: string, actor: string): Promise<void> {
     if (this.#rotations.ruleOf(name) === undefined)
       throw failure('not-found', `no credential is called ${name.slice(0, 80)}`)

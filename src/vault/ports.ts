@@ -35,7 +35,7 @@ export type Fetch = (request: {
   readonly hosts: readonly string[]
 }) => Promise<Asked & { readonly sentMs?: number; readonly gotMs?: number }>
 
-/** Runs a program with a text on its stdin; resolves with its exit code and stdout. Rejects when it cannot be started. */
+/** Runs a program with a text on its stdin, for its exit code and stdout. Rejects when it cannot be started. */
 export type RunCommand = (run: {
   readonly command: readonly string[]
   readonly directory: string

@@ -2,7 +2,7 @@
  * Which versions are in use right now: from before a call is signed until its answer has ended. The proof that a
  * version has drained.
  */
-import type { CredentialVersion } from './vault.ts'
+import type { CredentialVersion } from './port.ts'
 
 export interface Uses {
   /** The version is in use until the returned function is called. */

@@ -3,7 +3,7 @@ import type { SecretRow } from '../store/store.ts'
 import { burden, type Health } from './health.ts'
 import type { GrantView } from './oauth/grants.ts'
 import type { Cycle, Phase } from './rotation/cycle.ts'
-import type { CredentialRule } from './vault.ts'
+import type { CredentialRule } from './port.ts'
 
 export interface RenewalView {
   /** The secret, and the credential of the configuration that it belongs to. */

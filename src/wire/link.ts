@@ -2,7 +2,8 @@
  * The words between sitter and gate: NDJSON over `run/gate.sock` (0600). The gate listens, the sitter connects and says
  * `open`.
  *
- * sitter → gate   open · cell · cell.gone · grant · ack · vault.set · vault.list · vault.renew · vault.notes · status · freeze · config
+ * sitter → gate   open · cell · cell.gone · grant · ack · vault.set · vault.list · vault.renew · vault.notes · status ·
+ *                 freeze · config
  * gate → sitter   opened · call · parked · answer
  *
  * `grant` is the right to send one exact request, and the order to send it. The gate journals it (fsync) before the

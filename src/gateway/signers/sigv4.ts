@@ -81,7 +81,7 @@ export const sigv4 = (region: string, service: string): Signer => ({
     const scope = `${day}/${region}/${service}/aws4_request`
     const derived = [region, service, 'aws4_request'].reduce(hmac, hmac(`AWS4${key}`, day))
     const signature = hmac(derived, `AWS4-HMAC-SHA256\n${time}\n${scope}\n${sha256(canonical)}`).toString('hex')
-    const authorization = `AWS4-HMAC-SHA256 Credential=${keyId}/${scope}, SignedHeaders=${names}, Signature=${signature}`
-    return { query: request.query, headers: [...added, ['authorization', authorization]], secrets: [key] }
+    const by = `Credential=${keyId}/${scope}, SignedHeaders=${names}, Signature=${signature}`
+    return { query: request.query, headers: [...added, ['authorization', `AWS4-HMAC-SHA256 ${by}`]], secrets: [key] }
   },
 })

@@ -52,7 +52,9 @@ export const renewalsOf = (db: DatabaseSync, turn: Turn): Renewals => {
         )
         .all(after, notesAtOnce) as unknown as NoteRow[]
     },
-    openCredential: (subject) =>
-      (open.get(subject) as { credential: string | null } | undefined)?.credential ?? undefined,
+    openCredential: (subject) => {
+      const row = open.get(subject) as { credential: string | null } | undefined
+      return row?.credential ?? undefined
+    },
   }
 }

@@ -12,7 +12,7 @@ import type { OauthRule } from '../../model/model.ts'
 import type { MachineRow } from '../../store/store.ts'
 import type { Fetch } from '../ports.ts'
 import type { Log } from '../rotation/rotations.ts'
-import type { CredentialRule, CredentialVersion, Vault } from '../vault.ts'
+import type { CredentialRule, CredentialVersion, Vault } from '../port.ts'
 import {
   assertionOf,
   endpointIn,
@@ -20,6 +20,7 @@ import {
   metadataAddresses,
   readAnswer,
   refreshAfterMs,
+  surelyMs,
   tokenRequest,
   type Client,
   type TokenFact,
@@ -288,8 +289,7 @@ class Grants implements OauthGrants {
     const tokens: Tokens = { access: fact.access, refresh: fact.refresh ?? before }
     const row = vault.seal(`${name}+oauth`, JSON.stringify(tokens), 'active', 'oauth')
     const sentMs = fact.sentMs ?? clock.wallMs()
-    // Its life counts from when it was asked for: the server began to count at the earliest then.
-    const expiresMs = fact.lifeMs === null ? null : sentMs + fact.lifeMs
+    const expiresMs = fact.lifeMs === null ? null : sentMs + surelyMs(fact.lifeMs)
     const saved: Saved = { of, expiresMs, lifeMs: fact.lifeMs, refreshedMs: sentMs, quarantined: null }
     await vault.renew({
       add: [row],

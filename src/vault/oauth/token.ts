@@ -83,17 +83,15 @@ export const readAnswer = (asked: Asked): TokenFact => {
   return { kind: 'later', why: `it answered ${status}`, lost: status === 200 || status >= 500 }
 }
 
+const algorithms: Readonly<Record<string, { readonly alg: string; readonly hash: string | null }>> = {
+  rsa: { alg: 'RS256', hash: 'sha256' },
+  ec: { alg: 'ES256', hash: 'sha256' },
+  ed25519: { alg: 'EdDSA', hash: null },
+}
 const algorithmOf = (key: KeyObject): { readonly alg: string; readonly hash: string | null } => {
-  switch (key.asymmetricKeyType) {
-    case 'rsa':
-      return { alg: 'RS256', hash: 'sha256' }
-    case 'ec':
-      return { alg: 'ES256', hash: 'sha256' }
-    case 'ed25519':
-      return { alg: 'EdDSA', hash: null }
-    default:
-      throw failure('credential-unavailable', 'the key of an assertion is RSA, P-256 or Ed25519')
-  }
+  const found = algorithms[key.asymmetricKeyType ?? '']
+  if (found === undefined) throw failure('credential-unavailable', 'the key of an assertion is RSA, P-256 or Ed25519')
+  return found
 }
 
 /** Long enough for a slow server, short enough that a stolen one is worth little. */
@@ -145,10 +143,17 @@ export const metadataAddresses = (issuer: string): readonly string[] => {
   ]
 }
 
+/**
+ * How long a token is good for, counted from when it was asked for: the server began to count at the earliest then,
+ * but most count whole seconds, and begin with the one that has begun.
+ */
+export const surelyMs = (lifeMs: number): number => lifeMs - Math.min(1_000, lifeMs / 2)
+
 /** When a token is asked for again, after it was: early enough that calls never wait for it. */
 export const refreshAfterMs = (lifeMs: number, chance: number): number => {
-  const early = lifeMs > 600_000 ? Math.min(0.8 * lifeMs, lifeMs - 300_000) : 0.6 * lifeMs
+  const goodMs = surelyMs(lifeMs)
+  const early = goodMs > 600_000 ? Math.min(0.8 * goodMs, goodMs - 300_000) : 0.6 * goodMs
   return early * (0.9 + 0.1 * chance)
 }
-/** Nothing is sent with a token that has less than this to live. */
-export const marginMs = (lifeMs: number): number => Math.min(30_000, 0.2 * lifeMs)
+/** Nothing is sent with a token that has less than this to live: it must arrive, too. */
+export const marginMs = (lifeMs: number): number => Math.min(30_000, 0.2 * surelyMs(lifeMs))

@@ -39,7 +39,7 @@ export interface Cycle {
   readonly ids: Readonly<Record<string, string>>
   /** Known ends of versions by their provider, wall ms. */
   readonly ends: Readonly<Record<string, number>>
-  /** The newest version was accepted at least once. */
+  /** The newest version was accepted at least once: by a test, or by a live call. */
   readonly proven: boolean
   /** The old one is in wrong hands: no canary, no overlap. */
   readonly emergency: boolean
@@ -69,6 +69,8 @@ export type Fact =
   | { readonly kind: 'cannot-look'; readonly why: string }
   | { readonly kind: 'accepted' }
   | { readonly kind: 'not-accepted'; readonly why: string }
+  /** There is no test: the calls will tell. */
+  | { readonly kind: 'untested' }
   | { readonly kind: 'test-unknown'; readonly why: string }
   | { readonly kind: 'canary-over' }
   | { readonly kind: 'drained' }
@@ -171,9 +173,9 @@ const promote = (cycle: Cycle, context: StepContext): Stepped => {
   const old = context.serving.filter((version) => version !== next)
   const state = cycle.emergency ? 'compromised' : 'draining'
   const moves: Move[] = [{ version: next, state: 'active' }, ...old.map((version) => ({ version, state }) as const)]
-  const phase = old.length === 0 ? 'idle' : cycle.emergency ? 'revoking' : 'draining'
-  const entered = enter(cycle, phase, context.nowMs, { old, proven: true, why: null })
-  const done = phase === 'idle' ? rest(entered, context, { proven: true, doneMs: context.nowMs }) : entered
+  const phase = old.length === 0 ? 'idle' : cycle.emergency && cycle.proven ? 'revoking' : 'draining'
+  const entered = enter(cycle, phase, context.nowMs, { old, why: null })
+  const done = phase === 'idle' ? rest(entered, context, { doneMs: context.nowMs }) : entered
   return { cycle: done, moves, note: { kind: 'credential.active', message: `version ${next} is active` } }
 }
 
@@ -210,81 +212,98 @@ const byPerson = (cycle: Cycle, nowMs: number, why: string): Stepped => ({
 
 const inMinting = (cycle: Cycle, fact: Fact, context: StepContext): Stepped | undefined => {
   const { nowMs } = context
-  switch (fact.kind) {
-    case 'asking':
-      return only({ ...cycle, asked: true })
-    case 'minted': {
-      const ids = fact.id === null ? cycle.ids : { ...cycle.ids, [fact.version]: fact.id }
-      const ends = fact.endsMs === null ? cycle.ends : { ...cycle.ends, [fact.version]: fact.endsMs }
-      const entered = enter(cycle, 'testing', nowMs, { next: fact.version, ids, ends, proven: false, why: null })
-      return {
-        cycle: entered,
-        moves: [],
-        note: { kind: 'credential.staged', message: `version ${fact.version} is made` },
-      }
-    }
-    case 'not-minted':
-      return only(again(cycle, nowMs, fact.why))
-    case 'mint-unknown':
-      return {
-        cycle: enter(cycle, 'looking', nowMs, { why: fact.why }),
-        moves: [],
-        note: { kind: 'credential.mint-unknown', message: fact.why },
-      }
-    default:
-      return undefined
+  if (fact.kind === 'asking') {
+    return only({ ...cycle, asked: true })
   }
+  if (fact.kind === 'minted') {
+    const ids = fact.id === null ? cycle.ids : { ...cycle.ids, [fact.version]: fact.id }
+    const ends = fact.endsMs === null ? cycle.ends : { ...cycle.ends, [fact.version]: fact.endsMs }
+    const entered = enter(cycle, 'testing', nowMs, { next: fact.version, ids, ends, proven: false, why: null })
+    return {
+      cycle: entered,
+      moves: [],
+      note: { kind: 'credential.staged', message: `version ${fact.version} is made` },
+    }
+  }
+  if (fact.kind === 'not-minted') {
+    return only(again(cycle, nowMs, fact.why))
+  }
+  if (fact.kind === 'mint-unknown') {
+    return {
+      cycle: enter(cycle, 'looking', nowMs, { why: fact.why }),
+      moves: [],
+      note: { kind: 'credential.mint-unknown', message: fact.why },
+    }
+  }
+  return undefined
 }
 
 const inLooking = (cycle: Cycle, fact: Fact, { nowMs }: StepContext): Stepped | undefined => {
-  switch (fact.kind) {
-    case 'none-found':
-      return only(enter(cycle, 'minting', nowMs, { label: fact.label }))
-    case 'still-there':
-      return only(again(cycle, nowMs, fact.why))
-    case 'cannot-look':
-      return byPerson(cycle, nowMs, fact.why)
-    default:
-      return undefined
+  if (fact.kind === 'none-found') {
+    return only(enter(cycle, 'minting', nowMs, { label: fact.label }))
   }
+  if (fact.kind === 'still-there') {
+    return only(again(cycle, nowMs, fact.why))
+  }
+  if (fact.kind === 'cannot-look') {
+    return byPerson(cycle, nowMs, fact.why)
+  }
+  return undefined
 }
 
 const inTesting = (cycle: Cycle, fact: Fact, context: StepContext): Stepped | undefined => {
   const { nowMs } = context
-  switch (fact.kind) {
-    case 'accepted':
-      if (cycle.emergency || context.serving.length === 0) return promote(cycle, context)
-      return only(enter(cycle, 'canary', nowMs, { proven: true, fine: 0, why: null }))
-    case 'not-accepted':
-      return cycle.tries + 1 >= mostTests
-        ? undo(cycle, nowMs, fact.why)
-        : only(again(cycle, nowMs, fact.why, testPauseMs(cycle.tries)))
-    case 'test-unknown':
-      return only(again(cycle, nowMs, fact.why, testPauseMs(cycle.tries)))
-    default:
-      return undefined
+  if (fact.kind === 'accepted') {
+    const proven = { ...cycle, proven: true }
+    if (cycle.emergency || context.serving.length === 0) return promote(proven, context)
+    return only(enter(proven, 'canary', nowMs, { fine: 0, why: null }))
   }
+  if (fact.kind === 'untested')
+    return cycle.emergency || context.serving.length === 0
+      ? promote(cycle, context)
+      : only(enter(cycle, 'canary', nowMs, { fine: 0, why: null }))
+  if (fact.kind === 'not-accepted') {
+    return cycle.tries + 1 >= mostTests
+      ? undo(cycle, nowMs, fact.why)
+      : only(again(cycle, nowMs, fact.why, testPauseMs(cycle.tries)))
+  }
+  if (fact.kind === 'test-unknown') {
+    return only(again(cycle, nowMs, fact.why, testPauseMs(cycle.tries)))
+  }
+  return undefined
 }
 
 const inCanary = (cycle: Cycle, fact: Fact, context: StepContext): Stepped | undefined => {
-  if (fact.kind === 'accepted') return only({ ...cycle, fine: cycle.fine + 1 })
+  if (fact.kind === 'accepted') return only({ ...cycle, proven: true, fine: cycle.fine + 1 })
   if (fact.kind === 'not-accepted') return undo(cycle, context.nowMs, fact.why)
   return fact.kind === 'canary-over' ? promote(cycle, context) : undefined
 }
 
+/** It took over untested, and is refused: the one before serves again. */
+const turnBack = (cycle: Cycle, nowMs: number, why: string): Stepped => {
+  const undone = undo(cycle, nowMs, why)
+  const moves: Move[] = [{ version: cycle.next!, state: 'staged' }]
+  return { ...undone, moves: [...moves, { version: cycle.old.at(-1)!, state: 'active' }] }
+}
+
 const inEnding = (cycle: Cycle, fact: Fact, context: StepContext): Stepped | undefined => {
-  switch (fact.kind) {
-    case 'drained':
-      return cycle.phase === 'draining' && mayRevoke(cycle) ? only(enter(cycle, 'revoking', context.nowMs)) : undefined
-    case 'revoked':
-      return afterRevoked(cycle, context, 'revoked')
-    case 'cannot-revoke':
-      return afterRevoked(cycle, context, 'retired')
-    case 'not-revoked':
-      return only(again(cycle, context.nowMs, fact.why))
-    default:
-      return undefined
+  if (cycle.phase === 'draining' && !cycle.proven) {
+    if (fact.kind === 'accepted') return only({ ...cycle, proven: true })
+    if (fact.kind === 'not-accepted') return turnBack(cycle, context.nowMs, fact.why)
   }
+  if (fact.kind === 'drained') {
+    return cycle.phase === 'draining' && mayRevoke(cycle) ? only(enter(cycle, 'revoking', context.nowMs)) : undefined
+  }
+  if (fact.kind === 'revoked') {
+    return afterRevoked(cycle, context, 'revoked')
+  }
+  if (fact.kind === 'cannot-revoke') {
+    return afterRevoked(cycle, context, 'retired')
+  }
+  if (fact.kind === 'not-revoked') {
+    return only(again(cycle, context.nowMs, fact.why))
+  }
+  return undefined
 }
 
 /** The last version that is known to work is never revoked. */
@@ -343,7 +362,8 @@ export const step = (cycle: Cycle, fact: Fact, context: StepContext): Stepped | 
         moves: cycle.next === null ? [] : [{ version: cycle.next, state: 'revoked' }],
         note: null,
       }
-    default:
+    case 'idle':
+    case 'person':
       return undefined
   }
 }

@@ -5,8 +5,8 @@
 import { failure, type Cancel, type Clock, type Random } from '../../std/std.ts'
 import type { MachineRow, Note, SecretRow } from '../../store/store.ts'
 import type { Uses } from '../uses.ts'
-import type { CredentialRule, Vault } from '../vault.ts'
-import { afterRestart, canaryShare, freshCycle, step, type Cycle, type Fact } from './cycle.ts'
+import type { CredentialRule, Vault } from '../port.ts'
+import { afterRestart, canaryShare, freshCycle, mayRevoke, step, type Cycle, type Fact } from './cycle.ts'
 import { dueAfter, mayBeginAt } from './plan.ts'
 import { deedsOf, type Deeds, type Held, type RotatorPorts, type Work } from './rotators.ts'
 
@@ -116,14 +116,18 @@ export class Rotations {
   /** What a live call has shown of a version. */
   answered(name: string, version: number, accepted: boolean): void {
     const member = this.#members.get(name)
-    if (member === undefined || !this.isCanary(name, version)) return
+    if (member === undefined || !this.#isOnTrial(member.cycle, version)) return
     const fact: Fact = accepted ? { kind: 'accepted' } : { kind: 'not-accepted', why: 'a live call was refused' }
     // From the second success on it is a count and no news: lost with the gate, and no harm.
-    if (accepted && member.cycle.fine > 0) {
+    if (accepted && member.cycle.phase === 'canary' && member.cycle.fine > 0) {
       member.cycle = { ...member.cycle, fine: member.cycle.fine + 1 }
       return
     }
     void this.#take(member, fact).then(() => this.#drive(member))
+  }
+
+  #isOnTrial({ phase, next, proven }: Cycle, version: number): boolean {
+    return next === version && (phase === 'canary' || (phase === 'draining' && !proven))
   }
 
   /** A person set a version. */
@@ -244,7 +248,7 @@ export class Rotations {
       case 'testing':
         return this.#test(member, deeds)
       case 'canary':
-        return this.#waitOr(member, cycle.sinceMs + (member.rule.rotation?.canaryMs ?? 0), 'canary-over')
+        return this.#waitOr(member, this.#endOf(member, member.rule.rotation?.canaryMs), 'canary-over')
       case 'draining':
         return this.#drain(member)
       case 'revoking':
@@ -254,6 +258,11 @@ export class Rotations {
       case 'person':
         return null
     }
+  }
+
+  /** The end of a time that begins with the phase; in an emergency there is none. */
+  #endOf({ cycle }: Member, lastsMs = 0): number {
+    return cycle.emergency ? 0 : cycle.sinceMs + lastsMs
   }
 
   async #waitOr(member: Member, atMs: number, kind: 'canary-over' | 'drained'): Promise<number> {
@@ -343,7 +352,9 @@ export class Rotations {
   /** Nobody uses an old version any more, and its overlap is over. Whoever ends the last use wakes this. */
   async #drain(member: Member): Promise<number | null> {
     const { name, cycle, rule } = member
-    const overlapEndMs = cycle.sinceMs + (rule.rotation?.overlapMs ?? 0)
+    const overlapEndMs = this.#endOf(member, rule.rotation?.overlapMs)
+    // A live call says whether the new one works: it wakes this.
+    if (!mayRevoke(cycle)) return null
     const inUse = cycle.old.some((version) => this.#options.uses.count({ name, version }) > 0)
     if (inUse && overlapEndMs <= this.#options.clock.wallMs()) return null
     return this.#waitOr(member, overlapEndMs, 'drained')

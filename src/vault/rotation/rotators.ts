@@ -2,7 +2,7 @@
  * The deeds of a rotation at a provider: make a key, look for one whose making was not answered, try it, end it. By
  * HTTP through the gate's own upstream, or by a program of the operator. Each says as a fact what is known afterwards.
  */
-import type { CredentialRule } from '../vault.ts'
+import type { CredentialRule } from '../port.ts'
 import type { Rotator, Signing, Step } from '../../model/model.ts'
 import type { Asked, AskOutside, RunCommand } from '../ports.ts'
 
@@ -28,7 +28,7 @@ export type LookFact =
   | { readonly kind: 'ids'; readonly ids: readonly string[] }
   | { readonly kind: 'still-there' | 'cannot-look'; readonly why: string }
 export type TestFact =
-  | { readonly kind: 'accepted' }
+  | { readonly kind: 'accepted' | 'untested' }
   | { readonly kind: 'not-accepted' | 'test-unknown'; readonly why: string }
 export type RevokeFact =
   | { readonly kind: 'revoked' }
@@ -148,7 +148,7 @@ const httpDeeds = (rotator: HttpRotator, ask: AskOutside): Deeds => {
       return { kind: 'ids', ids: idsOf(parse(asked.body), rotator.labelAt, idKey, work.label) }
     },
     test: async (work, next) => {
-      if (rotator.test === null) return { kind: 'accepted' }
+      if (rotator.test === null) return { kind: 'untested' }
       const asked = await send(work, rotator.test, next)
       if (isGood(asked)) return { kind: 'accepted' }
       const isRefusal = asked.kind === 'answered' && (asked.status === 401 || asked.status === 403)
@@ -220,7 +220,7 @@ const commandDeeds = (rotator: CommandRotator, run: RunCommand): Deeds => {
     },
     test: async (work, next) => {
       const { code, why } = await start('test', work, { next: next.secret })
-      if (code === 0 || code === exitUsage) return { kind: 'accepted' }
+      if (code === 0 || code === exitUsage) return { kind: code === 0 ? 'accepted' : 'untested' }
       return { kind: code === exitTryLater ? 'test-unknown' : 'not-accepted', why }
     },
     revoke: async (work, { id, held }) => {
