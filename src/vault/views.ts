@@ -1,5 +1,6 @@
 /** What people may see of a credential's renewal: never a secret. */
 import type { SecretRow } from '../store/store.ts'
+import { concernOf, endingOf, type Concern, type Ending, type Looked } from './concerns.ts'
 import { burden, type Health } from './health.ts'
 import type { GrantView } from './oauth/grants.ts'
 import type { Cycle, Phase } from './rotation/cycle.ts'
@@ -28,6 +29,8 @@ export interface RenewalView {
   /** 0 = nothing was refused lately; from 1,000 on it rests. */
   readonly burden: number
   readonly grant: GrantView | null
+  readonly concern: Concern | null
+  readonly ending: Ending | null
 }
 
 export interface Seen {
@@ -44,6 +47,18 @@ export interface Seen {
 
 export const viewOf = ({ name, rule, cycle, isAutomatic, rows, inUse, health, grant, nowMs }: Seen): RenewalView => {
   const active = rows.findLast(({ state }) => state === 'active')?.version ?? null
+  const expiresMs = active === null ? null : (cycle.ends[active] ?? null)
+  const warnBeforeMs = rule.rotation?.warnBeforeMs ?? 0
+  const looked: Looked = {
+    name,
+    cycle,
+    isAutomatic,
+    warnBeforeMs,
+    expiresMs,
+    hasVersion: active !== null,
+    isCompromised: rows.at(-1)?.state === 'compromised',
+    grant,
+  }
   const used = rows.map(({ version }) => [String(version), inUse(version)] as const).filter(([, count]) => count > 0)
   return {
     name,
@@ -52,8 +67,8 @@ export const viewOf = ({ name, rule, cycle, isAutomatic, rows, inUse, health, gr
     phase: cycle.phase,
     sinceMs: cycle.sinceMs,
     dueMs: cycle.dueMs,
-    expiresMs: active === null ? null : (cycle.ends[active] ?? null),
-    warnBeforeMs: rule.rotation?.warnBeforeMs ?? 0,
+    expiresMs,
+    warnBeforeMs,
     active,
     next: cycle.next,
     old: cycle.old,
@@ -62,5 +77,7 @@ export const viewOf = ({ name, rule, cycle, isAutomatic, rows, inUse, health, gr
     why: cycle.why,
     burden: burden(health, nowMs),
     grant,
+    concern: concernOf(looked, nowMs),
+    ending: endingOf(looked),
   }
 }

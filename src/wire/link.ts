@@ -200,6 +200,15 @@ export interface RenewalView {
     readonly refreshedMs: number | null
     readonly why: string | null
   } | null
+  /** What a person should do about it now. */
+  readonly concern: {
+    readonly severity: 'warning' | 'critical'
+    readonly what: string
+    readonly wayOut: string
+    readonly sinceMs: number
+  } | null
+  /** An end that comes, and how many days before it people are told. */
+  readonly ending: { readonly endsMs: number; readonly what: string; readonly toldDays: readonly number[] } | null
 }
 /** One of `vault.notes`. */
 export interface VaultNote {
@@ -217,6 +226,8 @@ export interface GateStatus {
   readonly queued: number
   readonly inFlight: number
   readonly cells: number
+  /** Credentials that wait for a person. */
+  readonly credentialsWaiting: number
   readonly upstreams: readonly {
     readonly name: string
     readonly calls: number

@@ -71,6 +71,7 @@ test('a payment is shown before it is released or cancelled; nobody there to ans
 test('vault status tells what is missing and exits 4; import sets nothing when a line is wrong, and prints no value', async () => {
   const vault = {
     sealingKey: Buffer.alloc(32, 9).toString('base64'),
+    renewals: [],
     credentials: [{ name: 'bank-a', version: 3, state: 'active', fingerprint: 'ab12', setMs: nowMs, usedMs: null }],
   }
   const { server, directory, sitter } = await world({

@@ -27,11 +27,7 @@ declare module 'oidc-provider' {
     readonly Client: { find(id: string): Promise<unknown> }
     readonly Grant: new (properties: object) => { addOIDCScope(scope: string): void; save(): Promise<string> }
     callback(): RequestListener
-    registerGrantType(
-      name: string,
-      handler: (context: Context, next: () => Promise<void>) => Promise<void>,
-      parameters: readonly string[],
-    ): void
+    registerGrantType(name: string, handler: (context: Context) => Promise<void>, parameters: readonly string[]): void
   }
   export const errors: { readonly InvalidGrant: new (why: string) => Error }
 }
