@@ -316,7 +316,7 @@ export interface MetricsAnswer {
 export interface LogAnswer extends Omit<LogPage, 'lines'>, List<LogLine> {}
 export interface InboxItem {
   readonly kind: 'unknown-settlement' | 'held-settlement' | 'dead-letter' | 'quarantined' | 'credential'
-  /** Of a payment, a task, a credential, or an agent; the type when several of its agents are quarantined for one cause. */
+  /** Of a payment, a task, a credential or an agent; the type when several of its agents share a cause. */
   readonly id: string
   /** Payments, tasks or agents that this row stands for. */
   readonly count: number

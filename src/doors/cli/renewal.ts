@@ -11,8 +11,9 @@ const dueText = ({ dueMs, automatic }: RenewalView, nowMs: number): string => {
   if (dueMs === null) return 'no plan without a version'
   const leftMs = dueMs - nowMs
   const who = automatic ? 'rotates' : 'by hand'
-  if (leftMs < 0) return `${who}, due since ${formatDuration(Math.round(-leftMs / 1_000) * 1_000)}`
-  return `${who} in ${leftMs >= day ? `${Math.floor(leftMs / day)}d` : formatDuration(Math.ceil(leftMs / 1_000) * 1_000)}`
+  const long = (ms: number): string => formatDuration(Math.ceil(ms / 1_000) * 1_000)
+  if (leftMs < 0) return `${who}, due since ${long(-leftMs)}`
+  return `${who} in ${leftMs >= day ? `${Math.floor(leftMs / day)}d` : long(leftMs)}`
 }
 
 export const renewalText = (renewal: RenewalView, nowMs: number): string => {

@@ -1,8 +1,8 @@
 /**
  * Keeps secrets and sessions from coming back. Cookies and hop-by-hop headers go; of head and body every form of the
  * call's secrets is blotted out (forms.ts). Upstreams are asked for plain bodies (`accept-encoding: identity`); one
- * that compresses all the same is unpacked here and goes on plain. A body that cannot be read (an unknown encoding, UTF-16)
- * is withheld: status and headers come, and `x-sitter-withheld` says why the body does not.
+ * that compresses all the same is unpacked here and goes on plain. A body that cannot be read (an unknown encoding,
+ * UTF-16) is withheld: status and headers come, and `x-sitter-withheld` says why the body does not.
  */
 import type { Transform } from 'node:stream'
 import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib'

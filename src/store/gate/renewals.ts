@@ -47,9 +47,8 @@ export const renewalsOf = (db: DatabaseSync, turn: Turn): Renewals => {
     notes: async (after) => {
       if (after > 0) await turn.write(() => forget.run(after))
       return db
-        .prepare(
-          'SELECT number, wall_ms AS wallMs, kind, subject, message FROM notes WHERE number > ? ORDER BY number LIMIT ?',
-        )
+        .prepare(`SELECT number, wall_ms AS wallMs, kind, subject, message FROM notes
+          WHERE number > ? ORDER BY number LIMIT ?`)
         .all(after, notesAtOnce) as unknown as NoteRow[]
     },
     openCredential: (subject) => {
