@@ -294,6 +294,7 @@ const inEnding = (cycle: Cycle, fact: Fact, context: StepContext): Stepped | und
   if (fact.kind === 'drained') {
     return cycle.phase === 'draining' && mayRevoke(cycle) ? only(enter(cycle, 'revoking', context.nowMs)) : undefined
   }
+  if (cycle.phase !== 'revoking') return undefined
   if (fact.kind === 'revoked') {
     return afterRevoked(cycle, context, 'revoked')
   }

@@ -26,7 +26,7 @@ declare module 'oidc-provider' {
     readonly RefreshToken: Tokens
     readonly Client: { find(id: string): Promise<unknown> }
     readonly Grant: new (properties: object) => { addOIDCScope(scope: string): void; save(): Promise<string> }
-    callback(): RequestListener
+    callback(): (...sent: Parameters<RequestListener>) => void
     registerGrantType(name: string, handler: (context: Context) => Promise<void>, parameters: readonly string[]): void
   }
   export const errors: { readonly InvalidGrant: new (why: string) => Error }

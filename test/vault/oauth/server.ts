@@ -118,7 +118,7 @@ export const openOauthServer = async (tokenSeconds: number, publicKey: string): 
   registerAssertions(provider, publicKey)
   const handle = provider.callback()
   server.on('request', (request, response) => {
-    if (request.url !== '/token') return void handle(request, response)
+    if (request.url !== '/token') return handle(request, response)
     state.tokenRequests += 1
     state.now += 1
     state.most = Math.max(state.most, state.now)
@@ -134,7 +134,7 @@ export const openOauthServer = async (tokenSeconds: number, publicKey: string): 
         return response
       }) as typeof response.end
     }
-    void handle(request, response)
+    handle(request, response)
   })
   const resource = createServer((request, response) => {
     const token = request.headers.authorization?.replace('Bearer ', '') ?? ''
