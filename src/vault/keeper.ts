@@ -86,6 +86,7 @@ class VaultKeeper implements Keeper {
       saved,
       ports: options,
       secretFor: (credential) => this.secretFor(credential),
+      prove: (credential, rule) => this.#grants.prove(credential, rule),
     })
     this.take(options.rules)
   }

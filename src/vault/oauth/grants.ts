@@ -12,6 +12,7 @@ import type { OauthRule } from '../../model/model.ts'
 import type { MachineRow } from '../../store/store.ts'
 import type { Fetch } from '../ports.ts'
 import type { Log } from '../rotation/rotations.ts'
+import type { TestFact } from '../rotation/rotators.ts'
 import type { CredentialRule, CredentialVersion, Vault } from '../port.ts'
 import {
   assertionOf,
@@ -35,6 +36,8 @@ export interface GrantView {
 export interface OauthGrants {
   /** An access token that lives long enough for a call. @throws Failure `credential-unavailable`. */
   accessFor(credential: CredentialVersion, rule: OauthRule): Promise<string>
+  /** Whether its server takes this version of the client's secret; nothing of what it gives is kept. */
+  prove(credential: CredentialVersion, rule: OauthRule): Promise<TestFact>
   /** Its resource refused it before its time. */
   wasRefused(credential: CredentialVersion): void
   wasSet(name: string): Promise<void>
@@ -105,6 +108,16 @@ class Grants implements OauthGrants {
     if (grant.saved?.quarantined != null && grant.saved.of === this.#versionOf(name))
       throw failure('credential-unavailable', `${name} is quarantined: ${grant.saved.quarantined}; sitter vault set`)
     return this.#refresh(name, grant, rule)
+  }
+
+  async prove({ name, version }: CredentialVersion, rule: OauthRule): Promise<TestFact> {
+    // Another refresh token or key cannot be tried without being used up.
+    if (rule.grant !== 'client-credentials') return { kind: 'untested' }
+    const fact = await this.#request(name, version, rule)
+    if (fact.kind === 'tokens') return { kind: 'accepted' }
+    return fact.kind === 'refused'
+      ? { kind: 'not-accepted', why: `its token server says ${fact.error}` }
+      : { kind: 'test-unknown', why: fact.why }
   }
 
   wasRefused({ name }: CredentialVersion): void {

@@ -5,10 +5,11 @@
 import { failure, type Cancel, type Clock, type Random } from '../../std/std.ts'
 import type { MachineRow, Note, SecretRow } from '../../store/store.ts'
 import type { Uses } from '../uses.ts'
-import type { CredentialRule, Vault } from '../port.ts'
+import type { OauthRule } from '../../model/model.ts'
+import type { CredentialRule, CredentialVersion, Vault } from '../port.ts'
 import { afterRestart, canaryShare, freshCycle, mayRevoke, step, type Cycle, type Fact } from './cycle.ts'
 import { dueAfter, mayBeginAt } from './plan.ts'
-import { deedsOf, type Deeds, type Held, type RotatorPorts, type Work } from './rotators.ts'
+import { deedsOf, type Deeds, type Held, type RotatorPorts, type TestFact, type Work } from './rotators.ts'
 
 export type Log = (level: 'info' | 'warn' | 'error', message: string, fields?: Readonly<Record<string, string>>) => void
 
@@ -22,7 +23,10 @@ export interface RotationsOptions {
   readonly log: Log
   /** What requests of a rotation are signed with: the version itself, or what it stands for. */
   readonly secretFor: (credential: { readonly name: string; readonly version: number }) => Promise<string>
+  /** Tries a version of an OAuth client's secret. */
+  readonly prove: OauthProof
 }
+type OauthProof = (credential: CredentialVersion, rule: OauthRule) => Promise<TestFact>
 
 interface Member {
   readonly name: string
@@ -343,8 +347,12 @@ export class Rotations {
 
   async #test(member: Member, deeds: Deeds): Promise<number> {
     const version = member.cycle.next!
-    const secret = await this.#options.secretFor({ name: member.name, version })
-    const tested = await deeds.test(await this.#work(member), { version, secret })
+    const { name, rule } = member
+    const { vault, prove } = this.#options
+    const tested =
+      rule.signing?.kind === 'oauth'
+        ? await prove({ name, version }, rule.signing.oauth)
+        : await deeds.test(await this.#work(member), { version, secret: vault.reveal({ name, version }) })
     await this.#take(member, tested)
     return 0
   }
