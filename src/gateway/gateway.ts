@@ -210,7 +210,7 @@ const statusOf = (options: GatewayOptions, { room, doors, grants }: Parts): Gate
     queued: room.lines.waiting(),
     inFlight: grants.inFlight() + doors.inFlight(),
     cells: doors.count(),
-    credentialsWaiting: options.vault.view().renewals.filter(({ concern }) => concern !== null).length,
+    credentialsWaiting: options.vault.waiting(),
     upstreams: [...room.upstreams.values()].map(({ rule, credential }) => {
       const version = credential === null ? undefined : room.vault.choose(credential)
       const leftMs =

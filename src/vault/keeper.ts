@@ -28,6 +28,8 @@ export interface Choice {
 export interface Keeper {
   set: Vault['set']
   view(): KeeperView
+  /** Secrets that wait for a person. */
+  waiting(): number
   /** The version that a call is to go out with, undefined when none can. */
   choose(rule: CredentialRule, choice?: Choice): CredentialVersion | undefined
   /**
@@ -100,8 +102,16 @@ class VaultKeeper implements Keeper {
   }
 
   view(): KeeperView {
+    return { ...this.#options.vault.view(), renewals: this.#renewals() }
+  }
+
+  waiting(): number {
+    return this.#renewals().filter(({ concern }) => concern !== null).length
+  }
+
+  #renewals(): readonly RenewalView[] {
     const { vault, clock } = this.#options
-    const renewals = this.#rotations.names().map((name) =>
+    return this.#rotations.names().map((name) =>
       viewOf({
         name,
         rule: this.#rotations.ruleOf(name)!,
@@ -114,7 +124,6 @@ class VaultKeeper implements Keeper {
         nowMs: clock.wallMs(),
       }),
     )
-    return { ...vault.view(), renewals }
   }
 
   choose(rule: CredentialRule, choice?: Choice): CredentialVersion | undefined {

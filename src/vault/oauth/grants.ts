@@ -85,7 +85,7 @@ const firstPauseMs = 1_000
 const longestPauseMs = 60_000
 const metadataMs = 3_600_000
 /** A token that is refused this soon after it was made will not be better for being made again. */
-const youngMs = 1_000
+const youngMs = 10_000
 
 class Grants implements OauthGrants {
   readonly #options: GrantsOptions

@@ -78,7 +78,8 @@ export type Fact =
   | { readonly kind: 'not-revoked'; readonly why: string }
   /** The provider offers no way to revoke it. */
   | { readonly kind: 'cannot-revoke' }
-  | { readonly kind: 'undone' }
+  /** What was made is ended at its provider, or cannot be ended there by us. */
+  | { readonly kind: 'undone'; readonly ended: boolean }
   /** A person set a version. */
   | { readonly kind: 'set'; readonly version: number }
 
@@ -183,7 +184,7 @@ const afterRevoked = (cycle: Cycle, context: StepContext, state: 'revoked' | 're
   const [version, ...left] = cycle.old
   const { nowMs } = context
   // A compromised version keeps that name: it says why it went.
-  const moves: Move[] = cycle.emergency && state === 'revoked' ? [] : [{ version: version!, state }]
+  const moves: Move[] = cycle.emergency ? [] : [{ version: version!, state }]
   const note = {
     kind: state === 'revoked' ? 'credential.revoked' : 'credential.left',
     message:
@@ -360,7 +361,7 @@ export const step = (cycle: Cycle, fact: Fact, context: StepContext): Stepped | 
           why: cycle.why,
           dueMs: Math.min(context.nextDueMs, context.nowMs + afterUndoneMs),
         }),
-        moves: cycle.next === null ? [] : [{ version: cycle.next, state: 'revoked' }],
+        moves: cycle.next === null ? [] : [{ version: cycle.next, state: fact.ended ? 'revoked' : 'retired' }],
         note: null,
       }
     case 'idle':

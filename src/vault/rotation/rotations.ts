@@ -375,8 +375,8 @@ export class Rotations {
       id: cycle.ids[version] ?? null,
       held: { version, secret },
     })
-    const isUndoing = cycle.phase === 'undoing'
-    await this.#take(member, isUndoing && ended.kind !== 'not-revoked' ? { kind: 'undone' } : ended)
+    const isUndone = cycle.phase === 'undoing' && ended.kind !== 'not-revoked'
+    await this.#take(member, isUndone ? { kind: 'undone', ended: ended.kind === 'revoked' } : ended)
     return 0
   }
 }

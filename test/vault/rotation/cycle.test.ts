@@ -54,8 +54,9 @@ const factOf = (kind: (typeof kinds)[number], emergency: boolean, newest: number
     case 'drained':
     case 'revoked':
     case 'cannot-revoke':
-    case 'undone':
       return { kind }
+    case 'undone':
+      return { kind, ended: emergency }
     case 'not-minted':
     case 'mint-unknown':
     case 'still-there':
