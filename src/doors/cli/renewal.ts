@@ -7,13 +7,14 @@ import type { Deed } from './verb.ts'
 
 const day = 86_400_000
 
+const lasts = (ms: number): string =>
+  ms >= day ? `${Math.floor(ms / day)}d` : formatDuration(Math.ceil(ms / 1_000) * 1_000)
+
 const dueText = ({ dueMs, automatic }: RenewalView, nowMs: number): string => {
   if (dueMs === null) return 'no plan without a version'
   const leftMs = dueMs - nowMs
   const who = automatic ? 'rotates' : 'by hand'
-  const long = (ms: number): string => formatDuration(Math.ceil(ms / 1_000) * 1_000)
-  if (leftMs < 0) return `${who}, due since ${long(-leftMs)}`
-  return `${who} in ${leftMs >= day ? `${Math.floor(leftMs / day)}d` : long(leftMs)}`
+  return leftMs < 0 ? `${who}, due since ${lasts(-leftMs)}` : `${who} in ${lasts(leftMs)}`
 }
 
 export const renewalText = (renewal: RenewalView, nowMs: number): string => {
