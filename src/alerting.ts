@@ -8,6 +8,7 @@ import type { AlertTarget, SwarmConfig } from './config/config.ts'
 import type { Fleet, FleetSummary } from './fleet/fleet.ts'
 import type { FreezeSwitch, GateLink } from './gatelink/gatelink.ts'
 import type { Condition, Notice, Target } from './record/record.ts'
+import { credentialConditions } from './renewing.ts'
 import { Failure, type Clock, type Outside, type Proc } from './std/std.ts'
 import type { Store } from './store/store.ts'
 
@@ -16,7 +17,7 @@ export interface AlertingRooms {
   readonly config: SwarmConfig
   readonly store: Pick<Store, 'read' | 'fullSinceMs'>
   readonly fleet: Pick<Fleet, 'summary'>
-  readonly gatelink: Pick<GateLink, 'gateId'>
+  readonly gatelink: GateLink
   readonly freeze: Pick<FreezeSwitch, 'file'>
   readonly clock: Clock
 }
@@ -155,10 +156,20 @@ const deadLetterConditions = async ({ store }: AlertingRooms): Promise<Condition
 export const conditionsOf = (rooms: AlertingRooms): (() => Promise<readonly Condition[]>) => {
   let counted: readonly Condition[] = []
   let countedMs = -Infinity
+  let known: readonly Condition[] = []
+  /** A gate that is away or slow takes no condition back. */
+  const credentials = async (): Promise<readonly Condition[]> => {
+    try {
+      if (rooms.gatelink.gateId !== null) known = await credentialConditions(rooms.gatelink, rooms.clock)
+    } catch {
+      // It is asked again at the next look; that it is gone is told by itself.
+    }
+    return known
+  }
   return async () => {
     const nowMs = rooms.clock.monoMs()
     if (nowMs - countedMs >= countsEveryMs) {
-      counted = [...(await paymentConditions(rooms)), ...(await deadLetterConditions(rooms))]
+      counted = [...(await paymentConditions(rooms)), ...(await deadLetterConditions(rooms)), ...(await credentials())]
       countedMs = nowMs
     }
     // A pass over all agents, once a look.

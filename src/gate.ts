@@ -9,13 +9,23 @@ import { homedir, tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { readApplied } from './config/config.ts'
-import { openGateway, type Log, type Rules } from './gateway/gateway.ts'
+import { openGateway, openTokenCalls, type Gateway, type Log, type Rules } from './gateway/gateway.ts'
 import { placesOf } from './places.ts'
 import { openPrivateLine } from './private-line.ts'
-import { realClock, realDisk, realNet, realRandom } from './std/real/real.ts'
-import { asFailure, Failure, idMaker, type Clock, type Disk, type Net, type Random, type Service } from './std/std.ts'
+import { realClock, realDisk, realNet, realProc, realRandom } from './std/real/real.ts'
+import {
+  asFailure,
+  Failure,
+  idMaker,
+  type Clock,
+  type Disk,
+  type Net,
+  type Proc,
+  type Random,
+  type Service,
+} from './std/std.ts'
 import { lockGate, openGateBook } from './store/store.ts'
-import { openVault, unlockVault, type KeyFiles, type KeyPlaces } from './vault/vault.ts'
+import { openKeeper, openVault, unlockVault, type KeyFiles, type KeyPlaces, type RunCommand } from './vault/vault.ts'
 import { openSealed } from './wire/seal.ts'
 import type { GateStatus } from './wire/wire.ts'
 
@@ -36,6 +46,8 @@ export interface GateOptions {
   readonly onLost: (cause: Error) => void
   /** Reads the rules of the applied configuration again; the ones above hold for ever without it. */
   readonly readRules?: () => Promise<Rules>
+  /** Starts the programs that rotate; none are started without it. */
+  readonly run?: RunCommand
 }
 export interface Gate extends Service {
   status(): GateStatus
@@ -72,9 +84,43 @@ export const realKeyFiles = (): KeyFiles => ({
   },
 })
 
-/** Credentials and the members of their pools: what may be set. */
+const ownSecrets = ({ signing }: Rules['credentials'][string]): readonly string[] =>
+  signing?.kind === 'oauth' && signing.oauth.clientSecret !== null ? [signing.oauth.clientSecret] : []
+
+/** Credentials, the members of their pools and the secrets of their clients: what may be set. */
 const namesOf = ({ credentials }: Rules): ReadonlySet<string> =>
-  new Set(Object.values(credentials).flatMap(({ name, pool }) => [name, ...pool]))
+  new Set(Object.values(credentials).flatMap((one) => [one.name, ...one.pool, ...ownSecrets(one)]))
+
+const noPrograms: RunCommand = () => Promise.reject(new Failure('not-allowed', 'this gate starts no programs'))
+const notYet = { kind: 'not-sent', code: 'gate-lost', message: 'the gate is just opening' } as const
+
+/** Programs of the operator that rotate a secret: it comes and goes by their stdin and stdout alone. */
+export const runWith =
+  (proc: Proc, clock: Clock, own: Readonly<Record<string, string | undefined>>): RunCommand =>
+  async ({ command: [program = '', ...args], directory, environment, input, withinMs }) => {
+    const chunks: Uint8Array[] = []
+    const passed = ['PATH', 'HOME', 'LANG'].flatMap((name) => (own[name] === undefined ? [] : [[name, own[name]]]))
+    const child = await proc.spawn({
+      command: program,
+      args,
+      env: { ...(Object.fromEntries(passed) as Record<string, string>), ...environment },
+      cwd: directory,
+      ownGroup: true,
+      dieWithParent: true,
+      onOutput: (chunk) => {
+        if (chunks.length < mostChunks) chunks.push(chunk)
+      },
+      input,
+    })
+    const cancel = clock.timer(withinMs, () => child.killGroup('SIGKILL'))
+    await child.closed
+    cancel()
+    child.killGroup('SIGKILL')
+    const { code } = await child.ended
+    return { code, output: Buffer.concat(chunks).toString('utf8') }
+  }
+/** A key is short; a program that prints more than this many reads says something else. */
+const mostChunks = 64
 
 /** Opens everything; nothing on disk has changed when it fails with `key-missing` or `key-wrong`. */
 export const openGate = async (options: GateOptions): Promise<Gate> => {
@@ -94,13 +140,26 @@ export const openGate = async (options: GateOptions): Promise<Gate> => {
   book.onLost(options.onLost)
   let names = namesOf(rules)
   const vault = await openVault({ unlocked, book, clock, random, openSealed, known: (name) => names.has(name) })
+  const tokens = openTokenCalls(clock)
+  const late: { gateway?: Gateway } = {}
+  const keeper = openKeeper({
+    vault,
+    book,
+    clock,
+    random,
+    log,
+    rules: Object.values(rules.credentials),
+    fetch: tokens.fetch,
+    run: options.run ?? noPrograms,
+    ask: async (asking) => (await late.gateway?.ask(asking)) ?? notYet,
+  })
   const gateway = await openGateway({
     rules,
     clock,
     random,
     disk,
     net: options.net,
-    vault,
+    vault: keeper,
     journal: book,
     log,
     gateId: book.gateId,
@@ -112,13 +171,17 @@ export const openGate = async (options: GateOptions): Promise<Gate> => {
     readRules: async () => {
       const next = (await options.readRules?.()) ?? rules
       names = namesOf(next)
+      keeper.take(Object.values(next.credentials))
       return next
     },
   })
+  late.gateway = gateway
   return {
     status: gateway.status,
     stop: async () => {
+      keeper.stop()
       await gateway.stop(finishMs)
+      await tokens.close()
       book.close()
       lock.release()
     },
@@ -175,6 +238,7 @@ export const runGate = async (argv: readonly string[]): Promise<void> => {
         applied = next
         return next.config
       },
+      run: runWith(realProc(), clock, process.env),
       onLost: (cause) => {
         log('error', cause.message, { code: asFailure(cause).code })
         process.exit(1)

@@ -4,7 +4,6 @@
  */
 export const notBuilt: readonly string[] = [
   'NATS as the bus',
-  'credential rotation, OAuth refresh, alerts before expiry: a secret is sealed, used and replaced by hand',
   'limits learned from answers, circuit breakers, budgets: fixed limits and Retry-After only',
   'workflows, schedules',
   'approvals by rule (a person can hold, release and cancel a payment), fallback between channels, reconciliation ' +

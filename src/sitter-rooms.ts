@@ -11,6 +11,7 @@ import { openLiveConfig, type LiveConfig } from './live-config.ts'
 import type { Places } from './places.ts'
 import { openAlerts, openTokens, type Alerts, type Tokens } from './record/record.ts'
 import { recordBack } from './recovery.ts'
+import { openRenewalNotes } from './renewing.ts'
 import { openSettle, type Settle } from './settle/settle.ts'
 import { failStop, fleetLine, logFault, logLine } from './sitter-log.ts'
 import { realClock, realDisk, realNet, realOutside, realPressure, realProc, realRandom } from './std/real/real.ts'
@@ -32,6 +33,7 @@ export interface Rooms {
   readonly tokens: Tokens
   readonly live: LiveConfig
   readonly alerts: Alerts
+  readonly renewals: { stop(): void }
 }
 
 /** Who this incarnation is, and the machine it works with. */
@@ -176,5 +178,6 @@ export const openRooms = async (opening: Opening): Promise<Rooms> => {
     targets: targetsOf(config, { ...here, outside: realOutside(), environment: process.env }),
     onFault: logFault,
   })
-  return { store, gatelink, cells, fleet, work, settle, alerts, ...controls }
+  const renewals = openRenewalNotes({ ...here, store, gatelink, onFault: logFault })
+  return { store, gatelink, cells, fleet, work, settle, alerts, renewals, ...controls }
 }

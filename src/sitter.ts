@@ -196,6 +196,7 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
  */
 const close = async (rooms: Rooms, door: HttpDoor, store: Store, withinMs: number): Promise<void> => {
   logLine('info', 'stopping: no new work')
+  rooms.renewals.stop()
   rooms.alerts.stop()
   await rooms.work.stop()
   if (store.fullSinceMs !== null) {

@@ -32,6 +32,7 @@ export const inboxHref = ({ kind, id }: InboxItem): string | null => {
       return hrefOf(['tasks', id])
     case 'quarantined':
       return id.includes('/') ? agentHref(id) : hrefOf(['agents'], { type: id, state: 'quarantined' })
+    case 'credential':
     default:
       return null
   }
@@ -73,6 +74,7 @@ export const InboxDeed = ({ item, after }: { item: InboxItem; after: () => void 
         </DeedButton>
       )
     case 'held-settlement':
+    case 'credential':
       // Its way out is a verb of the command line, which the row says.
       return null
     default:

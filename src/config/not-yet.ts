@@ -31,8 +31,8 @@ const values: readonly { readonly path: string; readonly starts: readonly string
   { path: 'agents.*.cell.kind', starts: ['worker'], what: 'cells other than "pool", "vm", "process" and "sandbox"' },
   {
     path: 'credentials.*.kind',
-    starts: ['basic', 'header', 'query', 'hmac', 'oauth', 'jwt', 'sigv4', 'mtls'],
-    what: 'credentials other than "bearer"',
+    starts: ['mtls'],
+    what: 'client certificates',
   },
   {
     path: 'channels.*.kind',

@@ -5,6 +5,7 @@
  */
 import { resolve } from 'node:path'
 import { formatAgent, parseAgent, type Profile } from '../model/model.ts'
+import { toCredential } from './credentials.ts'
 import { configInvalid, faultAt, type ConfigFault, type Path } from './faults.ts'
 import { toFaults } from './issues.ts'
 import { profiles } from './profiles.ts'
@@ -219,13 +220,10 @@ const normalise = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig => (
     priority: task.priority,
   })),
   upstreams: toUpstreams(parsed),
-  credentials: named(parsed.credentials, (credential, name) => ({
-    name,
-    kind: credential.kind,
-    rotateEveryMs: credential.rotateEvery,
-    warnBeforeMs: credential.warnBefore,
-    pool: credential.pool ?? [name],
-  })),
+  credentials: named(parsed.credentials, (credential, name) => {
+    const upstream = Object.entries(parsed.upstreams).find(([, one]) => one.credentials === name)?.[0] ?? ''
+    return toCredential(credential, { name, upstream, directory: baseDirectory })
+  }),
   channels: toChannels(parsed),
   rehearsals: toRehearsals(parsed),
   machine: {

@@ -195,6 +195,29 @@ const rehearsals = (raw: unknown): readonly ConfigFault[] =>
     ]
   })
 
+/** Keys are made and ended by the gate alone: a route that agents may use would let them do it. */
+const credentials = (raw: unknown): readonly ConfigFault[] =>
+  namesAt(raw, 'credentials').flatMap((name) => {
+    const own = namesAt(raw, 'upstreams').find((one) => textAt(raw, ['upstreams', one, 'credentials']) === name)
+    const upstream = textAt(raw, ['credentials', name, 'rotate', 'upstream']) ?? own
+    const routes = (['mint', 'revoke'] as const).flatMap((step) => {
+      const path = ['credentials', name, 'rotate', step]
+      const text = textAt(raw, path)
+      const route = text === undefined ? undefined : parseRoute(text, 'no-query')
+      if (text === undefined || route === undefined) return []
+      if (upstream === undefined)
+        return [faultAt(path, show(text), 'an upstream that has this credential, or rotate.upstream')]
+      return covered(raw, upstream, 'allow', route)
+        ? [faultAt(path, show(text), `a route that upstreams.${upstream}.allow does not cover: agents could use it`)]
+        : []
+    })
+    return [
+      ...refers(raw, ['credentials', name, 'rotate', 'upstream'], 'upstreams'),
+      ...refers(raw, ['credentials', name, 'oauth', 'clientSecret'], 'credentials'),
+      ...routes,
+    ]
+  })
+
 export const crossFaults = (raw: unknown): readonly ConfigFault[] => [
   ...agents(raw),
   ...namesAt(raw, 'tasks').flatMap((name) => refers(raw, ['tasks', name, 'agent'], 'agents')),
@@ -207,5 +230,6 @@ export const crossFaults = (raw: unknown): readonly ConfigFault[] => [
     ...channelRoutes(raw, name),
     ...outcomes(raw, name),
   ]),
+  ...credentials(raw),
   ...rehearsals(raw),
 ]

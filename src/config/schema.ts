@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { severities } from '../model/model.ts'
+import { credential } from './credentials.ts'
 import { profiles } from './profiles.ts'
 import {
   calls,
@@ -240,14 +241,6 @@ const upstream = z.strictObject({
   /** What its provider's answers mean: one that is known by name, or rules of its own. */
   profile: profile.optional(),
   cost: z.strictObject({ call: money }).optional(),
-})
-
-const credential = z.strictObject({
-  kind: z.literal('bearer'),
-  rotateEvery: positiveDuration.default(30 * 86_400_000),
-  warnBefore: duration.default(7 * 86_400_000),
-  /** Secrets of this provider account; the credential itself when absent. */
-  pool: z.array(name).min(1).max(100).optional(),
 })
 
 const status = whole(200, 599, 'an HTTP status')

@@ -23,7 +23,7 @@ import type {
   TaskView,
 } from '../store/store.ts'
 import type { RedriveAnswer, WorkSummary } from '../work/work.ts'
-import type { GateStatus, VaultView } from '../wire/wire.ts'
+import type { GateStatus, RenewalView, VaultView } from '../wire/wire.ts'
 
 export interface List<Item> {
   readonly items: readonly Item[]
@@ -247,6 +247,10 @@ export interface VaultStatusRow {
   readonly pool: readonly string[]
   readonly state: 'set' | 'partly set' | 'missing'
   readonly versions: readonly string[]
+  /** Where each secret of the pool is with its renewal. */
+  readonly renewals: readonly { readonly name: string; readonly renewal: string }[]
+  /** What waits for a person. */
+  readonly waits: readonly string[]
 }
 /** One of `sitter audit search`: an entry as it was hashed, with its number; what cannot be read is left out. */
 export interface AuditRow {
@@ -313,8 +317,8 @@ export interface MetricsAnswer {
  */
 export interface LogAnswer extends Omit<LogPage, 'lines'>, List<LogLine> {}
 export interface InboxItem {
-  readonly kind: 'unknown-settlement' | 'held-settlement' | 'dead-letter' | 'quarantined'
-  /** Of a payment, a task, or an agent; the type when several of its agents are quarantined for one cause. */
+  readonly kind: 'unknown-settlement' | 'held-settlement' | 'dead-letter' | 'quarantined' | 'credential'
+  /** Of a payment, a task, a credential or an agent; the type when several of its agents share a cause. */
   readonly id: string
   /** Payments, tasks or agents that this row stands for. */
   readonly count: number
@@ -329,4 +333,18 @@ export interface AuditVerdict {
   readonly why: string | null
   readonly head: string
 }
-export type { AgentView, BatchAnswer, CellStatus, CellView, EventView, LedgerCheck, RedriveAnswer, VaultView }
+/** GET /api/v1/credentials/{name}: how it renews itself, and its versions. */
+export interface CredentialDescription extends RenewalView {
+  readonly versions: VaultView['credentials']
+}
+export type {
+  AgentView,
+  BatchAnswer,
+  CellStatus,
+  CellView,
+  EventView,
+  LedgerCheck,
+  RedriveAnswer,
+  RenewalView,
+  VaultView,
+}

@@ -93,6 +93,14 @@ class SitterEnd implements GateLink {
     return this.#ask((id) => ({ frame: 'vault.list', id }))
   }
 
+  async vaultRenew(...[deed, credential, version, actor]: Parameters<GateLink['vaultRenew']>): Promise<void> {
+    await this.#ask((id) => ({ frame: 'vault.renew', id, deed, credential, version, actor }))
+  }
+
+  vaultNotes(after: number): ReturnType<GateLink['vaultNotes']> {
+    return this.#ask((id) => ({ frame: 'vault.notes', id, after }))
+  }
+
   status(): Promise<GateStatus> {
     return this.#ask((id) => ({ frame: 'status', id }))
   }

@@ -2,7 +2,7 @@
  * The sitter's end of the link to the gate: grants and cells out, calls in. It reconnects by itself and sends what
  * was not acknowledged again.
  */
-import type { Call, CellOpen, Grant, GateStatus, VaultView } from '../wire/wire.ts'
+import type { Call, CellOpen, Grant, GateStatus, VaultNote, VaultRenew, VaultView } from '../wire/wire.ts'
 
 export interface GateLinkEvents {
   /**
@@ -31,6 +31,10 @@ export interface GateLink {
     actor: string,
   ): Promise<{ readonly name: string; readonly version: number; readonly fingerprint: string }>
   vaultList(): Promise<VaultView>
+  /** A person's word about one credential. Rejects `not-found`, `conflict`, `gate-lost`. */
+  vaultRenew(deed: VaultRenew['deed'], credential: string, version: number | null, actor: string): Promise<void>
+  /** What happened to credentials after a note; the gate forgets those up to it. */
+  vaultNotes(after: number): Promise<readonly VaultNote[]>
   status(): Promise<GateStatus>
   /** Tells the gate the word of a person; resolves with whether it is frozen now, for the file may still say so. */
   freeze(frozen: boolean, actor: string): Promise<{ readonly frozen: boolean }>

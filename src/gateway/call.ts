@@ -3,12 +3,14 @@ import type { Readable } from 'node:stream'
 import type { Buckets, Gauge, Lines, Scope } from '../limit/limit.ts'
 import type { AnswerClass, UpstreamLimit } from '../model/model.ts'
 import type { Clock, Code } from '../std/std.ts'
-import type { CredentialVersion, Vault } from '../vault/vault.ts'
+import type { CredentialVersion, Keeper } from '../vault/vault.ts'
 import type { Grant } from '../wire/wire.ts'
 import type { HeaderPairs } from './headers.ts'
 import type { Meter } from './meter.ts'
 import type { Outbound } from './outbound.ts'
 import type { PlainTarget, Route } from './path.ts'
+import type { Signed } from './signers/signers.ts'
+import type { Skew } from './skew.ts'
 import type { CallJournal, CredentialRule, Log, UpstreamRule } from './ports.ts'
 
 /**
@@ -52,9 +54,9 @@ export interface CallInHand {
   /** Path and query as asked for. */
   readonly target: string
   readonly headers: HeaderPairs
-  readonly body: string | Readable | null
+  body: string | Readable | null
   /** Length of a streamed body where the agent told it. */
-  readonly bodyBytes: number | null
+  bodyBytes: number | null
   readonly waitMs: number
   readonly epoch: number
   /** Called with the way out of the queue while the call waits there. */
@@ -73,8 +75,10 @@ export interface CallInHand {
   waitedMs: number
   begunMs: number | null
   journal: number | null
-  /** Lives from `sign` to the end of the call. */
-  secret: string | null
+  /** How it goes out; lives from `sign` to the end of the call. */
+  signed: Signed | null
+  /** The version in use is let go. */
+  release: (() => void) | null
   sentWallMs: number | null
   sentMonoMs: number | null
   /** Beginning of an answer that is no success, for the codes of its provider. */
@@ -88,11 +92,12 @@ export interface CallInHand {
 export interface Room {
   readonly clock: Clock
   readonly upstreams: ReadonlyMap<string, OpenUpstream>
-  readonly vault: Vault
+  readonly vault: Pick<Keeper, 'choose' | 'pin' | 'secretFor' | 'answered'>
   readonly buckets: Buckets
   readonly lines: Lines
   readonly journal: CallJournal
   readonly meter: Meter
+  readonly skew: Skew
   readonly log: Log
   frozen(): boolean
   /** This gate takes on nothing new. */
@@ -131,7 +136,8 @@ export const callOf = (asked: Asked): CallInHand => ({
   waitedMs: 0,
   begunMs: null,
   journal: null,
-  secret: null,
+  signed: null,
+  release: null,
   sentWallMs: null,
   sentMonoMs: null,
   answerText: '',

@@ -81,7 +81,7 @@ const stream = async (
   const ended = await flow.ended
   giveBack(call, room)
   judge(call, room, ended, status)
-  call.secret = null
+  call.signed = null
   await witness(call, room, outcomeOf(ended, status, room.clock.wallMs()))
   return ended
 }

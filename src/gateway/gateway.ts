@@ -5,19 +5,22 @@
  */
 import { failure, sleep, type Clock, type Disk, type Net, type Random } from '../std/std.ts'
 import { openBuckets, openLines } from '../limit/limit.ts'
-import type { Vault } from '../vault/vault.ts'
+import type { AskOutside, Keeper } from '../vault/vault.ts'
 import type { GateStatus } from '../wire/wire.ts'
 import type { Room } from './call.ts'
 import { openDoors, type Doors } from './doors.ts'
 import { textOf } from './frames.ts'
 import { openFreezer, type Freezer } from './freeze.ts'
+import { askUpstream } from './house-calls.ts'
 import { openGrants, outcomeOfOpen, type Grants } from './grants.ts'
 import { openLinkServer, type LinkServer } from './links.ts'
 import { openMeter } from './meter.ts'
 import type { CallJournal, Log, Rules } from './ports.ts'
 import { openRules, type OpenRules } from './rules.ts'
+import { openSkew } from './skew.ts'
 
 export type { CallJournal, Log, Rules } from './ports.ts'
+export { openTokenCalls, type TokenCalls } from './token-calls.ts'
 
 type SavedLimits = Parameters<typeof openBuckets>[0]['saved']
 
@@ -27,7 +30,7 @@ export interface GatewayOptions {
   readonly random: Random
   readonly disk: Disk
   readonly net: Net
-  readonly vault: Vault
+  readonly vault: Keeper
   readonly journal: CallJournal
   readonly limits: { readonly saved: SavedLimits; readonly saveWith: (rows: () => SavedLimits) => void }
   readonly gateId: string
@@ -41,6 +44,8 @@ export interface GatewayOptions {
 }
 export interface Gateway {
   status(): GateStatus
+  /** A request of the gate's own. */
+  readonly ask: AskOutside
   stop(withinMs: number): Promise<void>
 }
 
@@ -81,6 +86,25 @@ const takeRules = async ({ readRules }: GatewayOptions, { rules, room }: Parts):
   return null
 }
 
+/** A person's word about one credential. */
+const renew = async (vault: Keeper, frame: Readonly<Record<string, unknown>>): Promise<null> => {
+  const [name, actor] = [textOf(frame, 'credential'), textOf(frame, 'actor')]
+  const version = frame['version']
+  switch (frame['deed']) {
+    case 'rotate':
+      await vault.rotate(name)
+      return null
+    case 'compromised':
+      await vault.compromised(name, actor)
+      return null
+    case 'revoke':
+      await vault.revoke(name, Number.isSafeInteger(version) ? (version as number) : 0, actor)
+      return null
+    default:
+      throw failure('unknown-method', 'the gate knows no such deed')
+  }
+}
+
 /** Answers the questions of the link. */
 const answer = (options: GatewayOptions, parts: Parts, frame: Readonly<Record<string, unknown>>): Promise<unknown> => {
   const { vault, journal } = options
@@ -89,6 +113,10 @@ const answer = (options: GatewayOptions, parts: Parts, frame: Readonly<Record<st
       return vault.set(textOf(frame, 'credential'), textOf(frame, 'sealed'), textOf(frame, 'actor'))
     case 'vault.list':
       return Promise.resolve(vault.view())
+    case 'vault.renew':
+      return renew(vault, frame)
+    case 'vault.notes':
+      return vault.notes(Number.isSafeInteger(frame['after']) ? (frame['after'] as number) : 0)
     case 'status':
       return Promise.resolve(statusOf(options, parts))
     case 'freeze':
@@ -152,6 +180,7 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
   const room: Room = {
     ...opened,
     meter: openMeter(journal.counts()),
+    skew: openSkew(),
     frozen: freezer.frozen,
     ending: () => late.ending === true,
   }
@@ -176,6 +205,7 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
   late.link = link
   return {
     status: () => statusOf(options, parts),
+    ask: (asking) => askUpstream(room, asking),
     stop: async (withinMs) => {
       late.ending = true
       await link.stop()
@@ -203,6 +233,7 @@ const statusOf = (options: GatewayOptions, { room, doors, grants }: Parts): Gate
     queued: room.lines.waiting(),
     inFlight: grants.inFlight() + doors.inFlight(),
     cells: doors.count(),
+    credentialsWaiting: options.vault.waiting(),
     upstreams: [...room.upstreams.values()].map(({ rule, credential }) => {
       const version = credential === null ? undefined : room.vault.choose(credential)
       const scope = { upstream: rule.name, credential: version?.name ?? null, agent: null }

@@ -13,7 +13,6 @@ import { forward, giveBack } from './stages/forward.ts'
 import { rowOf } from './stages/journal.ts'
 import { judge } from './stages/judge.ts'
 import { prepare } from './stages/order.ts'
-import { scrubText } from './stages/scrub.ts'
 import { endOf, witness } from './stages/witness.ts'
 
 /** Kept of an answer; what is beyond is not read. */
@@ -110,7 +109,7 @@ const exchange = (one: InHand, room: Room): Promise<CallOutcome> => {
         kind: 'answered',
         status,
         headers,
-        body: scrubText(call, Buffer.concat(chunks).toString('utf8'), cut),
+        body: Buffer.concat(chunks).toString('utf8'),
         truncated: cut,
       }
     }
@@ -148,7 +147,7 @@ export const openGrants = ({ room, tell, tellUnwritten }: GrantsOptions): Grants
     if (refusal !== undefined) return refuse(grant, one.call, refusal)
     const outcome = await exchange(one, room)
     giveBack(one.call, room)
-    one.call.secret = null
+    one.call.signed = null
     if (await witness(one.call, room, outcome)) tell(one.call.journal!)
   }
 

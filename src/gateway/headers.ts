@@ -59,23 +59,17 @@ export const notGrantable = (headers: Readonly<Record<string, string>>): string 
 
 const notBack = new Set([...hops, 'set-cookie', 'set-cookie2', 'proxy-authenticate'])
 
-/** An upstream's headers as they may come back; a secret that it echoes is blotted out. */
-export const incoming = (headers: HeaderPairs, secret: string | null): HeaderPairs => {
+/** An upstream's headers as they may come back; their values are scrubbed by the stage. */
+export const incoming = (headers: HeaderPairs): HeaderPairs => {
   const named = namedByConnection(headers)
-  return headers
-    .filter(
-      ([name, value]) =>
-        !notBack.has(name.toLowerCase()) &&
-        !named.has(name.toLowerCase()) &&
-        !name.toLowerCase().startsWith('x-sitter-') &&
-        headerIsClean(name, value),
-    )
-    .map(([name, value]) => [name, blot(value, secret)] as const)
+  return headers.filter(
+    ([name, value]) =>
+      !notBack.has(name.toLowerCase()) &&
+      !named.has(name.toLowerCase()) &&
+      !name.toLowerCase().startsWith('x-sitter-') &&
+      headerIsClean(name, value),
+  )
 }
-
-/** Replaces a secret in a text; the forms that escape it are the work of the scrubber to come. */
-export const blot = (text: string, secret: string | null): string =>
-  secret === null ? text : text.replaceAll(secret, '[secret]')
 
 export const headerOf = (headers: HeaderPairs, name: string): string | undefined =>
   headers.find(([one]) => one.toLowerCase() === name)?.[1]

@@ -1,6 +1,9 @@
 /** What the gateway is given at assembly: rules of the configuration, the journal, and its own small words. */
 import type { BreakerRule, Profile, UpstreamLimit } from '../model/model.ts'
 import type { Money } from '../std/std.ts'
+import type { CredentialRule } from '../vault/vault.ts'
+
+export type { CredentialRule } from '../vault/vault.ts'
 
 /** One upstream as configured. */
 export interface UpstreamRule {
@@ -16,10 +19,6 @@ export interface UpstreamRule {
   readonly breaker: BreakerRule | null
   readonly profile: Profile | null
   readonly costPerCall: Money | null
-}
-export interface CredentialRule {
-  readonly name: string
-  readonly pool: readonly string[]
 }
 export interface Rules {
   readonly name: string

@@ -47,4 +47,5 @@ export {
   type WaitReason,
 } from './task.ts'
 export { standbysWanted } from './standby.ts'
+export type * from './credential.ts'
 export type * from './swarm.ts'

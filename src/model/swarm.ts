@@ -3,6 +3,7 @@
  * every path absolute.
  */
 import type { Mode } from './agent.ts'
+import type { RotationRule, Signing, SwitchOn } from './credential.ts'
 import type { Severity } from './incident.ts'
 import type { BreakerRule, Profile } from './profile.ts'
 import type { Money, Rate } from '../std/std.ts'
@@ -154,10 +155,13 @@ export interface Upstream {
 }
 export interface Credential {
   readonly name: string
-  readonly kind: 'bearer'
+  readonly kind: Signing['kind']
   readonly rotateEveryMs: number
   readonly warnBeforeMs: number
   readonly pool: readonly string[]
+  readonly signing: Signing
+  readonly rotation: RotationRule
+  readonly switchOn: readonly SwitchOn[]
 }
 export interface Channel {
   readonly name: string

@@ -31,5 +31,10 @@ export {
   type GateLock,
   type LimitRow,
   type NewCall,
+  type MachineRow,
+  type Note,
+  type NoteRow,
+  type Renewal,
   type SecretRow,
+  type SecretState,
 } from './gate/gate.ts'

@@ -3,41 +3,16 @@
  * and retires the one before; of a pool the first member that has an active version is used.
  */
 import type { KeyObject } from 'node:crypto'
-import type { GateBook, SecretRow } from '../store/store.ts'
+import type { GateBook, Renewal, SecretRow, SecretState } from '../store/store.ts'
 import { failure, type Clock, type Random } from '../std/std.ts'
 import type { Unlocked } from './key.ts'
+import { isOwnName, type CredentialRule, type CredentialVersion, type Vault, type VaultView } from './port.ts'
 import { fingerprintOf, openAtRest, privateKeyOf, publicTextOf, sealAtRest } from './sealing.ts'
 
+export type { CredentialRule, CredentialVersion, Vault, VaultView } from './port.ts'
+export { openKeeper, type Keeper, type KeeperView } from './keeper.ts'
+export type { Asked, AskOutside, Fetch, RunCommand } from './ports.ts'
 export { unlockVault, type KeyFiles, type KeyPlaces, type Unlocked } from './key.ts'
-
-export interface CredentialVersion {
-  readonly name: string
-  readonly version: number
-}
-export interface CredentialRule {
-  readonly name: string
-  readonly pool: readonly string[]
-}
-
-/** What may be seen of the vault: never a secret. */
-export interface VaultView {
-  /** The gate's X25519 public key (base64, raw 32 bytes) that secrets are sealed to. */
-  readonly sealingKey: string
-  readonly credentials: readonly Omit<SecretRow, 'sealed' | 'actor'>[]
-}
-
-export interface Vault {
-  /**
-   * Opens what was sealed to this gate and stores it as the new active version. @throws Failure `not-found` (no such
-   * credential in the configuration), `invalid` (not sealed to us, or no bearer text).
-   */
-  set(name: string, sealed: string, actor: string): Promise<CredentialVersion & { readonly fingerprint: string }>
-  view(): VaultView
-  /** The version that a credential of the configuration stands for now, undefined when none is active. */
-  choose(rule: CredentialRule): CredentialVersion | undefined
-  /** The secret for one call; nobody keeps it. @throws Failure `credential-unavailable`. */
-  reveal(credential: CredentialVersion): string
-}
 
 export interface VaultOptions {
   readonly unlocked: Unlocked
@@ -84,7 +59,7 @@ class OpenVault implements Vault {
     }
     const opened = this.#options.openSealed(this.#privateKey, sealed)
     try {
-      const row = this.#sealRow(name, actor, opened.toString('utf8'))
+      const row = this.seal(name, opened.toString('utf8'), 'active', actor)
       await this.#options.book.addSecret(row)
       this.#keep(row)
       return { name, version: row.version, fingerprint: row.fingerprint }
@@ -94,7 +69,8 @@ class OpenVault implements Vault {
   }
 
   view(): VaultView {
-    const credentials = this.#options.book.secrets().map((row) => {
+    const shown = this.#options.book.secrets().filter((row) => !isOwnName(row.name))
+    const credentials = shown.map((row) => {
       const { name, version, state, fingerprint, setMs, usedMs } = row
       return { name, version, state, fingerprint, setMs, usedMs }
     })
@@ -120,10 +96,26 @@ class OpenVault implements Vault {
     }
   }
 
-  #sealRow(name: string, actor: string, text: string): SecretRow {
+  rows(name: string): readonly SecretRow[] {
+    return this.#rows.get(name) ?? []
+  }
+
+  async renew(change: Renewal): Promise<void> {
+    await this.#options.book.renew(change)
+    const stateOf = new Map(change.moves.map(({ name, version, state }) => [`${name}@${version}`, state]))
+    const below = new Map(change.drops.map((drop) => [drop.name, drop.below]))
+    for (const row of change.add) this.#rows.set(row.name, [...this.rows(row.name), row])
+    for (const name of new Set([...change.add, ...change.moves, ...change.drops].map((one) => one.name))) {
+      const kept = this.rows(name).filter(({ version }) => version >= (below.get(name) ?? 0))
+      const moved = kept.map((row) => ({ ...row, state: stateOf.get(`${name}@${row.version}`) ?? row.state }))
+      this.#rows.set(name, moved)
+    }
+  }
+
+  seal(name: string, text: string, state: SecretState, actor: string): SecretRow {
     // A line that came from a file or a prompt ends with a newline that is no part of the secret.
     const secret = text.replace(/\r?\n$/, '')
-    if (!bearerText.test(secret)) {
+    if (!isOwnName(name) && !bearerText.test(secret)) {
       throw failure('invalid', 'a bearer secret is 1 to 8192 visible ASCII characters without spaces')
     }
     const { unlocked, random, clock } = this.#options
@@ -133,7 +125,7 @@ class OpenVault implements Vault {
     const sealed = sealAtRest(unlocked, { name, version }, plain, random)
     const fingerprint = fingerprintOf(unlocked, plain)
     plain.fill(0)
-    return { name, version, state: 'active', sealed, fingerprint, setMs: clock.wallMs(), usedMs: null, actor }
+    return { name, version, state, sealed, fingerprint, setMs: clock.wallMs(), usedMs: null, actor }
   }
 
   #keep(row: SecretRow): void {

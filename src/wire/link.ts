@@ -2,7 +2,8 @@
  * The words between sitter and gate: NDJSON over `run/gate.sock` (0600). The gate listens, the sitter connects and says
  * `open`.
  *
- * sitter → gate   open · cell · cell.gone · grant · ack · vault.set · vault.list · status · freeze · config
+ * sitter → gate   open · cell · cell.gone · grant · ack · vault.set · vault.list · vault.renew · vault.notes · status ·
+ *                 freeze · config
  * gate → sitter   opened · call · parked · answer
  *
  * `grant` is the right to send one exact request, and the order to send it. The gate journals it (fsync) before the
@@ -116,6 +117,21 @@ export interface VaultList {
   readonly frame: 'vault.list'
   readonly id: string
 }
+/** A person's word: rotate it now, it is in wrong hands, this version was revoked at its provider. */
+export interface VaultRenew {
+  readonly frame: 'vault.renew'
+  readonly id: string
+  readonly deed: 'rotate' | 'compromised' | 'revoke'
+  readonly credential: string
+  readonly version: number | null
+  readonly actor: string
+}
+/** What happened to credentials after the note `after`; the gate forgets those up to it. */
+export interface VaultNotes {
+  readonly frame: 'vault.notes'
+  readonly id: string
+  readonly after: number
+}
 export interface StatusAsk {
   readonly frame: 'status'
   readonly id: string
@@ -153,6 +169,54 @@ export interface VaultView {
     readonly setMs: number
     readonly usedMs: number | null
   }[]
+  readonly renewals: readonly RenewalView[]
+}
+/** How a secret renews itself, and where it is with that. */
+export interface RenewalView {
+  readonly name: string
+  /** The credential of the configuration that it belongs to. */
+  readonly credential: string
+  /** Whether something rotates it by itself; else a person does. */
+  readonly automatic: boolean
+  readonly phase: 'idle' | 'minting' | 'looking' | 'testing' | 'canary' | 'draining' | 'revoking' | 'undoing' | 'person'
+  readonly sinceMs: number
+  /** When the next rotation begins, or has to be done by a person; null = unknown. */
+  readonly dueMs: number | null
+  /** The end of the version in use by its provider's word; null = it told none. */
+  readonly expiresMs: number | null
+  readonly warnBeforeMs: number
+  readonly active: number | null
+  readonly next: number | null
+  readonly old: readonly number[]
+  /** Calls that hold each version right now. */
+  readonly inUse: Readonly<Record<string, number>>
+  readonly doneMs: number | null
+  readonly why: string | null
+  /** 0 = nothing was refused lately; from 1,000 on it rests. */
+  readonly burden: number
+  readonly grant: {
+    readonly state: 'empty' | 'fresh' | 'expired' | 'quarantined'
+    readonly expiresMs: number | null
+    readonly refreshedMs: number | null
+    readonly why: string | null
+  } | null
+  /** What a person should do about it now. */
+  readonly concern: {
+    readonly severity: 'warning' | 'critical'
+    readonly what: string
+    readonly wayOut: string
+    readonly sinceMs: number
+  } | null
+  /** An end that comes, and how many days before it people are told. */
+  readonly ending: { readonly endsMs: number; readonly what: string; readonly toldDays: readonly number[] } | null
+}
+/** One of `vault.notes`. */
+export interface VaultNote {
+  readonly number: number
+  readonly wallMs: number
+  readonly kind: string
+  readonly subject: string
+  readonly message: string
 }
 /** Value of `status`. */
 export interface GateStatus {
@@ -162,6 +226,8 @@ export interface GateStatus {
   readonly queued: number
   readonly inFlight: number
   readonly cells: number
+  /** Credentials that wait for a person. */
+  readonly credentialsWaiting: number
   readonly upstreams: readonly {
     readonly name: string
     readonly calls: number
@@ -195,6 +261,8 @@ export type ToGate =
   | Ack
   | VaultSet
   | VaultList
+  | VaultRenew
+  | VaultNotes
   | StatusAsk
   | Freeze
   | ConfigChanged

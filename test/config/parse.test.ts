@@ -177,7 +177,7 @@ test('What this version cannot do is refused by name, and not taken and ignored'
     ['agents settler cell kind', /cells other than "pool", "vm", "process" and "sandbox" yet/, 'worker'],
     ['agents settler limits calls', /calls of one agent yet/, '50/s'],
     ['agents settler overrides settler/7 mode', /modes other than "active" yet/, 'shadow'],
-    ['credentials northbank kind', /"bearer" yet/, 'oauth2'],
+    ['credentials northbank kind', /client certificates yet/, 'mtls'],
     ['channels northbank kind', /"http" yet/, 'paypal'],
   ]
   for (const [path, told, value] of later) {

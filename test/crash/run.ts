@@ -3,7 +3,8 @@
  * `--agents`, `--seed`, `--keep`, `--only <scenario>`. Sitter, gate or both die by SIGKILL, pool hosts at 0.5/s beside
  * them; then everything at once, with nobody to restart it; then one payment at each of its system calls (points.ts);
  * then `--seconds` (120) of churn, whose descriptors and memory must stay flat (test/bounds/churn.ts); then a record in
- * PostgreSQL behind a way that breaks (postgres.ts); then the long tests of all rooms (`*.slow.ts`, tests.ts).
+ * PostgreSQL behind a way that breaks (postgres.ts); then the long tests of all rooms (`*.slow.ts`, tests.ts). Credentials
+ * that renew themselves are killed apart (`--only 'renewing credentials'`, ../vault/kills.ts).
  *
  * `--long`: 200 kills under 20,000 tasks and 2,000 payments, spread so that work is always under way, about 45 minutes;
  * 100 cut COMMITs and 10 crashes of PostgreSQL, about half an hour.
@@ -15,6 +16,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { between, seeded, type Random } from '../../src/std/std.ts'
 import { churn } from '../bounds/churn.ts'
+import { killRefreshes, killRotations, rotateUnderLoad } from '../vault/kills.ts'
 import { judge, type Verdict } from './judge.ts'
 import { submitCounts } from './counts.ts'
 import { hostsOf, isThere, kill, processes, programOf, type Process } from './machine.ts'
@@ -185,6 +187,33 @@ const allAtOnce = async (): Promise<Verdict[]> => {
   ]
 }
 
+/** Credentials that renew themselves: under load, with lost answers, and while the gate is killed. */
+const renewing = async (): Promise<Verdict[]> => {
+  const { long } = values
+  const figures = long
+    ? { everyMs: 10_000, loadMs: 300_000, kills: 50, agents: 500, refreshKills: 20, ms: 300_000 }
+    : { everyMs: 2_000, loadMs: 40_000, kills: 8, agents: 100, refreshKills: 4, ms: 30_000 }
+  const { everyMs, loadMs, kills: rotationKills, agents, refreshKills, ms } = figures
+  return [
+    {
+      title: `keys rotate every ${everyMs / 1_000} s for ${loadMs / 1_000} s, and no call is refused`,
+      wrong: await rotateUnderLoad(everyMs, loadMs),
+    },
+    {
+      title: `${rotationKills} kills in rotations: one version serves after each, and no key is left behind`,
+      wrong: await killRotations(rotationKills, seed),
+    },
+    {
+      title: `${agents} agents on tokens of 5 s with lost answers: no call fails, one refresh at a time`,
+      wrong: await killRefreshes({ kills: 0, agents, ms: ms / 3, seed, lost: 3 }),
+    },
+    {
+      title: `${agents} agents on tokens of 5 s, ${refreshKills} kills of the gate with lost answers: no call fails`,
+      wrong: await killRefreshes({ kills: refreshKills, agents, ms, seed, lost: refreshKills }),
+    },
+  ]
+}
+
 let failed = 0
 let passed = 0
 let skipped = 0
@@ -194,6 +223,7 @@ const parts = [
   ['under fire', underFire],
   ['all at once', allAtOnce],
   ['at every point', points],
+  ['renewing credentials', renewing],
   ['churn', () => churn(join(directory, 'churn'), Number(values.seconds))],
   [
     'on PostgreSQL',

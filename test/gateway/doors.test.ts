@@ -82,7 +82,7 @@ test("an agent's call goes out with the credential injected, and its own ways of
     .filter((_one, index) => index % 2 === 0)
     .map((name) => name.toLowerCase())
     .toSorted()
-  expect(names).toEqual(['authorization', 'connection', 'host', 'x-kept'])
+  expect(names).toEqual(['accept-encoding', 'authorization', 'connection', 'host', 'x-kept'])
   expect(seen!.headers).toMatchObject({ authorization: `Bearer ${canary}`, host: upstream.host })
 })
 
@@ -105,7 +105,7 @@ test('the answer streams, cookies and an echoed secret do not come back, and ref
   })
   expect(answer).toMatchObject({ status: 422, body: 'one two' })
   expect(answer.headers['set-cookie']).toBe(undefined)
-  expect(answer.headers['x-echo']).toBe('Bearer [secret]')
+  expect(answer.headers['x-echo']).toBe(`Bearer ${'*'.repeat(canary.length)}`)
   expect(upstream.seen[0]!.body).toBe('hello')
 })
 

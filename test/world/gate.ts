@@ -6,6 +6,7 @@ import type { CallJournal, JournalEnd, JournalRow } from '../../src/gateway/port
 import type { Room } from '../../src/gateway/call.ts'
 import { openGrants, outcomeOfOpen, type Grants } from '../../src/gateway/grants.ts'
 import { openLinkServer, type LinkServer } from '../../src/gateway/links.ts'
+import { openSkew } from '../../src/gateway/skew.ts'
 import { openMeter } from '../../src/gateway/meter.ts'
 import { parseRoute } from '../../src/gateway/path.ts'
 import { openBuckets, openLines } from '../../src/limit/limit.ts'
@@ -131,7 +132,8 @@ export class WorldGate {
     const room: Room = {
       clock,
       upstreams: new Map([['bank', upstream]]),
-      vault: { set: noVault, view: noVault, choose: () => undefined, reveal: noVault },
+      vault: { choose: () => undefined, pin: () => undefined, secretFor: noVault, answered: () => {} },
+      skew: openSkew(),
       buckets,
       lines,
       journal,

@@ -5,6 +5,7 @@ import { resolve } from 'node:path'
 import { failure } from '../../std/std.ts'
 import type { ConfigAnswer, VaultStatusRow, VaultView } from '../api.ts'
 import { onlyDry, required } from './asking.ts'
+import { renewalText } from './renewal.ts'
 import { age, plain } from './text.ts'
 import type { Deed, Invocation } from './verb.ts'
 
@@ -98,7 +99,8 @@ const stateOf = (vault: VaultView, names: readonly string[]): CredentialState =>
 }
 
 /** What the configuration needs beside what the gate holds: exit 4 when a credential has no secret at all. */
-export const vaultStatus: Deed = async ({ api, printer }) => {
+export const vaultStatus: Deed = async ({ api, printer, world }) => {
+  const nowMs = world.clock.wallMs()
   const door = await api()
   const [vault, { raw }] = await Promise.all([
     door.get<VaultView>('/api/v1/credentials'),
@@ -107,7 +109,15 @@ export const vaultStatus: Deed = async ({ api, printer }) => {
   const wanted = (raw as { credentials?: Record<string, { pool?: readonly string[] }> }).credentials ?? {}
   const rows = Object.entries(wanted).map(([name, { pool = [name] }]): VaultStatusRow => {
     const held = vault.credentials.filter((one) => pool.includes(one.name))
-    return { name, pool, state: stateOf(vault, pool), versions: held.map((one) => `${one.name}@${one.version}`) }
+    const renewals = vault.renewals.filter((one) => pool.includes(one.name))
+    return {
+      name,
+      pool,
+      state: stateOf(vault, pool),
+      versions: held.map((one) => `${one.name}@${one.version}`),
+      renewals: renewals.map((one) => ({ name: one.name, renewal: renewalText(one, nowMs) })),
+      waits: renewals.flatMap(({ concern }) => (concern === null ? [] : [concern.what])),
+    }
   })
   if (rows.length === 0 && !printer.json) printer.note('the configuration has no credentials')
   else
@@ -115,11 +125,14 @@ export const vaultStatus: Deed = async ({ api, printer }) => {
       { head: 'CREDENTIAL', value: (row) => row.name },
       { head: 'STATE', value: (row) => row.state },
       { head: 'POOL', value: (row) => row.pool.join(', ') },
+      { head: 'RENEWAL', value: (row) => row.renewals.map(({ renewal }) => renewal).join('; ') },
       { head: 'HELD', value: (row) => (row.versions.length === 0 ? 'none' : row.versions.join(', ')) },
     ])
   const missing = rows.filter((row) => row.state === 'missing')
   if (missing.length > 0) printer.note(`set it with: sitter vault set ${plain(missing[0]!.pool[0]!)}`)
-  return missing.length > 0 ? 4 : 0
+  const waiting = rows.filter(({ waits }) => waits.length > 0)
+  for (const { name, waits } of waiting) printer.note(`${plain(name)}: ${plain(waits.join('; '))}`)
+  return missing.length > 0 || waiting.length > 0 ? 4 : 0
 }
 
 export const vaultList: Deed = async ({ api, printer, world }) => {

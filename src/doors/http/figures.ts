@@ -56,10 +56,14 @@ const freezeView = ({ freeze }: Rooms, gate: SwarmView['gate']): SwarmView['free
   return { frozen: true, gate: gateSays, by: file === 'unreadable' ? null : file }
 }
 
-/** What waits for a person: settlements, dead letters, and quarantined agents by type and cause, as in the inbox. */
-const personCount = ({ work, fleet, settle }: Pick<SwarmView, 'work' | 'fleet' | 'settle'>): number => {
+/**
+ * What waits for a person, as in the inbox: settlements, dead letters, quarantined agents by type and cause, and
+ * credentials as far as the gate answers.
+ */
+const personCount = ({ work, fleet, settle, gate }: Pick<SwarmView, 'work' | 'fleet' | 'settle' | 'gate'>): number => {
+  const credentials = 'unknown' in gate ? 0 : gate.credentialsWaiting
   const dead = Object.values(work.byType).reduce((sum, states) => sum + (states['dead'] ?? 0), 0)
-  return settle.person + dead + fleet.quarantines
+  return settle.person + dead + fleet.quarantines + credentials
 }
 
 export type Figures = (rooms: Rooms) => Promise<SwarmView>
@@ -91,7 +95,7 @@ export const figuresMaker = (): Figures => {
       freeze: freezeView(rooms, gate),
       ...kept.slow,
       idle: work.idle && settle.idle,
-      person: personCount({ work, fleet, settle }),
+      person: personCount({ work, fleet, settle, gate }),
       notBuilt: rooms.notBuilt,
     }
   }

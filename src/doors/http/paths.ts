@@ -10,7 +10,7 @@ import { nothing } from './body.ts'
 import { redriveBody, retryBody, taskBody } from './task-body.ts'
 import { applyBody, candidateBody, rollbackBody } from './routes/config.ts'
 import { orderBody } from './routes/agents.ts'
-import { credentialBody } from './routes/gate.ts'
+import { credentialBody, renewBody as renewCredentialBody, revokeBody } from './routes/gate.ts'
 import { reasonBody, resolveBody } from './routes/money.ts'
 import { freeBody, renewBody, stateBody, takeBody } from './routes/shared.ts'
 import { downBody, freezeBody, thawBody } from './routes/swarm.ts'
@@ -168,6 +168,27 @@ export const pathFacts: Readonly<Record<string, PathFacts>> = {
     says: 'Sets a credential, sealed to the key of the gate.',
     takes: credentialBody,
     status: 201,
+  },
+  'GET /api/v1/credentials/:name': {
+    may: ['operator', 'auditor', 'admin'],
+    says: 'How a credential renews itself, and its versions; never a secret.',
+  },
+  'POST /api/v1/credentials/:name/rotate': {
+    may: admins,
+    says: 'Begins the rotation of a credential now.',
+    takes: renewCredentialBody,
+    status: 202,
+  },
+  'POST /api/v1/credentials/:name/compromised': {
+    may: admins,
+    says: 'Replaces a credential that is in wrong hands, and ends the old one at once.',
+    takes: renewCredentialBody,
+    status: 202,
+  },
+  'POST /api/v1/credentials/:name/revoke': {
+    may: admins,
+    says: 'Says that a version was ended at its provider; never the one in use.',
+    takes: revokeBody,
   },
   'GET /api/v1/upstreams': list('Upstreams with their figures.'),
   'GET /api/v1/upstreams/:name': look('An upstream with its figures.'),

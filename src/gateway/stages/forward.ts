@@ -1,9 +1,10 @@
 /** Sends it, once. The head of the answer is scrubbed and learnt from before anybody sees it. */
 import type { CallInHand, Room } from '../call.ts'
 import { outgoing, type HeaderPairs } from '../headers.ts'
-import type { Flow } from '../exchange.ts'
+import { asFailure } from '../../std/std.ts'
+import type { Ended, Flow } from '../exchange.ts'
 import { learn } from './learn.ts'
-import { scrubHead } from './scrub.ts'
+import { openScrubbing, type Scrubbing } from './scrub.ts'
 
 export interface Receiver {
   head(status: number, headers: HeaderPairs): void
@@ -17,17 +18,42 @@ const mostText = 65_536
 const headersOut = (call: CallInHand): HeaderPairs => {
   const own = call.grant === null ? outgoing(call.headers) : call.headers
   const length: HeaderPairs = call.bodyBytes === null ? [] : [['content-length', String(call.bodyBytes)]]
-  const signed: HeaderPairs = call.secret === null ? [] : [['authorization', `Bearer ${call.secret}`]]
-  return [...own, ...length, ...signed]
+  if (call.signed === null) return [...own, ...length]
+  // Whoever is shown a secret may echo it, and what is packed cannot be read as it streams.
+  const plain = own.filter(([name]) => name.toLowerCase() !== 'accept-encoding')
+  const names = new Set(call.signed.headers.map(([name]) => name.toLowerCase()))
+  const rest = plain.filter(([name]) => !names.has(name.toLowerCase()))
+  return [...rest, ...length, ['accept-encoding', 'identity'], ...call.signed.headers]
+}
+
+/** The end of an exchange, after the last of its answer was scrubbed and given on. */
+const afterScrubbing = async (flow: Flow, scrubbing: Scrubbing): Promise<Ended> => {
+  const ended = await flow.ended
+  if (ended.kind !== 'answered') {
+    scrubbing.drop()
+    return ended
+  }
+  try {
+    await scrubbing.end()
+    return ended
+  } catch (error) {
+    const why = 'the answer could not be unpacked, so nobody knows what is in it'
+    return { kind: 'lost', code: 'undecodable', message: `${why}: ${asFailure(error).message}` }
+  }
 }
 
 export const forward = (call: CallInHand, room: Room, receiver: Receiver): Flow => {
   const { rule, outbound } = call.upstream!
   const hearing = { on: false }
-  return outbound.send(
+  const scrubbing = openScrubbing(
+    call,
+    (chunk) => receiver.data(chunk),
+    () => flow.resume(),
+  )
+  const flow = outbound.send(
     {
       method: call.method,
-      target: call.plain!.path + call.plain!.query,
+      target: call.plain!.path + (call.signed?.query ?? call.plain!.query),
       headers: headersOut(call),
       body: call.body,
       timeoutMs: rule.timeoutMs,
@@ -43,18 +69,31 @@ export const forward = (call: CallInHand, room: Room, receiver: Receiver): Flow 
       head: (status, headers) => {
         hearing.on = status >= 400 && rule.profile !== null
         learn(call, room, status, headers)
-        receiver.head(status, scrubHead(call, headers))
+        receiver.head(status, scrubbing.head(status, headers))
       },
       data: (chunk) => {
         if (hearing.on && call.answerText.length < mostText) call.answerText += chunk.toString('latin1')
-        return receiver.data(chunk)
+        return scrubbing.data(chunk)
       },
     },
   )
+  return {
+    ended: afterScrubbing(flow, scrubbing),
+    resume: () => {
+      scrubbing.resume()
+      flow.resume()
+    },
+    abort: (why) => {
+      scrubbing.drop()
+      flow.abort(why)
+    },
+  }
 }
 
-/** A charged call that was never sent gives its place to the next one. */
+/** A call is over: its credential is let go, and if it was charged and never sent, the next one gets its place. */
 export const giveBack = (call: CallInHand, room: Room): void => {
+  call.release?.()
+  call.release = null
   if (!call.charged) return
   call.charged = false
   room.buckets.giveUp(call.limits)

@@ -7,6 +7,9 @@ import { headerOf, type HeaderPairs } from '../headers.ts'
 
 export const learn = (call: CallInHand, room: Room, status: number, headers: HeaderPairs): void => {
   const { learn: learns, profile } = call.upstream!.rule
+  const { sentWallMs } = call
+  if (sentWallMs !== null)
+    room.skew.learn(call.upstreamName, headerOf(headers, 'date'), sentWallMs, room.clock.wallMs())
   const longer = room.buckets.answered(call.scope!, {
     gauges: call.limits,
     status,

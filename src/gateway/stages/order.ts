@@ -6,6 +6,7 @@ import { identify } from './identify.ts'
 import { intent } from './intent.ts'
 import { journal } from './journal.ts'
 import { mode } from './mode.ts'
+import { pin } from './pin.ts'
 import { route } from './route.ts'
 import { sign } from './sign.ts'
 
@@ -26,6 +27,7 @@ const before: readonly Stage[] = [
   intent,
   admit,
   again,
+  pin,
   journal,
   sign,
   // forward → scrub → learn → meter → witness follow in `forward.ts` and `witness.ts`.

@@ -2,11 +2,24 @@
  * Where it goes: an upstream of the configuration, by a path that its allow-list has, with the credential that it
  * stands for now.
  */
-import type { Stage } from '../call.ts'
-import { notGrantable } from '../headers.ts'
+import type { CallInHand, Room, Stage } from '../call.ts'
+import { headerOf, notGrantable } from '../headers.ts'
 import { plainTarget, routeMatches } from '../path.ts'
 
 const methodText = /^[A-Z]{3,16}$/
+
+/** What an agent's own call is known by, should its outcome stay open; null = nothing. */
+export const keyOf = (call: CallInHand): string | null => {
+  const key = call.grant === null ? headerOf(call.headers, 'idempotency-key') : undefined
+  return key === undefined ? null : `${call.upstreamName}\n${call.agent}\n${key.slice(0, 200)}`
+}
+
+const choose = (call: CallInHand, room: Room): CallInHand['credential'] | undefined => {
+  const { rule, credential } = call.upstream!
+  const isPaused = (name: string): boolean =>
+    room.buckets.pausedUntil({ upstream: rule.name, credential: name, agent: null }) > room.clock.monoMs()
+  return room.vault.choose(credential!, { subject: call.subject, key: keyOf(call), paused: isPaused })
+}
 
 export const route: Stage = (call, room) => {
   const upstream = room.upstreams.get(call.upstreamName)
@@ -39,7 +52,7 @@ export const route: Stage = (call, room) => {
   call.endpoint = `${allowed.method} /${allowed.segments.join('/')}`
   call.plain = plain
   if (upstream.credential !== null) {
-    const credential = room.vault.choose(upstream.credential)
+    const credential = choose(call, room)
     if (credential === undefined) {
       return {
         code: 'credential-unavailable',

@@ -1,14 +1,53 @@
-/** Opens the secret, for this call alone. Smallest form: bearer. Place of the other signers and of OAuth refresh. */
-import { asFailure } from '../../std/std.ts'
-import type { Stage } from '../call.ts'
+/**
+ * Opens the secret, for this call alone, and signs with it as its kind wants. What comes here is sent next, so times in
+ * signatures are those of this attempt, by the upstream's own clock.
+ */
+import type { Readable } from 'node:stream'
+import { asFailure, failure } from '../../std/std.ts'
+import type { CallInHand, Stage } from '../call.ts'
+import { signerOf } from '../signers/signers.ts'
 
-export const sign: Stage = (call, room) => {
+/** A body over which a signature goes must be whole before its head is written; beyond this it is refused. */
+const gatheredBytes = 1024 * 1024
+
+const gather = async (body: Readable): Promise<string> => {
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    length += chunk.length
+    if (length > gatheredBytes) throw failure('too-large', `a signed body may have ${gatheredBytes} bytes`)
+    chunks.push(chunk)
+  }
+  const whole = Buffer.concat(chunks)
+  const text = whole.toString('utf8')
+  if (Buffer.byteLength(text) !== whole.length || !Buffer.from(text).equals(whole))
+    throw failure('invalid', 'a signed body must be UTF-8 text')
+  return text
+}
+
+/** The body as one text; from then on it is sent with its length. */
+const wholeBody = async (call: CallInHand): Promise<string | null> => {
+  if (call.body !== null && typeof call.body !== 'string') {
+    call.body = await gather(call.body)
+    call.bodyBytes = null
+  }
+  return call.body
+}
+
+export const sign: Stage = async (call, room) => {
   if (call.credential === null) return undefined
+  const { rule, credential } = call.upstream!
   try {
-    call.secret = room.vault.reveal(call.credential)
+    const signer = signerOf(credential?.signing ?? { kind: 'bearer' })
+    const body = signer.needsBody ? await wholeBody(call) : null
+    const { path, query } = call.plain!
+    const nowMs = room.clock.wallMs() + room.skew.of(rule.name)
+    const { host } = new URL(rule.url)
+    const secret = await room.vault.secretFor(call.credential)
+    call.signed = signer.sign({ method: call.method, path, query, host, headers: call.headers, body, nowMs }, secret)
   } catch (error) {
-    const { code, message } = asFailure(error)
-    return { code, message }
+    const { code, message, retryAfterMs } = asFailure(error)
+    return { code, message, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }
   }
   return undefined
 }

@@ -6,6 +6,7 @@ import { asFailure, formatMoney, sleep } from '../../std/std.ts'
 import type { CallOutcome } from '../../wire/wire.ts'
 import type { CallInHand, Room } from '../call.ts'
 import type { JournalEnd } from '../ports.ts'
+import { keyOf } from './route.ts'
 
 /** Price of this call as money text: whatever was sent costs, answered or lost. */
 export const costOf = (call: CallInHand): string | null => {
@@ -32,6 +33,8 @@ const againMs = 250
  */
 export const witness = async (call: CallInHand, room: Room, outcome: CallOutcome): Promise<JournalEnd | undefined> => {
   const end = endOf(call, room, outcome)
+  if (call.credential !== null && call.epoch > 0 && outcome.kind !== 'not-sent')
+    room.vault.answered(call.credential, end.status, keyOf(call))
   room.meter.count(
     call.upstreamName,
     end.status === null ? end.ended : String(end.status),

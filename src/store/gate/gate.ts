@@ -1,4 +1,16 @@
 /** What gate.db offers, gathered for the store's front door. */
 export { openGateBook, type GateBook } from './book.ts'
 export { lockGate, type GateLock } from './lock.ts'
-export type { CallCount, CallEnd, CallRow, LimitRow, NewCall, SecretRow } from './rows.ts'
+export type {
+  CallCount,
+  CallEnd,
+  CallRow,
+  LimitRow,
+  MachineRow,
+  NewCall,
+  Note,
+  NoteRow,
+  Renewal,
+  SecretRow,
+  SecretState,
+} from './rows.ts'

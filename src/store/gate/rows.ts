@@ -46,15 +46,47 @@ export interface LimitRow {
   readonly bootId: string
 }
 
+/**
+ * `staged` is not used yet, or by a few calls that try it; `draining` only by calls that were under way; `retired` by
+ * nobody, but its provider still takes it; `revoked` and `compromised` are over.
+ */
+export type SecretState = 'staged' | 'active' | 'draining' | 'retired' | 'revoked' | 'compromised'
+
 export interface SecretRow {
   readonly name: string
   readonly version: number
-  readonly state: 'active' | 'retired'
+  readonly state: SecretState
   readonly sealed: Uint8Array
   readonly fingerprint: string
   readonly setMs: number
   readonly usedMs: number | null
   readonly actor: string
+}
+
+/** A machine that renews a credential, saved as JSON. */
+export interface MachineRow {
+  readonly kind: string
+  readonly name: string
+  readonly state: string
+}
+/** Something that happened to a credential, for the sitter's record. */
+export interface Note {
+  readonly wallMs: number
+  readonly kind: string
+  readonly subject: string
+  readonly message: string
+}
+export interface NoteRow extends Note {
+  readonly number: number
+}
+/** One change of what renews itself. */
+export interface Renewal {
+  readonly add: readonly SecretRow[]
+  readonly moves: readonly { readonly name: string; readonly version: number; readonly state: SecretState }[]
+  /** Versions below a number are of no use to anybody any more. */
+  readonly drops: readonly { readonly name: string; readonly below: number }[]
+  readonly machines: readonly MachineRow[]
+  readonly notes: readonly Note[]
 }
 
 /** How many calls of an upstream ended how; `status` is null unless it answered. */

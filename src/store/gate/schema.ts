@@ -33,6 +33,19 @@ const steps: readonly string[] = [
     PRIMARY KEY (name, version)
   ) STRICT, WITHOUT ROWID;
   `,
+  // Step 2 belongs to sealing.
+  'SELECT 1;',
+  `
+  CREATE TABLE renewals (
+    kind TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL, PRIMARY KEY (kind, name)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE notes (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, wall_ms REAL NOT NULL,
+    kind TEXT NOT NULL, subject TEXT NOT NULL, message TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX calls_in_doubt ON calls (subject, journal)
+    WHERE subject IS NOT NULL AND (ended = 'lost' OR status >= 500);
+  `,
 ]
 
 /** Brings gate.db to this version's tables. @throws Failure `record-newer` when a newer version wrote it. */

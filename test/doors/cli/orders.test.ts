@@ -68,9 +68,83 @@ test('a payment is shown before it is released or cancelled; nobody there to ans
     })
 })
 
+const day = 86_400_000
+const renewal = {
+  name: 'bank',
+  credential: 'bank',
+  automatic: true,
+  phase: 'idle',
+  sinceMs: nowMs,
+  dueMs: Date.now() + 12.5 * day,
+  active: 2,
+  next: null,
+  old: [],
+  why: null,
+  grant: null,
+  concern: null,
+}
+
+test('vault rotate begins, waits when it is told to, and says when it waits for a person', async () => {
+  let seen: object = { ...renewal, phase: 'canary', next: 3, versions: [] }
+  const at = '/api/v1/credentials/bank'
+  const { server, sitter } = await world({
+    [`POST ${at}/rotate`]: { name: 'bank', begun: 'rotate' },
+    [`POST ${at}/compromised`]: { name: 'bank', begun: 'compromised' },
+    [`POST ${at}/revoke`]: { name: 'bank', version: 3, state: 'revoked' },
+    [`GET ${at}`]: () => {
+      const now = seen
+      seen = { ...renewal, versions: [] }
+      return now
+    },
+  })
+  expect(await sitter('vault', 'rotate', 'bank')).toMatchObject({ code: 0, stdout: 'bank: its rotation begins\n' })
+  expect(await sitter('vault', 'rotate', 'bank', '--wait', '1m')).toMatchObject({
+    code: 0,
+    stdout: 'bank: rotates in 12d\n',
+  })
+  seen = { ...renewal, phase: 'person', why: 'nobody knows whether a key was made', versions: [] }
+  expect(await sitter('vault', 'rotate', 'bank', '--wait', '1m')).toMatchObject({
+    code: 6,
+    stderr: expect.stringContaining('nobody knows whether a key was made'),
+  })
+  expect((await sitter('vault', 'rotate', 'bank', '--compromised')).stdout).toBe('bank: it is being replaced\n')
+  expect((await sitter('vault', 'rotate', 'bank', '--dry-run')).stdout).toContain('would rotate bank')
+  expect((await sitter('vault', 'revoke', 'bank@3')).stdout).toBe('bank@3 is revoked\n')
+  expect((await sitter('vault', 'revoke', 'bank')).code).toBe(2)
+  const posted = server.asked.filter(({ method }) => method === 'POST').map(({ path, body }) => `${path} ${body}`)
+  expect(posted).toEqual([
+    `${at}/rotate {}`,
+    `${at}/rotate {}`,
+    `${at}/rotate {}`,
+    `${at}/compromised {}`,
+    `${at}/revoke {"version":3}`,
+  ])
+})
+
+test('vault status tells how each renews, and exits 4 when one waits for a person', async () => {
+  const vault = (concern: object | null): object => ({
+    sealingKey: Buffer.alloc(32, 9).toString('base64'),
+    renewals: [{ ...renewal, concern }],
+    credentials: [{ name: 'bank', version: 2, state: 'active', fingerprint: 'ab12', setMs: nowMs, usedMs: null }],
+  })
+  let held = vault(null)
+  const { sitter } = await world({
+    'GET /api/v1/credentials': () => held,
+    'GET /api/v1/config/current': { raw: { credentials: { bank: {} } } },
+  })
+  const well = await sitter('vault', 'status')
+  expect(well.code).toBe(0)
+  expect(well.stdout).toMatch(/bank +set +bank +rotates in 12d +bank@2/)
+  held = vault({ severity: 'warning', what: 'is to be replaced by 2026-02-01', wayOut: 'x', sinceMs: 0 })
+  const waits = await sitter('vault', 'status')
+  expect(waits.code).toBe(4)
+  expect(waits.stderr).toContain('bank: is to be replaced by 2026-02-01')
+})
+
 test('vault status tells what is missing and exits 4; import sets nothing when a line is wrong, and prints no value', async () => {
   const vault = {
     sealingKey: Buffer.alloc(32, 9).toString('base64'),
+    renewals: [],
     credentials: [{ name: 'bank-a', version: 3, state: 'active', fingerprint: 'ab12', setMs: nowMs, usedMs: null }],
   }
   const { server, directory, sitter } = await world({
@@ -84,7 +158,7 @@ test('vault status tells what is missing and exits 4; import sets nothing when a
   })
   const status = await sitter('vault', 'status')
   expect(status.code).toBe(4)
-  expect(status.stdout).toMatch(/bank +partly set +bank-a, bank-b +bank-a@3/)
+  expect(status.stdout).toMatch(/bank +partly set +bank-a, bank-b +.*bank-a@3/)
   expect(status.stdout).toMatch(/mail +missing/)
   const wrong = 'bank-a=canary-1\ncanary-2 without a name\n'
   await writeFile(join(directory, 'wrong.env'), wrong)

@@ -26,7 +26,7 @@ test('the swarm at a glance says what the rooms say, and how old its sums are', 
     ledger: { ok: true },
     gate: { gateId: 'gat_1', inFlight: 12 },
     idle: true,
-    person: 1,
+    person: 2,
     notBuilt: ['message bus'],
     durations: { settle: null },
     agentsThatSucceeded: 0,
@@ -201,9 +201,13 @@ test('the inbox pages through unknown payments, dead letters and quarantined age
     cursor = `&cursor=${page.next}`
   }
   // Two agents of one type and cause are one row.
-  expect(items.map(({ id, count }) => [id, count])).toEqual([...unknown.map((id) => [id, 1]), ['settler', 2]])
+  expect(items.map(({ id, count }) => [id, count])).toEqual([
+    ...unknown.map((id) => [id, 1]),
+    ['settler', 2],
+    ['northbank', 1],
+  ])
   for (const item of items) expect(item['wayOut']).toContain(`sitter`)
-  expect(await json(await house.call('/api/v1/inbox'))).toMatchObject({ next: null, items: { length: 3 } })
+  expect(await json(await house.call('/api/v1/inbox'))).toMatchObject({ next: null, items: { length: 4 } })
 })
 
 test('events list oldest or newest first, and by subject', async () => {

@@ -1,4 +1,5 @@
 /** The scripted rooms of the house for the door's tests: what they say, and what they were asked. */
+import type { RenewalView } from '../../../src/wire/wire.ts'
 import type { Condition } from '../../../src/record/record.ts'
 import { pageFrom, statesFrom } from '../../../src/fleet/listing.ts'
 import {
@@ -166,6 +167,32 @@ export const settleOf = (script: Script, told: Told[]): Settle =>
     summary: async () => script.settle,
   }) as unknown as Settle
 
+const renewal = {
+  name: 'northbank',
+  credential: 'northbank',
+  automatic: false,
+  phase: 'idle',
+  sinceMs: 1,
+  dueMs: 86_400_000,
+  expiresMs: null,
+  warnBeforeMs: 604_800_000,
+  active: 1,
+  next: null,
+  old: [],
+  inUse: {},
+  doneMs: null,
+  why: null,
+  burden: 0,
+  grant: null,
+  concern: {
+    severity: 'warning',
+    what: 'is to be replaced by 1970-01-02',
+    wayOut: 'sitter vault set northbank',
+    sinceMs: 1,
+  },
+  ending: { endsMs: 86_400_000, what: 'is to be replaced by hand', toldDays: [7, 3, 1] },
+} satisfies RenewalView
+
 export const gateOf = (script: Script, told: Told[]): GateLink =>
   ({
     get gateId() {
@@ -185,7 +212,11 @@ export const gateOf = (script: Script, told: Told[]): GateLink =>
       return {
         sealingKey: 'k',
         credentials: [{ name: 'northbank', version: 1, state: 'active', fingerprint: 'ab12', setMs: 1, usedMs: null }],
+        renewals: [renewal],
       }
+    },
+    vaultRenew: async (deed: string, name: string, version: number | null, actor: string) => {
+      told.push({ deed: `vault.${deed}`, with: { name, version, actor } })
     },
     status: async () => ({
       gateId: 'gat_1',
@@ -194,6 +225,7 @@ export const gateOf = (script: Script, told: Told[]): GateLink =>
       queued: 3,
       inFlight: 12,
       cells: 50,
+      credentialsWaiting: 1,
       upstreams: [
         {
           name: 'northbank',

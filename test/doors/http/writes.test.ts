@@ -318,6 +318,32 @@ test('a credential goes on sealed, and its name and text are checked', async () 
   expect(JSON.stringify(await auditOf(house))).not.toContain('QUJD')
 })
 
+test('a credential is rotated, replaced and said to be revoked by its name, each with its audit entry before it', async () => {
+  await using house = await openHouse()
+  const at = '/api/v1/credentials/northbank'
+  expect(await json(await house.call(at))).toMatchObject({
+    name: 'northbank',
+    phase: 'idle',
+    versions: [{ version: 1 }],
+  })
+  expect((await house.post(`${at}/rotate`, {})).status).toBe(202)
+  expect((await house.post(`${at}/compromised`, {})).status).toBe(202)
+  expect((await house.post(`${at}/revoke`, { version: 3 })).status).toBe(200)
+  expect(house.told.map(({ deed }) => deed)).toEqual(['vault.rotate', 'vault.compromised', 'vault.revoke'])
+  expect(await auditOf(house)).toMatchObject([
+    { action: 'credential.rotate', object: 'northbank', decision: 'allowed' },
+    { action: 'credential.compromised', object: 'northbank' },
+    { action: 'credential.revoke', object: 'northbank@3' },
+  ])
+  for (const [path, body, status] of [
+    ['/api/v1/credentials/nobody/rotate', {}, 404],
+    [`${at}/revoke`, {}, 422],
+    [`${at}/revoke`, { version: 0 }, 422],
+    [`${at}/rotate`, { now: true }, 422],
+  ] as const)
+    expect([path, (await house.post(path, body)).status]).toEqual([path, status])
+})
+
 test('down passes the patience on, once, and refuses what is no duration', async () => {
   await using house = await openHouse()
   for (const within of ['soon', '2d', 30, ''])

@@ -34,6 +34,44 @@ const setCredential = async (ask: Ask, once: Once): Promise<Reply | Response> =>
   )
 }
 
+/** A version by number; the credential's own word is enough to rotate it. */
+export const revokeBody = z.strictObject({ version: z.int().min(1) })
+export const renewBody = z.strictObject({})
+
+const known = async ({ rooms, params }: Ask): Promise<string> => {
+  const name = params['name']!
+  const { renewals } = await rooms.gatelink.vaultList()
+  if (!renewals.some((one) => one.name === name))
+    throw new Failure('not-found', `there is no credential ${name.slice(0, 80)}`)
+  return name
+}
+
+const credential = async (ask: Ask): Promise<Reply> => {
+  const name = await known(ask)
+  const { credentials, renewals } = await ask.rooms.gatelink.vaultList()
+  const renewal = renewals.find((one) => one.name === name)!
+  return ok({ ...renewal, versions: credentials.filter((one) => one.name === name) })
+}
+
+/** Rotating twice is one rotation, and so is saying twice that it is compromised: a retry needs no memory. */
+const renewed =
+  (deed: 'rotate' | 'compromised') =>
+  async (ask: Ask): Promise<Reply> => {
+    shaped(await jsonText(ask.request), renewBody)
+    const name = await known(ask)
+    await auditAllowed(ask, `credential.${deed}`, name)
+    await ask.rooms.gatelink.vaultRenew(deed, name, null, ask.actor)
+    return { status: 202, body: { name, begun: deed } }
+  }
+
+const revoked = async (ask: Ask): Promise<Reply> => {
+  const { version } = shaped(await jsonText(ask.request), revokeBody)
+  const name = await known(ask)
+  await auditAllowed(ask, 'credential.revoke', `${name}@${version}`)
+  await ask.rooms.gatelink.vaultRenew('revoke', name, version, ask.actor)
+  return ok({ name, version, state: 'revoked' })
+}
+
 /** As configured, and as the gate has seen them; without the gate nobody knows, and nothing is shown as zero. */
 const upstreamsOf = async (rooms: Rooms): Promise<UpstreamAnswer[]> => {
   const status = await gateStatus(rooms)
@@ -82,6 +120,10 @@ const channels = async ({ rooms }: Ask): Promise<Reply> => {
 export const gateRoutes = (once: Once): readonly Route[] => [
   { method: 'GET', path: '/api/v1/credentials', run: async ({ rooms }) => ok(await rooms.gatelink.vaultList()) },
   { method: 'POST', path: '/api/v1/credentials', run: (ask) => setCredential(ask, once) },
+  { method: 'GET', path: '/api/v1/credentials/:name', run: credential },
+  { method: 'POST', path: '/api/v1/credentials/:name/rotate', run: renewed('rotate') },
+  { method: 'POST', path: '/api/v1/credentials/:name/compromised', run: renewed('compromised') },
+  { method: 'POST', path: '/api/v1/credentials/:name/revoke', run: revoked },
   {
     method: 'GET',
     path: '/api/v1/upstreams',

@@ -119,6 +119,22 @@ const gateFamilies = async (rooms: Rooms): Promise<Family[]> => {
   ]
 }
 
+/** Seconds to the end of each credential that has one: its provider's, or the day on which it is rotated. */
+const credentialFamilies = async ({ gatelink, clock }: Rooms): Promise<Family[]> => {
+  try {
+    const { renewals } = await gatelink.vaultList()
+    const ends = renewals.flatMap(({ name, expiresMs, dueMs }) => {
+      const endMs = expiresMs ?? dueMs
+      return endMs === null ? [] : [[{ credential: name }, Math.round((endMs - clock.wallMs()) / 1_000)] as const]
+    })
+    const help = 'Time to the end of a credential, or to its next rotation; negative when it is over.'
+    return [gauge('sitter_credential_expiry_seconds', help, ends)]
+  } catch {
+    // Without the gate nobody knows; that it is gone is told by sitter_gate_up.
+    return []
+  }
+}
+
 const selfFamilies = ({ version, epoch, clock, startedMs, lag, openFiles }: Rooms): Family[] => {
   const late = lag.figures()
   const files = openFiles()
@@ -144,6 +160,7 @@ const familiesOf = async (rooms: Rooms): Promise<readonly Family[]> =>
     ...selfFamilies(rooms),
     ...fleetFamilies(rooms),
     ...(await gateFamilies(rooms)),
+    ...(await credentialFamilies(rooms)),
     ...(await recordFamilies(rooms.store.read, Object.keys(rooms.config.tasks), Object.keys(rooms.config.channels))),
   ])
 

@@ -6,7 +6,7 @@ import type { Page, PageAsk, SettlementView, TaskView } from '../../../store/sto
 import type { InboxItem } from '../../api.ts'
 import { auditAllowed } from '../allowed.ts'
 import { jsonText, shaped } from '../body.ts'
-import { figuresMaker } from '../figures.ts'
+import { figuresMaker, gateStatus } from '../figures.ts'
 import { cut, listOf, pageAsk } from '../list.ts'
 import type { Once } from '../once.ts'
 import { ok, type Ask, type Reply, type Route } from '../route.ts'
@@ -65,8 +65,8 @@ const deadWayOut = ({ id, error }: TaskView): string => {
   return `sitter dlq show ${id}, then ${other}sitter dlq redrive ${id}`
 }
 
-/** The three sources of the inbox, in this order; a cursor names the source and the last item seen in it. */
-const inboxSources = ['settlement', 'dead-letter', 'agent'] as const
+/** The sources of the inbox, in this order; a cursor names the source and the last item seen in it. */
+const inboxSources = ['settlement', 'dead-letter', 'agent', 'credential'] as const
 type InboxSource = (typeof inboxSources)[number]
 
 /** One row for all of a type that share a cause; `release` of the type is for all of it. */
@@ -116,6 +116,29 @@ const inboxPages: Record<InboxSource, (rooms: Rooms, page: PageAsk) => Promise<P
     const { items, next } = cut(byAgent, page, ({ agent }) => agent)
     const { byType } = rooms.fleet.summary()
     return { next, items: items.map((item) => quarantineItem(item, byType[item.type] ?? {})) }
+  },
+  credential: async (rooms, page) => {
+    // A gate that does not answer is an alert of its own; what it knows is unknown until it is back.
+    const status = await gateStatus(rooms)
+    if ('unknown' in status || status.credentialsWaiting === 0) return { items: [], next: null }
+    const { renewals } = await rooms.gatelink.vaultList()
+    const all = renewals.flatMap(({ name, concern }) => (concern === null ? [] : [{ name, ...concern }]))
+    const { items, next } = cut(
+      all.toSorted((one, other) => (one.name < other.name ? -1 : 1)),
+      page,
+      ({ name }) => name,
+    )
+    return {
+      next,
+      items: items.map(({ name, what, wayOut, sinceMs }) => ({
+        kind: 'credential',
+        id: name,
+        count: 1,
+        what: `credential ${name} ${what}`,
+        sinceMs,
+        wayOut,
+      })),
+    }
   },
 }
 

@@ -1,0 +1,73 @@
+/**
+ * The forms in which a secret may come back, as sequences of alternatives: each character raw, percent-encoded, as a
+ * JSON escape, or any mix of them; all of it in base64 or base64url at each of the three alignments that it has inside
+ * a longer text, wrapped or not; and in hex. Matching follows all alternatives at once, byte by byte, so that a match
+ * may begin in one chunk and end in another.
+ */
+
+/** Each element is matched by any one of its alternatives. */
+export type Form = readonly (readonly Buffer[])[]
+
+/** Shorter secrets are words that stand in texts by chance. */
+export const shortestSecret = 6
+
+const buffers = (texts: readonly string[]): readonly Buffer[] => [...new Set(texts)].map((text) => Buffer.from(text))
+
+const escapesOf = (char: string): readonly string[] => {
+  const hex = char.charCodeAt(0).toString(16).padStart(2, '0')
+  const forms = [hex, hex.toUpperCase()]
+  return [
+    ...forms.flatMap((two) => [`%${two}`, `%25${two}`, `\\u00${two}`, `\\x${two}`]),
+    ...('"\\/'.includes(char) ? [`\\${char}`] : []),
+    ...(char === '&' ? ['&amp;'] : []),
+  ]
+}
+
+const rawForm = (secret: string): Form => [...secret].map((char) => buffers([char, ...escapesOf(char)]))
+
+const base64Texts = (char: string): readonly string[] => {
+  if (char === '+') return ['+', '-', ...escapesOf('+')]
+  return char === '/' ? ['/', '_', ...escapesOf('/')] : [char]
+}
+
+const lineBreaks = ['', '\n', '\r\n', '\\n', '\\r\\n']
+
+/** The characters of a base64 text that only the secret decides, when `before` bytes stand before it in its group. */
+const base64Form = (secret: Buffer, before: number): Form => {
+  const whole = Buffer.concat([Buffer.alloc(before), secret, Buffer.alloc(3)]).toString('base64')
+  const first = Math.ceil((8 * before) / 6)
+  const end = Math.floor((8 * (before + secret.length)) / 6)
+  return Array.from(whole.slice(first, end), (char, index) =>
+    buffers(base64Texts(char).flatMap((text) => (index === 0 ? [text] : lineBreaks.map((line) => line + text)))),
+  )
+}
+
+const hexForm = (secret: Buffer): Form =>
+  [...secret.toString('hex')].map((digit) => buffers([digit, digit.toUpperCase()]))
+
+export const formsOf = (secret: string): readonly Form[] => {
+  if (secret.length < shortestSecret) return []
+  const bytes = Buffer.from(secret)
+  return [rawForm(secret), ...[0, 1, 2].map((before) => base64Form(bytes, before)), hexForm(bytes)]
+}
+
+/** Where a match that begins at `start` ends; `partial`: as far as the bytes go it may become one. */
+export const matchAt = (bytes: Buffer, start: number, form: Form): number | 'no' | 'partial' => {
+  let ends = [start]
+  // A way that the bytes do not reach the end of stays possible beside ways that go on.
+  let runsOut = false
+  for (const alternatives of form) {
+    const next: number[] = []
+    for (const at of ends) {
+      for (const alternative of alternatives) {
+        const end = at + alternative.length
+        if (end <= bytes.length) {
+          if (bytes.compare(alternative, 0, alternative.length, at, end) === 0 && !next.includes(end)) next.push(end)
+        } else if (bytes.compare(alternative, 0, bytes.length - at, at, bytes.length) === 0) runsOut = true
+      }
+    }
+    if (next.length === 0) return runsOut ? 'partial' : 'no'
+    ends = next
+  }
+  return Math.max(...ends)
+}

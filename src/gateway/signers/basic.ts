@@ -1,0 +1,11 @@
+/** `Authorization: Basic …` (RFC 7617): the secret is `user:password`. */
+import { partsOf, type Signer } from './signer.ts'
+
+export const basic: Signer = {
+  needsBody: false,
+  sign: ({ query }, secret) => {
+    const [, password] = partsOf(secret, 'user:password')
+    const token = Buffer.from(secret).toString('base64')
+    return { query, headers: [['authorization', `Basic ${token}`]], secrets: [token, password] }
+  },
+}

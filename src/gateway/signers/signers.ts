@@ -1,0 +1,32 @@
+/** The signer of each kind of credential. */
+import type { Signing } from '../../model/model.ts'
+import { basic } from './basic.ts'
+import { bearer } from './bearer.ts'
+import { ed25519, hmac } from './binance.ts'
+import { header } from './header.ts'
+import { query } from './query.ts'
+import { sigv4 } from './sigv4.ts'
+import type { Signer } from './signer.ts'
+
+export type { Signed } from './signer.ts'
+
+export const signerOf = (signing: Signing): Signer => {
+  switch (signing.kind) {
+    // What is sent of an OAuth grant is its access token.
+    case 'bearer':
+    case 'oauth':
+      return bearer
+    case 'basic':
+      return basic
+    case 'header':
+      return header(signing.header)
+    case 'query':
+      return query(signing.parameter)
+    case 'hmac':
+      return hmac(signing.keyHeader, signing.windowMs)
+    case 'ed25519':
+      return ed25519(signing.keyHeader, signing.windowMs)
+    case 'sigv4':
+      return sigv4(signing.region, signing.service)
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * Requests to token servers. Like upstreams they are reached by an origin of the configuration, on addresses that may
+ * be connected to, with nothing retried and no redirect followed; unlike them nobody's calls go there.
+ */
+import type { Clock } from '../std/std.ts'
+import type { Asked, Fetch } from '../vault/vault.ts'
+import { openOutbound, type Outbound } from './outbound.ts'
+
+const keptBytes = 256 * 1024
+const withinMs = 20_000
+
+export interface TokenCalls {
+  readonly fetch: Fetch
+  close(): Promise<void>
+}
+
+export const openTokenCalls = (clock: Clock): TokenCalls => {
+  const opened = new Map<string, Outbound>()
+  const outboundOf = (origin: string, hosts: readonly string[]): Outbound => {
+    const key = `${origin}\n${hosts.join('\n')}`
+    const known = opened.get(key) ?? openOutbound({ url: origin, grant: hosts }, clock)
+    opened.set(key, known)
+    return known
+  }
+  return {
+    fetch: async ({ url, method, headers, body, hosts }) => {
+      const at = new URL(url)
+      // A token in the clear on a network is everybody's: only addresses that were granted may be asked so.
+      if (at.protocol !== 'https:' && !hosts.includes(at.host))
+        return { kind: 'not-sent', code: 'not-allowed', message: `${at.host} is neither https nor granted` }
+      const chunks: Buffer[] = []
+      let kept = 0
+      let answer: { status: number; headers: Record<string, string> } | undefined
+      const flow = outboundOf(at.origin, hosts).send(
+        { method, target: at.pathname + at.search, headers: Object.entries(headers), body, timeoutMs: withinMs },
+        {
+          started: () => {},
+          head: (status, pairs) => {
+            answer = { status, headers: Object.fromEntries(pairs.map(([name, value]) => [name.toLowerCase(), value])) }
+          },
+          data: (chunk) => {
+            kept += chunk.length
+            if (kept <= keptBytes) chunks.push(chunk)
+            return true
+          },
+        },
+      )
+      const ended = await flow.ended
+      if (ended.kind !== 'answered') return ended
+      return { kind: 'answered', ...answer!, body: Buffer.concat(chunks).toString('utf8') } satisfies Asked
+    },
+    close: async () => {
+      await Promise.all([...opened.values()].map((one) => one.close()))
+    },
+  }
+}

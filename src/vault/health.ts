@@ -1,0 +1,27 @@
+/**
+ * How well a credential does: what its provider said of it lately. Pure. One refusal makes the others of its pool go
+ * first; three in a row let it rest for a while, longer each time, and then it is tried again. A single success clears
+ * it. When all of a pool rest, the one whose rest ends first is used: a refusal by the provider is better than one by a
+ * guess.
+ */
+export interface Health {
+  readonly refusals: number
+  readonly restUntilMs: number
+  readonly rests: number
+}
+export const healthy: Health = { refusals: 0, restUntilMs: 0, rests: 0 }
+
+const refusalsToRest = 3
+const firstRestMs = 30_000
+const longestRestMs = 600_000
+
+export const afterRefusal = (health: Health, nowMs: number): Health => {
+  const refusals = health.refusals + 1
+  if (refusals < refusalsToRest || health.restUntilMs > nowMs) return { ...health, refusals }
+  const restMs = Math.min(longestRestMs, firstRestMs * 2 ** Math.min(health.rests, 10))
+  return { refusals, restUntilMs: nowMs + restMs, rests: health.rests + 1 }
+}
+
+/** Lower is better. */
+export const burden = ({ refusals, restUntilMs }: Health, nowMs: number): number =>
+  restUntilMs > nowMs ? 1_000 + (restUntilMs - nowMs) : refusals

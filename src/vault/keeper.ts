@@ -1,0 +1,271 @@
+/**
+ * The vault as calls and people see it: which version a call goes out with, what its answer says of that version, and
+ * the machines that renew it. One object in front of the sealed rows, the rotations, the OAuth grants and the healths.
+ */
+import { failure, type Clock, type Random } from '../std/std.ts'
+import type { GateBook, NoteRow } from '../store/store.ts'
+import { afterRefusal, burden, healthy, type Health } from './health.ts'
+import { openGrants, type OauthGrants } from './oauth/grants.ts'
+import type { AskOutside, Fetch, RunCommand } from './ports.ts'
+import { Rotations, type Log } from './rotation/rotations.ts'
+import { openUses, type Uses } from './uses.ts'
+import type { CredentialRule, CredentialVersion, Vault, VaultView } from './port.ts'
+import { viewOf, type RenewalView } from './views.ts'
+
+export interface KeeperView extends VaultView {
+  readonly renewals: readonly RenewalView[]
+}
+
+export interface Choice {
+  /** What the call is for, when it has a name: an open outcome of the same keeps its credential. */
+  readonly subject: string | null
+  /** An idempotency key of an agent's own call. */
+  readonly key: string | null
+  /** Whether limits or the upstream's own word make this credential wait. */
+  readonly paused: (name: string) => boolean
+}
+
+export interface Keeper {
+  set: Vault['set']
+  view(): KeeperView
+  /** Secrets that wait for a person. */
+  waiting(): number
+  /** The version that a call is to go out with, undefined when none can. */
+  choose(rule: CredentialRule, choice?: Choice): CredentialVersion | undefined
+  /**
+   * The version of the same name that serves at this moment, in use until `release`. Undefined when the name has none
+   * any more.
+   */
+  pin(
+    credential: CredentialVersion,
+  ): { readonly credential: CredentialVersion; readonly release: () => void } | undefined
+  /** What is signed with. @throws Failure `credential-unavailable`. */
+  secretFor(credential: CredentialVersion): Promise<string>
+  /** `status` null: no answer came. */
+  answered(credential: CredentialVersion, status: number | null, key: string | null): void
+  /** @throws Failure `not-found`, `conflict`. */
+  rotate(name: string): Promise<void>
+  compromised(name: string, actor: string): Promise<void>
+  revoke(name: string, version: number, actor: string): Promise<void>
+  take(rules: readonly CredentialRule[]): void
+  notes(after: number): Promise<readonly NoteRow[]>
+  stop(): void
+}
+
+export interface KeeperOptions {
+  readonly vault: Vault
+  readonly book: GateBook
+  readonly clock: Clock
+  readonly random: Random
+  readonly rules: readonly CredentialRule[]
+  readonly ask: AskOutside
+  readonly fetch: Fetch
+  readonly run: RunCommand
+  readonly log: Log
+}
+
+/** Agents' keys whose outcome is open; beyond it the oldest are forgotten, and so is their stickiness. */
+const mostOpenKeys = 10_000
+
+class VaultKeeper implements Keeper {
+  readonly #options: KeeperOptions
+  readonly #uses: Uses
+  readonly #rotations: Rotations
+  readonly #grants: OauthGrants
+  readonly #health = new Map<string, Health>()
+  readonly #openKeys = new Map<string, string>()
+  /** The member that a pool used last: another one is news. */
+  readonly #used = new Map<string, string>()
+
+  constructor(options: KeeperOptions) {
+    this.#options = options
+    const saved = options.book.machines()
+    this.#uses = openUses(({ name }) => this.#rotations.wake(name))
+    this.#grants = openGrants({ ...options, saved, ruleOf: (name) => this.#rotations.ruleOf(name) })
+    this.#rotations = new Rotations({
+      ...options,
+      uses: this.#uses,
+      saved,
+      ports: options,
+      secretFor: (credential) => this.secretFor(credential),
+      prove: (credential, rule) => this.#grants.prove(credential, rule),
+    })
+    this.take(options.rules)
+  }
+
+  async set(name: string, sealed: string, actor: string): ReturnType<Vault['set']> {
+    const set = await this.#options.vault.set(name, sealed, actor)
+    this.#health.delete(name)
+    await this.#grants.wasSet(name)
+    await this.#rotations.wasSet(name, set.version)
+    return set
+  }
+
+  view(): KeeperView {
+    return { ...this.#options.vault.view(), renewals: this.#renewals() }
+  }
+
+  waiting(): number {
+    return this.#renewals().filter(({ concern }) => concern !== null).length
+  }
+
+  #renewals(): readonly RenewalView[] {
+    const { vault, clock } = this.#options
+    return this.#rotations.names().map((name) =>
+      viewOf({
+        name,
+        rule: this.#rotations.ruleOf(name)!,
+        cycle: this.#rotations.cycle(name)!,
+        isAutomatic: this.#rotations.isAutomatic(name),
+        rows: vault.rows(name),
+        inUse: (version) => this.#uses.count({ name, version }),
+        health: this.#health.get(name) ?? healthy,
+        grant: this.#grants.view(name),
+        nowMs: clock.wallMs(),
+      }),
+    )
+  }
+
+  choose(rule: CredentialRule, choice?: Choice): CredentialVersion | undefined {
+    const open = this.#openMember(choice)
+    const names = [...new Set([...rule.pool, rule.name])]
+    const nowMs = this.#options.clock.wallMs()
+    let best: { readonly at: CredentialVersion; readonly burden: number } | undefined
+    for (const name of open === undefined ? names : names.filter((one) => one === open)) {
+      const at = this.#serving(name)
+      if (at === undefined) continue
+      const paused = (rule.switchOn?.includes('limit') ?? false) && choice?.paused(name) === true
+      const quarantined = this.#grants.isQuarantined(name)
+      const weight = burden(this.#health.get(name) ?? healthy, nowMs) + (paused ? 1e9 : 0) + (quarantined ? 1e12 : 0)
+      if (best === undefined || weight < best.burden) best = { at, burden: weight }
+    }
+    if (best === undefined) return undefined
+    if (rule.pool.length > 1) this.#noteSwitch(rule.name, best.at.name)
+    const canary = this.#rotations.canary(best.at.name)
+    return canary === undefined ? best.at : { name: best.at.name, version: canary }
+  }
+
+  pin(credential: CredentialVersion): ReturnType<Keeper['pin']> {
+    const { name, version } = credential
+    const isActive = this.#options.vault.rows(name).some((row) => row.version === version && row.state === 'active')
+    const held = isActive || this.#rotations.isCanary(name, version) ? credential : this.#serving(name)
+    return held === undefined ? undefined : { credential: held, release: this.#uses.begin(held) }
+  }
+
+  async secretFor(credential: CredentialVersion): Promise<string> {
+    const rule = this.#rotations.ruleOf(credential.name)
+    return rule?.signing?.kind === 'oauth'
+      ? this.#grants.accessFor(credential, rule.signing.oauth)
+      : this.#options.vault.reveal(credential)
+  }
+
+  answered(credential: CredentialVersion, status: number | null, key: string | null): void {
+    const { name, version } = credential
+    if (key !== null) this.#keepKey(name, key, status === null || status >= 500)
+    if (status === null || status >= 500) return
+    const switchOn = this.#rotations.ruleOf(name)?.switchOn ?? ['401', '403', 'expiry']
+    const isRefusal = (status === 401 || status === 403) && switchOn.includes(status === 401 ? '401' : '403')
+    this.#rotations.answered(name, version, status !== 401)
+    if (status === 401) this.#grants.wasRefused(credential)
+    if (!isRefusal) {
+      if (status !== 401 && status !== 403 && status !== 429) this.#health.delete(name)
+      return
+    }
+    this.#health.set(name, afterRefusal(this.#health.get(name) ?? healthy, this.#options.clock.wallMs()))
+  }
+
+  async rotate(name: string): Promise<void> {
+    await this.#rotations.begin(name, false)
+  }
+
+  /** With somebody to make a new one it serves until then, some seconds; without, nothing more is sent with it. */
+  async compromised(name: string, actor: string): Promise<void> {
+    if (this.#rotations.ruleOf(name) === undefined)
+      throw failure('not-found', `no credential is called ${name.slice(0, 80)}`)
+    if (this.#rotations.isAutomatic(name)) return this.#rotations.begin(name, true)
+    const rows = this.#options.vault.rows(name).filter(({ state }) => state === 'active' || state === 'draining')
+    if (rows.length === 0) throw failure('conflict', `${name} has no version that is in use`)
+    await this.#mark(rows, 'compromised', `taken out of use by ${actor}: end it at its provider, and set another one`)
+  }
+
+  async revoke(name: string, version: number, actor: string): Promise<void> {
+    const rows = this.#options.vault.rows(name)
+    const row = rows.find((one) => one.version === version)
+    if (row === undefined) throw failure('not-found', `${name.slice(0, 80)}@${version} is not in the vault`)
+    if (row.state === 'revoked') throw failure('conflict', `${name}@${version} is revoked already`)
+    if (row.state === 'active')
+      throw failure('conflict', `${name}@${version} is the one in use: rotate it, or say that it is compromised`)
+    if (row.state === 'staged' || row.state === 'draining')
+      throw failure('conflict', `${name}@${version} belongs to a rotation that is under way: it ends by itself`)
+    await this.#mark([row], 'revoked', `said to be revoked at its provider by ${actor}`)
+  }
+
+  take(rules: readonly CredentialRule[]): void {
+    this.#rotations.take(rules)
+    this.#grants.take(this.#rotations.names())
+  }
+
+  notes(after: number): Promise<readonly NoteRow[]> {
+    return this.#options.book.notes(after)
+  }
+
+  stop(): void {
+    this.#rotations.stop()
+    this.#grants.stop()
+  }
+
+  async #mark(
+    rows: readonly { readonly name: string; readonly version: number }[],
+    state: 'compromised' | 'revoked',
+    why: string,
+  ): Promise<void> {
+    const { vault, clock } = this.#options
+    await vault.renew({
+      add: [],
+      moves: rows.map(({ name, version }) => ({ name, version, state })),
+      drops: [],
+      machines: [],
+      notes: rows.map(({ name, version }) => ({
+        wallMs: clock.wallMs(),
+        kind: `credential.${state}`,
+        subject: name,
+        message: `version ${version}: ${why}`,
+      })),
+    })
+  }
+
+  #serving(name: string): CredentialVersion | undefined {
+    const row = this.#options.vault.rows(name).findLast((one) => one.state === 'active')
+    return row === undefined ? undefined : { name, version: row.version }
+  }
+
+  /** The member with which something was sent whose effect nobody knows. */
+  #openMember(choice: Choice | undefined): string | undefined {
+    if (choice === undefined) return undefined
+    if (choice.subject !== null) return this.#options.book.openCredential(choice.subject)
+    return choice.key === null ? undefined : this.#openKeys.get(choice.key)
+  }
+
+  #keepKey(name: string, key: string, isOpen: boolean): void {
+    this.#openKeys.delete(key)
+    if (!isOpen) return
+    this.#openKeys.set(key, name)
+    if (this.#openKeys.size > mostOpenKeys) this.#openKeys.delete(this.#openKeys.keys().next().value!)
+  }
+
+  #noteSwitch(pool: string, name: string): void {
+    const before = this.#used.get(pool)
+    if (before === name) return
+    this.#used.set(pool, name)
+    if (before === undefined) return
+    const { vault, clock, log } = this.#options
+    const message = `calls go on with ${name} instead of ${before}`
+    log('warn', message, { pool })
+    const note = { wallMs: clock.wallMs(), kind: 'credential.switched', subject: pool, message }
+    void vault.renew({ add: [], moves: [], drops: [], machines: [], notes: [note] }).catch(() => {
+      log('error', 'a switch of credentials could not be written', { pool })
+    })
+  }
+}
+
+export const openKeeper = (options: KeeperOptions): Keeper => new VaultKeeper(options)

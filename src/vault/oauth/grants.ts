@@ -1,0 +1,357 @@
+/**
+ * The OAuth grants of the configuration, each with one refresh under way at most. What a server gives is durable before
+ * anybody uses it: a refresh token that was replaced and lost would end the grant.
+ *
+ *   empty ── asked for ──▶ fresh ── before its end, or refused ──▶ asking ── tokens ──▶ fresh
+ *                                              ▲                      │
+ *                                              └── lost, later ───────┤ (with the token of before, which is the same)
+ *                                      quarantined ◀── invalid_grant ─┘ until a person sets another secret
+ */
+import { asFailure, failure, type Cancel, type Clock, type Random } from '../../std/std.ts'
+import type { OauthRule } from '../../model/model.ts'
+import type { MachineRow } from '../../store/store.ts'
+import type { Fetch } from '../ports.ts'
+import type { Log } from '../rotation/rotations.ts'
+import type { TestFact } from '../rotation/rotators.ts'
+import type { CredentialRule, CredentialVersion, Vault } from '../port.ts'
+import {
+  assertionOf,
+  endpointIn,
+  marginMs,
+  metadataAddresses,
+  readAnswer,
+  refreshAfterMs,
+  surelyMs,
+  tokenRequest,
+  type Client,
+  type TokenFact,
+} from './token.ts'
+
+export interface GrantView {
+  readonly state: 'empty' | 'fresh' | 'expired' | 'quarantined'
+  readonly expiresMs: number | null
+  readonly refreshedMs: number | null
+  readonly why: string | null
+}
+export interface OauthGrants {
+  /** An access token that lives long enough for a call. @throws Failure `credential-unavailable`. */
+  accessFor(credential: CredentialVersion, rule: OauthRule): Promise<string>
+  /** Whether its server takes this version of the client's secret; nothing of what it gives is kept. */
+  prove(credential: CredentialVersion, rule: OauthRule): Promise<TestFact>
+  /** Its resource refused it before its time. */
+  wasRefused(credential: CredentialVersion): void
+  wasSet(name: string): Promise<void>
+  isQuarantined(name: string): boolean
+  view(name: string): GrantView | null
+  /** The names that hold from now on. */
+  take(names: readonly string[]): void
+  stop(): void
+}
+export interface GrantsOptions {
+  readonly vault: Vault
+  readonly clock: Clock
+  readonly random: Random
+  readonly saved: readonly MachineRow[]
+  readonly fetch: Fetch
+  readonly log: Log
+  readonly ruleOf: (name: string) => CredentialRule | undefined
+}
+
+/** Saved; the tokens themselves are a sealed row beside it, `name+oauth`. */
+interface Saved {
+  /** Version of the secret that the grant stands on. */
+  readonly of: number
+  readonly expiresMs: number | null
+  readonly lifeMs: number | null
+  readonly refreshedMs: number
+  readonly quarantined: string | null
+}
+interface Tokens {
+  readonly access: string
+  readonly refresh: string | null
+}
+interface Grant {
+  saved: Saved | undefined
+  /** In the clear only while it is used: of the access token alone. */
+  access: string | undefined
+  flight: Promise<string> | undefined
+  cancel: Cancel
+  failures: number
+  why: string | null
+}
+
+export const grantKind = 'oauth'
+const firstPauseMs = 1_000
+const longestPauseMs = 60_000
+const metadataMs = 3_600_000
+/** A token that is refused this soon after it was made will not be better for being made again. */
+const youngMs = 10_000
+
+class Grants implements OauthGrants {
+  readonly #options: GrantsOptions
+  readonly #grants = new Map<string, Grant>()
+  readonly #endpoints = new Map<string, { readonly url: string; readonly untilMono: number }>()
+  /** Milliseconds by which token servers' clocks are ahead of ours. */
+  readonly #skew = new Map<string, number>()
+  #stopped = false
+
+  constructor(options: GrantsOptions) {
+    this.#options = options
+    for (const { kind, name, state } of options.saved)
+      if (kind === grantKind) this.#of(name).saved = JSON.parse(state) as Saved
+  }
+
+  async accessFor({ name }: CredentialVersion, rule: OauthRule): Promise<string> {
+    const grant = this.#of(name)
+    const current = this.#usable(name, grant)
+    if (current !== undefined) return current
+    if (grant.saved?.quarantined != null && grant.saved.of === this.#versionOf(name))
+      throw failure('credential-unavailable', `${name} is quarantined: ${grant.saved.quarantined}; sitter vault set`)
+    return this.#refresh(name, grant, rule)
+  }
+
+  async prove({ name, version }: CredentialVersion, rule: OauthRule): Promise<TestFact> {
+    // Another refresh token or key cannot be tried without being used up.
+    if (rule.grant !== 'client-credentials') return { kind: 'untested' }
+    const fact = await this.#request(name, version, rule)
+    if (fact.kind === 'tokens') return { kind: 'accepted' }
+    return fact.kind === 'refused'
+      ? { kind: 'not-accepted', why: `its token server says ${fact.error}` }
+      : { kind: 'test-unknown', why: fact.why }
+  }
+
+  wasRefused({ name }: CredentialVersion): void {
+    const grant = this.#grants.get(name)
+    if (grant?.saved == null || this.#options.clock.wallMs() - grant.saved.refreshedMs < youngMs) return
+    // The next call asks for another one.
+    grant.saved = { ...grant.saved, expiresMs: 0 }
+    this.#plan(name, grant, 0)
+  }
+
+  async wasSet(name: string): Promise<void> {
+    const grant = this.#grants.get(name)
+    if (grant === undefined) return
+    grant.access = undefined
+    grant.saved = undefined
+    grant.failures = 0
+    grant.why = null
+  }
+
+  isQuarantined(name: string): boolean {
+    const saved = this.#grants.get(name)?.saved
+    return saved?.quarantined != null && saved.of === this.#versionOf(name)
+  }
+
+  view(name: string): GrantView | null {
+    if (this.#options.ruleOf(name)?.signing?.kind !== 'oauth') return null
+    const { saved, why } = this.#of(name)
+    if (saved === undefined || saved.of !== this.#versionOf(name))
+      return { state: 'empty', expiresMs: null, refreshedMs: null, why }
+    const { expiresMs, refreshedMs, quarantined } = saved
+    const isOver = expiresMs !== null && expiresMs <= this.#options.clock.wallMs()
+    const state = quarantined !== null ? 'quarantined' : isOver ? 'expired' : 'fresh'
+    return { state, expiresMs, refreshedMs, why: quarantined ?? why }
+  }
+
+  take(names: readonly string[]): void {
+    const oauth = names.filter((name) => this.#options.ruleOf(name)?.signing?.kind === 'oauth')
+    for (const [name, grant] of this.#grants) if (!oauth.includes(name)) grant.cancel()
+    for (const name of oauth) this.#planNext(name, this.#of(name))
+  }
+
+  stop(): void {
+    this.#stopped = true
+    for (const { cancel } of this.#grants.values()) cancel()
+  }
+
+  #of(name: string): Grant {
+    const known = this.#grants.get(name)
+    if (known !== undefined) return known
+    const nothing = { saved: undefined, access: undefined, flight: undefined, failures: 0, why: null }
+    const made: Grant = { ...nothing, cancel: () => {} }
+    this.#grants.set(name, made)
+    return made
+  }
+
+  #versionOf(name: string): number | undefined {
+    return this.#options.vault.rows(name).findLast(({ state }) => state === 'active')?.version
+  }
+
+  #usable(name: string, { saved, access }: Grant): string | undefined {
+    if (saved === undefined || saved.quarantined !== null || saved.of !== this.#versionOf(name)) return undefined
+    const leftMs = saved.expiresMs === null ? Infinity : saved.expiresMs - this.#options.clock.wallMs()
+    if (leftMs <= marginMs(saved.lifeMs ?? 0)) return undefined
+    return access ?? this.#tokens(name)?.access
+  }
+
+  #tokens(name: string): Tokens | undefined {
+    const row = this.#options.vault.rows(`${name}+oauth`).at(-1)
+    if (row === undefined) return undefined
+    return JSON.parse(this.#options.vault.reveal(row)) as Tokens
+  }
+
+  /** One at a time; whoever comes meanwhile waits for the same. */
+  #refresh(name: string, grant: Grant, rule: OauthRule): Promise<string> {
+    grant.flight ??= this.#ask(name, grant, rule).finally(() => {
+      grant.flight = undefined
+    })
+    return grant.flight
+  }
+
+  async #ask(name: string, grant: Grant, rule: OauthRule): Promise<string> {
+    const of = this.#versionOf(name)
+    if (of === undefined) throw failure('credential-unavailable', `${name} has no active version: sitter vault set`)
+    let fact: TokenFact & { readonly sentMs?: number } = await this.#request(name, of, rule)
+    // The answer may have been lost after the server gave a new token: it gives one for the old one once more.
+    if (fact.kind === 'later' && fact.lost) fact = await this.#request(name, of, rule)
+    if (fact.kind === 'tokens') return this.#keep(name, grant, of, fact)
+    if (fact.kind === 'refused') return this.#quarantine(name, grant, of, fact.error)
+    grant.failures += 1
+    grant.why = fact.why
+    const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(grant.failures - 1, 10))
+    this.#plan(name, grant, pauseMs)
+    throw failure('credential-unavailable', `no token for ${name}: ${fact.why}`, { retryAfterMs: pauseMs })
+  }
+
+  async #request(name: string, of: number, rule: OauthRule): Promise<TokenFact & { readonly sentMs?: number }> {
+    const { vault, clock, fetch } = this.#options
+    const endpoint = await this.#endpointOf(rule)
+    const secret = vault.reveal({ name, version: of })
+    const { client, parameters } = this.#grantOf(name, of, rule, { secret, endpoint })
+    const sentMs = clock.wallMs()
+    const request = tokenRequest(rule, client, parameters)
+    const asked = await fetch({ url: endpoint, method: 'POST', ...request, hosts: rule.hosts })
+    const dateMs = asked.kind === 'answered' ? Date.parse(asked.headers['date'] ?? '') : Number.NaN
+    // Whole seconds only: a clock that differs by more than two is another one.
+    if (!Number.isNaN(dateMs)) {
+      const offMs = dateMs - clock.wallMs()
+      this.#skew.set(endpoint, Math.abs(offMs) > 2_000 ? offMs : 0)
+    }
+    return { ...readAnswer(asked), sentMs }
+  }
+
+  #grantOf(
+    name: string,
+    of: number,
+    rule: OauthRule,
+    { secret, endpoint }: { readonly secret: string; readonly endpoint: string },
+  ): { readonly client: Client; readonly parameters: Readonly<Record<string, string>> } {
+    const { clock, random } = this.#options
+    if (rule.grant === 'client-credentials') {
+      const at = rule.clientId === null ? secret.indexOf(':') : -1
+      const client =
+        at < 0 ? { id: rule.clientId ?? '', secret } : { id: secret.slice(0, at), secret: secret.slice(at + 1) }
+      return { client, parameters: { grant_type: 'client_credentials' } }
+    }
+    const client = { id: rule.clientId ?? '', secret: this.#clientSecret(rule) }
+    if (rule.grant === 'refresh-token') {
+      const kept = this.#of(name).saved?.of === of ? this.#tokens(name)?.refresh : undefined
+      return { client, parameters: { grant_type: 'refresh_token', refresh_token: kept ?? secret } }
+    }
+    const claims = {
+      issuer: client.id,
+      subject: rule.subject ?? client.id,
+      audience: rule.audience ?? rule.issuer ?? endpoint,
+      id: Buffer.from(random.bytes(12)).toString('hex'),
+    }
+    const assertion = assertionOf(secret, claims, clock.wallMs() + (this.#skew.get(endpoint) ?? 0))
+    return { client, parameters: { grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion } }
+  }
+
+  #clientSecret({ clientSecret }: OauthRule): string | null {
+    if (clientSecret === null) return null
+    const version = this.#versionOf(clientSecret)
+    if (version === undefined)
+      throw failure('credential-unavailable', `${clientSecret} has no active version: sitter vault set`)
+    return this.#options.vault.reveal({ name: clientSecret, version })
+  }
+
+  async #endpointOf(rule: OauthRule): Promise<string> {
+    if (rule.token !== null) return rule.token
+    const { clock, fetch } = this.#options
+    const issuer = rule.issuer ?? ''
+    const known = this.#endpoints.get(issuer)
+    if (known !== undefined && known.untilMono > clock.monoMs()) return known.url
+    let why = 'it has no metadata of its own'
+    for (const url of metadataAddresses(issuer)) {
+      const asked = await fetch({
+        url,
+        method: 'GET',
+        headers: { accept: 'application/json' },
+        body: null,
+        hosts: rule.hosts,
+      })
+      const found = asked.kind === 'answered' && asked.status === 200 ? endpointIn(asked.body, issuer) : undefined
+      if (found !== undefined) {
+        this.#endpoints.set(issuer, { url: found, untilMono: clock.monoMs() + metadataMs })
+        return found
+      }
+      if (asked.kind !== 'answered') why = asked.message
+    }
+    throw failure('credential-unavailable', `the token endpoint of ${new URL(issuer).host} is not known: ${why}`)
+  }
+
+  async #keep(
+    name: string,
+    grant: Grant,
+    of: number,
+    fact: TokenFact & { readonly kind: 'tokens'; readonly sentMs?: number },
+  ): Promise<string> {
+    const { vault, clock } = this.#options
+    const before = grant.saved?.of === of ? (this.#tokens(name)?.refresh ?? null) : null
+    const tokens: Tokens = { access: fact.access, refresh: fact.refresh ?? before }
+    const row = vault.seal(`${name}+oauth`, JSON.stringify(tokens), 'active', 'oauth')
+    const sentMs = fact.sentMs ?? clock.wallMs()
+    const expiresMs = fact.lifeMs === null ? null : sentMs + surelyMs(fact.lifeMs)
+    const saved: Saved = { of, expiresMs, lifeMs: fact.lifeMs, refreshedMs: sentMs, quarantined: null }
+    await vault.renew({
+      add: [row],
+      moves: [],
+      drops: [{ name: row.name, below: row.version }],
+      machines: [{ kind: grantKind, name, state: JSON.stringify(saved) }],
+      notes: [],
+    })
+    grant.saved = saved
+    grant.access = fact.access
+    grant.failures = 0
+    grant.why = null
+    this.#planNext(name, grant)
+    return fact.access
+  }
+
+  async #quarantine(name: string, grant: Grant, of: number, error: string): Promise<never> {
+    const { vault, clock, log } = this.#options
+    const nowMs = clock.wallMs()
+    const why = `its token server says ${error}`
+    const none = { expiresMs: null, lifeMs: null }
+    const saved: Saved = { of, refreshedMs: grant.saved?.refreshedMs ?? nowMs, ...none, quarantined: why }
+    const note = { wallMs: nowMs, kind: 'credential.quarantined', subject: name, message: why }
+    const machine = { kind: grantKind, name, state: JSON.stringify(saved) }
+    await vault.renew({ add: [], moves: [], drops: [], machines: [machine], notes: [note] })
+    grant.saved = saved
+    grant.access = undefined
+    log('error', 'a grant is quarantined', { credential: name, why })
+    throw failure('credential-unavailable', `${name} is quarantined: ${why}; sitter vault set`)
+  }
+
+  #planNext(name: string, grant: Grant): void {
+    const { saved } = grant
+    if (saved === undefined || saved.quarantined !== null || saved.lifeMs === null || saved.expiresMs === null) return
+    const dueMs = saved.refreshedMs + refreshAfterMs(saved.lifeMs, this.#options.random.next())
+    this.#plan(name, grant, Math.max(0, dueMs - this.#options.clock.wallMs()))
+  }
+
+  #plan(name: string, grant: Grant, delayMs: number): void {
+    grant.cancel()
+    if (this.#stopped) return
+    grant.cancel = this.#options.clock.timer(delayMs, () => {
+      const rule = this.#options.ruleOf(name)
+      if (rule?.signing?.kind !== 'oauth') return
+      this.#refresh(name, grant, rule.signing.oauth).catch((error: unknown) => {
+        this.#options.log('warn', asFailure(error).message, { credential: name })
+      })
+    })
+  }
+}
+
+export const openGrants = (options: GrantsOptions): OauthGrants => new Grants(options)

@@ -1,0 +1,46 @@
+/** What the vault is to the rest of its room: sealed versions by name, opened just for one call. */
+import type { RotationRule, Signing, SwitchOn } from '../model/model.ts'
+import type { Renewal, SecretRow, SecretState } from '../store/store.ts'
+
+export interface CredentialVersion {
+  readonly name: string
+  readonly version: number
+}
+export interface CredentialRule {
+  readonly name: string
+  readonly pool: readonly string[]
+  /** As a bearer when absent. */
+  readonly signing?: Signing
+  /** Never when absent. */
+  readonly rotation?: RotationRule
+  readonly switchOn?: readonly SwitchOn[]
+}
+
+/** What may be seen of the vault: never a secret. */
+export interface VaultView {
+  /** The gate's X25519 public key (base64, raw 32 bytes) that secrets are sealed to. */
+  readonly sealingKey: string
+  readonly credentials: readonly Omit<SecretRow, 'sealed' | 'actor'>[]
+}
+
+export interface Vault {
+  /**
+   * Opens what was sealed to this gate and stores it as the new active version. @throws Failure `not-found` (no such
+   * credential in the configuration), `invalid` (not sealed to us, or no bearer text).
+   */
+  set(name: string, sealed: string, actor: string): Promise<CredentialVersion & { readonly fingerprint: string }>
+  view(): VaultView
+  /** The version that a credential of the configuration stands for now, undefined when none is active. */
+  choose(rule: CredentialRule): CredentialVersion | undefined
+  /** The secret for one call; nobody keeps it. @throws Failure `credential-unavailable`. */
+  reveal(credential: CredentialVersion): string
+  /** All versions of a name, oldest first. */
+  rows(name: string): readonly SecretRow[]
+  /** A new version, sealed and not kept yet. @throws Failure `invalid` when it is no secret text. */
+  seal(name: string, text: string, state: SecretState, actor: string): SecretRow
+  /** Keeps new versions and states, with the machines that made them; durable when it resolves. */
+  renew(change: Renewal): Promise<void>
+}
+
+/** Names beside the ones that people set: what the gate keeps for itself. No such name may be set. */
+export const isOwnName = (name: string): boolean => name.includes('+')

@@ -1,0 +1,45 @@
+/** What the vault's machines are given to reach the outside: they have no sockets and start no programs themselves. */
+import type { Signing } from '../model/model.ts'
+
+/** What became of a request. `lost`: it may have had its effect. */
+export type Asked =
+  | {
+      readonly kind: 'answered'
+      readonly status: number
+      readonly headers: Readonly<Record<string, string>>
+      readonly body: string
+    }
+  | { readonly kind: 'not-sent' | 'lost'; readonly code: string; readonly message: string }
+
+export interface Asking {
+  readonly upstream: string
+  readonly method: string
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string | null
+  /** Which version signs it, for the journal. */
+  readonly credential: { readonly name: string; readonly version: number }
+  readonly secret: string
+  readonly signing: Signing
+}
+/** A request of the gate's own to an upstream: within its limits, journalled, frozen with it. Never rejects. */
+export type AskOutside = (asking: Asking) => Promise<Asked>
+
+/** A request to a token server. Never rejects. */
+export type Fetch = (request: {
+  readonly url: string
+  readonly method: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string | null
+  /** Private addresses that may be connected to. */
+  readonly hosts: readonly string[]
+}) => Promise<Asked & { readonly sentMs?: number; readonly gotMs?: number }>
+
+/** Runs a program with a text on its stdin, for its exit code and stdout. Rejects when it cannot be started. */
+export type RunCommand = (run: {
+  readonly command: readonly string[]
+  readonly directory: string
+  readonly environment: Readonly<Record<string, string>>
+  readonly input: string
+  readonly withinMs: number
+}) => Promise<{ readonly code: number | null; readonly output: string }>

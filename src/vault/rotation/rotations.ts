@@ -1,0 +1,382 @@
+/**
+ * Runs the cycles: one for each secret of the configuration, one deed at a time. What a deed has shown is saved as a
+ * fact before the next one; a killed gate goes on from what is saved.
+ */
+import { failure, type Cancel, type Clock, type Random } from '../../std/std.ts'
+import type { MachineRow, Note, SecretRow } from '../../store/store.ts'
+import type { Uses } from '../uses.ts'
+import type { OauthRule } from '../../model/model.ts'
+import type { CredentialRule, CredentialVersion, Vault } from '../port.ts'
+import { afterRestart, canaryShare, freshCycle, mayRevoke, step, type Cycle, type Fact } from './cycle.ts'
+import { dueAfter, mayBeginAt } from './plan.ts'
+import { deedsOf, type Deeds, type Held, type RotatorPorts, type TestFact, type Work } from './rotators.ts'
+
+export type Log = (level: 'info' | 'warn' | 'error', message: string, fields?: Readonly<Record<string, string>>) => void
+
+export interface RotationsOptions {
+  readonly vault: Vault
+  readonly uses: Uses
+  readonly clock: Clock
+  readonly random: Random
+  readonly saved: readonly MachineRow[]
+  readonly ports: RotatorPorts
+  readonly log: Log
+  /** What requests of a rotation are signed with: the version itself, or what it stands for. */
+  readonly secretFor: (credential: { readonly name: string; readonly version: number }) => Promise<string>
+  /** Tries a version of an OAuth client's secret. */
+  readonly prove: OauthProof
+}
+type OauthProof = (credential: CredentialVersion, rule: OauthRule) => Promise<TestFact>
+
+interface Member {
+  readonly name: string
+  rule: CredentialRule
+  deeds: Deeds | null
+  cycle: Cycle
+  busy: boolean
+  cancel: Cancel
+  /** Facts are taken one after the other. */
+  turn: Promise<unknown>
+}
+
+/** Longest look ahead: a clock that is set, or a computer that slept, is noticed within it. */
+const longestTimerMs = 60_000
+/** After a deed threw (a full disk): it is tried again. */
+const afterFaultMs = 5_000
+
+export const rotationKind = 'rotation'
+
+export class Rotations {
+  readonly #options: RotationsOptions
+  readonly #members = new Map<string, Member>()
+  readonly #kept: Map<string, Cycle>
+  #stopped = false
+
+  constructor(options: RotationsOptions) {
+    this.#options = options
+    const rows = options.saved.filter(({ kind }) => kind === rotationKind)
+    this.#kept = new Map(rows.map(({ name, state }) => [name, JSON.parse(state) as Cycle]))
+  }
+
+  /** The rules that hold from now on. */
+  take(rules: readonly CredentialRule[]): void {
+    const names = new Set<string>()
+    for (const rule of rules) {
+      for (const name of rule.pool.length === 0 ? [rule.name] : rule.pool) {
+        names.add(name)
+        this.#takeMember(name, rule)
+      }
+    }
+    for (const [name, member] of this.#members) {
+      if (names.has(name)) continue
+      member.cancel()
+      this.#kept.set(name, member.cycle)
+      this.#members.delete(name)
+    }
+  }
+
+  cycle(name: string): Cycle | undefined {
+    return this.#members.get(name)?.cycle
+  }
+
+  ruleOf(name: string): CredentialRule | undefined {
+    return this.#members.get(name)?.rule
+  }
+
+  isAutomatic(name: string): boolean {
+    return this.#members.get(name)?.deeds != null
+  }
+
+  names(): readonly string[] {
+    return [...this.#members.keys()]
+  }
+
+  /** The version that a call is to try, when chance has it that this one is of the canary. */
+  canary(name: string): number | undefined {
+    const cycle = this.#members.get(name)?.cycle
+    if (cycle === undefined || cycle.next === null) return undefined
+    return this.#options.random.next() < canaryShare(cycle) ? cycle.next : undefined
+  }
+
+  /** A version that is used although it is not active yet. */
+  isCanary(name: string, version: number): boolean {
+    const cycle = this.#members.get(name)?.cycle
+    return cycle?.phase === 'canary' && cycle.next === version
+  }
+
+  /** Begins a rotation now. @throws Failure `conflict` when there is nothing to rotate. */
+  async begin(name: string, emergency: boolean): Promise<void> {
+    const member = this.#memberOf(name)
+    if (this.#active(name) === undefined) throw failure('conflict', `${name} has no active version: sitter vault set`)
+    if (member.deeds === null)
+      throw failure(
+        'conflict',
+        `nobody rotates ${name} by itself: make a new key at its provider, then sitter vault set`,
+      )
+    await this.#take(member, { kind: 'begin', label: this.#newLabel(name), emergency })
+    void this.#drive(member)
+  }
+
+  /** What a live call has shown of a version. */
+  answered(name: string, version: number, accepted: boolean): void {
+    const member = this.#members.get(name)
+    if (member === undefined || !this.#isOnTrial(member.cycle, version)) return
+    const fact: Fact = accepted ? { kind: 'accepted' } : { kind: 'not-accepted', why: 'a live call was refused' }
+    // From the second success on it is a count and no news: lost with the gate, and no harm.
+    if (accepted && member.cycle.phase === 'canary' && member.cycle.fine > 0) {
+      member.cycle = { ...member.cycle, fine: member.cycle.fine + 1 }
+      return
+    }
+    void this.#take(member, fact).then(() => this.#drive(member))
+  }
+
+  #isOnTrial({ phase, next, proven }: Cycle, version: number): boolean {
+    return next === version && (phase === 'canary' || (phase === 'draining' && !proven))
+  }
+
+  /** A person set a version. */
+  async wasSet(name: string, version: number): Promise<void> {
+    const member = this.#members.get(name)
+    if (member !== undefined) await this.#take(member, { kind: 'set', version })
+    this.wake(name)
+  }
+
+  /** Something may have become possible. */
+  wake(name: string): void {
+    const member = this.#members.get(name)
+    if (member !== undefined) void this.#drive(member)
+  }
+
+  stop(): void {
+    this.#stopped = true
+    for (const { cancel } of this.#members.values()) cancel()
+  }
+
+  #memberOf(name: string): Member {
+    const member = this.#members.get(name)
+    if (member === undefined) throw failure('not-found', `no credential or pool member is called ${name.slice(0, 80)}`)
+    return member
+  }
+
+  #takeMember(name: string, rule: CredentialRule): void {
+    const deeds = deedsOf(rule, this.#options.ports)
+    const known = this.#members.get(name)
+    if (known !== undefined) {
+      known.rule = rule
+      known.deeds = deeds
+      known.cycle = this.#planned(name, rule, known.cycle)
+    } else {
+      const kept = this.#kept.get(name) ?? freshCycle(this.#options.clock.wallMs(), null)
+      const cycle = this.#planned(name, rule, afterRestart(kept, deeds?.sameAnswer ?? false))
+      const nothing = { busy: false, cancel: () => {}, turn: Promise.resolve() }
+      this.#members.set(name, { name, rule, deeds, cycle, ...nothing })
+    }
+    this.wake(name)
+  }
+
+  /** A plan that was never made, or is later than the rule allows now. */
+  #planned(name: string, rule: CredentialRule, cycle: Cycle): Cycle {
+    const active = this.#active(name)
+    if (rule.rotation === undefined || active === undefined) return cycle
+    const latestMs = active.setMs + rule.rotation.everyMs * (1 + rule.rotation.jitter)
+    if (cycle.dueMs !== null && cycle.dueMs <= Math.max(latestMs, this.#options.clock.wallMs())) return cycle
+    return { ...cycle, dueMs: dueAfter(rule.rotation, active.setMs, this.#options.random.next()) }
+  }
+
+  #active(name: string): SecretRow | undefined {
+    return this.#options.vault.rows(name).findLast(({ state }) => state === 'active')
+  }
+
+  #newLabel(name: string): string {
+    return `${name}-${Buffer.from(this.#options.random.bytes(6)).toString('hex')}`
+  }
+
+  /** Saves what a fact makes of the cycle; false when it came too late. */
+  #take(member: Member, fact: Fact, add: readonly SecretRow[] = []): Promise<boolean> {
+    const taken = member.turn.then(() => this.#save(member, fact, add))
+    member.turn = taken.catch(() => {
+      /* whoever brought the fact is told */
+    })
+    return taken
+  }
+
+  async #save(member: Member, fact: Fact, add: readonly SecretRow[]): Promise<boolean> {
+    const { clock, random, vault } = this.#options
+    const { name, rule } = member
+    const nowMs = clock.wallMs()
+    const rows = vault.rows(name).filter(({ state }) => state === 'active' || state === 'draining')
+    const nextDueMs = rule.rotation === undefined ? nowMs : dueAfter(rule.rotation, nowMs, random.next())
+    const serving = rows.map(({ version }) => version)
+    const stepped = step(member.cycle, fact, { nowMs, nextDueMs, serving })
+    if (stepped === undefined) return false
+    const { cycle, moves, note } = stepped
+    const notes: Note[] = note === null ? [] : [{ wallMs: nowMs, subject: name, ...note }]
+    const machine = { kind: rotationKind, name, state: JSON.stringify(cycle) }
+    await vault.renew({ add, moves: moves.map((one) => ({ name, ...one })), drops: [], machines: [machine], notes })
+    member.cycle = cycle
+    if (note !== null) this.#options.log('info', note.message, { credential: name, kind: note.kind })
+    return true
+  }
+
+  async #drive(member: Member): Promise<void> {
+    if (member.busy || this.#stopped) return
+    member.busy = true
+    member.cancel()
+    let delayMs: number | null
+    try {
+      do delayMs = await this.#once(member)
+      while (delayMs === 0 && !this.#stopped)
+    } catch (error) {
+      this.#options.log('error', (error as Error).message, { credential: member.name })
+      delayMs = afterFaultMs
+    }
+    member.busy = false
+    if (this.#stopped || delayMs === null) return
+    member.cancel = this.#options.clock.timer(Math.min(longestTimerMs, delayMs), () => void this.#drive(member))
+  }
+
+  /** One deed. Resolves with ms until the next look, 0 = at once, null = when something happens. */
+  async #once(member: Member): Promise<number | null> {
+    const { clock } = this.#options
+    const { cycle, deeds } = member
+    const waitMs = cycle.againMs - clock.wallMs()
+    if (waitMs > 0) return waitMs
+    if (deeds === null) return null
+    switch (cycle.phase) {
+      case 'idle':
+        return this.#idle(member)
+      case 'minting':
+        return this.#mint(member, deeds)
+      case 'looking':
+        return this.#look(member, deeds)
+      case 'testing':
+        return this.#test(member, deeds)
+      case 'canary':
+        return this.#waitOr(member, this.#endOf(member, member.rule.rotation?.canaryMs), 'canary-over')
+      case 'draining':
+        return this.#drain(member)
+      case 'revoking':
+        return this.#revoke(member, deeds, cycle.old[0]!)
+      case 'undoing':
+        return this.#revoke(member, deeds, cycle.next!)
+      case 'person':
+        return null
+    }
+  }
+
+  /** The end of a time that begins with the phase; in an emergency there is none. */
+  #endOf({ cycle }: Member, lastsMs = 0): number {
+    return cycle.emergency ? 0 : cycle.sinceMs + lastsMs
+  }
+
+  async #waitOr(member: Member, atMs: number, kind: 'canary-over' | 'drained'): Promise<number> {
+    const waitMs = atMs - this.#options.clock.wallMs()
+    if (waitMs > 0) return waitMs
+    await this.#take(member, { kind })
+    return 0
+  }
+
+  async #idle(member: Member): Promise<number | null> {
+    const { name, rule, cycle } = member
+    if (rule.rotation === undefined || this.#active(name) === undefined) return null
+    if (cycle.dueMs === null) {
+      member.cycle = this.#planned(name, rule, cycle)
+      return 0
+    }
+    const others = rule.pool.filter((one) => one !== name).map((one) => this.#members.get(one)?.cycle)
+    const neighbours = others.flatMap((one) => (one === undefined ? [] : [one]))
+    const isBusy = (one: Cycle): boolean => one.phase !== 'idle' && one.phase !== 'person'
+    const atMs = mayBeginAt(
+      rule.rotation,
+      cycle.dueMs,
+      neighbours.map((one) => ({ busy: isBusy(one), doneMs: one.doneMs })),
+    )
+    if (atMs === null) return Math.min(longestTimerMs, Math.max(1_000, rule.rotation.gapMs))
+    const waitMs = atMs - this.#options.clock.wallMs()
+    if (waitMs > 0) return waitMs
+    await this.#take(member, { kind: 'begin', label: this.#newLabel(name), emergency: false })
+    return 0
+  }
+
+  async #work(member: Member): Promise<Work> {
+    const { name, rule, cycle } = member
+    const active = this.#active(name)
+    if (active === undefined) throw failure('credential-unavailable', `${name} has no active version to ask with`)
+    const secret = await this.#options.secretFor({ name, version: active.version })
+    const by: Held = { version: active.version, secret }
+    return { name, signing: rule.signing ?? { kind: 'bearer' }, by, label: cycle.label ?? '' }
+  }
+
+  async #mint(member: Member, deeds: Deeds): Promise<number> {
+    const work = await this.#work(member)
+    await this.#take(member, { kind: 'asking' })
+    const minted = await deeds.mint(work)
+    if (minted.kind !== 'minted') {
+      await this.#take(member, minted)
+      return 0
+    }
+    const { secret, id, endsMs } = minted
+    let row: SecretRow
+    try {
+      row = this.#options.vault.seal(member.name, secret, 'staged', 'rotation')
+    } catch {
+      await this.#take(member, { kind: 'mint-unknown', why: 'what the provider gave is no secret that could be sent' })
+      return 0
+    }
+    const taken = await this.#take(member, { kind: 'minted', version: row.version, id, endsMs }, [row])
+    // Somebody set a version by hand meanwhile: nobody waits for this key any more.
+    if (!taken) await deeds.revoke(work, { id, held: { version: row.version, secret } })
+    return 0
+  }
+
+  async #look(member: Member, deeds: Deeds): Promise<number> {
+    const work = await this.#work(member)
+    const found = await deeds.look(work)
+    if (found.kind !== 'ids') {
+      await this.#take(member, found)
+      return 0
+    }
+    for (const id of found.ids) await deeds.revoke(work, { id, held: null })
+    // What was not there the first time may only not have been there yet, so it is asked for twice.
+    const isGone = found.ids.length === 0 && member.cycle.tries > 0
+    const label = this.#newLabel(member.name)
+    const why = found.ids.length === 0 ? 'no such key yet' : 'a key that nobody has was there, and is ended'
+    await this.#take(member, isGone ? { kind: 'none-found', label } : { kind: 'still-there', why })
+    return 0
+  }
+
+  async #test(member: Member, deeds: Deeds): Promise<number> {
+    const version = member.cycle.next!
+    const { name, rule } = member
+    const { vault, prove } = this.#options
+    const tested =
+      rule.signing?.kind === 'oauth'
+        ? await prove({ name, version }, rule.signing.oauth)
+        : await deeds.test(await this.#work(member), { version, secret: vault.reveal({ name, version }) })
+    await this.#take(member, tested)
+    return 0
+  }
+
+  /** Nobody uses an old version any more, and its overlap is over. Whoever ends the last use wakes this. */
+  async #drain(member: Member): Promise<number | null> {
+    const { name, cycle, rule } = member
+    const overlapEndMs = this.#endOf(member, rule.rotation?.overlapMs)
+    // A live call says whether the new one works: it wakes this.
+    if (!mayRevoke(cycle)) return null
+    const inUse = cycle.old.some((version) => this.#options.uses.count({ name, version }) > 0)
+    if (inUse && overlapEndMs <= this.#options.clock.wallMs()) return null
+    return this.#waitOr(member, overlapEndMs, 'drained')
+  }
+
+  async #revoke(member: Member, deeds: Deeds, version: number): Promise<number> {
+    const { name, cycle } = member
+    const secret = this.#options.vault.reveal({ name, version })
+    const ended = await deeds.revoke(await this.#work(member), {
+      id: cycle.ids[version] ?? null,
+      held: { version, secret },
+    })
+    const isUndone = cycle.phase === 'undoing' && ended.kind !== 'not-revoked'
+    await this.#take(member, isUndone ? { kind: 'undone', ended: ended.kind === 'revoked' } : ended)
+    return 0
+  }
+}

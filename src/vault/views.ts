@@ -1,0 +1,83 @@
+/** What people may see of a credential's renewal: never a secret. */
+import type { SecretRow } from '../store/store.ts'
+import { concernOf, endingOf, type Concern, type Ending, type Looked } from './concerns.ts'
+import { burden, type Health } from './health.ts'
+import type { GrantView } from './oauth/grants.ts'
+import type { Cycle, Phase } from './rotation/cycle.ts'
+import type { CredentialRule } from './port.ts'
+
+export interface RenewalView {
+  /** The secret, and the credential of the configuration that it belongs to. */
+  readonly name: string
+  readonly credential: string
+  readonly automatic: boolean
+  readonly phase: Phase
+  readonly sinceMs: number
+  /** When the next rotation begins, or has to be done by a person; null = no version, or not known. */
+  readonly dueMs: number | null
+  /** When the version in use ends by its provider's word; null = it told none. */
+  readonly expiresMs: number | null
+  readonly warnBeforeMs: number
+  readonly active: number | null
+  readonly next: number | null
+  readonly old: readonly number[]
+  /** Calls that hold each version right now. */
+  readonly inUse: Readonly<Record<string, number>>
+  readonly doneMs: number | null
+  /** What went wrong last, while it matters. */
+  readonly why: string | null
+  /** 0 = nothing was refused lately; from 1,000 on it rests. */
+  readonly burden: number
+  readonly grant: GrantView | null
+  readonly concern: Concern | null
+  readonly ending: Ending | null
+}
+
+export interface Seen {
+  readonly name: string
+  readonly rule: CredentialRule
+  readonly cycle: Cycle
+  readonly isAutomatic: boolean
+  readonly rows: readonly SecretRow[]
+  readonly inUse: (version: number) => number
+  readonly health: Health
+  readonly grant: GrantView | null
+  readonly nowMs: number
+}
+
+export const viewOf = ({ name, rule, cycle, isAutomatic, rows, inUse, health, grant, nowMs }: Seen): RenewalView => {
+  const active = rows.findLast(({ state }) => state === 'active')?.version ?? null
+  const expiresMs = active === null ? null : (cycle.ends[active] ?? null)
+  const warnBeforeMs = rule.rotation?.warnBeforeMs ?? 0
+  const looked: Looked = {
+    name,
+    cycle,
+    isAutomatic,
+    warnBeforeMs,
+    expiresMs,
+    hasVersion: active !== null,
+    isCompromised: rows.at(-1)?.state === 'compromised',
+    grant,
+  }
+  const used = rows.map(({ version }) => [String(version), inUse(version)] as const).filter(([, count]) => count > 0)
+  return {
+    name,
+    credential: rule.name,
+    automatic: isAutomatic,
+    phase: cycle.phase,
+    sinceMs: cycle.sinceMs,
+    dueMs: cycle.dueMs,
+    expiresMs,
+    warnBeforeMs,
+    active,
+    next: cycle.next,
+    old: cycle.old,
+    inUse: Object.fromEntries(used),
+    doneMs: cycle.doneMs,
+    why: cycle.why,
+    burden: burden(health, nowMs),
+    grant,
+    concern: concernOf(looked, nowMs),
+    ending: endingOf(looked),
+  }
+}

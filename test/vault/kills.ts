@@ -1,0 +1,209 @@
+/**
+ * A gate that is killed at random moments of rotations and refreshes. After each kill the next one must find exactly
+ * one version that serves, and at the end the provider has no key that the vault does not have.
+ */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Rules } from '../../src/gateway/gateway.ts'
+import { between, seeded } from '../../src/std/std.ts'
+import { fetchBy, newPlace, rulesFor, setSecret, startSitter, type Place } from '../gateway/harness.ts'
+import { openOauthServer } from './oauth/server.ts'
+import { openKeyProvider } from './rotation/provider.ts'
+import { rotation, rulesOf, until, untilOpen } from './rotation/world.ts'
+
+const rest = (ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms)
+  })
+
+const launch = async (place: Place, rules: Rules): Promise<ChildProcess> => {
+  const file = join(place.directory, 'rules.json')
+  writeFileSync(
+    file,
+    JSON.stringify(rules, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value)),
+  )
+  const program = join(import.meta.dirname, '..', 'gateway', 'run-gate.ts')
+  const flags = ['--disable-warning=ExperimentalWarning', program]
+  const child = spawn(process.execPath, [...flags, place.data, place.config, place.socket, file], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const lines: string[] = []
+  await new Promise<void>((resolve, reject) => {
+    createInterface(child.stdout!).on('line', (line) => {
+      lines.push(line)
+      if (line === 'open') resolve()
+    })
+    child.on('exit', () => reject(new Error(`the gate ended: ${lines.join('\n')}`)))
+  })
+  return child
+}
+
+const openGateProcess = async (rules: Rules) => {
+  const place = newPlace()
+  let child = await launch(place, rules)
+  const sitter = startSitter(place)
+  await sitter.linked()
+  let links = 1
+  const door = join(place.directory, 'cell.sock')
+  sitter.link.openCell({ cell: 'cel_1', socketPath: door, type: 'payer', agents: ['payer/0001'], upstreams: ['bank'] })
+  await untilOpen(door)
+  return {
+    place,
+    sitter,
+    door,
+    /** Kills it and starts the next one; resolves when that one serves. */
+    again: async () => {
+      child.kill('SIGKILL')
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+      child = await launch(place, rules)
+      links += 1
+      await sitter.linked(links)
+      await untilOpen(door)
+    },
+    close: async () => {
+      await sitter.link.stop()
+      child.kill('SIGKILL')
+      place.remove()
+    },
+  }
+}
+
+/** What went wrong, each in a sentence; empty = nothing. */
+export const killRotations = async (kills: number, seed: number): Promise<readonly string[]> => {
+  const random = seeded(seed)
+  const wrong: string[] = []
+  const provider = await openKeyProvider(5)
+  const gate = await openGateProcess(rulesOf(provider, rotation({ canaryMs: 50 })))
+  const { sitter, door } = gate
+  await setSecret(sitter, provider.first.secret)
+  const view = async () => (await sitter.link.vaultList()).renewals.find(({ name }) => name === 'bank')!
+  for (let kill = 1; kill <= kills; kill += 1) {
+    await sitter.link.vaultRenew('rotate', 'bank', null, 'test')
+    await rest(between(random, 0, 350))
+    await gate.again()
+    const { credentials } = await sitter.link.vaultList()
+    const active = credentials.filter(({ state }) => state === 'active')
+    if (active.length !== 1) wrong.push(`kill ${kill}: ${active.length} versions are active`)
+    const { status } = await fetchBy(door, { path: '/bank/v1/work' })
+    if (status !== 200) wrong.push(`kill ${kill}: a call was answered ${status}`)
+  }
+  const end = await until(view, ({ phase }) => phase === 'idle' || phase === 'person')
+  const { credentials } = await sitter.link.vaultList()
+  const left = provider.keys.filter(({ revokedMs }) => revokedMs === null)
+  if (end.phase !== 'idle') wrong.push(`it ended as ${end.phase}: ${end.why}`)
+  if (left.length !== 1)
+    wrong.push(`the provider has ${left.length} living keys: ${left.map(({ id }) => id).join(' ')}`)
+  if (credentials.filter(({ state }) => state === 'active').length !== 1)
+    wrong.push('not one version is active at the end')
+  if (provider.refused() > 0) wrong.push(`${provider.refused()} calls were refused`)
+  await gate.close()
+  await provider.close()
+  return wrong
+}
+
+export interface RefreshLoad {
+  readonly kills: number
+  readonly agents: number
+  readonly ms: number
+  readonly seed: number
+  /** Answers of the token endpoint that are lost after they had their effect. */
+  readonly lost: number
+}
+
+/** Calls of many agents over tokens of five seconds; those that the killed gate cut are the agents' to make again. */
+export const killRefreshes = async ({ kills, agents, ms, seed, lost }: RefreshLoad): Promise<readonly string[]> => {
+  const random = seeded(seed)
+  const wrong: string[] = []
+  const server = await openOauthServer(5, '')
+  const oauth = {
+    grant: 'refresh-token',
+    issuer: server.issuer,
+    token: null,
+    hosts: [server.host],
+    clientId: 'swarm',
+    auth: 'basic',
+    clientSecret: 'swarm-client',
+    scope: null,
+    audience: null,
+    subject: null,
+  } as const
+  const gate = await openGateProcess({
+    ...rulesFor({ host: server.resource }),
+    credentials: {
+      bank: { name: 'bank', pool: [], signing: { kind: 'oauth', oauth } },
+      'swarm-client': { name: 'swarm-client', pool: [] },
+    },
+  })
+  await setSecret(gate.sitter, server.clientSecret, 'swarm-client')
+  await setSecret(gate.sitter, await server.newRefreshToken())
+  const stop = performance.now() + ms
+  const statuses = new Map<number, number>()
+  const agent = async (): Promise<void> => {
+    while (performance.now() < stop) {
+      try {
+        const { status } = await fetchBy(gate.door, { path: '/bank/v1/work' })
+        statuses.set(status, (statuses.get(status) ?? 0) + 1)
+      } catch {
+        // The gate is gone: the agent looks again until the next one serves.
+        await rest(20)
+      }
+      await rest(agents * 2)
+    }
+  }
+  const running = Promise.all(Array.from({ length: agents }, agent))
+  const lostAt = kills === 0 ? lost : Math.ceil(lost / kills)
+  server.lose(kills === 0 ? lost : 0)
+  for (let kill = 0; kill < kills; kill += 1) {
+    await rest(between(random, 0, (1.6 * ms) / kills))
+    if (performance.now() > stop - 3_000) break
+    server.lose(lostAt)
+    await gate.again()
+  }
+  await running
+  const figures = server.figures()
+  const bad = [...statuses].filter(([status]) => status !== 200)
+  if (bad.length > 0)
+    wrong.push(`calls were answered ${bad.map(([status, count]) => `${status} (${count})`).join(', ')}`)
+  if (figures.refused > 0) wrong.push(`the resource refused ${figures.refused} calls`)
+  if (figures.most > 1) wrong.push(`${figures.most} token requests were under way at once`)
+  if (figures.reused > 0) wrong.push(`${figures.reused} refresh tokens were used again after their grace`)
+  if (figures.calls < agents) wrong.push(`only ${figures.calls} calls were made`)
+  await gate.close()
+  await server.close()
+  return wrong
+}
+
+/** Rotation every `everyMs` under load, at a provider that ends keys for real. */
+export const rotateUnderLoad = async (everyMs: number, ms: number): Promise<readonly string[]> => {
+  const wrong: string[] = []
+  const provider = await openKeyProvider(20)
+  const gate = await openGateProcess(rulesOf(provider, rotation({ everyMs, canaryMs: everyMs / 5 })))
+  await setSecret(gate.sitter, provider.first.secret)
+  const statuses = new Map<number, number>()
+  const stop = performance.now() + ms
+  const agent = async (): Promise<void> => {
+    while (performance.now() < stop) {
+      const { status } = await fetchBy(gate.door, { path: '/bank/v1/work' })
+      statuses.set(status, (statuses.get(status) ?? 0) + 1)
+    }
+  }
+  await Promise.all(Array.from({ length: 30 }, agent))
+  const early = provider.keys.filter(
+    ({ revokedMs, lastAnsweredMs }) => revokedMs !== null && lastAnsweredMs !== null && revokedMs < lastAnsweredMs,
+  )
+  const ended = provider.keys.filter(({ revokedMs }) => revokedMs !== null).length
+  console.log(`  ${provider.calls()} calls, ${provider.keys.length} keys, ${ended} ended`)
+  const bad = [...statuses].filter(([status]) => status !== 200)
+  if (bad.length > 0)
+    wrong.push(`calls were answered ${bad.map(([status, count]) => `${status} (${count})`).join(', ')}`)
+  if (provider.refused() > 0) wrong.push(`the provider refused ${provider.refused()} calls`)
+  if (early.length > 0) wrong.push(`${early.length} keys were ended before their last use`)
+  if (ended < Math.floor(ms / everyMs / 2)) wrong.push(`only ${ended} keys were ended`)
+  if (provider.keys.length - ended > 3) wrong.push(`${provider.keys.length - ended} keys are alive`)
+  await gate.close()
+  await provider.close()
+  return wrong
+}

@@ -1,0 +1,124 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { join } from 'node:path'
+import { afterEach, expect, test } from 'vitest'
+import type { Rules } from '../../../src/gateway/gateway.ts'
+import type { OauthRule } from '../../../src/model/model.ts'
+import { fetchBy, newPlace, rulesFor, setSecret, startGate, startSitter } from '../../gateway/harness.ts'
+import { untilOpen } from '../rotation/world.ts'
+import { openOauthServer } from './server.ts'
+
+let closing: (() => Promise<void>)[] = []
+afterEach(async () => {
+  for (const close of closing.toReversed()) await close()
+  closing = []
+})
+
+const pair = generateKeyPairSync('rsa', { modulusLength: 2_048 })
+const publicKey = pair.publicKey.export({ format: 'der', type: 'spki' }).toString('base64')
+const privateKey = pair.privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64')
+
+const world = async (grant: OauthRule['grant'], tokenSeconds: number) => {
+  const server = await openOauthServer(tokenSeconds, publicKey)
+  const oauth: OauthRule = {
+    grant,
+    issuer: server.issuer,
+    token: null,
+    hosts: [server.host],
+    clientId: 'swarm',
+    auth: 'basic',
+    clientSecret: grant === 'client-credentials' ? null : 'swarm-client',
+    scope: grant === 'refresh-token' ? null : 'work',
+    audience: null,
+    subject: null,
+  }
+  const bank = { name: 'bank', pool: [], signing: { kind: 'oauth', oauth } } as const
+  const client = { name: 'swarm-client', pool: [] }
+  const rules: Rules = { ...rulesFor({ host: server.resource }), credentials: { bank, 'swarm-client': client } }
+  const place = newPlace()
+  const running = await startGate(place, rules)
+  const sitter = startSitter(place)
+  await sitter.linked()
+  const door = join(place.directory, 'cell.sock')
+  sitter.link.openCell({ cell: 'cel_1', socketPath: door, type: 'payer', agents: ['payer/0001'], upstreams: ['bank'] })
+  await untilOpen(door)
+  await setSecret(sitter, server.clientSecret, 'swarm-client')
+  closing.push(async () => {
+    await sitter.link.stop()
+    await running.gate.stop()
+    await server.close()
+    place.remove()
+  })
+  return {
+    server,
+    sitter,
+    set: (secret: string) => setSecret(sitter, secret),
+    call: () => fetchBy(door, { path: '/bank/v1/work' }),
+    view: async () => (await sitter.link.vaultList()).renewals.find(({ name }) => name === 'bank')!.grant!,
+  }
+}
+type World = Awaited<ReturnType<typeof world>>
+
+const load = async ({ call }: World, agents: number, ms: number): Promise<Record<number, number>> => {
+  const statuses: Record<number, number> = {}
+  const stop = performance.now() + ms
+  const agent = async (): Promise<void> => {
+    while (performance.now() < stop) {
+      const { status } = await call()
+      statuses[status] = (statuses[status] ?? 0) + 1
+    }
+  }
+  await Promise.all(Array.from({ length: agents }, agent))
+  return statuses
+}
+
+test('client credentials: tokens are found by discovery, shared by all calls, and renewed before they end', async () => {
+  const one = await world('client-credentials', 3)
+  await one.set(one.server.clientSecret)
+  expect(Object.keys(await load(one, 20, 4_000))).toEqual(['200'])
+  const { most, tokenRequests, refused } = one.server.figures()
+  expect({ most, refused }).toEqual({ most: 1, refused: 0 })
+  expect(tokenRequests).toBeGreaterThan(1)
+  expect(tokenRequests).toBeLessThan(9)
+  expect(await one.view()).toMatchObject({ state: 'fresh' })
+})
+
+test('refresh tokens rotate, with one refresh under way at most, and a lost answer ends no grant', async () => {
+  const one = await world('refresh-token', 2)
+  await one.set(await one.server.newRefreshToken())
+  const loading = load(one, 20, 4_500)
+  one.server.lose(1)
+  expect(Object.keys(await loading)).toEqual(['200'])
+  const { most, refused, reused, tokenRequests } = one.server.figures()
+  expect({ most, refused, reused }).toEqual({ most: 1, refused: 0, reused: 0 })
+  expect(tokenRequests).toBeGreaterThan(2)
+  expect(JSON.stringify(await one.sitter.link.vaultList())).not.toContain('+oauth')
+})
+
+test('an assertion is signed with the private key, by the clock of its server', async () => {
+  const one = await world('jwt-bearer', 60)
+  await one.set(privateKey)
+  expect(await one.call()).toMatchObject({ status: 200, body: '{"ok":true}' })
+  expect((await one.call()).status).toBe(200)
+  expect(one.server.figures().tokenRequests).toBe(1)
+})
+
+test('a grant that is refused is quarantined, and says so, until a person sets another', async () => {
+  const one = await world('refresh-token', 1)
+  await one.set(await one.server.newRefreshToken())
+  expect((await one.call()).status).toBe(200)
+  one.server.revokeAll()
+  for (;;) {
+    const { status, body } = await one.call()
+    if (status === 200 || status === 401) continue
+    expect({ status, body }).toMatchObject({ status: 503, body: expect.stringContaining('invalid_grant') as string })
+    break
+  }
+  expect(await one.view()).toMatchObject({ state: 'quarantined' })
+  const asked = one.server.figures().tokenRequests
+  await one.call()
+  expect(one.server.figures().tokenRequests).toBe(asked)
+  const notes = await one.sitter.link.vaultNotes(0)
+  expect(notes.map(({ kind }) => kind)).toContain('credential.quarantined')
+  await one.set(await one.server.newRefreshToken())
+  expect((await one.call()).status).toBe(200)
+})

@@ -1,0 +1,176 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { afterRefusal, burden, healthy } from '../../../src/vault/health.ts'
+import { concernOf, endingOf, type Looked } from '../../../src/vault/concerns.ts'
+import {
+  afterRestart,
+  canaryShare,
+  freshCycle,
+  step,
+  type Cycle,
+  type Fact,
+} from '../../../src/vault/rotation/cycle.ts'
+import { dueAfter, mayBeginAt, outsideBlackouts } from '../../../src/vault/rotation/plan.ts'
+import { rotation } from './world.ts'
+
+const kinds = [
+  'begin',
+  'asking',
+  'minted',
+  'not-minted',
+  'mint-unknown',
+  'none-found',
+  'still-there',
+  'cannot-look',
+  'accepted',
+  'untested',
+  'not-accepted',
+  'test-unknown',
+  'canary-over',
+  'drained',
+  'revoked',
+  'not-revoked',
+  'cannot-revoke',
+  'undone',
+  'set',
+] as const
+
+/** What a fact may be when the vault stands so. */
+const factOf = (kind: (typeof kinds)[number], emergency: boolean, newest: number): Fact => {
+  const why = 'because'
+  switch (kind) {
+    case 'begin':
+      return { kind, label: 'label', emergency }
+    case 'minted':
+      return { kind, version: newest + 1, id: 'id', endsMs: null }
+    case 'none-found':
+      return { kind, label: 'another' }
+    case 'set':
+      return { kind, version: newest + 1 }
+    case 'asking':
+    case 'accepted':
+    case 'untested':
+    case 'canary-over':
+    case 'drained':
+    case 'revoked':
+    case 'cannot-revoke':
+      return { kind }
+    case 'undone':
+      return { kind, ended: emergency }
+    case 'not-minted':
+    case 'mint-unknown':
+    case 'still-there':
+    case 'cannot-look':
+    case 'not-accepted':
+    case 'test-unknown':
+    case 'not-revoked':
+      return { kind, why }
+  }
+}
+
+test('whatever happens in whatever order, one version serves, and none is revoked before another has proven itself', () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.nat(1_000), fc.boolean()), { maxLength: 60 }), (told) => {
+      const states = new Map<number, string>([[1, 'active']])
+      const proven = new Set<number>([1])
+      let cycle: Cycle = freshCycle(0, 1_000)
+      let newest = 1
+      for (const [choice, emergency] of told) {
+        // Mostly facts that mean something now: the others change nothing.
+        const context = { nowMs: 0, nextDueMs: 9, serving: [] }
+        const fit = kinds.filter((one) => step(cycle, factOf(one, emergency, newest), context) !== undefined)
+        const kind = choice % 10 === 0 ? kinds[choice % kinds.length]! : fit[choice % fit.length]!
+        const fact = factOf(kind, emergency, newest)
+        const serving = [...states]
+          .filter(([, state]) => state === 'active' || state === 'draining')
+          .map(([one]) => one)
+        if (fact.kind === 'accepted' && cycle.next !== null) proven.add(cycle.next)
+        if (fact.kind === 'set') {
+          newest += 1
+          // What the vault does by itself when a person sets one.
+          for (const [version, state] of states) if (state === 'active') states.set(version, 'retired')
+          states.set(newest, 'active')
+          proven.add(newest)
+        }
+        const stepped = step(cycle, fact, {
+          nowMs: 0,
+          nextDueMs: 9,
+          serving: fact.kind === 'set' ? [...serving, newest] : serving,
+        })
+        if (stepped === undefined) continue
+        if (fact.kind === 'minted') {
+          newest += 1
+          states.set(newest, 'staged')
+        }
+        cycle = stepped.cycle
+        for (const { version, state } of stepped.moves) {
+          if (state === 'revoked' && states.get(version) === 'draining') {
+            const others = [...states].filter(([other, one]) => other !== version && one === 'active')
+            expect(others.length).toBe(1)
+            expect(proven.has(others[0]![0])).toBe(true)
+          }
+          states.set(version, state)
+        }
+        expect([...states.values()].filter((state) => state === 'active')).toHaveLength(1)
+        expect(cycle.old).not.toContain(cycle.next)
+        expect(JSON.parse(JSON.stringify(cycle))).toEqual(cycle)
+      }
+    }),
+    { numRuns: 1_000 },
+  )
+})
+
+test('a mint that may have been asked for is looked for after a restart, and one that was not is simply made', () => {
+  const begun = step(
+    freshCycle(0, 0),
+    { kind: 'begin', label: 'l', emergency: false },
+    { nowMs: 1, nextDueMs: 9, serving: [1] },
+  )!
+  expect(afterRestart(begun.cycle, false).phase).toBe('minting')
+  const asked = step(begun.cycle, { kind: 'asking' }, { nowMs: 2, nextDueMs: 9, serving: [1] })!
+  expect(afterRestart(asked.cycle, false).phase).toBe('looking')
+  expect(afterRestart(asked.cycle, true).phase).toBe('minting')
+  expect(canaryShare(begun.cycle)).toBe(0)
+  expect(canaryShare({ ...begun.cycle, phase: 'canary' })).toBe(0.01)
+  expect(canaryShare({ ...begun.cycle, phase: 'canary', fine: 1 })).toBe(0.1)
+})
+
+test('rotations keep out of blackouts and of each other, and are spread by chance', () => {
+  const rule = rotation({ everyMs: 1_000, jitter: 0.1, gapMs: 500 })
+  expect([dueAfter(rule, 0, 0), dueAfter(rule, 0, 0.5), dueAfter(rule, 0, 1)]).toEqual([900, 1_000, 1_100])
+  expect(mayBeginAt(rule, 1_000, [{ busy: true, doneMs: null }])).toBe(null)
+  expect(mayBeginAt(rule, 1_000, [{ busy: false, doneMs: 900 }])).toBe(1_400)
+  const friday = { days: [5], fromMinute: 16 * 60, toMinute: 24 * 60 }
+  const night = { days: [0, 1, 2, 3, 4, 5, 6], fromMinute: 22 * 60, toMinute: 6 * 60 }
+  const at = (text: string): number => Date.parse(text)
+  // 2026-01-02 is a Friday.
+  expect(outsideBlackouts([friday], at('2026-01-02T15:59:00Z'))).toBe(at('2026-01-02T15:59:00Z'))
+  expect(outsideBlackouts([friday], at('2026-01-02T17:30:30Z'))).toBe(at('2026-01-03T00:00:00Z'))
+  expect(outsideBlackouts([night], at('2026-01-02T23:00:00Z'))).toBe(at('2026-01-03T06:00:00Z'))
+  expect(outsideBlackouts([friday, night], at('2026-01-02T17:00:00Z'))).toBe(at('2026-01-03T06:00:00Z'))
+})
+
+test('a credential that is refused again and again rests, longer each time', () => {
+  const thrice = [1, 2, 3].reduce((health) => afterRefusal(health, 0), healthy)
+  expect(burden(healthy, 0)).toBe(0)
+  expect(burden(afterRefusal(healthy, 0), 0)).toBe(1)
+  expect(burden(thrice, 0)).toBeGreaterThanOrEqual(1_000)
+  expect(burden(thrice, 30_001)).toBe(3)
+  expect(afterRefusal(thrice, 31_000).restUntilMs).toBe(31_000 + 60_000)
+})
+
+test('people are told of an end at 30, 14, 7, 3 and 1 days, of one by hand only as early as they said', () => {
+  const day = 86_400_000
+  const cycle = freshCycle(0, 30 * day)
+  const usual = { name: 'bank', cycle, warnBeforeMs: 7 * day, hasVersion: true, isCompromised: false, grant: null }
+  const byHand: Looked = { ...usual, isAutomatic: false, expiresMs: null }
+  expect(endingOf(byHand)).toMatchObject({ endsMs: 30 * day, toldDays: [7, 3, 1] })
+  expect(endingOf({ ...byHand, expiresMs: 9 * day })).toMatchObject({ endsMs: 9 * day, toldDays: [30, 14, 7, 3, 1] })
+  expect(endingOf({ ...byHand, isAutomatic: true })).toBe(null)
+  expect(concernOf(byHand, 22 * day)).toBe(null)
+  expect(concernOf(byHand, 24 * day)).toMatchObject({ severity: 'warning', what: 'is to be replaced by 1970-01-31' })
+  expect(concernOf(byHand, 31 * day)).toMatchObject({ severity: 'critical' })
+  expect(concernOf({ ...byHand, isAutomatic: true, cycle: { ...cycle, why: 'it answered 500' } }, 0)).toMatchObject({
+    severity: 'warning',
+  })
+})

@@ -1,0 +1,127 @@
+/**
+ * A provider that issues keys and ends them for real. It keeps its own log: when each key was made, last used (and that
+ * use answered), and revoked, and what was refused.
+ */
+import { randomBytes } from 'node:crypto'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+export interface Key {
+  readonly id: string
+  readonly secret: string
+  readonly label: string
+  revokedMs: number | null
+  /** When the last answer to a call with it was given. */
+  lastAnsweredMs: number | null
+  calls: number
+}
+export interface KeyProvider {
+  readonly host: string
+  readonly keys: readonly Key[]
+  readonly first: Key
+  /** Calls (not of the keys' own routes) that were answered 401. */
+  refused(): number
+  calls(): number
+  /** What happens to the next mint: its answer is lost after, or before, it had its effect. */
+  loseMint(when: 'after' | 'before' | null): void
+  /** Whether keys can be ended now. */
+  breakRevoke(broken: boolean): void
+  close(): Promise<void>
+}
+
+const newSecret = (): string => `key-${randomBytes(15).toString('hex')}`
+
+export const openKeyProvider = async (latencyMs = 20): Promise<KeyProvider> => {
+  const keys: Key[] = []
+  const issue = (label: string): Key => {
+    const key: Key = {
+      id: `kid_${keys.length + 1}`,
+      secret: newSecret(),
+      label,
+      revokedMs: null,
+      lastAnsweredMs: null,
+      calls: 0,
+    }
+    keys.push(key)
+    return key
+  }
+  const first = issue('by hand')
+  const state = { refused: 0, calls: 0, lose: null as 'after' | 'before' | null, broken: false }
+  const json = (response: ServerResponse, status: number, body: object): void => {
+    response.writeHead(status, { 'content-type': 'application/json' })
+    response.end(JSON.stringify(body))
+  }
+  const mint = (request: IncomingMessage, response: ServerResponse, label: string): void => {
+    const { lose } = state
+    state.lose = null
+    if (lose === 'before') return void request.socket.destroy()
+    const { id, secret } = issue(label)
+    if (lose === 'after') return void request.socket.destroy()
+    json(response, 201, { id, secret, label })
+  }
+  const ofKeys = (request: IncomingMessage, response: ServerResponse, asked: { body: string; by: Key }): void => {
+    const { body, by } = asked
+    if (request.url === '/keys/self') return json(response, 200, { id: by.id })
+    if (request.method === 'POST') return mint(request, response, (JSON.parse(body) as { label: string }).label)
+    if (request.method === 'GET')
+      return json(response, 200, {
+        items: keys.filter(({ revokedMs }) => revokedMs === null).map(({ id, label }) => ({ id, label })),
+      })
+    const key = keys.find(({ id }) => request.url!.endsWith(`/${id}`))
+    if (state.broken) return json(response, 503, {})
+    if (key === undefined || key.revokedMs !== null) return json(response, 404, {})
+    key.revokedMs = performance.now()
+    json(response, 200, {})
+  }
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = []
+    request.on('error', () => {})
+    request.on('data', (chunk: Buffer) => chunks.push(chunk))
+    request.on('end', () => {
+      const isOwn = request.url!.startsWith('/keys')
+      const secret = request.headers.authorization?.replace('Bearer ', '')
+      const key = keys.find((one) => one.secret === secret && one.revokedMs === null)
+      if (key === undefined) {
+        if (!isOwn && request.url !== '/ping') state.refused += 1
+        return json(response, 401, { error: 'this key is not known' })
+      }
+      if (isOwn) return ofKeys(request, response, { body: Buffer.concat(chunks).toString(), by: key })
+      setTimeout(
+        () => {
+          // Revoked while it was answered: whoever revoked it did not wait for its last use.
+          if (key.revokedMs !== null) {
+            state.refused += 1
+            return json(response, 401, { error: 'this key was revoked meanwhile' })
+          }
+          key.calls += 1
+          if (request.url !== '/ping') state.calls += 1
+          key.lastAnsweredMs = performance.now()
+          json(response, 200, { ok: true })
+        },
+        request.url === '/ping' ? 0 : latencyMs,
+      )
+    })
+  })
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve)
+  })
+  const { port } = server.address() as AddressInfo
+  return {
+    host: `127.0.0.1:${port}`,
+    keys,
+    first,
+    refused: () => state.refused,
+    calls: () => state.calls,
+    loseMint: (when) => {
+      state.lose = when
+    },
+    breakRevoke: (broken) => {
+      state.broken = broken
+    },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}

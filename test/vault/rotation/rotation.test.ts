@@ -1,0 +1,128 @@
+import { afterEach, expect, test } from 'vitest'
+import { openKeyProvider, type KeyProvider } from './provider.ts'
+import { openRotationWorld, rotation, rulesOf, until, type RotationWorld } from './world.ts'
+
+let closing: (() => Promise<void>)[] = []
+afterEach(async () => {
+  for (const close of closing.toReversed()) await close()
+  closing = []
+})
+
+const world = async (more: Parameters<typeof rotation>[0] = {}): Promise<RotationWorld & { provider: KeyProvider }> => {
+  const provider = await openKeyProvider()
+  const opened = await openRotationWorld(provider, rulesOf(provider, rotation(more)))
+  closing.push(opened.close)
+  await opened.set(provider.first.secret)
+  return { ...opened, provider }
+}
+const rest = (one: { phase: string; doneMs: number | null }): boolean => one.phase === 'idle' && one.doneMs !== null
+
+test('keys that rotate again and again under load answer every call, and each old one is revoked after its last use', async () => {
+  const { provider, call, view, states } = await world({ everyMs: 700 })
+  const statuses = new Map<number, number>()
+  const stop = performance.now() + 6_000
+  const agent = async (): Promise<void> => {
+    while (performance.now() < stop) {
+      const { status } = await call()
+      statuses.set(status, (statuses.get(status) ?? 0) + 1)
+    }
+  }
+  await Promise.all(Array.from({ length: 20 }, agent))
+  expect([...statuses.keys()]).toEqual([200])
+  expect(provider.refused()).toBe(0)
+  expect(provider.keys.length).toBeGreaterThan(3)
+  for (const key of provider.keys) {
+    if (key.revokedMs !== null && key.lastAnsweredMs !== null)
+      expect(key.revokedMs).toBeGreaterThanOrEqual(key.lastAnsweredMs)
+  }
+  const old = Object.entries(await states()).filter(([, state]) => state === 'revoked')
+  expect(old.length).toBe(provider.keys.filter(({ revokedMs }) => revokedMs !== null).length)
+  expect((await view()).why).toBe(null)
+})
+
+test('a call that is under way keeps its version alive, however long it takes', async () => {
+  const provider = await openKeyProvider(700)
+  const opened = await openRotationWorld(provider, rulesOf(provider, rotation({ canaryMs: 0 })))
+  closing.push(opened.close)
+  await opened.set(provider.first.secret)
+  const slow = opened.call()
+  await until(
+    () => opened.view(),
+    ({ inUse }) => inUse['1'] === 1,
+  )
+  await opened.sitter.link.vaultRenew('rotate', 'bank', null, 'test')
+  const draining = await until(
+    () => opened.view(),
+    ({ phase }) => phase === 'draining',
+  )
+  expect(draining).toMatchObject({ active: 2, old: [1] })
+  expect(provider.first.revokedMs).toBe(null)
+  expect((await slow).status).toBe(200)
+  await until(() => opened.view(), rest)
+  expect(provider.first.revokedMs).toBeGreaterThanOrEqual(provider.first.lastAnsweredMs!)
+  expect(await opened.states()).toEqual({ 'bank@1': 'revoked', 'bank@2': 'active' })
+})
+
+test('a mint whose answer was lost is looked for, ended, and only then made again', async () => {
+  const { provider, sitter, view, states, call } = await world()
+  provider.loseMint('after')
+  await sitter.link.vaultRenew('rotate', 'bank', null, 'test')
+  await until(view, rest)
+  const [, lost, good] = provider.keys
+  expect(provider.keys.length).toBe(3)
+  expect(lost!.revokedMs).not.toBe(null)
+  expect(good!.revokedMs).toBe(null)
+  expect(good!.label).not.toBe(lost!.label)
+  expect(await states()).toEqual({ 'bank@1': 'revoked', 'bank@2': 'active' })
+  expect((await call()).status).toBe(200)
+})
+
+test('without a list nobody knows whether a key was made: nothing is made again until a person says so', async () => {
+  const base = rotation()
+  const { provider, sitter, view, call } = await world({
+    rotator: { ...base.rotator, list: null } as typeof base.rotator,
+  })
+  provider.loseMint('before')
+  await sitter.link.vaultRenew('rotate', 'bank', null, 'test')
+  const waits = await until(view, ({ phase }) => phase === 'person')
+  expect(waits.why).toMatch(/not known/)
+  expect(provider.keys.length).toBe(1)
+  expect((await call()).status).toBe(200)
+  await sitter.link.vaultRenew('rotate', 'bank', null, 'test')
+  await until(view, rest)
+  expect(provider.keys.length).toBe(2)
+})
+
+test('a key that cannot be ended is tried again, and the old version is not called revoked before it is', async () => {
+  const { provider, sitter, view, states } = await world()
+  provider.breakRevoke(true)
+  await sitter.link.vaultRenew('rotate', 'bank', null, 'test')
+  await until(view, ({ phase, why }) => phase === 'revoking' && why !== null)
+  expect(await states()).toEqual({ 'bank@1': 'draining', 'bank@2': 'active' })
+  provider.breakRevoke(false)
+  await until(view, rest)
+  expect(await states()).toEqual({ 'bank@1': 'revoked', 'bank@2': 'active' })
+})
+
+test('a compromised key is replaced and ended at once; the one in use is not revoked by hand', async () => {
+  const { provider, sitter, view, states } = await world({ overlapMs: 86_400_000, canaryMs: 86_400_000 })
+  await expect(sitter.link.vaultRenew('revoke', 'bank', 1, 'test')).rejects.toMatchObject({ code: 'conflict' })
+  await sitter.link.vaultRenew('compromised', 'bank', null, 'test')
+  await until(view, rest)
+  expect(provider.first.revokedMs).not.toBe(null)
+  expect(await states()).toEqual({ 'bank@1': 'compromised', 'bank@2': 'active' })
+})
+
+test('where nobody rotates by itself, a compromised key is out of use at once, and what happened can be read once', async () => {
+  const { sitter, call, states, set } = await world({ rotator: { by: 'person' } })
+  await expect(sitter.link.vaultRenew('rotate', 'bank', null, 'test')).rejects.toMatchObject({ code: 'conflict' })
+  expect((await call()).status).toBe(200)
+  await sitter.link.vaultRenew('compromised', 'bank', null, 'ann')
+  expect((await call()).status).toBe(503)
+  expect(await states()).toEqual({ 'bank@1': 'compromised' })
+  const [note] = await sitter.link.vaultNotes(0)
+  expect(note).toMatchObject({ kind: 'credential.compromised', subject: 'bank' })
+  expect(await sitter.link.vaultNotes(note!.number)).toEqual([])
+  await set('another-key-of-the-bank')
+  expect(await states()).toEqual({ 'bank@1': 'compromised', 'bank@2': 'active' })
+})
