@@ -1,11 +1,13 @@
 /** One call on its way through the gate, and the room that its stages work in. */
 import type { Readable } from 'node:stream'
+import type { Mode } from '../model/model.ts'
 import type { Applied, Buckets, Lines, Scope } from '../limit/limit.ts'
 import type { Clock, Code } from '../std/std.ts'
 import type { CredentialVersion, Vault } from '../vault/vault.ts'
 import type { Grant } from '../wire/wire.ts'
 import type { HeaderPairs } from './headers.ts'
 import type { Meter } from './meter.ts'
+import type { Modes } from './modes.ts'
 import type { Outbound } from './outbound.ts'
 import type { PlainTarget, Route } from './path.ts'
 import type { CallJournal, CredentialRule, Log, UpstreamRule } from './ports.ts'
@@ -19,6 +21,8 @@ export interface Refusal {
   readonly message: string
   readonly retryAfterMs?: number
   readonly silent?: true
+  /** The mode that forbade it. */
+  readonly mode?: Mode
 }
 
 export interface OpenUpstream {
@@ -81,6 +85,7 @@ export interface Room {
   readonly journal: CallJournal
   readonly meter: Meter
   readonly log: Log
+  readonly modes: Pick<Modes, 'of'>
   frozen(): boolean
   /** This gate takes on nothing new. */
   ending(): boolean

@@ -1,6 +1,7 @@
 /** What the gateway is given at assembly: rules of the configuration, the journal, and its own small words. */
 import type { Money } from '../std/std.ts'
 import type { LimitRule } from '../limit/limit.ts'
+import type { ShadowedCall } from '../wire/wire.ts'
 
 /** One upstream as configured. */
 export interface UpstreamRule {
@@ -68,6 +69,9 @@ export interface CallJournal {
     readonly status: number | null
     readonly count: number
   }[]
+  /** A call that is recorded instead of sent; durable when it resolves. */
+  shadow(call: Omit<ShadowedCall, 'number'>): Promise<void>
+  shadowed(after: number, limit: number): readonly ShadowedCall[]
   meta(name: string): string | undefined
   setMeta(values: Readonly<Record<string, string>>): Promise<void>
 }

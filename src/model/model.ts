@@ -16,6 +16,20 @@ export { agentTypeChanges, restartsFor, type AgentTypeChange, type Setting } fro
 export type { Coverage, Evidence } from './evidence.ts'
 export { severities, type Severity } from './incident.ts'
 export {
+  agentTarget,
+  channelTarget,
+  modeLets,
+  modePays,
+  modeRank,
+  stricter,
+  swarmTarget,
+  targetsOf,
+  throttledShare,
+  typeTarget,
+  type ModeScope,
+  type ModeTarget,
+} from './mode.ts'
+export {
   isSettlementEnd,
   mayBeSent,
   nextSettlementState,

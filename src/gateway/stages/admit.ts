@@ -1,8 +1,20 @@
 /** Waits until every limit admits the call. Charged from here on, whatever comes. Place of budgets and quotas. */
-import type { Stage } from '../call.ts'
+import { throttledLimits } from '../../limit/limit.ts'
+import { throttledShare } from '../../model/model.ts'
+import type { CallInHand, Room, Stage } from '../call.ts'
+import { scopeOf } from './mode.ts'
+
+const limitsOf = (call: CallInHand, room: Room): CallInHand['limits'] => {
+  const { limits: rules } = call.upstream!.rule
+  const limits = room.buckets.applied(rules, call.scope!)
+  const { mode, target } = room.modes.of(scopeOf(call))
+  return mode === 'throttled'
+    ? [...limits, ...throttledLimits(rules, call.scope!, { target, share: throttledShare })]
+    : limits
+}
 
 export const admit: Stage = async (call, room) => {
-  const limits = room.buckets.applied(call.upstream!.rule.limits, call.scope!)
+  const limits = limitsOf(call, room)
   const admission = await new Promise<Parameters<Parameters<typeof room.lines.wait>[0]['decided']>[0]>((decided) => {
     call.onWaiting(
       room.lines.wait({ scope: call.scope!, limits, granted: call.grant !== null, waitMs: call.waitMs, decided }),

@@ -33,6 +33,14 @@ const steps: readonly string[] = [
     PRIMARY KEY (name, version)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE modes (target TEXT PRIMARY KEY, mode TEXT NOT NULL, reason TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE shadowed (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    at_ms REAL NOT NULL, agent TEXT, upstream TEXT NOT NULL, method TEXT NOT NULL, path TEXT NOT NULL,
+    body_bytes INTEGER, target TEXT NOT NULL
+  ) STRICT;
+  `,
 ]
 
 /** Brings gate.db to this version's tables. @throws Failure `record-newer` when a newer version wrote it. */

@@ -12,6 +12,7 @@ import {
   silenceEnd,
   silenceSet,
 } from './incidents.ts'
+import { modeClear, modePut } from './modes.ts'
 import {
   batchOpen,
   intentClose,
@@ -83,6 +84,8 @@ const executors: Executors = {
   'token.revoke': tokenRevoke,
   'token.used': tokenUsed,
   'config.add': configAdd,
+  'mode.put': modePut,
+  'mode.clear': modeClear,
 }
 
 /**

@@ -30,6 +30,7 @@ import {
 } from './incidents.ts'
 import { Flush, usuallyQuickMs } from './flush.ts'
 import { migrate } from './migrate.ts'
+import { modeClear, modePut } from './modes.ts'
 import {
   batchOpen,
   intentClose,
@@ -100,6 +101,8 @@ const executors: Executors = {
   'token.revoke': tokenRevoke,
   'token.used': tokenUsed,
   'config.add': configAdd,
+  'mode.put': modePut,
+  'mode.clear': modeClear,
 }
 
 const execute = (session: Session, command: Command): Result<unknown> =>
