@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
 import type { AlertTarget, SwarmConfig } from './config/config.ts'
-import type { Fleet, FleetSummary } from './fleet/fleet.ts'
+import type { Fleet, FleetSummary, Modes } from './fleet/fleet.ts'
 import type { FreezeSwitch, GateLink } from './gatelink/gatelink.ts'
 import type { Condition, Notice, Target } from './record/record.ts'
 import { Failure, type Clock, type Outside, type Proc } from './std/std.ts'
@@ -18,6 +18,7 @@ export interface AlertingRooms {
   readonly fleet: Pick<Fleet, 'summary'>
   readonly gatelink: Pick<GateLink, 'gateId'>
   readonly freeze: Pick<FreezeSwitch, 'file'>
+  readonly modes: Pick<Modes, 'list'>
   readonly clock: Clock
 }
 
@@ -42,6 +43,19 @@ const agentConditions = ({ config }: AlertingRooms, { byType }: FleetSummary): C
       },
     ]
   })
+
+/** What a rule has done: a person's word is no news to people. */
+const modeConditions = ({ modes }: AlertingRooms): Condition[] =>
+  modes
+    .list()
+    .filter(({ source }) => source === 'rule')
+    .map(({ target, mode, reason, sinceMs, exit }) => ({
+      key: `modes/${target}`,
+      severity: mode === 'parked' ? 'critical' : 'warning',
+      title: `${target} is ${mode} by rule: ${reason}`.slice(0, 500),
+      facts: { target, mode, sinceMs, nextMs: exit.at ?? null },
+      proposed: `it is tried again by itself; when the cause is mended: sitter mode active ${target}`,
+    }))
 
 const heldConditions = ({ clock }: AlertingRooms, { held }: FleetSummary): Condition[] =>
   (held ?? []).map(({ key, cause, waiting, failures, nextMs }) => ({
@@ -165,6 +179,7 @@ export const conditionsOf = (rooms: AlertingRooms): (() => Promise<readonly Cond
     const fleet = rooms.fleet.summary()
     return [
       ...switchConditions(rooms),
+      ...modeConditions(rooms),
       ...hostConditions(fleet),
       ...heldConditions(rooms, fleet),
       ...agentConditions(rooms, fleet),

@@ -197,6 +197,7 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
 const close = async (rooms: Rooms, door: HttpDoor, store: Store, withinMs: number): Promise<void> => {
   logLine('info', 'stopping: no new work')
   rooms.alerts.stop()
+  rooms.modes.stop()
   await rooms.work.stop()
   if (store.fullSinceMs !== null) {
     logLine('warn', 'the disk is full: ending as it is, the next sitter recovers what could not be written')

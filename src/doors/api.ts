@@ -3,7 +3,7 @@
  * currency, times are wall ms. Lists are `{items, next, coverage?}`; errors are RFC 9457 problem documents with a
  * stable `code`.
  */
-import type { AgentView, CellStatus, FleetSummary } from '../fleet/fleet.ts'
+import type { AgentView, CellStatus, EffectiveMode, FleetSummary, ModeAnswer, ModeSetting } from '../fleet/fleet.ts'
 import type { ConfigPlan } from '../config/config.ts'
 import type { FreezeNote } from '../gatelink/gatelink.ts'
 import type { Family, LogLine, LogPage, Role } from '../record/record.ts'
@@ -61,6 +61,8 @@ export interface SwarmView {
     readonly gate: boolean | 'unknown'
     readonly by: FreezeNote | null
   }
+  /** Modes that are set: how many, and the first twenty. */
+  readonly modes: { readonly count: number; readonly items: readonly ModeSetting[] }
   readonly durations: Readonly<
     Record<string, { readonly count: number; readonly p50: number; readonly p95: number; readonly p99: number } | null>
   >
@@ -83,6 +85,8 @@ export interface SwarmView {
 }
 /** GET /api/v1/agents/{type}/{number} */
 export interface AgentDescription extends AgentView {
+  /** The mode that holds for it, whose it is, why, and how it ends. */
+  readonly holds: EffectiveMode
   readonly timeLine: readonly EventView[]
   readonly attempts: readonly AttemptView[]
   /** Only so many of the newest tasks were looked through for them (and all retried ones); null = all. */
@@ -311,8 +315,11 @@ export interface MetricsAnswer {
  */
 export interface LogAnswer extends Omit<LogPage, 'lines'>, List<LogLine> {}
 export interface InboxItem {
-  readonly kind: 'unknown-settlement' | 'held-settlement' | 'dead-letter' | 'quarantined'
-  /** Of a payment, a task, or an agent; the type when several of its agents are quarantined for one cause. */
+  readonly kind: 'unknown-settlement' | 'held-settlement' | 'dead-letter' | 'quarantined' | 'mode'
+  /**
+   * Of a payment, a task, or an agent; the type when several of its agents are quarantined for one cause; whose mode a
+   * person has set.
+   */
   readonly id: string
   /** Payments, tasks or agents that this row stands for. */
   readonly count: number
@@ -327,4 +334,16 @@ export interface AuditVerdict {
   readonly why: string | null
   readonly head: string
 }
-export type { AgentView, BatchAnswer, CellStatus, CellView, EventView, LedgerCheck, RedriveAnswer, VaultView }
+export type {
+  AgentView,
+  BatchAnswer,
+  CellStatus,
+  CellView,
+  EffectiveMode,
+  EventView,
+  LedgerCheck,
+  ModeAnswer,
+  ModeSetting,
+  RedriveAnswer,
+  VaultView,
+}

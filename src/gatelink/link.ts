@@ -33,6 +33,8 @@ export interface GateLinkOptions {
   readonly owner: string
   readonly epoch: number
   readonly events: GateLinkEvents
+  /** What the gate is told at the first link; all is active when absent. */
+  readonly modes?: readonly ToldMode[]
 }
 
 const firstPauseMs = 50
@@ -52,7 +54,7 @@ const isOpened = (raw: Raw): raw is Raw & Opened => raw['frame'] === 'opened' &&
 class SitterEnd implements GateLink {
   readonly #options: GateLinkOptions
   readonly #cells = new Map<string, CellOpen>()
-  #modes: readonly ToldMode[] = []
+  #modes: readonly ToldMode[]
   readonly #questions: Questions
   readonly #acks: Acks
   #link: Link | undefined
@@ -64,6 +66,7 @@ class SitterEnd implements GateLink {
   constructor(options: GateLinkOptions) {
     const { clock, events } = options
     this.#options = options
+    this.#modes = options.modes ?? []
     this.#questions = openQuestions(clock)
     const send = (journals: readonly number[]): void => this.#sendUp([{ frame: 'ack', journals }])
     this.#acks = openAcks({ clock, events, current: () => this.#gateId, send })

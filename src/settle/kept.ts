@@ -59,7 +59,8 @@ export const keptStep = (kept: KeptPayment, absences: number): Step => ({
 
 /** What an outcome says about its channel; undefined = nothing: it was ours to keep back. */
 export const evidenceOf = (outcome: Call['outcome']): 'worked' | 'failed' | 'credential' | undefined => {
-  if (outcome.kind === 'lost') return outcome.code === 'gate-lost' || outcome.code === 'outcome-unknown' ? undefined : 'failed'
+  if (outcome.kind === 'lost')
+    return outcome.code === 'gate-lost' || outcome.code === 'outcome-unknown' ? undefined : 'failed'
   if (outcome.kind === 'not-sent') {
     if (outcome.code === 'credential-unavailable') return 'credential'
     // Codes of ours say why it was kept back; any other is the network's: nobody took the connection.

@@ -27,6 +27,26 @@ const freezing: readonly Verb[] = [
   },
 ]
 
+const modes: readonly Verb[] = [
+  {
+    path: 'mode',
+    group: 'Run',
+    summary: 'what the swarm, a type, an agent or a channel may do; without a mode: those that are set',
+    parameters: [
+      ['[mode]', 'active, throttled, shadow, readonly or parked'],
+      ['[target]', 'settler/0042, settler, a channel, or swarm (default); channel:x where a type has its name'],
+    ],
+    options: [
+      ['--reason <text>', 'why, for whoever finds it so'],
+      ['--for <time>', 'how long, like 1h (default: until somebody says active)'],
+      ...dryRun,
+    ],
+    examples: ['mode', 'mode shadow settler/0042 --reason "new version on trial" --for 1h', 'mode active settler/0042'],
+    gives: 'ModeAnswer, or List<ModeSetting> without a mode',
+    load: async () => (await import('./mode.ts')).mode,
+  },
+]
+
 const configuration: readonly Verb[] = [
   {
     path: 'config validate',
@@ -143,4 +163,4 @@ const tokens: readonly Verb[] = [
   },
 ]
 
-export const controlVerbs: readonly Verb[] = [...freezing, ...configuration, ...tokens]
+export const controlVerbs: readonly Verb[] = [...freezing, ...modes, ...configuration, ...tokens]

@@ -35,5 +35,7 @@ export const journal: Stage = async (call, room) => {
   assert(number !== 'spent', 'a grant that is in hand was spent by somebody else')
   call.journal = number
   // A freeze or a stricter mode may have come while the journal was written; nothing has left yet.
-  return room.frozen() ? { code: 'frozen', message: 'the swarm was frozen before this call was sent' } : mode(call, room)
+  return room.frozen()
+    ? { code: 'frozen', message: 'the swarm was frozen before this call was sent' }
+    : mode(call, room)
 }

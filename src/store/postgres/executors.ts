@@ -28,7 +28,7 @@ import type { Session } from './session.ts'
 import { lockFree, lockRenew, lockTake, statePut } from './state.ts'
 import { deadDiscard, deadRedrive, taskEdit } from './work-dead.ts'
 import { attemptOpen, attemptsFinish, attemptsRecover } from './work-finish.ts'
-import { taskMove, tasksDue, tasksExpire } from './work-move.ts'
+import { taskMove, tasksDue, tasksExpire, tasksHold } from './work-move.ts'
 import { tasksClaim } from './work-ready.ts'
 import { tasksSubmit } from './work-submit.ts'
 
@@ -51,6 +51,7 @@ const executors: Executors = {
   'attempt.open': attemptOpen,
   'attempts.recover': attemptsRecover,
   'tasks.due': tasksDue,
+  'tasks.hold': tasksHold,
   'tasks.expire': tasksExpire,
   'task.move': taskMove,
   'task.edit': taskEdit,

@@ -49,7 +49,7 @@ import { lockFree, lockRenew, lockTake, statePut } from './state.ts'
 import { writeTallies } from './tallies.ts'
 import { deadDiscard, deadRedrive, taskEdit } from './work-dead.ts'
 import { attemptOpen, attemptsFinish, attemptsRecover } from './work-finish.ts'
-import { taskMove, tasksDue, tasksExpire } from './work-move.ts'
+import { taskMove, tasksDue, tasksExpire, tasksHold } from './work-move.ts'
 import { tasksClaim, tasksSubmit } from './work-submit.ts'
 
 type Executors = {
@@ -69,6 +69,7 @@ const executors: Executors = {
   'attempts.recover': attemptsRecover,
   'tasks.expire': tasksExpire,
   'tasks.due': tasksDue,
+  'tasks.hold': tasksHold,
   'task.move': taskMove,
   'dead.redrive': deadRedrive,
   'dead.discard': deadDiscard,

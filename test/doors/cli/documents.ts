@@ -58,6 +58,7 @@ export const swarm = (change: Partial<SwarmView> = {}): SwarmView => ({
     cost: [{ currency: 'XTS', amount: '104.32', calls: 10_432, perSettlement: '0.01' }],
   },
   ledger,
+  modes: { count: 0, items: [] },
   freeze: { frozen: false, gate: false, by: null },
   gate: { gateId: 'gat_1', pid: 77, frozen: false, queued: 0, inFlight: 0, cells: 50, upstreams: [] },
   durations: { settle: { count: 10_000, p50: 900, p95: 2_400, p99: 4_100 } },

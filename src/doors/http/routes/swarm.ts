@@ -6,7 +6,7 @@ import type { Page, PageAsk, SettlementView, TaskView } from '../../../store/sto
 import type { InboxItem } from '../../api.ts'
 import { auditAllowed } from '../allowed.ts'
 import { jsonText, shaped } from '../body.ts'
-import { figuresMaker } from '../figures.ts'
+import { figuresMaker, personsModes } from '../figures.ts'
 import { cut, listOf, pageAsk } from '../list.ts'
 import type { Once } from '../once.ts'
 import { ok, type Ask, type Reply, type Route } from '../route.ts'
@@ -65,8 +65,8 @@ const deadWayOut = ({ id, error }: TaskView): string => {
   return `sitter dlq show ${id}, then ${other}sitter dlq redrive ${id}`
 }
 
-/** The three sources of the inbox, in this order; a cursor names the source and the last item seen in it. */
-const inboxSources = ['settlement', 'dead-letter', 'agent'] as const
+/** The sources of the inbox, in this order; a cursor names the source and the last item seen in it. */
+const inboxSources = ['settlement', 'dead-letter', 'agent', 'mode'] as const
 type InboxSource = (typeof inboxSources)[number]
 
 /** One row for all of a type that share a cause; `release` of the type is for all of it. */
@@ -116,6 +116,20 @@ const inboxPages: Record<InboxSource, (rooms: Rooms, page: PageAsk) => Promise<P
     const { items, next } = cut(byAgent, page, ({ agent }) => agent)
     const { byType } = rooms.fleet.summary()
     return { next, items: items.map((item) => quarantineItem(item, byType[item.type] ?? {})) }
+  },
+  mode: async (rooms, page) => {
+    const { items, next } = cut(personsModes(rooms.modes.list()), page, ({ target }) => target)
+    return {
+      next,
+      items: items.map(({ target, mode, actor, reason, sinceMs }) => ({
+        count: 1,
+        kind: 'mode',
+        id: target,
+        what: `${target} is ${mode} by ${actor}: ${reason}`,
+        sinceMs,
+        wayOut: `sitter mode active ${target}`,
+      })),
+    }
   },
 }
 
