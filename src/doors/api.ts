@@ -161,6 +161,16 @@ export interface AccountAnswer {
   readonly creditsPosted: string
 }
 export interface BatchDescription extends BatchView {
+  /**
+   * What became of its rows, item by item; the four sum to `rows`. `inDoubt`: it may or may not have been paid; `open`:
+   * proven not to have been paid yet, and not at its end.
+   */
+  readonly outcome: {
+    readonly accepted: number
+    readonly rejected: number
+    readonly inDoubt: number
+    readonly open: number
+  }
   readonly tasks: Readonly<Record<string, number>>
   readonly settlements: Readonly<
     Record<string, { readonly count: number; readonly amounts: Readonly<Record<string, string>> }>

@@ -1,6 +1,6 @@
 /**
- * Throttled, an agent rests after each piece of work for three times as long as it had it in hand: so it works a quarter
- * of its time, whatever its usual rate is.
+ * Throttled, an agent rests after each piece of work for three times as long as it had it in hand: so it works a
+ * quarter of its time, whatever its usual rate is.
  */
 import { throttledShare } from '../../model/model.ts'
 

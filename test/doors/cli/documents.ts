@@ -120,6 +120,7 @@ export const batch = (change: Partial<BatchDescription> = {}): BatchDescription 
   actor: 'operator',
   createdMs: nowMs - 30_000,
   tasks: { succeeded: 10_000 },
+  outcome: { accepted: 9_998, rejected: 2, inDoubt: 0, open: 0 },
   settlements: {
     settled: { count: 9_998, amounts: { XTS: '1234.00' } },
     rejected: { count: 2, amounts: { XTS: '4.00' } },

@@ -1,5 +1,6 @@
 /**
- * Migration 7. Modes of the swarm, its types, agents and channels: at most one that a person has set, and one of a rule.
+ * Migration 7. Modes of the swarm, its types, agents and channels: at most one that a person has set, and one of a
+ * rule.
  */
 export const modes = `
 CREATE TABLE modes (
