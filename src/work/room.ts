@@ -29,6 +29,7 @@ import { openNearest } from './nearest.ts'
 import { discardOne, editTask, moveTask, redriveOne, redriveSelected } from './people.ts'
 import type { LockStatus, TaskAnswer, TaskAsk, Work, WorkRequest, WorkSummary } from './port.ts'
 import { freeLock, lockStatus, putState, readState, renewLock, takeLock } from './shared.ts'
+import { assertUrgent } from './shed.ts'
 import { shapeTask, submitRefusal } from './submit.ts'
 import { openWaking } from './waking.ts'
 
@@ -166,6 +167,7 @@ class WorkRoom implements Work {
     if (asks.length === 0) throw new Failure('invalid', 'there is no task to submit')
     const wallMs = clock.wallMs()
     const tasks = asks.map((ask) => shapeTask(ask, types, newId, wallMs))
+    assertUrgent(tasks, store.load ?? 0)
     const agentType = tasks[0]!.agentType
     const oneType = tasks.every((task) => task.agentType === agentType)
     const claim = this.#started && oneType ? this.#dispatch.slotsFor(agentType, tasks.length) : []

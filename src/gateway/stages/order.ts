@@ -9,7 +9,7 @@ import { mode } from './mode.ts'
 import { route } from './route.ts'
 import { sign } from './sign.ts'
 
-/** While a call waited, its mode or its upstream's rules may have become others: it is looked at once more, by those. */
+/** While a call waited, its mode or its upstream's rules may have become others: it is looked at again, by those. */
 const again: Stage = async (call, room) => {
   if (room.upstreams.get(call.upstreamName) === call.upstream) return mode(call, room)
   for (const stage of [route, mode, intent]) {

@@ -351,6 +351,10 @@ class SqliteStore implements Store {
     this.#lostListeners.push(listener)
   }
 
+  get load(): number {
+    return (this.#waiting.length + this.#unflushed) / longestQueue
+  }
+
   get fullSinceMs(): number | null {
     return this.#space.fullSinceMs
   }
