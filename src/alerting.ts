@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
 import type { AlertTarget, SwarmConfig } from './config/config.ts'
-import type { Fleet, FleetSummary, Modes } from './fleet/fleet.ts'
+import type { Fleet, FleetSummary, Modes, ModeSetting } from './fleet/fleet.ts'
 import type { FreezeSwitch, GateLink } from './gatelink/gatelink.ts'
 import type { Condition, Notice, Target } from './record/record.ts'
 import { Failure, type Clock, type Outside, type Proc } from './std/std.ts'
@@ -44,18 +44,28 @@ const agentConditions = ({ config }: AlertingRooms, { byType }: FleetSummary): C
     ]
   })
 
-/** What a rule has done: a person's word is no news to people. */
-const modeConditions = ({ modes }: AlertingRooms): Condition[] =>
-  modes
-    .list()
-    .filter(({ source }) => source === 'rule')
-    .map(({ target, mode, reason, sinceMs, exit }) => ({
-      key: `modes/${target}`,
-      severity: mode === 'parked' ? 'critical' : 'warning',
-      title: `${target} is ${mode} by rule: ${reason}`.slice(0, 500),
-      facts: { target, mode, sinceMs, nextMs: exit.at ?? null },
+/** What a rule has done: a person's word is no news to people. Agents of a type are one incident. */
+const modeConditions = ({ modes }: AlertingRooms): Condition[] => {
+  const byKey = new Map<string, ModeSetting[]>()
+  for (const one of modes.list()) {
+    if (one.source !== 'rule') continue
+    const [, type] = /^agent:(.+)\/[0-9]+$/.exec(one.target) ?? []
+    const key = `modes/${type === undefined ? one.target : `agents:${type}`}`
+    byKey.set(key, [...(byKey.get(key) ?? []), one])
+  }
+  return [...byKey].map(([key, all]) => {
+    const parked = all.find(({ mode }) => mode === 'parked')
+    const { target, mode, reason, sinceMs, exit } = parked ?? all[0]!
+    const others = all.length === 1 ? '' : ` (and ${all.length - 1} more of its type)`
+    return {
+      key,
+      severity: parked === undefined ? 'warning' : 'critical',
+      title: `${target}${others} is ${mode} by rule: ${reason}`.slice(0, 500),
+      facts: { target, mode, sinceMs, count: all.length, nextMs: exit.at ?? null },
       proposed: `it is tried again by itself; when the cause is mended: sitter mode active ${target}`,
-    }))
+    }
+  })
+}
 
 const heldConditions = ({ clock }: AlertingRooms, { held }: FleetSummary): Condition[] =>
   (held ?? []).map(({ key, cause, waiting, failures, nextMs }) => ({

@@ -40,6 +40,8 @@ class ModesRoom implements Modes {
   readonly #stepped = new Map<ModeTarget, ModeRow>()
   readonly #rules: Rules
   readonly #openedMs: number
+  readonly #decided: Stepped[] = []
+  readonly #forgotten: ModeTarget[] = []
   #settings: Settings = new Map()
   #turn: Promise<unknown> = Promise.resolve()
   #cancel: Cancel | undefined
@@ -86,6 +88,7 @@ class ModesRoom implements Modes {
     const unwatched = [...this.#stepped.keys()].filter((target) => policyOf(config(), target) === undefined)
     for (const target of unwatched) this.#rules.forget(target)
     this.#take([], unwatched)
+    if (unwatched.length === 0) this.#inTurn(() => this.#apply()).catch(this.#options.onFault)
   }
 
   stop(): void {
@@ -147,23 +150,35 @@ class ModesRoom implements Modes {
     return { target, mode: strictestMode(settings), settings, gate }
   }
 
-  /** What rules have decided, and targets of which nothing has to be remembered any more. */
+  /**
+   * What rules have decided, and targets of which nothing has to be remembered any more. What comes while others are
+   * being written is taken with the next: thousands may step at once.
+   */
   #take(stepped: readonly Stepped[], forgotten: readonly ModeTarget[] = []): void {
-    this.#inTurn(async () => {
-      const { store, clock } = this.#options
-      if (this.#stopped) return
-      const rows = stepped.map((one) => rowOf(one, clock))
-      const gone = forgotten.filter((target) => this.#stepped.has(target))
-      const commands: Command[] = [
-        ...rows.map((row): Command => ({ kind: 'mode.put', with: row })),
-        ...gone.map((target): Command => ({ kind: 'mode.clear', with: { target, source: 'rule' } })),
-        ...(stepped.length === 0 ? [] : tellingOf(stepped, clock)),
-      ]
-      if (commands.length > 0) await patiently(store, commands)
-      for (const row of rows) this.#stepped.set(row.target, row)
-      for (const target of gone) this.#stepped.delete(target)
-      await this.#apply()
-    }).catch(this.#options.onFault)
+    const isFirst = this.#decided.length + this.#forgotten.length === 0
+    this.#decided.push(...stepped)
+    this.#forgotten.push(...forgotten)
+    if (isFirst) this.#inTurn(() => this.#takeAll()).catch(this.#options.onFault)
+  }
+
+  async #takeAll(): Promise<void> {
+    const { store, clock } = this.#options
+    const decided = this.#decided.splice(0)
+    const gone = this.#forgotten.splice(0).filter((target) => this.#stepped.has(target))
+    if (this.#stopped) return
+    // Of several steps the last is what holds; of a rule that a person let begin anew meanwhile, none.
+    const rows = decided
+      .filter(({ target, step }) => this.#rules.stateOf(target)?.mode === step.to)
+      .map((one) => rowOf(one, clock))
+    const commands: Command[] = [
+      ...rows.map((row): Command => ({ kind: 'mode.put', with: row })),
+      ...gone.map((target): Command => ({ kind: 'mode.clear', with: { target, source: 'rule' } })),
+      ...(decided.length === 0 ? [] : tellingOf(decided, clock)),
+    ]
+    if (commands.length > 0) await patiently(store, commands)
+    for (const row of rows) this.#stepped.set(row.target, row)
+    for (const target of gone) this.#stepped.delete(target)
+    await this.#apply()
   }
 
   async #expire(): Promise<void> {

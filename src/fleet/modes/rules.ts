@@ -5,8 +5,9 @@ import type { ModeRow } from '../../store/store.ts'
 import { decideMode, freshRule, type RuleFact, type RulePolicy, type RuleState, type RuleStep } from './decide.ts'
 import { readRule, saveRule } from './saved.ts'
 
-/** Of agents and types that had a failure lately; beyond it the oldest are forgotten. */
+/** Agents, types and channels that had a failure lately. */
 const mostWatched = 10_000
+const pruneEveryMs = 10_000
 
 /** The rule of the configuration for a target; undefined = nobody watches it. */
 export const policyOf = ({ degrade }: Pick<SwarmConfig, 'degrade'>, target: ModeTarget): RulePolicy | undefined => {
@@ -60,13 +61,14 @@ export const openRules = (options: {
     states.set(row.target, readRule(row.state ?? '', now) ?? unreadable(row, policy, now.monoMs))
   }
 
-  const isQuiet = ({ mode, probation, bad, spans }: RuleState): boolean =>
-    mode === 'active' && !probation && bad === 0 && spans.every((span) => span.bad === 0)
-
+  let prunedMs = -Infinity
+  /** At the bound those that are well make room, not more often than every ten seconds; else the new one is not watched. */
   const keep = (target: ModeTarget, state: RuleState): void => {
     if (states.size >= mostWatched && !states.has(target)) {
-      const quiet = [...states].find(([, one]) => one.mode === 'active' && !one.probation)
-      if (quiet !== undefined) states.delete(quiet[0])
+      if (clock.monoMs() - prunedMs < pruneEveryMs) return
+      prunedMs = clock.monoMs()
+      for (const [one, { mode, probation }] of states) if (mode === 'active' && !probation) states.delete(one)
+      if (states.size >= mostWatched) return
     }
     states.set(target, state)
   }
@@ -93,7 +95,7 @@ export const openRules = (options: {
     stateOf: (target) => states.get(target),
     isForgettable: (target) => {
       const state = states.get(target)
-      return state === undefined || (state.mode === 'active' && !state.probation) || isQuiet(state)
+      return state === undefined || (state.mode === 'active' && !state.probation)
     },
     forget: (target) => states.delete(target),
   }
