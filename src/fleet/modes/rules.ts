@@ -62,7 +62,7 @@ export const openRules = (options: {
   }
 
   let prunedMs = -Infinity
-  /** At the bound those that are well make room, not more often than every ten seconds; else the new one is not watched. */
+  /** At the bound those that are well make room, at most every ten seconds; else the new one is not watched. */
   const keep = (target: ModeTarget, state: RuleState): void => {
     if (states.size >= mostWatched && !states.has(target)) {
       if (clock.monoMs() - prunedMs < pruneEveryMs) return
