@@ -65,7 +65,8 @@ test('nothing new reaches the bank later than 1 s after a freeze beside a stoppe
   expect((await swarm.api('swarm'))['freeze']).toMatchObject({ frozen: true })
   // What was under way when it froze was taken by the bank or not; each is found out, and nothing is paid twice.
   rmSync(join(swarm.data, 'run', 'FROZEN'), { recursive: true })
-  expect((await swarm.run('thaw', '--yes')).code).toBe(0)
+  expect((await swarm.run('thaw', '--yes', '--throttled', '3s')).code).toBe(0)
+  expect((await swarm.api('modes')).items).toMatchObject([{ target: 'swarm', mode: 'throttled' }])
   for (const id of tasks) expect((await swarm.ended(id)).state).toBe('succeeded')
   expect(bank.taken.size).toBe(payments)
   const settled = (await swarm.api('settlements?limit=1000')).items!.filter(({ state }) => state === 'settled')

@@ -19,9 +19,9 @@ const freezing: readonly Verb[] = [
   {
     path: 'thaw',
     group: 'Run',
-    summary: 'end a freeze',
-    options: dryRun,
-    examples: ['thaw', 'thaw --yes'],
+    summary: 'end a freeze, at once or in stages',
+    options: [['--throttled <time>', 'a quarter of the usual rate for so long, like 10m'], ...dryRun],
+    examples: ['thaw', 'thaw --yes --throttled 10m'],
     gives: '{ frozen: false }',
     load: async () => (await import('./freeze.ts')).thaw,
   },
