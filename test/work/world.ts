@@ -84,7 +84,14 @@ export const world = async (agents: number, ...types: TaskType[]): Promise<World
     },
   })
   const at: World = {
-    ...{ clock, store, work, given, cancelled, idle, sleepers, wanted },
+    clock,
+    store,
+    work,
+    given,
+    cancelled,
+    idle,
+    sleepers,
+    wanted,
     mode: { mode: 'active', person: false },
   }
   work.start()

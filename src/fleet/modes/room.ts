@@ -77,7 +77,7 @@ class ModesRoom implements Modes {
   heard(target: ModeTarget, evidence: Evidence): void {
     const watched = this.#rules.stateOf(target)
     // Nearly everything is well, and nobody remembers that of each agent.
-    if (watched === undefined && evidence === 'worked') return
+    if (watched === undefined && evidence === 'worked' && target.startsWith('agent:')) return
     const stepped = this.#rules.heard(target, evidence)
     if (stepped !== undefined) this.#take([stepped])
     else if (watched?.probation && this.#rules.isForgettable(target)) this.#take([], [target])
