@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
 import type { AlertTarget, SwarmConfig } from './config/config.ts'
-import type { Fleet, FleetSummary } from './fleet/fleet.ts'
+import type { Fleet, FleetSummary, Modes, ModeSetting } from './fleet/fleet.ts'
 import type { FreezeSwitch, GateLink } from './gatelink/gatelink.ts'
 import type { Condition, Notice, Target } from './record/record.ts'
 import { credentialConditions } from './renewing.ts'
@@ -19,6 +19,7 @@ export interface AlertingRooms {
   readonly fleet: Pick<Fleet, 'summary'>
   readonly gatelink: GateLink
   readonly freeze: Pick<FreezeSwitch, 'file'>
+  readonly modes: Pick<Modes, 'list'>
   readonly clock: Clock
 }
 
@@ -43,6 +44,29 @@ const agentConditions = ({ config }: AlertingRooms, { byType }: FleetSummary): C
       },
     ]
   })
+
+/** What a rule has done: a person's word is no news to people. Agents of a type are one incident. */
+const modeConditions = ({ modes }: AlertingRooms): Condition[] => {
+  const byKey = new Map<string, ModeSetting[]>()
+  for (const one of modes.list()) {
+    if (one.source !== 'rule') continue
+    const [, type] = /^agent:(.+)\/[0-9]+$/.exec(one.target) ?? []
+    const key = `modes/${type === undefined ? one.target : `agents:${type}`}`
+    byKey.set(key, [...(byKey.get(key) ?? []), one])
+  }
+  return [...byKey].map(([key, all]) => {
+    const parked = all.find(({ mode }) => mode === 'parked')
+    const { target, mode, reason, sinceMs, exit } = parked ?? all[0]!
+    const others = all.length === 1 ? '' : ` (and ${all.length - 1} more of its type)`
+    return {
+      key,
+      severity: parked === undefined ? 'warning' : 'critical',
+      title: `${target}${others} is ${mode} by rule: ${reason}`.slice(0, 500),
+      facts: { target, mode, sinceMs, count: all.length, nextMs: exit.at ?? null },
+      proposed: `it is tried again by itself; when the cause is mended: sitter mode active ${target}`,
+    }
+  })
+}
 
 const heldConditions = ({ clock }: AlertingRooms, { held }: FleetSummary): Condition[] =>
   (held ?? []).map(({ key, cause, waiting, failures, nextMs }) => ({
@@ -176,6 +200,7 @@ export const conditionsOf = (rooms: AlertingRooms): (() => Promise<readonly Cond
     const fleet = rooms.fleet.summary()
     return [
       ...switchConditions(rooms),
+      ...modeConditions(rooms),
       ...hostConditions(fleet),
       ...heldConditions(rooms, fleet),
       ...agentConditions(rooms, fleet),

@@ -165,6 +165,7 @@ export const openGate = async (options: GateOptions): Promise<Gate> => {
     gateId: book.gateId,
     version: options.version,
     limits: { saved: book.limits(), saveWith: (rows) => book.saveLimitsWith(rows) },
+    modes: { saved: book.modes(), save: (modes) => book.saveModes(modes) },
     pid: process.pid,
     linkSocket: options.linkSocket,
     frozenPath: join(dataDirectory, 'run', 'FROZEN'),

@@ -39,6 +39,8 @@ export interface LiveConfigOptions {
   readonly gatelink: Pick<GateLink, 'config'>
   /** Opened after the versions, which other rooms need before. */
   readonly fleet: () => Pick<Fleet, 'reconfigure'> | undefined
+  /** What holds by the new configuration is told to whom it concerns. */
+  readonly taken?: () => void
   readonly cells: () => Pick<Cells, 'housing' | 'take'> | undefined
   readonly onFault: (error: unknown) => void
 }
@@ -60,6 +62,7 @@ const replace = (shared: SwarmConfig, next: SwarmConfig): void => {
     Object.assign(entries, next[part])
   }
   ;(shared as { alerts: SwarmConfig['alerts'] }).alerts = next.alerts
+  ;(shared as { degrade: SwarmConfig['degrade'] }).degrade = next.degrade
 }
 
 /** A sitter that begins anew and finds its port taken would not come up again: it is tried before. */
@@ -146,6 +149,7 @@ export const openLiveConfig = (options: LiveConfigOptions): LiveConfig => {
   ): Promise<'taken' | 'unknown' | 'unchanged'> => {
     const gate = plan.gate ? await tellGate() : 'unchanged'
     replace(config, next.config)
+    options.taken?.()
     cells()?.take(next.config.agents)
     await fleet()?.reconfigure(next.config.agents, actor)
     return gate

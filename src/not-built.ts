@@ -8,7 +8,6 @@ export const notBuilt: readonly string[] = [
   'workflows, schedules',
   'approvals by rule (a person can hold, release and cancel a payment), fallback between channels, reconciliation ' +
     'files, tax reports, payment files other than CSV',
-  'modes of agents, types and channels (throttled, shadow, readonly, parked): a freeze stops everything',
   'messages between agents, directory',
   'audit anchors made by themselves: keep `sitter audit checkpoint --json` elsewhere to find a cut tail or an old copy',
   'restore of a backup, retention, drills, simulation, MCP',

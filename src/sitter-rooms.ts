@@ -4,12 +4,21 @@
  */
 import { conditionsOf, targetsOf } from './alerting.ts'
 import { openCells, type Cells } from './cell/cell.ts'
-import type { AppliedConfig } from './config/config.ts'
-import { openFleet, readRequest, type Fleet, type FleetHooks } from './fleet/fleet.ts'
+import type { AppliedConfig, SwarmConfig } from './config/config.ts'
+import {
+  openFleet,
+  openModes,
+  readRequest,
+  type Evidence,
+  type Fleet,
+  type FleetHooks,
+  type Modes,
+} from './fleet/fleet.ts'
 import { openFreeze, openGateLink, type FreezeSwitch, type GateLink, type GateLinkEvents } from './gatelink/gatelink.ts'
 import { openLiveConfig, type LiveConfig } from './live-config.ts'
 import type { Places } from './places.ts'
 import { openAlerts, openTokens, type Alerts, type Tokens } from './record/record.ts'
+import { agentTarget, channelTarget, typeTarget, type Mode, type ModeScope } from './model/model.ts'
 import { recordBack } from './recovery.ts'
 import { openRenewalNotes } from './renewing.ts'
 import { openSettle, type Settle } from './settle/settle.ts'
@@ -30,6 +39,7 @@ export interface Rooms {
   readonly work: Work
   readonly settle: Settle
   readonly freeze: FreezeSwitch
+  readonly modes: Modes
   readonly tokens: Tokens
   readonly live: LiveConfig
   readonly alerts: Alerts
@@ -51,6 +61,8 @@ interface Late {
   work?: Work
   settle?: Settle
   freeze?: FreezeSwitch
+  gatelink?: GateLink
+  config?: SwarmConfig
   tellConfig?: () => void
   /** Set while the link to the gate is down. */
   isBack?: (() => void) | undefined
@@ -103,7 +115,7 @@ export interface Opening {
 const openControls = async (
   { applied, places, store, here }: Opening,
   gatelink: GateLink,
-  late: Late,
+  { late, modes }: { readonly late: Late; readonly modes: Modes },
 ): Promise<Pick<Rooms, 'freeze' | 'tokens' | 'live'>> => ({
   freeze: await openFreeze({
     ...here,
@@ -123,8 +135,33 @@ const openControls = async (
     running: applied,
     fleet: () => late.fleet,
     cells: () => late.cells,
+    taken: () => modes.reconfigured(),
     onFault: logFault,
   }),
+})
+
+/** Read before the gate is linked: it is told what holds before anything else. */
+const modesOf = ({ applied, store, here }: Opening, late: Late): Promise<Modes> =>
+  openModes({
+    ...here,
+    store,
+    config: () => late.config ?? applied.config,
+    tell: (told) => late.gatelink!.modes(told),
+    changed: () => {
+      late.fleet?.remode()
+      late.work?.remoded()
+      late.settle?.remoded()
+    },
+    onFault: logFault,
+  })
+
+/** What became of attempts and payments is evidence for the rules. */
+const evidenceFor = (modes: Modes) => ({
+  heard: (channel: string, evidence: Evidence): void => modes.heard(channelTarget(channel), evidence),
+  ended: (agent: string, evidence: Evidence): void => {
+    modes.heard(agentTarget(agent), evidence)
+    modes.heard(typeTarget(agent.slice(0, agent.lastIndexOf('/'))), evidence)
+  },
 })
 
 export const openRooms = async (opening: Opening): Promise<Rooms> => {
@@ -132,14 +169,20 @@ export const openRooms = async (opening: Opening): Promise<Rooms> => {
   const late: Late = { settling: Promise.withResolvers() }
   const incarnation = { owner, epoch, failed: failStop }
   const socketPath = places.gateSocket
+  const modes = await modesOf(opening, late)
+  const effective = (agent: string) => modes.of({ agent, channel: null })
+  const modeOf = (agent: string): Mode => effective(agent).mode
   const gatelink = openGateLink({
     ...here,
     ...incarnation,
     socketPath,
     swarm: applied.config.name,
     events: linkEvents(late),
+    modes: modes.told(),
   })
-  const controls = await openControls(opening, gatelink, late)
+  late.gatelink = gatelink
+  const controls = await openControls(opening, gatelink, { late, modes })
+  late.config = controls.live.config
   late.freeze = controls.freeze
   late.tellBack = () => void recordBack(store, here.clock).catch(logFault)
   late.tellConfig = () => void gatelink.config().catch(logFault)
@@ -155,6 +198,7 @@ export const openRooms = async (opening: Opening): Promise<Rooms> => {
     gatelink,
     config,
     hooks,
+    modeOf,
     cells: cells.kinds,
     housing: cells.housing,
     directories: { cells: places.cells, sockets: places.sockets },
@@ -165,19 +209,22 @@ export const openRooms = async (opening: Opening): Promise<Rooms> => {
   })
   const { tasks, channels } = config
   const { waitsOutside } = hooks
-  const work = openWork({ ...here, ...incarnation, tasks, store, fleet, waitsOutside })
+  const { heard, ended } = evidenceFor(modes)
+  const modeFor = { heard, modeOf: (scope: ModeScope) => modes.of(scope) }
+  const work = openWork({ ...here, ...incarnation, tasks, store, fleet, waitsOutside, ended, modeOf: effective })
   const frozen = (): boolean => controls.freeze.file() !== 'absent'
-  const settle = openSettle({ ...here, ...incarnation, channels, tasks, store, work, gatelink, frozen })
+  const settle = openSettle({ ...here, ...incarnation, ...modeFor, channels, tasks, store, work, gatelink, frozen })
   Object.assign(late, { fleet, work, settle })
   late.settling.resolve(settle)
   const alerts = await openAlerts({
     ...here,
     store,
     swarm: config.name,
-    conditions: conditionsOf({ ...here, config, store, fleet, gatelink, freeze: controls.freeze }),
+    conditions: conditionsOf({ ...here, config, store, fleet, gatelink, freeze: controls.freeze, modes }),
     targets: targetsOf(config, { ...here, outside: realOutside(), environment: process.env }),
     onFault: logFault,
   })
   const renewals = openRenewalNotes({ ...here, store, gatelink, onFault: logFault })
-  return { store, gatelink, cells, fleet, work, settle, alerts, renewals, ...controls }
+  modes.start()
+  return { store, gatelink, cells, fleet, work, settle, alerts, renewals, modes, ...controls }
 }

@@ -198,6 +198,7 @@ const close = async (rooms: Rooms, door: HttpDoor, store: Store, withinMs: numbe
   logLine('info', 'stopping: no new work')
   rooms.renewals.stop()
   rooms.alerts.stop()
+  rooms.modes.stop()
   await rooms.work.stop()
   if (store.fullSinceMs !== null) {
     logLine('warn', 'the disk is full: ending as it is, the next sitter recovers what could not be written')

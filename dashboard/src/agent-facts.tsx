@@ -70,7 +70,15 @@ export const AgentFacts = ({ agent }: { agent: AgentDescription }) => (
       </Pair>
       <Pair name="reason">{agent.reason === null ? 'none recorded' : <Said text={agent.reason} />}</Pair>
       <Pair name="way on">{agent.exit === null ? 'none needed' : visible(exitText(agent.exit))}</Pair>
-      <Pair name="mode">{agent.mode}</Pair>
+      <Pair name="mode">
+        {agent.mode}
+        {agent.holds.exit === null ? null : (
+          <>
+            , set for {visible(agent.holds.target)} by {visible(agent.holds.actor)} <When ms={agent.holds.sinceMs} />:{' '}
+            <Said text={agent.holds.reason} />; ends: {visible(exitText(agent.holds.exit))}
+          </>
+        )}
+      </Pair>
       <Pair name="restarts">
         {count(agent.restarts)} (epoch {agent.epoch})
       </Pair>

@@ -2,7 +2,9 @@
 import type { ComponentChildren } from 'preact'
 import type { SwarmView } from '../../src/doors/api.ts'
 import { askAudit, audit, nowMs, sitterNowMs, swarm } from './known.ts'
+import { exitText } from './parts.tsx'
 import { barred } from './role.ts'
+import { visible } from './visible.ts'
 import { count, counted, coverageText, duration, grouped } from './words.ts'
 
 type Tone = 'good' | 'bad' | 'unsure'
@@ -128,6 +130,20 @@ const Cells = ({ view }: { view: SwarmView }) => (
   </Check>
 )
 
+/** Nothing is shown where every mode is active. */
+const Modes = ({ view: { modes } }: { view: SwarmView }) =>
+  modes.count === 0 ? null : (
+    <Check tone="unsure" name="Modes">
+      {modes.items.map(({ target, source, mode, actor, reason, sinceMs, exit }) => (
+        <span key={`${target} ${source}`} class="upstream">
+          {visible(target)} is {mode} for {duration(sitterNowMs.value - sinceMs)}, set by {visible(actor)}:{' '}
+          {visible(reason)}; ends: {visible(exitText(exit))}
+        </span>
+      ))}
+      {modes.count > modes.items.length && `${count(modes.count - modes.items.length)} more: sitter mode`}
+    </Check>
+  )
+
 export const Checks = () => {
   const view = swarm.value!
   return (
@@ -138,6 +154,7 @@ export const Checks = () => {
         <AuditCheck />
         <Gate view={view} />
         <Cells view={view} />
+        <Modes view={view} />
         {view.settle.cost.map((cost) => (
           <Check key={cost.currency} tone="good" name="Cost">
             {cost.amount} {cost.currency} for {counted(cost.calls, 'call')}, {cost.perSettlement} {cost.currency} a

@@ -30,6 +30,8 @@ export const inboxHref = ({ kind, id }: InboxItem): string | null => {
       return hrefOf(['settlements', id])
     case 'dead-letter':
       return hrefOf(['tasks', id])
+    case 'mode':
+      return id.startsWith('agent:') ? agentHref(id.slice('agent:'.length)) : null
     case 'quarantined':
       return id.includes('/') ? agentHref(id) : hrefOf(['agents'], { type: id, state: 'quarantined' })
     case 'credential':
@@ -75,6 +77,7 @@ export const InboxDeed = ({ item, after }: { item: InboxItem; after: () => void 
       )
     case 'held-settlement':
     case 'credential':
+    case 'mode':
       // Its way out is a verb of the command line, which the row says.
       return null
     default:

@@ -39,12 +39,6 @@ const values: readonly { readonly path: string; readonly starts: readonly string
     starts: ['paypal', 'binance', 'ach', 'nacha', 'sepa', 'iso20022', 'file', 'manual'],
     what: 'channels other than "http"',
   },
-  {
-    path: 'agents.*.overrides.*.mode',
-    // No stage of the gate looks at an agent's mode yet: an agent in shadow would pay.
-    starts: ['throttled', 'shadow', 'readonly', 'parked'],
-    what: 'modes other than "active"',
-  },
 ]
 
 const matches = (wanted: string, path: Path): boolean => {

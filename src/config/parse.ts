@@ -11,7 +11,7 @@ import { toFaults } from './issues.ts'
 import { profiles } from './profiles.ts'
 import { crossFaults } from './references.ts'
 import { swarmSchema, type ParsedSwarm } from './schema.ts'
-import type { AgentRun, AgentType, Rehearsal, SwarmConfig, UpstreamLimit } from './types.ts'
+import type { AgentRun, AgentType, DegradeRule, Rehearsal, SwarmConfig, UpstreamLimit } from './types.ts'
 import { validKeys } from './valid-keys.ts'
 
 /** Far beyond any config for people: a deeper value would break the recursion of every reader after this one. */
@@ -202,6 +202,20 @@ const toAlerts = ({ alerts }: ParsedSwarm, directory: string): SwarmConfig['aler
   deadman: alerts.deadman === undefined ? null : { url: alerts.deadman.url, everyMs: alerts.deadman.every },
 })
 
+const toRule = (rule: Exclude<ParsedSwarm['degrade']['types'], false>): DegradeRule => ({
+  failures: rule.failures,
+  over: rule.over,
+  withinMs: rule.within,
+  holdMs: rule.hold,
+  longestMs: rule.cap,
+  least: rule.least,
+})
+const toDegrade = ({ degrade: { types, agents, channels } }: ParsedSwarm): SwarmConfig['degrade'] => ({
+  types: types === false ? null : toRule(types),
+  agents: agents === false ? null : toRule(agents),
+  channels: named(channels, toRule),
+})
+
 const normalise = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig => ({
   name: parsed.name,
   store: parsed.store,
@@ -234,6 +248,7 @@ const normalise = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig => (
     pressure: parsed.machine.pressure,
   },
   alerts: toAlerts(parsed, baseDirectory),
+  degrade: toDegrade(parsed),
   api: parsed.api,
 })
 

@@ -232,4 +232,10 @@ export const crossFaults = (raw: unknown): readonly ConfigFault[] => [
   ]),
   ...credentials(raw),
   ...rehearsals(raw),
+  ...entriesAt(raw, ['degrade', 'channels']).flatMap(([name]) => {
+    const known = namesAt(raw, 'channels')
+    if (known.includes(name)) return []
+    const expected = `one of channels: ${known.slice(0, 20).join(', ') || 'none'}`
+    return [faultAt(['degrade', 'channels', name], 'this name', expected, nearest(name, known))]
+  }),
 ]

@@ -3,7 +3,7 @@
  * What the contract knows and this version cannot do is refused by name (not-yet.ts), never taken and ignored.
  */
 import { z } from 'zod'
-import { severities } from '../model/model.ts'
+import { modes, severities } from '../model/model.ts'
 import { credential } from './credentials.ts'
 import { profiles } from './profiles.ts'
 import {
@@ -130,7 +130,7 @@ const agent = z.strictObject({
       files: whole(32, 1_000_000, 'a number of open files').optional(),
     })
     .prefault({}),
-  overrides: z.record(z.string(), z.strictObject({ mode: z.literal('active').optional() })).default({}),
+  overrides: z.record(z.string(), z.strictObject({ mode: z.enum(modes).optional() })).default({}),
   /** Given to every agent as `ctx.config`; never a secret. */
   config: z.record(z.string(), z.unknown()).default({}),
 })
@@ -352,6 +352,29 @@ const alerts = z.strictObject({
     .optional(),
 })
 
+const degradeRule = (least: 'throttled' | 'parked') =>
+  z.strictObject({
+    /** Share of outcomes that may not fail. */
+    failures: share.refine((part) => part > 0, 'a share over 0').default(0.5),
+    /** Outcomes that make a verdict, within `within`. */
+    over: whole(3, 100_000, 'outcomes').default(20),
+    within: positiveDuration.default(60_000),
+    /** First time until it is looked at again; doubled with each step down, up to `cap`. */
+    hold: positiveDuration.default(30_000),
+    cap: positiveDuration.default(600_000),
+    /** How far down it goes. */
+    least: z.enum(['throttled', 'parked']).default(least),
+  })
+const agentRule = z.union([z.literal(false), degradeRule('throttled')], 'false or a rule like {failures: "50%"}')
+
+/** Rules that make a mode stricter when too much fails, and milder again when it works. */
+const degrade = z.strictObject({
+  types: agentRule.prefault({}),
+  agents: agentRule.prefault({}),
+  /** Channels have no rule unless they are named here. */
+  channels: z.record(name, degradeRule('parked')).default({}),
+})
+
 export const swarmSchema = z.strictObject({
   /** For editors; plays no part. */
   $schema: z.string().optional(),
@@ -370,6 +393,7 @@ export const swarmSchema = z.strictObject({
   machine: machine.prefault({}),
   /** Who is woken, and who notices when nobody can be. */
   alerts: alerts.prefault({}),
+  degrade: degrade.prefault({}),
   api: z
     .strictObject({ host: listenHost.default('127.0.0.1'), port: whole(0, 65_535, 'a port').default(7_700) })
     .prefault({}),

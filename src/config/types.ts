@@ -8,6 +8,7 @@ export type {
   AlertTarget,
   Channel,
   Credential,
+  DegradeRule,
   Rehearsal,
   RehearsalFault,
   RestartPolicy,

@@ -3,7 +3,7 @@
  * currency, times are wall ms. Lists are `{items, next, coverage?}`; errors are RFC 9457 problem documents with a
  * stable `code`.
  */
-import type { AgentView, CellStatus, FleetSummary } from '../fleet/fleet.ts'
+import type { AgentView, CellStatus, EffectiveMode, FleetSummary, ModeAnswer, ModeSetting } from '../fleet/fleet.ts'
 import type { ConfigPlan } from '../config/config.ts'
 import type { FreezeNote } from '../gatelink/gatelink.ts'
 import type { Family, LogLine, LogPage, Role } from '../record/record.ts'
@@ -61,6 +61,8 @@ export interface SwarmView {
     readonly gate: boolean | 'unknown'
     readonly by: FreezeNote | null
   }
+  /** Modes that are set: how many, and the first twenty. */
+  readonly modes: { readonly count: number; readonly items: readonly ModeSetting[] }
   readonly durations: Readonly<
     Record<string, { readonly count: number; readonly p50: number; readonly p95: number; readonly p99: number } | null>
   >
@@ -83,6 +85,8 @@ export interface SwarmView {
 }
 /** GET /api/v1/agents/{type}/{number} */
 export interface AgentDescription extends AgentView {
+  /** The mode that holds for it, whose it is, why, and how it ends. */
+  readonly holds: EffectiveMode
   readonly timeLine: readonly EventView[]
   readonly attempts: readonly AttemptView[]
   /** Only so many of the newest tasks were looked through for them (and all retried ones); null = all. */
@@ -157,6 +161,16 @@ export interface AccountAnswer {
   readonly creditsPosted: string
 }
 export interface BatchDescription extends BatchView {
+  /**
+   * What became of its rows, item by item; the four sum to `rows`. `inDoubt`: it may or may not have been paid; `open`:
+   * proven not to have been paid yet, and not at its end.
+   */
+  readonly outcome: {
+    readonly accepted: number
+    readonly rejected: number
+    readonly inDoubt: number
+    readonly open: number
+  }
   readonly tasks: Readonly<Record<string, number>>
   readonly settlements: Readonly<
     Record<string, { readonly count: number; readonly amounts: Readonly<Record<string, string>> }>
@@ -317,8 +331,11 @@ export interface MetricsAnswer {
  */
 export interface LogAnswer extends Omit<LogPage, 'lines'>, List<LogLine> {}
 export interface InboxItem {
-  readonly kind: 'unknown-settlement' | 'held-settlement' | 'dead-letter' | 'quarantined' | 'credential'
-  /** Of a payment, a task, a credential or an agent; the type when several of its agents share a cause. */
+  readonly kind: 'unknown-settlement' | 'held-settlement' | 'dead-letter' | 'quarantined' | 'credential' | 'mode'
+  /**
+   * Of a payment, a task, a credential or an agent; the type when several of its agents share a cause; whose mode a
+   * person has set.
+   */
   readonly id: string
   /** Payments, tasks or agents that this row stands for. */
   readonly count: number
@@ -342,8 +359,11 @@ export type {
   BatchAnswer,
   CellStatus,
   CellView,
+  EffectiveMode,
   EventView,
   LedgerCheck,
+  ModeAnswer,
+  ModeSetting,
   RedriveAnswer,
   RenewalView,
   VaultView,

@@ -6,6 +6,7 @@ import { agentAfter, type AgentEvent } from '../model/model.ts'
 import type { AgentRow } from '../store/store.ts'
 import { noteTaken } from './hibernate/sleepers.ts'
 import type { Agent, Attempt, AttemptLoss, Due, Live } from './live.ts'
+import { restMsOf } from './modes/rest.ts'
 import { savePolicy } from './saved.ts'
 
 const unsaved: ReadonlySet<AgentEvent> = new Set<AgentEvent>(['claim', 'finish'])
@@ -45,6 +46,8 @@ const isOpen = (cell: Agent['cell']): boolean =>
 const canWork = (live: Live, agent: Agent): boolean =>
   live.phase === 'open' &&
   agent.state === 'idle' &&
+  agent.mode !== 'parked' &&
+  agent.restMs <= live.options.clock.monoMs() &&
   !agent.called &&
   !agent.leaving &&
   !agent.renewing &&
@@ -95,5 +98,11 @@ export const unseat = (live: Live, agent: Agent, loss: AttemptLoss): void => {
 /** The agent has nothing in hand any more. */
 export const becomeFree = (live: Live, agent: Agent): void => {
   agent.taken = false
+  const nowMs = live.options.clock.monoMs()
+  const restMs = restMsOf(agent.mode, nowMs - agent.takenMs)
+  if (restMs > 0) {
+    agent.restMs = nowMs + restMs
+    live.agenda.at(agent.restMs, () => refile(live, agent))
+  }
   if (agent.state === 'busy') move(live, agent, 'finish')
 }

@@ -63,6 +63,8 @@ export interface FleetOptions {
    */
   readonly directories: { readonly cells: string; readonly sockets: string }
   readonly hooks: FleetHooks
+  /** The mode that holds for an agent beside its configured one; absent = active. Looked at again by `remode`. */
+  readonly modeOf?: (agent: string) => Mode
   readonly onLog: (line: FleetLine) => void
   readonly proc: Pick<Proc, 'startTime' | 'state' | 'residentBytes' | 'openFiles' | 'oomKills'>
   /** A newer sitter acts for this host: every cell is being killed, nothing is started any more. */
@@ -145,6 +147,8 @@ export interface Agent extends AgentRef {
    * When it was last taken (monotonic): agents that come back together are free in the order in which they last worked.
    */
   takenMs: number
+  /** Until when it rests (monotonic), for it is throttled. */
+  restMs: number
   /** Since when it has nothing to do (monotonic), kept of types that may sleep; Infinity while it has. */
   idleMs: number
   attempt: Attempt | null

@@ -22,6 +22,7 @@ import { cancelAttempt, challenge } from './pulse.ts'
 import { openFleetRecord } from './record.ts'
 import { weigh } from './recycle.ts'
 import { reconfigure } from './reconfigure.ts'
+import { modeNow, remode } from './modes/agents.ts'
 import { openRoster, type Roster } from './roster.ts'
 import { openStillness } from './stillness.ts'
 import { endStandbys, openStock, standbyStatuses, tendStandbys } from './standby.ts'
@@ -239,6 +240,7 @@ const asked = (live: Live, id: string): Promise<readonly string[]> => {
 export const openFleet = async (options: FleetOptions): Promise<Fleet> => {
   const roster = openRoster(options.config.agents, await options.store.read.agents(), options.clock.stamp())
   const live = assemble(options, roster)
+  for (const agent of live.agents.values()) agent.mode = modeNow(live, agent.settings, agent.id)
   tendAdmission(live)
   begin(live, roster)
   tendStandbys(live)
@@ -264,6 +266,7 @@ export const openFleet = async (options: FleetOptions): Promise<Fleet> => {
     challenge: (cell) => asked(live, cell),
     summary: () => summaryOf(live),
     troubles: () => troublesOf(live.agents.values()),
+    remode: () => remode(live),
     restart: (agents, actor) => restartAgents(live, agents, actor),
     unquarantine: (agents, actor) => releaseAgents(live, agents, actor),
     reconfigure: (types, actor) => reconfigure(live, types, actor),

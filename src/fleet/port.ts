@@ -184,6 +184,8 @@ export interface Fleet {
   summary(): FleetSummary
   /** Why agents do not work, by type and cause: all of them, those with most agents first. */
   troubles(): readonly Trouble[]
+  /** Modes have changed: those of all agents are looked at again. */
+  remode(): void
   restart(agents: readonly AgentRef[], actor: string): Promise<void>
   unquarantine(agents: readonly AgentRef[], actor: string): Promise<void>
   /**

@@ -16,7 +16,8 @@ import type { Agent, Group, Live } from './live.ts'
 import { rise } from './loss.ts'
 import { beginPulse } from './pulse.ts'
 import { renewType, staleness } from './renew.ts'
-import { enrol, modeOf, numbersTo } from './roster.ts'
+import { modeNow } from './modes/agents.ts'
+import { enrol, numbersTo } from './roster.ts'
 import { readSaved } from './saved.ts'
 import { restock } from './standby.ts'
 
@@ -38,7 +39,7 @@ const takeOver = (live: Live, group: Group, wanted: AgentType): void => {
 const keep = (live: Live, agent: Agent): void => {
   const { settings } = agent.group
   const comesBack = agent.leaving
-  const mode = modeOf(settings, agent.id)
+  const mode = modeNow(live, settings, agent.id)
   const changes = comesBack || agent.mode !== mode
   Object.assign(agent, { settings, mode, leaving: false })
   if (settings === live.types.get(agent.type) && agent.group.anew === null) agent.renewing = false
@@ -53,6 +54,7 @@ const add = (live: Live, wanted: AgentType, numbers: readonly number[], rows: re
   const added = enrol(live, wanted, numbers, now.wallMs)
   const known = new Map(rows.map((row) => [formatAgent(row), row]))
   for (const agent of added) {
+    agent.mode = modeNow(live, wanted, agent.id)
     const row = known.get(agent.id)
     if (row === undefined) continue
     const { epoch, restarts, policy } = row

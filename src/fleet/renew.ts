@@ -15,7 +15,7 @@ import { rise } from './loss.ts'
 import { groupOf } from './parts.ts'
 import { formatAgents } from './range.ts'
 import { freshPolicy } from './restart.ts'
-import { modeOf } from './roster.ts'
+import { modeNow } from './modes/agents.ts'
 import { notify, say } from './wiring.ts'
 
 /** A quarter of a type's cells begins anew at a time: three quarters of its agents go on working. */
@@ -86,7 +86,7 @@ const start = (live: Live, agents: readonly Agent[], wanted: AgentType): readonl
     const group = groups.at(-1)!
     group.agents.push(agent)
     group.members.push(agent)
-    const mode = modeOf(wanted, agent.id)
+    const mode = modeNow(live, wanted, agent.id)
     Object.assign(agent, { home: group, group, settings: wanted, mode, renewing: false, kills: [] })
     agent.policy = freshPolicy
   }

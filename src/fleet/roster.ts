@@ -55,6 +55,7 @@ const agentOf = (settings: AgentType, number: number, group: Group, wallMs: numb
     finishedMs: null,
     taken: false,
     takenMs: -Infinity,
+    restMs: -Infinity,
     idleMs: 0,
     attempt: null,
     lastAttempt: null,

@@ -15,6 +15,8 @@ import {
   type GateStatus,
   type Grant,
   type Opened,
+  type ShadowedCall,
+  type ToldMode,
   type ToGate,
   type VaultView,
 } from '../wire/wire.ts'
@@ -31,6 +33,8 @@ export interface GateLinkOptions {
   readonly owner: string
   readonly epoch: number
   readonly events: GateLinkEvents
+  /** What the gate is told at the first link; all is active when absent. */
+  readonly modes?: readonly ToldMode[]
 }
 
 const firstPauseMs = 50
@@ -39,6 +43,8 @@ const longestPauseMs = 2_000
 const openWithinMs = 5_000
 /** Bytes that the gate has not taken; beyond it the gate is hung, and the link is cut and made again. */
 const mostPending = 64 * 1024 * 1024
+/** Of at most 1,200 bytes each they stay below a frame. */
+const modesAtOnce = 500
 const bounds = { frameBytes: 1024 * 1024, jsonDepth: 64 }
 
 type Raw = Readonly<Record<string, unknown>>
@@ -48,6 +54,7 @@ const isOpened = (raw: Raw): raw is Raw & Opened => raw['frame'] === 'opened' &&
 class SitterEnd implements GateLink {
   readonly #options: GateLinkOptions
   readonly #cells = new Map<string, CellOpen>()
+  #modes: readonly ToldMode[]
   readonly #questions: Questions
   readonly #acks: Acks
   #link: Link | undefined
@@ -59,6 +66,7 @@ class SitterEnd implements GateLink {
   constructor(options: GateLinkOptions) {
     const { clock, events } = options
     this.#options = options
+    this.#modes = options.modes ?? []
     this.#questions = openQuestions(clock)
     const send = (journals: readonly number[]): void => this.#sendUp([{ frame: 'ack', journals }])
     this.#acks = openAcks({ clock, events, current: () => this.#gateId, send })
@@ -113,11 +121,33 @@ class SitterEnd implements GateLink {
     return this.#ask((id) => ({ frame: 'config', id }))
   }
 
+  async modes(modes: readonly ToldMode[]): Promise<void> {
+    this.#modes = modes
+    if (this.#gateId === null) throw failure('gate-lost', 'the link to the gate is down: told when it is up again')
+    await this.#tellModes()
+  }
+
+  shadowed(after: number, limit: number): Promise<readonly ShadowedCall[]> {
+    return this.#ask((id) => ({ frame: 'shadowed', id, after, limit }))
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true
     this.#cancelRetry?.()
     await this.#acks.settle()
     this.#link?.close()
+  }
+
+  /** In pieces that fit a frame; the answer to the last one says that all of it is written. */
+  async #tellModes(): Promise<void> {
+    const pieces = Array.from({ length: Math.max(1, Math.ceil(this.#modes.length / modesAtOnce)) }, (_, at) =>
+      this.#modes.slice(at * modesAtOnce, (at + 1) * modesAtOnce),
+    )
+    await Promise.all(
+      pieces.map((modes, at) =>
+        this.#ask((id) => ({ frame: 'mode', id, first: at === 0, last: at === pieces.length - 1, modes })),
+      ),
+    )
   }
 
   #ask<Value>(frame: (id: string) => ToGate): Promise<Value> {
@@ -170,6 +200,8 @@ class SitterEnd implements GateLink {
       opened()
       this.#pauseMs = firstPauseMs
       this.#gateId = raw.gateId
+      // Before the cells: nobody asks for anything that the gate has not been told about.
+      this.#tellModes().catch(() => from.close())
       this.#sendUp([...this.#cells.values()])
       this.#options.events.linked(raw.gateId)
     } else if (raw['frame'] === 'call') this.#acks.take(this.#gateId, raw as unknown as Call)

@@ -2,7 +2,17 @@
  * The sitter's end of the link to the gate: grants and cells out, calls in. It reconnects by itself and sends what
  * was not acknowledged again.
  */
-import type { Call, CellOpen, Grant, GateStatus, VaultNote, VaultRenew, VaultView } from '../wire/wire.ts'
+import type {
+  Call,
+  CellOpen,
+  Grant,
+  GateStatus,
+  ShadowedCall,
+  ToldMode,
+  VaultNote,
+  VaultRenew,
+  VaultView,
+} from '../wire/wire.ts'
 
 export interface GateLinkEvents {
   /**
@@ -40,5 +50,12 @@ export interface GateLink {
   freeze(frozen: boolean, actor: string): Promise<{ readonly frozen: boolean }>
   /** The applied configuration may be another: resolves when the gate has read it and taken it over. */
   config(): Promise<void>
+  /**
+   * The modes that hold from now on, told now and before anything else at each new link. Resolves when the gate has
+   * written them; rejects `gate-lost` when they could only be put down for the next link.
+   */
+  modes(modes: readonly ToldMode[]): Promise<void>
+  /** Calls of agents that the gate recorded instead of sending. */
+  shadowed(after: number, limit: number): Promise<readonly ShadowedCall[]>
   stop(): Promise<void>
 }

@@ -1,12 +1,13 @@
 /** One call on its way through the gate, and the room that its stages work in. */
 import type { Readable } from 'node:stream'
 import type { Buckets, Gauge, Lines, Scope } from '../limit/limit.ts'
-import type { AnswerClass, UpstreamLimit } from '../model/model.ts'
+import type { AnswerClass, Mode, UpstreamLimit } from '../model/model.ts'
 import type { Clock, Code } from '../std/std.ts'
 import type { CredentialVersion, Keeper } from '../vault/vault.ts'
 import type { Grant } from '../wire/wire.ts'
 import type { HeaderPairs } from './headers.ts'
 import type { Meter } from './meter.ts'
+import type { Modes } from './modes.ts'
 import type { Outbound } from './outbound.ts'
 import type { PlainTarget, Route } from './path.ts'
 import type { Signed } from './signers/signers.ts'
@@ -22,6 +23,8 @@ export interface Refusal {
   readonly message: string
   readonly retryAfterMs?: number
   readonly silent?: true
+  /** The mode that forbade it. */
+  readonly mode?: Mode
 }
 
 export interface OpenUpstream {
@@ -99,6 +102,7 @@ export interface Room {
   readonly meter: Meter
   readonly skew: Skew
   readonly log: Log
+  readonly modes: Pick<Modes, 'of'>
   frozen(): boolean
   /** This gate takes on nothing new. */
   ending(): boolean

@@ -1,5 +1,7 @@
 /** Frames that come by the link, checked by hand before anybody believes them. Undefined = not such a frame. */
+import { modes as ladder, type Mode } from '../model/model.ts'
 import type { CellOpen, Grant, Open } from '../wire/wire.ts'
+import type { Told } from './modes.ts'
 
 type Raw = Readonly<Record<string, unknown>>
 
@@ -39,15 +41,31 @@ const headersOf = (value: unknown): Record<string, string> | undefined => {
 }
 
 export const readGrant = (raw: Raw): Grant | undefined => {
-  const { grant, subject, agent, request, hash, waitMs } = raw
+  const { grant, subject, agent, channel, request, hash, waitMs } = raw
   if (!isText(grant) || !isText(subject) || !(agent === null || isText(agent)) || !isText(hash) || !isPlain(request))
     return undefined
+  if (!(channel === null || isText(channel))) return undefined
   if (typeof waitMs !== 'number' || !Number.isFinite(waitMs) || waitMs < 0) return undefined
   const { upstream, method, path, body } = request
   const headers = headersOf(request['headers'])
   if (!isText(upstream) || !isText(method) || !isText(path, 8_192) || headers === undefined) return undefined
   if (body !== null && typeof body !== 'string') return undefined
-  return { frame: 'grant', grant, subject, agent, hash, waitMs, request: { upstream, method, path, headers, body } }
+  const exact = { upstream, method, path, headers, body }
+  return { frame: 'grant', grant, subject, agent, channel, hash, waitMs, request: exact }
+}
+
+const isSetMode = (value: unknown): value is Told['modes'][number] =>
+  isPlain(value) &&
+  isText(value['target']) &&
+  ladder.includes(value['mode'] as Mode) &&
+  typeof value['reason'] === 'string' &&
+  value['reason'].length <= 1_000
+
+/** Undefined when any of it is no mode: a part of a telling must not pass for the whole. */
+export const readModes = (raw: Raw): Told | undefined => {
+  const { first, last, modes } = raw
+  if (typeof first !== 'boolean' || typeof last !== 'boolean' || !Array.isArray(modes)) return undefined
+  return modes.length <= 10_000 && modes.every(isSetMode) ? { first, last, modes } : undefined
 }
 
 export const readJournals = (raw: Raw): readonly number[] =>

@@ -9,12 +9,13 @@ import type { AskOutside, Keeper } from '../vault/vault.ts'
 import type { GateStatus } from '../wire/wire.ts'
 import type { Room } from './call.ts'
 import { openDoors, type Doors } from './doors.ts'
-import { textOf } from './frames.ts'
+import { readModes, textOf } from './frames.ts'
 import { openFreezer, type Freezer } from './freeze.ts'
 import { askUpstream } from './house-calls.ts'
 import { openGrants, outcomeOfOpen, type Grants } from './grants.ts'
 import { openLinkServer, type LinkServer } from './links.ts'
 import { openMeter } from './meter.ts'
+import { openModes, type Modes, type SavedMode, type SetMode } from './modes.ts'
 import type { CallJournal, Log, Rules } from './ports.ts'
 import { openRules, type OpenRules } from './rules.ts'
 import { openSkew } from './skew.ts'
@@ -33,6 +34,11 @@ export interface GatewayOptions {
   readonly vault: Keeper
   readonly journal: CallJournal
   readonly limits: { readonly saved: SavedLimits; readonly saveWith: (rows: () => SavedLimits) => void }
+  readonly modes: {
+    /** Undefined = this gate was never told. */
+    readonly saved: readonly SavedMode[] | undefined
+    readonly save: (modes: readonly SetMode[]) => Promise<void>
+  }
   readonly gateId: string
   readonly version: string
   readonly pid: number
@@ -70,6 +76,7 @@ interface Parts {
   readonly doors: Doors
   readonly grants: Grants
   readonly freezer: Freezer
+  readonly modes: Modes
 }
 
 /** The word of a person: a freeze holds at once, a thaw only when it is written. */
@@ -105,6 +112,18 @@ const renew = async (vault: Keeper, frame: Readonly<Record<string, unknown>>): P
   }
 }
 
+const takeModes = async (parts: Parts, frame: Readonly<Record<string, unknown>>): Promise<{ readonly set: number }> => {
+  const told = readModes(frame)
+  if (told === undefined) throw failure('invalid', 'these are no modes: those of before hold on')
+  const answer = await parts.modes.tell(told)
+  // Who waits goes by the new ones.
+  for (const name of parts.room.upstreams.keys()) parts.room.lines.wake(name)
+  return answer
+}
+
+const shadowedFrom = (journal: CallJournal, frame: Readonly<Record<string, unknown>>) =>
+  journal.shadowed(Number(frame['after']) || 0, Math.min(1_001, Number(frame['limit']) || 100))
+
 /** Answers the questions of the link. */
 const answer = (options: GatewayOptions, parts: Parts, frame: Readonly<Record<string, unknown>>): Promise<unknown> => {
   const { vault, journal } = options
@@ -123,6 +142,10 @@ const answer = (options: GatewayOptions, parts: Parts, frame: Readonly<Record<st
       return say(journal, parts.freezer, frame['frozen'] === true)
     case 'config':
       return takeRules(options, parts)
+    case 'mode':
+      return takeModes(parts, frame)
+    case 'shadowed':
+      return Promise.resolve(shadowedFrom(journal, frame))
     default:
       return Promise.reject(failure('unknown-method', 'the gate knows no such frame'))
   }
@@ -176,7 +199,8 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
   const { upstreams } = rules
   // The link and the grants know each other: outcomes may be told as soon as the link is there.
   const late: { link?: LinkServer; ending?: true } = {}
-  const opened = { clock, upstreams, vault, buckets, lines, journal, log }
+  const modes = openModes(options.modes)
+  const opened = { clock, upstreams, vault, buckets, lines, journal, log, modes }
   const room: Room = {
     ...opened,
     meter: openMeter(journal.counts()),
@@ -190,7 +214,7 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
     tell: (number) => late.link?.tell(number),
     tellUnwritten: (grant, outcome, waitedMs) => late.link?.tellUnwritten(grant, outcome, waitedMs),
   })
-  const parts: Parts = { room, rules, doors, grants, freezer }
+  const parts: Parts = { room, rules, doors, grants, freezer, modes }
   const identity = { swarm: options.rules.name, gateId: options.gateId, version: options.version }
   const link = await openLinkServer({
     ...identity,

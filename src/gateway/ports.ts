@@ -2,6 +2,7 @@
 import type { BreakerRule, Profile, UpstreamLimit } from '../model/model.ts'
 import type { Money } from '../std/std.ts'
 import type { CredentialRule } from '../vault/vault.ts'
+import type { ShadowedCall } from '../wire/wire.ts'
 
 export type { CredentialRule } from '../vault/vault.ts'
 
@@ -70,6 +71,9 @@ export interface CallJournal {
     readonly status: number | null
     readonly count: number
   }[]
+  /** A call that is recorded instead of sent; durable when it resolves. */
+  shadow(call: Omit<ShadowedCall, 'number'>): Promise<void>
+  shadowed(after: number, limit: number): readonly ShadowedCall[]
   meta(name: string): string | undefined
   setMeta(values: Readonly<Record<string, string>>): Promise<void>
 }

@@ -3,21 +3,25 @@
  * reflex is wrong.
  */
 import type { ServerResponse } from 'node:http'
+import type { Mode } from '../model/model.ts'
 import { codes, type Code } from '../std/std.ts'
 
 export interface Problem {
   readonly code: Code
   readonly message: string
   readonly retryAfterMs?: number
+  /** Stands in the document, so that a program need not read the sentence. */
+  readonly mode?: Mode
 }
 
-export const problemText = ({ code, message }: Problem): string =>
+export const problemText = ({ code, message, mode }: Problem): string =>
   JSON.stringify({
     type: `urn:swarmsitter:error:${code}`,
     title: code,
     status: codes[code].status,
     code,
     detail: message,
+    ...(mode !== undefined && { mode }),
   })
 
 /**

@@ -11,10 +11,11 @@ import { Concurrency } from './concurrency.ts'
 import type { Gauge } from './gauge.ts'
 import { openLearned, type Known } from './learn/learned.ts'
 import { readSignals } from './learn/signals.ts'
-import { hostPlace, limitName, scopeName, type Scope } from './names.ts'
+import { hostPlace, limitName, scopeName, throttledName, type Scope } from './names.ts'
 import { openPauses } from './pauses.ts'
 import { SlidingShelf } from './sliding-shelf.ts'
 import { smoothGauge, SmoothShelf } from './smooth.ts'
+import { atShare } from './throttle.ts'
 import { shapeOf, type RateRule, type Shape } from './shape.ts'
 
 /** What an upstream's rules say beside its fixed limits. */
@@ -27,6 +28,12 @@ export interface Watching {
   readonly breaker: BreakerRule | null
   /** What the call weighs by a rule, 0 when the rule is not for it; absent = 1 by all. */
   readonly weigh?: (rule: UpstreamLimit) => number
+}
+/** Whose mode it is, and which share of the usual is left. */
+export interface Throttled {
+  readonly target: string
+  readonly share: number
+  readonly weigh: (rule: UpstreamLimit) => number
 }
 export interface Answered {
   readonly gauges: readonly Gauge[]
@@ -42,6 +49,8 @@ export interface Answered {
 export interface Buckets {
   /** What a call of this scope has to pass: its own gauges, for this call alone. */
   applied(rules: readonly UpstreamLimit[], scope: Scope, watching?: Watching): readonly Gauge[]
+  /** More of them, for a call whose mode is throttled: a share of each limit, for all that have this mode together. */
+  throttled(rules: readonly UpstreamLimit[], scope: Scope, throttled: Throttled): readonly Gauge[]
   /**
    * When all of them admit a call: at most now = at once; Infinity = when a pending call was sent or given up. `shared`
    * = a limit that others share stands in the way.
@@ -123,6 +132,14 @@ export const openBuckets = (options: {
       ...(watching?.learn === true ? [learned.gauge(scopeName(scope))] : []),
       ...(watching?.breaker ? [breakers.gauge(breakerName(scope, watching.endpoint), watching.breaker)] : []),
     ],
+    throttled: (rules, scope, { target, share, weigh }) =>
+      rules.flatMap((rule, index): Gauge[] => {
+        const weight = weigh(rule)
+        const less = atShare(rule, share)
+        // Whoever waits for it lets the others of its line pass.
+        const name = throttledName(less, index, scope, target)
+        return weight === 0 ? [] : [{ ...configured.gauge(less, name, weight), shared: false }]
+      }),
     readyAt: (gauges, nowMs) => {
       let atMs = nowMs
       let shared = false

@@ -21,7 +21,7 @@ const ownerOf = (per: LimitOwner, scope: Scope): string => {
   return per === 'type' ? (scope.agent?.split('/')[0] ?? '') : ''
 }
 
-/** A host's limit is one for all upstreams that state it: its name holds no place in one upstream's list. */
+/** What a rule counts, for names that hold no place in one upstream's list. */
 const hostRule = (rule: UpstreamLimit): string =>
   'rate' in rule ? `${rule.rate.count}/${rule.rate.windowMs}` : `${rule.concurrent}`
 
@@ -31,6 +31,12 @@ export const limitName = (rule: UpstreamLimit, index: number, scope: Scope): str
   rule.per === 'host'
     ? `${limitPrefix}${hostPlace(scope.host ?? scope.upstream)}\n${hostRule(rule)}\nhost\n`
     : `${limitPrefix}${scope.upstream}\n${index}\n${rule.per}\n${ownerOf(rule.per, scope)}`
+
+/** What it counts is part of the name: at another share it begins with a bucket of its own. */
+export const throttledName = (less: UpstreamLimit, index: number, scope: Scope, target: string): string =>
+  [limitPrefix.trim(), scope.upstream, index, `throttled ${hostRule(less)}`, target, ownerOf(less.per, scope)].join(
+    '\n',
+  )
 
 /** Where a limit holds. */
 export const placeOf = (name: string): string => name.split('\n', 2)[1] ?? ''

@@ -114,10 +114,15 @@ export class SmoothShelf {
 
 const isSmooth = (rule: UpstreamLimit): rule is RatedLimit => 'rate' in rule && rule.window === 'smooth'
 
-export const smoothGauge = (shelf: SmoothShelf, limit: Applied, weight: number, shared: boolean): Gauge => ({
-  shared,
-  readyAt: (nowMs) => readyAtMs(shelf.shape(limit), shelf.get(limit), nowMs, weight),
-  admit: () => shelf.put(limit, admitted(shelf.get(limit), weight)),
-  sent: (nowMs) => shelf.put(limit, sent(shelf.shape(limit), shelf.get(limit), nowMs, weight)),
-  giveUp: () => shelf.put(limit, givenUp(shelf.get(limit), weight)),
-})
+export const smoothGauge = (shelf: SmoothShelf, limit: Applied, asked: number, shared: boolean): Gauge => {
+  const { toleranceMs, intervalMs } = shelf.shape(limit)
+  // What weighs more than ever goes at once goes as the heaviest that may: it must not wait for ever.
+  const weight = Math.min(asked, Math.floor(toleranceMs / intervalMs) + 1)
+  return {
+    shared,
+    readyAt: (nowMs) => readyAtMs(shelf.shape(limit), shelf.get(limit), nowMs, weight),
+    admit: () => shelf.put(limit, admitted(shelf.get(limit), weight)),
+    sent: (nowMs) => shelf.put(limit, sent(shelf.shape(limit), shelf.get(limit), nowMs, weight)),
+    giveUp: () => shelf.put(limit, givenUp(shelf.get(limit), weight)),
+  }
+}

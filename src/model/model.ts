@@ -17,6 +17,20 @@ export type { Coverage, Evidence } from './evidence.ts'
 export type { AnswerClass, BreakerRule, ClassRule, Profile } from './profile.ts'
 export { severities, type Severity } from './incident.ts'
 export {
+  agentTarget,
+  channelTarget,
+  modeLets,
+  modePays,
+  modeRank,
+  stricter,
+  swarmTarget,
+  targetsOf,
+  throttledShare,
+  typeTarget,
+  type ModeScope,
+  type ModeTarget,
+} from './mode.ts'
+export {
   isSettlementEnd,
   mayBeSent,
   nextSettlementState,

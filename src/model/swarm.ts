@@ -215,6 +215,27 @@ export interface AlertSettings {
   readonly deadman: { readonly url: string; readonly everyMs: number } | null
 }
 
+/**
+ * When a rule makes the mode of a type, an agent or a channel stricter: of at least `over` outcomes within `withinMs`
+ * the share `failures` failed. `holdMs` is the first time until it is looked at again, `longestMs` the longest.
+ */
+export interface DegradeRule {
+  readonly failures: number
+  readonly over: number
+  readonly withinMs: number
+  readonly holdMs: number
+  readonly longestMs: number
+  /** How far down it goes. */
+  readonly least: 'throttled' | 'parked'
+}
+export interface DegradeSettings {
+  /** Null = no rule. */
+  readonly types: DegradeRule | null
+  readonly agents: DegradeRule | null
+  /** Only the channels that are named: a rule that stops payments is asked for. */
+  readonly channels: Readonly<Record<string, DegradeRule>>
+}
+
 export interface SwarmConfig {
   readonly name: string
   readonly store: string
@@ -227,5 +248,6 @@ export interface SwarmConfig {
   readonly rehearsals: Readonly<Record<string, Rehearsal>>
   readonly machine: MachineBounds
   readonly alerts: AlertSettings
+  readonly degrade: DegradeSettings
   readonly api: { readonly host: string; readonly port: number }
 }

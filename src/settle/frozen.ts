@@ -1,27 +1,49 @@
-/** After a thaw: what the gate held back goes on at once, though it would have been looked at again only later. */
+/**
+ * What waits for an order that is over (a freeze, a mode) goes on at once, though it would be looked at again only
+ * later.
+ */
 import type { Clock } from '../std/std.ts'
-import type { Store } from '../store/store.ts'
+import type { SettlementFilter, Store } from '../store/store.ts'
 import { frozenWhy } from './channels/http.ts'
+import { isKept } from './kept.ts'
 
 const pageSize = 500
 
-/** Makes due whatever waits for the thaw. What was moved meanwhile is left alone. */
-export const wakeFrozen = async ({ store, clock }: { readonly store: Store; readonly clock: Clock }): Promise<void> => {
+interface Waking {
+  readonly store: Store
+  readonly clock: Clock
+}
+
+/** Makes due whatever waits for this reason. What was moved meanwhile is left alone. */
+const wake = async (
+  { store, clock }: Waking,
+  filter: SettlementFilter,
+  isMeant: (reason: string | null) => boolean,
+): Promise<void> => {
   for (let after: string | null = null; ;) {
-    const { items, next } = await store.read.settlements({ person: true }, { limit: pageSize, after })
+    const { items, next } = await store.read.settlements(filter, { limit: pageSize, after })
     const wallMs = clock.wallMs()
-    const held = items.filter(({ reason }) => reason === frozenWhy)
     await Promise.all(
-      held.map(({ id, state, reason, absences }) =>
-        store.transact([
-          {
-            kind: 'settlement.wait',
-            with: { settlement: id, from: state, reason, nextMs: wallMs, person: true, absences, wallMs },
-          },
-        ]),
-      ),
+      items
+        .filter(({ reason }) => isMeant(reason))
+        .map(({ id, state, reason, person, absences }) =>
+          store.transact([
+            {
+              kind: 'settlement.wait',
+              with: { settlement: id, from: state, reason, nextMs: wallMs, person, absences, wallMs },
+            },
+          ]),
+        ),
     )
     if (next === null) return
     after = next
   }
+}
+
+export const wakeFrozen = (waking: Waking): Promise<void> =>
+  wake(waking, { person: true }, (reason) => reason === frozenWhy)
+
+/** Held ones are not among them: what shadow recorded waits for a person. */
+export const wakeKept = async (waking: Waking): Promise<void> => {
+  for (const state of ['reserved', 'unknown', 'accepted'] as const) await wake(waking, { state }, isKept)
 }

@@ -7,6 +7,7 @@ import type { Grant, GrantedRequest } from '../gatelink/gatelink.ts'
 import type { Channel } from '../model/model.ts'
 import { canonicalJson, Failure, parseAmount } from '../std/std.ts'
 import type { Command, NewSettlement } from '../store/store.ts'
+import type { KeptPayment } from './kept.ts'
 import { reserve } from './ledger.ts'
 import type { SettleAsk } from './port.ts'
 
@@ -27,11 +28,15 @@ export const providerKey = (payer: string, reference: string): string =>
 export const requestHash = ({ method, path, headers, body }: GrantedRequest): string =>
   createHash('sha256').update(canonicalJson({ method, path, headers, body })).digest('hex')
 
-export const grantOf = (grant: string, subject: string, agent: string | null, request: GrantedRequest): Grant => ({
+/** Whose payment it is: the gate looks at the modes of both. */
+export type GrantFor = Pick<NewSettlement, 'id' | 'agent' | 'channel'>
+
+export const grantOf = (grant: string, { id, agent, channel }: GrantFor, request: GrantedRequest): Grant => ({
   frame: 'grant',
   grant,
-  subject,
+  subject: id,
   agent,
+  channel,
   request,
   hash: requestHash(request),
   waitMs: grantWaitMs,
@@ -83,9 +88,12 @@ const opened = (settlement: NewSettlement, hash: string, sending: Sending | null
   ]
 }
 
-const waiting = (settlement: string, wallMs: number): Command => {
-  const rest = { reason: 'the gate is not linked', nextMs: wallMs, person: false, absences: 0, wallMs }
-  return { kind: 'settlement.wait', with: { settlement, from: 'reserved', ...rest } }
+const waiting = (settlement: string, kept: KeptPayment | undefined, wallMs: number): Command => {
+  const { event, ...why } = kept ?? { event: null, reason: 'the gate is not linked', nextMs: wallMs, person: false }
+  const rest = { settlement, from: 'reserved', ...why, wallMs } as const
+  return event === null
+    ? { kind: 'settlement.wait', with: { ...rest, absences: 0 } }
+    : { kind: 'settlement.move', with: { ...rest, event, tries: 0, providerReference: null } }
 }
 
 const submitted = (settlement: string, request: GrantedRequest, sending: Sending, wallMs: number): Command[] => {
@@ -104,9 +112,9 @@ const submitted = (settlement: string, request: GrantedRequest, sending: Sending
 export const openingCommands = (
   settlement: NewSettlement,
   request: GrantedRequest,
-  sending: Sending | null,
+  { sending, kept }: { readonly sending: Sending | null; readonly kept?: KeptPayment | undefined },
   wallMs: number,
 ): Command[] => [
   ...opened(settlement, requestHash(request), sending, wallMs),
-  ...(sending === null ? [waiting(settlement.id, wallMs)] : submitted(settlement.id, request, sending, wallMs)),
+  ...(sending === null ? [waiting(settlement.id, kept, wallMs)] : submitted(settlement.id, request, sending, wallMs)),
 ]

@@ -1,9 +1,10 @@
 /** What the settle room needs of the house. */
 import type { GateLink } from '../gatelink/gatelink.ts'
-import type { Channel, TaskType } from '../model/model.ts'
+import type { Channel, ModeScope, TaskType } from '../model/model.ts'
 import type { Clock, NewId, Random } from '../std/std.ts'
 import type { Store } from '../store/store.ts'
 import type { Work } from '../work/work.ts'
+import type { HoldingMode } from './kept.ts'
 
 export interface SettleOptions {
   readonly channels: Readonly<Record<string, Channel>>
@@ -13,6 +14,10 @@ export interface SettleOptions {
   readonly gatelink: Pick<GateLink, 'gateId' | 'grant'>
   /** Nothing goes out now: what is due waits for `thawed`. */
   readonly frozen: () => boolean
+  /** The strictest mode that holds for a payment; absent = every one is active. */
+  readonly modeOf?: (scope: ModeScope) => HoldingMode
+  /** What an outcome said about its channel. */
+  readonly heard?: (channel: string, evidence: 'worked' | 'failed' | 'credential') => void
   readonly clock: Clock
   readonly random: Random
   readonly newId: NewId

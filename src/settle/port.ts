@@ -109,6 +109,8 @@ export interface Settle {
   linked(gateId: string): void
   /** What the gate held back while everything was frozen goes on at once. */
   thawed(): void
+  /** Modes have changed: what they kept back is looked at again. */
+  remoded(): void
   /** Resolves after the commit. Rejects `not-found`, `conflict`. */
   decide(settlement: string, word: PersonsWord, actor: string): Promise<void>
   /**

@@ -9,11 +9,12 @@ import { isSettlementEnd, type Channel } from '../model/model.ts'
 import { asFailure, Failure, type Cancel } from '../std/std.ts'
 import type { Command, IntentView, NewSettlement, SettlementView } from '../store/store.ts'
 import { submitBatch } from './batch.ts'
+import { openBooks } from './books.ts'
 import { payRequest, queryRequest } from './channels/http.ts'
 import { dueCommands, stepCommands, type By } from './commands.ts'
 import type { Step } from './decide.ts'
-import { wakeFrozen } from './frozen.ts'
-import { checkBooks, Fold, foldOn } from './ledger.ts'
+import { wakeFrozen, wakeKept } from './frozen.ts'
+import { evidenceOf, keptBack, keptStep, type KeptPayment } from './kept.ts'
 import { mustNotBeOut, personStep } from './person.ts'
 import type { SettleOptions } from './options.ts'
 import { grantOf, openingCommands, providerKey, readAsk } from './opening.ts'
@@ -41,8 +42,7 @@ const frozenLookMs = 1_000
 class SettleRoom implements Settle {
   readonly #options: SettleOptions
   readonly #waiters = new Waiters()
-  #fold = new Fold()
-  #checking: Promise<unknown> = Promise.resolve()
+  readonly #books: (extent: 'new' | 'all') => Promise<LedgerCheck>
   #started = false
   #dueMs = Number.POSITIVE_INFINITY
   #dueTimer: Cancel | undefined
@@ -50,6 +50,7 @@ class SettleRoom implements Settle {
 
   constructor(options: SettleOptions) {
     this.#options = options
+    this.#books = openBooks(options.store.read)
   }
 
   start(): void {
@@ -116,12 +117,13 @@ class SettleRoom implements Settle {
   async #open(settlement: NewSettlement, channel: Channel, attempt: string): Promise<SettleOutcome | 'exists'> {
     const { store, clock, gatelink, newId } = this.#options
     const wallMs = clock.wallMs()
-    const gateId = this.#started ? gatelink.gateId : null
+    const kept = this.#kept(settlement, 'reserved', true)
+    const gateId = this.#started && kept === undefined ? gatelink.gateId : null
     const sending = gateId === null ? null : { gateId, grant: newId('grn') }
     const request = payRequest(channel, settlement)
     const results = await store.transact([
       { kind: 'attempt.open', with: { attempt } },
-      ...openingCommands(settlement, request, sending, wallMs),
+      ...openingCommands(settlement, request, { sending, kept }, wallMs),
     ])
     const refused = results.find((result) => !result.ok && result.refusal !== 'rolled-back')
     if (refused && !refused.ok) {
@@ -133,9 +135,23 @@ class SettleRoom implements Settle {
       )
     }
     const outcome = this.#waiters.wait(settlement.id, attempt)
-    if (sending === null) this.#arm(wallMs)
-    else this.#send([grantOf(sending.grant, settlement.id, settlement.agent, request)])
+    if (sending !== null) this.#send([grantOf(sending.grant, settlement, request)])
+    else if (kept === undefined) this.#arm(wallMs)
+    else this.#waits((await store.read.settlement(settlement.id))!)
     return outcome
+  }
+
+  /** What a mode makes of the next request of a payment. */
+  #kept({ agent, channel }: NewSettlement, state: string, pays: boolean): KeptPayment | undefined {
+    const { modeOf, clock } = this.#options
+    const held = modeOf?.({ agent, channel })
+    return held && keptBack(held, { pays, state, nowMs: clock.wallMs() })
+  }
+
+  #waits(settlement: SettlementView): void {
+    this.#arm(settlement.nextMs)
+    if (isSettlementEnd(settlement.state) || settlement.person)
+      this.#waiters.answer(settlement.id, outcomeOf(settlement))
   }
 
   /** The same reference again: the settlement that is there, when the parameters are the same. */
@@ -196,6 +212,13 @@ class SettleRoom implements Settle {
     wakeFrozen(this.#options).then(() => this.#armStored(), again)
   }
 
+  remoded(): void {
+    wakeKept(this.#options).then(
+      () => this.#armStored(),
+      (error: unknown) => this.#later(error, () => this.remoded()),
+    )
+  }
+
   async #relink(gateId: string): Promise<void> {
     const { store, clock } = this.#options
     let after: string | null = null
@@ -215,11 +238,10 @@ class SettleRoom implements Settle {
         })
       }
       const own = open.filter((one) => one.gateId === gateId)
-      this.#send(
-        own.map(({ grant, settlement, request }) =>
-          grantOf(grant, settlement, null, JSON.parse(request) as GrantedRequest),
-        ),
+      const again = own.map(async ({ grant, settlement, request }) =>
+        grantOf(grant, (await store.read.settlement(settlement))!, JSON.parse(request) as GrantedRequest),
       )
+      this.#send(await Promise.all(again))
       if (open.length < actSize) break
       after = open.at(-1)!.grant
     }
@@ -238,9 +260,11 @@ class SettleRoom implements Settle {
    * move the settlement meanwhile: then it is looked at again, and what is closed already needs nothing.
    */
   async #conclude(intent: IntentView, told: Told): Promise<void> {
-    const { store, clock, random, channels } = this.#options
+    const { store, clock, random, channels, heard } = this.#options
+    const evidence = evidenceOf(told.outcome)
     for (let tries = 0; tries < concludeTries; tries += 1) {
       const settlement = (await store.read.settlement(intent.settlement))!
+      if (evidence !== undefined && tries === 0) heard?.(settlement.channel, evidence)
       const stamp = clock.stamp()
       const nowMs = stamp.wallMs
       const close = closing(intent, told, stamp)
@@ -270,8 +294,7 @@ class SettleRoom implements Settle {
     const results = await store.transact([...before, ...stepCommands(settlement, step, by, wallMs)])
     if (results.some((result) => !result.ok)) return false
     this.#arm(step.nextMs)
-    const after = (await store.read.settlement(settlement.id))!
-    if (isSettlementEnd(after.state) || after.person) this.#waiters.answer(after.id, outcomeOf(after))
+    this.#waits((await store.read.settlement(settlement.id))!)
     return true
   }
 
@@ -322,7 +345,12 @@ class SettleRoom implements Settle {
       await this.#take(settlement, orphaned(settlement.channel), { actor: 'sitter', why: 'config' })
       return undefined
     }
-    const grant = grantOf(newId('grn'), settlement.id, settlement.agent, request)
+    const kept = this.#kept(settlement, settlement.state, pays)
+    if (kept !== undefined) {
+      await this.#take(settlement, keptStep(kept, settlement.absences), { actor: 'sitter', why: 'mode' })
+      return undefined
+    }
+    const grant = grantOf(newId('grn'), settlement, request)
     const number = intents.length + 1
     const results = await store.transact(
       dueCommands(
@@ -353,28 +381,8 @@ class SettleRoom implements Settle {
     if (!taken) throw new Failure('conflict', `${id} has changed meanwhile; look again`)
   }
 
-  /** One check after the other: two that fold on at once would count what is new twice. */
   ledgerCheck(extent: 'new' | 'all'): Promise<LedgerCheck> {
-    const check = this.#checking.then(() => this.#check(extent))
-    this.#checking = check.catch(() => undefined)
-    return check
-  }
-
-  async #check(extent: 'new' | 'all'): Promise<LedgerCheck> {
-    const { read } = this.#options.store
-    const fold = extent === 'all' ? new Fold() : this.#fold
-    const accounts = await foldOn(fold, read)
-    if (extent === 'all') this.#fold = fold
-    const books = checkBooks(fold, accounts)
-    if (extent === 'new') return books
-    const disagreements = await read.ledgerDisagreements(20)
-    const faults = [
-      ...books.faults,
-      ...disagreements.map(
-        (one) => `settlement ${one.settlement} is ${one.state} but has the transfers ${one.transfers || 'none'}`,
-      ),
-    ]
-    return { ...books, faults, ok: faults.length === 0 }
+    return this.#books(extent)
   }
 
   summary(): Promise<SettleSummary> {

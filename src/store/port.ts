@@ -26,6 +26,8 @@ export interface Store {
    * refused list was written; reads go on; it ends by itself when there is room.
    */
   readonly fullSinceMs: number | null
+  /** Share of the bound of lists that wait for their commit; absent where nobody counts them. */
+  readonly load?: number
   /** Resolves when writes are taken: at once, unless the disk is full. Resolves too when the record is closed. */
   writable(): Promise<void>
   /** Called when the disk is found full (since when), and when it takes writes again (null). */

@@ -13,6 +13,7 @@ import type {
 } from '../model/model.ts'
 import type { ProcessIdentity, Stamp } from '../std/std.ts'
 import type { AgentRow } from './commands/fleet.ts'
+import type { ModeRow } from './commands/modes.ts'
 import type { IncidentQueries } from './incident-queries.ts'
 import type { Page, PageAsk } from './page.ts'
 
@@ -336,6 +337,8 @@ export interface Queries extends IncidentQueries {
     limit: number,
   ): Promise<readonly { readonly settlement: string; readonly state: SettlementState; readonly transfers: string }[]>
   events(ask: PageAsk & { readonly subject?: string; readonly newestFirst?: boolean }): Promise<Page<EventView>>
+  /** All modes that are set; bounded by what they can be set for. */
+  modes(): Promise<readonly ModeRow[]>
   audit(fromSeq: number, limit: number): Promise<readonly AuditView[]>
   auditHead(): Promise<{ readonly seq: number; readonly hash: string }>
   request(

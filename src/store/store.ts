@@ -7,6 +7,7 @@ export type { Command, CommandKind, CommandOf, ResultsOf, ValueOf } from './comm
 export type * from './commands/access.ts'
 export type * from './commands/fleet.ts'
 export type * from './commands/incidents.ts'
+export type * from './commands/modes.ts'
 export type * from './commands/money.ts'
 export type * from './commands/record.ts'
 export type { Defined, Refusal, Result } from './commands/result.ts'

@@ -3,13 +3,14 @@
  * `open`.
  *
  * sitter → gate   open · cell · cell.gone · grant · ack · vault.set · vault.list · vault.renew · vault.notes · status ·
- *                 freeze · config
+ *                 freeze · config · mode
  * gate → sitter   opened · call · parked · answer
  *
  * `grant` is the right to send one exact request, and the order to send it. The gate journals it (fsync) before the
  * first byte goes out, spends it once, and tells the outcome with `call` until it is acknowledged. A grant sent again
  * gets the journalled outcome.
  */
+import type { Mode } from '../model/model.ts'
 
 /** sitter → gate, first frame. A lower epoch than one seen before is refused: a deposed sitter sends nothing. */
 export interface Open {
@@ -63,6 +64,8 @@ export interface Grant {
   /** What it is for: a settlement id; charged to `agent`. */
   readonly subject: string
   readonly agent: string | null
+  /** The channel that pays, whose mode holds for it. */
+  readonly channel: string | null
   readonly request: GrantedRequest
   readonly hash: string
   /** Not sent after this many ms of waiting (limits, breaker): outcome `not-sent`. */
@@ -147,6 +150,31 @@ export interface ConfigChanged {
   readonly frame: 'config'
   readonly id: string
 }
+export interface ToldMode {
+  /** `swarm`, `type:settler`, `agent:settler/0042`, `channel:northbank` */
+  readonly target: string
+  readonly mode: Mode
+  readonly reason: string
+}
+/**
+ * The modes that hold: all of them, those not named are active. In pieces, because a swarm has many agents; what is
+ * stricter than before holds from the piece on, what is milder when the last piece has been written down. The first
+ * frame of a link, before the cells.
+ */
+export interface ModesTold {
+  readonly frame: 'mode'
+  readonly id: string
+  readonly first: boolean
+  readonly last: boolean
+  readonly modes: readonly ToldMode[]
+}
+/** Calls that were recorded instead of sent, oldest first. */
+export interface ShadowedAsk {
+  readonly frame: 'shadowed'
+  readonly id: string
+  readonly after: number
+  readonly limit: number
+}
 export interface Answer {
   readonly frame: 'answer'
   readonly id: string
@@ -218,6 +246,20 @@ export interface VaultNote {
   readonly subject: string
   readonly message: string
 }
+/** A call that a mode of shadow kept from being sent; its body was not looked at. */
+export interface ShadowedCall {
+  readonly number: number
+  readonly atMs: number
+  readonly agent: string | null
+  readonly upstream: string
+  readonly method: string
+  /** Without the query, which may hold what is nobody's business. */
+  readonly path: string
+  /** As told by its sender; null = not told. */
+  readonly bodyBytes: number | null
+  /** Whose mode it was. */
+  readonly target: string
+}
 /** Value of `status`. */
 export interface GateStatus {
   readonly gateId: string
@@ -266,4 +308,6 @@ export type ToGate =
   | StatusAsk
   | Freeze
   | ConfigChanged
+  | ModesTold
+  | ShadowedAsk
 export type FromGate = Opened | Call | Answer

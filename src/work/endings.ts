@@ -1,5 +1,5 @@
 /** Ends of attempts that need no judgement, and what people are told of a death. */
-import type { DeadReason, ErrorReport, WaitReason } from '../model/model.ts'
+import type { DeadReason, ErrorReport, Mode, WaitReason } from '../model/model.ts'
 import type { Claimed, Finish, NewEvent } from '../store/store.ts'
 
 type Ended = Pick<Claimed, 'attempt' | 'type'>
@@ -39,6 +39,22 @@ export const notAtOnce = (finish: Finish, nowMs: number): Finish => {
   const { event } = finish
   if (event.event !== 'park' || event.untilMs === null || event.untilMs >= nowMs + leastParkMs) return finish
   return { ...finish, event: { ...event, untilMs: nowMs + leastParkMs } }
+}
+
+/** A task whose agent's mode forbade what it does is looked at again after this. */
+export const forbiddenMs = 30_000
+
+/**
+ * Whether a failure is the doing of a mode and no try. Parked, whatever failed: nothing could go out. In shadow and
+ * readonly what says so itself, by the gate's code.
+ */
+export const isForbidden = (mode: Mode, error: ErrorReport): boolean =>
+  mode === 'parked' || ((mode === 'shadow' || mode === 'readonly') && error.code === 'mode-forbids')
+
+/** What an end says about its agent. A payload that is refused says nothing, nor does what was interrupted. */
+export const evidenceOf = ({ outcome }: Pick<Finish, 'outcome'>): 'worked' | 'failed' | undefined => {
+  if (outcome === 'succeeded') return 'worked'
+  return outcome === 'transient' || outcome === 'unknown' || outcome === 'poison' ? 'failed' : undefined
 }
 
 const late: ErrorReport = {

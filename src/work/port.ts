@@ -119,6 +119,8 @@ export interface Work {
     }[],
   ): void
   free(agentType: string): void
+  /** Modes have changed: tasks of whom nobody may start wait, and those that waited so are ready again. */
+  remoded(): void
   /**
    * Cancel, wake, redrive or discard. A cancel reaches the attempt that runs. Rejects `not-found`, `conflict`.
    */

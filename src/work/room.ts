@@ -3,7 +3,7 @@
  * of commands.
  */
 import type { Fleet } from '../fleet/fleet.ts'
-import type { TaskEvent, TaskType } from '../model/model.ts'
+import type { Mode, TaskEvent, TaskType } from '../model/model.ts'
 import { Failure, type Cancel, type Clock, type NewId, type Random } from '../std/std.ts'
 import {
   patiently,
@@ -22,12 +22,14 @@ import { openBudgets, type Budgets, type Ending } from './budget.ts'
 import { afterFailure, afterLoss, type FailedAttempt } from './decide.ts'
 import { askedBy } from './asked.ts'
 import { openDispatch, type Dispatch } from './dispatch.ts'
-import { expiredEvents, parked, pastDeadline, succeeded } from './endings.ts'
+import { evidenceOf, expiredEvents, forbiddenMs, isForbidden, parked, pastDeadline, succeeded } from './endings.ts'
 import { Hand } from './hand.ts'
+import { openHolding, type Holding } from './holding.ts'
 import { openNearest } from './nearest.ts'
 import { discardOne, editTask, moveTask, redriveOne, redriveSelected } from './people.ts'
 import type { LockStatus, TaskAnswer, TaskAsk, Work, WorkRequest, WorkSummary } from './port.ts'
 import { freeLock, lockStatus, putState, readState, renewLock, takeLock } from './shared.ts'
+import { assertUrgent } from './shed.ts'
 import { shapeTask, submitRefusal } from './submit.ts'
 import { openWaking } from './waking.ts'
 
@@ -40,6 +42,10 @@ export interface WorkOptions {
   readonly newId: NewId
   readonly owner: string
   readonly epoch: number
+  /** The mode that holds for an agent, and whether only a person ends it; absent = active. */
+  readonly modeOf?: (agent: string) => { readonly mode: Mode; readonly person: boolean }
+  /** How an attempt of an agent ended, as far as that says something about it. */
+  readonly ended?: (agent: string, evidence: 'worked' | 'failed') => void
   /** Whether an attempt waits for something outside its agent: its deadline then waits too. */
   waitsOutside(attempt: string): boolean
   /** The record refused a write it should not refuse, or is lost: the assembly stops the process. */
@@ -69,6 +75,7 @@ class WorkRoom implements Work {
   readonly #options: WorkOptions
   readonly #dispatch: Dispatch
   readonly #hand: Hand
+  readonly #holding: Holding
   readonly #budgets: Budgets
   readonly #nearestDeadline: () => Promise<number>
   #started = false
@@ -82,6 +89,15 @@ class WorkRoom implements Work {
     const { store, owner, epoch, clock } = options
     this.#hand = new Hand({ store, clock, budgets: this.#budgets, ended: (ends, done) => this.#ended(ends, done) })
     this.#nearestDeadline = openNearest(store)
+    const isOn = (): boolean => this.#started
+    const wake = openWaking({ ...options, isOn, taken: (type) => this.#dispatch.taken(type) })
+    this.#holding = openHolding({
+      ...options,
+      isOn,
+      // No agent has this number: what holds for it holds for all of the type.
+      modeOf: (agentType) => options.modeOf?.(`${agentType}/0000`),
+      ready: (agentType) => this.#dispatch.ready(agentType),
+    })
     this.#dispatch = openDispatch({
       fleet: options.fleet,
       claim: async (agentType, slots, turn) => {
@@ -92,7 +108,9 @@ class WorkRoom implements Work {
         return result.value
       },
       begin: (claimed) => this.#begin(claimed),
-      short: openWaking({ ...options, isOn: () => this.#started, taken: (type) => this.#dispatch.taken(type) }),
+      short: (agentType, isShort) => {
+        if (!(isShort && this.#holding.short(agentType))) wake(agentType, isShort)
+      },
       failed: options.failed,
     })
     store.onCommit((committed) => {
@@ -110,6 +128,7 @@ class WorkRoom implements Work {
   start(): void {
     this.#started = true
     this.#readyAll()
+    if (this.#options.modeOf !== undefined) this.#holding.look()
     const sweep = (): void => {
       this.#sweepDeadlines()
       this.#dispatch.look()
@@ -135,6 +154,10 @@ class WorkRoom implements Work {
     if (this.#started) tell().catch(this.#options.failed)
   }
 
+  remoded(): void {
+    this.#holding.look()
+  }
+
   free(agentType: string): void {
     if (this.#started) this.#dispatch.free(agentType)
   }
@@ -144,6 +167,7 @@ class WorkRoom implements Work {
     if (asks.length === 0) throw new Failure('invalid', 'there is no task to submit')
     const wallMs = clock.wallMs()
     const tasks = asks.map((ask) => shapeTask(ask, types, newId, wallMs))
+    assertUrgent(tasks, store.load ?? 0)
     const agentType = tasks[0]!.agentType
     const oneType = tasks.every((task) => task.agentType === agentType)
     const claim = this.#started && oneType ? this.#dispatch.slotsFor(agentType, tasks.length) : []
@@ -197,7 +221,11 @@ class WorkRoom implements Work {
     return type ? type.retry : { max: 1, baseMs: 1_000, capMs: 1_000 }
   }
 
+  /** What the mode of its agent forbids costs no attempt: the task waits. */
   #failure(failed: Claimed & FailedAttempt): Finish {
+    const { modeOf, clock } = this.#options
+    const mode = modeOf?.(failed.agent).mode ?? 'active'
+    if (isForbidden(mode, failed.error)) return parked(failed, 'maintenance', clock.wallMs() + forbiddenMs)
     return afterFailure(failed, this.#policy(failed), this.#options.clock.wallMs(), this.#options.random)
   }
 
@@ -251,6 +279,13 @@ class WorkRoom implements Work {
 
   /** The record has taken these ends. */
   #ended(ends: readonly Ending[], finished: readonly Finished[]): void {
+    const { ended } = this.#options
+    if (ended !== undefined) {
+      for (const { claimed, finish } of ends) {
+        const evidence = evidenceOf(finish)
+        if (evidence !== undefined) ended(claimed.agent, evidence)
+      }
+    }
     for (const { claimed, finish } of ends)
       if (finish.event.event !== 'succeed') this.#after(this.#options.tasks[claimed.type]?.agent, finish.event)
     const readied = new Set<string>()
@@ -355,7 +390,9 @@ class WorkRoom implements Work {
     for (const { type, state, count } of await read.taskCounts()) (byType[type] ??= {})[state] = count
     const attempts = Object.fromEntries((await read.attemptCounts()).map(({ outcome, count }) => [outcome, count]))
     const moving = Object.values(byType).some((states) => (states['ready'] ?? 0) + (states['running'] ?? 0) > 0)
-    return { byType, attempts, idle: !moving && (await read.nextTaskDueMs()) === null }
+    // What a rule has parked comes back by itself.
+    const comesBack = this.#holding.comesBack()
+    return { byType, attempts, idle: !moving && !comesBack && (await read.nextTaskDueMs()) === null }
   }
 }
 

@@ -176,12 +176,11 @@ test('What this version cannot do is refused by name, and not taken and ignored'
     ['agents settler cell', /cells other than "pool", "vm", "process" and "sandbox" yet/, 'worker'],
     ['agents settler cell kind', /cells other than "pool", "vm", "process" and "sandbox" yet/, 'worker'],
     ['agents settler limits calls', /calls of one agent yet/, '50/s'],
-    ['agents settler overrides settler/7 mode', /modes other than "active" yet/, 'shadow'],
     ['credentials northbank kind', /client certificates yet/, 'mtls'],
     ['channels northbank kind', /"http" yet/, 'paypal'],
   ]
   for (const [path, told, value] of later) {
-    const at = path.replace('settler/7', '["settler/7"]').replaceAll(' ', '.').replace('.[', '[')
+    const at = path.replaceAll(' ', '.')
     expect(errorsOf(damaged([path, value]))).toEqual([expect.stringMatching(told)])
     expect(errorsOf(damaged([path, value]))[0]?.split(': found')[0]).toBe(at)
   }
@@ -355,5 +354,22 @@ test('Hosts that stand by are for pools, at most 16, and nothing is said where n
   expect(errorsOf(config({ kind: 'pool', standby: 17 }))).toEqual([expect.stringContaining('agents.one.cell')])
   expect(errorsOf(config({ kind: 'process', standby: 1 }, { exec: ['./a.sh'] }))).toEqual([
     expect.stringContaining('agents.one.cell.standby'),
+  ])
+})
+
+test('An agent may be overridden to any mode, and rules watch types and agents unless told otherwise, channels when named', () => {
+  const taken = parseConfig(damaged(['agents settler overrides settler/7 mode', 'shadow']), '/swarm')
+  expect(taken.agents['settler']!.overrides).toEqual({ 'settler/0007': { mode: 'shadow' } })
+  const usual = { failures: 0.5, over: 20, withinMs: 60_000, holdMs: 30_000, longestMs: 600_000 }
+  const gentle = { ...usual, least: 'throttled' }
+  expect(taken.degrade).toEqual({ types: gentle, agents: gentle, channels: {} })
+  const asked = { types: { least: 'parked' }, agents: false, channels: { northbank: { over: 4, hold: '1s' } } }
+  expect(parseConfig(damaged(['degrade', asked]), '/swarm').degrade).toEqual({
+    types: { ...usual, least: 'parked' },
+    agents: null,
+    channels: { northbank: { ...usual, over: 4, holdMs: 1_000, least: 'parked' } },
+  })
+  expect(errorsOf(damaged(['degrade', { channels: { nortbank: {} } }]))).toEqual([
+    expect.stringMatching(/degrade.channels.nortbank.*did you mean "northbank"\?/),
   ])
 })

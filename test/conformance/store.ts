@@ -5,6 +5,7 @@
 import { expect, test } from 'vitest'
 import type { Command, Store } from '../../src/store/store.ts'
 import { claim, owner, slot, submit, succeed, task } from './samples.ts'
+import { modesSuite } from './modes.ts'
 import { accessSuite } from './access.ts'
 import { incidentSuite } from './incidents.ts'
 import { moneySuite } from './money.ts'
@@ -258,5 +259,6 @@ export const storeSuite = (engine: Engine): void => {
   togetherSuite(it)
   setsSuite(it, async () => (await opened()).store, engine.runs)
   accessSuite(it)
+  modesSuite(it)
   incidentSuite(it)
 }

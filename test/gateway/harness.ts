@@ -170,6 +170,7 @@ export const grantFor = (request: Partial<GrantedRequest> = {}, more: Partial<Gr
     grant: `grn_test-${process.pid}-${grants}`,
     subject: `set_${grants}`,
     agent: 'payer/0001',
+    channel: null,
     request: whole,
     hash,
     waitMs: 10_000,

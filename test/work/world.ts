@@ -2,7 +2,7 @@
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { TaskType } from '../../src/model/model.ts'
+import type { Mode, TaskType } from '../../src/model/model.ts'
 import { idMaker, seeded, type JsonText } from '../../src/std/std.ts'
 import { openSqliteStore, type Store } from '../../src/store/store.ts'
 import { openWork, type TaskAsk, type Work } from '../../src/work/work.ts'
@@ -26,6 +26,8 @@ export interface World {
   /** Agents that sleep, and what the fleet was told of tasks that wait for them. */
   readonly sleepers: { count: number }
   readonly wanted: number[]
+  /** That holds for all of them. */
+  mode: { readonly mode: Mode; readonly person: boolean }
 }
 
 export const settle: TaskType = {
@@ -75,13 +77,25 @@ export const world = async (agents: number, ...types: TaskType[]): Promise<World
         wanted.push(waiting)
       },
     },
+    modeOf: () => at.mode,
     waitsOutside: () => false,
     failed: (error) => {
       throw error
     },
   })
+  const at: World = {
+    clock,
+    store,
+    work,
+    given,
+    cancelled,
+    idle,
+    sleepers,
+    wanted,
+    mode: { mode: 'active', person: false },
+  }
   work.start()
-  return { clock, store, work, given, cancelled, idle, sleepers, wanted }
+  return at
 }
 
 export const asks = (count: number, more: Partial<TaskAsk> = {}): TaskAsk[] =>

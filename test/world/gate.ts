@@ -4,6 +4,8 @@
  */
 import type { CallJournal, JournalEnd, JournalRow } from '../../src/gateway/ports.ts'
 import type { Room } from '../../src/gateway/call.ts'
+import { readModes } from '../../src/gateway/frames.ts'
+import { openModes } from '../../src/gateway/modes.ts'
 import { openGrants, outcomeOfOpen, type Grants } from '../../src/gateway/grants.ts'
 import { openLinkServer, type LinkServer } from '../../src/gateway/links.ts'
 import { openSkew } from '../../src/gateway/skew.ts'
@@ -73,6 +75,8 @@ class Journal implements CallJournal {
     return open.length
   }
   counts: CallJournal['counts'] = () => []
+  shadow: CallJournal['shadow'] = async () => {}
+  shadowed: CallJournal['shadowed'] = () => []
   meta = (name: string): string | undefined => this.#meta.get(name)
   setMeta: CallJournal['setMeta'] = async (values) => {
     for (const [name, value] of Object.entries(values)) this.#meta.set(name, value)
@@ -129,7 +133,9 @@ export class WorldGate {
       weigh: () => 1,
       outbound: provider.of(process),
     }
+    const modes = openModes({ saved: undefined, save: async () => {} })
     const room: Room = {
+      modes,
       clock,
       upstreams: new Map([['bank', upstream]]),
       vault: { choose: () => undefined, pin: () => undefined, secretFor: noVault, answered: () => {} },
@@ -159,7 +165,12 @@ export class WorldGate {
       grants: () => late.grants!,
       doors: { open: nothing, close: nothing, closeAll: nothing, count: () => 0, inFlight: () => 0, idle: nothing },
       log: () => {},
-      ask: () => Promise.reject(failure('unknown-method', 'a world asks its gate nothing')),
+      ask: (frame) => {
+        const told = frame['frame'] === 'mode' ? readModes(frame) : undefined
+        return told === undefined
+          ? Promise.reject(failure('unknown-method', 'a world asks its gate nothing else'))
+          : modes.tell(told)
+      },
     })
   }
 

@@ -14,6 +14,7 @@ import type {
 import { confirm, onlyDry, required } from './asking.ts'
 import type { Api } from './client.ts'
 import { describeBatch, describeSettlement } from './money.ts'
+import { modeText } from './mode.ts'
 import { attemptLines, eventLine, facts, section, witnessLines } from './story.ts'
 import { age, at, counted, duration, plain, tally } from './text.ts'
 import type { Deed, Invocation } from './verb.ts'
@@ -81,7 +82,7 @@ const agentLines = (agent: AgentDescription, nowMs: number): string[] => [
       'state',
       `${agent.state} for ${age(nowMs, agent.sinceMs)}${agent.reason === null ? '' : `: ${plain(agent.reason)}`}`,
     ],
-    ['mode', agent.mode],
+    ['mode', modeText(agent.holds, nowMs)],
     ['next', exitText(agent, nowMs) === '' ? null : plain(exitText(agent, nowMs))],
     ['epoch', String(agent.epoch)],
     ['restarts', String(agent.restarts)],

@@ -19,11 +19,31 @@ const freezing: readonly Verb[] = [
   {
     path: 'thaw',
     group: 'Run',
-    summary: 'end a freeze',
-    options: dryRun,
-    examples: ['thaw', 'thaw --yes'],
+    summary: 'end a freeze, at once or in stages',
+    options: [['--throttled <time>', 'a quarter of the usual rate for so long, like 10m'], ...dryRun],
+    examples: ['thaw', 'thaw --yes --throttled 10m'],
     gives: '{ frozen: false }',
     load: async () => (await import('./freeze.ts')).thaw,
+  },
+]
+
+const modes: readonly Verb[] = [
+  {
+    path: 'mode',
+    group: 'Run',
+    summary: 'what the swarm, a type, an agent or a channel may do; without a mode: those that are set',
+    parameters: [
+      ['[mode]', 'active, throttled, shadow, readonly or parked'],
+      ['[target]', 'settler/0042, settler, a channel, or swarm (default); channel:x where a type has its name'],
+    ],
+    options: [
+      ['--reason <text>', 'why, for whoever finds it so'],
+      ['--for <time>', 'how long, like 1h (default: until somebody says active)'],
+      ...dryRun,
+    ],
+    examples: ['mode', 'mode shadow settler/0042 --reason "new version on trial" --for 1h', 'mode active settler/0042'],
+    gives: 'ModeAnswer, or List<ModeSetting> without a mode',
+    load: async () => (await import('./mode.ts')).mode,
   },
 ]
 
@@ -143,4 +163,4 @@ const tokens: readonly Verb[] = [
   },
 ]
 
-export const controlVerbs: readonly Verb[] = [...freezing, ...configuration, ...tokens]
+export const controlVerbs: readonly Verb[] = [...freezing, ...modes, ...configuration, ...tokens]

@@ -60,12 +60,17 @@ export const freeze: Deed = async (invocation) => {
 }
 
 export const thaw: Deed = async (invocation) => {
+  const { options } = invocation
   const api = await invocation.api()
   const { name, freeze: held } = await api.get<SwarmView>('/api/v1/swarm')
   if (onlyDry(invocation, `thaw ${plain(name)}`, { verb: 'thaw', name })) return 0
   const why = held.by === null ? '' : ` Frozen by ${plain(held.by.actor)}: ${plain(held.by.reason)}.`
   await confirm(invocation, `Calls and payments of ${plain(name)} go out again.${why}`, name)
-  const answer = await api.post<unknown>('/api/v1/swarm/thaw', { confirm: name })
+  // Read here for its fault; the sitter reads it again.
+  options.duration('throttled')
+  const throttledFor = options.text('throttled')
+  const stages = throttledFor === undefined ? {} : { throttledFor }
+  const answer = await api.post<unknown>('/api/v1/swarm/thaw', { confirm: name, ...stages })
   invocation.printer.show(answer, () => [`${plain(name)} is thawed`])
   return 0
 }

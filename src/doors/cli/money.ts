@@ -110,6 +110,9 @@ export const settle: Deed = async (invocation) => {
   return batchExit(batch)
 }
 
+const outcomeText = ({ accepted, rejected, inDoubt, open }: BatchDescription['outcome']): string =>
+  `${count(accepted)} accepted, ${count(rejected)} rejected, ${count(inDoubt)} in doubt, ${count(open)} open`
+
 const batchLines = (batch: BatchDescription): string[] => [
   ...facts([
     ['batch', batch.id],
@@ -119,6 +122,7 @@ const batchLines = (batch: BatchDescription): string[] => [
     ['taken', `${at(batch.createdMs)} from ${plain(batch.actor)}`],
     ['content', `sha256 ${plain(batch.contentHash)}`],
     ['tasks', tally(batch.tasks)],
+    ['came of it', outcomeText(batch.outcome)],
   ]),
   ...section(
     'settlements',

@@ -33,6 +33,16 @@ const freezeText = ({ frozen, gate, by }: SwarmView['freeze'], nowMs: number): s
   return `${whose}${gate === true ? '' : '; the gate has not confirmed it'} (sitter thaw ends it)`
 }
 
+const modeFacts = ({ modes, nowMs }: SwarmView): (readonly [string, string])[] => [
+  ...modes.items.map(({ target, mode, actor, reason, sinceMs }) => {
+    const whose = `by ${plain(actor)}, ${age(nowMs, sinceMs)} ago: ${plain(reason)}`
+    return [`mode ${plain(target)}`, `${mode} ${whose}`] as const
+  }),
+  ...(modes.count > modes.items.length
+    ? [['modes', `${count(modes.count - modes.items.length)} more: sitter mode`] as const]
+    : []),
+]
+
 /** How much of the fleet's figures was observed: "4,812 of 5,000 reporting, oldest 41.0 s ago". */
 export const coverageText = ({ reporting, of, oldestMs, asleep }: SwarmView['fleet']['coverage']): string => {
   const oldest = oldestMs === null ? '' : `, oldest ${duration(oldestMs)} ago`
@@ -66,6 +76,7 @@ export const statusLines = (view: SwarmView, paint: Printer['paint']): string[] 
       ],
       ['gate', gateText(view.gate)],
       ['frozen', freezeText(view.freeze, view.nowMs)],
+      ...modeFacts(view),
       ['agents', `${count(view.fleet.agents)}: ${tally(view.fleet.byState)}`],
       ...(view.fleet.held ?? []).map((held): [string, string] => [
         'held',

@@ -210,7 +210,6 @@ export const groupSummaries: Readonly<Record<string, string>> = {
 
 /** Verbs of the contract that later versions bring, each with what helps until then. */
 export const laterVerbs: Readonly<Record<string, string>> = {
-  mode: 'to let nothing go out: `sitter freeze`; to give some agents no work: `sitter pause <agent|type>`',
   workflow: 'a task can come after others: `sitter task add --after <id>`',
   schedule: 'a timer of your system can call `sitter task add --key <name>-<time>`: a key makes it once',
   msg: 'agents share values and locks, see docs/guides/work.md',

@@ -3,6 +3,7 @@
  * twenty times as long as they took, 10 s at most, so that any number of watchers costs a twentieth of the sitter;
  * `figuresMs` tells their age.
  */
+import type { ModeSetting } from '../../fleet/fleet.ts'
 import type { GateStatus } from '../../wire/wire.ts'
 import { sleep } from '../../std/std.ts'
 import type { SwarmView } from '../api.ts'
@@ -56,14 +57,23 @@ const freezeView = ({ freeze }: Rooms, gate: SwarmView['gate']): SwarmView['free
   return { frozen: true, gate: gateSays, by: file === 'unreadable' ? null : file }
 }
 
+const modesShown = 20
+
+/** Set by a person, and without an end: somebody has to remember them. */
+export const personsModes = (settings: readonly ModeSetting[]): readonly ModeSetting[] =>
+  settings.filter(({ source, exit }) => source === 'person' && exit.kind === 'owner')
+
 /**
- * What waits for a person, as in the inbox: settlements, dead letters, quarantined agents by type and cause, and
+ * What waits for a person, as in the inbox: settlements, dead letters, quarantined agents by type and cause, modes, and
  * credentials as far as the gate answers.
  */
-const personCount = ({ work, fleet, settle, gate }: Pick<SwarmView, 'work' | 'fleet' | 'settle' | 'gate'>): number => {
+const personCount = (
+  { work, fleet, settle, gate }: Pick<SwarmView, 'work' | 'fleet' | 'settle' | 'gate'>,
+  modes: readonly ModeSetting[],
+): number => {
   const credentials = 'unknown' in gate ? 0 : gate.credentialsWaiting
   const dead = Object.values(work.byType).reduce((sum, states) => sum + (states['dead'] ?? 0), 0)
-  return settle.person + dead + fleet.quarantines + credentials
+  return settle.person + dead + fleet.quarantines + credentials + personsModes(modes).length
 }
 
 export type Figures = (rooms: Rooms) => Promise<SwarmView>
@@ -80,6 +90,7 @@ export const figuresMaker = (): Figures => {
       kept = { slow, untilMono: endMono + Math.min(longestKeptMs, (endMono - startMono) * keepTimes) }
     }
     const fleet = rooms.fleet.summary()
+    const modes = rooms.modes.list()
     const { work, settle } = kept.slow
     return {
       name: rooms.name,
@@ -95,7 +106,8 @@ export const figuresMaker = (): Figures => {
       freeze: freezeView(rooms, gate),
       ...kept.slow,
       idle: work.idle && settle.idle,
-      person: personCount({ work, fleet, settle, gate }),
+      modes: { count: modes.length, items: modes.slice(0, modesShown) },
+      person: personCount({ work, fleet, settle, gate }, modes),
       notBuilt: rooms.notBuilt,
     }
   }

@@ -17,6 +17,7 @@ import { moneyRoutes } from './routes/money.ts'
 import { openApiRoutes } from './routes/openapi.ts'
 import { pageRoutes } from './routes/page.ts'
 import { recordRoutes } from './routes/record.ts'
+import { modeRoutes } from './routes/modes.ts'
 import { swarmRoutes } from './routes/swarm.ts'
 import { selfRoutes } from './routes/self.ts'
 import { sharedRoutes } from './routes/shared.ts'
@@ -63,6 +64,7 @@ const routesOf = (page: Page, once: Once, all: () => readonly Route[]): readonly
   ...pageRoutes(page),
   ...openApiRoutes(all),
   ...swarmRoutes(once),
+  ...modeRoutes(once),
   ...agentRoutes(once),
   ...taskRoutes(once),
   ...deadLetterRoutes(once),

@@ -12,6 +12,7 @@ import { applyBody, candidateBody, rollbackBody } from './routes/config.ts'
 import { orderBody } from './routes/agents.ts'
 import { credentialBody, renewBody as renewCredentialBody, revokeBody } from './routes/gate.ts'
 import { reasonBody, resolveBody } from './routes/money.ts'
+import { modeBody, modeForBody } from './routes/modes.ts'
 import { freeBody, renewBody, stateBody, takeBody } from './routes/shared.ts'
 import { downBody, freezeBody, thawBody } from './routes/swarm.ts'
 import { silenceBody, unsilenceBody } from './routes/incidents.ts'
@@ -71,6 +72,13 @@ export const pathFacts: Readonly<Record<string, PathFacts>> = {
     takes: freezeBody,
   },
   'POST /api/v1/swarm/thaw': { ...act('Ends a freeze.'), takes: thawBody },
+  'GET /api/v1/modes': list('Modes that are set, with who set them, why, and how each ends.'),
+  'GET /api/v1/modes/recorded': list('Calls that a mode of shadow kept from being sent, oldest first.'),
+  'POST /api/v1/modes': { ...act('Sets a mode for the swarm, a type, an agent or a channel.'), takes: modeForBody },
+  'POST /api/v1/swarm/mode': { ...act('Sets the mode of the swarm.'), takes: modeBody },
+  'POST /api/v1/agents/:type/mode': { ...act('Sets the mode of a type.'), takes: modeBody },
+  'POST /api/v1/agents/:type/:number{[0-9]+}/mode': { ...act('Sets the mode of an agent.'), takes: modeBody },
+  'POST /api/v1/channels/:name/mode': { ...act('Sets the mode of a channel.'), takes: modeBody },
   'GET /api/v1/inbox': list('What waits for a person.'),
   'GET /api/v1/incidents': list('Incidents, newest first.'),
   'GET /api/v1/incidents/:id': look('An incident with what was sent about it and what happened around it.'),

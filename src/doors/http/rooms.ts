@@ -1,6 +1,6 @@
 /** What the HTTP door needs of the house, as one bundle. The assembly fills it in; no rule lives in the door itself. */
 import type { ConfigVersions, SwarmConfig } from '../../config/config.ts'
-import type { Fleet } from '../../fleet/fleet.ts'
+import type { Fleet, Modes } from '../../fleet/fleet.ts'
 import type { FreezeSwitch, GateLink } from '../../gatelink/gatelink.ts'
 import type { Alerts, Anchor, LoopLag, Tokens } from '../../record/record.ts'
 import type { Settle } from '../../settle/settle.ts'
@@ -26,6 +26,7 @@ export interface Rooms {
   readonly settle: Settle
   readonly gatelink: GateLink
   readonly freeze: FreezeSwitch
+  readonly modes: Modes
   readonly tokens: Tokens
   readonly alerts: Alerts
   readonly configs: ConfigVersions

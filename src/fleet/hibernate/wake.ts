@@ -21,8 +21,14 @@ const takesIn = (cell: LiveCell | null): boolean =>
   cell === null || (cell.phase !== 'ending' && !cell.suspect && cell.recycling === null && !cell.gone)
 
 /** Not into a group that is on trial or waits for a restart: what is woken there would wait with it. */
-const mayWake = ({ state, group, leaving, renewing }: Agent): boolean =>
-  state === 'hibernating' && !leaving && !renewing && !group.quarantined && group.due === null && takesIn(group.cell)
+const mayWake = ({ state, mode, group, leaving, renewing }: Agent): boolean =>
+  state === 'hibernating' &&
+  mode !== 'parked' &&
+  !leaving &&
+  !renewing &&
+  !group.quarantined &&
+  group.due === null &&
+  takesIn(group.cell)
 
 /** Hosts that live are filled first, the fullest before the others, so that emptier ones can end. */
 const pick = (live: Live, sleepers: Sleepers, count: number): Agent[] => {

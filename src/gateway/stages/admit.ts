@@ -2,8 +2,9 @@
  * Waits until every limit admits the call, and its breaker. Charged from here on, whatever comes. An agent's own call
  * does not wait for a breaker: it is told when the next probe goes. Place of budgets and quotas.
  */
-import type { UpstreamLimit } from '../../model/model.ts'
+import { throttledShare, type UpstreamLimit } from '../../model/model.ts'
 import type { CallInHand, Refusal, Room, Stage } from '../call.ts'
+import { scopeOf } from './mode.ts'
 
 /** Undefined while the breaker of its endpoint lets it through, or wants it as its probe. */
 const heldByBreaker = (call: CallInHand, room: Room): Refusal | undefined => {
@@ -14,14 +15,22 @@ const heldByBreaker = (call: CallInHand, room: Room): Refusal | undefined => {
   return { code: 'breaker-open', message, retryAfterMs: Math.ceil(waitMs) }
 }
 
-export const admit: Stage = async (call, room) => {
-  const { limits: rules, learn, breaker } = call.upstream!.rule
-  const held = call.grant === null ? heldByBreaker(call, room) : undefined
-  if (held !== undefined) return held
+const limitsOf = (call: CallInHand, room: Room): CallInHand['limits'] => {
   const { upstream, method, endpoint } = call
+  const { limits: rules, learn, breaker } = upstream!.rule
   const { segments } = call.plain!
   const weigh = (rule: UpstreamLimit): number => upstream!.weigh(rule, method, segments)
   const limits = room.buckets.applied(rules, call.scope!, { endpoint, learn, breaker, weigh })
+  const { mode, target } = room.modes.of(scopeOf(call))
+  return mode === 'throttled'
+    ? [...limits, ...room.buckets.throttled(rules, call.scope!, { target, share: throttledShare, weigh })]
+    : limits
+}
+
+export const admit: Stage = async (call, room) => {
+  const held = call.grant === null ? heldByBreaker(call, room) : undefined
+  if (held !== undefined) return held
+  const limits = limitsOf(call, room)
   const admission = await new Promise<Parameters<Parameters<typeof room.lines.wait>[0]['decided']>[0]>((decided) => {
     call.onWaiting(
       room.lines.wait({ scope: call.scope!, limits, granted: call.grant !== null, waitMs: call.waitMs, decided }),

@@ -5,6 +5,7 @@
 import { assert, asFailure } from '../../std/std.ts'
 import type { CallInHand, Stage } from '../call.ts'
 import type { JournalCall } from '../ports.ts'
+import { mode } from './mode.ts'
 
 /** The row of a call as far as it is known; stages before `route` leave gaps that the asking fills. */
 export const rowOf = (call: CallInHand, nowMs: number): JournalCall => ({
@@ -33,6 +34,8 @@ export const journal: Stage = async (call, room) => {
   }
   assert(number !== 'spent', 'a grant that is in hand was spent by somebody else')
   call.journal = number
-  // A freeze may have come while the journal was written; nothing has left yet.
-  return room.frozen() ? { code: 'frozen', message: 'the swarm was frozen before this call was sent' } : undefined
+  // A freeze or a stricter mode may have come while the journal was written; nothing has left yet.
+  return room.frozen()
+    ? { code: 'frozen', message: 'the swarm was frozen before this call was sent' }
+    : mode(call, room)
 }

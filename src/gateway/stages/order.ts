@@ -10,9 +10,9 @@ import { pin } from './pin.ts'
 import { route } from './route.ts'
 import { sign } from './sign.ts'
 
-/** While a call waited, its upstream may have got other rules: then it is looked at once more, by those. */
+/** While a call waited, its mode or its upstream's rules may have become others: it is looked at again, by those. */
 const again: Stage = async (call, room) => {
-  if (room.upstreams.get(call.upstreamName) === call.upstream) return undefined
+  if (room.upstreams.get(call.upstreamName) === call.upstream) return mode(call, room)
   for (const stage of [route, mode, intent]) {
     const refusal = await stage(call, room)
     if (refusal !== undefined) return refusal

@@ -138,7 +138,7 @@ const freeCodes = new Set([
   'gate-lost',
   'journal-failed',
 ])
-const personCodes = new Set(['frozen', 'credential-unavailable', 'mode-forbids', 'not-allowed', 'intent-required'])
+const personCodes = new Set(['frozen', 'credential-unavailable', 'not-allowed', 'intent-required'])
 
 /** Why a payment waits that the gate held back because everything is frozen; a thaw finds it by this. */
 export const frozenWhy = 'the swarm is frozen: held back, it goes on with sitter thaw'

@@ -2,6 +2,7 @@
 import type { AccessCommand } from './access.ts'
 import type { FleetCommand } from './fleet.ts'
 import type { IncidentCommand } from './incidents.ts'
+import type { ModeCommand } from './modes.ts'
 import type { MoneyCommand } from './money.ts'
 import type { RecordCommand } from './record.ts'
 import type { Result } from './result.ts'
@@ -12,6 +13,7 @@ export type Command =
   | FleetCommand
   | WorkCommand
   | StateCommand
+  | ModeCommand
   | MoneyCommand
   | RecordCommand
   | AccessCommand

@@ -165,6 +165,22 @@ export type TasksDue = Defined<
 >
 
 /**
+ * Ready tasks of an agent type begin to wait (`maintenance`, no time) while nobody of it may start; or, without `hold`,
+ * those that wait so are ready again, from after `afterSeq` on.
+ */
+export type TasksHold = Defined<
+  'tasks.hold',
+  {
+    readonly agentType: string
+    readonly hold: boolean
+    readonly afterSeq: number
+    readonly limit: number
+    readonly wallMs: number
+  },
+  { readonly moved: number; readonly lastSeq: number }
+>
+
+/**
  * One event on one task from a person or another room: cancel, wake, give-up. Refused `not-found`, or `illegal` where
  * the state forbids it; with `orNothing` both are no refusal and nothing changes (a settlement that ends wakes its task
  * only if that one waits). Redrive and discard are commands of their own. A task that waited for an approval has its
@@ -232,6 +248,7 @@ export type WorkCommand =
   | AttemptsRecover
   | TasksExpire
   | TasksDue
+  | TasksHold
   | TaskMove
   | DeadRedrive
   | DeadDiscard

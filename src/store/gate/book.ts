@@ -4,12 +4,13 @@
  */
 import { DatabaseSync } from 'node:sqlite'
 import { journalOf, type Journal } from './journal.ts'
+import { modeBookOf, type ModeBook } from './modes.ts'
 import type { LimitRow, SecretRow } from './rows.ts'
 import { renewalsOf, type Renewals } from './renewals.ts'
 import { migrate } from './schema.ts'
 import { openTurn } from './turn.ts'
 
-export interface GateBook extends Journal, Renewals {
+export interface GateBook extends Journal, Renewals, ModeBook {
   /** Born with gate.db: another id means another journal. */
   readonly gateId: string
   meta(name: string): string | undefined
@@ -76,6 +77,7 @@ export const openGateBook = (path: string, newGateId: () => string): GateBook =>
       }),
     ...journalOf(db, turn),
     ...renewalsOf(db, turn),
+    ...modeBookOf(db, turn),
     onLost: (listener) => turn.onLost(listener),
     close: () => {
       turn.close()

@@ -96,3 +96,23 @@ export interface CallCount {
   readonly status: number | null
   readonly count: number
 }
+
+/** A mode that is set, as the gate was told. */
+export interface ModeSetRow {
+  readonly target: string
+  readonly mode: string
+  readonly reason: string
+}
+/** A call that was not sent because of a mode of shadow. */
+export interface NewShadowed {
+  readonly atMs: number
+  readonly agent: string | null
+  readonly upstream: string
+  readonly method: string
+  readonly path: string
+  readonly bodyBytes: number | null
+  readonly target: string
+}
+export interface ShadowedRow extends NewShadowed {
+  readonly number: number
+}

@@ -45,6 +45,14 @@ const steps: readonly string[] = [
   ) STRICT;
   CREATE INDEX calls_in_doubt ON calls (subject, journal)
     WHERE subject IS NOT NULL AND (ended = 'lost' OR status >= 500);
+    `,
+  `
+  CREATE TABLE modes (target TEXT PRIMARY KEY, mode TEXT NOT NULL, reason TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE shadowed (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    at_ms REAL NOT NULL, agent TEXT, upstream TEXT NOT NULL, method TEXT NOT NULL, path TEXT NOT NULL,
+    body_bytes INTEGER, target TEXT NOT NULL
+  ) STRICT;
   `,
 ]
 

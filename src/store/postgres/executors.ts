@@ -12,6 +12,7 @@ import {
   silenceEnd,
   silenceSet,
 } from './incidents.ts'
+import { modeClear, modePut } from './modes.ts'
 import {
   batchOpen,
   intentClose,
@@ -27,7 +28,7 @@ import type { Session } from './session.ts'
 import { lockFree, lockRenew, lockTake, statePut } from './state.ts'
 import { deadDiscard, deadRedrive, taskEdit } from './work-dead.ts'
 import { attemptOpen, attemptsFinish, attemptsRecover } from './work-finish.ts'
-import { taskMove, tasksDue, tasksExpire } from './work-move.ts'
+import { taskMove, tasksDue, tasksExpire, tasksHold } from './work-move.ts'
 import { tasksClaim } from './work-ready.ts'
 import { tasksSubmit } from './work-submit.ts'
 
@@ -50,6 +51,7 @@ const executors: Executors = {
   'attempt.open': attemptOpen,
   'attempts.recover': attemptsRecover,
   'tasks.due': tasksDue,
+  'tasks.hold': tasksHold,
   'tasks.expire': tasksExpire,
   'task.move': taskMove,
   'task.edit': taskEdit,
@@ -83,6 +85,8 @@ const executors: Executors = {
   'token.revoke': tokenRevoke,
   'token.used': tokenUsed,
   'config.add': configAdd,
+  'mode.put': modePut,
+  'mode.clear': modeClear,
 }
 
 /**

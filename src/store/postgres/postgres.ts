@@ -269,6 +269,10 @@ class PostgresStore implements Store {
     this.#lostListeners.push(listener)
   }
 
+  get load(): number {
+    return this.#waiting.length / longestQueue
+  }
+
   get fullSinceMs(): number | null {
     return this.#space.fullSinceMs
   }

@@ -3,6 +3,7 @@ import type { Queries } from '../queries.ts'
 import { accessReads } from './access.ts'
 import { incidentReads } from './incidents.ts'
 import type { ReadPool } from './pool.ts'
+import { modeReads } from './modes.ts'
 import { moneyReads } from './read-money.ts'
 import { recordReads } from './read-record.ts'
 import { deadReads, sharedReads } from './read-shared.ts'
@@ -16,4 +17,5 @@ export const openReads = (pool: Pick<ReadPool, 'asking' | 'inSnapshot'>): Querie
   ...recordReads(pool.asking),
   ...accessReads(pool.asking),
   ...incidentReads(pool.asking),
+  ...modeReads(pool.asking),
 })

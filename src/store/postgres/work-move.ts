@@ -4,7 +4,7 @@
  */
 import { nextTaskState, taskAfter, type TaskEvent } from '../../model/model.ts'
 import type { Result } from '../commands/result.ts'
-import type { TaskMove, TasksDue, TasksExpire } from '../commands/work.ts'
+import type { TaskMove, TasksDue, TasksExpire, TasksHold } from '../commands/work.ts'
 import { taskState, type TaskRow } from '../sqlite/rows.ts'
 import { errorOf, silent } from '../sqlite/work-end.ts'
 import { plainState } from './plans.ts'
@@ -24,6 +24,34 @@ export const tasksDue = async (
   )
   for (const { type } of due) session.tallies.task(type, 'waiting', 'ready')
   return done({ ready: due.length, agentTypes: [...new Set(due.map((row) => row.agent_type))] })
+}
+
+export const tasksHold = async (
+  session: Session,
+  { agentType, hold, afterSeq, limit, wallMs }: TasksHold['with'],
+): Promise<Result<{ moved: number; lastSeq: number }>> => {
+  const rows = hold
+    ? await session.all<{ seq: number; type: string }>(
+        `UPDATE tasks SET state = 'waiting', reason = 'maintenance', until_ms = NULL, updated_ms = $1
+         WHERE seq IN (SELECT seq FROM tasks WHERE state = 'ready' AND agent_type = $2 LIMIT $3) RETURNING seq, type`,
+        wallMs,
+        agentType,
+        limit,
+      )
+    : await session.all<{ seq: number; type: string }>(
+        `UPDATE tasks SET state = 'ready', reason = NULL, updated_ms = $1
+         WHERE seq IN (SELECT seq FROM tasks WHERE state = 'waiting' AND seq > $4 AND reason = 'maintenance'
+           AND until_ms IS NULL AND agent_type = $2 ORDER BY seq LIMIT $3) RETURNING seq, type`,
+        wallMs,
+        agentType,
+        limit,
+        afterSeq,
+      )
+  for (const { type } of rows) {
+    if (hold) session.tallies.task(type, 'ready', 'waiting')
+    else session.tallies.task(type, 'waiting', 'ready')
+  }
+  return done({ moved: rows.length, lastSeq: rows.reduce((last, { seq }) => Math.max(last, seq), afterSeq) })
 }
 
 const late = { name: 'DeadlineExceeded', message: 'the task did not end before its deadline', kind: 'permanent' }

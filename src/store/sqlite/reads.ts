@@ -3,6 +3,7 @@ import type { Queries } from '../queries.ts'
 import { accessReads } from './access.ts'
 import { incidentReads } from './incidents.ts'
 import type { Reads } from './answers.ts'
+import { modeReads } from './modes.ts'
 import { moneyReads } from './read-money.ts'
 import { recordReads } from './read-record.ts'
 import { deadReads, sharedReads } from './read-work-more.ts'
@@ -32,6 +33,7 @@ export const openReads = (session: Session, durable: () => Promise<void>): Queri
       ...recordReads(session),
       ...accessReads(session),
       ...incidentReads(session),
+      ...modeReads(session),
     },
     durable,
   )

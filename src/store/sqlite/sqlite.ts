@@ -30,6 +30,7 @@ import {
 } from './incidents.ts'
 import { Flush, usuallyQuickMs } from './flush.ts'
 import { migrate } from './migrate.ts'
+import { modeClear, modePut } from './modes.ts'
 import {
   batchOpen,
   intentClose,
@@ -48,7 +49,7 @@ import { lockFree, lockRenew, lockTake, statePut } from './state.ts'
 import { writeTallies } from './tallies.ts'
 import { deadDiscard, deadRedrive, taskEdit } from './work-dead.ts'
 import { attemptOpen, attemptsFinish, attemptsRecover } from './work-finish.ts'
-import { taskMove, tasksDue, tasksExpire } from './work-move.ts'
+import { taskMove, tasksDue, tasksExpire, tasksHold } from './work-move.ts'
 import { tasksClaim, tasksSubmit } from './work-submit.ts'
 
 type Executors = {
@@ -68,6 +69,7 @@ const executors: Executors = {
   'attempts.recover': attemptsRecover,
   'tasks.expire': tasksExpire,
   'tasks.due': tasksDue,
+  'tasks.hold': tasksHold,
   'task.move': taskMove,
   'dead.redrive': deadRedrive,
   'dead.discard': deadDiscard,
@@ -100,6 +102,8 @@ const executors: Executors = {
   'token.revoke': tokenRevoke,
   'token.used': tokenUsed,
   'config.add': configAdd,
+  'mode.put': modePut,
+  'mode.clear': modeClear,
 }
 
 const execute = (session: Session, command: Command): Result<unknown> =>
@@ -345,6 +349,10 @@ class SqliteStore implements Store {
 
   onLost(listener: (cause: Error) => void): void {
     this.#lostListeners.push(listener)
+  }
+
+  get load(): number {
+    return (this.#waiting.length + this.#unflushed) / longestQueue
   }
 
   get fullSinceMs(): number | null {

@@ -1,7 +1,7 @@
 /** SQL of the steps that no attempt leads to: a time that has come, a deadline that has passed, a person's word. */
 import { nextTaskState, taskAfter, type TaskEvent } from '../../model/model.ts'
 import type { Result } from '../commands/result.ts'
-import type { TaskMove, TasksDue, TasksExpire } from '../commands/work.ts'
+import type { TaskMove, TasksDue, TasksExpire, TasksHold } from '../commands/work.ts'
 import { taskState, type TaskRow } from './rows.ts'
 import { done, refuse, type Session } from './session.ts'
 import { endAttempt, errorOf, silent, writeState } from './work-end.ts'
@@ -24,6 +24,33 @@ export const tasksDue = (
     )
   }
   return done({ ready: due.length, agentTypes: [...new Set(due.map((row) => row.agent_type))] })
+}
+
+export const tasksHold = (
+  session: Session,
+  { agentType, hold, afterSeq, limit, wallMs }: TasksHold['with'],
+): Result<{ moved: number; lastSeq: number }> => {
+  const rows = hold
+    ? session.all<{ seq: number; type: string }>(
+        "SELECT seq, type FROM tasks WHERE state = 'ready' AND agent_type = ? LIMIT ?",
+        agentType,
+        limit,
+      )
+    : session.all<{ seq: number; type: string }>(
+        `SELECT seq, type FROM tasks WHERE state = 'waiting' AND seq > ? AND reason = 'maintenance' AND until_ms IS NULL
+           AND agent_type = ? ORDER BY seq LIMIT ?`,
+        afterSeq,
+        agentType,
+        limit,
+      )
+  const [from, to, reason] = hold
+    ? (['ready', 'waiting', 'maintenance'] as const)
+    : (['waiting', 'ready', null] as const)
+  for (const { seq, type } of rows) {
+    session.tallies.task(type, from, to)
+    session.run('UPDATE tasks SET state = ?, reason = ?, updated_ms = ? WHERE seq = ?', to, reason, wallMs, seq)
+  }
+  return done({ moved: rows.length, lastSeq: rows.at(-1)?.seq ?? afterSeq })
 }
 
 const late = { name: 'DeadlineExceeded', message: 'the task did not end before its deadline', kind: 'permanent' }

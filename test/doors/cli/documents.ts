@@ -58,6 +58,7 @@ export const swarm = (change: Partial<SwarmView> = {}): SwarmView => ({
     cost: [{ currency: 'XTS', amount: '104.32', calls: 10_432, perSettlement: '0.01' }],
   },
   ledger,
+  modes: { count: 0, items: [] },
   freeze: { frozen: false, gate: false, by: null },
   gate: {
     gateId: 'gat_1',
@@ -128,6 +129,7 @@ export const batch = (change: Partial<BatchDescription> = {}): BatchDescription 
   actor: 'operator',
   createdMs: nowMs - 30_000,
   tasks: { succeeded: 10_000 },
+  outcome: { accepted: 9_998, rejected: 2, inDoubt: 0, open: 0 },
   settlements: {
     settled: { count: 9_998, amounts: { XTS: '1234.00' } },
     rejected: { count: 2, amounts: { XTS: '4.00' } },

@@ -11,6 +11,8 @@ const sources = [
   'doors/cli/judgement.ts',
   'doors/cli/doctor-checks.ts',
   'fleet/port.ts',
+  'fleet/modes/port.ts',
+  'model/mode.ts',
   'fleet/governor/governor.ts',
   'settle/port.ts',
   'work/port.ts',

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startHttp, type HttpDoor, type HttpOptions, type Rooms } from '../../../src/doors/http/http.ts'
 import { hashConfig, openVersions, parseConfig, startVersion, type ConfigVersions } from '../../../src/config/config.ts'
+import { openModes } from '../../../src/fleet/fleet.ts'
 import { openFreeze } from '../../../src/gatelink/gatelink.ts'
 import { parseAgent, type AgentRef } from '../../../src/model/model.ts'
 import { openAlerts, openTokens, verifyAudit } from '../../../src/record/record.ts'
@@ -120,6 +121,16 @@ export const openHouse = async (options: Partial<HttpOptions> = {}): Promise<Tes
     version: null,
     config: parseConfig(rawConfig, directory),
   }
+  const late: { config?: Rooms['config'] } = {}
+  const modes = await openModes({
+    store,
+    clock,
+    random,
+    config: () => late.config ?? running.config,
+    tell: (list) => gatelink.modes(list),
+    changed: () => {},
+    onFault: noteFault,
+  })
   const rooms: Rooms = {
     name: 'payouts',
     version: '0.0.0',
@@ -129,9 +140,11 @@ export const openHouse = async (options: Partial<HttpOptions> = {}): Promise<Tes
     startedMs: clock.wallMs() - 61_000,
     clock,
     newId,
+    modes,
     config: {
       name: 'payouts',
-      agents: { settler: {}, notifier: {} },
+      degrade: { types: null, agents: null, channels: {} },
+      agents: { settler: { count: 5_000, overrides: {} }, notifier: { count: 10, overrides: {} } },
       tasks: taskTypes,
       channels: {
         northbank: {
@@ -182,6 +195,7 @@ export const openHouse = async (options: Partial<HttpOptions> = {}): Promise<Tes
     restart: (actor) => told.push({ deed: 'begin anew', with: { actor } }),
     shutdown: (withinMs, actor) => told.push({ deed: 'shutdown', with: { withinMs, actor } }),
   }
+  late.config = rooms.config
   const opened = {
     host: '127.0.0.1',
     port: 0,

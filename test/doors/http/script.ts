@@ -202,6 +202,11 @@ export const gateOf = (script: Script, told: Told[]): GateLink =>
       told.push({ deed: 'vaultSet', with: { name, sealed, actor } })
       return { name, version: 2, fingerprint: 'ab12' }
     },
+    modes: async (modes: readonly unknown[]) => {
+      if (script.gateId === null) throw new Failure('gate-lost', 'no link to the gate')
+      told.push({ deed: 'gate.modes', with: modes })
+    },
+    shadowed: async () => [],
     freeze: async (frozen: boolean, actor: string) => {
       told.push({ deed: 'gate.freeze', with: { frozen, actor } })
       script.gateFrozen = frozen

@@ -53,7 +53,8 @@ const describe = async (ask: Ask): Promise<Reply> => {
     .toSorted((one, other) => other.seq - one.seq)
     .slice(0, timeLineEvents)
   const { items: attempts, ofNewestTasks } = await read.attemptsOf(view.id, attemptsShown)
-  const description: AgentDescription = { ...view, timeLine, attempts, attemptsOfNewestTasks: ofNewestTasks }
+  const holds = ask.rooms.modes.of({ agent: view.id, channel: null })
+  const description: AgentDescription = { ...view, holds, timeLine, attempts, attemptsOfNewestTasks: ofNewestTasks }
   return ok(description)
 }
 

@@ -116,13 +116,40 @@ const settlementsOf = async (rooms: Rooms, batch: string): Promise<BatchDescript
   )
 }
 
+/** In which of the four a state counts; every other one is open. */
+const outcomes: Readonly<Record<string, 'accepted' | 'rejected' | 'inDoubt'>> = {
+  settled: 'accepted',
+  accepted: 'accepted',
+  rejected: 'rejected',
+  failed: 'rejected',
+  cancelled: 'rejected',
+  returned: 'rejected',
+  submitting: 'inDoubt',
+  unknown: 'inDoubt',
+}
+
+/** Rows without a payment yet are open; a payment that another batch had opened before counts where it was opened. */
+export const outcomeOf = (
+  rows: number,
+  settlements: Readonly<Record<string, { readonly count: number }>>,
+): BatchDescription['outcome'] => {
+  const outcome = { accepted: 0, rejected: 0, inDoubt: 0 }
+  for (const [state, { count }] of Object.entries(settlements)) {
+    const which = Object.hasOwn(outcomes, state) ? outcomes[state] : undefined
+    if (which !== undefined) outcome[which] += count
+  }
+  return { ...outcome, open: rows - outcome.accepted - outcome.rejected - outcome.inDoubt }
+}
+
 const describeBatch = async (ask: Ask): Promise<Reply> => {
   const { read } = ask.rooms.store
   const view = await read.batch(ask.params['id']!)
   if (view === undefined) throw new Failure('not-found', `there is no batch ${ask.params['id']!.slice(0, 80)}`)
   const tasks: Record<string, number> = {}
   for (const { state, count } of await read.taskCounts(view.id)) tasks[state] = (tasks[state] ?? 0) + count
-  const description: BatchDescription = { ...view, tasks, settlements: await settlementsOf(ask.rooms, view.id) }
+  const settlements = await settlementsOf(ask.rooms, view.id)
+  const outcome = outcomeOf(view.rows, settlements)
+  const description: BatchDescription = { ...view, tasks, settlements, outcome }
   return ok(description)
 }
 

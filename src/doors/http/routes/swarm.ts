@@ -1,12 +1,13 @@
 /** The swarm as a whole: at a glance, frozen or not, what waits for a person, and its end. */
 import { z } from 'zod'
 import type { Trouble } from '../../../fleet/fleet.ts'
+import { swarmTarget } from '../../../model/model.ts'
 import { Failure, parseDuration } from '../../../std/std.ts'
 import type { Page, PageAsk, SettlementView, TaskView } from '../../../store/store.ts'
 import type { InboxItem } from '../../api.ts'
 import { auditAllowed } from '../allowed.ts'
 import { jsonText, shaped } from '../body.ts'
-import { figuresMaker, gateStatus } from '../figures.ts'
+import { figuresMaker, gateStatus, personsModes } from '../figures.ts'
 import { cut, listOf, pageAsk } from '../list.ts'
 import type { Once } from '../once.ts'
 import { ok, type Ask, type Reply, type Route } from '../route.ts'
@@ -39,12 +40,31 @@ const freeze = async (ask: Ask): Promise<Reply> => {
 }
 
 /** The swarm's own name, so that nobody thaws by mistake. */
-export const thawBody = z.strictObject({ confirm: z.string().max(100) })
+export const thawBody = z.strictObject({
+  confirm: z.string().max(100),
+  /** In stages: the swarm is throttled for so long first, and nothing else of what is set is made milder. */
+  throttledFor: z.string().max(20).optional(),
+})
+
+const mostStagedMs = 30 * 86_400_000
+
+/** Set before the thaw, so that there is no moment at the full rate. */
+const stage = async ({ rooms, actor }: Ask, text: string | undefined): Promise<void> => {
+  // Without a gate the thaw is refused, and nothing has changed then.
+  if (text === undefined || rooms.gatelink.gateId === null) return
+  const forMs = parseDuration(text)
+  if (forMs === undefined || forMs === 0 || forMs > mostStagedMs)
+    throw new Failure('invalid', 'throttledFor: a duration like 5m, at most 30d')
+  // Stricter already: then this would be the milder word.
+  if (rooms.modes.of({ agent: null, channel: null }).mode !== 'active') return
+  await rooms.modes.set(swarmTarget, 'throttled', { actor, reason: 'a thaw in stages', forMs })
+}
 
 const thaw = async (ask: Ask): Promise<Reply> => {
-  const { confirm } = shaped(await jsonText(ask.request), thawBody)
+  const { confirm, throttledFor } = shaped(await jsonText(ask.request), thawBody)
   const { name, freeze: known } = ask.rooms
   if (confirm !== name) throw new Failure('invalid', `confirm must be the name of the swarm: ${name}`)
+  await stage(ask, throttledFor)
   await known.thaw(ask.actor)
   return ok({ frozen: false })
 }
@@ -66,7 +86,7 @@ const deadWayOut = ({ id, error }: TaskView): string => {
 }
 
 /** The sources of the inbox, in this order; a cursor names the source and the last item seen in it. */
-const inboxSources = ['settlement', 'dead-letter', 'agent', 'credential'] as const
+const inboxSources = ['settlement', 'dead-letter', 'agent', 'mode', 'credential'] as const
 type InboxSource = (typeof inboxSources)[number]
 
 /** One row for all of a type that share a cause; `release` of the type is for all of it. */
@@ -137,6 +157,20 @@ const inboxPages: Record<InboxSource, (rooms: Rooms, page: PageAsk) => Promise<P
         what: `credential ${name} ${what}`,
         sinceMs,
         wayOut,
+      })),
+    }
+  },
+  mode: async (rooms, page) => {
+    const { items, next } = cut(personsModes(rooms.modes.list()), page, ({ target }) => target)
+    return {
+      next,
+      items: items.map(({ target, mode, actor, reason, sinceMs }) => ({
+        count: 1,
+        kind: 'mode',
+        id: target,
+        what: `${target} is ${mode} by ${actor}: ${reason}`,
+        sinceMs,
+        wayOut: `sitter mode active ${target}`,
       })),
     }
   },

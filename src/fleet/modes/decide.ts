@@ -1,0 +1,180 @@
+/**
+ * When a rule makes a mode stricter, and when milder again: a pure function of (policy, state, fact, now, chance).
+ *
+ *   active ── too many failed ──▶ throttled ── still too many ──▶ parked
+ *     ▲  ▲                          │   ▲                            │
+ *     │  └── proven by successes ───┘   └──── its time (probation) ──┘
+ *     └ on watch: the next trip waits twice as long, until as many outcomes as a verdict needs were good
+ *
+ * Down: of at least `over` outcomes within `withinMs` the share `failures` failed; on probation a quarter of them is
+ * enough; three refusals of a credential in a row park at once, because each further one may close the account.
+ * Up: never because time passed. Out of `parked` time gives one thing, a probation in which some calls go out; every
+ * further step needs outcomes of which at most half that share failed. Times are monotonic ms.
+ */
+import type { Random } from '../../std/std.ts'
+import type { DegradeRule, Mode } from '../../model/model.ts'
+
+export type RulePolicy = DegradeRule
+
+const rungs = ['active', 'throttled', 'parked'] as const satisfies readonly Mode[]
+export type RuleMode = (typeof rungs)[number]
+
+export interface RuleState {
+  readonly mode: RuleMode
+  /** Steps down since it was last proven well. */
+  readonly trips: number
+  readonly holdMs: number
+  /** When it is looked at again; null = only outcomes move it. */
+  readonly nextMs: number | null
+  /** It was let up a rung and has not proven itself. */
+  readonly probation: boolean
+  /** Outcomes since the last step, or since the last verdict. */
+  readonly good: number
+  readonly bad: number
+  /** Refusals of the credential in a row. */
+  readonly refused: number
+  /** Outcomes by spans of a sixth of `withinMs`. */
+  readonly spans: readonly { readonly atMs: number; readonly good: number; readonly bad: number }[]
+}
+
+export const freshRule: RuleState = {
+  mode: 'active',
+  trips: 0,
+  holdMs: 0,
+  nextMs: null,
+  probation: false,
+  good: 0,
+  bad: 0,
+  refused: 0,
+  spans: [],
+}
+
+export type RuleFact = 'worked' | 'failed' | 'credential' | 'due'
+
+export interface RuleStep {
+  readonly from: RuleMode
+  readonly to: RuleMode
+  readonly why: string
+}
+export interface RuleDecision {
+  readonly state: RuleState
+  readonly step: RuleStep | null
+}
+
+const spansKept = 6
+const refusalsThatPark = 3
+/** On probation so many outcomes make a verdict, of a full one's. */
+const probeShare = 0.25
+const leastProbes = 3
+
+const below = (mode: RuleMode, least: RulePolicy['least']): RuleMode =>
+  rungs[Math.min(rungs.indexOf(mode) + 1, rungs.indexOf(least))]!
+const above = (mode: RuleMode): RuleMode => rungs[Math.max(0, rungs.indexOf(mode) - 1)]!
+
+const percent = (share: number): string => `${Math.round(share * 100)}%`
+
+const spansWith = (policy: RulePolicy, state: RuleState, isGood: boolean, nowMs: number): RuleState['spans'] => {
+  const lengthMs = policy.withinMs / spansKept
+  const atMs = Math.floor(nowMs / lengthMs) * lengthMs
+  const recent = state.spans.filter((span) => span.atMs > atMs - policy.withinMs && span.atMs <= atMs)
+  const last = recent.at(-1)
+  const base = last?.atMs === atMs ? last : { atMs, good: 0, bad: 0 }
+  const next = { atMs, good: base.good + (isGood ? 1 : 0), bad: base.bad + (isGood ? 0 : 1) }
+  return [...(last === base ? recent.slice(0, -1) : recent), next]
+}
+
+/** A step down: the time until the next look doubles with each, and a tenth of chance keeps many from one moment. */
+const down = (
+  policy: RulePolicy,
+  state: RuleState,
+  { to, why }: Pick<RuleStep, 'to' | 'why'>,
+  now: Now,
+): RuleDecision => {
+  const trips = state.trips + 1
+  const plainMs = Math.min(policy.longestMs, policy.holdMs * 2 ** Math.min(20, trips - 1))
+  const holdMs = Math.round(plainMs * (1 + 0.1 * now.chance.next()))
+  return {
+    state: { ...freshRule, mode: to, trips, holdMs, nextMs: now.nowMs + holdMs },
+    step: { from: state.mode, to, why },
+  }
+}
+
+const up = (state: RuleState, why: string, { nowMs }: Now): RuleDecision => {
+  const to = above(state.mode)
+  const nextMs = to === 'active' ? null : nowMs + state.holdMs
+  return {
+    state: { ...freshRule, mode: to, trips: state.trips, holdMs: state.holdMs, nextMs, probation: true },
+    step: { from: state.mode, to, why },
+  }
+}
+
+export interface Now {
+  readonly nowMs: number
+  readonly chance: Random
+}
+
+/** What was counted since the last step says that it is well, or not, or not yet. */
+const verdictOf = (policy: RulePolicy, { good, bad }: RuleState, over: number): 'well' | 'ill' | 'unclear' | null => {
+  if (good + bad < over) return null
+  const share = bad / (good + bad)
+  return share >= policy.failures ? 'ill' : share <= policy.failures / 2 ? 'well' : 'unclear'
+}
+
+const told = ({ good, bad }: Pick<RuleState, 'good' | 'bad'>): string => `${bad} of ${good + bad} outcomes failed`
+
+/** Judged since its last step: throttled, or back in `active` and on watch. */
+const afterStep = (policy: RulePolicy, state: RuleState, now: Now): RuleDecision => {
+  const probes = Math.max(leastProbes, Math.ceil(policy.over * probeShare))
+  const soon = verdictOf(policy, state, state.probation ? probes : policy.over)
+  if (soon === 'ill') {
+    const to = below(state.mode, policy.least)
+    if (to !== state.mode)
+      return down(policy, state, { to, why: `${state.probation ? 'on probation ' : ''}${told(state)}` }, now)
+    return { state: { ...state, good: 0, bad: 0, nextMs: now.nowMs + state.holdMs }, step: null }
+  }
+  // A bad verdict is believed sooner than the good one that ends the watch.
+  const verdict = state.mode === 'active' ? verdictOf(policy, state, policy.over) : soon
+  if (verdict === 'well') {
+    if (state.mode !== 'active') return up(state, `proven: ${told(state)}`, now)
+    return { state: { ...freshRule, spans: state.spans }, step: null }
+  }
+  return { state: verdict === null ? state : { ...state, good: 0, bad: 0 }, step: null }
+}
+
+const afterOutcome = (policy: RulePolicy, before: RuleState, fact: RuleFact, now: Now): RuleDecision => {
+  const isGood = fact === 'worked'
+  const state: RuleState = {
+    ...before,
+    good: before.good + (isGood ? 1 : 0),
+    bad: before.bad + (isGood ? 0 : 1),
+    refused: fact === 'credential' ? before.refused + 1 : 0,
+    spans: spansWith(policy, before, isGood, now.nowMs),
+  }
+  if (state.refused >= refusalsThatPark && state.mode !== policy.least)
+    return down(
+      policy,
+      state,
+      { to: policy.least, why: `its credential was refused ${state.refused} times in a row` },
+      now,
+    )
+  if (state.probation || state.mode !== 'active') return afterStep(policy, state, now)
+  const good = state.spans.reduce((sum, span) => sum + span.good, 0)
+  const bad = state.spans.reduce((sum, span) => sum + span.bad, 0)
+  if (good + bad < policy.over || bad / (good + bad) < policy.failures) return { state, step: null }
+  return down(
+    policy,
+    state,
+    { to: 'throttled', why: `${told({ good, bad })}, ${percent(policy.failures)} are too many` },
+    now,
+  )
+}
+
+export const decideMode = (policy: RulePolicy, state: RuleState, fact: RuleFact, now: Now): RuleDecision => {
+  if (fact !== 'due') {
+    // Nothing goes out while it is parked: what is still heard went out before.
+    return state.mode === 'parked' ? { state, step: null } : afterOutcome(policy, state, fact, now)
+  }
+  if (state.nextMs === null || now.nowMs < state.nextMs) return { state, step: null }
+  if (state.mode === 'parked') return up(state, 'its time has come: some calls go out as a probe', now)
+  return { state: { ...state, nextMs: now.nowMs + state.holdMs }, step: null }
+}
