@@ -95,6 +95,8 @@ export interface Opening {
   readonly store: Store
   readonly epoch: number
   readonly here: Machine
+  /** Whether we see our own beats in the record: who does not must end nobody. */
+  readonly seesItself: () => boolean
 }
 
 /** What people hold in hand: the switch, their tokens, the configuration. */
@@ -126,7 +128,7 @@ const openControls = async (
 })
 
 export const openRooms = async (opening: Opening): Promise<Rooms> => {
-  const { applied, places, store, epoch, here } = opening
+  const { applied, places, store, epoch, here, seesItself } = opening
   const late: Late = { settling: Promise.withResolvers() }
   const incarnation = { owner, epoch, failed: failStop }
   const socketPath = places.gateSocket
@@ -158,6 +160,7 @@ export const openRooms = async (opening: Opening): Promise<Rooms> => {
     directories: { cells: places.cells, sockets: places.sockets },
     machine: config.machine,
     pressure: realPressure(),
+    seesItself,
     onLog: fleetLine,
     onDeposed: (detail) => failStop(new Error(detail)),
   })

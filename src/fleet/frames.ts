@@ -77,7 +77,7 @@ const progress = (live: Live, agent: Agent, cell: LiveCell): void => {
  */
 const hasEnded = (live: Live, attempt: Attempt): void => {
   attempt.progressMs = live.options.clock.monoMs()
-  attempt.cancelledMs = null
+  Object.assign(attempt, { cancelledMs: null, askedMs: null, heldMs: null, look: null })
 }
 
 interface AttemptRequest {

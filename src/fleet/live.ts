@@ -24,6 +24,7 @@ import type { Governor } from './governor/governor.ts'
 import type { FleetHooks } from './port.ts'
 import type { FleetRecord } from './record.ts'
 import type { PolicyState } from './restart.ts'
+import type { Excuse, Look } from './silence/decide.ts'
 import type { Partings } from './split.ts'
 import type { Stillness } from './stillness.ts'
 import type { Turn } from './turn.ts'
@@ -64,13 +65,18 @@ export interface FleetOptions {
   readonly directories: { readonly cells: string; readonly sockets: string }
   readonly hooks: FleetHooks
   readonly onLog: (line: FleetLine) => void
-  readonly proc: Pick<Proc, 'startTime' | 'state' | 'residentBytes' | 'openFiles' | 'oomKills'>
+  readonly proc: Pick<Proc, 'startTime' | 'state' | 'effort' | 'residentBytes' | 'openFiles' | 'oomKills'>
   /** A newer sitter acts for this host: every cell is being killed, nothing is started any more. */
   readonly onDeposed?: (detail: string) => void
   /** What the whole host bears; the usual bounds when absent. */
   readonly machine?: MachineBounds
   /** What the host is short of; absent = nobody looks. */
   readonly pressure?: Pressure
+  /**
+   * Whether this sitter has lately read its own beat in the record. One that cannot see itself must not end others;
+   * absent = nobody looks.
+   */
+  readonly seesItself?: () => boolean
   /** Cells that start at the same time; default 4 (two per core of the smallest machine it is meant for). */
   readonly startingAtOnce?: number
 }
@@ -91,6 +97,11 @@ export interface Attempt {
   readonly givenMs: number
   progressMs: number
   cancelledMs: number | null
+  /** Its cell was challenged since then, and has listed it since then. */
+  askedMs: number | null
+  heldMs: number | null
+  /** What its process had done when it began to look stuck, or was asked to give up. */
+  look: Look | null
   /** Requests about its end that wait for their commit. */
   answering: number
   /** The agent was lost while an answer was under way: told as lost only when that answer fails. */
@@ -240,6 +251,14 @@ export interface LiveCell extends CellPlace {
   pulse: number
   silentBeats: number
   suspect: boolean
+  /** What its process had done when it became suspect. */
+  suspected: Look | null
+  /** Why its silence is not held against it; told once. */
+  excuse: Excuse | null
+  /** Steps of the ladder since its last word (silence/ladder.ts). */
+  readonly steps: string[]
+  /** The last look at its process. */
+  effort: Look | null
   heardMs: number
   answeredMs: number | null
   answeredWallMs: number | null

@@ -54,7 +54,7 @@ const depose = (live: Live, detail: string): void => {
 /** Somebody's silence is being counted. */
 const isWaiting = ({ phase, cells, agents }: Live): boolean =>
   phase === 'open' &&
-  ([...cells.values()].some(({ silentBeats }) => silentBeats > 0) ||
+  ([...cells.values()].some(({ silentBeats, phase }) => silentBeats > 0 || phase === 'starting') ||
     [...agents.values()].some(({ attempt }) => attempt !== null))
 
 const assemble = (options: FleetOptions, roster: Roster): Live => {
@@ -169,6 +169,9 @@ const give = (live: Live, run: Parameters<Fleet['run']>[0][number]): LiveCell | 
     givenMs: nowMs,
     progressMs: nowMs,
     cancelledMs: null,
+    askedMs: null,
+    heldMs: null,
+    look: null,
     answering: 0,
     lostAs: null,
     over: false,
