@@ -12,5 +12,5 @@ export const notBuilt: readonly string[] = [
   'modes of agents, types and channels (throttled, shadow, readonly, parked): a freeze stops everything',
   'messages between agents, directory',
   'audit anchors made by themselves: keep `sitter audit checkpoint --json` elsewhere to find a cut tail or an old copy',
-  'restore of a backup, retention, drills, simulation, MCP',
+  'restore of a backup, retention, simulation, MCP',
 ]
