@@ -6,8 +6,8 @@ import { DatabaseSync } from 'node:sqlite'
 import { join } from 'node:path'
 import { sleep } from '../std/std.ts'
 import type { Harm } from './canary.ts'
-import { isThere, processesOf, signal, withChildren, type Seen } from './machine.ts'
-import { check, reportOf, type Check, type DrillReport, type Found } from './report.ts'
+import { isThere, processesOf, signal, withChildren } from './machine.ts'
+import { check, reportOf, type DrillReport, type Found } from './report.ts'
 import { beatMs, stuckAfterMs, type CanarySeen, type EventSeen, type Scratch } from './scratch.ts'
 
 export interface Drill {
@@ -19,8 +19,8 @@ export interface Drill {
 /** Payments that are under way while something burns. */
 const rowsInAll = 12
 const recoverWithinMs = 60_000
-/** What a look costs, and the machine's own unrest: measured 0.1 to 1 s with two cores busy. */
-const slackMs = 2_000
+/** A machine that does much else is late by itself: measured 4 s with a load of 17 on two cores, 0.1 s without. */
+const slackMs = 5_000
 
 const pay = (scratch: Scratch, name: string, count = rowsInAll): Promise<readonly string[]> => {
   const id = `${name}-${scratch.clock.wallMs()}`
@@ -56,23 +56,20 @@ const newestSeq = async (scratch: Scratch): Promise<number> => (await scratch.ev
 interface Harmed {
   readonly name: string
   readonly what: string
-  /** Does it; gives the cell that it is done to, null = no cell. */
+  /** Does it to the canary's cell, or gives the task that does. */
   readonly harm: (victim: CanarySeen) => Promise<unknown>
-  readonly victims: 'its cell' | 'none'
   readonly isAbout: (event: EventSeen, cell: string) => boolean
   readonly detectWithinMs: number
-  /** Undoes what does not end by itself, once it was found. */
-  readonly after?: (victim: readonly Seen[]) => Promise<void>
-  readonly more?: (scratch: Scratch) => Promise<readonly Check[]>
 }
 
 /** Harm, detection, recovery, and what is left of it. */
 const measured = async (scratch: Scratch, ask: Harmed): Promise<DrillReport> => {
   const { clock } = scratch
   await scratch.until('all canaries are free', () => scratch.isWhole(), recoverWithinMs)
-  const victim = (await scratch.canaries())[0]!
+  const canaries = await scratch.canaries()
+  const victim = canaries[0]!
   const cell = victim.cell!
-  const tree = withChildren(cell)
+  const trees = new Map(canaries.map((one) => [one.cell!.id, withChildren(one.cell!)]))
   const sinceSeq = await newestSeq(scratch)
   const tasks = [...(await pay(scratch, ask.name))]
   const fromMs = clock.monoMs()
@@ -83,16 +80,15 @@ const measured = async (scratch: Scratch, ask: Harmed): Promise<DrillReport> => 
     ask.detectWithinMs + 10_000,
   )
   const detectMs = word === null ? null : clock.monoMs() - fromMs
-  await ask.after?.(tree)
   const whole = await scratch.seen(
     async () => (await haveEnded(scratch, tasks)) && (await scratch.isWhole()),
     recoverWithinMs,
   )
   const recoverMs = whole === null ? null : clock.monoMs() - fromMs
   const lost = (await scratch.events()).filter(({ seq, kind }) => seq > sinceSeq && kind === 'cell.lost')
-  const isVictim = ({ subject }: EventSeen): boolean =>
-    ask.victims === 'its cell' && harmedCells(lost, cell.id, subject)
-  const ended = ask.victims === 'its cell' && detectMs !== null ? tree : []
+  const isVictim = ({ subject }: EventSeen): boolean => isHarmed(lost, cell.id, subject)
+  // Whatever was lost must be gone, walls and all.
+  const ended = lost.flatMap(({ subject }) => trees.get(subject) ?? [])
   const found: Found = {
     name: ask.name,
     what: ask.what,
@@ -103,13 +99,12 @@ const measured = async (scratch: Scratch, ask: Harmed): Promise<DrillReport> => 
     falseKills: lost.filter((event) => !isVictim(event)).length,
     doubleEffects: doubles(scratch),
     leftovers: ended.filter(isThere).map(({ pid, command }) => `${pid} ${command.slice(0, 80)}`),
-    more: (await ask.more?.(scratch)) ?? [],
   }
   return reportOf(found)
 }
 
 /** The cell that was harmed is the first that was lost: a task that harms may have been given to another one. */
-const harmedCells = (lost: readonly EventSeen[], cell: string, subject: string): boolean => {
+const isHarmed = (lost: readonly EventSeen[], cell: string, subject: string): boolean => {
   const first = lost.at(-1)?.subject ?? cell
   return subject === cell || (subject === first && !lost.some((one) => one.subject === cell))
 }
@@ -130,9 +125,8 @@ const toProcess = (name: string, what: string, sign: 'SIGKILL' | 'SIGSTOP', dete
     measured(scratch, {
       name,
       what,
-      victims: 'its cell',
       harm: async ({ cell }) => signal(withChildren(cell!), sign),
-      isAbout: ofCell('cell.lost'),
+      isAbout: ofCell('cell.silent', 'cell.lost'),
       detectWithinMs,
     }),
 })
@@ -144,7 +138,6 @@ const byTask = (name: Harm, what: string, isAbout: Harmed['isAbout'], detectWith
     measured(scratch, {
       name,
       what,
-      victims: 'its cell',
       harm: () => scratch.submit('harm', { harm: name }, `${name}-${scratch.clock.wallMs()}`),
       isAbout,
       detectWithinMs,

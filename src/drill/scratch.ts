@@ -1,6 +1,6 @@
 /**
- * A small swarm of its own for drills: a temporary folder, two cells of canaries, a rehearsal bank, the real `up`. It is
- * looked at from outside alone: its API, /proc, and the bank's own log. Nothing of a real swarm is near it.
+ * A small swarm of its own for drills: a temporary folder, two cells of canaries, a rehearsal bank, the real `up`. It
+ * is looked at from outside alone: its API, /proc, and the bank's own log. Nothing of a real swarm is near it.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -24,6 +24,9 @@ export const beatMs = 1_000
 export const stuckAfterMs = 3_000
 const passedOn = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR']
 const lookEveryMs = 50
+/** Its sockets lie in it, whose path may have 100 bytes: 86 of them are names below this folder. */
+const longestBase = 14
+const baseOf = (wanted: string): string => (wanted.length <= longestBase ? wanted : '/tmp')
 const upWithinMs = 90_000
 
 const configOf = (port: number): object => ({
@@ -117,7 +120,7 @@ export class Scratch {
   }
 
   static async start(ports: ScratchPorts): Promise<Scratch> {
-    const directory = mkdtempSync(join(ports.env['TMPDIR'] ?? tmpdir(), 'sitter-drill-'))
+    const directory = mkdtempSync(join(baseOf(ports.env['TMPDIR'] ?? tmpdir()), 'drill-'))
     const port = await freePort()
     const file = join(directory, 'swarm.config.json')
     writeFileSync(file, JSON.stringify(configOf(port)))
@@ -135,7 +138,7 @@ export class Scratch {
         join(directory, 'data'),
         '--no-color',
       ],
-      env: { ...env, XDG_CONFIG_HOME: join(directory, 'keys') },
+      env: { ...env, XDG_CONFIG_HOME: join(directory, 'keys'), XDG_RUNTIME_DIR: directory },
       cwd: directory,
       ownGroup: true,
       dieWithParent: true,

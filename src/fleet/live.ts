@@ -28,6 +28,7 @@ import type { Excuse, Look } from './silence/decide.ts'
 import type { Partings } from './split.ts'
 import type { Stillness } from './stillness.ts'
 import type { Turn } from './turn.ts'
+import type { Useful } from './useful.ts'
 import type { Waves } from './waves.ts'
 
 /**
@@ -151,6 +152,10 @@ export interface Agent extends AgentRef {
   progressed: boolean
   /** Wall time of the last finished work in this incarnation. */
   finishedMs: number | null
+  /** What of its work we saw last, in this incarnation. */
+  seen: { readonly wallMs: number; readonly what: string } | null
+  /** Ends that were accepted, over its incarnations of this sitter. */
+  useful: Useful
   taken: boolean
   /**
    * When it was last taken (monotonic): agents that come back together are free in the order in which they last worked.

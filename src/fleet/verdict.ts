@@ -8,7 +8,7 @@
  * silence.
  */
 const suspectAtBeats = 2
-const deadAtBeats = 3
+export const deadAtBeats = 3
 
 export type Liveness = 'alive' | 'suspect' | 'dead'
 

@@ -6,6 +6,7 @@ import { boundaryOf, type Cell } from '../cell/cell.ts'
 import type { AgentStateName, Coverage, Evidence, Exit } from '../model/model.ts'
 import { admissionView } from './admission/view.ts'
 import { nextMsOf } from './agents.ts'
+import { evidenceOfWork } from './evidence.ts'
 import type { HeldCause } from './governor/governor.ts'
 import { groupName } from './governor/restarts.ts'
 import { housingOf, kindOf, memoryOf } from './housing.ts'
@@ -73,21 +74,16 @@ const evidenceAsleep = (live: Live, { group, sinceMs, settings }: Agent): Eviden
 
 const evidenceOf = (live: Live, agent: Agent): Evidence[] => {
   const { cell } = agent
-  const progresses: Evidence = {
-    fact: 'progresses',
-    source: 'finished work, committed',
-    atMs: agent.finishedMs,
-    value: agent.finishedMs === null ? 'unknown' : 'yes',
-  }
-  if (agent.state === 'hibernating') return [evidenceAsleep(live, agent), progresses]
+  const work = evidenceOfWork(live, agent)
+  if (agent.state === 'hibernating') return [evidenceAsleep(live, agent), ...work]
   if (cell === null) {
     return [
       { fact: 'exists', source: 'no cell holds it', atMs: agent.sinceMs, value: 'no' },
       { fact: 'responds', source: 'nobody to ask', atMs: null, value: 'unknown' },
-      progresses,
+      ...work,
     ]
   }
-  if (cell.cell !== null && cell.cell.identity === null) return [...evidenceOfExec(live, agent, cell.cell), progresses]
+  if (cell.cell !== null && cell.cell.identity === null) return [...evidenceOfExec(live, agent, cell.cell), ...work]
   const there = exists(live, cell)
   const source =
     cell.cell === null ? 'process table' : `process table: pid ${cell.cell.identity?.pid} and its start time`
@@ -106,7 +102,7 @@ const evidenceOf = (live: Live, agent: Agent): Evidence[] => {
       value: responds(live, agent, cell),
       ...(cell.suspect ? { detail: `silent for ${cell.silentBeats} beats` } : {}),
     },
-    progresses,
+    ...work,
   ]
 }
 
