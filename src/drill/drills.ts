@@ -333,7 +333,7 @@ const recordLocked: Drill = {
 export const drills: readonly Drill[] = [
   toProcess('kill', 'a host of agents is ended by SIGKILL', 'SIGKILL', slackMs),
   toProcess('stop', 'a host of agents is stopped by SIGSTOP', 'SIGSTOP', 3 * beatMs + slackMs),
-  byTask('loop', 'an agent holds its loop for ever', ofAny('cell.lost'), 3 * beatMs + slackMs + 1_000),
+  byTask('loop', 'an agent holds its loop for ever', ofAny('cell.silent', 'cell.lost'), 3 * beatMs + slackMs + 1_000),
   byTask('leak', 'an agent fills the memory of its host', ofAny('cell.lost', 'cell.recycling'), 30_000),
   byTask(
     'silence',
