@@ -147,6 +147,8 @@ const task = z.strictObject({
     .prefault({}),
   /** From submission; none when absent. */
   deadline: positiveDuration.nullable().default(null),
+  /** Time in hand over all attempts, whatever progress they make; only a redrive begins anew. No bound when absent. */
+  work: positiveDuration.optional(),
   /** Higher goes first. */
   priority: whole(0, 9, 'a priority').default(5),
 })

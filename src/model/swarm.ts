@@ -107,6 +107,8 @@ export interface TaskType {
     readonly budget?: number
   }
   readonly deadlineMs: number | null
+  /** Time that a task may be in hand, over all its attempts; absent = no bound. */
+  readonly workMs?: number
   readonly priority: number
 }
 /** Whose calls are counted together. `host`: of all upstreams at the same address, as a provider counts source IPs. */
