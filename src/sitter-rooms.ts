@@ -3,7 +3,7 @@
  * that imports stay one-way.
  */
 import { conditionsOf, targetsOf } from './alerting.ts'
-import { openCells, type Cells } from './cell/cell.ts'
+import { openCells, openProbe, type Cells } from './cell/cell.ts'
 import type { AppliedConfig } from './config/config.ts'
 import { openFleet, readRequest, type Fleet, type FleetHooks } from './fleet/fleet.ts'
 import { openFreeze, openGateLink, type FreezeSwitch, type GateLink, type GateLinkEvents } from './gatelink/gatelink.ts'
@@ -161,6 +161,7 @@ export const openRooms = async (opening: Opening): Promise<Rooms> => {
     machine: config.machine,
     pressure: realPressure(),
     seesItself,
+    probe: openProbe(here.proc),
     onLog: fleetLine,
     onDeposed: (detail) => failStop(new Error(detail)),
   })

@@ -142,6 +142,13 @@ export const webAddress = text('an address like "https://hooks.example.com/T0/B1
   return url && (url.protocol === 'http:' || url.protocol === 'https:') ? url.href : undefined
 })
 
+/** Of a program on this host: what it depends on lies elsewhere. */
+export const loopbackAddress = text('an address on this host like "http://127.0.0.1:8080/livez"', (given) => {
+  const url = URL.parse(given.replaceAll('{number}', '1'))
+  const isHere = url && (url.hostname === '127.0.0.1' || url.hostname === 'localhost' || url.hostname === '[::1]')
+  return isHere && url.protocol === 'http:' && url.username === '' ? given : undefined
+})
+
 export const hostPort = text('a host and port like "127.0.0.1:9100"', (given) => {
   const match = /^([a-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\]):([1-9][0-9]{0,4})$/.exec(given)
   return match && Number(match[2]) <= 65_535 ? given : undefined

@@ -8,6 +8,8 @@ export type {
   AlertTarget,
   Channel,
   Credential,
+  Health,
+  Probe,
   Rehearsal,
   RehearsalFault,
   RestartPolicy,

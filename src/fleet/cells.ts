@@ -11,6 +11,7 @@ import { onFrame, onLine, onRefused } from './frames.ts'
 import { housingOf, kindOf } from './housing.ts'
 import type { Agent, Group, Live, LiveCell, Post } from './live.ts'
 import { beginTrial, cellLost, dueAtOnce } from './loss.ts'
+import { beginProbes } from './probes/probes.ts'
 import { beginPulse, challengeSoon } from './pulse.ts'
 import { hostPlan, isWatched, newPlace } from './place.ts'
 import { formatAgents } from './range.ts'
@@ -57,6 +58,8 @@ const openCell = (live: Live, group: Group, post: Post | undefined): LiveCell =>
     excuse: null,
     steps: [],
     effort: null,
+    probes: null,
+    probed: null,
     heardMs: clock.monoMs(),
     answeredMs: null,
     answeredWallMs: null,
@@ -214,6 +217,7 @@ const becomeReady = (live: Live, cell: LiveCell): void => {
   tellStarted(live, cell)
   cell.group.lostMs = null
   challengeSoon(live, cell)
+  beginProbes(live, cell)
   beginPulse(live, cell)
   beginTrial(live, cell.group)
   provide(live, cell.group)

@@ -3,7 +3,7 @@
  * from the configuration; a cell is one incarnation of a group's process. Plain records, changed only by the files of
  * this room.
  */
-import type { Cell, CellKind, Housing, Standby } from '../cell/cell.ts'
+import type { AskProbe, Cell, CellKind, Housing, Standby } from '../cell/cell.ts'
 import type { GateLink } from '../gatelink/gatelink.ts'
 import type {
   AgentEvent,
@@ -21,8 +21,10 @@ import type { Agenda } from './agenda.ts'
 import type { FreeQueue, Place } from './free.ts'
 import type { DormitoryOf, SleepersOf } from './hibernate/dormitory.ts'
 import type { Governor } from './governor/governor.ts'
+import type { FleetLine } from './line.ts'
 import type { FleetHooks } from './port.ts'
 import type { FleetRecord } from './record.ts'
+import type { ProbeState } from './probes/decide.ts'
 import type { PolicyState } from './restart.ts'
 import type { Excuse, Look } from './silence/decide.ts'
 import type { Partings } from './split.ts'
@@ -30,20 +32,6 @@ import type { Stillness } from './stillness.ts'
 import type { Turn } from './turn.ts'
 import type { Useful } from './useful.ts'
 import type { Waves } from './waves.ts'
-
-/**
- * A line for the log: what an agent or a host printed, or what the fleet has to say about itself. Message at most 16
- * KiB.
- */
-export interface FleetLine {
-  readonly wallMs: number
-  readonly level: 'debug' | 'info' | 'warn' | 'error'
-  readonly source: 'agent' | 'stdout' | 'stderr' | 'fleet'
-  readonly agent: string | null
-  readonly cell: string | null
-  readonly message: string
-  readonly fields?: Readonly<Record<string, unknown>>
-}
 
 export interface FleetOptions {
   readonly clock: Clock
@@ -78,6 +66,8 @@ export interface FleetOptions {
    * absent = nobody looks.
    */
   readonly seesItself?: () => boolean
+  /** Asks programs that have probes; absent = nobody can, and none of them passes. */
+  readonly probe?: AskProbe
   /** Cells that start at the same time; default 4 (two per core of the smallest machine it is meant for). */
   readonly startingAtOnce?: number
 }
@@ -262,6 +252,10 @@ export interface LiveCell extends CellPlace {
   excuse: Excuse | null
   /** Steps of the ladder since its last word (silence/ladder.ts). */
   readonly steps: string[]
+  /** What its probes say; null = it has none. */
+  probes: ProbeState | null
+  /** Its process when its liveness was well last. */
+  probed: Look | null
   /** The last look at its process. */
   effort: Look | null
   heardMs: number
@@ -379,6 +373,8 @@ export interface Live {
   readonly stillness: Stillness
   readonly record: FleetRecord
   readonly turn: Turn
+  /** Probes that are asked now, and those that wait. */
+  readonly probing: { open: number; readonly waiting: (() => void)[] }
   readonly waves: Waves<Group>
   readonly governor: Governor
   readonly stock: Stock

@@ -18,6 +18,7 @@ import { agentsLost, proven, rise, waitGroup, waitOwn } from './loss.ts'
 import { releaseAgents, restartAgents } from './operator.ts'
 import { orderAgents } from './orders.ts'
 import type { Fleet, FreeAgent } from './port.ts'
+import { openTurns } from './probes/probes.ts'
 import { cancelAttempt, challenge } from './pulse.ts'
 import { openFleetRecord } from './record.ts'
 import { weigh } from './recycle.ts'
@@ -94,6 +95,7 @@ const assemble = (options: FleetOptions, roster: Roster): Live => {
       onFault: (failure) => say(live, 'error', `the fleet's writes were not taken: ${failure.message}`),
     }),
     turn: openTurn(hooks, (thrown) => say(live, 'error', `a hook of the fleet threw: ${asFailure(thrown).message}`)),
+    probing: openTurns(),
     waves: openWaves<Group>(options.startingAtOnce ?? startingAtOnce, (group) => void launch(live, group)),
     governor: openGovernor(clock, agenda, () => live),
     stock: openStock(Object.values(options.config.agents), options.cells.standBy !== undefined),

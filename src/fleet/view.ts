@@ -12,6 +12,7 @@ import { groupName } from './governor/restarts.ts'
 import { housingOf, kindOf, memoryOf } from './housing.ts'
 import type { Agent, Live, LiveCell } from './live.ts'
 import type { AgentView, CellStatus, FleetSummary } from './port.ts'
+import { mayWork } from './probes/decide.ts'
 import { standbyCounts } from './standby.ts'
 import { troublesOf } from './troubles.ts'
 
@@ -123,7 +124,10 @@ export const exitOf = (live: Live, agent: Agent): Exit => {
           }
         : { kind: 'event', what: cell === null ? startText(live) : 'its cell is ready, or lost' }
     case 'idle':
-      return { kind: 'event', what: 'work' }
+      return {
+        kind: 'event',
+        what: mayWork(cell?.probes ?? null) ? 'work' : `its probe passes (${cell?.probes?.why ?? 'not asked yet'})`,
+      }
     case 'busy':
       return { kind: 'event', what: 'its attempt ends, or makes no progress for too long' }
     case 'suspect':

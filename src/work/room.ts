@@ -285,8 +285,8 @@ class WorkRoom implements Work {
   }
 
   /**
-   * Running attempts past their deadline, or whose task has spent its work: the agent is told to stop, the task is dead,
-   * a late result is stale.
+   * Running attempts past their deadline, or whose task has spent its work: the agent is told to stop, the task is
+   * dead, a late result is stale.
    */
   #sweepDeadlines(): void {
     const nowMs = this.#options.clock.wallMs()

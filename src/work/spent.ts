@@ -21,7 +21,11 @@ interface Spending {
 }
 
 /** Gives those whose task has been in hand for as long as it may; asked at each sweep. */
-export const openSpent = ({ tasks, store, clock }: SpentOptions): ((held: readonly Claimed[]) => readonly Claimed[]) => {
+export const openSpent = ({
+  tasks,
+  store,
+  clock,
+}: SpentOptions): ((held: readonly Claimed[]) => readonly Claimed[]) => {
   const known = new Map<string, Spending>()
   const isBounded = Object.values(tasks).some(({ workMs }) => workMs !== undefined)
   const begin = ({ attempt, task, fence }: Claimed): Spending => {

@@ -45,7 +45,11 @@ export const attempts = (it: It): void => {
     const [recovered] = await store.transact([{ kind: 'attempts.recover', with: { owner, epoch: 2, wallMs: 9_999 } }])
     expect(recovered).toMatchObject({ ok: true, value: { interrupted: 1 } })
     await store.transact([claim([3], 2)])
-    expect((await store.read.attempts('tsk_a')).map(({ outcome }) => outcome)).toEqual(['transient', 'interrupted', null])
+    expect((await store.read.attempts('tsk_a')).map(({ outcome }) => outcome)).toEqual([
+      'transient',
+      'interrupted',
+      null,
+    ])
     expect(await store.read.spentMs('tsk_a')).toBe(10)
     expect(await store.read.spentMs('tsk_nobody')).toBe(0)
   })

@@ -69,6 +69,7 @@ export interface WorldAsk {
   readonly pressure?: Pressure
   /** Whether the sitter sees its own beats; nobody looks when absent. */
   readonly seesItself?: () => boolean
+  readonly probe?: FleetOptions['probe']
 }
 
 export const openWorld = async (ask: WorldAsk = {}): Promise<World> => {
@@ -115,6 +116,7 @@ export const openWorld = async (ask: WorldAsk = {}): Promise<World> => {
     ...(ask.housing && { housing: ask.housing }),
     ...(ask.pressure && { pressure: ask.pressure }),
     ...(ask.seesItself && { seesItself: ask.seesItself }),
+    ...(ask.probe && { probe: ask.probe }),
     hooks: {
       free: (type) => {
         world.freed.push(type)
