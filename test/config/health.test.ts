@@ -1,7 +1,7 @@
 /** How probes are written, what is refused, and what stands where nothing was said. */
 import { expect, test } from 'vitest'
 import { parseConfig } from '../../src/config/config.ts'
-import { Failure } from '../../src/std/std.ts'
+import type { Failure } from '../../src/std/std.ts'
 
 const configOf = (health: unknown, change: object = {}) => ({
   name: 'probed',
