@@ -88,7 +88,7 @@ const historyOf = async (swarm: Swarm, task: string): Promise<readonly unknown[]
 
 test('Who goes on after its work was given to another is refused as stale: one payment, one result', async () => {
   // Silence is not what ends it here.
-  const swarm = await start('30s')
+  const swarm = await start('10s')
   const { task, stopped, cell } = await stopInTheMiddle(swarm)
   await swarm.api(`agents/${victim}/restart`, {})
   expect(await swarm.ended(task)).toMatchObject({ state: 'succeeded', attempts: 2 })

@@ -11,7 +11,7 @@ import { programOf } from '../housing.ts'
 import type { Live, LiveCell } from '../live.ts'
 import { formatAgents } from '../range.ts'
 import { notify } from '../wiring.ts'
-import { deadAtBeats } from '../verdict.ts'
+import { suspectAtBeats } from '../verdict.ts'
 import { isExcused, textOf, whySilent, type Look, type WhySilent } from './decide.ts'
 
 /** Many questions about one cell in one breath read its process once. */
@@ -89,8 +89,8 @@ export const lastChallenge = (live: Live, cell: LiveCell): void => {
 export const judgeSilence = (live: Live, cell: LiveCell): string | null => {
   const { heartbeatMs } = cell.group.settings
   cell.suspected ??= lookAt(live, cell)
-  // Once it was seen to be starved, nothing is known of the beats before that either: it has all three again.
-  const answersForMs = cell.excuse === 'starved' ? deadAtBeats * heartbeatMs : heartbeatMs / 2
+  // Once it was seen to be starved, nothing is known of the two beats before that either: it has them again.
+  const answersForMs = cell.excuse === 'starved' ? suspectAtBeats * heartbeatMs : heartbeatMs / 2
   const { why, text, spent, state } = judgedSince(live, cell, cell.suspected, answersForMs)
   if (cell.excuse !== why || !isExcused(why))
     step(live, cell, 'judge', {

@@ -62,12 +62,12 @@ test.each([
   })
 })
 
-test('A loop on a crowded host is found once it has burnt three beats of its own', async () => {
+test('A loop on a crowded host is found once it has burnt two beats of its own', async () => {
   const world = await ready()
   const [cell] = [...world.cells.living]
   cell!.hung = true
   spends(world, cell!, 0.1, 0.9)
-  await world.clock.advance(30_000)
+  await world.clock.advance(20_000)
   expect(cell!.ended).toBe(false)
   await world.clock.advance(5_000)
   expect(cell!.ended).toBe(true)
