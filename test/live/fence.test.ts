@@ -64,7 +64,7 @@ const accepted = (swarm: Swarm): readonly string[] =>
 /** Gives the task to the first agent, and stops its process with everything in its walls. */
 const stopInTheMiddle = async (swarm: Swarm): Promise<{ task: string; stopped: readonly Process[]; cell: string }> => {
   const payment = { reference: 'row-1', payee: 'Ada', amount: '1.00', currency: 'XTS' }
-  const task = await swarm.submit('pay', { ...payment, spinMs: 4_000 })
+  const task = await swarm.submit('pay', { ...payment, spinMs: 2_000 })
   const busy = await swarm.until('one at work', async () => {
     const found = (await swarm.agents('payer')).find(({ state }) => state === 'busy')
     return found ?? false
