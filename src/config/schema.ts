@@ -5,13 +5,13 @@
 import { z } from 'zod'
 import { severities } from '../model/model.ts'
 import { profiles } from './profiles.ts'
+import { health } from './health.ts'
 import {
   calls,
   duration,
   header,
   hostPort,
   listenHost,
-  loopbackAddress,
   money,
   name,
   notEmpty,
@@ -28,6 +28,7 @@ import {
   usualOutcome,
   webAddress,
   whole,
+  words,
 } from './shapes.ts'
 
 const restart = z.strictObject({
@@ -41,29 +42,10 @@ const restart = z.strictObject({
   cap: positiveDuration.default(30_000),
 })
 
-const words = z.array(notEmpty('a word of a command line')).min(1).max(1_000)
 const cellKind = z.enum(['pool', 'vm', 'process', 'sandbox'])
 
 const vmMemory = size.refine((bytes) => bytes >= 2_000_000 && bytes <= 1_000_000_000, 'a size from 2MB to 1GB')
 const vmSlice = positiveDuration.refine((ms) => ms >= 5 && ms <= 10_000, 'a time from 5ms to 10s')
-
-const probeParts = {
-  /** The program's own address on this host; `{number}` in it stands for the agent's number. */
-  http: loopbackAddress.optional(),
-  /** Exit code 0 = it is well; no shell. */
-  command: words.optional(),
-  every: positiveDuration.default(10_000),
-  timeout: positiveDuration.default(1_000),
-  /** Fails in a row that count. */
-  fails: whole(1, 1_000, 'fails in a row').default(3),
-}
-const isOneWay = (given: { readonly http?: unknown; readonly command?: unknown }): boolean =>
-  (given.http === undefined) !== (given.command === undefined)
-const oneWay = 'exactly one of http and command'
-const probe = z.strictObject(probeParts).refine(isOneWay, oneWay)
-const startupProbe = z
-  .strictObject({ ...probeParts, within: positiveDuration.default(30_000), every: positiveDuration.default(1_000) })
-  .refine(isOneWay, oneWay)
 
 const agent = z.strictObject({
   /** What it is; exactly one of these. Paths are relative to the config, and programs are started beside it. */
@@ -129,9 +111,7 @@ const agent = z.strictObject({
    * How a program (`command`, in a `process` cell) is asked whether it is well. `startup` has its time, `liveness` ends
    * it and must never look at what it depends on, `readiness` keeps work away from it.
    */
-  health: z
-    .strictObject({ startup: startupProbe.optional(), liveness: probe.optional(), readiness: probe.optional() })
-    .optional(),
+  health: health.optional(),
   heartbeat: positiveDuration.default(30_000),
   /** An attempt without progress for this long is stuck; waiting for a payment or a limit is not. */
   stuckAfter: positiveDuration.default(120_000),

@@ -161,6 +161,9 @@ export const listenHost = text('an address or host name to listen on like "127.0
 export const notEmpty = (what: string) =>
   text(what, (given) => (given.trim() === '' || given.includes('\0') ? undefined : given))
 
+/** A program and its arguments. */
+export const words = z.array(notEmpty('a word of a command line')).min(1).max(1_000)
+
 /** `embedded`, or the address of a PostgreSQL database; a fault never shows its password. */
 export const storeAddress = text('"embedded" or an address like "postgres://user@host:5432/database"', (given) => {
   if (given === 'embedded') return given
