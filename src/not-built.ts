@@ -10,5 +10,5 @@ export const notBuilt: readonly string[] = [
     'files, tax reports, payment files other than CSV',
   'messages between agents, directory',
   'audit anchors made by themselves: keep `sitter audit checkpoint --json` elsewhere to find a cut tail or an old copy',
-  'restore of a backup, retention, drills, simulation, MCP',
+  'restore of a backup, retention, simulation, MCP',
 ]

@@ -18,6 +18,25 @@ export interface ProgressOptions {
 }
 
 export const progressEveryMs = 5_000
+/** Two proofs and a half: after this long without one a sitter is blind. */
+export const blindAfterMs = 12_500
+
+/** Whether this sitter has lately read its own beat where it reads everything else. */
+export interface Mirror {
+  readonly proven: () => void
+  readonly seesItself: () => boolean
+}
+/** `proven`: what else is told of each proof. */
+export const openMirror = (clock: Clock, proven: () => void): Mirror => {
+  let seenMs = clock.monoMs()
+  return {
+    proven: () => {
+      seenMs = clock.monoMs()
+      proven()
+    },
+    seesItself: () => clock.monoMs() - seenMs <= blindAfterMs,
+  }
+}
 
 /** Gives what ends it. */
 export const openProgress = ({ store, clock, owner, epoch, proven, deposed }: ProgressOptions): Cancel => {

@@ -3,7 +3,7 @@
  * that imports stay one-way.
  */
 import { conditionsOf, targetsOf } from './alerting.ts'
-import { openCells, type Cells } from './cell/cell.ts'
+import { openCells, openProbe, type Cells } from './cell/cell.ts'
 import type { AppliedConfig, SwarmConfig } from './config/config.ts'
 import {
   openFleet,
@@ -109,6 +109,8 @@ export interface Opening {
   readonly store: Store
   readonly epoch: number
   readonly here: Machine
+  /** Whether we see our own beats in the record: who does not must end nobody. */
+  readonly seesItself: () => boolean
 }
 
 /** What people hold in hand: the switch, their tokens, the configuration. */
@@ -165,7 +167,7 @@ const evidenceFor = (modes: Modes) => ({
 })
 
 export const openRooms = async (opening: Opening): Promise<Rooms> => {
-  const { applied, places, store, epoch, here } = opening
+  const { applied, places, store, epoch, here, seesItself } = opening
   const late: Late = { settling: Promise.withResolvers() }
   const incarnation = { owner, epoch, failed: failStop }
   const socketPath = places.gateSocket
@@ -204,6 +206,8 @@ export const openRooms = async (opening: Opening): Promise<Rooms> => {
     directories: { cells: places.cells, sockets: places.sockets },
     machine: config.machine,
     pressure: realPressure(),
+    seesItself,
+    probe: openProbe(here.proc),
     onLog: fleetLine,
     onDeposed: (detail) => failStop(new Error(detail)),
   })

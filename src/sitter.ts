@@ -13,7 +13,7 @@ import { admitAddresses, openReload } from './live-config.ts'
 import { notBuilt } from './not-built.ts'
 import { placesOf, type Places } from './places.ts'
 import { openPrivateLine, type Ended } from './private-line.ts'
-import { openProgress } from './progress.ts'
+import { openMirror, openProgress } from './progress.ts'
 import { openLoopLag, verifyAudit } from './record/record.ts'
 import { recordEnd, recover } from './recovery.ts'
 import { failStop, logFault, logFull, logLine, reloadTold } from './sitter-log.ts'
@@ -147,7 +147,8 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
     const epoch = await openHost(store, clock)
     await recover({ ...places, store, clock, proc: realProc(), disk: realDisk(), owner, epoch })
     const applied = await startConfig(store, clock, places, kept)
-    const rooms = await openRooms({ applied, places, store, epoch, here: machine() })
+    const mirror = openMirror(clock, line.progress)
+    const rooms = await openRooms({ applied, places, store, epoch, here: machine(), ...mirror })
     const door = await startDoor(places, rooms, {
       epoch,
       shutdown: (withinMs, actor) => {
@@ -165,7 +166,7 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
     rooms.settle.start()
     if (rooms.gatelink.gateId !== null) rooms.settle.linked(rooms.gatelink.gateId)
     rooms.work.start()
-    const endProgress = openProgress({ store, clock, owner, epoch, proven: line.progress, deposed })
+    const endProgress = openProgress({ store, clock, owner, epoch, ...mirror, deposed })
     let stopping = false
     stop = (withinMs) => {
       if (stopping) return

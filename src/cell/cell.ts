@@ -22,6 +22,7 @@ export type {
 } from './port.ts'
 export { checkAgent, type Check, type CheckAsk, type CheckPorts } from './process/check.ts'
 export { boundaryOf, housingOf, type Housing } from './housing.ts'
+export { openProbe, type AskProbe, type ProbeAsk } from './probe.ts'
 export { openCells, readMachine, type Cells, type CellsAsk } from './open.ts'
 export { processCells, type ProcessPorts } from './process/process.ts'
 export { openBeds, type Beds, type BedsAsk } from './vm/beds.ts'

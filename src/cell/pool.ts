@@ -134,7 +134,8 @@ export const poolCells = (ports: PoolPorts): CellKind<HousedCell> => {
         readPerSecond,
         onLine: (stream, text) => cell.line(stream, text),
       })
-      cell.begin(child, listening, plan.startWithinMs ?? ports.startWithinMs ?? defaultStartMs)
+      const withinMs = plan.startWithinMs ?? ports.startWithinMs ?? defaultStartMs
+      cell.begin(child, listening, { withinMs, effort: (pid) => proc.effort(pid) })
     } catch (error) {
       await listening.close()
       await walls?.close()

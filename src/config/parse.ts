@@ -11,7 +11,7 @@ import { toFaults } from './issues.ts'
 import { profiles } from './profiles.ts'
 import { crossFaults } from './references.ts'
 import { swarmSchema, type ParsedSwarm } from './schema.ts'
-import type { AgentRun, AgentType, DegradeRule, Rehearsal, SwarmConfig, UpstreamLimit } from './types.ts'
+import type { AgentRun, AgentType, DegradeRule, Health, Probe, Rehearsal, SwarmConfig, UpstreamLimit } from './types.ts'
 import { validKeys } from './valid-keys.ts'
 
 /** Far beyond any config for people: a deeper value would break the recursion of every reader after this one. */
@@ -92,6 +92,23 @@ const toLimits = ({ limits, run }: ParsedAgent): AgentType['limits'] => {
   }
 }
 
+type ParsedHealth = NonNullable<ParsedAgent['health']>
+type ParsedProbe = NonNullable<ParsedHealth['liveness']>
+
+const toProbe = ({ http, command, every, timeout, fails }: ParsedProbe, baseDirectory: string): Probe => ({
+  ...(http !== undefined && { http }),
+  ...(command && { command: toWords(command, baseDirectory) }),
+  everyMs: every,
+  timeoutMs: timeout,
+  fails,
+})
+
+const toHealth = ({ startup, liveness, readiness }: ParsedHealth, baseDirectory: string): Health => ({
+  ...(startup && { startup: { ...toProbe(startup, baseDirectory), withinMs: startup.within } }),
+  ...(liveness && { liveness: toProbe(liveness, baseDirectory) }),
+  ...(readiness && { readiness: toProbe(readiness, baseDirectory) }),
+})
+
 const toAgents = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig['agents'] =>
   named(parsed.agents, (agent, name) => ({
     name,
@@ -112,6 +129,7 @@ const toAgents = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig['agen
         ...(agent.hibernate.awake !== undefined && { mostAwake: agent.hibernate.awake }),
       },
     }),
+    ...(agent.health !== undefined && { health: toHealth(agent.health, baseDirectory) }),
     heartbeatMs: agent.heartbeat,
     stuckAfterMs: agent.stuckAfter,
     startWithinMs: agent.startWithin,
@@ -231,6 +249,7 @@ const normalise = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig => (
       ...(task.retry.budget === undefined ? {} : { budget: task.retry.budget }),
     },
     deadlineMs: task.deadline,
+    ...(task.work !== undefined && { workMs: task.work }),
     priority: task.priority,
   })),
   upstreams: toUpstreams(parsed),

@@ -50,6 +50,18 @@ const overrides = (raw: unknown, type: string): readonly ConfigFault[] => {
   })
 }
 
+/** Whoever asks a program from outside must be able to reach it: nobody reaches into a sandbox. */
+const health = (raw: unknown, type: string): readonly ConfigFault[] => {
+  const at = (...path: string[]): unknown => valueAt(raw, ['agents', type, ...path])
+  if (at('health') === undefined) return []
+  const path = ['agents', type, 'health']
+  if (at('run', 'command') === undefined)
+    return [faultAt(path, 'this key', 'it to be left out: only a program (`run.command`) has probes')]
+  const kind = at('cell', 'kind') ?? at('cell')
+  if (kind === 'process') return []
+  return [faultAt(path, 'this key', "cell: 'process' beside it: this version cannot ask a program in a sandbox")]
+}
+
 /** What a module has and a program has not, and the other way round. */
 const programs = (raw: unknown, type: string): readonly ConfigFault[] => {
   const at = (...path: string[]): unknown => valueAt(raw, ['agents', type, ...path])
@@ -97,6 +109,7 @@ const agents = (raw: unknown): readonly ConfigFault[] =>
     ),
     ...overrides(raw, type),
     ...programs(raw, type),
+    ...health(raw, type),
   ])
 
 const limits = (raw: unknown, upstream: string): readonly ConfigFault[] =>

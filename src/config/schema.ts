@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { modes, severities } from '../model/model.ts'
 import { credential } from './credentials.ts'
 import { profiles } from './profiles.ts'
+import { health } from './health.ts'
 import {
   calls,
   duration,
@@ -28,6 +29,7 @@ import {
   usualOutcome,
   webAddress,
   whole,
+  words,
 } from './shapes.ts'
 
 const restart = z.strictObject({
@@ -41,7 +43,6 @@ const restart = z.strictObject({
   cap: positiveDuration.default(30_000),
 })
 
-const words = z.array(notEmpty('a word of a command line')).min(1).max(1_000)
 const cellKind = z.enum(['pool', 'vm', 'process', 'sandbox'])
 
 const vmMemory = size.refine((bytes) => bytes >= 2_000_000 && bytes <= 1_000_000_000, 'a size from 2MB to 1GB')
@@ -107,6 +108,11 @@ const agent = z.strictObject({
       awake: whole(1, 1_000_000, 'agents that may be awake').optional(),
     })
     .optional(),
+  /**
+   * How a program (`command`, in a `process` cell) is asked whether it is well. `startup` has its time, `liveness` ends
+   * it and must never look at what it depends on, `readiness` keeps work away from it.
+   */
+  health: health.optional(),
   heartbeat: positiveDuration.default(30_000),
   /** An attempt without progress for this long is stuck; waiting for a payment or a limit is not. */
   stuckAfter: positiveDuration.default(120_000),
@@ -148,6 +154,8 @@ const task = z.strictObject({
     .prefault({}),
   /** From submission; none when absent. */
   deadline: positiveDuration.nullable().default(null),
+  /** Time in hand over all attempts, whatever progress they make; only a redrive begins anew. No bound when absent. */
+  work: positiveDuration.optional(),
   /** Higher goes first. */
   priority: whole(0, 9, 'a priority').default(5),
 })

@@ -142,6 +142,13 @@ export const webAddress = text('an address like "https://hooks.example.com/T0/B1
   return url && (url.protocol === 'http:' || url.protocol === 'https:') ? url.href : undefined
 })
 
+/** Of a program on this host: what it depends on lies elsewhere. */
+export const loopbackAddress = text('an address on this host like "http://127.0.0.1:8080/livez"', (given) => {
+  const url = URL.parse(given.replaceAll('{number}', '1'))
+  const isHere = url && (url.hostname === '127.0.0.1' || url.hostname === 'localhost' || url.hostname === '[::1]')
+  return isHere && url.protocol === 'http:' && url.username === '' ? given : undefined
+})
+
 export const hostPort = text('a host and port like "127.0.0.1:9100"', (given) => {
   const match = /^([a-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\]):([1-9][0-9]{0,4})$/.exec(given)
   return match && Number(match[2]) <= 65_535 ? given : undefined
@@ -153,6 +160,9 @@ export const listenHost = text('an address or host name to listen on like "127.0
 
 export const notEmpty = (what: string) =>
   text(what, (given) => (given.trim() === '' || given.includes('\0') ? undefined : given))
+
+/** A program and its arguments. */
+export const words = z.array(notEmpty('a word of a command line')).min(1).max(1_000)
 
 /** `embedded`, or the address of a PostgreSQL database; a fault never shows its password. */
 export const storeAddress = text('"embedded" or an address like "postgres://user@host:5432/database"', (given) => {

@@ -9,6 +9,8 @@ export type {
   Channel,
   Credential,
   DegradeRule,
+  Health,
+  Probe,
   Rehearsal,
   RehearsalFault,
   RestartPolicy,

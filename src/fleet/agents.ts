@@ -7,6 +7,7 @@ import type { AgentRow } from '../store/store.ts'
 import { noteTaken } from './hibernate/sleepers.ts'
 import type { Agent, Attempt, AttemptLoss, Due, Live } from './live.ts'
 import { restMsOf } from './modes/rest.ts'
+import { mayWork } from './probes/decide.ts'
 import { savePolicy } from './saved.ts'
 
 const unsaved: ReadonlySet<AgentEvent> = new Set<AgentEvent>(['claim', 'finish'])
@@ -41,7 +42,7 @@ export const touch = (live: Live, agent: Agent): void => {
 
 /** It answers, and is not about to be recycled. */
 const isOpen = (cell: Agent['cell']): boolean =>
-  cell !== null && cell.phase === 'ready' && !cell.suspect && cell.recycling === null
+  cell !== null && cell.phase === 'ready' && !cell.suspect && cell.recycling === null && mayWork(cell.probes)
 
 const canWork = (live: Live, agent: Agent): boolean =>
   live.phase === 'open' &&

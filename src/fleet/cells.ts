@@ -11,6 +11,7 @@ import { onFrame, onLine, onRefused } from './frames.ts'
 import { housingOf, kindOf } from './housing.ts'
 import type { Agent, Group, Live, LiveCell, Post } from './live.ts'
 import { beginTrial, cellLost, dueAtOnce } from './loss.ts'
+import { beginProbes } from './probes/probes.ts'
 import { beginPulse, challengeSoon } from './pulse.ts'
 import { hostPlan, isWatched, newPlace } from './place.ts'
 import { formatAgents } from './range.ts'
@@ -22,6 +23,8 @@ import { clearAway, notify, say } from './wiring.ts'
 const answerWithinMs = 500
 /** A killed process that is still there after this long is killed again, and people are told. */
 const killAgainMs = 5_000
+/** Of three times the time that a start may take: longer than what a kind of cell waits for its process. */
+const mostRounds = 4
 
 const openCell = (live: Live, group: Group, post: Post | undefined): LiveCell => {
   const { clock } = live.options
@@ -51,6 +54,12 @@ const openCell = (live: Live, group: Group, post: Post | undefined): LiveCell =>
     pulse: 0,
     silentBeats: 0,
     suspect: false,
+    suspected: null,
+    excuse: null,
+    steps: [],
+    effort: null,
+    probes: null,
+    probed: null,
     heardMs: clock.monoMs(),
     answeredMs: null,
     answeredWallMs: null,
@@ -208,6 +217,7 @@ const becomeReady = (live: Live, cell: LiveCell): void => {
   tellStarted(live, cell)
   cell.group.lostMs = null
   challengeSoon(live, cell)
+  beginProbes(live, cell)
   beginPulse(live, cell)
   beginTrial(live, cell.group)
   provide(live, cell.group)
@@ -329,6 +339,22 @@ const startFresh = async (live: Live, cell: LiveCell): Promise<void> => {
   await adopt(live, cell, await live.options.cells.start(planOf(live, cell), eventsOf(live, cell)))
 }
 
+/**
+ * What does not get as far as a process is ended, and frees its place in the wave. Once there is one, its kind counts
+ * the time that it had (cell/deadline.ts); this is the end of all patience.
+ */
+const awaitReady = (live: Live, cell: LiveCell, round: number): void => {
+  const longestMs = 3 * cell.group.settings.startWithinMs
+  cell.timers.add(
+    live.agenda.after(longestMs, () => {
+      live.waves.done(cell.group)
+      if (cell.phase !== 'starting') return
+      if (cell.cell !== null && !cell.welcomed && round < mostRounds) awaitReady(live, cell, round + 1)
+      else kill(live, cell, `not ready within ${round * longestMs} ms`)
+    }),
+  )
+}
+
 /** Starts the group's cell; called by the waves, which hear `done` when it is ready or gone. */
 export const launch = async (live: Live, group: Group): Promise<void> => {
   const agents = wanting(group)
@@ -338,15 +364,8 @@ export const launch = async (live: Live, group: Group): Promise<void> => {
   group.cell = cell
   live.cells.set(cell.id, cell)
   for (const agent of agents) take(live, cell, agent)
-  // The kind keeps the deadline from process to hello; this one ends what never gets that far, and frees its place in
-  // the wave.
-  const longestMs = 3 * group.settings.startWithinMs
-  cell.timers.add(
-    live.agenda.after(longestMs, () => {
-      if (cell.phase === 'starting') kill(live, cell, `not ready within ${longestMs} ms`)
-      live.waves.done(group)
-    }),
-  )
+  live.stillness.watch()
+  awaitReady(live, cell, 1)
   try {
     await (post === undefined ? startFresh(live, cell) : enter(live, cell, post))
   } catch (thrown) {

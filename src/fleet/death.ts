@@ -148,6 +148,7 @@ export const tellLoss = (live: Live, cell: LiveCell, end: CellEnd, told: Told): 
       upMs: Math.round(live.options.clock.monoMs() - cell.launchedMs),
       ready: cell.readyMs !== null,
       silentBeats: cell.silentBeats,
+      ladder: [...cell.steps],
       answeredMs: cell.answeredWallMs,
       next: decision.action,
       nextInMs: decision.action === 'stop' ? null : decision.delayMs,

@@ -1,7 +1,8 @@
 /** Front door of the fleet. */
 export { usualBounds } from './admission/bounds.ts'
 export { shortOf } from './admission/decide.ts'
-export type { FleetLine, FleetOptions } from './live.ts'
+export type { FleetLine } from './line.ts'
+export type { FleetOptions } from './live.ts'
 export type * from './modes/port.ts'
 export { openModes, type ModesOptions } from './modes/room.ts'
 export { readTarget } from './modes/target.ts'

@@ -8,6 +8,8 @@ import { formatAgent, parseAgent } from '../model/model.ts'
 import { asFailure, Failure, type Code } from '../std/std.ts'
 import { checkBeat, checkBroken, checkLog, checkWoken, type Checked } from '../wire/wire.ts'
 import { becomeFree, loseAttempt } from './agents.ts'
+import { noteSeen } from './evidence.ts'
+import { usedOnce } from './useful.ts'
 import { putLine } from './lines.ts'
 import type { Agent, Attempt, Live, LiveCell } from './live.ts'
 import { heard } from './pulse.ts'
@@ -67,6 +69,8 @@ const attemptOf = (agent: Agent, said: Loose): { readonly id: string; readonly a
 const progress = (live: Live, agent: Agent, cell: LiveCell): void => {
   agent.progressed = true
   agent.finishedMs = live.options.clock.wallMs()
+  agent.useful = usedOnce(agent.useful, live.options.clock.monoMs())
+  noteSeen(live, agent, 'finished work, committed')
   cell.progressed = true
   if (cell.group.quarantined) live.deeds.proven(cell.group)
 }
@@ -77,7 +81,7 @@ const progress = (live: Live, agent: Agent, cell: LiveCell): void => {
  */
 const hasEnded = (live: Live, attempt: Attempt): void => {
   attempt.progressMs = live.options.clock.monoMs()
-  attempt.cancelledMs = null
+  Object.assign(attempt, { cancelledMs: null, askedMs: null, heldMs: null, look: null })
 }
 
 interface AttemptRequest {
@@ -120,7 +124,9 @@ const release = (live: Live, agent: Agent, attempt: Attempt): void => {
 const askOnItsWay = async (live: Live, { method, agent, attempt, params }: AttemptRequest): Promise<unknown> => {
   attempt.progressMs = live.options.clock.monoMs()
   try {
-    return await live.options.hooks.request(method, agent.id, params)
+    const answer = await live.options.hooks.request(method, agent.id, params)
+    noteSeen(live, agent, `${method}, answered`)
+    return answer
   } finally {
     attempt.progressMs = live.options.clock.monoMs()
   }

@@ -3,7 +3,8 @@
  * what is over is dropped, counted, and the count is told, so that a flood costs its own cell's log and nothing else.
  */
 import { bounds } from '../wire/wire.ts'
-import type { FleetLine, Live, LiveCell } from './live.ts'
+import type { FleetLine } from './line.ts'
+import type { Live, LiveCell } from './live.ts'
 
 const windowMs = 1_000
 const linesPerWindow = 200

@@ -3,7 +3,7 @@
  * from the configuration; a cell is one incarnation of a group's process. Plain records, changed only by the files of
  * this room.
  */
-import type { Cell, CellKind, Housing, Standby } from '../cell/cell.ts'
+import type { AskProbe, Cell, CellKind, Housing, Standby } from '../cell/cell.ts'
 import type { GateLink } from '../gatelink/gatelink.ts'
 import type {
   AgentEvent,
@@ -21,27 +21,17 @@ import type { Agenda } from './agenda.ts'
 import type { FreeQueue, Place } from './free.ts'
 import type { DormitoryOf, SleepersOf } from './hibernate/dormitory.ts'
 import type { Governor } from './governor/governor.ts'
+import type { FleetLine } from './line.ts'
 import type { FleetHooks } from './port.ts'
 import type { FleetRecord } from './record.ts'
+import type { ProbeState } from './probes/decide.ts'
 import type { PolicyState } from './restart.ts'
+import type { Excuse, Look } from './silence/decide.ts'
 import type { Partings } from './split.ts'
 import type { Stillness } from './stillness.ts'
 import type { Turn } from './turn.ts'
+import type { Useful } from './useful.ts'
 import type { Waves } from './waves.ts'
-
-/**
- * A line for the log: what an agent or a host printed, or what the fleet has to say about itself. Message at most 16
- * KiB.
- */
-export interface FleetLine {
-  readonly wallMs: number
-  readonly level: 'debug' | 'info' | 'warn' | 'error'
-  readonly source: 'agent' | 'stdout' | 'stderr' | 'fleet'
-  readonly agent: string | null
-  readonly cell: string | null
-  readonly message: string
-  readonly fields?: Readonly<Record<string, unknown>>
-}
 
 export interface FleetOptions {
   readonly clock: Clock
@@ -66,13 +56,20 @@ export interface FleetOptions {
   /** The mode that holds for an agent beside its configured one; absent = active. Looked at again by `remode`. */
   readonly modeOf?: (agent: string) => Mode
   readonly onLog: (line: FleetLine) => void
-  readonly proc: Pick<Proc, 'startTime' | 'state' | 'residentBytes' | 'openFiles' | 'oomKills'>
+  readonly proc: Pick<Proc, 'startTime' | 'state' | 'effort' | 'residentBytes' | 'openFiles' | 'oomKills'>
   /** A newer sitter acts for this host: every cell is being killed, nothing is started any more. */
   readonly onDeposed?: (detail: string) => void
   /** What the whole host bears; the usual bounds when absent. */
   readonly machine?: MachineBounds
   /** What the host is short of; absent = nobody looks. */
   readonly pressure?: Pressure
+  /**
+   * Whether this sitter has lately read its own beat in the record. One that cannot see itself must not end others;
+   * absent = nobody looks.
+   */
+  readonly seesItself?: () => boolean
+  /** Asks programs that have probes; absent = nobody can, and none of them passes. */
+  readonly probe?: AskProbe
   /** Cells that start at the same time; default 4 (two per core of the smallest machine it is meant for). */
   readonly startingAtOnce?: number
 }
@@ -93,6 +90,11 @@ export interface Attempt {
   readonly givenMs: number
   progressMs: number
   cancelledMs: number | null
+  /** Its cell was challenged since then, and has listed it since then. */
+  askedMs: number | null
+  heldMs: number | null
+  /** What its process had done when it began to look stuck, or was asked to give up. */
+  look: Look | null
   /** Requests about its end that wait for their commit. */
   answering: number
   /** The agent was lost while an answer was under way: told as lost only when that answer fails. */
@@ -142,6 +144,10 @@ export interface Agent extends AgentRef {
   progressed: boolean
   /** Wall time of the last finished work in this incarnation. */
   finishedMs: number | null
+  /** What of its work we saw last, in this incarnation. */
+  seen: { readonly wallMs: number; readonly what: string } | null
+  /** Ends that were accepted, over its incarnations of this sitter. */
+  useful: Useful
   taken: boolean
   /**
    * When it was last taken (monotonic): agents that come back together are free in the order in which they last worked.
@@ -244,6 +250,18 @@ export interface LiveCell extends CellPlace {
   pulse: number
   silentBeats: number
   suspect: boolean
+  /** What its process had done when it became suspect. */
+  suspected: Look | null
+  /** Why its silence is not held against it; told once. */
+  excuse: Excuse | null
+  /** Steps of the ladder since its last word (silence/ladder.ts). */
+  readonly steps: string[]
+  /** What its probes say; null = it has none. */
+  probes: ProbeState | null
+  /** Its process when its liveness was well last. */
+  probed: Look | null
+  /** The last look at its process. */
+  effort: Look | null
   heardMs: number
   answeredMs: number | null
   answeredWallMs: number | null
@@ -359,6 +377,8 @@ export interface Live {
   readonly stillness: Stillness
   readonly record: FleetRecord
   readonly turn: Turn
+  /** Probes that are asked now, and those that wait. */
+  readonly probing: { open: number; readonly waiting: (() => void)[] }
   readonly waves: Waves<Group>
   readonly governor: Governor
   readonly stock: Stock

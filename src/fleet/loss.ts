@@ -50,6 +50,7 @@ export const rise = (live: Live, agents: readonly Agent[], event: 'start' | 'due
     agent.readyMs = null
     agent.progressed = false
     agent.finishedMs = null
+    agent.seen = null
     if (event !== 'start') {
       agent.restarts += 1
       live.counts.restarts += 1

@@ -18,6 +18,7 @@ import { agentsLost, proven, rise, waitGroup, waitOwn } from './loss.ts'
 import { releaseAgents, restartAgents } from './operator.ts'
 import { orderAgents } from './orders.ts'
 import type { Fleet, FreeAgent } from './port.ts'
+import { openTurns } from './probes/probes.ts'
 import { cancelAttempt, challenge } from './pulse.ts'
 import { openFleetRecord } from './record.ts'
 import { weigh } from './recycle.ts'
@@ -55,7 +56,7 @@ const depose = (live: Live, detail: string): void => {
 /** Somebody's silence is being counted. */
 const isWaiting = ({ phase, cells, agents }: Live): boolean =>
   phase === 'open' &&
-  ([...cells.values()].some(({ silentBeats }) => silentBeats > 0) ||
+  ([...cells.values()].some(({ silentBeats, phase }) => silentBeats > 0 || phase === 'starting') ||
     [...agents.values()].some(({ attempt }) => attempt !== null))
 
 const assemble = (options: FleetOptions, roster: Roster): Live => {
@@ -95,6 +96,7 @@ const assemble = (options: FleetOptions, roster: Roster): Live => {
       onFault: (failure) => say(live, 'error', `the fleet's writes were not taken: ${failure.message}`),
     }),
     turn: openTurn(hooks, (thrown) => say(live, 'error', `a hook of the fleet threw: ${asFailure(thrown).message}`)),
+    probing: openTurns(),
     waves: openWaves<Group>(options.startingAtOnce ?? startingAtOnce, (group) => void launch(live, group)),
     governor: openGovernor(clock, agenda, () => live),
     stock: openStock(Object.values(options.config.agents), options.cells.standBy !== undefined),
@@ -170,6 +172,9 @@ const give = (live: Live, run: Parameters<Fleet['run']>[0][number]): LiveCell | 
     givenMs: nowMs,
     progressMs: nowMs,
     cancelledMs: null,
+    askedMs: null,
+    heldMs: null,
+    look: null,
     answering: 0,
     lostAs: null,
     over: false,

@@ -8,9 +8,10 @@ import { asFailure, Failure } from '../std/std.ts'
 import type { Pong } from '../wire/wire.ts'
 import { becomeFree, loseAttempt, move } from './agents.ts'
 import type { Agent, Attempt, Live, LiveCell } from './live.ts'
-import { programOf } from './housing.ts'
 import { flushLines } from './lines.ts'
 import { formatAgents } from './range.ts'
+import { isExcused } from './silence/decide.ts'
+import { beginSilence, endSilence, judgedSince, judgeSilence, lastChallenge, lookAt } from './silence/ladder.ts'
 import { attemptVerdict, beatCounts, liveness } from './verdict.ts'
 import { notify } from './wiring.ts'
 
@@ -18,6 +19,8 @@ import { notify } from './wiring.ts'
 const askAgainMs = 250
 /** What an attempt gets to end by itself after it was asked to. */
 export const graceMs = 5_000
+/** A loop that runs answers a challenge within this time; measured 0.3 ms. */
+const answerWithinMs = 1_000
 
 const stringsOf = (value: unknown): readonly string[] | undefined =>
   Array.isArray(value) && value.every((one) => typeof one === 'string') ? value : undefined
@@ -37,6 +40,8 @@ export const readPong = (value: unknown, nonce: string): Pong | undefined => {
 /** Any word from the cell: its loop runs. What was suspect goes back to what it was doing. */
 export const heard = (live: Live, cell: LiveCell): void => {
   cell.silentBeats = 0
+  const silentMs = Math.round(live.options.clock.monoMs() - cell.heardMs)
+  const excuse = endSilence(cell)
   cell.heardMs = live.options.clock.monoMs()
   if (!cell.suspect) return
   cell.suspect = false
@@ -47,7 +52,7 @@ export const heard = (live: Live, cell: LiveCell): void => {
   notify(live, 'cell.answered', 'info', {
     subject: cell.id,
     message: `cell ${cell.id} answers again`,
-    facts: { agents: formatAgents([...cell.agents]), count: cell.agents.size },
+    facts: { agents: formatAgents([...cell.agents]), count: cell.agents.size, silentMs, excuse },
   })
 }
 
@@ -71,9 +76,12 @@ const appear = (live: Live, cell: LiveCell, agents: readonly Agent[]): void => {
  */
 const compareAttempts = (live: Live, cell: LiveCell, pong: Pong, mark: number): void => {
   const open = new Set(pong.open.map((one) => `${one.agent} ${one.attempt}`))
+  const nowMs = live.options.clock.monoMs()
   const isMissing = (agent: Agent, attempt: Attempt): boolean =>
     attempt.mark <= mark && attempt.answering === 0 && !open.has(`${agent.id} ${attempt.id}`)
   for (const agent of cell.agents) {
+    if (agent.attempt !== null && agent.attempt.askedMs !== null && open.has(`${agent.id} ${agent.attempt.id}`))
+      agent.attempt.heldMs = nowMs
     if (agent.attempt === null || !isMissing(agent, agent.attempt)) continue
     loseAttempt(live, agent, agent.attempt, { cause: `cell ${cell.id} does not hold the attempt`, collateral: true })
     becomeFree(live, agent)
@@ -103,7 +111,8 @@ const compare = (live: Live, cell: LiveCell, pong: Pong, mark: number): void => 
   const missing = asked.filter((agent) => !listed.has(agent.id))
   const nowMs = live.options.clock.monoMs()
   const late = missing.filter(
-    (agent) => agent.state !== 'starting' || nowMs - agent.seatedMs >= agent.settings.startWithinMs,
+    ({ state, seatedMs, settings }) =>
+      state !== 'starting' || nowMs - seatedMs - live.stillness.sinceMs(seatedMs) >= settings.startWithinMs,
   )
   if (late.length > 0) live.deeds.agentsLost(late, `cell ${cell.id} does not list it`)
   if (missing.length > late.length) challengeAgain(live, cell)
@@ -128,6 +137,8 @@ export const challenge = async (live: Live, cell: LiveCell, withinMs: number): P
   if (cell.cell === null || cell.gone) throw new Failure('cell-lost', `cell ${cell.id} has no process`)
   const nonce = live.options.newId('req')
   const { mark } = cell
+  for (const { attempt } of cell.agents)
+    if (attempt !== null && attempt.cancelledMs !== null) attempt.askedMs ??= live.options.clock.monoMs()
   const pong = readPong(await cell.cell.ask('ping', { nonce }, withinMs), nonce)
   if (pong === undefined) throw new Failure('frame-invalid', `cell ${cell.id} answered a challenge with something else`)
   if (cell.gone) throw new Failure('cell-lost', `cell ${cell.id} is gone`)
@@ -157,11 +168,13 @@ const suspectCell = (live: Live, cell: LiveCell): void => {
   cell.suspect = true
   const agents = [...cell.agents].filter((agent) => agent.state === 'idle' || agent.state === 'busy')
   const silentMs = Math.round(live.options.clock.monoMs() - cell.heardMs)
+  beginSilence(live, cell)
   for (const agent of agents) move(live, agent, 'silent', `cell ${cell.id} has been silent for ${silentMs} ms`)
   notify(live, 'cell.silent', 'warn', {
     subject: cell.id,
     message: `cell ${cell.id} has not answered for ${cell.silentBeats} beats`,
     facts: {
+      step: 'suspect',
       beats: cell.silentBeats,
       silentMs,
       answeredMs: cell.answeredWallMs,
@@ -178,25 +191,78 @@ const existsNow = (live: Live, cell: LiveCell): boolean | null => {
   return identity === null ? null : live.options.proc.startTime(identity.pid) === identity.startTime
 }
 
+const challengeLast = (live: Live, cell: LiveCell): void => {
+  if (!cell.suspect) return
+  lastChallenge(live, cell)
+  challengeSoon(live, cell)
+}
+
+const endSilent = (live: Live, cell: LiveCell): void => {
+  const why = liveness(cell.silentBeats) === 'dead' ? judgeSilence(live, cell) : null
+  if (why !== null) live.deeds.kill(cell, why, 'ask')
+}
+
 const beat = (live: Live, cell: LiveCell, dueMs: number): void => {
   const intervalMs = cell.group.settings.heartbeatMs
   const nowMs = live.options.clock.monoMs()
   if (beatCounts(Math.max(nowMs - dueMs, live.stillness.sinceMs(dueMs - intervalMs)), intervalMs)) cell.silentBeats += 1
   live.stillness.watch()
   const verdict = liveness(cell.silentBeats)
-  if (verdict === 'dead') {
-    const silentMs = Math.round(nowMs - cell.heardMs)
-    const pid = programOf(cell.cell)
-    const state = pid === undefined ? undefined : live.options.proc.state(pid)
-    cell.wasStopped = state === 'T' || state === 't'
-    const what = state === undefined ? '' : `, process state ${state}`
-    return live.deeds.kill(cell, `silent for ${cell.silentBeats} beats (${silentMs} ms${what})`, 'ask')
-  }
-  if (verdict === 'suspect') suspectCell(live, cell)
+  if (verdict !== 'alive') suspectCell(live, cell)
+  if (verdict === 'suspect') schedulePulse(live, cell, nowMs + intervalMs / 2, () => challengeLast(live, cell))
+  // Its answer may lie unread in the socket: judged after the loop has read once more.
+  if (verdict === 'dead') schedulePulse(live, cell, nowMs, () => endSilent(live, cell))
   flushLines(live, cell)
   live.deeds.weigh(cell)
   challengeSoon(live, cell)
   schedulePulse(live, cell, Math.max(dueMs + intervalMs, nowMs + intervalMs / 2), (atMs) => beat(live, cell, atMs))
+}
+
+/** Whether what an attempt did not do is not its agent's fault: its process was not let run, or we cannot judge. */
+const isExcusedAttempt = (live: Live, agent: Agent, attempt: Attempt, answersForMs: number): boolean => {
+  const { cell } = agent
+  if (cell === null || attempt.look === null) return false
+  const { why, text, spent } = judgedSince(live, cell, attempt.look, answersForMs)
+  if (!isExcused(why)) return false
+  attempt.look = lookAt(live, cell)
+  notify(live, 'attempt.excused', 'warn', {
+    subject: agent.id,
+    message: `${agent.id} gets more time for ${attempt.id}: ${text}`,
+    facts: { attempt: attempt.id, verdict: why, spent: spent ?? null, cell: cell.id },
+  })
+  return true
+}
+
+/** Without progress for so long that it is asked to give up; from half of that time on its process is looked at. */
+const judgeStuck = (live: Live, agent: Agent, attempt: Attempt, isStuck: boolean): void => {
+  const { cell, settings } = agent
+  const nowMs = live.options.clock.monoMs()
+  const isLate = nowMs - attempt.progressMs >= settings.stuckAfterMs / 2
+  if (!isLate) attempt.look = null
+  else if (cell !== null) attempt.look ??= lookAt(live, cell)
+  if (!isStuck) return
+  if (isExcusedAttempt(live, agent, attempt, settings.stuckAfterMs / 4)) {
+    attempt.progressMs = nowMs - settings.stuckAfterMs / 2
+    return
+  }
+  cancelAttempt(live, agent, attempt, `no progress for ${Math.round(nowMs - attempt.progressMs)} ms`)
+}
+
+/**
+ * It was asked to give up and its grace is over. Its cell is ended when it says that it still holds the attempt, or
+ * says nothing though it could; one that does not hold it has dropped it (`compareAttempts`).
+ */
+const judgeGrace = (live: Live, agent: Agent, attempt: Attempt): void => {
+  const { cell } = agent
+  if (cell === null) return
+  const nowMs = live.options.clock.monoMs()
+  if (attempt.heldMs === null) {
+    if (attempt.askedMs === null) return challengeSoon(live, cell)
+    if (nowMs - attempt.askedMs < answerWithinMs) return
+  }
+  if (isExcusedAttempt(live, agent, attempt, graceMs / 2)) return
+  cell.named.set(agent.id, nowMs)
+  live.deeds.kill(cell, `${agent.id} did not give up ${attempt.id} within ${graceMs} ms`, 'ask')
 }
 
 /** What its evidence says about an attempt, done: asked to give up, then ended with its cell and named as the cause. */
@@ -214,11 +280,8 @@ const judge = (live: Live, agent: Agent): void => {
     waitsOutside,
   })
   if (verdict === 'waits') attempt.progressMs = nowMs
-  if (verdict === 'stuck')
-    cancelAttempt(live, agent, attempt, `no progress for ${Math.round(nowMs - attempt.progressMs)} ms`)
-  if (verdict !== 'ignores-cancel') return
-  cell.named.set(agent.id, nowMs)
-  live.deeds.kill(cell, `${agent.id} did not give up ${attempt.id} within ${graceMs} ms`, 'ask')
+  if (cancelledMs === null) judgeStuck(live, agent, attempt, verdict === 'stuck')
+  else if (verdict === 'ignores-cancel') judgeGrace(live, agent, attempt)
 }
 
 const look = (live: Live, cell: LiveCell, everyMs: number): void => {
@@ -231,12 +294,15 @@ export const cancelAttempt = (live: Live, agent: Agent, attempt: Attempt, reason
   const { cell } = agent
   if (cell === null || attempt.cancelledMs !== null) return
   attempt.cancelledMs = live.options.clock.monoMs()
+  attempt.look = lookAt(live, cell)
   cell.cell?.send([{ jsonrpc: '2.0', method: 'cancel', params: { agent: agent.id, attempt: attempt.id, reason } }])
   notify(live, 'attempt.cancelled', 'warn', {
     subject: agent.id,
     message: `${agent.id} is asked to give up ${attempt.id}: ${reason}`,
     facts: { attempt: attempt.id, reason, graceMs, cell: cell.id },
   })
+  // What it has dropped already is found by asking.
+  challengeAgain(live, cell)
   endGrace(live, agent, attempt, graceMs)
 }
 

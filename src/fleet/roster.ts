@@ -3,6 +3,7 @@
  * costs nobody anything: whoever was at work starts again at once; who waited in backoff or quarantine goes on waiting,
  * never longer than before.
  */
+import { noUse } from './useful.ts'
 import { formatAgent, type AgentType, type Mode } from '../model/model.ts'
 import type { Stamp } from '../std/std.ts'
 import type { AgentRow } from '../store/store.ts'
@@ -53,6 +54,8 @@ const agentOf = (settings: AgentType, number: number, group: Group, wallMs: numb
     readyMs: null,
     progressed: false,
     finishedMs: null,
+    seen: null,
+    useful: noUse,
     taken: false,
     takenMs: -Infinity,
     restMs: -Infinity,

@@ -7,7 +7,7 @@
  * Beats without a word from the cell. The beat that asks is the first of them, so three are three whole intervals of
  * silence.
  */
-const suspectAtBeats = 2
+export const suspectAtBeats = 2
 const deadAtBeats = 3
 
 export type Liveness = 'alive' | 'suspect' | 'dead'

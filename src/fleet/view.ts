@@ -6,11 +6,13 @@ import { boundaryOf, type Cell } from '../cell/cell.ts'
 import type { AgentStateName, Coverage, Evidence, Exit } from '../model/model.ts'
 import { admissionView } from './admission/view.ts'
 import { nextMsOf } from './agents.ts'
+import { evidenceOfWork } from './evidence.ts'
 import type { HeldCause } from './governor/governor.ts'
 import { groupName } from './governor/restarts.ts'
 import { housingOf, kindOf, memoryOf } from './housing.ts'
 import type { Agent, Live, LiveCell } from './live.ts'
 import type { AgentView, CellStatus, FleetSummary } from './port.ts'
+import { mayWork } from './probes/decide.ts'
 import { standbyCounts } from './standby.ts'
 import { troublesOf } from './troubles.ts'
 
@@ -73,21 +75,16 @@ const evidenceAsleep = (live: Live, { group, sinceMs, settings }: Agent): Eviden
 
 const evidenceOf = (live: Live, agent: Agent): Evidence[] => {
   const { cell } = agent
-  const progresses: Evidence = {
-    fact: 'progresses',
-    source: 'finished work, committed',
-    atMs: agent.finishedMs,
-    value: agent.finishedMs === null ? 'unknown' : 'yes',
-  }
-  if (agent.state === 'hibernating') return [evidenceAsleep(live, agent), progresses]
+  const work = evidenceOfWork(live, agent)
+  if (agent.state === 'hibernating') return [evidenceAsleep(live, agent), ...work]
   if (cell === null) {
     return [
       { fact: 'exists', source: 'no cell holds it', atMs: agent.sinceMs, value: 'no' },
       { fact: 'responds', source: 'nobody to ask', atMs: null, value: 'unknown' },
-      progresses,
+      ...work,
     ]
   }
-  if (cell.cell !== null && cell.cell.identity === null) return [...evidenceOfExec(live, agent, cell.cell), progresses]
+  if (cell.cell !== null && cell.cell.identity === null) return [...evidenceOfExec(live, agent, cell.cell), ...work]
   const there = exists(live, cell)
   const source =
     cell.cell === null ? 'process table' : `process table: pid ${cell.cell.identity?.pid} and its start time`
@@ -106,7 +103,7 @@ const evidenceOf = (live: Live, agent: Agent): Evidence[] => {
       value: responds(live, agent, cell),
       ...(cell.suspect ? { detail: `silent for ${cell.silentBeats} beats` } : {}),
     },
-    progresses,
+    ...work,
   ]
 }
 
@@ -127,7 +124,10 @@ export const exitOf = (live: Live, agent: Agent): Exit => {
           }
         : { kind: 'event', what: cell === null ? startText(live) : 'its cell is ready, or lost' }
     case 'idle':
-      return { kind: 'event', what: 'work' }
+      return {
+        kind: 'event',
+        what: mayWork(cell?.probes ?? null) ? 'work' : `its probe passes (${cell?.probes?.why ?? 'not asked yet'})`,
+      }
     case 'busy':
       return { kind: 'event', what: 'its attempt ends, or makes no progress for too long' }
     case 'suspect':

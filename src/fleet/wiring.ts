@@ -1,7 +1,8 @@
 /** Small acts that every part of the fleet needs: an event for people, a line for the log. */
 import type { CellEnd } from '../cell/cell.ts'
 import type { NewEvent } from '../store/store.ts'
-import type { FleetLine, Live } from './live.ts'
+import type { FleetLine } from './line.ts'
+import type { Live } from './live.ts'
 
 /** An event, written with the next list of the record. */
 export const notify = (

@@ -42,6 +42,7 @@ const fromTheStart: Readonly<Record<Setting, boolean>> = {
   upstreams: false,
   restart: false,
   hibernate: false,
+  health: true,
   heartbeatMs: false,
   stuckAfterMs: false,
   startWithinMs: false,

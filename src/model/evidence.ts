@@ -1,7 +1,10 @@
 /** What is known, from where, and since when. What is not known is unknown: never healthy, never zero. */
 export interface Evidence {
-  /** What was observed: `exists` (pid and start time), `responds` (challenge), `progresses` (work seen by us). */
-  readonly fact: 'exists' | 'responds' | 'progresses'
+  /**
+   * What was observed: `exists` (pid and start time), `responds` (challenge), `progresses` (work seen by us), `useful`
+   * (outcomes that were accepted).
+   */
+  readonly fact: 'exists' | 'responds' | 'progresses' | 'useful'
   readonly source: string
   /** Wall time of the observation, null when it was never observed. */
   readonly atMs: number | null

@@ -40,6 +40,22 @@ export type AgentRun =
       readonly command?: undefined
     }
 
+/** One way to ask a program: exactly one of `http` (its own address on this host) and `command`. */
+export interface Probe {
+  /** `{number}` in it stands for the agent's number. */
+  readonly http?: string
+  readonly command?: readonly string[]
+  readonly everyMs: number
+  readonly timeoutMs: number
+  /** Fails in a row that count. */
+  readonly fails: number
+}
+export interface Health {
+  readonly startup?: Probe & { readonly withinMs: number }
+  readonly liveness?: Probe
+  readonly readiness?: Probe
+}
+
 export interface AgentType {
   readonly name: string
   readonly run: AgentRun
@@ -66,6 +82,8 @@ export interface AgentType {
     /** Agents that may be awake at once; absent = all. */
     readonly mostAwake?: number
   }
+  /** How a program is asked beside its protocol; absent = it is not. */
+  readonly health?: Health
   readonly heartbeatMs: number
   readonly stuckAfterMs: number
   readonly startWithinMs: number
@@ -108,6 +126,8 @@ export interface TaskType {
     readonly budget?: number
   }
   readonly deadlineMs: number | null
+  /** Time that a task may be in hand, over all its attempts; absent = no bound. */
+  readonly workMs?: number
   readonly priority: number
 }
 /** Whose calls are counted together. `host`: of all upstreams at the same address, as a provider counts source IPs. */

@@ -27,7 +27,7 @@ export const attemptOutcomes = [
 export type AttemptOutcome = (typeof attemptOutcomes)[number]
 
 /** Why a task came to no good end; what a dead letter says first. */
-export const deadReasons = ['attempts', 'permanent', 'refused', 'deadline', 'poison'] as const
+export const deadReasons = ['attempts', 'permanent', 'refused', 'deadline', 'poison', 'work'] as const
 export type DeadReason = (typeof deadReasons)[number]
 
 /**

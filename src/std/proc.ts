@@ -2,6 +2,8 @@
  * Operating-system processes as an argument. A pid alone is no identity: (pid, start time) is, so that pid reuse never
  * kills a stranger. `startTime` is field 22 of /proc/PID/stat, in clock ticks since boot.
  */
+import type { Effort } from './effort.ts'
+
 export interface ProcessIdentity {
   readonly pid: number
   readonly startTime: string
@@ -63,6 +65,8 @@ export interface Proc {
   residentBytes(pid: number): number | undefined
   /** What a process does: `R` runs, `S` waits, `D` waits for a disk, `T` was stopped; undefined when it is gone. */
   state(pid: number): string | undefined
+  /** How its threads have spent their time since they began; undefined when it is gone or may not be looked at. */
+  effort(pid: number): Effort | undefined
   /** Descriptors that a living process has open, and may have; undefined when it is gone, or may not be looked at. */
   openFiles(pid: number): { readonly open: number; readonly most: number } | undefined
   /**

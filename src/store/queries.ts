@@ -276,6 +276,11 @@ export interface Queries extends IncidentQueries {
   /** Agent types that have ready tasks now. */
   readyTypes(): Promise<readonly string[]>
   /** Wall time at which the next waiting task is due; null when none waits for time. */
+  /**
+   * How long a task was in hand in its present life, over the attempts that have ended. One that ended with its sitter
+   * is left out: nobody knows when it ended.
+   */
+  spentMs(task: string): Promise<number>
   nextTaskDueMs(): Promise<number | null>
   /** The nearest deadline of a task that no agent has in hand; null when there is none. */
   nextTaskDeadlineMs(): Promise<number | null>

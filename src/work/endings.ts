@@ -74,6 +74,18 @@ export const pastDeadline = ({ attempt, type }: Ended): Finish => ({
   deadly: false,
 })
 
+const spent: ErrorReport = {
+  name: 'WorkSpent',
+  message: 'the task was in hand for as long as it may, over all its attempts',
+  kind: 'permanent',
+}
+
+export const pastWork = ({ attempt, type }: Ended): Finish => ({
+  ...pastDeadline({ attempt, type }),
+  error: spent,
+  event: { event: 'give-up', reason: 'work' },
+})
+
 const died = (task: string, type: string, reason: DeadReason, told: Pick<NewEvent, 'message' | 'facts'>): NewEvent => ({
   kind: 'task.died',
   level: 'error',

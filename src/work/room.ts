@@ -22,7 +22,16 @@ import { openBudgets, type Budgets, type Ending } from './budget.ts'
 import { afterFailure, afterLoss, type FailedAttempt } from './decide.ts'
 import { askedBy } from './asked.ts'
 import { openDispatch, type Dispatch } from './dispatch.ts'
-import { evidenceOf, expiredEvents, forbiddenMs, isForbidden, parked, pastDeadline, succeeded } from './endings.ts'
+import {
+  evidenceOf,
+  expiredEvents,
+  forbiddenMs,
+  isForbidden,
+  parked,
+  pastDeadline,
+  pastWork,
+  succeeded,
+} from './endings.ts'
 import { Hand } from './hand.ts'
 import { openHolding, type Holding } from './holding.ts'
 import { openNearest } from './nearest.ts'
@@ -31,6 +40,7 @@ import type { LockStatus, TaskAnswer, TaskAsk, Work, WorkRequest, WorkSummary } 
 import { freeLock, lockStatus, putState, readState, renewLock, takeLock } from './shared.ts'
 import { assertUrgent } from './shed.ts'
 import { shapeTask, submitRefusal } from './submit.ts'
+import { openSpent } from './spent.ts'
 import { openWaking } from './waking.ts'
 
 export interface WorkOptions {
@@ -78,6 +88,7 @@ class WorkRoom implements Work {
   readonly #holding: Holding
   readonly #budgets: Budgets
   readonly #nearestDeadline: () => Promise<number>
+  readonly #spent: ReturnType<typeof openSpent>
   #started = false
   #dueTimer: Cancel | undefined
   #dueMs = Number.POSITIVE_INFINITY
@@ -98,6 +109,7 @@ class WorkRoom implements Work {
       modeOf: (agentType) => options.modeOf?.(`${agentType}/0000`),
       ready: (agentType) => this.#dispatch.ready(agentType),
     })
+    this.#spent = openSpent(options)
     this.#dispatch = openDispatch({
       fleet: options.fleet,
       claim: async (agentType, slots, turn) => {
@@ -316,15 +328,22 @@ class WorkRoom implements Work {
     return claimed.filter((one) => !late.includes(one))
   }
 
-  /** Running attempts past their deadline: the agent is told to stop, the task is dead, a late result is stale. */
+  /**
+   * Running attempts past their deadline, or whose task has spent its work: the agent is told to stop, the task is
+   * dead, a late result is stale.
+   */
   #sweepDeadlines(): void {
     const nowMs = this.#options.clock.wallMs()
     const late = this.#hand.held.filter(
       (one) => one.deadlineMs !== null && one.deadlineMs <= nowMs && !this.#options.waitsOutside(one.attempt),
     )
-    if (late.length === 0) return
-    for (const one of late) this.#options.fleet.cancel(one.agent, one.attempt, 'deadline')
-    const ends = late.map((one) => ({ claimed: one, finish: pastDeadline(one) }))
+    const spent = this.#spent(this.#hand.held).filter((one) => !late.includes(one))
+    const ends = [
+      ...late.map((one) => ({ claimed: one, finish: pastDeadline(one), why: 'deadline' })),
+      ...spent.map((one) => ({ claimed: one, finish: pastWork(one), why: 'its work is spent' })),
+    ]
+    if (ends.length === 0) return
+    for (const { claimed, why } of ends) this.#options.fleet.cancel(claimed.agent, claimed.attempt, why)
     this.#hand.end(ends, patiently).catch(this.#options.failed)
   }
 

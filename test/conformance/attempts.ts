@@ -1,7 +1,7 @@
 /** The part of the record's suite about attempts: all are kept, late ones are noted, and the counts are those of the rows. */
 import { expect } from 'vitest'
 import type { Command, Finish, Store } from '../../src/store/store.ts'
-import { claim, submit, succeed, task } from './samples.ts'
+import { claim, owner, submit, succeed, task } from './samples.ts'
 import { after, end, move, redrive, stateOf, type It } from './work-samples.ts'
 
 export const attempts = (it: It): void => {
@@ -30,6 +30,28 @@ export const attempts = (it: It): void => {
     expect(await store.read.attempt('nothing')).toBeUndefined()
     const { items, ofNewestTasks } = await store.read.attemptsOf('settler/2', 5)
     expect([items.map(({ id }) => id).toSorted(), ofNewestTasks]).toEqual([['att_a.2', 'att_b.1'], null])
+  })
+
+  it('how long a task was in hand is told of the attempts of its present life, but not of one that ended with its sitter', async (store) => {
+    const retry: Partial<Finish> = { outcome: 'transient', event: { event: 'retry', untilMs: 35 } }
+    const due: Command = { kind: 'tasks.due', with: { wallMs: 35, limit: 9 } }
+    const lasted = async (): Promise<number> => {
+      const all = (await store.read.attempts('tsk_a')).filter(({ outcome }) => outcome === 'transient')
+      return all.reduce((sum, { startedMs, endedMs }) => sum + endedMs! - startedMs, 0)
+    }
+    await store.transact([submit([task('a')]), claim([1]), end('att_a.1', retry), due, claim([2])])
+    expect([await store.read.spentMs('tsk_a'), await lasted()]).toEqual([await lasted(), 10])
+    await store.transact([{ kind: 'host.open', with: { owner, bootId: 'boot', wallMs: 40 } }])
+    const [recovered] = await store.transact([{ kind: 'attempts.recover', with: { owner, epoch: 2, wallMs: 9_999 } }])
+    expect(recovered).toMatchObject({ ok: true, value: { interrupted: 1 } })
+    await store.transact([claim([3], 2)])
+    expect((await store.read.attempts('tsk_a')).map(({ outcome }) => outcome)).toEqual([
+      'transient',
+      'interrupted',
+      null,
+    ])
+    expect(await store.read.spentMs('tsk_a')).toBe(10)
+    expect(await store.read.spentMs('tsk_nobody')).toBe(0)
   })
 
   it('what an attempt says after its task went on without it is noted with that attempt', async (store) => {

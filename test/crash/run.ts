@@ -2,7 +2,7 @@
  * Kills a paying swarm at random moments and looks at what is left. `--kills N` (default 10), `--rows`, `--tasks`,
  * `--agents`, `--seed`, `--keep`, `--only <scenario>`. Sitter, gate or both die by SIGKILL, pool hosts at 0.5/s beside
  * them; then everything at once, with nobody to restart it; then one payment at each of its system calls (points.ts);
- * then `--seconds` (120) of churn, whose descriptors and memory must stay flat (test/bounds/churn.ts); then a record in
+ * then all drills twice (drills.ts); then `--seconds` (120) of churn, whose descriptors and memory must stay flat (test/bounds/churn.ts); then a record in
  * PostgreSQL behind a way that breaks (postgres.ts); then the long tests of all rooms (`*.slow.ts`, tests.ts). Credentials
  * that renew themselves are killed apart (`--only 'renewing credentials'`, ../vault/kills.ts).
  *
@@ -22,6 +22,7 @@ import { submitCounts } from './counts.ts'
 import { hostsOf, isThere, kill, processes, programOf, type Process } from './machine.ts'
 import { atEveryPoint } from './points.ts'
 import { onPostgres } from './postgres.ts'
+import { drillTwice } from './drills.ts'
 import { longTests } from './tests.ts'
 import { endOf, prepare, sitter, type Place, type Run } from './swarm.ts'
 
@@ -224,6 +225,7 @@ const parts = [
   ['all at once', allAtOnce],
   ['at every point', points],
   ['renewing credentials', renewing],
+  ['drills', () => drillTwice(join(directory, 'drills'))],
   ['churn', () => churn(join(directory, 'churn'), Number(values.seconds))],
   [
     'on PostgreSQL',

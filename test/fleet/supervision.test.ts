@@ -234,7 +234,8 @@ test('agents of a suspect cell get no work until it answers; then they are what 
   expect(world.fleet.view(world.ref(agent))!.evidence).toMatchObject([
     { fact: 'exists', value: 'yes' },
     { fact: 'responds', value: 'no' },
-    {},
+    { fact: 'progresses' },
+    { fact: 'useful', value: 'unknown' },
   ])
   cell.hung = false
   await world.clock.advance(5_000)

@@ -345,6 +345,7 @@ test('coverage says how many agents really reported, and never claims more', asy
     { fact: 'exists', value: 'yes' },
     { fact: 'responds', value: 'unknown' },
     { fact: 'progresses', value: 'unknown' },
+    { fact: 'useful', value: 'unknown' },
   ])
   await world.clock.advance(1_000)
   expect(world.fleet.summary().coverage).toMatchObject({ reporting: 10, of: 10 })

@@ -1,7 +1,7 @@
 /** A small world for the fleet: virtual time, a record in memory, scripted cells. */
 import { openFleet, type Fleet, type FleetHooks, type FleetLine, type FleetOptions } from '../../src/fleet/fleet.ts'
 import type { AgentType } from '../../src/model/model.ts'
-import { idMaker, seeded, type Pressure } from '../../src/std/std.ts'
+import { idMaker, seeded, type Effort, type Pressure } from '../../src/std/std.ts'
 import { FakeCells } from './cells.ts'
 import { VirtualClock } from './clock.ts'
 import { MemoryRecord } from './memory.ts'
@@ -41,6 +41,8 @@ export interface World {
   readonly states: { fallback: string }
   /** Resident bytes by pid; 1 MB where it says nothing. */
   readonly resident: Map<number, number>
+  /** What processes have done with their time, by pid; not seen where it says nothing. */
+  readonly efforts: Map<number, () => Effort>
   readonly gate: Map<string, readonly string[]>
   readonly deposed: string[]
   /** Set to change how requests of agents are answered. */
@@ -65,6 +67,9 @@ export interface WorldAsk {
   readonly housing?: FleetOptions['housing']
   /** What the host is short of; nobody looks when absent. */
   readonly pressure?: Pressure
+  /** Whether the sitter sees its own beats; nobody looks when absent. */
+  readonly seesItself?: () => boolean
+  readonly probe?: FleetOptions['probe']
 }
 
 export const openWorld = async (ask: WorldAsk = {}): Promise<World> => {
@@ -83,6 +88,7 @@ export const openWorld = async (ask: WorldAsk = {}): Promise<World> => {
     lines: [] as FleetLine[],
     oomKills: ask.oomKills,
     resident: new Map<number, number>(),
+    efforts: new Map<number, () => Effort>(),
     states: { fallback: 'S' },
     gate: new Map<string, readonly string[]>(),
     deposed: [] as string[],
@@ -109,6 +115,8 @@ export const openWorld = async (ask: WorldAsk = {}): Promise<World> => {
     directories: { cells: '/state/cells', sockets: '/run/s' },
     ...(ask.housing && { housing: ask.housing }),
     ...(ask.pressure && { pressure: ask.pressure }),
+    ...(ask.seesItself && { seesItself: ask.seesItself }),
+    ...(ask.probe && { probe: ask.probe }),
     hooks: {
       free: (type) => {
         world.freed.push(type)
@@ -132,6 +140,7 @@ export const openWorld = async (ask: WorldAsk = {}): Promise<World> => {
       residentBytes: (pid) => world.resident.get(pid) ?? 1_000_000,
       openFiles: () => ({ open: 20, most: 1_024 }),
       oomKills: () => world.oomKills,
+      effort: (pid) => world.efforts.get(pid)?.(),
     },
     onDeposed: (detail) => {
       world.deposed.push(detail)

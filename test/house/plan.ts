@@ -38,6 +38,7 @@ const upstairs = [
   'schedule',
   'settle',
   'rehearsal',
+  'drill',
 ]
 const assemblies = ['sitter.ts', 'gate.ts', 'watch.ts']
 /** Pieces of the assemblies that more than one of them uses; they lie beside them. */
@@ -75,6 +76,8 @@ export const rows: Readonly<Record<string, Row>> = {
   schedule: { floor: 8, imports: ['work', 'store', 'record'] },
   settle: { floor: 8, imports: ['work', 'gatelink', 'store', 'record'] },
   rehearsal: { floor: 8, imports: [] },
+  // Runs this program and looks at it from outside; its canary is an agent (decision 0025).
+  drill: { floor: 8, imports: ['agent'] },
   'sitter-log.ts': { floor: 9, imports: ['fleet', 'record'] },
   'sitter-rooms.ts': { floor: 9, imports: [...inSitter, ...pieces, ...ofSitter] },
   'sitter.ts': { floor: 9, imports: [...inSitter, ...pieces, ...ofSitter, 'not-built.ts', 'rehearsal', 'doors'] },
@@ -155,6 +158,7 @@ export const worldly = [
   'src/config/env.ts',
   'src/cell/',
   'src/rehearsal/',
+  'src/drill/',
   'src/sitter.ts',
   'src/sitter-log.ts',
   'src/sitter-rooms.ts',
@@ -179,6 +183,8 @@ export const spawned = [
   'src/cell/pool/watchdog.ts',
   'src/config/evaluate.ts',
   'src/config/trial.ts',
+  'src/drill/canary.ts',
+  'src/drill/jump.ts',
 ]
 
 /** Rooms that load a user's module, whose name no literal can tell. */

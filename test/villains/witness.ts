@@ -66,6 +66,14 @@ export default defineAgent({
         /* behind an await: no frame on the stack is the agent's host's any more */
       }
     },
+    /** Honest work that holds the loop, for so much CPU time. */
+    crunch: (_ctx, { cpuMs = 0 }: { readonly cpuMs?: number }) => {
+      const from = process.cpuUsage()
+      for (;;) {
+        const { user, system } = process.cpuUsage(from)
+        if (user + system >= cpuMs * 1_000) return 'crunched'
+      }
+    },
     /** The loop goes on, and every cell-mate with it, until the memory is full. */
     leakSlowly: async () => {
       const held: number[][] = []

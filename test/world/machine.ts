@@ -147,6 +147,7 @@ export class Machine {
       },
       openFiles: (pid) => (this.hosts.has(pid) ? { open: 20, most: 1_024 } : undefined),
       oomKills: () => 0,
+      effort: () => undefined,
     }
   }
 

@@ -10,6 +10,7 @@ import {
   failure,
   type Clock,
   type Disk,
+  type Effort,
   type Link,
   type Listening,
   type ProcessIdentity,
@@ -25,6 +26,7 @@ import {
   type Welcome,
 } from '../../wire/wire.ts'
 import { Connection, errorAnswer, type Reply } from '../connection.ts'
+import { startDeadline, type StartTime } from '../deadline.ts'
 import { removeHome } from '../home.ts'
 import type { CellEnd, CellEvents, CellPlan, Sleeper, Standby, StandbyPlan, WalledEnd, Witness } from '../port.ts'
 import { bedsideOf, wakeFrames, type Bedside } from '../vm/bedside.ts'
@@ -56,7 +58,7 @@ export class PoolCell implements Standby {
   #seats: readonly Seat[] | undefined
   /** Answers the hello of a host whose seats are not known yet. */
   #hasHello: ((reply: Reply) => void) | undefined
-  #startWithinMs = 0
+  #start: StartTime | undefined
   /** It was told to load its agents. */
   #loading = false
   readonly #said: string[] = []
@@ -106,10 +108,10 @@ export class PoolCell implements Standby {
     return this.#ready || (this.#standsBy && !this.#loading && this.#connection !== undefined)
   }
 
-  begin(child: WalledChild, listening: Listening, startWithinMs: number): void {
+  begin(child: WalledChild, listening: Listening, start: StartTime): void {
     this.#child = child
     this.#listening = listening
-    this.#startWithinMs = startWithinMs
+    this.#start = start
     if (!this.#isUp) this.#awaitStart()
     void child.ended.then(async (end) => {
       // Its last words may still be on their way.
@@ -200,9 +202,11 @@ export class PoolCell implements Standby {
   }
 
   #awaitStart(): void {
-    const withinMs = this.#startWithinMs
+    assert(this.#start !== undefined, 'a start is awaited once its process runs')
+    const { withinMs, effort } = this.#start
     const what = this.#standsBy && !this.#loading ? 'connection' : 'hello'
-    this.#cancelTimer = this.#clock.timer(withinMs, () =>
+    const seen = (): Effort | undefined => effort(this.usage?.().pid ?? this.identity.pid)
+    this.#cancelTimer = startDeadline(this.#clock, { withinMs, effort: seen }, () =>
       this.#kill('start-failed', `no ${what} within ${withinMs} ms`),
     )
   }

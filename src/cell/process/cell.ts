@@ -13,12 +13,14 @@ import {
   sleep,
   type Clock,
   type Disk,
+  type Effort,
   type Link,
   type Listening,
   type ProcessIdentity,
 } from '../../std/std.ts'
 import { checkHello, protocolVersion, toLine, type Frame, type Welcome } from '../../wire/wire.ts'
 import { Connection, errorAnswer, type Reply } from '../connection.ts'
+import { startDeadline, type StartTime } from '../deadline.ts'
 import { removeHome } from '../home.ts'
 import type { CellEnd, CellEvents, CellPlan, HousedCell, WalledEnd } from '../port.ts'
 import { howOf, type WalledChild, type Walls } from '../walls.ts'
@@ -93,10 +95,10 @@ export class ProcessCell implements HousedCell {
     return this.#connection?.pendingBytes ?? 0
   }
 
-  begin(child: WalledChild, listening: Listening, startWithinMs: number): void {
+  begin(child: WalledChild, listening: Listening, start: StartTime): void {
     this.#child = child
     this.#listening = listening
-    if (!this.#ready) this.#give(startWithinMs, 'start-failed', `no hello within ${startWithinMs} ms`)
+    if (!this.#ready) this.#awaitStart(start)
     void child.ended.then((end) => this.#ended(end))
   }
 
@@ -134,8 +136,12 @@ export class ProcessCell implements HousedCell {
     return method === 'drain' ? this.#drain(asked) : asked
   }
 
-  kill(why: string): void {
-    this.#kill('killed-by-us', why)
+  /** With `ask` it is told to end first: what it has to tidy up takes a second at most. */
+  kill(why: string, ask?: 'ask'): void {
+    if (ask === undefined || this.#over || this.#ending !== undefined) return this.#kill('killed-by-us', why)
+    this.#ending = { cause: 'killed-by-us', why }
+    this.#child?.killGroup('SIGTERM')
+    this.#give(termMs, 'killed-by-us', why)
   }
 
   line(stream: 'stdout' | 'stderr', text: string): void {
@@ -188,6 +194,13 @@ export class ProcessCell implements HousedCell {
     if (this.#over) return
     if (cut) return this.#kill(this.#ready ? 'link-lost' : 'start-failed', why)
     if (this.#ready) this.#give(awayMs, 'link-lost', `${why} and did not connect again within ${awayMs} ms`)
+  }
+
+  #awaitStart({ withinMs, effort }: StartTime): void {
+    const seen = (): Effort | undefined => effort(this.usage?.().pid ?? this.identity.pid)
+    this.#cancelTimer = startDeadline(this.#clock, { withinMs, effort: seen }, () =>
+      this.#kill('start-failed', `no hello within ${withinMs} ms`),
+    )
   }
 
   /** Kills it after this time, unless a hello comes first. */

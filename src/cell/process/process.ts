@@ -65,7 +65,8 @@ export const processCells = (ports: ProcessPorts): CellKind => {
         env: { ...plan.env, SITTER_SOCKET: walls.sitterSocket, SITTER_GATE: walls.gateSocket },
         onLine: (stream, text) => cell.line(stream, text),
       })
-      cell.begin(child, listening, plan.startWithinMs ?? ports.startWithinMs ?? defaultStartMs)
+      const withinMs = plan.startWithinMs ?? ports.startWithinMs ?? defaultStartMs
+      cell.begin(child, listening, { withinMs, effort: (pid) => proc.effort(pid) })
     } catch (error) {
       await listening.close()
       throw error

@@ -225,7 +225,10 @@ class SandboxWalls implements Walls {
     // What is asked for again after that was not enough.
     if (init === undefined || this.#killedMs > -Infinity || parentOf(init) !== wall) return false
     this.#killedMs = nowMs
-    return signal(init, 'SIGKILL')
+    const isSent = signal(init, 'SIGKILL')
+    // A wall that somebody has stopped buries nobody.
+    signal(wall, 'SIGCONT')
+    return isSent
   }
 
   async endOf(end: ProcessEnd): Promise<WalledEnd> {

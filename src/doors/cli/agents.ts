@@ -15,6 +15,7 @@ import { confirm, onlyDry, required } from './asking.ts'
 import type { Api } from './client.ts'
 import { describeBatch, describeSettlement } from './money.ts'
 import { modeText } from './mode.ts'
+import { coverageText } from './swarm.ts'
 import { attemptLines, eventLine, facts, section, witnessLines } from './story.ts'
 import { age, at, counted, duration, plain, tally } from './text.ts'
 import type { Deed, Invocation } from './verb.ts'
@@ -37,9 +38,15 @@ const countsOf = (agents: readonly AgentView[]): Record<string, number> => {
 
 export const ps: Deed = async ({ api, options, printer, world }) => {
   const asked = { type: options.text('type'), state: options.text('state'), mode: options.text('mode') }
-  const agents = await (await api()).all<AgentView>('/api/v1/agents', asked)
+  const door = await api()
+  const agents = await door.all<AgentView>('/api/v1/agents', asked)
+  const { coverage } = await door.get<List<AgentView>>('/api/v1/agents', { limit: 1 })
   const nowMs = world.clock.wallMs()
   const byNumber = agents.toSorted((a, b) => (a.type < b.type ? -1 : a.type > b.type ? 1 : a.number - b.number))
+  if (printer.json) {
+    printer.document({ items: byNumber, next: null, ...(coverage && { coverage }) })
+    return 0
+  }
   printer.list(byNumber, (agent) => agent.id, [
     { head: 'AGENT', value: (agent) => agent.id },
     { head: 'STATE', value: (agent) => agent.state },
@@ -51,7 +58,8 @@ export const ps: Deed = async ({ api, options, printer, world }) => {
     { head: 'NEXT', value: (agent) => exitText(agent, nowMs), shrink: true },
     { head: 'REASON', value: (agent) => agent.reason ?? '', shrink: true },
   ])
-  if (!printer.json && agents.length > 0) printer.note(`${counted(agents.length, 'agent')}: ${tally(countsOf(agents))}`)
+  const seen = coverage === undefined ? '' : `; ${coverageText(coverage)}`
+  if (agents.length > 0) printer.note(`${counted(agents.length, 'agent')}: ${tally(countsOf(agents))}${seen}`)
   return 0
 }
 

@@ -24,6 +24,24 @@ export const beginning: readonly Verb[] = [
   },
 ]
 
+export const practising: readonly Verb[] = [
+  {
+    path: 'drill',
+    group: 'Run',
+    summary: 'fire drills on a small swarm of their own: exit 0 only when everything held',
+    parameters: [
+      ['[name]', 'kill stop loop leak silence storm lost-answer clock-jump record-locked (default: all), or ls, show'],
+      ['[id]', 'with show: an earlier run (default: the newest)'],
+    ],
+    options: dryRun,
+    ownsInterrupt: true,
+    examples: ['drill', 'drill stop --json', 'drill ls', 'drill show'],
+    gives: 'DrillRun, with ls List<DrillRun>',
+    exits: { 1: 'something did not hold' },
+    load: async () => (await import('./drill.ts')).drill,
+  },
+]
+
 export const looking: readonly Verb[] = [
   {
     path: 'logs',

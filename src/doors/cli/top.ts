@@ -9,7 +9,7 @@ import { canRepaint } from './live.ts'
 import type { Printer } from './printer.ts'
 import { explain } from './refusal.ts'
 import { facts } from './story.ts'
-import { standbyText } from './swarm.ts'
+import { coverageText, standbyText } from './swarm.ts'
 import { tableLines } from './table.ts'
 import { age, count, duration, fit, guarded, plain, tally } from './text.ts'
 import type { Deed } from './verb.ts'
@@ -92,6 +92,7 @@ export const topLines = (looks: readonly Look[], paint: Printer['paint'], column
     ...facts([
       ['gate', gate],
       ['memory', `sitter ${bytesText(figure(metrics, 'sitter_resident_memory_bytes'))}, ${cells}`],
+      ['evidence', coverageText(view.fleet.coverage)],
       ['event loop', `${lag('p50')} late at p50, ${lag('p99')} at p99, ${lag('max')} at most`],
       ['waiting', view.person === 0 ? 'nothing for a person' : `${count(view.person)} for a person: sitter inbox`],
     ]),

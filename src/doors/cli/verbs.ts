@@ -5,7 +5,7 @@
 import { controlVerbs } from './control-verbs.ts'
 import { incidentVerbs } from './incident-verbs.ts'
 import { moneyVerbs } from './money-verbs.ts'
-import { beginning, looking } from './operating-verbs.ts'
+import { beginning, looking, practising } from './operating-verbs.ts'
 import { orderVerbs } from './order-verbs.ts'
 import { dryRun, type Verb } from './verb.ts'
 import { workVerbs } from './work-verbs.ts'
@@ -180,6 +180,7 @@ const shell: readonly Verb[] = [
 export const verbs: readonly Verb[] = [
   ...beginning,
   ...run,
+  ...practising,
   ...orderVerbs,
   ...look,
   ...looking,
@@ -217,7 +218,6 @@ export const laterVerbs: Readonly<Record<string, string>> = {
   report: '`sitter export settlements` gives every payment',
   retention: 'nothing is deleted but old log files, see docs/guides/operating.md',
   restore: 'a backup is swarm.db and gate/gate.db as they were; what was paid since is not in it',
-  drill: 'rehearsal providers make faults on request, see examples/payouts/swarm.config.ts',
   simulate: '`sitter rehearse` runs providers without a swarm',
   mcp: 'the HTTP API is described by /openapi.json, see docs/api.md',
   'vault rekey': 'the key stays the one that the data directory was made with',

@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs'
 import { isAbsolute } from 'node:path'
 import type { Duplex, Readable, Writable } from 'node:stream'
+import type { Effort, ThreadEffort } from '../effort.ts'
 import type { Child, Proc, ProcessIdentity, SpawnOptions } from '../proc.ts'
 
 const longestLine = 16_384
@@ -29,6 +30,38 @@ const statFields = (pid: number): readonly string[] | undefined => {
 const startTime = (pid: number): string | undefined => {
   const fields = statFields(pid)
   return fields === undefined || fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19]
+}
+
+const ticksPerSecond = 100
+/** More threads than this say nothing more, and cost two reads each. */
+const mostThreads = 64
+
+/** Scheduler's counts where the kernel has them (ns), else the clock ticks of stat. */
+const threadEffort = (name: string): ThreadEffort | undefined => {
+  const stat = readProc(`${name}/stat`)
+  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')
+  if (fields === undefined) return undefined
+  const counts = readProc(`${name}/schedstat`)?.split(' ').map(Number)
+  if (counts !== undefined && Number.isFinite(counts[0]) && Number.isFinite(counts[1]))
+    return { state: fields[0]!, ranMs: counts[0]! / 1e6, waitedMs: counts[1]! / 1e6 }
+  const ranMs = ((Number(fields[11]) + Number(fields[12])) * 1_000) / ticksPerSecond
+  return { state: fields[0]!, ranMs, waitedMs: null }
+}
+
+const effort = (pid: number): Effort | undefined => {
+  const started = startTime(pid)
+  if (started === undefined) return undefined
+  const threads = new Map<number, ThreadEffort>()
+  try {
+    for (const id of readdirSync(`/proc/${pid}/task`).slice(0, mostThreads)) {
+      const found = threadEffort(`${pid}/task/${id}`)
+      if (found !== undefined) threads.set(Number(id), found)
+    }
+  } catch {
+    // Gone meanwhile.
+  }
+  const state = threads.get(pid)?.state
+  return state === undefined ? undefined : { startTime: started, state, threads }
 }
 
 const openFiles = (pid: number): { readonly open: number; readonly most: number } | undefined => {
@@ -188,5 +221,6 @@ export const realProc = (): Proc => ({
     return kilobytes === undefined ? undefined : Number(kilobytes) * 1_024
   },
   state: (pid) => statFields(pid)?.[0],
+  effort,
   openFiles,
 })

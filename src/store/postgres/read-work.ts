@@ -21,6 +21,7 @@ type WorkReads = Pick<
   | 'attemptsOf'
   | 'readyTypes'
   | 'nextTaskDueMs'
+  | 'spentMs'
   | 'taskDurations'
 >
 
@@ -150,6 +151,17 @@ export const workReads = (session: Asking): WorkReads => ({
   },
   readyTypes: async () => {
     return (await session.all<{ type: string }>(readyTypesSql)).map((row) => row.type)
+  },
+  spentMs: async (task) => {
+    const row = await session.one<{ spent: number | string }>(
+      `SELECT COALESCE(SUM(p.ended_ms - p.started_ms), 0) AS spent FROM past_attempts AS p
+         JOIN tasks AS t ON t.seq = p.task_seq AND t.life = p.life
+         LEFT JOIN past_attempts AS n ON n.task_seq = p.task_seq AND n.fence = p.fence + 1
+       WHERE t.id = $1 AND p.ended_ms IS NOT NULL
+         AND (p.outcome <> 'interrupted' OR p.epoch = COALESCE(n.epoch, t.epoch))`,
+      task,
+    )
+    return Number(row!.spent)
   },
   nextTaskDueMs: async () => {
     const sql = "SELECT MIN(until_ms) AS due FROM tasks WHERE state = 'waiting' AND until_ms IS NOT NULL"

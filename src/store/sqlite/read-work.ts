@@ -39,6 +39,7 @@ type WorkReads = Pick<
   | 'attemptsOf'
   | 'readyTypes'
   | 'nextTaskDueMs'
+  | 'spentMs'
   | 'taskDurations'
 >
 
@@ -216,6 +217,15 @@ export const workReads = (session: Session): WorkReads => ({
       types.push(next.type)
     }
   },
+  spentMs: (task) =>
+    session.one<{ spent: number }>(
+      `SELECT COALESCE(SUM(p.ended_ms - p.started_ms), 0) AS spent FROM past_attempts AS p
+         JOIN tasks AS t ON t.seq = p.task_seq AND t.life = p.life
+         LEFT JOIN past_attempts AS n ON n.task_seq = p.task_seq AND n.fence = p.fence + 1
+       WHERE t.id = ? AND p.ended_ms IS NOT NULL
+         AND (p.outcome <> 'interrupted' OR p.epoch = COALESCE(n.epoch, t.epoch))`,
+      task,
+    )!.spent,
   nextTaskDueMs: () =>
     session.one<{ due: number | null }>(
       "SELECT MIN(until_ms) AS due FROM tasks WHERE state = 'waiting' AND until_ms IS NOT NULL",

@@ -150,6 +150,7 @@ export const fakeWorld = (ask: FakeAsk): FakeWorld => {
       state: () => undefined,
       openFiles: () => undefined,
       oomKills: () => undefined,
+      effort: () => undefined,
     },
     fetch: async (input, init) => {
       const path = `${init?.method ?? 'GET'} ${new URL(input as string).pathname}`

@@ -7,6 +7,7 @@ import { groupSummaries, laterVerbs, verbs } from '../../../src/doors/cli/verbs.
 /** Where interfaces that JSON is made of are declared. */
 const sources = [
   'doors/api.ts',
+  'drill/report.ts',
   'doors/cli/run.ts',
   'doors/cli/judgement.ts',
   'doors/cli/doctor-checks.ts',

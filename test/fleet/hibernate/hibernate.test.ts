@@ -22,7 +22,7 @@ test('Who never had work has no process and no row, and is no gap in what report
   expect(world.fleet.summary().coverage).toEqual({ reporting: 0, of: 0, oldestMs: null, asleep: 1_000 })
   const [exists, ...rest] = world.fleet.view({ type: 'settler', number: 7 })!.evidence
   expect(exists).toMatchObject({ fact: 'exists', value: 'no', detail: expect.stringContaining('asleep since') })
-  expect(rest.map(({ fact }) => fact)).toEqual(['progresses'])
+  expect(rest.map(({ fact }) => fact)).toEqual(['progresses', 'useful'])
 })
 
 test('Work wakes as many as tasks wait, into one host, and they are told as free', async () => {

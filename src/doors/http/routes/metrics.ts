@@ -14,7 +14,7 @@ const keepMs = 1_000
 const keepTimes = 20
 
 const fleetFamilies = ({ fleet }: Rooms): Family[] => {
-  const { byType, restartsByType, cells, cellsLost, standbys, apart, admission } = fleet.summary()
+  const { byType, restartsByType, cells, cellsLost, standbys, apart, admission, coverage } = fleet.summary()
   const memory = [...fleet.cells(), ...fleet.standbys()].map(({ residentBytes }) => residentBytes)
   const known = memory.filter((bytes): bytes is number => bytes !== null)
   return [
@@ -25,6 +25,7 @@ const fleetFamilies = ({ fleet }: Rooms): Family[] => {
         Object.entries(states).map(([state, count]) => [{ type, state }, count] as const),
       ),
     ),
+    ...coverageFamilies(coverage),
     counter(
       'sitter_agent_restarts_total',
       'Restarts of agents, over all sitters; the record does not keep their causes apart yet.',
@@ -48,6 +49,20 @@ const fleetFamilies = ({ fleet }: Rooms): Family[] => {
         ]),
   ]
 }
+
+/** How much of `sitter_agents` was seen, and how long ago: the age is absent while nobody reports. */
+const coverageFamilies = ({ reporting, of, oldestMs, asleep }: FleetSummary['coverage']): Family[] => [
+  gauge('sitter_agents_reporting', 'Agents seen in an answer of their own cell not older than three beats.', [
+    [{}, reporting],
+  ]),
+  gauge('sitter_agents_expected', 'Agents that should report: neither asleep nor stopped by a person.', [[{}, of]]),
+  ...(oldestMs === null
+    ? []
+    : [gauge('sitter_evidence_age_seconds', 'Age of the oldest answer among them.', [[{}, oldestMs / 1_000]])]),
+  ...(asleep === undefined
+    ? []
+    : [gauge('sitter_agents_asleep', 'Agents that sleep and cannot report.', [[{}, asleep]])]),
+]
 
 /** What nobody could read is left out. */
 const hostFamilies = ({ short, reading, startsWaiting }: FleetSummary['admission']): Family[] => {
