@@ -41,8 +41,8 @@ const tableOf = (secrets: readonly string[]): Table => {
 }
 
 /**
- * Tables are kept from call to call: making one takes 400 µs, looking through a small answer 15. They hold secrets, like
- * the vault beside them; the ones that were used last are kept, so those of ended versions go.
+ * Tables are kept from call to call: making one takes 400 µs, looking through a small answer 15. They hold secrets, as
+ * the vault beside them does; the ones that were used last are kept, so those of ended versions go.
  */
 const mostTables = 64
 const tables = new Map<string, Table>()
