@@ -150,16 +150,19 @@ export const killRefreshes = async ({ kills, agents, ms, seed, lost }: RefreshLo
         // The gate is gone: the agent looks again until the next one serves.
         await rest(20)
       }
-      await rest(agents * 2)
+      await rest(agents * 10)
     }
   }
   const running = Promise.all(Array.from({ length: agents }, agent))
-  const lostAt = kills === 0 ? lost : Math.ceil(lost / kills)
-  server.lose(kills === 0 ? lost : 0)
+  // One answer at a time: two in a row are a server that is away, and calls are told so.
+  for (let one = 0; kills === 0 && one < lost; one += 1) {
+    await rest(ms / (lost + 1))
+    server.lose(1)
+  }
   for (let kill = 0; kill < kills; kill += 1) {
     await rest(between(random, 0, (1.6 * ms) / kills))
     if (performance.now() > stop - 3_000) break
-    server.lose(lostAt)
+    server.lose(kill < lost ? 1 : 0)
     await gate.again()
   }
   await running
