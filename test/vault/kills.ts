@@ -139,10 +139,10 @@ export const killRefreshes = async ({ kills, agents, ms, seed, lost }: RefreshLo
   })
   await setSecret(gate.sitter, server.clientSecret, 'swarm-client')
   await setSecret(gate.sitter, await server.newRefreshToken())
-  const stop = performance.now() + ms
+  let over = false
   const statuses = new Map<number, number>()
   const agent = async (): Promise<void> => {
-    while (performance.now() < stop) {
+    while (!over) {
       try {
         const { status } = await fetchBy(gate.door, { path: '/bank/v1/work' })
         statuses.set(status, (statuses.get(status) ?? 0) + 1)
@@ -161,10 +161,11 @@ export const killRefreshes = async ({ kills, agents, ms, seed, lost }: RefreshLo
   }
   for (let kill = 0; kill < kills; kill += 1) {
     await rest(between(random, 0, (1.6 * ms) / kills))
-    if (performance.now() > stop - 3_000) break
     server.lose(kill < lost ? 1 : 0)
     await gate.again()
   }
+  await rest(kills === 0 ? ms / (lost + 1) : 6_000)
+  over = true
   await running
   const figures = server.figures()
   const bad = [...statuses].filter(([status]) => status !== 200)
