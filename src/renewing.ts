@@ -16,19 +16,19 @@ export const credentialConditions = async (gatelink: GateLink, clock: Clock): Pr
   const nowMs = clock.wallMs()
   return renewals.flatMap(({ name, credential, concern, ending }): Condition[] => {
     const facts = { credential, name }
-    const waits: Condition[] =
-      concern === null
-        ? []
-        : [
-            {
-              key: `credentials/${name}`,
-              severity: concern.severity,
-              title: `credential ${name} ${concern.what}`,
-              facts,
-              proposed: concern.wayOut,
-            },
-          ]
     const near = (ending?.toldDays ?? []).filter((days) => ending!.endsMs - nowMs <= days * dayMs)
+    const isTold = concern === null || (concern.isDue && near.length > 0)
+    const waits: Condition[] = isTold
+      ? []
+      : [
+          {
+            key: `credentials/${name}`,
+            severity: concern.severity,
+            title: `credential ${name} ${concern.what}`,
+            facts,
+            proposed: concern.wayOut,
+          },
+        ]
     // Each bound is told once, when it is passed, and all are over when the credential is replaced.
     const ends = near.map((days): Condition => ({
       key: `credential-ends/${name}/${days}d`,

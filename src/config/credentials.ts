@@ -189,7 +189,8 @@ const toBlackout = (given: ParsedRotator['blackouts'][number]): Blackout => ({
 const toRotation = (given: Parsed, upstream: string, directory: string): RotationRule => ({
   everyMs: given.rotateEvery,
   jitter: given.rotate?.jitter ?? 0,
-  warnBeforeMs: given.warnBefore,
+  // Who replaces it every five days is not warned a week before.
+  warnBeforeMs: Math.min(given.warnBefore, given.rotateEvery / 2),
   overlapMs: given.rotate?.overlap ?? 0,
   canaryMs: given.rotate?.canary ?? 0,
   gapMs: given.rotate?.gap ?? 0,

@@ -7,6 +7,8 @@ export interface Concern {
   readonly what: string
   readonly wayOut: string
   readonly sinceMs: number
+  /** It is only that its day comes: `Ending` tells of that, too. */
+  readonly isDue: boolean
 }
 /** An end that comes, and how long before it people are told: once at each. */
 export interface Ending {
@@ -45,10 +47,22 @@ export const concernOf = (looked: Looked, nowMs: number): Concern | null => {
   const { name, cycle, isAutomatic, hasVersion, isCompromised, grant, warnBeforeMs } = looked
   const set = `sitter vault set ${name}`
   if (grant?.state === 'quarantined')
-    return { severity: 'critical', what: `quarantined: ${grant.why}`, wayOut: set, sinceMs: grant.refreshedMs ?? nowMs }
+    return {
+      severity: 'critical',
+      what: `quarantined: ${grant.why}`,
+      wayOut: set,
+      sinceMs: grant.refreshedMs ?? nowMs,
+      isDue: false,
+    }
   if (!hasVersion)
     return isCompromised
-      ? { severity: 'critical', what: 'compromised, and nothing is sent with it', wayOut: set, sinceMs: cycle.sinceMs }
+      ? {
+          severity: 'critical',
+          what: 'compromised, and nothing is sent with it',
+          wayOut: set,
+          sinceMs: cycle.sinceMs,
+          isDue: false,
+        }
       : null
   if (cycle.phase === 'person')
     return {
@@ -56,6 +70,7 @@ export const concernOf = (looked: Looked, nowMs: number): Concern | null => {
       what: `its rotation waits for you: ${cycle.why}`,
       wayOut: `look for a key at its provider and end it, then sitter vault rotate ${name}`,
       sinceMs: cycle.sinceMs,
+      isDue: false,
     }
   const isStuck = cycle.why !== null && (cycle.phase === 'idle' || nowMs - cycle.sinceMs >= stuckMs)
   if (isAutomatic && isStuck)
@@ -64,6 +79,7 @@ export const concernOf = (looked: Looked, nowMs: number): Concern | null => {
       what: `its rotation gets no further (${cycle.phase}): ${cycle.why}`,
       wayOut: `sitter vault status ${name}; it is tried again by itself`,
       sinceMs: cycle.sinceMs,
+      isDue: false,
     }
   const dueMs = isAutomatic ? null : cycle.dueMs
   if (dueMs === null || nowMs < dueMs - warnBeforeMs) return null
@@ -74,5 +90,6 @@ export const concernOf = (looked: Looked, nowMs: number): Concern | null => {
     what,
     wayOut: `make a new key at its provider, ${set}, then end the old one`,
     sinceMs: dueMs - warnBeforeMs,
+    isDue: nowMs <= dueMs,
   }
 }

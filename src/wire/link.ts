@@ -234,6 +234,8 @@ export interface RenewalView {
     readonly what: string
     readonly wayOut: string
     readonly sinceMs: number
+    /** Only that its day comes, of which `ending` tells too. */
+    readonly isDue: boolean
   } | null
   /** An end that comes, and how many days before it people are told. */
   readonly ending: { readonly endsMs: number; readonly what: string; readonly toldDays: readonly number[] } | null

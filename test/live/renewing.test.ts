@@ -51,8 +51,16 @@ test('a condition opens at each bound, and all of them hold until the credential
     'credential-ends/bank/3d critical',
     'credential-ends/bank/1d critical',
   ])
-  const concern = { severity: 'critical', what: 'quarantined', wayOut: 'sitter vault set bank', sinceMs: 0 } as const
+  const concern = {
+    severity: 'critical',
+    what: 'quarantined',
+    wayOut: 'sitter vault set bank',
+    sinceMs: 0,
+    isDue: false,
+  } as const
   expect(await keysAt(0, renewal({ concern }))).toEqual(['credentials/bank critical'])
+  const due = { ...concern, severity: 'warning', isDue: true } as const
+  expect(await keysAt(23 * day, renewal({ concern: due }))).toEqual(['credential-ends/bank/7d warning'])
   expect(await credentialConditions({ ...link(renewal()), gateId: null }, clockAt(0).clock)).toEqual([])
 })
 

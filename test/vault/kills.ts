@@ -139,10 +139,10 @@ export const killRefreshes = async ({ kills, agents, ms, seed, lost }: RefreshLo
   })
   await setSecret(gate.sitter, server.clientSecret, 'swarm-client')
   await setSecret(gate.sitter, await server.newRefreshToken())
-  const stop = performance.now() + ms
+  let over = false
   const statuses = new Map<number, number>()
   const agent = async (): Promise<void> => {
-    while (performance.now() < stop) {
+    while (!over) {
       try {
         const { status } = await fetchBy(gate.door, { path: '/bank/v1/work' })
         statuses.set(status, (statuses.get(status) ?? 0) + 1)
@@ -150,18 +150,22 @@ export const killRefreshes = async ({ kills, agents, ms, seed, lost }: RefreshLo
         // The gate is gone: the agent looks again until the next one serves.
         await rest(20)
       }
-      await rest(agents * 2)
+      await rest(agents * 10)
     }
   }
   const running = Promise.all(Array.from({ length: agents }, agent))
-  const lostAt = kills === 0 ? lost : Math.ceil(lost / kills)
-  server.lose(kills === 0 ? lost : 0)
+  // One answer at a time: two in a row are a server that is away, and calls are told so.
+  for (let one = 0; kills === 0 && one < lost; one += 1) {
+    await rest(ms / (lost + 1))
+    server.lose(1)
+  }
   for (let kill = 0; kill < kills; kill += 1) {
     await rest(between(random, 0, (1.6 * ms) / kills))
-    if (performance.now() > stop - 3_000) break
-    server.lose(lostAt)
+    server.lose(kill < lost ? 1 : 0)
     await gate.again()
   }
+  await rest(kills === 0 ? ms / (lost + 1) : 6_000)
+  over = true
   await running
   const figures = server.figures()
   const bad = [...statuses].filter(([status]) => status !== 200)

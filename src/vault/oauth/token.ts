@@ -155,5 +155,5 @@ export const refreshAfterMs = (lifeMs: number, chance: number): number => {
   const early = goodMs > 600_000 ? Math.min(0.8 * goodMs, goodMs - 300_000) : 0.6 * goodMs
   return early * (0.9 + 0.1 * chance)
 }
-/** Nothing is sent with a token that has less than this to live: it must arrive, too. */
-export const marginMs = (lifeMs: number): number => Math.min(30_000, 0.2 * surelyMs(lifeMs))
+/** Nothing is sent with a token that has less than this to live: it must arrive, at a server that is busy, too. */
+export const marginMs = (lifeMs: number): number => Math.min(30_000, 0.35 * surelyMs(lifeMs))

@@ -95,8 +95,8 @@ export interface Stepped {
 }
 export interface StepContext {
   readonly nowMs: number
-  /** The next due time, should this step end the rotation. */
-  readonly nextDueMs: number
+  /** The next due time, should this step end the rotation; null = nobody wants another. */
+  readonly nextDueMs: number | null
   /** Versions that are active or draining now, oldest first. */
   readonly serving: readonly number[]
 }
@@ -359,7 +359,7 @@ export const step = (cycle: Cycle, fact: Fact, context: StepContext): Stepped | 
       return {
         cycle: rest(cycle, context, {
           why: cycle.why,
-          dueMs: Math.min(context.nextDueMs, context.nowMs + afterUndoneMs),
+          dueMs: Math.min(context.nextDueMs ?? Infinity, context.nowMs + afterUndoneMs),
         }),
         moves: cycle.next === null ? [] : [{ version: cycle.next, state: fact.ended ? 'revoked' : 'retired' }],
         note: null,

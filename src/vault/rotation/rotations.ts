@@ -205,7 +205,7 @@ export class Rotations {
     const { name, rule } = member
     const nowMs = clock.wallMs()
     const rows = vault.rows(name).filter(({ state }) => state === 'active' || state === 'draining')
-    const nextDueMs = rule.rotation === undefined ? nowMs : dueAfter(rule.rotation, nowMs, random.next())
+    const nextDueMs = rule.rotation === undefined ? null : dueAfter(rule.rotation, nowMs, random.next())
     const serving = rows.map(({ version }) => version)
     const stepped = step(member.cycle, fact, { nowMs, nextDueMs, serving })
     if (stepped === undefined) return false

@@ -85,6 +85,8 @@ const registerAssertions = (provider: Provider, publicKey: string): void => {
 }
 
 const listen = async (server: ReturnType<typeof createServer>): Promise<string> => {
+  // Nobody's call is lost because a connection was closed just when it was used again.
+  server.keepAliveTimeout = 120_000
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve)
   })

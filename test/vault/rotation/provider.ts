@@ -102,6 +102,8 @@ export const openKeyProvider = async (latencyMs = 20): Promise<KeyProvider> => {
       )
     })
   })
+  // A provider that closes connections just when they are used again would lose calls, which is another matter.
+  server.keepAliveTimeout = 120_000
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve)
   })

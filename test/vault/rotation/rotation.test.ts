@@ -1,3 +1,5 @@
+import { readFileSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { openKeyProvider, type KeyProvider } from './provider.ts'
 import { openRotationWorld, rotation, rulesOf, until, type RotationWorld } from './world.ts'
@@ -75,6 +77,21 @@ test('a mint whose answer was lost is looked for, ended, and only then made agai
   expect(good!.label).not.toBe(lost!.label)
   expect(await states()).toEqual({ 'bank@1': 'revoked', 'bank@2': 'active' })
   expect((await call()).status).toBe(200)
+})
+
+test('no key that was made stands in a file, in a log line, in a view or in what agents get', async () => {
+  const { provider, sitter, view, call, place, lines } = await world()
+  await sitter.link.vaultRenew('rotate', 'bank', null, 'test')
+  await until(view, rest)
+  const answer = await call()
+  const said = JSON.stringify([answer, await sitter.link.vaultList(), await sitter.link.vaultNotes(0), lines])
+  const files = readdirSync(place.data, { recursive: true, withFileTypes: true }).filter((one) => one.isFile())
+  expect(files.length).toBeGreaterThan(2)
+  for (const { secret } of provider.keys) {
+    expect(said).not.toContain(secret)
+    for (const { parentPath, name } of files)
+      expect([name, readFileSync(join(parentPath, name)).includes(secret)]).toEqual([name, false])
+  }
 })
 
 test('without a list nobody knows whether a key was made: nothing is made again until a person says so', async () => {
