@@ -6,33 +6,29 @@ import type { UpstreamLimit } from '../../src/model/model.ts'
 const set = (target: string, mode: SetMode['mode']): SetMode => ({ target, mode, reason: 'why' })
 const whole = (...modes: SetMode[]) => ({ first: true, last: true, modes })
 const payer = { agent: 'payer/0001', channel: null }
+/** Each writing ends when it is told. */
 const saving = () => {
-  const written: (readonly SetMode[])[] = []
-  let hold: Promise<void> = Promise.resolve()
+  const writings: PromiseWithResolvers<void>[] = []
   return {
-    written,
-    holdUntil: (done: Promise<void>) => {
-      hold = done
-    },
-    save: async (modes: readonly SetMode[]) => {
-      await hold
-      written.push(modes)
+    writings,
+    save: (): Promise<void> => {
+      const one = Promise.withResolvers<void>()
+      writings.push(one)
+      return one.promise
     },
   }
 }
 
 test('a gate that was never told lets nothing pass, and one that was told nothing lets everything', async () => {
-  const { save } = saving()
-  const modes = openModes({ saved: undefined, save })
+  const modes = openModes({ saved: undefined, save: async () => {} })
   expect(modes.of(payer).mode).toBe('parked')
   await modes.tell(whole())
   expect(modes.of(payer).mode).toBe('active')
 })
 
 test('a gate that starts again is as strict as it was, and takes a mode that it does not know for parked', () => {
-  const { save } = saving()
   const saved = [set('type:payer', 'shadow'), { target: 'channel:bank', mode: 'gentle', reason: '' }]
-  const modes = openModes({ saved, save })
+  const modes = openModes({ saved, save: async () => {} })
   expect(modes.of(payer)).toMatchObject({ mode: 'shadow', target: 'type:payer' })
   expect(modes.of({ agent: null, channel: 'bank' }).mode).toBe('parked')
   expect(modes.of({ agent: 'other/0001', channel: 'other' }).mode).toBe('active')
@@ -48,16 +44,17 @@ test('the strictest of swarm, type, agent and channel holds', async () => {
 })
 
 test('what is stricter holds before it is written, what is milder only after, and not when a newer word came meanwhile', async () => {
-  const book = saving()
-  const modes = openModes({ saved: [set('swarm', 'parked')], save: book.save })
-  const written = Promise.withResolvers<void>()
-  book.holdUntil(written.promise)
+  const { writings, save } = saving()
+  const modes = openModes({ saved: [set('swarm', 'parked')], save })
   const milder = modes.tell(whole(set('type:payer', 'shadow')))
   expect(modes.of(payer).mode).toBe('parked')
   const stricter = modes.tell(whole(set('agent:payer/0001', 'readonly')))
+  writings[0]!.resolve()
+  await milder
   expect(modes.of(payer).mode).toBe('parked')
-  written.resolve()
-  await Promise.all([milder, stricter])
+  expect(modes.of({ agent: 'other/0001', channel: null }).mode).toBe('parked')
+  writings[1]!.resolve()
+  await stricter
   expect(modes.of(payer).mode).toBe('readonly')
   expect(modes.of({ agent: 'payer/0002', channel: null }).mode).toBe('active')
 })

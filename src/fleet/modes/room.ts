@@ -88,7 +88,6 @@ class ModesRoom implements Modes {
     const unwatched = [...this.#stepped.keys()].filter((target) => policyOf(config(), target) === undefined)
     for (const target of unwatched) this.#rules.forget(target)
     this.#take([], unwatched)
-    if (unwatched.length === 0) this.#inTurn(() => this.#apply()).catch(this.#options.onFault)
   }
 
   stop(): void {
@@ -245,20 +244,15 @@ class ModesRoom implements Modes {
   }
 
   #asSetting({ target, source, mode, reason, actor, sinceMs, untilMs }: ModeRow): ModeSetting {
+    const setting = { target, source, mode, reason, actor, sinceMs }
+    if (source === 'person')
+      return untilMs === null
+        ? { ...setting, exit: { kind: 'owner', who: 'operator', what: `sitter mode active ${target}` } }
+        : { ...setting, exit: { kind: 'time', at: untilMs } }
     const { clock } = this.#options
-    const nextMs = source === 'rule' ? this.#rules.stateOf(target)?.nextMs : undefined
-    const at = source === 'rule' ? (nextMs ?? null) && clock.wallMs() + nextMs! - clock.monoMs() : untilMs
-    const exit: ModeSetting['exit'] =
-      source === 'rule'
-        ? {
-            kind: 'time',
-            what: mode === 'parked' ? 'a probe' : 'it is looked at; successes end it',
-            at: Math.round(at ?? clock.wallMs()),
-          }
-        : untilMs === null
-          ? { kind: 'owner', who: 'operator', what: `sitter mode active ${target}` }
-          : { kind: 'time', at: untilMs }
-    return { target, source, mode, reason, actor, sinceMs, exit }
+    const nextMs = this.#rules.stateOf(target)?.nextMs ?? clock.monoMs()
+    const what = mode === 'parked' ? 'a probe' : 'it is looked at; successes end it'
+    return { ...setting, exit: { kind: 'time', what, at: Math.round(clock.wallMs() + nextMs - clock.monoMs()) } }
   }
 
   #leftMs({ untilMs, state }: ModeRow): number {
@@ -270,8 +264,10 @@ class ModesRoom implements Modes {
   #look(): void {
     this.#inTurn(() => this.#expire()).catch(this.#options.onFault)
     const stepped = this.#rules.due()
-    if (stepped.length > 0) this.#take(stepped)
-    else this.#arm()
+    if (stepped.length > 0) return this.#take(stepped)
+    // Looked at and left as it is: it has another next time.
+    this.#gather()
+    this.#arm()
   }
 
   #arm(): void {

@@ -101,13 +101,25 @@ test('the inbox exits 4 when something waits', async () => {
 })
 
 test('describe takes any id, with the evidence and its age', async () => {
-  const description = { ...agent(42), timeLine: [event(1)], attempts: [], attemptsOfNewestTasks: null }
+  const holds = {
+    target: 'type:settler',
+    source: 'person',
+    mode: 'shadow',
+    reason: 'a trial',
+    actor: 'token:ada',
+    sinceMs: nowMs - 60_000,
+    exit: { kind: 'owner', who: 'operator', what: 'sitter mode active type:settler' },
+    person: true,
+  }
+  const description = { ...agent(42), holds, timeLine: [event(1)], attempts: [], attemptsOfNewestTasks: null }
   const { sitter } = await world({
     'GET /api/v1/agents/settler/42': description,
     'GET /api/v1/settlements/set_1': settlement,
   })
   const shown = await sitter('describe', 'settler/42')
   expect(shown.stdout).toContain('responds: yes, seen')
+  expect(shown.stdout).toContain('shadow, by type:settler')
+  expect(shown.stdout).toContain('token:ada: a trial; ends: sitter mode active type:settler')
   expect(shown.stdout).toContain('its cell was killed')
   expect(JSON.parse((await sitter('describe', 'settler/0042', '--json')).stdout)).toEqual(description)
   expect((await sitter('describe', 'set_1')).stdout).toContain('a person decides')
@@ -179,6 +191,7 @@ test('describe tells of a cell that is gone, and of what its host left behind; e
     'GET /api/v1/events': { items: [lost], next: null },
     'GET /api/v1/agents/settler/42': {
       ...agent(42, { apart: { named: true, sinceMs: 0, proofMs: 4_000 } }),
+      holds: { target: 'swarm', source: null, mode: 'active', exit: null },
       timeLine: [lost],
       attempts: [],
       attemptsOfNewestTasks: null,

@@ -112,6 +112,11 @@ test('a rule steps down by failures and up by successes, never below a person’
   await fails(modes, clock, 8)
   expect(modes.of(byBank)).toMatchObject({ mode: 'parked', source: 'rule', exit: { kind: 'time' } })
   await clock.advance(2_100)
+  // Nothing is heard for a while: there is a next look all the same.
+  await clock.advance(60_000)
+  const looked = modes.list().find(({ source }) => source === 'rule')!
+  expect(looked).toMatchObject({ mode: 'throttled', exit: { kind: 'time' } })
+  expect(looked.exit.at!).toBeGreaterThan(clock.wallMs())
   for (let at = 0; at < 3; at += 1) modes.heard(bank, 'worked')
   await clock.settle()
   expect(modes.of(byBank)).toMatchObject({ mode: 'readonly', source: 'person' })
