@@ -15,6 +15,8 @@ export interface Places {
   readonly gateSocket: string
   readonly sockets: string
   readonly cells: string
+  /** Machines of agents that sleep. */
+  readonly asleep: string
   readonly logs: string
   readonly run: string
   readonly rehearsal: string
@@ -43,6 +45,7 @@ export const placesOf = (data: string, shortDirectory: string): Places => {
     gate: join(data, 'gate'),
     gateSocket: join(sockets, 'gate.sock'),
     cells: join(data, 'cells'),
+    asleep: join(data, 'asleep'),
     logs: join(data, 'logs'),
     run: join(data, 'run'),
     rehearsal: join(data, 'rehearsal'),

@@ -3,7 +3,7 @@
  * that imports stay one-way.
  */
 import { conditionsOf, targetsOf } from './alerting.ts'
-import { openCells, type Cells } from './cell/cell.ts'
+import { openBeds, openCells, type Cells } from './cell/cell.ts'
 import type { AppliedConfig } from './config/config.ts'
 import { openFleet, readRequest, type Fleet, type FleetHooks } from './fleet/fleet.ts'
 import { openFreeze, openGateLink, type FreezeSwitch, type GateLink, type GateLinkEvents } from './gatelink/gatelink.ts'
@@ -20,6 +20,9 @@ import { openWork, type Work } from './work/work.ts'
 
 /** With the embedded record one host owns everything; its incarnations are told apart by the epoch. */
 export const owner = 'local'
+
+/** 25,000 machines of the usual size; at the bound the others stay awake, which is told. */
+const mostAsleepBytes = 4_000_000_000
 
 export interface Rooms {
   readonly store: Store
@@ -155,6 +158,7 @@ export const openRooms = async (opening: Opening): Promise<Rooms> => {
     hooks,
     cells: cells.kinds,
     housing: cells.housing,
+    beds: await openBeds({ directory: places.asleep, mostBytes: mostAsleepBytes }),
     directories: { cells: places.cells, sockets: places.sockets },
     machine: config.machine,
     pressure: realPressure(),

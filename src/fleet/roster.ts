@@ -54,6 +54,8 @@ const agentOf = (settings: AgentType, number: number, group: Group, wallMs: numb
     progressed: false,
     finishedMs: null,
     taken: false,
+    dozing: false,
+    bed: null,
     takenMs: -Infinity,
     idleMs: 0,
     attempt: null,
@@ -86,6 +88,7 @@ const resume = (agent: Agent, row: AgentRow, saved: Saved): void => {
   if (row.state === 'hibernating') {
     agent.state = row.state
     agent.sinceMs = row.sinceMs
+    agent.bed = saved.bed
     return
   }
   if (row.state !== 'backoff' && row.state !== 'quarantined') return

@@ -44,11 +44,13 @@ export const every = (clock: Clock, everyMs: number, tick: () => void): Cancel =
   return () => cancel()
 }
 
+/** Milliseconds since a stamp, never less than none: by the monotonic clock within one boot, else by the wall clock. */
+export const passedMs = (now: Stamp, set: Stamp): number =>
+  Math.max(0, now.bootId === set.bootId ? now.monoMs - set.monoMs : now.wallMs - set.wallMs)
+
 /**
  * Milliseconds until a stored deadline. Within one boot the monotonic clock decides, so wall jumps neither expire nor
  * stall it; after a reboot the wall clock decides, bounded by the original delay.
  */
-export const remainingMs = (now: Stamp, set: Stamp, delayMs: number): number => {
-  const passed = now.bootId === set.bootId ? now.monoMs - set.monoMs : now.wallMs - set.wallMs
-  return Math.min(delayMs, Math.max(0, delayMs - passed))
-}
+export const remainingMs = (now: Stamp, set: Stamp, delayMs: number): number =>
+  Math.max(0, delayMs - passedMs(now, set))

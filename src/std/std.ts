@@ -3,7 +3,7 @@
  * only.
  */
 export { canonicalJson } from './canonical.ts'
-export { every, remainingMs, sleep, type Cancel, type Clock, type Stamp } from './clock.ts'
+export { every, passedMs, remainingMs, sleep, type Cancel, type Clock, type Stamp } from './clock.ts'
 export { codes, type Code, type FailureKind } from './codes.ts'
 export type { Disk } from './disk.ts'
 export { asFailure, assert, Failure, failure, type FailureOptions, type Facts } from './failure.ts'
