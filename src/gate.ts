@@ -12,7 +12,7 @@ import { readApplied } from './config/config.ts'
 import { openGateway, type Log, type Rules } from './gateway/gateway.ts'
 import { placesOf } from './places.ts'
 import { openPrivateLine } from './private-line.ts'
-import { realClock, realDisk, realNet, realRandom } from './std/real/real.ts'
+import { keptClock, realDisk, realNet, realRandom } from './std/real/real.ts'
 import { asFailure, Failure, idMaker, type Clock, type Disk, type Net, type Random, type Service } from './std/std.ts'
 import { lockGate, openGateBook } from './store/store.ts'
 import { openVault, unlockVault, type KeyFiles, type KeyPlaces } from './vault/vault.ts'
@@ -141,8 +141,10 @@ export const runGate = async (argv: readonly string[]): Promise<void> => {
     args: [...argv],
     options: { 'data-dir': { type: 'string' }, 'link-socket': { type: 'string' } },
   })
-  const clock = realClock()
   const disk = realDisk()
+  const dataDirectory = resolve(values['data-dir'] ?? '.')
+  const places = placesOf(dataDirectory, process.env['XDG_RUNTIME_DIR'] ?? tmpdir())
+  const clock = keptClock(places.clock)
   const log = lineLog(clock)
   const ending = Promise.withResolvers<void>()
   const line = openPrivateLine(clock, { closed: ending.resolve, stop: () => ending.resolve() })
@@ -150,7 +152,6 @@ export const runGate = async (argv: readonly string[]): Promise<void> => {
   process.on('SIGINT', ending.resolve)
   try {
     if (values['data-dir'] === undefined) throw new Failure('usage', 'the gate needs --data-dir')
-    const dataDirectory = resolve(values['data-dir'])
     let applied = await readApplied(disk, dataDirectory)
     const { config } = applied
     const gate = await openGate({
@@ -162,8 +163,7 @@ export const runGate = async (argv: readonly string[]): Promise<void> => {
       net: realNet(),
       version: readVersion(),
       log,
-      linkSocket:
-        values['link-socket'] ?? placesOf(dataDirectory, process.env['XDG_RUNTIME_DIR'] ?? tmpdir()).gateSocket,
+      linkSocket: values['link-socket'] ?? places.gateSocket,
       keyFiles: realKeyFiles(),
       keyPlaces: {
         credentialsDirectory: process.env['CREDENTIALS_DIRECTORY'] ?? null,

@@ -22,6 +22,8 @@ export interface Places {
   readonly rehearsal: string
   readonly lock: string
   readonly watchLock: string
+  /** Where the clock was: all programs of the swarm go by one. */
+  readonly clock: string
   readonly token: string
   readonly api: string
   /** What the watch read when it was told to read the configuration again. */
@@ -51,6 +53,7 @@ export const placesOf = (data: string, shortDirectory: string): Places => {
     rehearsal: join(data, 'rehearsal'),
     lock: join(data, 'run', 'lock.db'),
     watchLock: join(data, 'run', 'watch.db'),
+    clock: join(data, 'run', 'clock.json'),
     token: join(data, 'run', 'operator.token'),
     api: join(data, 'run', 'api.json'),
     reload: join(data, 'run', 'reload.json'),

@@ -13,8 +13,8 @@ import { openAlerts, openTokens, type Alerts, type Tokens } from './record/recor
 import { recordBack } from './recovery.ts'
 import { openSettle, type Settle } from './settle/settle.ts'
 import { failStop, fleetLine, logFault, logLine } from './sitter-log.ts'
-import { realClock, realDisk, realNet, realOutside, realPressure, realProc, realRandom } from './std/real/real.ts'
-import { idMaker } from './std/std.ts'
+import { realDisk, realNet, realOutside, realPressure, realProc, realRandom } from './std/real/real.ts'
+import { idMaker, type Clock } from './std/std.ts'
 import { outlast, patiently, type Store } from './store/store.ts'
 import { openWork, type Work } from './work/work.ts'
 
@@ -38,8 +38,7 @@ export interface Rooms {
 }
 
 /** Who this incarnation is, and the machine it works with. */
-export const machine = () => {
-  const clock = realClock()
+export const machine = (clock: Clock) => {
   const random = realRandom()
   return { clock, random, newId: idMaker(clock, random), net: realNet(), proc: realProc(), disk: realDisk() }
 }
