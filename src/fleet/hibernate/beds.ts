@@ -116,6 +116,10 @@ const beginsAnew = (live: Live, cell: LiveCell, agent: Agent, why: string): void
   cell.cell!.send([{ jsonrpc: '2.0', method: 'unseat', params: { agents: [agent.id] } }])
 }
 
+/** Nobody has ordered it otherwise, and its type still sleeps. */
+const maySleepStill = (live: Live, { state, type }: Agent): boolean =>
+  state === 'idle' && live.dormitory.types.has(type)
+
 /**
  * Has its host give the agent's machine away, and calls `lay` when it sleeps from now on. False when it stays awake, or
  * is lost with its cell.
@@ -132,7 +136,7 @@ export const putToBed = async (live: Live, cell: LiveCell, agent: Agent, lay: ()
     // Its cell was lost, or a person has taken it out, in the same breath.
     if (!isStill()) return false
     heard(live, cell)
-    if (agent.state !== 'idle') {
+    if (!maySleepStill(live, agent)) {
       giveBack(live, cell, agent, sleeper)
       return false
     }
@@ -141,7 +145,7 @@ export const putToBed = async (live: Live, cell: LiveCell, agent: Agent, lay: ()
     const { code, message } = asFailure(thrown)
     // Of a lost cell the end is about to be told.
     if (!isStill() || code === 'cell-lost') return false
-    if (code === 'conflict' || agent.state !== 'idle') {
+    if (code === 'conflict' || !maySleepStill(live, agent)) {
       staysAwake(live, agent)
       return false
     }

@@ -263,6 +263,27 @@ test('Paused while it falls asleep it is given back to its host, and goes on fro
   expect(world.fleet.summary().restarts).toBe(0)
 })
 
+test('A type that may not sleep any more keeps awake whoever was falling asleep, and wakes the others as they were', async () => {
+  const world = await open({ types: [machines({ count: 2 })] })
+  world.fleet.want('settler', 2)
+  await world.clock.advance(300)
+  const [one, other] = [world.give('att_1')!, world.give('att_2')!]
+  world.fleet.want('settler', 0)
+  await world.cell().finish(one)
+  await world.clock.advance(30_000)
+  await world.cell().finish(other)
+  await world.clock.advance(40_000)
+  expect([world.state(one), world.state(other)]).toEqual(['hibernating', 'idle'])
+  world.cells.sleepMs = 500
+  await world.clock.advance(20_200)
+  const { hibernate: _, ...awake } = machines({ count: 2 })
+  await world.fleet.reconfigure({ settler: awake }, 'ann')
+  await world.clock.advance(10_000)
+  expect(states(world)).toEqual({ idle: 2 })
+  for (const agent of [one, other]) expect(world.cell().memories.get(agent)).toMatchObject({ seen: 1 })
+  expect([world.fleet.freeCount('settler'), world.beds.files.size]).toEqual([2, 0])
+})
+
 test('Agents whose times come together are woken at the host’s pace', async () => {
   const world = await open({ types: [machines({ count: 400, perCell: 100 })] })
   world.fleet.want('settler', 400)
