@@ -2,7 +2,7 @@
  * The clock by which the record and everything that is due go: the machine's, but for its jumps. Within one boot it
  * goes on by the monotonic clock from where it was, also in another process (`kept`), and comes nearer to the machine's
  * own so slowly that nothing is due more than a second early or late in half an hour. So a wall clock that is put right
- * or wrong by hours neither ends a lease, nor fires what is due early, nor stalls it (promise C2).
+ * or wrong by hours neither ends a lease, nor fires what is due early, nor stalls it.
  */
 import type { Clock, Stamp } from './clock.ts'
 

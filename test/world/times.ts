@@ -5,7 +5,7 @@
 import { every, steadyClock, type Kept, type SteadyClock } from '../../src/std/std.ts'
 import type { Timeline, WorldProcess } from '../worlds/timeline.ts'
 
-/** What a clock may be wrong by: promise C2. */
+/** What a clock may be wrong by. */
 const slackMs = 1_000
 /** A retry that would come after the deadline is not waited for: the longest is the cap, and something of chance. */
 const retryMs = 61_000
