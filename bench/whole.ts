@@ -19,11 +19,6 @@ export const density = (short: boolean): readonly Runner[] => [
     wakes: short ? 100 : 300,
     cold: short ? 10 : 30,
   }),
-  alone('ours, 200 machines of their own, asleep', 'swarm/machines.ts', {
-    agents: 200,
-    wakes: short ? 10 : 30,
-    cold: short ? 5 : 15,
-  }),
 ]
 
 export const killed = (short: boolean): readonly Runner[] => {
