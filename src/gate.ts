@@ -12,7 +12,7 @@ import { readApplied } from './config/config.ts'
 import { openGateway, openTokenCalls, type Gateway, type Log, type Rules } from './gateway/gateway.ts'
 import { placesOf } from './places.ts'
 import { openPrivateLine } from './private-line.ts'
-import { realClock, realDisk, realNet, realProc, realRandom } from './std/real/real.ts'
+import { keptClock, realDisk, realNet, realProc, realRandom } from './std/real/real.ts'
 import {
   asFailure,
   Failure,
@@ -205,8 +205,10 @@ export const runGate = async (argv: readonly string[]): Promise<void> => {
     args: [...argv],
     options: { 'data-dir': { type: 'string' }, 'link-socket': { type: 'string' } },
   })
-  const clock = realClock()
   const disk = realDisk()
+  const dataDirectory = resolve(values['data-dir'] ?? '.')
+  const places = placesOf(dataDirectory, process.env['XDG_RUNTIME_DIR'] ?? tmpdir())
+  const clock = keptClock(places.clock)
   const log = lineLog(clock)
   const ending = Promise.withResolvers<void>()
   const line = openPrivateLine(clock, { closed: ending.resolve, stop: () => ending.resolve() })
@@ -214,7 +216,6 @@ export const runGate = async (argv: readonly string[]): Promise<void> => {
   process.on('SIGINT', ending.resolve)
   try {
     if (values['data-dir'] === undefined) throw new Failure('usage', 'the gate needs --data-dir')
-    const dataDirectory = resolve(values['data-dir'])
     let applied = await readApplied(disk, dataDirectory)
     const { config } = applied
     const gate = await openGate({
@@ -226,8 +227,7 @@ export const runGate = async (argv: readonly string[]): Promise<void> => {
       net: realNet(),
       version: readVersion(),
       log,
-      linkSocket:
-        values['link-socket'] ?? placesOf(dataDirectory, process.env['XDG_RUNTIME_DIR'] ?? tmpdir()).gateSocket,
+      linkSocket: values['link-socket'] ?? places.gateSocket,
       keyFiles: realKeyFiles(),
       keyPlaces: {
         credentialsDirectory: process.env['CREDENTIALS_DIRECTORY'] ?? null,

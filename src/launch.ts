@@ -25,7 +25,16 @@ import { sealTo } from './gatelink/gatelink.ts'
 import { placesOf, type Places } from './places.ts'
 import type { Reload } from './private-line.ts'
 import { logLevels, openLogWriter, type LogWriter } from './record/record.ts'
-import { realClock, realDisk, realFolder, realNotify, realOutside, realProc, realRandom } from './std/real/real.ts'
+import {
+  keptClock,
+  realDisk,
+  realFolder,
+  realNotify,
+  realOutside,
+  realProc,
+  realRandom,
+  type KeptClock,
+} from './std/real/real.ts'
 import { asFailure, Failure, sleep, type Clock, type Disk } from './std/std.ts'
 import {
   lockInstance,
@@ -84,7 +93,7 @@ const beginAnew = async (config: SwarmConfig, places: Places): Promise<void> => 
   await rm(places.data, { recursive: true, force: true })
 }
 
-const prepare = async (places: Places): Promise<string> => {
+const prepare = async (places: Places, clock: KeptClock): Promise<string> => {
   for (const directory of [
     places.data,
     places.run,
@@ -96,6 +105,7 @@ const prepare = async (places: Places): Promise<string> => {
   ]) {
     await mkdir(directory, { recursive: true, mode: 0o700 })
   }
+  clock.keep()
   if (existsSync(places.token)) return (await readFile(places.token, 'utf8')).trim()
   const token = `swt_${Buffer.from(realRandom().bytes(32)).toString('base64url')}`
   await writeFile(places.token, `${token}\n`, { mode: 0o600, flag: 'wx' })
@@ -113,6 +123,12 @@ const passedOn = [
   'XDG_CONFIG_HOME',
   'XDG_RUNTIME_DIR',
   'CREDENTIALS_DIRECTORY',
+  // How the loader finds the program, and what it loads before it: all of ours are the same program.
+  'LD_LIBRARY_PATH',
+  'LD_PRELOAD',
+  'FAKETIME_TIMESTAMP_FILE',
+  'FAKETIME_CACHE_DURATION',
+  'FAKETIME_DONT_FAKE_MONOTONIC',
 ]
 
 const programsOf = (config: SwarmConfig, places: Places): Program[] => {
@@ -290,14 +306,14 @@ const tellSitter = (watch: Watch | undefined, { ended }: WatchLine): void => {
 
 /** @throws Failure `config-…`, `already-running`, `fresh-refused`, `port-taken`, `key-…`: then nothing runs. */
 export const launch = async (ask: LaunchAsk): Promise<Launched> => {
-  const [clock, disk, proc] = [realClock(), realDisk(), realProc()]
-  const source = { file: ask.configFile, disk, proc, clock, checkVm: vmModuleFault }
   const places = machinePlaces(ask.dataDirectory)
+  const [clock, disk, proc] = [keptClock(places.clock), realDisk(), realProc()]
+  const source = { file: ask.configFile, disk, proc, clock, checkVm: vmModuleFault }
   const loaded = await loadConfig(source)
   const warnings = await tryCode(source, loaded, ask.fresh ? null : places)
   if (ask.fresh) await beginAnew(loaded.config, places)
   if (existsSync(places.watchLock)) lockInstance(places.watchLock).release()
-  const token = await prepare(places)
+  const token = await prepare(places, clock)
   await applyConfig(disk, places.data, loaded)
   // What an older watch was told to read is older than this file.
   await disk.remove(places.reload)

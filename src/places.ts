@@ -15,11 +15,15 @@ export interface Places {
   readonly gateSocket: string
   readonly sockets: string
   readonly cells: string
+  /** Machines of agents that sleep. */
+  readonly asleep: string
   readonly logs: string
   readonly run: string
   readonly rehearsal: string
   readonly lock: string
   readonly watchLock: string
+  /** Where the clock was: all programs of the swarm go by one. */
+  readonly clock: string
   readonly token: string
   readonly api: string
   /** What the watch read when it was told to read the configuration again. */
@@ -43,11 +47,13 @@ export const placesOf = (data: string, shortDirectory: string): Places => {
     gate: join(data, 'gate'),
     gateSocket: join(sockets, 'gate.sock'),
     cells: join(data, 'cells'),
+    asleep: join(data, 'asleep'),
     logs: join(data, 'logs'),
     run: join(data, 'run'),
     rehearsal: join(data, 'rehearsal'),
     lock: join(data, 'run', 'lock.db'),
     watchLock: join(data, 'run', 'watch.db'),
+    clock: join(data, 'run', 'clock.json'),
     token: join(data, 'run', 'operator.token'),
     api: join(data, 'run', 'api.json'),
     reload: join(data, 'run', 'reload.json'),

@@ -3,7 +3,7 @@
  * that imports stay one-way.
  */
 import { conditionsOf, targetsOf } from './alerting.ts'
-import { openCells, openProbe, type Cells } from './cell/cell.ts'
+import { openBeds, openCells, openProbe, type Cells } from './cell/cell.ts'
 import type { AppliedConfig, SwarmConfig } from './config/config.ts'
 import {
   openFleet,
@@ -23,13 +23,16 @@ import { recordBack } from './recovery.ts'
 import { openRenewalNotes } from './renewing.ts'
 import { openSettle, type Settle } from './settle/settle.ts'
 import { failStop, fleetLine, logFault, logLine } from './sitter-log.ts'
-import { realClock, realDisk, realNet, realOutside, realPressure, realProc, realRandom } from './std/real/real.ts'
-import { idMaker } from './std/std.ts'
+import { realDisk, realNet, realOutside, realPressure, realProc, realRandom } from './std/real/real.ts'
+import { idMaker, type Clock } from './std/std.ts'
 import { outlast, patiently, type Store } from './store/store.ts'
 import { openWork, type Work } from './work/work.ts'
 
 /** With the embedded record one host owns everything; its incarnations are told apart by the epoch. */
 export const owner = 'local'
+
+/** 25,000 machines of the usual size; at the bound the others stay awake, which is told. */
+const mostAsleepBytes = 4_000_000_000
 
 export interface Rooms {
   readonly store: Store
@@ -47,8 +50,7 @@ export interface Rooms {
 }
 
 /** Who this incarnation is, and the machine it works with. */
-export const machine = () => {
-  const clock = realClock()
+export const machine = (clock: Clock) => {
   const random = realRandom()
   return { clock, random, newId: idMaker(clock, random), net: realNet(), proc: realProc(), disk: realDisk() }
 }
@@ -203,6 +205,7 @@ export const openRooms = async (opening: Opening): Promise<Rooms> => {
     modeOf,
     cells: cells.kinds,
     housing: cells.housing,
+    beds: await openBeds({ directory: places.asleep, mostBytes: mostAsleepBytes }),
     directories: { cells: places.cells, sockets: places.sockets },
     machine: config.machine,
     pressure: realPressure(),

@@ -18,9 +18,10 @@ import { openLoopLag, verifyAudit } from './record/record.ts'
 import { recordEnd, recover } from './recovery.ts'
 import { failStop, logFault, logFull, logLine, reloadTold } from './sitter-log.ts'
 import { machine, openRooms, owner, type Rooms } from './sitter-rooms.ts'
-import { realClock, realDisk, realFolder, realProc, realRandom } from './std/real/real.ts'
-import { Failure, idMaker, type Clock } from './std/std.ts'
+import { keptClock, realDisk, realFolder, realProc, realRandom, type KeptClock } from './std/real/real.ts'
+import { Failure, idMaker, type Cancel, type Clock } from './std/std.ts'
 import { openPostgresStore, openSqliteStore, patiently, type Store } from './store/store.ts'
+import { keepTime } from './timekeeping.ts'
 import { lockInstance } from './watch.ts'
 
 const drainMs = 30_000
@@ -29,6 +30,7 @@ const version = async (): Promise<string> =>
   (JSON.parse(await readFile(join(import.meta.dirname, '..', 'package.json'), 'utf8')) as { version: string }).version
 
 interface DoorFacts {
+  readonly clock: Clock
   readonly epoch: number
   readonly shutdown: (withinMs: number, actor: string) => void
   readonly restart: (actor: string) => void
@@ -36,7 +38,7 @@ interface DoorFacts {
 
 const startDoor = async (places: Places, rooms: Rooms, facts: DoorFacts): Promise<HttpDoor> => {
   const { config, versions: configs } = rooms.live
-  const clock = realClock()
+  const { clock } = facts
   const random = realRandom()
   const door = await startHttp(
     {
@@ -107,6 +109,14 @@ const startConfig = async (
 
 const deposed = (detail: string): never => failStop(new Error(detail))
 
+/** What goes on beside the rooms for as long as it works: its proof of that, and the care for its clock. */
+const tend = (ask: { store: Store; clock: KeptClock; epoch: number; proven: () => void }): Cancel => {
+  const ends = [openProgress({ ...ask, owner, deposed }), keepTime({ ...ask, failed: logFault })]
+  return () => {
+    for (const end of ends) end()
+  }
+}
+
 const ignored = (): void => {
   /* Ctrl-C reaches the whole group; the watch stops us in order */
 }
@@ -120,7 +130,7 @@ const dataDirectoryOf = (argv: readonly string[]): string => {
 /** The process behind `_sitter --data-dir D`; runs until it is told to stop and resolves with the exit code. */
 export const runSitter = async (argv: readonly string[]): Promise<number> => {
   const places = placesOf(dataDirectoryOf(argv), process.env['XDG_RUNTIME_DIR'] ?? tmpdir())
-  const clock = realClock()
+  const clock = keptClock(places.clock)
   const over = Promise.withResolvers<number>()
   // Until the rooms are open there is nothing to close, and nothing to apply.
   let stop: (withinMs: number) => void = () => over.resolve(0)
@@ -148,8 +158,9 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
     await recover({ ...places, store, clock, proc: realProc(), disk: realDisk(), owner, epoch })
     const applied = await startConfig(store, clock, places, kept)
     const mirror = openMirror(clock, line.progress)
-    const rooms = await openRooms({ applied, places, store, epoch, here: machine(), ...mirror })
+    const rooms = await openRooms({ applied, places, store, epoch, here: machine(clock), ...mirror })
     const door = await startDoor(places, rooms, {
+      clock,
       epoch,
       shutdown: (withinMs, actor) => {
         logLine('info', `${actor} asked for the end within ${withinMs} ms`)
@@ -166,12 +177,12 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
     rooms.settle.start()
     if (rooms.gatelink.gateId !== null) rooms.settle.linked(rooms.gatelink.gateId)
     rooms.work.start()
-    const endProgress = openProgress({ store, clock, owner, epoch, ...mirror, deposed })
+    const endTending = tend({ store, clock, epoch, ...mirror })
     let stopping = false
     stop = (withinMs) => {
       if (stopping) return
       stopping = true
-      endProgress()
+      endTending()
       close(rooms, door, store, withinMs).then(() => {
         lock.release()
         over.resolve(0)

@@ -106,8 +106,8 @@ export interface Sleeper {
   readonly snapshot: Uint8Array
   /** The engine's build: no other can wake it. */
   readonly build: string
-  /** Wall time of its next timer, at which it wants to be woken; null = none. */
-  readonly dueMs: number | null
+  /** Until its next timer, when it wants to be woken; null = none. */
+  readonly dueInMs: number | null
 }
 
 /** Why a cell is gone, told once. `suspects` = agents that had an attempt in hand, as evidence. */
@@ -169,10 +169,10 @@ export interface Cell {
   kill(why: string, ask?: 'ask'): void
   /**
    * In a cell of kind `vm`: takes an agent out as a snapshot, with all that waits in it. From then on it lives nowhere.
-   * Rejects `conflict` while it has work in hand or waits for an answer, `timed-out`, `cell-lost`, `unknown-method`
-   * where agents cannot sleep.
+   * Rejects `conflict` while it has work in hand, waits for an answer or has a timer that is due within `leastMs`: then
+   * it stays. Rejects `timed-out`, `cell-lost`, `frame-invalid`, or `unknown-method` where agents cannot sleep.
    */
-  sleep?(agent: string, withinMs: number): Promise<Sleeper>
+  sleep?(agent: string, ask: { readonly withinMs: number; readonly leastMs: number }): Promise<Sleeper>
   /** Seats an agent that goes on from its snapshot; where that does not fit it begins anew, which is told. */
   wake?(seat: Seat, snapshot: Uint8Array): void
   /** What all its processes have in memory, null = unknown; absent where its one process can be asked. */

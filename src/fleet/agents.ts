@@ -4,7 +4,7 @@
  */
 import { agentAfter, type AgentEvent } from '../model/model.ts'
 import type { AgentRow } from '../store/store.ts'
-import { noteTaken } from './hibernate/sleepers.ts'
+import { noteDozing, noteTaken } from './hibernate/sleepers.ts'
 import type { Agent, Attempt, AttemptLoss, Due, Live } from './live.ts'
 import { restMsOf } from './modes/rest.ts'
 import { mayWork } from './probes/decide.ts'
@@ -50,6 +50,7 @@ const canWork = (live: Live, agent: Agent): boolean =>
   agent.mode !== 'parked' &&
   agent.restMs <= live.options.clock.monoMs() &&
   !agent.called &&
+  !agent.dozing &&
   !agent.leaving &&
   !agent.renewing &&
   isOpen(agent.cell)
@@ -92,6 +93,7 @@ export const unseat = (live: Live, agent: Agent, loss: AttemptLoss): void => {
   agent.cell = null
   agent.taken = false
   agent.called = false
+  noteDozing(live, agent, false)
   agent.lastAttempt = null
   live.free.get(agent.type)!.leave(agent.place)
 }

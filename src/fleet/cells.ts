@@ -5,9 +5,9 @@
  */
 import type { Cell, CellEnd, CellEvents, CellPlan } from '../cell/cell.ts'
 import { asFailure, Failure } from '../std/std.ts'
-import type { Seat } from '../wire/wire.ts'
 import { move, refile, touch, unseat } from './agents.ts'
 import { onFrame, onLine, onRefused } from './frames.ts'
+import { bringBeds, seatsNow, wakeFromBeds } from './hibernate/beds.ts'
 import { housingOf, kindOf } from './housing.ts'
 import type { Agent, Group, Live, LiveCell, Post } from './live.ts'
 import { beginTrial, cellLost, dueAtOnce } from './loss.ts'
@@ -46,6 +46,7 @@ const openCell = (live: Live, group: Group, post: Post | undefined): LiveCell =>
     named: new Map(),
     killedFor: null,
     vacated: false,
+    bedding: false,
     slept: false,
     wasStopped: false,
     fullBeats: 0,
@@ -73,19 +74,12 @@ const openCell = (live: Live, group: Group, post: Post | undefined): LiveCell =>
   }
 }
 
-const seatOf = (agent: Agent): Seat => ({
-  agent: agent.id,
-  epoch: agent.epoch,
-  mode: agent.mode,
-  config: agent.settings.config,
-})
-
 const planOf = (live: Live, cell: LiveCell): CellPlan => ({
   ...hostPlan(live, cell.group.settings, cell),
   run: cell.group.settings.run,
   code: live.codes.get(cell.group.settings.name) ?? 0,
   watched: isWatched(live, cell.group),
-  seats: [...cell.agents].map(seatOf),
+  seats: seatsNow(cell.agents),
 })
 
 /** Tells the gate who lives in a cell and what they may call. */
@@ -128,7 +122,7 @@ export const provide = (live: Live, group: Group): void => {
 const seat = async (live: Live, cell: LiveCell, agents: readonly Agent[]): Promise<void> => {
   for (const agent of agents) take(live, cell, agent)
   try {
-    await live.record.flush()
+    await Promise.all([live.record.flush(), bringBeds(live, agents)])
   } catch {
     return /* the record told its fault; without it nothing new is started */
   }
@@ -139,7 +133,9 @@ const seat = async (live: Live, cell: LiveCell, agents: readonly Agent[]): Promi
     agent.seatedMs = live.options.clock.monoMs()
   }
   announce(live, cell)
-  cell.cell!.send([{ jsonrpc: '2.0', method: 'seat', params: { seats: still.map(seatOf) } }])
+  const seats = seatsNow(still)
+  if (seats.length > 0) cell.cell!.send([{ jsonrpc: '2.0', method: 'seat', params: { seats } }])
+  wakeFromBeds(live, cell, still)
   challengeSoon(live, cell)
 }
 
@@ -213,6 +209,7 @@ const becomeReady = (live: Live, cell: LiveCell): void => {
   cell.phase = 'ready'
   cell.readyMs = live.options.clock.monoMs()
   for (const agent of cell.agents) agent.seatedMs = cell.readyMs
+  wakeFromBeds(live, cell, [...cell.agents])
   live.waves.done(cell.group)
   tellStarted(live, cell)
   cell.group.lostMs = null
@@ -311,7 +308,7 @@ const turnAway = (live: Live, cell: LiveCell, post: Post, why: string): void => 
 /** A host that stood by becomes the cell: it loads the agents' module while the record takes their epochs. */
 const enter = async (live: Live, cell: LiveCell, post: Post): Promise<void> => {
   const standby = post.standby!
-  const durable = live.record.flush()
+  const durable = Promise.all([live.record.flush(), bringBeds(live, cell.agents)])
   durable.catch(() => {
     /* heard below, where it is waited for */
   })
@@ -328,11 +325,11 @@ const enter = async (live: Live, cell: LiveCell, post: Post): Promise<void> => {
   if (cell.phase === 'ending') return standby.kill(cell.killedFor ?? 'not wanted any more')
   await durable
   if (live.phase !== 'open') throw new Failure('cell-start', 'the sitter stops')
-  if (!cell.gone) standby.welcome([...cell.agents].map(seatOf))
+  if (!cell.gone) standby.welcome(seatsNow(cell.agents))
 }
 
 const startFresh = async (live: Live, cell: LiveCell): Promise<void> => {
-  await live.record.flush()
+  await Promise.all([live.record.flush(), bringBeds(live, cell.agents)])
   if (live.phase !== 'open') throw new Failure('cell-start', 'the sitter stops')
   const { refused } = housingOf(live, cell.group.settings)
   if (refused) throw new Failure('cell-refused', `${refused.why}. Way out: ${refused.wayOut}`)

@@ -9,6 +9,7 @@ import { asFailure, Failure, type Code } from '../std/std.ts'
 import { checkBeat, checkBroken, checkLog, checkWoken, type Checked } from '../wire/wire.ts'
 import { becomeFree, loseAttempt } from './agents.ts'
 import { noteSeen } from './evidence.ts'
+import { wokeUp } from './hibernate/beds.ts'
 import { usedOnce } from './useful.ts'
 import { putLine } from './lines.ts'
 import type { Agent, Attempt, Live, LiveCell } from './live.ts'
@@ -185,13 +186,7 @@ const takeNotification = (live: Live, cell: LiveCell, { method, params }: Incomi
       ...(fields === undefined ? {} : { fields }),
     })
   } else if (method === 'agent.woken') {
-    const { anew } = valueOf(method, checkWoken(params))
-    if (anew !== null)
-      notify(live, 'agent.began-anew', 'warn', {
-        subject: agent.id,
-        message: `${agent.id} slept and could not be woken, so it began anew: ${anew}`,
-        facts: { why: anew },
-      })
+    wokeUp(live, cell, agent, valueOf(method, checkWoken(params)).anew)
   } else {
     const { error } = valueOf(method, checkBroken(params))
     live.deeds.agentsLost([agent], `broken, says its cell: ${error.name}: ${error.message}`.slice(0, 1_000))

@@ -4,6 +4,7 @@
  * without cost.
  */
 import { move, refile, touch, unseat } from './agents.ts'
+import { dropBed } from './hibernate/bed.ts'
 import { strike } from './hibernate/sleepers.ts'
 import type { Agent, Group, Live, LiveCell } from './live.ts'
 import { touchKeeper } from './loss.ts'
@@ -18,7 +19,7 @@ const lookEveryMs = 100
 const endWithinMs = 1_000
 const afterwardsMs = 1_000
 
-const hasWork = ({ attempt, taken }: Agent): boolean => attempt !== null || taken
+const hasWork = ({ attempt, taken, dozing }: Agent): boolean => attempt !== null || taken || dozing
 
 /** Calls `over` when none of the agents has work in hand, or when the time for it is over. */
 export const whenIdle = (live: Live, agents: () => readonly Agent[], over: () => void): void => {
@@ -69,6 +70,7 @@ const remove = (live: Live, agents: readonly Agent[], cause: string): void => {
     if (agent.state === 'stopping') move(live, agent, 'ended')
     touch(live, agent)
     strike(live, agent)
+    dropBed(live, agent)
     live.agents.delete(agent.id)
     leaveGroup(agent)
     if (cell?.phase === 'ready' && group.agents.length > 0) live.deeds.vacate(cell, agent, cause)

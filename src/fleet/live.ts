@@ -3,7 +3,7 @@
  * from the configuration; a cell is one incarnation of a group's process. Plain records, changed only by the files of
  * this room.
  */
-import type { AskProbe, Cell, CellKind, Housing, Standby } from '../cell/cell.ts'
+import type { AskProbe, Beds, Cell, CellKind, Housing, Standby } from '../cell/cell.ts'
 import type { GateLink } from '../gatelink/gatelink.ts'
 import type {
   AgentEvent,
@@ -19,7 +19,7 @@ import type { Store } from '../store/store.ts'
 import type { AdmissionState } from './admission/decide.ts'
 import type { Agenda } from './agenda.ts'
 import type { FreeQueue, Place } from './free.ts'
-import type { DormitoryOf, SleepersOf } from './hibernate/dormitory.ts'
+import type { Bed, DormitoryOf, SleepersOf } from './hibernate/dormitory.ts'
 import type { Governor } from './governor/governor.ts'
 import type { FleetLine } from './line.ts'
 import type { FleetHooks } from './port.ts'
@@ -39,6 +39,8 @@ export interface FleetOptions {
   readonly newId: NewId
   readonly store: Pick<Store, 'transact' | 'read'>
   readonly cells: CellKind
+  /** Where the machines of those lie that sleep; absent = none is kept. */
+  readonly beds?: Beds
   /** What this machine makes of a type's cell; absent = what was asked for. */
   readonly housing?: (type: AgentType) => Housing
   readonly gatelink: Pick<GateLink, 'openCell' | 'closeCell'>
@@ -149,6 +151,10 @@ export interface Agent extends AgentRef {
   /** Ends that were accepted, over its incarnations of this sitter. */
   useful: Useful
   taken: boolean
+  /** Its host is asked for its machine: nobody can take it. */
+  dozing: boolean
+  /** Its machine, while no host has it. */
+  bed: Bed | null
   /**
    * When it was last taken (monotonic): agents that come back together are free in the order in which they last worked.
    */
@@ -236,6 +242,8 @@ export interface LiveCell extends CellPlace {
   killedFor: string | null
   /** Its only agent was taken out of it: its end is no loss. */
   vacated: boolean
+  /** One of its agents after the other is being put to sleep. */
+  bedding: boolean
   /** It ends because its agents sleep: nothing of it has to be remembered. */
   slept: boolean
   /** Somebody had stopped its process when we ended it. */

@@ -10,7 +10,18 @@ import { stopFleet } from './drain.ts'
 import { openAdmission, tendAdmission } from './admission/admission.ts'
 import { usualBounds } from './admission/bounds.ts'
 import { FreeQueue } from './free.ts'
-import { beginAsleep, enlist, moved, noteTaken, noteWork, openDormitory, vacant, want } from './hibernate/hibernate.ts'
+import {
+  asleepOf,
+  beginAsleep,
+  enlist,
+  moved,
+  noteTaken,
+  noteWork,
+  openDormitory,
+  reopenBeds,
+  vacant,
+  want,
+} from './hibernate/hibernate.ts'
 import { openGovernor } from './governor/restarts.ts'
 import { tellHousing } from './housing.ts'
 import type { Agent, Attempt, Deeds, FleetOptions, Group, Live, LiveCell } from './live.ts'
@@ -133,6 +144,7 @@ const begin = (live: Live, roster: Roster): void => {
   saveRetired(live, roster.retired)
   for (const type of live.types.values()) tellHousing(live, type)
   for (const agent of live.agents.values()) enlist(live, agent)
+  reopenBeds(live)
   for (const id of roster.unreadable) {
     notify(live, 'agent.forgotten', 'warn', {
       subject: id,
@@ -254,7 +266,7 @@ export const openFleet = async (options: FleetOptions): Promise<Fleet> => {
   return {
     take: (agentType, count) => (live.phase === 'open' ? take(live, agentType, count) : []),
     freeCount: (agentType) => live.free.get(agentType)?.size ?? 0,
-    asleep: (agentType) => live.dormitory.types.get(agentType)?.asleep.size ?? 0,
+    asleep: (agentType) => asleepOf(live, agentType),
     want: (agentType, waiting) => want(live, agentType, waiting),
     run: (runs) => runAll(live, runs),
     release: (agent) => release(live, agent),

@@ -4,6 +4,7 @@
 import { formatAgent, type AgentRef } from '../model/model.ts'
 import { Failure } from '../std/std.ts'
 import { move, unseat } from './agents.ts'
+import { dropBed } from './hibernate/bed.ts'
 import type { Agent, Live } from './live.ts'
 import { rise, touchKeeper, waitGroup } from './loss.ts'
 import { formatAgents } from './range.ts'
@@ -107,11 +108,13 @@ export const restartAgents = async (live: Live, refs: readonly AgentRef[], actor
   const all = known(live, refs)
   assertOpen(live)
   if (all.length === 0) return
-  // Who sleeps begins anew with its next work anyway.
+  // Who sleeps begins anew when it is woken: a machine that was kept is kept no longer.
   const agents = all.filter(({ state }) => state !== 'hibernating')
-  if (agents.length === 0)
+  const kept = all.filter(({ state, bed }) => state === 'hibernating' && bed !== null)
+  if (agents.length + kept.length === 0)
     throw new Failure('conflict', `${formatAgents(all)}: asleep, and begins anew when woken; \`start\` wakes it`)
-  order(live, actor, 'agent.restart', agents)
+  order(live, actor, 'agent.restart', [...agents, ...kept])
+  for (const agent of kept) dropBed(live, agent)
   const whole = wholeTypes(live, agents)
   for (const type of whole) beginAnew(live, type, `restarted by ${actor}`)
   // Whom a person had stopped or paused is brought back first, wherever its turn comes.

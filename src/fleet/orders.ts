@@ -6,6 +6,7 @@
 import type { AgentRef, AgentStateName } from '../model/model.ts'
 import { Failure } from '../std/std.ts'
 import { move, touch } from './agents.ts'
+import { dropBed } from './hibernate/bed.ts'
 import type { Agent, Live } from './live.ts'
 import { forget, rise } from './loss.ts'
 import { assertOpen, hurry, known, leaveCell, standDown } from './operator.ts'
@@ -56,6 +57,7 @@ const obey = (live: Live, order: AgentOrder, agent: Agent, reason: string): Agen
       return resume(live, agent)
     case 'stop':
       forget(live, agent)
+      dropBed(live, agent)
       standDown(live, agent, reason)
       hold(live, agent, 'stopped')
       return undefined
@@ -65,6 +67,7 @@ const obey = (live: Live, order: AgentOrder, agent: Agent, reason: string): Agen
       return undefined
     case 'quarantine':
       forget(live, agent)
+      dropBed(live, agent)
       move(live, agent, 'quarantine', reason)
       leaveCell(live, agent, reason)
       hold(live, agent, 'quarantined')

@@ -108,7 +108,7 @@ const compare = (live: Live, cell: LiveCell, pong: Pong, mark: number): void => 
     cell,
     there.toSorted((a, b) => a.takenMs - b.takenMs || a.number - b.number),
   )
-  const missing = asked.filter((agent) => !listed.has(agent.id))
+  const missing = asked.filter((agent) => !listed.has(agent.id) && !agent.dozing)
   const nowMs = live.options.clock.monoMs()
   const late = missing.filter(
     ({ state, seatedMs, settings }) =>
@@ -121,9 +121,9 @@ const compare = (live: Live, cell: LiveCell, pong: Pong, mark: number): void => 
   compareAttempts(live, cell, pong, mark)
 }
 
-const challengeAgain = (live: Live, cell: LiveCell): void => {
+export const challengeAgain = (live: Live, cell: LiveCell, afterMs = askAgainMs): void => {
   cell.askedAgain?.()
-  cell.askedAgain = live.agenda.after(askAgainMs, () => {
+  cell.askedAgain = live.agenda.after(afterMs, () => {
     cell.askedAgain = null
     challengeSoon(live, cell)
   })

@@ -99,7 +99,7 @@ const drain = (live: Live, cell: LiveCell): void => {
   const { recycling } = cell
   if (recycling === null || cell.gone || cell.phase !== 'ready') return
   const isLate = live.options.clock.monoMs() - recycling.sinceMs >= drainMs
-  const atWork = [...cell.agents].some(({ attempt, taken }) => attempt !== null || taken)
+  const atWork = [...cell.agents].some(({ attempt, taken, dozing }) => attempt !== null || taken || dozing)
   if (isLate || (!atWork && standbyReady(live, cell.group.settings.name))) {
     recycling.over = true
     return live.deeds.kill(cell, `recycled: ${recycling.why}`)

@@ -9,6 +9,7 @@
 import { restartsFor, type AgentType, type Setting } from '../model/model.ts'
 import { sleep } from '../std/std.ts'
 import { move, refile, touch, unseat } from './agents.ts'
+import { dropBed } from './hibernate/bed.ts'
 import { endGroup, whenIdle } from './leave.ts'
 import type { Agent, Group, Live } from './live.ts'
 import { rise } from './loss.ts'
@@ -62,7 +63,7 @@ const nextPart = (live: Live, type: string): readonly Group[] => {
 }
 const takeOut = (live: Live, agent: Agent, cause: string): void => {
   // It begins anew when it is woken.
-  if (agent.state === 'hibernating') return
+  if (agent.state === 'hibernating') return dropBed(live, agent)
   unseat(live, agent, { cause, collateral: true })
   // What a person ordered holds: it waits for no time.
   if (agent.ordered !== null) return touch(live, agent)

@@ -57,6 +57,8 @@ const agentOf = (settings: AgentType, number: number, group: Group, wallMs: numb
     seen: null,
     useful: noUse,
     taken: false,
+    dozing: false,
+    bed: null,
     takenMs: -Infinity,
     restMs: -Infinity,
     idleMs: 0,
@@ -90,6 +92,7 @@ const resume = (agent: Agent, row: AgentRow, saved: Saved): void => {
   if (row.state === 'hibernating') {
     agent.state = row.state
     agent.sinceMs = row.sinceMs
+    agent.bed = saved.bed
     return
   }
   if (row.state !== 'backoff' && row.state !== 'quarantined') return

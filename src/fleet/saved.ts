@@ -4,6 +4,7 @@
  * by the wall time that passed.
  */
 import type { Stamp } from '../std/std.ts'
+import type { Bed } from './hibernate/dormitory.ts'
 import type { Agent, Due, Group, Part } from './live.ts'
 import { freshPolicy, type PolicyState } from './restart.ts'
 import { noPartings, type Partings } from './split.ts'
@@ -15,6 +16,8 @@ export interface Saved {
   readonly due: Due | null
   readonly lastCells: readonly string[]
   readonly kills: readonly number[]
+  /** Where it sleeps; a bed that is not in the record is nobody's. */
+  readonly bed: Bed | null
   /** Of its home, with the first of its members only. */
   readonly group: SavedGroup | null
   /** The part in which it lives apart; with the part's own state at the first of its agents. */
@@ -29,6 +32,7 @@ export const nothingSaved: Saved = {
   due: null,
   lastCells: [],
   kills: [],
+  bed: null,
   group: null,
   part: null,
 }
@@ -41,6 +45,12 @@ const groupState = ({ policy, quarantined, due, deaths, partings }: Group): Save
   partings,
 })
 
+/** Only while it sleeps: the commit that wakes it forgets its bed, so that no snapshot lives twice. */
+const bedState = ({ state, bed }: Agent): Pick<Bed, 'set' | 'dueInMs' | 'hash'> | null =>
+  state !== 'hibernating' || bed === null || bed.hash === null
+    ? null
+    : { set: bed.set, dueInMs: bed.dueInMs, hash: bed.hash }
+
 export const savePolicy = (agent: Agent, at: Stamp): string => {
   const { group, home } = agent
   return JSON.stringify({
@@ -51,6 +61,7 @@ export const savePolicy = (agent: Agent, at: Stamp): string => {
     due: agent.due,
     lastCells: agent.lastCells,
     kills: agent.kills,
+    bed: bedState(agent),
     group: home.members[0] === agent ? groupState(home) : null,
     part: group.part && { ...group.part, group: group.agents[0] === agent ? groupState(group) : null },
   })
@@ -71,6 +82,14 @@ const readDue = (value: unknown): Due | null => {
   if (!isObject(value)) return null
   const set = readStamp(value['set'])
   return set && isAmount(value['delayMs']) ? { set, delayMs: value['delayMs'] } : null
+}
+
+const readBed = (value: unknown): Bed | null => {
+  if (!isObject(value)) return null
+  const set = readStamp(value['set'])
+  const { dueInMs, hash } = value
+  if (set === undefined || typeof hash !== 'string' || !(dueInMs === null || isAmount(dueInMs))) return null
+  return { set, dueInMs, hash, snapshot: null, cancelDue: null }
 }
 
 /** How far monotonic times of the save lie from ours; a wall clock that went back counts as no time passed. */
@@ -147,6 +166,7 @@ export const readSaved = (text: string, now: Stamp): Saved | undefined => {
     due: readDue(value['due']),
     lastCells: Array.isArray(cells) ? cells.filter((id): id is string => typeof id === 'string').slice(0, 4) : [],
     kills: timesOf(value['kills'], shift),
+    bed: readBed(value['bed']),
     group: readGroup(value['group'], shift),
     part: readPart(value['part'], shift),
   }

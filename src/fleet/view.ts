@@ -60,16 +60,24 @@ const evidenceOfExec = (live: Live, agent: Agent, cell: Cell): Evidence[] => {
   return [{ fact: 'exists', source, atMs, value, detail: boundaryOf(housingOf(live, agent.settings)) }, responds]
 }
 
+/** Wall time of the timer for which it wakes by itself. */
+const bedDueMs = ({ bed }: Agent): number | null =>
+  bed === null || bed.dueInMs === null ? null : Math.round(bed.set.wallMs + bed.dueInMs)
+
 /** Nothing of it runs, and that is as it should be: there is nobody who could be silent. */
-const evidenceAsleep = (live: Live, { group, sinceMs, settings }: Agent): Evidence => {
+const evidenceAsleep = (live: Live, agent: Agent): Evidence => {
+  const { group, sinceMs, settings, bed } = agent
   const ending = group.cell !== null && group.agents.length === 1 ? exists(live, group.cell) : null
   const after = settings.hibernate === undefined ? '' : `, as it does ${settings.hibernate.afterMs} ms after its work`
+  const dueMs = bedDueMs(agent)
+  const timer = dueMs === null ? '' : `, or by its own timer at ${new Date(dueMs).toISOString()}`
+  const kept = bed === null ? '' : '; its machine is kept, with all that waits in it'
   return {
     fact: 'exists',
     source: ending?.yes === true ? 'process table: its last process is being ended' : 'the fleet: no cell holds it',
     atMs: ending?.wallMs ?? live.options.clock.wallMs(),
     value: ending?.yes === true ? 'yes' : 'no',
-    detail: `asleep since ${new Date(sinceMs).toISOString()}${after}; woken when work for it is due`,
+    detail: `asleep since ${new Date(sinceMs).toISOString()}${after}; ${kept}; woken when work for it is due${timer}`,
   }
 }
 
@@ -153,8 +161,12 @@ export const exitOf = (live: Live, agent: Agent): Exit => {
       return { kind: 'owner', who: 'operator', what: 'start' }
     case 'paused':
       return { kind: 'owner', who: 'operator', what: 'resume' }
-    case 'hibernating':
-      return { kind: 'event', what: 'work for its type, or a person starts it' }
+    case 'hibernating': {
+      const at = bedDueMs(agent)
+      return at === null
+        ? { kind: 'event', what: 'work for its type, or a person starts it' }
+        : { kind: 'time', what: 'its own timer, unless work for its type wakes it before', at }
+    }
     case 'unknown':
       return { kind: 'owner', who: 'operator', what: 'restart' }
   }

@@ -166,7 +166,7 @@ export const openBuckets = (options: {
     nextProbeMs: (scope, endpoint) => breakers.nextProbeMs(breakerName(scope, endpoint)),
     answered: (scope, { gauges, status, headers, sentMs, learn, knownLimits }) => {
       for (const gauge of gauges) gauge.heard?.()
-      const told = readSignals(headers, clock.wallMs())
+      const told = readSignals(headers, clock.civilMs?.() ?? clock.wallMs())
       const name = scopeName(scope)
       if (learn) learned.hear(name, told, { refused: status === 429, limits: knownLimits })
       return pauses.answered(name, { status, retryAfterMs: told.retryAfterMs ?? undefined, sentMs })

@@ -3,7 +3,18 @@
  * only.
  */
 export { canonicalJson } from './canonical.ts'
-export { every, remainingMs, sleep, type Cancel, type Clock, type Stamp } from './clock.ts'
+export {
+  every,
+  fromCivil,
+  passedMs,
+  remainingMs,
+  sleep,
+  toCivil,
+  type Cancel,
+  type Clock,
+  type Stamp,
+} from './clock.ts'
+export { steadyClock, type Kept, type SteadyClock } from './steady.ts'
 export { codes, type Code, type FailureKind } from './codes.ts'
 export type { Disk } from './disk.ts'
 export { ownMs, spentBetween, type Effort, type Spent, type ThreadEffort } from './effort.ts'

@@ -193,8 +193,11 @@ export interface Seat {
   readonly epoch: number
   readonly mode: Mode
   readonly config: Readonly<Record<string, unknown>>
-  /** In a `vm` cell: its snapshot was sent before, and it goes on from there instead of beginning anew. */
-  readonly asleep?: true
+  /**
+   * In a `vm` cell: its snapshot was sent before, and it goes on from there instead of beginning anew. Its timers have
+   * run for so many ms while it slept.
+   */
+  readonly asleep?: number
 }
 /** The result of `hello`: which agents live here. Later seats come and go with `seat` and `unseat` notifications. */
 export interface Welcome {
@@ -210,8 +213,6 @@ export interface SeatChange {
 }
 export interface Unseat {
   readonly agents: readonly string[]
-  /** They sleep, and come back as they were where the host can keep them; else as after any end. */
-  readonly sleep?: true
 }
 /** Notification: work for an agent. `key` is stable over all attempts of the task: use it for outside idempotency. */
 export interface Run {
@@ -255,12 +256,13 @@ export interface Load {
  * of its size. It wakes by itself when something comes for it (a timer, an answer, work), or by request `wake`.
  *
  * With `give` the snapshot leaves the host in `asleep.part` notifications before the answer, and the agent lives there
- * no more; refused `conflict` while it has work in hand or waits for an answer. It goes on where it is seated with
- * `asleep` after the same parts have been sent to that host.
+ * no more; refused `conflict` while it has work in hand, waits for an answer, or has a timer that is due within
+ * `leastMs`. It goes on where it is seated with `asleep` after the same parts have been sent to that host.
  */
 export interface Rest {
   readonly agent: string
   readonly give?: true
+  readonly leastMs?: number
 }
 /** Notification in both directions: a piece of an agent's snapshot, in order. */
 export interface AsleepPart {
@@ -279,8 +281,8 @@ export interface Asleep {
   readonly parts: number
   /** The engine's build: no other can wake it. */
   readonly build: string
-  /** Wall time of its next timer; null = none. */
-  readonly dueMs: number | null
+  /** Until its next timer; null = none. No wall time: a clock that is put right moves no timer. */
+  readonly dueInMs: number | null
   /** Requests that it waits for: lost when its host ends before they are answered. */
   readonly waiting: number
 }

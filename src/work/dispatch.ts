@@ -17,6 +17,8 @@ const firstClaimSize = 16
 
 export interface DispatchPort {
   readonly fleet: Pick<Fleet, 'take' | 'freeCount' | 'release' | 'run'>
+  /** The date of a time of the record, by the machine's clock, which is the agents' own. */
+  dateOf(wallMs: number): number
   /** Tasks of this agent type wait (`true`) and nobody is free, or none waits any more. */
   short(agentType: string, isShort: boolean): void
   claim(
@@ -56,14 +58,14 @@ export interface Dispatch {
 const asSlots = (agents: readonly FreeAgent[]): Slot[] =>
   agents.map(({ agent, cell, epoch }) => ({ agent, cell, agentEpoch: epoch }))
 
-const asRun = (claimed: Claimed): Parameters<Fleet['run']>[0][number] => ({
+const asRun = (claimed: Claimed, dateOf: DispatchPort['dateOf']): Parameters<Fleet['run']>[0][number] => ({
   agent: claimed.agent,
   attempt: claimed.attempt,
   task: claimed.task,
   type: claimed.type,
   payload: new JsonText(claimed.payload),
   number: claimed.number,
-  deadline: claimed.deadlineMs,
+  deadline: claimed.deadlineMs === null ? null : dateOf(claimed.deadlineMs),
   key: claimed.key ?? claimed.task,
   cell: claimed.cell,
 })
@@ -107,7 +109,7 @@ export const openDispatch = (port: DispatchPort): Dispatch => {
       const busy = new Set(running.map((one) => one.agent))
       for (const slot of slots) if (!busy.has(slot.agent)) port.fleet.release(slot.agent)
     }
-    if (running.length > 0) port.fleet.run(running.map(asRun))
+    if (running.length > 0) port.fleet.run(running.map((one) => asRun(one, port.dateOf)))
   }
 
   const pump = async (agentType: string): Promise<void> => {

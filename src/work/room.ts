@@ -4,7 +4,7 @@
  */
 import type { Fleet } from '../fleet/fleet.ts'
 import type { Mode, TaskEvent, TaskType } from '../model/model.ts'
-import { Failure, type Cancel, type Clock, type NewId, type Random } from '../std/std.ts'
+import { Failure, fromCivil, toCivil, type Cancel, type Clock, type NewId, type Random } from '../std/std.ts'
 import {
   patiently,
   type Claimed,
@@ -112,6 +112,7 @@ class WorkRoom implements Work {
     this.#spent = openSpent(options)
     this.#dispatch = openDispatch({
       fleet: options.fleet,
+      dateOf: (wallMs) => toCivil(clock, wallMs),
       claim: async (agentType, slots, turn) => {
         const [result] = await patiently(store, [
           { kind: 'tasks.claim', with: { agentType, slots, turn, owner, epoch, wallMs: clock.wallMs() } },
@@ -211,8 +212,13 @@ class WorkRoom implements Work {
     if (method === 'fail')
       return this.#finish(agent, attempt, (claimed) => this.#failure({ ...claimed, error: params.error }))
     if (method === 'park')
-      return this.#finish(agent, attempt, (claimed) => parked(claimed, params.reason, params.until ?? null))
+      return this.#finish(agent, attempt, (claimed) => parked(claimed, params.reason, this.#untilOf(params.until)))
     return this.#asked(request, agent)
+  }
+
+  /** Agents name a time by the machine's clock. */
+  #untilOf(civilMs: number | undefined): number | null {
+    return civilMs === undefined ? null : fromCivil(this.#options.clock, civilMs)
   }
 
   async #asked(request: Exclude<WorkRequest, EndRequest>, agent: string): Promise<unknown> {

@@ -21,6 +21,8 @@ const kept: readonly (readonly [bound: string, file: string, title: string])[] =
   ['1,000 frames/s, burst 5,000', 'cell/flow.test.ts', 'A burst of 5,000 and then 1,000 a second pass'],
   ['1,000 frames/s, burst 5,000', 'cell/hostile.test.ts', 'A flood is dropped and counted'],
   ['park 100 ms', 'work/room.test.ts', 'a task that parks until now, or until a time that is past, is given out'],
+  ['4 GB asleep', 'cell/vm-beds.test.ts', 'are bounded together'],
+  ['4 GB asleep', 'fleet/hibernate/machines.test.ts', 'Without room nobody loses anything'],
   ['garbage', 'bounds/garbage.test.ts', 'cost only their sender its cell'],
   ['30 s to finish', 'fleet/reconfigure.test.ts', 'what is not finished in time is given back without cost'],
   ['cell memory 256 MB', 'cell/limits.test.ts', 'Who takes more memory than it may is killed'],

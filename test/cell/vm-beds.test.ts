@@ -1,5 +1,5 @@
 /** Where the snapshots of agents lie that live nowhere. */
-import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -28,20 +28,22 @@ describe('the beds of agents that live nowhere', () => {
     const beds = await openBeds({ directory, mostBytes: 1_000 })
     for (const agent of [first, second]) await beds.put({ agent, snapshot: bytes(10) })
     await beds.remove(first)
-    expect(await beds.get(first)).toBeUndefined()
+    await expect(beds.get(first, '')).rejects.toThrow('not there')
     expect(await beds.keep(new Set([first]))).toBe(1)
     expect(await readdir(directory)).toEqual([])
   })
 
   it('are found again by the next sitter, without what was half written', async () => {
     const beds = await openBeds({ directory, mostBytes: 1_000 })
-    await beds.put({ agent: first, snapshot: bytes(10) })
+    const hash = await beds.put({ agent: first, snapshot: bytes(10) })
     await writeFile(join(directory, 'villain.0002.asleep.new'), 'half')
     const again = await openBeds({ directory, mostBytes: 1_000 })
-    expect([await again.get(first), again.bytes]).toEqual([Buffer.from(bytes(10)), 10])
+    expect([await again.get(first, hash), again.bytes]).toEqual([Buffer.from(bytes(10)), 10])
     expect(await readdir(directory)).toEqual(['villain.0001.asleep'])
     await truncate(join(directory, 'villain.0001.asleep'), 3)
-    expect((await readFile(join(directory, 'villain.0001.asleep'))).length).toBe(3)
+    await expect(again.get(first, hash)).rejects.toThrow('damaged')
+    await again.put({ agent: first, snapshot: bytes(20) })
+    await expect(again.get(first, hash)).rejects.toThrow('of another sleep')
   })
 
   it('have no place for what is no agent', async () => {

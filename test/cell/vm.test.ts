@@ -9,6 +9,7 @@ import { openYard, runOf, seats, villain } from './harness.ts'
 
 const [first, second] = seats(3).map(({ agent }) => agent) as [string, string]
 const module = villain('vm-witness')
+const soon = { withinMs: 5_000, leastMs: 0 }
 const ends: ReadonlySet<string> = new Set(['done', 'fail', 'park'])
 
 let yard: Yard
@@ -238,7 +239,7 @@ describe('an agent that sleeps', () => {
   it('is a snapshot of a tenth of its size, and goes on where it was when work comes', async () => {
     await resultOf(first, 'count')
     const asleep = await sleepHere(first)
-    expect(asleep).toMatchObject({ agent: first, parts: 0, waiting: 0, dueMs: null })
+    expect(asleep).toMatchObject({ agent: first, parts: 0, waiting: 0, dueInMs: null })
     expect(asleep['bytes']).toBeLessThan(300_000)
     expect(await resultOf(first, 'count')).toBe(2)
     await sleepHere(first)
@@ -251,7 +252,8 @@ describe('an agent that sleeps', () => {
     const attempt = `att_${(count += 1)}`
     cell.send([runOf(first, attempt, 'wait', { ms: 300 })])
     const asleep = await sleepHere(first)
-    expect(asleep['dueMs']).toBeGreaterThan(Date.now() - 1_000)
+    expect(asleep['dueInMs']).toBeGreaterThan(0)
+    expect(asleep['dueInMs']).toBeLessThanOrEqual(300)
     expect((await endOf(attempt)).params['result']).toBe('waited')
   })
 
@@ -269,13 +271,13 @@ describe('an agent that sleeps', () => {
 
   it('leaves its host, is kept by the sitter, and goes on in another host with its timer still to come', async () => {
     await resultOf(first, 'keep')
-    const sleeper = await cell.sleep!(first, 5_000)
-    expect(sleeper.dueMs).toBeGreaterThan(0)
+    const sleeper = await cell.sleep!(first, soon)
+    expect(sleeper.dueInMs).toBeGreaterThan(0)
     expect(errorOf(await run(first, 'count'))).toMatchObject({ code: 'not-your-agent' })
 
     const directory = join(yard.directory, 'asleep')
     const beds = await openBeds({ directory, mostBytes: 1_000_000 })
-    await beds.put(sleeper)
+    const hash = await beds.put(sleeper)
     expect(await readdir(directory)).toEqual(['villain.0001.asleep'])
     const again = await openBeds({ directory, mostBytes: 1_000_000 })
     expect(again.bytes).toBe(sleeper.snapshot.length)
@@ -283,7 +285,7 @@ describe('an agent that sleeps', () => {
     const other = await yard.start('two', { kind: 'vm', module, seats: [] })
     await other.ear.ready()
     ;({ cell, ear } = { cell: other.cell, ear: other.ear })
-    cell.wake!({ ...seats(1)[0]!, epoch: 2 }, (await again.get(first))!)
+    cell.wake!({ ...seats(1)[0]!, epoch: 2 }, await again.get(first, hash))
     expect((await ear.frame('agent.woken')).params).toMatchObject({ agent: first, anew: null })
     expect(await resultOf(first, 'kept')).toBe('kept 1')
     expect(ear.heard.some(({ params }) => params['message'] === 'started')).toBe(false)
@@ -292,8 +294,8 @@ describe('an agent that sleeps', () => {
   it('is not taken out of its host while it has work in hand or waits for an answer', async () => {
     ear.reply = null
     cell.send([runOf(first, 'held', 'wait', { ms: 60_000 })])
-    await expect(cell.sleep!(first, 5_000)).rejects.toMatchObject({ code: 'conflict' })
-    await expect(cell.sleep!('villain/0099', 5_000)).rejects.toMatchObject({ code: 'not-your-agent' })
+    await expect(cell.sleep!(first, soon)).rejects.toMatchObject({ code: 'conflict' })
+    await expect(cell.sleep!('villain/0099', soon)).rejects.toMatchObject({ code: 'not-your-agent' })
   })
 
   it.each([
@@ -307,17 +309,25 @@ describe('an agent that sleeps', () => {
     ['is of other code', (bytes: Uint8Array) => replaced(bytes, '"greeting', '"grieving'), 'has changed'],
   ])('begins anew when its snapshot %s, and says why', async (_what, harm, why) => {
     await resultOf(first, 'count')
-    const { snapshot } = await cell.sleep!(first, 5_000)
+    const { snapshot } = await cell.sleep!(first, soon)
     cell.wake!({ ...seats(1)[0]!, epoch: 2 }, harm(snapshot))
     expect((await ear.frame('agent.woken')).params['anew']).toContain(why)
     expect(await resultOf(first, 'count')).toBe(1)
     expect(ear.ends).toEqual([])
   })
 
+  it('stays when its next timer comes before it is worth it, and is given with what it still had later', async () => {
+    await resultOf(first, 'keep')
+    await expect(cell.sleep!(first, { withinMs: 5_000, leastMs: 1_000 })).rejects.toMatchObject({ code: 'conflict' })
+    // It sleeps in its host meanwhile: what its timer has left is counted when it goes.
+    const { dueInMs } = await cell.sleep!(first, soon)
+    expect(dueInMs).toBeLessThanOrEqual(200)
+  })
+
   it('cannot sleep in a pool', async () => {
     const pool = await yard.start('pool', {})
     await pool.ear.ready()
-    await expect(pool.cell.sleep!(first, 5_000)).rejects.toMatchObject({ code: 'unknown-method' })
+    await expect(pool.cell.sleep!(first, soon)).rejects.toMatchObject({ code: 'unknown-method' })
   })
 })
 

@@ -1,6 +1,15 @@
 /** Cells that answer like the pool, and do as a test tells them. */
-import type { CellEvents, CellKind, CellPlan, Standby, StandbyPlan, Witness } from '../../src/cell/cell.ts'
-import { Failure } from '../../src/std/std.ts'
+import type {
+  Beds,
+  CellEvents,
+  CellKind,
+  CellPlan,
+  Sleeper,
+  Standby,
+  StandbyPlan,
+  Witness,
+} from '../../src/cell/cell.ts'
+import { failure, Failure, type Code } from '../../src/std/std.ts'
 import type { Frame, Run, Seat } from '../../src/wire/wire.ts'
 import type { VirtualClock } from './clock.ts'
 
@@ -24,6 +33,11 @@ export class FakeCell implements Standby {
   pongMs = 0
   drained = false
   pendingBytes = 0
+  /** How often each machine of its agents was given work, and until when its timer runs (monotonic): its memory. */
+  readonly memories = new Map<string, { readonly seen: number; readonly timerMs: number | null }>()
+  /** Who is seated with a machine of its own goes on; what was told of each. */
+  readonly woken: { readonly agent: string; readonly sleptMs: number; readonly anew: string | null }[] = []
+  readonly #sleeping = new Set<() => void>()
   /** Agents that are seated but do not show up. */
   readonly hidden = new Set<string>()
   readonly #world: FakeCells
@@ -66,12 +80,15 @@ export class FakeCell implements Standby {
       for (const agent of params['agents'] as string[]) {
         this.seats.delete(agent)
         this.runs.delete(agent)
+        this.memories.delete(agent)
       }
     }
     if (method === 'cancel') this.#world.onCancel?.(this, params as unknown as { agent: string; attempt: string })
     if (method === 'run') {
       const run = params as unknown as Run
       this.runs.set(run.agent, run)
+      const { seen, timerMs } = this.memories.get(run.agent) ?? { seen: 0, timerMs: null }
+      this.memories.set(run.agent, { seen: seen + 1, timerMs })
       this.#world.onRun?.(this, run)
     }
   }
@@ -109,6 +126,42 @@ export class FakeCell implements Standby {
     return pong
   }
 
+  async sleep(agent: string, ask: { readonly withinMs: number; readonly leastMs: number }): Promise<Sleeper> {
+    const { clock, sleepMs, refusing } = this.#world
+    const refused = refusing?.(agent)
+    if (refused) throw new Failure(refused, 'not now')
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const lost = (): void => reject(new Failure('cell-lost', 'the cell is gone'))
+    this.#sleeping.add(lost)
+    clock.timer(this.#hung ? ask.withinMs : sleepMs, () =>
+      this.#hung ? reject(new Failure('timed-out', 'no answer')) : resolve(),
+    )
+    await promise
+    this.#sleeping.delete(lost)
+    const memory = this.memories.get(agent) ?? { seen: 0, timerMs: null }
+    const dueInMs = memory.timerMs === null ? null : memory.timerMs - clock.monoMs()
+    if (this.runs.has(agent) || (dueInMs !== null && dueInMs < ask.leastMs))
+      throw new Failure('conflict', 'it waits for something here')
+    this.seats.delete(agent)
+    this.memories.delete(agent)
+    const snapshot = Buffer.from(JSON.stringify({ seen: memory.seen, dueInMs }))
+    return { agent, snapshot, build: 'fake', dueInMs }
+  }
+
+  wake(seat: Seat, snapshot: Uint8Array): void {
+    const { agent, asleep = 0 } = seat
+    const { seen, dueInMs } = JSON.parse(Buffer.from(snapshot).toString()) as { seen: number; dueInMs: number | null }
+    const timerMs = dueInMs === null ? null : this.#world.clock.monoMs() + dueInMs - asleep
+    if (timerMs !== null && timerMs <= this.#world.clock.monoMs()) this.#world.fired.push(agent)
+    this.memories.set(agent, {
+      seen,
+      timerMs: timerMs !== null && timerMs <= this.#world.clock.monoMs() ? null : timerMs,
+    })
+    this.seats.set(agent, seat)
+    this.woken.push({ agent, sleptMs: asleep, anew: null })
+    this.#world.clock.timer(this.#world.sleepMs, () => void this.say('agent.woken', { agent, tookMs: 1, anew: null }))
+  }
+
   async load(_what: Pick<CellPlan, 'run'>, events: CellEvents, withinMs: number): Promise<void> {
     await this.ask('ping', { nonce: '' }, withinMs)
     this.events = events
@@ -128,6 +181,7 @@ export class FakeCell implements Standby {
     if (this.ended) return
     this.ended = true
     this.#world.living.delete(this)
+    for (const lost of this.#sleeping) lost()
     const end = cause === 'exit' ? { code: 1, signal: null } : { code: null, signal: 'SIGKILL' }
     this.events.gone({ cause, detail, end })
   }
@@ -174,6 +228,12 @@ export class FakeCells implements CellKind {
   mostStarting = 0
   /** Asked before each start; a text is why it fails. */
   failing: ((plan: CellPlan) => string | null) | null = null
+  /** Time that a machine takes to fall asleep, and to wake. */
+  sleepMs = 10
+  /** Why an agent is not given away. */
+  refusing: ((agent: string) => Code | null) | null = null
+  /** Agents whose timer has come inside, each time. */
+  readonly fired: string[] = []
   onRun: ((cell: FakeCell, run: Run) => void) | null = null
   onCancel: ((cell: FakeCell, what: { agent: string; attempt: string }) => void) | null = null
   #pid = 100
@@ -212,5 +272,43 @@ export class FakeCells implements CellKind {
     const found = [...this.living].find((cell) => cell.seats.has(agent))
     if (!found) throw new Error(`${agent} sits nowhere`)
     return found
+  }
+}
+
+/** Beds in memory that outlive a sitter; `harm` changes what lies in them. */
+export class FakeBeds implements Beds {
+  readonly files = new Map<string, Uint8Array>()
+  /** Time that a file takes to be written. */
+  putMs = 0
+  full = false
+  readonly #clock: VirtualClock
+  constructor(clock: VirtualClock) {
+    this.#clock = clock
+  }
+  get bytes(): number {
+    return [...this.files.values()].reduce((sum, { length }) => sum + length, 0)
+  }
+  async put({ agent, snapshot }: Pick<Sleeper, 'agent' | 'snapshot'>): Promise<string> {
+    if (this.full) throw failure('disk-full', 'no room')
+    if (this.putMs > 0) await new Promise<void>((resolve) => void this.#clock.timer(this.putMs, resolve))
+    this.files.set(agent, snapshot)
+    return this.#hash(snapshot)
+  }
+  async get(agent: string, hash: string): Promise<Uint8Array> {
+    const found = this.files.get(agent)
+    if (found === undefined) throw new Error('its snapshot is not there')
+    if (this.#hash(found) !== hash) throw new Error('its snapshot is damaged, or of another sleep')
+    return found
+  }
+  async remove(agent: string): Promise<void> {
+    this.files.delete(agent)
+  }
+  async keep(agents: ReadonlySet<string>): Promise<number> {
+    const others = [...this.files.keys()].filter((agent) => !agents.has(agent))
+    for (const agent of others) this.files.delete(agent)
+    return others.length
+  }
+  #hash(bytes: Uint8Array): string {
+    return Buffer.from(bytes).toString('hex')
   }
 }

@@ -2,7 +2,7 @@
 import { openFleet, type Fleet, type FleetHooks, type FleetLine, type FleetOptions } from '../../src/fleet/fleet.ts'
 import type { AgentType } from '../../src/model/model.ts'
 import { idMaker, seeded, type Effort, type Pressure } from '../../src/std/std.ts'
-import { FakeCells } from './cells.ts'
+import { FakeCells, type FakeBeds } from './cells.ts'
 import { VirtualClock } from './clock.ts'
 import { MemoryRecord } from './memory.ts'
 
@@ -60,6 +60,7 @@ export interface WorldAsk {
   readonly clock?: VirtualClock
   readonly record?: MemoryRecord
   readonly cells?: FakeCells
+  readonly beds?: FakeBeds
   readonly epoch?: number
   readonly startingAtOnce?: number
   readonly seed?: number
@@ -113,6 +114,7 @@ export const openWorld = async (ask: WorldAsk = {}): Promise<World> => {
     owner: 'host-1',
     epoch: ask.epoch ?? 1,
     directories: { cells: '/state/cells', sockets: '/run/s' },
+    ...(ask.beds && { beds: ask.beds }),
     ...(ask.housing && { housing: ask.housing }),
     ...(ask.pressure && { pressure: ask.pressure }),
     ...(ask.seesItself && { seesItself: ask.seesItself }),

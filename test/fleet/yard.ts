@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach } from 'vitest'
-import { hostWalls, poolCells, type Machine } from '../../src/cell/cell.ts'
+import { hostWalls, openBeds, poolCells, type Machine } from '../../src/cell/cell.ts'
 import { openFleet, type Fleet, type FleetHooks } from '../../src/fleet/fleet.ts'
 import type { AgentType } from '../../src/model/model.ts'
 import { realClock, realDisk, realNet, realProc, realRandom } from '../../src/std/real/real.ts'
@@ -19,6 +19,7 @@ export const heartbeatMs = 600
 const witness = join(import.meta.dirname, '..', 'villains', 'witness.ts')
 
 export interface Yard {
+  readonly root: string
   readonly fleet: Fleet
   readonly settings: AgentType
   readonly store: Store
@@ -85,6 +86,7 @@ export const openYard = async (change: Partial<AgentType> = {}, machine?: Machin
       codeCache: join(root, 'code'),
       ...(machine && { walls: walledIn(machine, join(root, 'code')) }),
     }),
+    beds: await openBeds({ directory: join(root, 'asleep'), mostBytes: 100_000_000 }),
     gatelink: { openCell: () => {}, closeCell: () => {} },
     config: { agents: { villain: settings } },
     directories: { cells: join(root, 'cells'), sockets: root },
@@ -112,6 +114,7 @@ export const openYard = async (change: Partial<AgentType> = {}, machine?: Machin
     },
   })
   return {
+    root,
     fleet,
     settings,
     store,

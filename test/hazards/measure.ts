@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { linkModules } from '../../src/cell/vm/link.ts'
 import type { Vm, VmPlan } from '../../src/cell/vm/port.ts'
 import { quickEngine } from '../../src/cell/vm/quickjs.ts'
-import { readSnapshot, writeSnapshot } from '../../src/cell/vm/snapshot.ts'
+import { pressed, readSnapshot, unpressed, writeSnapshot } from '../../src/cell/vm/snapshot.ts'
 
 const module = join(import.meta.dirname, '..', '..', 'examples', 'payouts', 'agents', 'settler.ts')
 const count = 200
@@ -37,11 +37,11 @@ export const measureMachines = async (): Promise<string> => {
   const sleeper = { build: engine.build, code: modules.hash, timers: [] }
   const asleep: Uint8Array[] = []
   const sleepMs = await each(async (index) => {
-    asleep.push(writeSnapshot(sleeper, machines[index]!.snapshot()))
+    asleep.push(writeSnapshot(sleeper, pressed(machines[index]!.snapshot())))
     machines[index]!.close()
   })
   const wakeMs = await each(async (index) => {
-    machines[index] = await engine.restore(readSnapshot(asleep[index]!, sleeper).memory, plan)
+    machines[index] = await engine.restore(unpressed(readSnapshot(asleep[index]!, sleeper).body), plan)
   })
   for (const machine of machines) machine.close()
   const text = (value: number): string => value.toFixed(1)

@@ -182,7 +182,9 @@ const wordOf = (ear: Ear): Promise<string | undefined> =>
 
 /** Puts the villain to sleep and gets it back; says what that was. */
 const sleepOf = async (cell: Cell): Promise<string> => {
-  const sleeper = await cell.sleep!(villainName, silentMs).catch((error: unknown) => error as Error)
+  const sleeper = await cell.sleep!(villainName, { withinMs: silentMs, leastMs: 0 }).catch(
+    (error: unknown) => error as Error,
+  )
   if (sleeper instanceof Error) return `, and was not put to sleep: ${sleeper.message}`
   const { snapshot } = sleeper
   cell.wake!({ ...seats(1)[0]!, epoch: 2 }, snapshot)

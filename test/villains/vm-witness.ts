@@ -35,9 +35,9 @@ const tasks = {
   wait: ((_ctx, { ms }) => new Promise((resolve) => setTimeout(() => resolve('waited'), ms))) as With<{
     readonly ms: number
   }>,
-  keep: () => {
-    kept = new Promise((resolve) => setTimeout(() => resolve(`kept ${(seen += 1)}`), 200))
-  },
+  keep: ((_ctx, { ms = 200 }) => {
+    kept = new Promise((resolve) => setTimeout(() => resolve(`kept ${(seen += 1)}`), ms))
+  }) as With<{ readonly ms?: number }>,
   kept: () => kept,
   abort: ((ctx) =>
     new Promise((_resolve, reject) => {

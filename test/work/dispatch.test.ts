@@ -29,6 +29,7 @@ const world = (agents: number, ready: number) => {
     deaths: 0,
   })
   const dispatch = openDispatch({
+    dateOf: (wallMs) => wallMs,
     fleet: {
       take: (_, count) => free.splice(0, count),
       freeCount: () => free.length,

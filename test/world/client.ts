@@ -43,7 +43,7 @@ export class Client {
   }
 
   give(): void {
-    const { weather } = this.#world
+    const { weather, times, plan } = this.#world
     const { random, scale } = weather
     const most = Math.max(8, Math.round(scale.agents / 8))
     const type = (['pay', 'pay', 'count', 'file'] as const)[between(random, 0, 3)]!
@@ -59,7 +59,10 @@ export class Client {
         ...(random.next() < 0.1 && earlier !== undefined ? { after: [earlier], onFailed: 'run' as const } : {}),
       }
     })
-    for (const { key } of asks) this.unanswered.add(key!)
+    for (const { key, delayMs = 0 } of asks) {
+      this.unanswered.add(key!)
+      times.given(key!, delayMs, plan.tasks[type]!.deadlineMs)
+    }
     this.#submit(asks)
   }
 
@@ -84,6 +87,7 @@ export class Client {
     const before = this.acked.get(key)
     if (before !== undefined && before !== id) this.#world.violated(`key ${key} is task ${before} and task ${id}`)
     this.acked.set(key, id)
+    this.#world.times.taken(key, id)
     this.unanswered.delete(key)
   }
 
@@ -107,6 +111,7 @@ export class Client {
       }
       const ids = [...this.acked.values()]
       const task = ids[between(random, 0, ids.length - 1)]
+      if (task !== undefined && what === 8) this.#world.times.redriven(task)
       const done: Promise<unknown> =
         what < 5
           ? sitter.fleet.order(orders[what]!, [agent], by)

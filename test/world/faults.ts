@@ -105,8 +105,7 @@ const deeds: Record<FaultKind, (world: World) => void> = {
   },
   'machine-stutters': stutter,
   'wall-jumps': (world) => {
-    world.timeline.wallOffsetMs += between(world.weather.random, -7_200_000, 7_200_000)
-    world.wallJumpedMs = world.timeline.monoMs
+    world.times.jump(between(world.weather.random, -7_200_000, 7_200_000))
   },
   'provider-limits': (world) => {
     world.provider.ailment.limitsUntilMs = world.timeline.monoMs + between(world.weather.random, 1_000, 120_000)

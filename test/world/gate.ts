@@ -17,6 +17,7 @@ import { failure, seeded } from '../../src/std/std.ts'
 import { WorldProcess, type Timeline } from '../worlds/timeline.ts'
 import type { WorldNet } from './net.ts'
 import type { Provider } from './provider.ts'
+import type { Times } from './times.ts'
 import type { Weather } from './weather.ts'
 
 export const gateSocket = '/world/gate.sock'
@@ -87,18 +88,18 @@ export class WorldGate {
   process: WorldProcess | undefined
   #journal: Journal
   #gates = 1
-  readonly #ask: { timeline: Timeline; weather: Weather; net: WorldNet; provider: Provider }
+  readonly #ask: { timeline: Timeline; weather: Weather; net: WorldNet; provider: Provider; times: Times }
 
-  constructor(ask: { timeline: Timeline; weather: Weather; net: WorldNet; provider: Provider }) {
+  constructor(ask: { timeline: Timeline; weather: Weather; net: WorldNet; provider: Provider; times: Times }) {
     this.#ask = ask
     this.#journal = new Journal('gat_1')
   }
 
   async start(): Promise<void> {
-    const { timeline, weather, net, provider } = this.#ask
+    const { timeline, weather, net, provider, times } = this.#ask
     const process = new WorldProcess(timeline, 'gate', 'boot')
     this.process = process
-    const { clock } = process
+    const clock = times.clock(process, false)
     const journal = this.#journal
     await journal.endOpen(() => ({
       ended: 'lost',

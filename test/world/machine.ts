@@ -7,6 +7,7 @@ import type { Child, Disk, Proc, ProcessEnd, ProcessIdentity, SpawnOptions } fro
 import { WorldProcess, type Timeline } from '../worlds/timeline.ts'
 import { Host } from './host.ts'
 import type { WorldNet } from './net.ts'
+import type { Times } from './times.ts'
 import type { Weather } from './weather.ts'
 
 /**
@@ -89,6 +90,7 @@ export class HostProcess {
 export interface History {
   /** Attempts that their agent said were done, with the result that it gave. */
   readonly done: Map<string, string>
+  readonly times: Times
 }
 
 export class Machine {
@@ -96,17 +98,24 @@ export class Machine {
   readonly weather: Weather
   readonly net: WorldNet
   readonly hosts = new Map<number, HostProcess>()
-  readonly history: History = { done: new Map() }
+  readonly history: History
   #pid = 1_000
   spawned = 0
   readonly violated: (what: string) => void
   sitterIsEnding: () => boolean = () => false
 
-  constructor(ask: { timeline: Timeline; weather: Weather; net: WorldNet; violated: (what: string) => void }) {
+  constructor(ask: {
+    timeline: Timeline
+    weather: Weather
+    net: WorldNet
+    times: Times
+    violated: (what: string) => void
+  }) {
     this.timeline = ask.timeline
     this.weather = ask.weather
     this.net = ask.net
     this.violated = ask.violated
+    this.history = { done: new Map(), times: ask.times }
   }
 
   get list(): HostProcess[] {

@@ -67,6 +67,10 @@ export const planted: Readonly<Record<string, { readonly bug: string; readonly p
       },
     ],
   },
+  'clock-that-jumps': {
+    bug: 'what is due goes by a clock that somebody puts right',
+    pieces: [{ file: 'std/steady.ts', is: 'const most = passedMs * slewed', becomes: 'const most = Infinity' }],
+  },
   'absent-at-once': {
     bug: 'a payment that the bank does not know yet is taken for one that it never got',
     pieces: [

@@ -8,7 +8,7 @@ import type { AgentType, Channel, TaskType } from '../../src/model/model.ts'
 import { poolCells } from '../../src/cell/cell.ts'
 import { recover } from '../../src/recovery.ts'
 import { openSettle, type Settle } from '../../src/settle/settle.ts'
-import { idMaker, type Random } from '../../src/std/std.ts'
+import { idMaker, type Random, type SteadyClock } from '../../src/std/std.ts'
 import { outlast, patiently, type Committed } from '../../src/store/store.ts'
 import { openWork, type Work } from '../../src/work/work.ts'
 import { WorldProcess, type Timeline } from '../worlds/timeline.ts'
@@ -16,6 +16,7 @@ import { gateSocket } from './gate.ts'
 import { noDisk, type Machine } from './machine.ts'
 import type { WorldNet } from './net.ts'
 import { WorldStore, type DiskState } from './record.ts'
+import type { Times } from './times.ts'
 import type { Weather } from './weather.ts'
 
 export interface Plan {
@@ -82,6 +83,7 @@ export interface SitterAsk {
   readonly plan: Plan
   readonly recordPath: string
   readonly disk: DiskState
+  readonly times: Times
   readonly random: Random
   /** Every list that was committed. */
   committed(lists: readonly Committed[]): void
@@ -92,6 +94,7 @@ export interface SitterAsk {
 
 export class WorldSitter {
   readonly process: WorldProcess
+  readonly clock: SteadyClock
   readonly store: WorldStore
   fleet!: Fleet
   work!: Work
@@ -105,6 +108,7 @@ export class WorldSitter {
   constructor(ask: SitterAsk) {
     this.#ask = ask
     this.process = new WorldProcess(ask.timeline, 'sitter', 'boot')
+    this.clock = ask.times.clock(this.process, true)
     this.store = new WorldStore(ask.recordPath, { owner: this.process, disk: ask.disk, committed: ask.committed })
     this.store.onLost(() => this.#failStop(new Error('the record is lost')))
   }
@@ -120,7 +124,7 @@ export class WorldSitter {
 
   async open(): Promise<void> {
     const { weather, net, machine, plan, random } = this.#ask
-    const { clock } = this.process
+    const { clock } = this
     const { store } = this
     const owner = 'local'
     const failed = (error: unknown): void => this.#failStop(error)

@@ -10,8 +10,6 @@ import type { World } from './world.ts'
 const lateMs = 900_000
 /** What a probe may come after its time: other probes, slow hosts, sitters that were down for minutes. */
 const probeSlackMs = 900_000
-const longestProbeMs = 25_000_000
-const mostJumpMs = 7_200_000
 
 interface Quarantined {
   readonly dueMs: number
@@ -52,6 +50,7 @@ export class Watching {
   }
 
   #event({ kind, subject, facts }: { kind: string; subject: string; facts: Readonly<Record<string, unknown>> }): void {
+    if (kind === 'task.died' && facts['reason'] === 'deadline') this.#world.times.diedOfDeadline(subject)
     if (kind === 'agent.quarantined') this.quarantines += 1
     if (kind === 'agent.released') this.#losses.delete(subject)
     if (kind !== 'agent.lost' || typeof facts['state'] !== 'string') return
@@ -72,7 +71,8 @@ export class Watching {
   }
 
   #lookAtAgents(): void {
-    const { sitter, timeline, machine, wallJumpedMs } = this.#world
+    const { sitter, timeline, machine } = this.#world
+    const nowMs = sitter!.clock.wallMs()
     const seen = new Set<string>()
     for (const view of sitter!.fleet.list()) {
       if (view.exit === null) this.#world.violated(`${view.id} is ${view.state} and has no way on`)
@@ -81,10 +81,8 @@ export class Watching {
       const name = `${view.id} ${view.exit.at}`
       seen.add(name)
       const known = this.#quarantined.get(name)
-      const inMs = Math.max(0, (view.exit.at ?? 0) - timeline.wallMs)
-      // The time is told by a wall clock that may have jumped since it was set.
-      const jumpMs = timeline.monoMs - wallJumpedMs < longestProbeMs ? mostJumpMs : 0
-      if (known === undefined) this.#quarantined.set(name, { dueMs: timeline.monoMs + inMs + jumpMs + probeSlackMs })
+      const inMs = Math.max(0, (view.exit.at ?? 0) - nowMs)
+      if (known === undefined) this.#quarantined.set(name, { dueMs: timeline.monoMs + inMs + probeSlackMs })
       else if (timeline.monoMs > known.dueMs)
         this.#world.violated(`${view.id} is quarantined and got no probe at its time: ${view.reason}`)
     }
@@ -98,23 +96,22 @@ export class Watching {
 
   /** Nothing that was due long ago is still undone, when nothing stands in its way. */
   async #lookAtRecord(): Promise<void> {
-    const { sitter, timeline, wallJumpedMs, disk } = this.#world
+    const { sitter, disk } = this.#world
     const { read } = sitter!.store
     const head = await read.auditHead()
     if (head.seq > (this.anchors.at(-1)?.seq ?? 0) && this.anchors.length < 200) this.anchors.push(head)
-    const isTroubled = disk.fullSinceMs !== null || timeline.monoMs - wallJumpedMs < 4 * 3_600_000
-    if (isTroubled) return
+    if (disk.fullSinceMs !== null) return
     const dueMs = await read.nextTaskDueMs()
-    if (dueMs !== null && dueMs < timeline.wallMs - lateMs)
-      this.#world.violated(`a task was due ${timeline.wallMs - dueMs} ms ago and still waits`)
+    const nowMs = sitter!.clock.wallMs()
+    if (dueMs !== null && dueMs < nowMs - lateMs)
+      this.#world.violated(`a task was due ${nowMs - dueMs} ms ago and still waits`)
   }
 
   /** Nothing moves any more, and nothing has to. */
   async isQuiet(): Promise<boolean> {
-    const { sitter, client, timeline } = this.#world
+    const { sitter, client } = this.#world
     if (sitter?.ready !== true || client.unanswered.size > 0) return false
     if (sitter.fleet.list().some(({ state }) => state !== 'idle')) return false
-    if (timeline.monoMs - this.#world.wallJumpedMs < 60_000) return false
     const { read } = sitter.store
     const counts = await read.taskCounts()
     if (counts.some(({ state, count }) => count > 0 && !isTaskEnd(state as TaskStateName))) return false

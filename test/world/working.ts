@@ -51,6 +51,7 @@ class Attempt implements Working {
     this.run = run
     this.#host = host
     this.#fate = fateOf(host)
+    host.ask.history.times.begins(run.key)
     const { workMs } = run.payload as Payload
     this.#after(workMs, () => this.#worked())
     if (this.#fate === 'deaf') host.ask.ill(`${run.agent} is deaf`, 'for-good')
@@ -77,10 +78,7 @@ class Attempt implements Working {
       case 'fails-for-good':
         return this.#end('fail', { error: { name: 'Error', message: 'never', kind: 'permanent' } })
       case 'parks':
-        return this.#end('park', {
-          reason: 'rate',
-          until: this.#host.ask.process.clock.wallMs() + between(this.#host.ask.weather.random, 1_000, 300_000),
-        })
+        return this.#park(between(this.#host.ask.weather.random, 1_000, 300_000))
       case 'forgets':
         this.#host.ask.ill(`${agent} forgot what it had in hand`, 'just-now')
         this.#host.drop(agent)
@@ -125,15 +123,26 @@ class Attempt implements Working {
     })
   }
 
+  /** It names a date by the machine's clock. */
+  #park(delayMs: number): void {
+    const { clock } = this.#host.ask.process
+    const saidMs = clock.monoMs()
+    const { times } = this.#host.ask.history
+    this.#end('park', { reason: 'rate', until: clock.wallMs() + delayMs }, () =>
+      times.parked(this.run.key, { saidMs, delayMs }),
+    )
+  }
+
   /** Says its end until the sitter has taken it, or has said that it is not its to tell. */
-  #end(method: 'done' | 'fail' | 'park', more: object): void {
+  #end(method: 'done' | 'fail' | 'park', more: object, taken: () => void = () => {}): void {
     const { agent, attempt } = this.run
     this.told = true
     this.#host.request(method, { agent, attempt, ...more }, ({ error }) => {
       if (error === undefined) {
+        taken()
         if (method === 'done') this.#host.ask.history.done.set(attempt, agent)
         if (this.#isMine) this.#host.drop(agent)
-      } else if (this.#isMine) this.#refused(error, () => this.#end(method, more))
+      } else if (this.#isMine) this.#refused(error, () => this.#end(method, more, taken))
     })
   }
 

@@ -15,12 +15,13 @@ import { WorldNet } from './net.ts'
 import { Provider } from './provider.ts'
 import { newFolder, type DiskState } from './record.ts'
 import { planOf, WorldSitter, type Plan } from './sitter.ts'
+import { Times } from './times.ts'
 import { judge } from './verdict.ts'
 import { Watching } from './watching.ts'
 import { weatherOf, type Scale, type Weather } from './weather.ts'
 
 const hourMs = 3_600_000
-/** Probes come up to 6.6 h apart, and waits may have been put off by a wall jump of 2 h. */
+/** Probes come up to 6.6 h apart. */
 const healWithinMs = 30 * hourMs
 const lookEveryMs = 900_000
 const mostTrace = 80
@@ -57,7 +58,7 @@ export class World {
   readonly folder = newFolder()
   sitter: WorldSitter | undefined
   sitters = 0
-  wallJumpedMs = -Infinity
+  readonly times: Times
   atNextClaim: (() => void) | undefined
   readonly violations: string[] = []
   readonly #mends: (() => void)[] = []
@@ -68,11 +69,12 @@ export class World {
     this.weather = weatherOf(scale)
     this.plan = planOf(this.weather)
     const { timeline, weather } = this
+    this.times = new Times(timeline, (what) => this.violated(what))
     this.net = new WorldNet(timeline, weather)
     const violated = (what: string): void => this.violated(what)
-    this.machine = new Machine({ timeline, weather, net: this.net, violated })
+    this.machine = new Machine({ timeline, weather, net: this.net, times: this.times, violated })
     this.provider = new Provider(timeline, weather, { violated, log: (line) => this.log(line) })
-    this.gate = new WorldGate({ timeline, weather, net: this.net, provider: this.provider })
+    this.gate = new WorldGate({ timeline, weather, net: this.net, provider: this.provider, times: this.times })
     this.client = new Client(this)
     this.watching = new Watching(this)
   }
@@ -103,7 +105,7 @@ export class World {
   }
 
   #startSitter(): void {
-    const { timeline, weather, net, machine, plan, disk } = this
+    const { timeline, weather, net, machine, plan, disk, times } = this
     this.sitters += 1
     const sitter = new WorldSitter({
       timeline,
@@ -112,6 +114,7 @@ export class World {
       machine,
       plan,
       disk,
+      times,
       random: weather.random,
       recordPath: join(this.folder.path, 'swarm.db'),
       committed: (lists) => this.#committed(lists),

@@ -172,8 +172,8 @@ export class PoolCell implements Standby {
     return this.#connection.asks.ask(method, params, withinMs)
   }
 
-  sleep(agent: string, withinMs: number): Promise<Sleeper> {
-    return this.#bedside.sleep(agent, withinMs)
+  sleep(agent: string, ask: { readonly withinMs: number; readonly leastMs: number }): Promise<Sleeper> {
+    return this.#bedside.sleep(agent, ask)
   }
 
   wake(seat: Seat, snapshot: Uint8Array): void {

@@ -20,7 +20,7 @@ import { answerTo, held, letGo, type Held } from './asks.ts'
 import { brokenBy, failureOf, toldOf } from './errors.ts'
 import { giveParts } from './parts.ts'
 import type { Engine, Modules, Vm, VmBounds } from './port.ts'
-import { readSnapshot, writeSnapshot } from './snapshot.ts'
+import { pressed, readSnapshot, unpressed, writeSnapshot } from './snapshot.ts'
 import { newTimers, type Timers } from './timers.ts'
 import type { Turns } from './turns.ts'
 
@@ -58,7 +58,7 @@ class VmAgent {
   readonly #timers: Timers
   readonly #read: (chunk: Uint8Array) => void
   #vm: Vm | undefined
-  /** Its machine, while it sleeps. */
+  /** Its machine's memory, pressed, while it sleeps. */
   #asleep: Uint8Array | undefined
   #waking = false
   #over = false
@@ -105,7 +105,7 @@ class VmAgent {
   async #start(ctx: AgentContext): Promise<void> {
     this.#own = held(ctx)
     const { seat } = this.#place
-    if (seat.asleep !== undefined && (await this.#resume(seat.agent))) return
+    if (seat.asleep !== undefined && (await this.#resume(seat.agent, seat.asleep))) return
     const { engine } = this.#tools
     const vm = await engine.create(this.#plan())
     if (this.#over) return vm.close()
@@ -116,7 +116,7 @@ class VmAgent {
   }
 
   /** As it was when it fell asleep, in another host perhaps. False = begin anew, which has been told. */
-  async #resume(agent: string): Promise<boolean> {
+  async #resume(agent: string, sleptMs: number): Promise<boolean> {
     const beganMs = performance.now()
     const told = (anew: string | null): void => {
       const tookMs = Math.round((performance.now() - beganMs) * 10) / 10
@@ -125,8 +125,10 @@ class VmAgent {
     try {
       const snapshot = this.#tools.given(agent)
       if (snapshot === undefined) throw new Error('its snapshot did not come')
-      const timers = await this.#restore(snapshot)
-      for (const [id, wallMs] of timers) this.#timers.set(id, wallMs - Date.now())
+      const { engine } = this.#tools
+      const { timers, body } = readSnapshot(snapshot, { build: engine.build, code: this.#code })
+      await this.#restore(body)
+      for (const [id, leftMs] of timers) this.#timers.set(id, leftMs - sleptMs)
       told(null)
       return true
     } catch (error) {
@@ -137,13 +139,10 @@ class VmAgent {
     }
   }
 
-  async #restore(snapshot: Uint8Array): Promise<readonly (readonly [number, number])[]> {
-    const { engine } = this.#tools
-    const { timers, memory } = readSnapshot(snapshot, { build: engine.build, code: this.#code })
-    const vm = await engine.restore(memory, this.#plan())
+  async #restore(body: Uint8Array): Promise<void> {
+    const vm = await this.#tools.engine.restore(unpressed(body), this.#plan())
     if (this.#over) vm.close()
     else this.#vm = vm
-    return timers
   }
 
   #plan(): Parameters<Engine['create']>[0] {
@@ -326,21 +325,25 @@ class VmAgent {
 
   // ── sleep ──
 
-  async #sleep({ give }: Rest): Promise<Asleep> {
+  async #sleep({ give, leastMs = 0 }: Rest): Promise<Asleep> {
     if (this.#asleep === undefined) await this.#turn(() => this.#fallAsleep())
-    const snapshot = this.#asleep
+    const body = this.#asleep
     const busy = this.#performing.size + this.#asking.size + this.#inbox.length
-    if (snapshot === undefined || (give === true && busy > 0)) {
-      const message = `${this.#place.seat.agent} waits for ${busy} things here, and cannot be given away`
+    const left = this.#timers.left().map(([, leftMs]) => leftMs)
+    const dueInMs = left.length === 0 ? null : Math.min(...left)
+    if (body === undefined || (give === true && (busy > 0 || (dueInMs !== null && dueInMs < leastMs)))) {
+      const timer = dueInMs === null ? 'no timer' : `a timer in ${Math.round(dueInMs)} ms`
+      const message = `${this.#place.seat.agent} waits for ${busy} things here and has ${timer}: it is not given away`
       throw new TaskFailure(message, { code: 'conflict' })
     }
-    const due = this.#timers.due().map(([, wallMs]) => wallMs)
+    const { build } = this.#tools.engine
+    const snapshot = writeSnapshot({ build, code: this.#code, timers: this.#timers.left() }, body)
     const parts = give === true ? giveParts(snapshot, (part) => this.#place.tell('asleep.part', part)) : 0
     return {
       agent: this.#place.seat.agent,
       bytes: snapshot.length,
-      build: this.#tools.engine.build,
-      dueMs: due.length === 0 ? null : Math.min(...due),
+      build,
+      dueInMs,
       waiting: this.#asking.size,
       parts,
     }
@@ -350,8 +353,7 @@ class VmAgent {
     const vm = this.#vm
     // Something came for it in the same breath: it is awake.
     if (vm === undefined || this.#inbox.length > 0) return
-    const sleeper = { build: this.#tools.engine.build, code: this.#code, timers: this.#timers.due() }
-    this.#asleep = writeSnapshot(sleeper, vm.snapshot())
+    this.#asleep = pressed(vm.snapshot())
     this.#vm = undefined
     vm.close()
   }

@@ -10,7 +10,7 @@ import { gatherParts, giveParts } from './parts.ts'
 type Ask = (method: string, params: unknown, withinMs: number) => Promise<unknown>
 
 export interface Bedside {
-  sleep(agent: string, withinMs: number): Promise<Sleeper>
+  sleep(agent: string, ask: { readonly withinMs: number; readonly leastMs: number }): Promise<Sleeper>
   part(said: AsleepPart): void
 }
 
@@ -21,16 +21,18 @@ export const bedsideOf = (ask: Ask): Bedside => {
   const awaited = new Set<string>()
   const parts = gatherParts(mostAtOnce)
   return {
-    sleep: async (agent, withinMs) => {
+    sleep: async (agent, { withinMs, leastMs }) => {
       if (awaited.has(agent) || awaited.size >= mostAtOnce)
         throw failure('overloaded', `${awaited.size} agents of this cell are being put to sleep`)
       awaited.add(agent)
       try {
-        const { build, dueMs } = Object(await ask('sleep', { agent, give: true }, withinMs)) as Partial<Sleeper>
+        const said = Object(await ask('sleep', { agent, give: true, leastMs }, withinMs)) as Partial<Sleeper>
+        const { build, dueInMs } = said
         const snapshot = parts.take(agent)
         if (snapshot === undefined || typeof build !== 'string' || build.length > 200)
           throw failure('frame-invalid', `the host of ${agent} gave no whole snapshot`)
-        return { agent, snapshot, build, dueMs: typeof dueMs === 'number' && Number.isFinite(dueMs) ? dueMs : null }
+        const isDue = typeof dueInMs === 'number' && Number.isFinite(dueInMs)
+        return { agent, snapshot, build, dueInMs: isDue ? Math.max(0, dueInMs) : null }
       } finally {
         awaited.delete(agent)
         parts.take(agent)
@@ -51,8 +53,9 @@ export const bedsideOf = (ask: Ask): Bedside => {
 
 const notification = (method: string, params: object): Frame => ({ jsonrpc: '2.0', method, params })
 
+/** `seat` says how long it slept. */
 export const wakeFrames = (seat: Seat, snapshot: Uint8Array): readonly Frame[] => {
   const frames: Frame[] = []
   giveParts(snapshot, (part) => frames.push(notification('asleep.part', { agent: seat.agent, ...part })))
-  return [...frames, notification('seat', { seats: [{ ...seat, asleep: true }] })]
+  return [...frames, notification('seat', { seats: [{ asleep: 0, ...seat }] })]
 }

@@ -9,13 +9,13 @@ export interface Timers {
   /** @throws when there are too many. */
   set(id: number, delayMs: number): void
   clear(id: number): void
-  /** All of them, by the wall clock. */
-  due(): readonly (readonly [id: number, wallMs: number])[]
+  /** All of them, and how long each still has. */
+  left(): readonly (readonly [id: number, leftMs: number])[]
   stop(): void
 }
 
 export const newTimers = (clock: HostPorts['clock'], fire: (id: number) => void): Timers => {
-  const timers = new Map<number, { readonly wallMs: number; readonly cancel: () => void }>()
+  const timers = new Map<number, { readonly atMs: number; readonly cancel: () => void }>()
   return {
     set: (id, delayMs) => {
       if (timers.size >= mostTimers) throw new Error(`${mostTimers} timers wait already`)
@@ -24,13 +24,13 @@ export const newTimers = (clock: HostPorts['clock'], fire: (id: number) => void)
         timers.delete(id)
         fire(id)
       })
-      timers.set(id, { wallMs: Date.now() + afterMs, cancel })
+      timers.set(id, { atMs: clock.monoMs() + afterMs, cancel })
     },
     clear: (id) => {
       timers.get(id)?.cancel()
       timers.delete(id)
     },
-    due: () => [...timers].map(([id, { wallMs }]) => [id, wallMs] as const),
+    left: () => [...timers].map(([id, { atMs }]) => [id, Math.max(0, atMs - clock.monoMs())] as const),
     stop: () => {
       for (const { cancel } of timers.values()) cancel()
       timers.clear()

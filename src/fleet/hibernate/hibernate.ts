@@ -10,7 +10,8 @@ import { lookNow, tendSleep } from './sleep.ts'
 import { planWakes } from './wake.ts'
 
 export { beginAsleep, lookNow } from './sleep.ts'
-export { enlist, noteTaken, noteWork, openDormitory, openType } from './sleepers.ts'
+export { asleepOf, enlist, noteTaken, noteWork, openDormitory, openType } from './sleepers.ts'
+export { reopenBeds } from './beds.ts'
 export { tendWakes, want } from './wake.ts'
 
 /** After these somebody else may be woken instead, or there is room for one more. */
@@ -26,7 +27,7 @@ export const moved = (live: Live, agent: Agent, before: AgentStateName, event: A
 /** Its agents can be woken again. */
 export const vacant = (live: Live, { settings }: Group): void => {
   const sleepers = live.dormitory.types.get(settings.name)
-  if (sleepers !== undefined && sleepers.waiting > 0) planWakes(live)
+  if (sleepers !== undefined && sleepers.waiting + sleepers.called.size > 0) planWakes(live)
 }
 
 /** A type is as it is wanted now: it sleeps after another time, or not any more. */

@@ -8,6 +8,7 @@ import { move, unseat } from '../agents.ts'
 import { endCell } from '../leave.ts'
 import type { Agent, Live, LiveCell, Sleepers } from '../live.ts'
 import { maySleep } from './decide.ts'
+import { hasBeds, keepsMachines, putToBed } from './beds.ts'
 import { tellNews } from './news.ts'
 import { enlist, strike } from './sleepers.ts'
 
@@ -38,28 +39,60 @@ const settleGroup = (live: Live, { group, readyMs, progressed }: LiveCell): void
   group.policy = settled(policy, group.policy, { readyMs, progressed }, live.options.clock.monoMs())
 }
 
+/** It is in no cell from now on. */
+const lay = (live: Live, agent: Agent, why: string): void => {
+  settle(live, agent)
+  unseat(live, agent, { cause: why, collateral: true })
+  move(live, agent, 'sleep', null)
+}
+
+/** A host drops those that are not kept as they are. */
+const dismissFrom = (cell: LiveCell, agents: readonly Agent[]): void => {
+  if (cell.group.settings.run.module === undefined) return
+  cell.cell!.send([{ jsonrpc: '2.0', method: 'unseat', params: { agents: agents.map(({ id }) => id) } }])
+}
+
+/** They were laid to rest; a cell ends with the last one. */
+const laidDown = (live: Live, cell: LiveCell, agents: readonly Agent[], why: string): void => {
+  const sleepers = live.dormitory.types.get(cell.group.settings.name)
+  if (sleepers !== undefined && agents.length > 0) tellNews(live, sleepers, 'agent.asleep', { agents, why })
+  if (cell.agents.size > 0 || cell.phase !== 'ready') return
+  settleGroup(live, cell)
+  cell.slept = true
+  void endCell(live, cell, 'nobody in it is awake')
+}
+
+/** One after the other: a host gives a machine away in 10 ms, and those that wait for their turn can still work. */
+const layMachines = async (live: Live, cell: LiveCell, agents: readonly Agent[], why: string): Promise<void> => {
+  const laid: Agent[] = []
+  cell.bedding = true
+  for (const agent of agents) {
+    if (agent.cell !== cell || !rests(agent) || !hasBeds(live) || live.phase !== 'open') continue
+    if (await putToBed(live, cell, agent, () => lay(live, agent, why))) laid.push(agent)
+  }
+  cell.bedding = false
+  if (live.phase !== 'open') return
+  laidDown(live, cell, laid, why)
+  const sleepers = live.dormitory.types.get(cell.group.settings.name)
+  if (sleepers !== undefined) tendSleep(live, sleepers)
+}
+
 /** These idle agents, all of one type, sleep from now on. */
 export const layDown = (live: Live, agents: readonly Agent[], why: string): void => {
-  if (agents.length === 0) return
   for (const [cell, list] of Map.groupBy(agents, (agent) => agent.cell!)) {
-    for (const agent of list) {
-      settle(live, agent)
-      unseat(live, agent, { cause: why, collateral: true })
-      move(live, agent, 'sleep', null)
+    if (keepsMachines(live, cell.group)) {
+      void layMachines(live, cell, list, why)
+      continue
     }
-    // A kind that can keep an agent as it is does so now: what a host is told is that they sleep, not that they go.
-    if (cell.group.settings.run.module !== undefined) {
-      const params = { agents: list.map(({ id }) => id), sleep: true }
-      cell.cell!.send([{ jsonrpc: '2.0', method: 'unseat', params }])
-    }
-    if (cell.agents.size > 0) continue
-    settleGroup(live, cell)
-    cell.slept = true
-    void endCell(live, cell, 'nobody in it is awake')
+    for (const agent of list) lay(live, agent, why)
+    dismissFrom(cell, list)
+    laidDown(live, cell, list, why)
   }
-  const sleepers = live.dormitory.types.get(agents[0]!.type)
-  if (sleepers !== undefined) tellNews(live, sleepers, 'agent.asleep', { agents, why })
 }
+
+/** Its turn has not come, or there is no bed for it. */
+const mustWait = (live: Live, { cell }: Agent): boolean =>
+  cell !== null && keepsMachines(live, cell.group) && (cell.bedding || !hasBeds(live))
 
 const look = (live: Live, sleepers: Sleepers): void => {
   sleepers.cancelLook = null
@@ -80,7 +113,7 @@ const look = (live: Live, sleepers: Sleepers): void => {
       nextMs = nowMs + pauseMs
       break
     }
-    if (rests(agent)) due.push(agent)
+    if (rests(agent) && !mustWait(live, agent)) due.push(agent)
     else nextMs = nowMs + againMs
   }
   const why = short === null ? `idle for ${settings.hibernate.afterMs} ms` : `idle, and the host is short: ${short.why}`

@@ -8,6 +8,8 @@ import type { Agent, Dormitory, Live, Sleepers } from '../live.ts'
 const sleepersOf = (type: string): Sleepers => ({
   type,
   asleep: new Set(),
+  dozing: new Set(),
+  called: new Set(),
   counts: new Map(),
   waiting: 0,
   taken: 0,
@@ -23,6 +25,7 @@ export const openDormitory = (types: readonly AgentType[]): Dormitory => ({
   turn: 0,
   cancelWake: null,
   planned: false,
+  noBedsUntilMs: -Infinity,
 })
 
 const add = ({ counts }: Sleepers, state: AgentStateName, one: 1 | -1): void => {
@@ -46,6 +49,7 @@ export const strike = (live: Live, agent: Agent): void => {
   if (sleepers === undefined) return
   add(sleepers, agent.state, -1)
   sleepers.asleep.delete(agent)
+  sleepers.called.delete(agent)
 }
 
 /** The type may sleep from now on, or may not any more. */
@@ -75,6 +79,21 @@ export const noteTaken = (live: Live, { type }: Agent, one: 1 | -1): void => {
   if (sleepers !== undefined) sleepers.taken = Math.max(0, sleepers.taken + one)
 }
 
+/** It is being put to sleep, or not any more. */
+export const noteDozing = (live: Live, agent: Agent, isDozing: boolean): void => {
+  if (agent.dozing === isDozing) return
+  agent.dozing = isDozing
+  const dozing = live.dormitory.types.get(agent.type)?.dozing
+  if (isDozing) dozing?.add(agent)
+  else dozing?.delete(agent)
+}
+
+/** How many could be woken, now or in a moment. */
+export const asleepOf = (live: Live, type: string): number => {
+  const sleepers = live.dormitory.types.get(type)
+  return sleepers === undefined ? 0 : sleepers.asleep.size + sleepers.dozing.size
+}
+
 /** Since when it has nothing to do: from its first answer, or from the end of its work. */
 const sinceWhen = (live: Live, agent: Agent, event: AgentEvent): void => {
   if (agent.state !== 'idle') return
@@ -87,7 +106,10 @@ export const noteMove = (live: Live, agent: Agent, before: AgentStateName, event
   add(sleepers, before, -1)
   add(sleepers, agent.state, 1)
   if (agent.state === 'hibernating') sleepers.asleep.add(agent)
-  else if (before === 'hibernating') sleepers.asleep.delete(agent)
+  else if (before === 'hibernating') {
+    sleepers.asleep.delete(agent)
+    sleepers.called.delete(agent)
+  }
   sinceWhen(live, agent, event)
   return sleepers
 }

@@ -12,6 +12,8 @@ import { countOf } from './sleepers.ts'
 
 /** When nobody was there to be woken though somebody sleeps. */
 const againMs = 100
+/** When somebody's own time has come, and it cannot be woken yet: its last cell is still ending. */
+const lateMs = 1_000
 /** Tokens are waited for in handfuls: each wake of one alone would cost a commit. */
 const handfulMs = 50
 
@@ -39,6 +41,7 @@ const pick = (live: Live, sleepers: Sleepers, count: number): Agent[] => {
       if (mayWake(agent)) picked.add(agent)
     }
   }
+  add(sleepers.called)
   if (isShared(live, sleepers)) {
     const warm = [...live.cells.values()].filter(({ group }) => group.settings.name === sleepers.type)
     for (const { group } of warm.toSorted((a, b) => b.agents.size - a.agents.size)) add(group.agents)
@@ -61,6 +64,16 @@ const lookOf = (live: Live, sleepers: Sleepers) => ({
   working: countOf(sleepers, 'idle', 'busy'),
 })
 
+/** As many as tasks wait for, and those whose own time has come: they can take a task as well. */
+const wantsOf = (live: Live, sleepers: Sleepers): number => {
+  const look = lookOf(live, sleepers)
+  const { asleep, awake, onTheWay, mostAwake } = look
+  const own = [...sleepers.called].filter(mayWake).length
+  const called = isHopeless(look) ? 0 : Math.max(0, Math.min(own, mostAwake - awake))
+  const others = { asleep: asleep - called, awake: awake + called, onTheWay: onTheWay + called }
+  return called + wakesWanted({ ...look, ...others })
+}
+
 /** Told once, until somebody of the type works again. */
 const tellHopeless = (live: Live, sleepers: Sleepers): void => {
   const look = lookOf(live, sleepers)
@@ -79,7 +92,9 @@ const tellHopeless = (live: Live, sleepers: Sleepers): void => {
 const wake = (live: Live, sleepers: Sleepers, count: number): number => {
   const agents = pick(live, sleepers, count)
   if (agents.length === 0) return 0
-  tellNews(live, sleepers, 'agent.woken', { agents, why: `${sleepers.waiting} tasks wait` })
+  const { waiting } = sleepers
+  const why = waiting > 0 ? `${waiting} tasks wait` : 'what it waited for inside is due'
+  tellNews(live, sleepers, 'agent.woken', { agents, why })
   rise(live, agents, 'start')
   return agents.length
 }
@@ -89,7 +104,7 @@ const wakeSome = (live: Live, of: 'processes' | 'shared', types: readonly Sleepe
   const { dormitory } = live
   const { processesPerSecond, sharedPerSecond } = live.bounds.wakes
   const perSecond = of === 'shared' ? sharedPerSecond : processesPerSecond
-  const wants = types.map((sleepers) => wakesWanted(lookOf(live, sleepers)))
+  const wants = types.map((sleepers) => wantsOf(live, sleepers))
   const wanted = wants.reduce((sum, want) => sum + want, 0)
   if (wanted === 0) return Infinity
   const bucket = filled(dormitory[of], perSecond, live.options.clock.monoMs())
@@ -107,11 +122,15 @@ export const tendWakes = (live: Live): void => {
   const { dormitory } = live
   dormitory.cancelWake?.()
   dormitory.cancelWake = null
-  const waiting = [...dormitory.types.values()].filter((sleepers) => sleepers.waiting > 0 || sleepers.told)
+  const waiting = [...dormitory.types.values()].filter(
+    ({ waiting, told, called }) => waiting > 0 || told || called.size > 0,
+  )
   for (const sleepers of waiting) tellHopeless(live, sleepers)
   if (live.phase !== 'open' || live.admission.short !== null || waiting.length === 0) return
   const [shared = [], own = []] = [true, false].map((one) => waiting.filter((type) => isShared(live, type) === one))
-  const nextMs = Math.min(wakeSome(live, 'shared', shared), wakeSome(live, 'processes', own))
+  const soonMs = Math.min(wakeSome(live, 'shared', shared), wakeSome(live, 'processes', own))
+  const isLate = waiting.some(({ called }) => called.size > 0)
+  const nextMs = isLate ? Math.min(soonMs, lateMs) : soonMs
   if (nextMs < Infinity) dormitory.cancelWake = live.agenda.after(nextMs, () => tendWakes(live))
 }
 

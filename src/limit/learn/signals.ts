@@ -208,7 +208,7 @@ const distinct = (signals: readonly Signal[]): readonly Signal[] => {
   return [...byName.values()].slice(0, mostSignals)
 }
 
-/** Reads an answer's headers. `wallMs` is our clock when the answer came. */
+/** Reads an answer's headers. `wallMs` is what the machine's clock said when the answer came. */
 export const readSignals = (pairs: readonly (readonly [string, string])[], wallMs: number): Told => {
   const headers = headersOf(pairs)
   const dateMs = httpDateMs(headers.get('date'))

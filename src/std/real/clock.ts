@@ -19,7 +19,7 @@ const readBootId = (): string => {
  * Monotonic milliseconds shared by all processes of one boot (CLOCK_MONOTONIC through hrtime), so that a deadline that
  * one sitter stored means the same to the next.
  */
-const monoMs = (): number => Number(process.hrtime.bigint() / 1_000n) / 1_000
+export const monoMs = (): number => Number(process.hrtime.bigint() / 1_000n) / 1_000
 
 export const realClock = (): Clock => {
   const bootId = readBootId()

@@ -42,6 +42,12 @@ const config = {
       cell: 'process',
       hibernate: { after },
     },
+    dreamer: {
+      run: { module: join(root, 'test', 'villains', 'vm-witness.ts') },
+      count: 1,
+      cell: { kind: 'vm', orWeaker: true, memory: '8MB' },
+      hibernate: { after },
+    },
     // Cat is a program that gives back what it was given.
     parrot: { run: { exec: ['cat'] }, count: 20, cell: 'process', hibernate: { after: '0s' } },
     broken: {
@@ -57,6 +63,8 @@ const config = {
     echo: { agent: 'program' },
     say: { agent: 'parrot' },
     moon: { agent: 'broken' },
+    keep: { agent: 'dreamer' },
+    kept: { agent: 'dreamer' },
   },
   api: { port: 0 },
 }
@@ -157,15 +165,16 @@ afterAll(async () => {
   expect(left).toEqual([])
 }, 60_000)
 
-test('2,090 registered agents are no process at all until there is work', async () => {
+test('2,091 registered agents are no process at all until there is work', async () => {
   const { byType, coverage } = await fleet()
   expect(byType).toEqual({
     napper: { hibernating: 2_000 },
     program: { hibernating: 20 },
     parrot: { hibernating: 20 },
     broken: { hibernating: 50 },
+    dreamer: { hibernating: 1 },
   })
-  expect(coverage).toMatchObject({ reporting: 0, of: 0, asleep: 2_090 })
+  expect(coverage).toMatchObject({ reporting: 0, of: 0, asleep: 2_091 })
   expect(programs()).toEqual([])
   const page = await api('agents?type=napper&limit=3')
   expect((page['items'] as { id: string }[]).map(({ id }) => id)).toEqual(['napper/0001', 'napper/0002', 'napper/0003'])
@@ -252,6 +261,29 @@ test('A program that cannot be woken costs no attempt, three agents and no more,
   expect((await fleet()).byType['broken']).toEqual({ hibernating: 47, quarantined: 3 })
   expect(await api(`tasks/${id}`)).toMatchObject({ attempts: 0, state: { state: 'ready' } })
 })
+
+test(
+  'One that awaits something in a machine of its own sleeps on when the sitter is killed, and is woken once by its timer',
+  { timeout: 60_000 },
+  async () => {
+    await ended(await submit('keep', { ms: 5_000 }))
+    await asleep('dreamer', 1)
+    const bed = join(data, 'asleep', 'dreamer.0001.asleep')
+    await until('it lies in its bed', async () => existsSync(bed))
+    const sitter = programOf('sitter', data)
+    kill(sitter)
+    await until('another sitter is there', async () => {
+      const now = programOf('sitter', data)
+      return now !== undefined && now.pid !== sitter?.pid && (await fleet()) !== undefined
+    })
+    await until('its timer has woken it', async () => (await fleet()).byType['dreamer']?.['idle'] === 1)
+    await asleep('dreamer', 1)
+    // Had it begun anew, nothing would be kept; had its timer come twice, it would be another.
+    expect((await ended(await submit('kept', {}))).result).toBe('kept 1')
+    const anew = await api('events?subject=dreamer/0001&limit=100')
+    expect((anew['items'] as { kind: string }[]).map(({ kind }) => kind)).not.toContain('agent.began-anew')
+  },
+)
 
 test(
   'Killed -9 again and again between sleep and wake, every task is done and nothing is left',

@@ -1,10 +1,11 @@
 /** The real forms of the ports, on this machine: files, sockets and processes of their own. */
+import { readFileSync, writeFileSync } from 'node:fs'
 import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { realClock, realDisk, realNet, realProc, realRandom } from '../../../src/std/real/real.ts'
-import type { Child, Link, SpawnOptions } from '../../../src/std/std.ts'
+import { keptClock, realClock, realDisk, realNet, realProc, realRandom } from '../../../src/std/real/real.ts'
+import type { Child, Kept, Link, SpawnOptions } from '../../../src/std/std.ts'
 
 let folder = ''
 beforeEach(async () => {
@@ -221,4 +222,21 @@ test('A line of a megabyte is cut at its bound, and the next line is whole', asy
   )
   await child.ended
   await expect.poll(() => lines.map((text) => text.length)).toEqual([16_384, 5])
+})
+
+test('The kept clock goes on in another process where it was, and without its file where the machine is', () => {
+  const path = join(folder, 'clock.json')
+  const first = keptClock(path)
+  expect(Math.abs(first.aheadMs())).toBeLessThan(50)
+  first.keep()
+  const { wallMs, ...kept } = JSON.parse(readFileSync(path, 'utf8')) as Kept
+  // As if the machine's clock had gone back by two hours since.
+  writeFileSync(path, JSON.stringify({ ...kept, wallMs: wallMs + 7_200_000 }))
+  const next = keptClock(path)
+  expect(Math.round(next.aheadMs() / 1_000)).toBe(-7_200)
+  expect(next.wallMs() - next.civilMs()).toBeGreaterThan(7_199_000)
+  for (const text of ['', '{}', '{"wallMs":"1"}', 'null']) {
+    writeFileSync(path, text)
+    expect(Math.abs(keptClock(path).aheadMs())).toBeLessThan(50)
+  }
 })
