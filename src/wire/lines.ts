@@ -160,3 +160,6 @@ export const doneLine = (
   const who = `"agent":${JSON.stringify(agent)},"attempt":${JSON.stringify(attempt)}`
   return `{"jsonrpc":"2.0","id":${id},"method":"done","params":{${who}${said}}}\n`
 }
+
+/** As toLine, the answer to a request that has nothing to say but that it was taken. */
+export const takenLine = (id: number | string): string => `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":null}\n`
