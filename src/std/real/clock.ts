@@ -19,8 +19,8 @@ const readBootId = (): string => {
 const beganMs = Number(process.hrtime.bigint()) / 1e6 - performance.now()
 
 /**
- * Monotonic milliseconds shared by all processes of one boot (CLOCK_MONOTONIC, but for a µs or two of where each began),
- * so that a deadline that one sitter stored means the same to the next. 0.03 µs a look; 0.2 through a bigint.
+ * Monotonic milliseconds shared by all processes of one boot (CLOCK_MONOTONIC, but for a µs or two of where each
+ * began), so that a deadline that one sitter stored means the same to the next. 0.03 µs a look; 0.2 through a bigint.
  */
 const monoMs = (): number => Math.round((beganMs + performance.now()) * 1_000) / 1_000
 

@@ -112,9 +112,9 @@ interface Waiting {
 }
 
 /**
- * 16 MB (negative: KiB). A commit that has moved pages of an index around looks through every page of the cache (SQLite
- * 3.53 gives such a page the last number there is for a moment, and then cuts off what lies behind the file's end): with
- * 64 MB full that was a tenth of the main thread's time. What falls out of it is still in the kernel's cache.
+ * 16 MB (negative: KiB). A commit that has moved pages of an index around looks through every page of the cache
+ * (SQLite 3.53 gives such a page the last number there is for a moment, and then cuts off what lies behind the file's
+ * end): with 64 MB full that was a tenth of the main thread's time. What falls out of it the kernel still has.
  */
 const cacheSize = -16_384
 
@@ -195,7 +195,8 @@ class SqliteStore implements Store {
   constructor(path: string, quickMs: number) {
     this.#database = new DatabaseSync(path)
     this.#database.exec(
-      `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; PRAGMA cache_size = ${cacheSize}`,
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; ' +
+        `PRAGMA cache_size = ${cacheSize}`,
     )
     migrate(this.#database)
     this.#session = openSession(this.#database)
