@@ -2,6 +2,7 @@
  * One contestant, one scenario, one process: opens, warms up, measures, checks that every task was delivered exactly
  * once, and prints one line of JSON. Started by rounds.ts with the ask as its only argument.
  */
+import { cpuMs } from './cpu.ts'
 import { payload, type Contestant, type Entry, type Open } from './contestant.ts'
 import { delivery, percentile, type Delivery, type Outcome } from './figures.ts'
 
@@ -31,11 +32,15 @@ class Book {
   asked = 0
   firstMs = 0
   lastMs = 0
+  firstCpuMs = 0
   readonly #waiting = new Map<number, () => void>()
 
   readonly done = (outcome: Outcome): void => {
     this.lastMs = performance.now()
-    if (this.outcomes.length === 0) this.firstMs = this.lastMs
+    if (this.outcomes.length === 0) {
+      this.firstMs = this.lastMs
+      this.firstCpuMs = cpuMs()
+    }
     this.outcomes.push(outcome)
     this.#waiting.get(outcome.n)?.()
     this.#waiting.delete(outcome.n)
@@ -61,20 +66,24 @@ const lanes = async (count: number, lane: () => Promise<void>): Promise<void> =>
 }
 
 type Figures = Readonly<Record<string, number>>
+/** Of all processes, servers included. */
+const cpuFigure = 'CPU µs a task'
 
 const endToEnd = async (it: Contestant, book: Book, ask: Scenario & { kind: 'end-to-end' }): Promise<Figures> => {
   await it.work()
   const untilMs = performance.now() + ask.warmMs + ask.measureMs
-  const measured = { from: 0, count: 0 }
+  const measured = { from: 0, count: 0, cpu: 0 }
   setTimeout(() => {
     measured.from = performance.now()
     measured.count = book.outcomes.length
+    measured.cpu = cpuMs()
   }, ask.warmMs)
   await lanes(ask.inFlight, async () => {
     while (performance.now() < untilMs) await book.one(it)
   })
   const tookMs = performance.now() - measured.from
-  return { 'tasks/s': ((book.outcomes.length - measured.count) / tookMs) * 1_000 }
+  const count = book.outcomes.length - measured.count
+  return { 'tasks/s': (count / tookMs) * 1_000, [cpuFigure]: ((cpuMs() - measured.cpu) / count) * 1_000 }
 }
 
 /** From the first recorded outcome to the last: starting workers is not draining. */
@@ -86,7 +95,11 @@ const drain = async (it: Contestant, book: Book, ask: Scenario & { kind: 'drain'
   book.asked = ask.count
   await it.work()
   await book.all()
-  return { 'tasks/s': ((ask.count - 1) / (book.lastMs - book.firstMs)) * 1_000 }
+  const count = ask.count - 1
+  return {
+    'tasks/s': (count / (book.lastMs - book.firstMs)) * 1_000,
+    [cpuFigure]: ((cpuMs() - book.firstCpuMs) / count) * 1_000,
+  }
 }
 
 /** Nobody works meanwhile. */

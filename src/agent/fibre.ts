@@ -6,14 +6,15 @@
  *                                  └─ unseat, drain ─▶ leaving ─ stop() ─▶ gone
  */
 import { bounds, cutBytes, type Log, type Rest, type Run, type Seat } from '../wire/wire.ts'
-import { contextOf, decide, newAttempt, type Attempt, type Ending } from './attempt.ts'
+import { Attempt, decide, type Ending } from './attempt.ts'
 import type { AgentContext } from './context.ts'
 import type { Agent } from './define.ts'
 import { reportOf } from './errors.ts'
 import type { Pace } from './pace.ts'
 import type { HostPorts } from './ports.ts'
-import type { Requests } from './requests.ts'
+import type { Requests, Taken } from './requests.ts'
 import type { Living, Runner } from './runner.ts'
+import { TaskContext, type TaskTools } from './task-context.ts'
 import { TaskFailure } from './task-failure.ts'
 
 export interface FibreTools {
@@ -41,6 +42,7 @@ export class Fibre {
   readonly #life = new AbortController()
   readonly #context: AgentContext
   readonly #living: Living
+  readonly #taskTools: TaskTools
   #state: 'starting' | 'live' | 'leaving' | 'gone' = 'starting'
   /** Calls what it is given, under the agent's name: a stack printed from outside shows whose code it was. */
   readonly #named: <Value>(work: () => Value) => Value
@@ -55,6 +57,10 @@ export class Fibre {
     this.seat = seat
     this.#tools = tools
     this.#context = this.#makeContext()
+    this.#taskTools = {
+      requests: tools.requests,
+      progress: (text) => this.#unasked('beat', { progress: cutBytes(String(text), 1_000) }),
+    }
     this.#named = { [this.agent]: <Value>(work: () => Value): Value => work() }[this.agent]!
     this.#living = tools.runner.live({
       seat,
@@ -76,6 +82,9 @@ export class Fibre {
   /** Attempts in hand: at most one that runs or is being told, and the next. */
   get inHand(): readonly string[] {
     return [this.#attempt?.run, this.#held].flatMap((run) => (run === undefined ? [] : [run.attempt]))
+  }
+  #hasInHand(attempt: string): boolean {
+    return this.#attempt?.run.attempt === attempt || this.#held?.attempt === attempt
   }
 
   start(): void {
@@ -100,7 +109,7 @@ export class Fibre {
    * to the last ending, before that answer has taken effect here: then it is next.
    */
   run(run: Run): void {
-    if (this.inHand.includes(run.attempt)) return
+    if (this.#hasInHand(run.attempt)) return
     if (this.#state === 'leaving' || this.#state === 'gone') this.refuse(run, `${this.agent} is leaving`, 'overloaded')
     else if (this.#state === 'live' && this.#attempt === undefined) this.#perform(run)
     else if (this.#held === undefined && this.#attempt?.decided !== false) this.#held = run
@@ -189,16 +198,19 @@ export class Fibre {
 
   #perform(run: Run): void {
     this.#held = undefined
-    const attempt = newAttempt(run)
+    const attempt = new Attempt(run)
     this.#attempt = attempt
-    const { requests } = this.#tools
-    const progress = (text: string): void => this.#unasked('beat', { progress: cutBytes(String(text), 1_000) })
-    const ctx = contextOf(attempt, this.#context, { requests, progress })
-    void this.#within(() => decide(this.#definition, attempt, ctx)).then((ending) => {
-      if (this.#attempt !== attempt) return
-      attempt.decided = true
-      this.#tell(run.attempt, ending, () => this.#over(attempt))
-    })
+    const ctx = new TaskContext(attempt, this.#context, this.#taskTools)
+    const ending = this.#within(() => decide(this.#definition, attempt, ctx))
+    // What follows is the host's own, and not in the agent's name.
+    if (ending instanceof Promise) void ending.then((decided) => this.#ended(attempt, decided))
+    else this.#ended(attempt, ending)
+  }
+
+  #ended(attempt: Attempt, ending: Ending): void {
+    if (this.#attempt !== attempt) return
+    attempt.decided = true
+    this.#tell(attempt.run.attempt, ending, () => this.#over(attempt))
   }
 
   /** The sitter has taken the ending. */
@@ -216,7 +228,7 @@ export class Fibre {
   /** Tells an ending until the sitter has taken it, or has said that it is not ours to tell. */
   #tell(attempt: string, ending: Ending, over: () => void, delayMs = firstRetryMs): void {
     const { requests, ports } = this.#tools
-    requests.put(ending.method, { agent: this.agent, attempt, ...ending.params }, (error) => {
+    const taken: Taken = (error) => {
       if (error === undefined) return over()
       const { kind, code, retryAfterMs, message } = error
       if (kind === 'transient' || kind === 'unknown' || retryAfterMs !== undefined) {
@@ -228,14 +240,17 @@ export class Fibre {
       } else {
         this.#tell(attempt, { method: 'fail', params: { error: reportOf(error, 'permanent') } }, over)
       }
-    })
+    }
+    const who = { agent: this.agent, attempt }
+    if (ending.method === 'done') requests.done(who, ending.text, taken)
+    else requests.put(ending.method, { ...who, ...ending.params }, taken)
   }
 
   #drop(why: string): void {
     this.#held = undefined
     const attempt = this.#attempt
     this.#attempt = undefined
-    attempt?.abort.abort(new TaskFailure(why, { kind: 'interrupted' }))
+    attempt?.giveUp(why)
     this.#tools.free()
   }
 

@@ -59,7 +59,7 @@ class Host implements AgentHost {
   constructor(runner: Runner, ports: HostPorts) {
     this.#runner = runner
     this.#ports = ports
-    this.#requests = requestTable(ports.send)
+    this.#requests = requestTable(ports)
     this.#newPace = paces(ports.clock.monoMs())
   }
 

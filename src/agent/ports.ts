@@ -6,6 +6,8 @@ export interface HostPorts {
   readonly clock: Pick<Clock, 'monoMs' | 'timer'>
   /** One frame to the sitter; the process writes those of one turn together. */
   readonly send: (frame: object) => void
+  /** As `send`, a frame that is a line already. */
+  readonly sendLine: (line: string) => void
   /** Bytes that the sitter has not taken yet. */
   readonly pendingBytes: () => number
   readonly fetch: UpstreamFetch

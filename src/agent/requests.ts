@@ -2,6 +2,8 @@
  * Requests from this process to the sitter, matched with their answers. Bounded: at the bound a request rejects at
  * once.
  */
+import { doneLine } from '../wire/wire.ts'
+import type { HostPorts } from './ports.ts'
 import { TaskFailure } from './task-failure.ts'
 
 /** 100 agents with 100 payments each in flight; more is a loop that forgot to wait. */
@@ -16,6 +18,8 @@ export interface Requests {
    * effect.
    */
   put(method: string, params: unknown, taken: Taken): () => void
+  /** As put, the end of nearly every attempt: its result is JSON text and is not written anew. */
+  done(who: { readonly agent: string; readonly attempt: string }, result: string | undefined, taken: Taken): void
   /**
    * As put, for a task: rejects with a TaskFailure that has the sitter's code and kind, or with the signal's reason.
    */
@@ -37,22 +41,31 @@ const asError = (value: unknown): TaskFailure => {
   })
 }
 
-export const requestTable = (send: (frame: object) => void): Requests => {
+export const requestTable = ({ send, sendLine }: Pick<HostPorts, 'send' | 'sendLine'>): Requests => {
   const waiting = new Map<number, Taken>()
   let last = 0
-  const put: Requests['put'] = (method, params, taken) => {
+  /** The id under which an answer will be taken; 0 when there are too many already, which has been told. */
+  const begin = (taken: Taken): number => {
     if (waiting.size >= mostInFlight) {
       const message = `${mostInFlight} requests wait for the sitter already`
       taken(new TaskFailure(message, { code: 'overloaded', kind: 'transient' }), undefined)
-      return () => {}
+      return 0
     }
-    const id = (last += 1)
-    waiting.set(id, taken)
-    send({ jsonrpc: '2.0', id, method, params })
+    last += 1
+    waiting.set(last, taken)
+    return last
+  }
+  const put: Requests['put'] = (method, params, taken) => {
+    const id = begin(taken)
+    if (id > 0) send({ jsonrpc: '2.0', id, method, params })
     return () => void waiting.delete(id)
   }
   return {
     put,
+    done: (who, result, taken) => {
+      const id = begin(taken)
+      if (id > 0) sendLine(doneLine(id, who, result))
+    },
     ask: (method, params, signal) =>
       new Promise((resolve, reject) => {
         if (signal.aborted) return reject(signal.reason as Error)

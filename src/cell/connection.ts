@@ -3,7 +3,7 @@
  * bounded, what is refused is answered with a JSON-RPC error and told, and a sender that goes on is cut off.
  */
 import { asFailure, failure, JsonText, type Clock, type Code, type Link } from '../std/std.ts'
-import { bounds, lineReader, runLine, type ErrorAnswer, type Frame, type Run } from '../wire/wire.ts'
+import { bounds, lineReader, runLine, takenLine, type ErrorAnswer, type Frame, type Run } from '../wire/wire.ts'
 import { askTable, type Asks } from './asks.ts'
 import { flow, type Flow } from './flow.ts'
 import { outbox, type Outbox } from './outbox.ts'
@@ -162,9 +162,9 @@ export class Connection {
     const answer = (reply: Reply): void => {
       if (answered || this.#over) return
       answered = true
-      this.#out.put(
-        'error' in reply ? errorAnswer(id!, reply.error) : { jsonrpc: '2.0', id, result: reply.result ?? null },
-      )
+      if ('error' in reply) this.#out.put(errorAnswer(id!, reply.error))
+      else if (reply.result === null || reply.result === undefined) this.#out.putLine(takenLine(id!))
+      else this.#out.put({ jsonrpc: '2.0', id, result: reply.result })
     }
     try {
       this.#events.frame(method, frame['params'], answer)

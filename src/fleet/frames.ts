@@ -92,26 +92,38 @@ interface AttemptRequest {
   readonly params: unknown
 }
 
-const endAttempt = async (live: Live, cell: LiveCell, ask: AttemptRequest): Promise<unknown> => {
-  const { method, agent, attempt, params } = ask
-  attempt.answering += 1
-  let over = false
+/** What is thrown at once and what is refused later are the same. */
+const ask = (live: Live, { method, agent, params }: AttemptRequest): Promise<unknown> => {
   try {
-    const result = await live.options.hooks.request(method, agent.id, params)
-    over = true
-    if (method === 'done' && agent.attempt === attempt) progress(live, agent, cell)
-    return result
+    return live.options.hooks.request(method, agent.id, params)
   } catch (thrown) {
-    const { code, kind } = asFailure(thrown)
-    over = disowned.has(code)
-    if (kind === 'transient' || kind === 'unknown') hasEnded(live, attempt)
-    throw thrown
-  } finally {
+    return Promise.reject(thrown)
+  }
+}
+
+/** With callbacks: a chain of awaits at each end cost as much as writing it down. */
+const endAttempt = (live: Live, cell: LiveCell, asked: AttemptRequest): Promise<unknown> => {
+  const { method, agent, attempt } = asked
+  attempt.answering += 1
+  const answered = (over: boolean): void => {
     attempt.answering -= 1
     if (over) attempt.over = true
     const { lostAs } = attempt
     if (attempt.answering === 0 && lostAs !== null) loseAttempt(live, agent, attempt, lostAs)
   }
+  return ask(live, asked).then(
+    (result) => {
+      if (method === 'done' && agent.attempt === attempt) progress(live, agent, cell)
+      answered(true)
+      return result
+    },
+    (thrown: unknown) => {
+      const { code, kind } = asFailure(thrown)
+      if (kind === 'transient' || kind === 'unknown') hasEnded(live, attempt)
+      answered(disowned.has(code))
+      throw thrown
+    },
+  )
 }
 
 const release = (live: Live, agent: Agent, attempt: Attempt): void => {
@@ -122,11 +134,12 @@ const release = (live: Live, agent: Agent, attempt: Attempt): void => {
 }
 
 /** What an attempt asks on its way: while it is asked, and when it is answered, the attempt goes on. */
-const askOnItsWay = async (live: Live, { method, agent, attempt, params }: AttemptRequest): Promise<unknown> => {
+const askOnItsWay = async (live: Live, asked: AttemptRequest): Promise<unknown> => {
+  const { attempt } = asked
   attempt.progressMs = live.options.clock.monoMs()
   try {
-    const answer = await live.options.hooks.request(method, agent.id, params)
-    noteSeen(live, agent, `${method}, answered`)
+    const answer = await ask(live, asked)
+    noteSeen(live, asked.agent, `${asked.method}, answered`)
     return answer
   } finally {
     attempt.progressMs = live.options.clock.monoMs()
@@ -145,24 +158,31 @@ const request = (
   const { attempt } = attemptOf(agent, said)
   const params = said['agent'] === agent.id ? said : { ...said, agent: agent.id }
   if (attempt === null) return live.options.hooks.request(method, agent.id, params)
-  const ask = { method, agent, attempt, params }
-  return ends.has(method) ? endAttempt(live, cell, ask) : askOnItsWay(live, ask)
+  const asked = { method, agent, attempt, params }
+  return ends.has(method) ? endAttempt(live, cell, asked) : askOnItsWay(live, asked)
 }
 
-const answerRequest = async (live: Live, cell: LiveCell, frame: IncomingFrame): Promise<void> => {
+const answerRequest = (live: Live, cell: LiveCell, frame: IncomingFrame): void => {
   let spoken: ReturnType<typeof speaker> | undefined
   let before: Attempt | null = null
-  try {
-    spoken = speaker(live, cell, frame.params)
-    before = spoken.agent.attempt
-    frame.answer({ result: (await request(live, cell, frame, spoken)) ?? null })
-  } catch (thrown) {
+  const refused = (thrown: unknown): void => {
     const failure = asFailure(thrown)
     if (refusals.has(failure.code)) refusedFrame(live, cell, failure.code, failure.message)
     frame.answer({ error: failure })
+    if (spoken && before) release(live, spoken.agent, before)
   }
-  // After the answer, so that the next work reaches the agent behind it.
-  if (spoken && before) release(live, spoken.agent, before)
+  const answered = (result: unknown): void => {
+    frame.answer({ result: result ?? null })
+    // After the answer, so that the next work reaches the agent behind it.
+    if (spoken && before) release(live, spoken.agent, before)
+  }
+  try {
+    spoken = speaker(live, cell, frame.params)
+    before = spoken.agent.attempt
+    void request(live, cell, frame, spoken).then(answered, refused)
+  } catch (thrown) {
+    refused(thrown)
+  }
 }
 
 const valueOf = <Value>(method: string, checked: Checked<Value>): Value => {
@@ -209,7 +229,7 @@ const notifications: ReadonlySet<string> = new Set(['beat', 'log', 'agent.broken
 export const onFrame = (live: Live, cell: LiveCell, frame: IncomingFrame): void => {
   heard(live, cell)
   if (notifications.has(frame.method)) onNotification(live, cell, frame)
-  else void answerRequest(live, cell, frame)
+  else answerRequest(live, cell, frame)
 }
 
 /** Refusals are counted; an event tells of the first, and then each time the count has grown tenfold. */

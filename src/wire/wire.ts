@@ -24,5 +24,5 @@ export {
   cutBytes,
   type Checked,
 } from './check.ts'
-export { lineReader, runLine, toLine, type LineBounds, type LineEvents } from './lines.ts'
+export { doneLine, lineReader, runLine, takenLine, toLine, type LineBounds, type LineEvents } from './lines.ts'
 export type * from './link.ts'

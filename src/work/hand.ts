@@ -21,8 +21,14 @@ export interface HandOptions {
   ended(ends: readonly Ending[], finished: readonly Finished[]): void
 }
 
+interface Held {
+  readonly claimed: Claimed
+  /** Its end is decided, and not in the record yet: out of hand, so that nothing ends an attempt twice. */
+  ending: boolean
+}
+
 interface Success extends Ending {
-  readonly resolve: (finished: Finished | undefined) => void
+  readonly resolve: (nothing: null) => void
   readonly reject: (error: unknown) => void
 }
 
@@ -31,11 +37,25 @@ type Write = typeof patiently
 /** An agent is told when the disk is full, and tells again; what nobody would tell again waits (`patiently`). */
 const atOnce: Write = (store, commands) => store.transact(commands)
 
+/** Somebody cancelled it in the same breath: what the agent did counts for nothing, and it must not hear otherwise. */
+export const assertTaken = (attempt: string, finished: Finished | undefined): void => {
+  if (finished?.outcome === 'stale' || finished?.outcome === 'not-found')
+    throw new Failure('stale', `${attempt} does not have its task any more`)
+}
+
+const answer = (one: Success, finished: Finished | undefined): void => {
+  try {
+    assertTaken(one.claimed.attempt, finished)
+    one.resolve(null)
+  } catch (stale) {
+    one.reject(stale)
+  }
+}
+
 export class Hand {
   readonly #options: HandOptions
-  /** At most one an agent. */
-  readonly #held = new Map<string, Claimed>()
-  readonly #ending = new Map<string, Claimed>()
+  /** At most one an agent, but for those that are ending. */
+  readonly #all = new Map<string, Held>()
   /** Claimed and cancelled in one commit: they are not given out. */
   readonly #revoked = new Set<string>()
   #successes: Success[] = []
@@ -45,17 +65,18 @@ export class Hand {
   }
 
   get(attempt: string): Claimed | undefined {
-    return this.#held.get(attempt)
+    const held = this.#all.get(attempt)
+    return held === undefined || held.ending ? undefined : held.claimed
   }
 
   get held(): readonly Claimed[] {
-    return [...this.#held.values()]
+    return [...this.#all.values()].flatMap(({ claimed, ending }) => (ending ? [] : [claimed]))
   }
 
   /** Takes in hand what was claimed, but for what was cancelled in the commit that claimed it. */
   take(all: readonly Claimed[]): readonly Claimed[] {
     const claimed = this.#revoked.size === 0 ? all : all.filter((one) => !this.#revoked.delete(one.attempt))
-    for (const one of claimed) this.#held.set(one.attempt, one)
+    for (const one of claimed) this.#all.set(one.attempt, { claimed: one, ending: false })
     return claimed
   }
 
@@ -65,11 +86,11 @@ export class Hand {
    */
   cancelled(task: string, claimed: readonly Claimed[]): Claimed | undefined {
     const isIt = (one: Claimed): boolean => one.task === task
-    for (const one of this.#ending.values()) if (isIt(one)) this.#ending.delete(one.attempt)
-    const running = [...this.#held.values()].find(isIt)
+    const its = [...this.#all.values()].filter((one) => isIt(one.claimed))
+    for (const { claimed: gone } of its) this.#all.delete(gone.attempt)
+    const running = its.find(({ ending }) => !ending)?.claimed
     const justClaimed = claimed.findLast(isIt)
     if (running === undefined && justClaimed) this.#revoked.add(justClaimed.attempt)
-    if (running !== undefined) this.#held.delete(running.attempt)
     return running
   }
 
@@ -84,8 +105,8 @@ export class Hand {
     return this.#write(placed.ends, wallMs, (finishing) => write(this.#options.store, [finishing, ...told] as const))
   }
 
-  /** Ends an attempt that succeeded, with those of the same breath. */
-  succeed(claimed: Claimed, finish: Finish): Promise<Finished | undefined> {
+  /** Ends an attempt that succeeded, with those of the same breath. Rejects `stale` when it was cancelled in that. */
+  succeed(claimed: Claimed, finish: Finish): Promise<null> {
     this.#leave(claimed)
     return new Promise((resolve, reject) => {
       if (this.#successes.length === 0) queueMicrotask(() => void this.#flush())
@@ -99,12 +120,12 @@ export class Hand {
     const { store, clock } = this.#options
     try {
       const finished = await this.#write(told, clock.wallMs(), (finishing) => store.transact([finishing] as const))
-      for (const [at, one] of told.entries()) one.resolve(finished[at])
+      for (let at = 0; at < told.length; at += 1) answer(told[at]!, finished[at])
     } catch (error) {
       // What is no word of the record may be the fault of one of them: alone, each shows whether it is its own.
       const alone = told.length > 1 && !(error instanceof Failure)
       for (const one of told) {
-        if (alone) this.end([one]).then(([finished]) => one.resolve(finished), one.reject)
+        if (alone) this.end([one]).then(([finished]) => answer(one, finished), one.reject)
         else one.reject(error)
       }
     }
@@ -112,8 +133,9 @@ export class Hand {
 
   /** Out of hand at once, so that nothing ends an attempt twice. */
   #leave(claimed: Claimed): void {
-    this.#held.delete(claimed.attempt)
-    this.#ending.set(claimed.attempt, claimed)
+    const held = this.#all.get(claimed.attempt)
+    if (held === undefined) this.#all.set(claimed.attempt, { claimed, ending: true })
+    else held.ending = true
   }
 
   async #write(
@@ -128,11 +150,13 @@ export class Hand {
       finished = taken.ok ? taken.value : []
     } catch (error) {
       // Back in hand when the record takes nothing now; not those that were cancelled meanwhile.
-      for (const { claimed } of ends) if (this.#ending.has(claimed.attempt)) this.#held.set(claimed.attempt, claimed)
+      for (const { claimed } of ends) {
+        const held = this.#all.get(claimed.attempt)
+        if (held !== undefined) held.ending = false
+      }
       throw error
-    } finally {
-      for (const { claimed } of ends) this.#ending.delete(claimed.attempt)
     }
+    for (const { claimed } of ends) this.#all.delete(claimed.attempt)
     this.#options.ended(ends, finished)
     return finished
   }

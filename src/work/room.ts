@@ -32,7 +32,7 @@ import {
   pastWork,
   succeeded,
 } from './endings.ts'
-import { Hand } from './hand.ts'
+import { assertTaken, Hand } from './hand.ts'
 import { openHolding, type Holding } from './holding.ts'
 import { openNearest } from './nearest.ts'
 import { discardOne, editTask, moveTask, redriveOne, redriveSelected } from './people.ts'
@@ -208,7 +208,7 @@ class WorkRoom implements Work {
   request(request: WorkRequest, agent: string): Promise<unknown> {
     const { method, params } = request
     const { attempt } = params
-    if (method === 'done') return this.#finish(agent, attempt, (claimed) => succeeded(claimed, params.resultText))
+    if (method === 'done') return this.#succeed(agent, attempt, params.resultText)
     if (method === 'fail')
       return this.#finish(agent, attempt, (claimed) => this.#failure({ ...claimed, error: params.error }))
     if (method === 'park')
@@ -247,26 +247,28 @@ class WorkRoom implements Work {
     return afterFailure(failed, this.#policy(failed), this.#options.clock.wallMs(), this.#options.random)
   }
 
-  /** Ends an attempt of this agent; answers only after the commit. */
+  /** Ends an attempt of this agent that succeeded; answers only after the commit. One promise: most ends are this. */
+  #succeed(agent: string, attempt: string, result: string | null): Promise<null> {
+    const claimed = this.#hand.get(attempt)
+    if (claimed?.agent !== agent) return this.#notInHand(agent, attempt)
+    return this.#hand.succeed(claimed, succeeded(claimed, result))
+  }
+
+  /** As `#succeed`, any other end. */
   async #finish(agent: string, attempt: string, decide: (claimed: Claimed) => Finish): Promise<null> {
     const claimed = this.#hand.get(attempt)
-    if (claimed === undefined) return this.#late(agent, attempt)
-    if (claimed.agent !== agent) throw new Failure('not-your-agent', `${attempt} belongs to another agent`)
-    const finish = decide(claimed)
-    const ended =
-      finish.event.event === 'succeed'
-        ? await this.#hand.succeed(claimed, finish)
-        : (await this.#hand.end([{ claimed, finish }]))[0]
-    // Somebody cancelled it in the same breath: what the agent did counts for nothing, and it must not hear otherwise.
-    if (ended?.outcome === 'stale' || ended?.outcome === 'not-found')
-      throw new Failure('stale', `${attempt} does not have its task any more`)
+    if (claimed?.agent !== agent) return this.#notInHand(agent, attempt)
+    const [finished] = await this.#hand.end([{ claimed, finish: decide(claimed) }])
+    assertTaken(attempt, finished)
     return null
   }
 
   /**
    * A result for an attempt that is no longer in hand: told twice, or too late. Nothing changes; the answer says which.
    */
-  async #late(agent: string, attempt: string): Promise<null> {
+  async #notInHand(agent: string, attempt: string): Promise<null> {
+    if (this.#hand.get(attempt) !== undefined)
+      throw new Failure('not-your-agent', `${attempt} belongs to another agent`)
     const there = await this.#options.store.read.attempt(attempt)
     if (there?.agent !== agent) throw new Failure('not-found', `there is no attempt ${attempt} of ${agent}`)
     if (there.outcome === 'succeeded') return null

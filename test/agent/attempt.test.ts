@@ -27,6 +27,82 @@ test('A task runs with its payload, context and config, and its result goes out 
   })
 })
 
+test('A task may take its context apart: each part knows its attempt', async () => {
+  const agent = defineAgent({
+    tasks: {
+      pay: async ({ settle, task, log, progress }) => {
+        log.info('pays')
+        progress('half of it')
+        await settle({ reference: task.id, payee: 'p', amount: '1.00', currency: 'XTS' })
+      },
+      wait: ({ park, signal }) => (signal.aborted ? undefined : park('quota')),
+    },
+  })
+  const { run, sent, until, answer } = await rig(agent, [one])
+  run(one, 'att_1', 'pay')
+  const asked = await until((frame) => frame.method === 'settle')
+  expect(asked.params).toMatchObject({ agent: one, attempt: 'att_1', reference: 'tsk_1' })
+  expect(sent.map((frame) => frame.method)).toEqual(['hello', 'log', 'beat', 'settle'])
+  answer(asked, { settlement: 'set_1', state: 'settled' })
+  answer(await until(ends('att_1')), null)
+  run(one, 'att_2', 'wait')
+  expect(await until(ends('att_2'))).toMatchObject({ method: 'park', params: { reason: 'quota' } })
+})
+
+/* oxlint-disable unicorn/no-thenable -- somebody's own promises */
+test('A task may give what becomes its result, or refuses to, and waits for whatever it is', async () => {
+  const later = (value: unknown) => ({ then: (resolve: (value: unknown) => void) => resolve(value) })
+  const agent = defineAgent({
+    tasks: {
+      own: () => later(later(7)),
+      hostile: () => ({
+        get then(): never {
+          throw new Error('not to be looked at')
+        },
+      }),
+      nested: () => ({ then: 'no function' }),
+      nothing: () => undefined,
+    },
+  })
+  const { run, until, answer } = await rig(agent, [one])
+  const said: unknown[] = []
+  for (const type of ['own', 'hostile', 'nested', 'nothing']) {
+    run(one, `att_${type}`, type)
+    const end = await until(ends(`att_${type}`))
+    said.push(end.params?.['result'] ?? errorOf(end)?.['message'])
+    answer(end, null)
+  }
+  expect(said).toEqual([7, 'not to be looked at', { then: 'no function' }, undefined])
+})
+
+/* oxlint-enable unicorn/no-thenable */
+
+test('The end of a task is told by its host, not in the name of its agent', async () => {
+  const context = new AsyncLocalStorage<object>()
+  const inside: unknown[] = []
+  const agent = defineAgent({
+    tasks: {
+      now: () => void inside.push(context.getStore()),
+      soon: async () => {
+        await Promise.resolve()
+        inside.push(context.getStore())
+      },
+    },
+  })
+  const { run, sent, until, answer } = await rig(agent, [one], context)
+  const outside: unknown[] = []
+  sent.push = (...frames) => {
+    outside.push(context.getStore())
+    return Array.prototype.push.apply(sent, frames)
+  }
+  for (const type of ['now', 'soon']) {
+    run(one, `att_${type}`, type)
+    answer(await until(ends(`att_${type}`)), null)
+  }
+  expect(inside.map((store) => store === undefined)).toEqual([false, false])
+  expect(outside).toEqual([undefined, undefined])
+})
+
 test('A payload reader decides before the task, and what it refuses fails for good', async () => {
   const amounts: number[] = []
   const parse = (payload: unknown): { amount: number } => {

@@ -42,8 +42,9 @@ export const rig = async (
         }
       },
     },
-    send: (frame) => {
-      sent.push(JSON.parse(JSON.stringify(frame)) as Sent)
+    send: (frame) => ports.sendLine(JSON.stringify(frame)),
+    sendLine: (line) => {
+      sent.push(JSON.parse(line) as Sent)
       for (const look of waiting) look()
     },
     pendingBytes: () => 0,

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { bounds, lineReader, toLine, type LineBounds } from '../../src/wire/wire.ts'
+import { bounds, doneLine, lineReader, takenLine, toLine, type LineBounds } from '../../src/wire/wire.ts'
 
 type Told = { readonly object: unknown } | { readonly refused: string }
 
@@ -53,6 +53,19 @@ test('Every frame that is written is read back', () => {
     fc.property(fc.array(fc.dictionary(fc.string(), fc.jsonValue())), fc.array(fc.nat()), (frames, places) => {
       const expected = frames.map((frame) => ({ object: JSON.parse(JSON.stringify(frame)) as unknown }))
       expect(read(cut(bytes(frames.map(toLine).join('')), places))).toEqual(expected)
+    }),
+  )
+})
+
+test('What is written as a line at once reads as the frame would', () => {
+  const id = fc.oneof(fc.nat(), fc.string())
+  fc.assert(
+    fc.property(id, fc.string(), fc.string(), fc.option(fc.jsonValue()), (number, agent, attempt, value) => {
+      expect(read([bytes(takenLine(number))])).toEqual([{ object: { jsonrpc: '2.0', id: number, result: null } }])
+      const text = value === null ? undefined : JSON.stringify(value)
+      const params = { agent, attempt, ...(text === undefined ? {} : { result: JSON.parse(text) as unknown }) }
+      const object = { jsonrpc: '2.0', id: 7, method: 'done', params }
+      expect(read([bytes(doneLine(7, { agent, attempt }, text))])).toEqual([{ object }])
     }),
   )
 })

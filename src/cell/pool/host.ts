@@ -108,6 +108,7 @@ const load = async (modulePath: string): Promise<AgentHost> => {
     return hostOf(await runnerOf(modulePath), {
       clock,
       send: (frame) => out.put(frame),
+      sendLine: (line) => out.putLine(line),
       pendingBytes: () => socket.writableLength,
       fetch: gateFetch(gatePath),
       within,

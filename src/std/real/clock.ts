@@ -15,11 +15,14 @@ const readBootId = (): string => {
   }
 }
 
+/** Where this process began on the clock of hrtime. `performance` counts from there, by the same clock. */
+const beganMs = Number(process.hrtime.bigint()) / 1e6 - performance.now()
+
 /**
- * Monotonic milliseconds shared by all processes of one boot (CLOCK_MONOTONIC through hrtime), so that a deadline that
- * one sitter stored means the same to the next.
+ * Monotonic milliseconds shared by all processes of one boot (CLOCK_MONOTONIC, but for a µs or two of where each
+ * began), so that a deadline that one sitter stored means the same to the next. 0.03 µs a look; 0.2 through a bigint.
  */
-export const monoMs = (): number => Number(process.hrtime.bigint() / 1_000n) / 1_000
+export const monoMs = (): number => Math.round((beganMs + performance.now()) * 1_000) / 1_000
 
 export const realClock = (): Clock => {
   const bootId = readBootId()
