@@ -110,6 +110,8 @@ const toAgents = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig['agen
         ...(agent.hibernate.awake !== undefined && { mostAwake: agent.hibernate.awake }),
       },
     }),
+    ...(agent.dependsOn !== undefined && { dependsOn: [...new Set(agent.dependsOn)] }),
+    ...(agent.maxLifetime !== undefined && { maxLifetimeMs: agent.maxLifetime }),
     heartbeatMs: agent.heartbeat,
     stuckAfterMs: agent.stuckAfter,
     startWithinMs: agent.startWithin,
@@ -123,6 +125,18 @@ const toAgents = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig['agen
       ]),
     ),
     config: agent.config,
+  }))
+
+const toGroups = (parsed: ParsedSwarm): SwarmConfig['groups'] =>
+  named(parsed.groups, ({ agents, strategy, max, within }, name) => ({
+    name,
+    places: agents.map((place) => {
+      const agent = parseAgent(place)
+      return agent === undefined ? place : formatAgent(agent)
+    }),
+    strategy,
+    max,
+    withinMs: within,
   }))
 
 const toUpstreams = (parsed: ParsedSwarm): SwarmConfig['upstreams'] =>
@@ -194,6 +208,7 @@ const normalise = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig => (
   store: parsed.store,
   bus: parsed.bus,
   agents: toAgents(parsed, baseDirectory),
+  groups: toGroups(parsed),
   tasks: named(parsed.tasks, (task, name) => ({
     name,
     agent: task.agent,
