@@ -6,6 +6,7 @@ import { agentAfter, type AgentEvent } from '../model/model.ts'
 import type { AgentRow } from '../store/store.ts'
 import { noteTaken } from './hibernate/sleepers.ts'
 import type { Agent, Attempt, AttemptLoss, Due, Live } from './live.ts'
+import { noteState } from './order/starts.ts'
 import { savePolicy } from './saved.ts'
 
 const unsaved: ReadonlySet<AgentEvent> = new Set<AgentEvent>(['claim', 'finish'])
@@ -64,7 +65,10 @@ export const move = (live: Live, agent: Agent, event: AgentEvent, reason?: strin
   agent.sinceMs = live.options.clock.wallMs()
   if (reason !== undefined) agent.reason = reason
   refile(live, agent)
-  if (!unsaved.has(event)) touch(live, agent)
+  if (!unsaved.has(event)) {
+    touch(live, agent)
+    noteState(live, agent)
+  }
   if (live.dormitory.types.size > 0) live.deeds.moved(agent, before, event)
 }
 

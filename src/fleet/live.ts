@@ -21,6 +21,7 @@ import type { Agenda } from './agenda.ts'
 import type { FreeQueue, Place } from './free.ts'
 import type { DormitoryOf, SleepersOf } from './hibernate/dormitory.ts'
 import type { Governor } from './governor/governor.ts'
+import type { Order } from './order/state.ts'
 import type { FleetHooks } from './port.ts'
 import type { FleetRecord } from './record.ts'
 import type { PolicyState } from './restart.ts'
@@ -52,8 +53,8 @@ export interface FleetOptions {
   /** What this machine makes of a type's cell; absent = what was asked for. */
   readonly housing?: (type: AgentType) => Housing
   readonly gatelink: Pick<GateLink, 'openCell' | 'closeCell'>
-  /** The applied configuration; only its agent types are read. */
-  readonly config: Pick<SwarmConfig, 'agents'>
+  /** The applied configuration; only its agent types and their groups are read. */
+  readonly config: Pick<SwarmConfig, 'agents'> & Partial<Pick<SwarmConfig, 'groups'>>
   /** Incarnation of this host's sitter, from `host.open`. Cells of older ones have been swept before. */
   readonly owner: string
   readonly epoch: number
@@ -126,8 +127,8 @@ export interface Agent extends AgentRef {
   restarts: number
   reason: string | null
   policy: PolicyState
-  /** Who decides when it is started next: its own policy, or its group's. */
-  hold: 'own' | 'cell' | null
+  /** Who decides when it is started next: its own policy, that of who shares its cell, or its configured group's. */
+  hold: 'own' | 'cell' | 'band' | null
   /** What a person ordered it to be, until a person orders otherwise: no time and no loss ends that. */
   ordered: 'paused' | 'stopped' | 'quarantined' | null
   due: Due | null
@@ -325,6 +326,10 @@ export interface Deeds {
   agentsLost(agents: readonly Agent[], cause: string): void
   /** The group's cell has proven itself: whatever waited for that is released. */
   proven(group: Group): void
+  /** These are lost, and by their own policies: whoever stands in a configured group with them may have to follow. */
+  fell(agents: readonly Agent[], cause: string): void
+  /** These, and whoever waits in quarantine with one of them as a group: a person wants them to be tried. */
+  withMates(agents: readonly Agent[]): Agent[]
   /** With `ask` the host is first made to say where its loop is. */
   kill(live: LiveCell, why: string, ask?: 'ask'): void
   /** Parts agents of a lost cell from their group. */
@@ -359,6 +364,7 @@ export interface Live {
   readonly governor: Governor
   readonly stock: Stock
   readonly apart: Apart
+  readonly order: Order
   /** Directories of ended cells that are being removed; a stop waits for them. */
   readonly clearing: Set<Promise<void>>
   readonly deeds: Deeds

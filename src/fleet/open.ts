@@ -17,6 +17,9 @@ import type { Agent, Attempt, Deeds, FleetOptions, Group, Live, LiveCell } from 
 import { agentsLost, proven, rise, waitGroup, waitOwn } from './loss.ts'
 import { releaseAgents, restartAgents } from './operator.ts'
 import { orderAgents } from './orders.ts'
+import { planLook } from './order/starts.ts'
+import { openOrder } from './order/state.ts'
+import { fell, resumeBands, withMates } from './order/strategy.ts'
 import type { Fleet, FreeAgent } from './port.ts'
 import { cancelAttempt, challenge } from './pulse.ts'
 import { openFleetRecord } from './record.ts'
@@ -68,6 +71,8 @@ const assemble = (options: FleetOptions, roster: Roster): Live => {
       partGroup(live, group, ask)
       tendApart(live)
     },
+    fell: (agents, cause) => fell(live, agents, cause),
+    withMates: (agents) => withMates(live, agents),
     weigh: (cell) => weigh(live, cell),
     vacate: (cell, agent, why) => vacate(live, cell, agent, why),
     moved: (agent, before, event) => moved(live, agent, before, event),
@@ -102,6 +107,7 @@ const assemble = (options: FleetOptions, roster: Roster): Live => {
       returning: new Map(),
       cancelLook: null,
     },
+    order: openOrder(options.config.agents, options.config.groups ?? {}, clock.stamp()),
     clearing: new Set(),
     deeds,
     dormitory: openDormitory(Object.values(options.config.agents)),
@@ -239,8 +245,12 @@ const asked = (live: Live, id: string): Promise<readonly string[]> => {
 export const openFleet = async (options: FleetOptions): Promise<Fleet> => {
   const roster = openRoster(options.config.agents, await options.store.read.agents(), options.clock.stamp())
   const live = assemble(options, roster)
+  const notes = new Map((await options.store.read.fleetNotes(options.owner)).map(({ name, value }) => [name, value]))
+  resumeBands(live, notes, options.clock.stamp())
   tendAdmission(live)
   begin(live, roster)
+  live.order.begun = true
+  planLook(live)
   tendStandbys(live)
   tendApart(live)
   await live.record.flush()

@@ -6,6 +6,7 @@ import { Failure } from '../std/std.ts'
 import { move, unseat } from './agents.ts'
 import type { Agent, Live } from './live.ts'
 import { rise, touchKeeper, waitGroup } from './loss.ts'
+import { excuse } from './order/starts.ts'
 import { formatAgents } from './range.ts'
 import { beginAnew } from './renew.ts'
 import { asProbe, freshPolicy } from './restart.ts'
@@ -104,9 +105,11 @@ const wholeTypes = (live: Live, agents: readonly Agent[]): ReadonlySet<string> =
  * @throws Failure `not-found`, `conflict` while stopping, or when all of them sleep.
  */
 export const restartAgents = async (live: Live, refs: readonly AgentRef[], actor: string): Promise<void> => {
-  const all = known(live, refs)
+  const named = known(live, refs)
   assertOpen(live)
-  if (all.length === 0) return
+  if (named.length === 0) return
+  excuse(live, new Set(named.map(({ type }) => type)))
+  const all = live.deeds.withMates(named)
   // Who sleeps begins anew with its next work anyway.
   const agents = all.filter(({ state }) => state !== 'hibernating')
   if (agents.length === 0)
@@ -153,8 +156,11 @@ const forgive = (live: Live, agents: readonly Agent[]): void => {
  * @throws Failure `not-found`; `conflict` when none of them waits, or while stopping.
  */
 export const releaseAgents = async (live: Live, refs: readonly AgentRef[], actor: string): Promise<void> => {
-  const agents = known(live, refs).filter((agent) => agent.state === 'quarantined' || agent.state === 'backoff')
+  const named = known(live, refs)
   assertOpen(live)
+  const agents = live.deeds
+    .withMates(named)
+    .filter((agent) => agent.state === 'quarantined' || agent.state === 'backoff')
   if (agents.length === 0) throw new Failure('conflict', 'none of these agents is quarantined')
   order(live, actor, 'agent.release', agents)
   hurry(agents)

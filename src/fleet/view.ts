@@ -5,12 +5,14 @@
 import { boundaryOf, type Cell } from '../cell/cell.ts'
 import type { AgentStateName, Coverage, Evidence, Exit } from '../model/model.ts'
 import { admissionView } from './admission/view.ts'
-import { nextMsOf } from './agents.ts'
+import { dueWallMs, nextMsOf } from './agents.ts'
 import type { HeldCause } from './governor/governor.ts'
 import { groupName } from './governor/restarts.ts'
 import { housingOf, kindOf, memoryOf } from './housing.ts'
 import type { Agent, Live, LiveCell } from './live.ts'
 import type { AgentView, CellStatus, FleetSummary } from './port.ts'
+import { waitsFor } from './order/starts.ts'
+import { placeIn } from './order/state.ts'
 import { standbyCounts } from './standby.ts'
 import { troublesOf } from './troubles.ts'
 
@@ -118,7 +120,9 @@ export const exitOf = (live: Live, agent: Agent): Exit => {
   const { cell, settings } = agent
   if (agent.leaving) return { kind: 'event', what: 'it has nothing in hand any more, then it is gone' }
   switch (agent.state) {
-    case 'starting':
+    case 'starting': {
+      const waits = cell === null ? waitsFor(live, agent) : null
+      if (waits !== null) return { kind: 'event', what: `it ${waits}` }
       return cell?.phase === 'ready'
         ? {
             kind: 'time',
@@ -126,6 +130,7 @@ export const exitOf = (live: Live, agent: Agent): Exit => {
             at: wallOf(live, agent.seatedMs + settings.startWithinMs),
           }
         : { kind: 'event', what: cell === null ? startText(live) : 'its cell is ready, or lost' }
+    }
     case 'idle':
       return { kind: 'event', what: 'work' }
     case 'busy':
@@ -139,7 +144,9 @@ export const exitOf = (live: Live, agent: Agent): Exit => {
     case 'backoff':
     case 'quarantined': {
       const held = heldOf(live, agent)
-      const at = held === undefined ? nextMsOf(agent) : wallOf(live, held.nextMs)
+      const band = agent.hold === 'band' ? placeIn(live.order, agent)?.band : undefined
+      const at =
+        held !== undefined ? wallOf(live, held.nextMs) : band === undefined ? nextMsOf(agent) : dueWallMs(band.due)
       if (agent.ordered !== null) return { kind: 'owner', who: 'operator', what: 'release' }
       if (held !== undefined)
         return { kind: 'time', what: 'many died of its cause: one of them is tried first', at: at! }
@@ -181,7 +188,7 @@ export const viewOf = (live: Live, agent: Agent): AgentView => ({
   epoch: agent.epoch,
   sinceMs: agent.sinceMs,
   restarts: agent.restarts,
-  reason: agent.reason,
+  reason: agent.state === 'starting' && agent.cell === null ? (waitsFor(live, agent) ?? agent.reason) : agent.reason,
   exit: exitOf(live, agent),
   attempt: agent.attempt?.id ?? null,
   cell: cellOf(live, agent),

@@ -14,16 +14,7 @@ import { conditions } from './migrations/0006-conditions.ts'
 import { reserved } from './migrations/0007-reserved.ts'
 import { fleetNotes } from './migrations/0008-fleet-notes.ts'
 
-const migrations: readonly string[] = [
-  ground,
-  work,
-  access,
-  attempts,
-  incidents,
-  conditions,
-  reserved,
-  fleetNotes,
-]
+const migrations: readonly string[] = [ground, work, access, attempts, incidents, conditions, reserved, fleetNotes]
 
 /** Texts are compared and ordered by their bytes, as SQLite does, whatever the database's language is. */
 const byBytes = (sql: string): string => sql.replaceAll(/\bTEXT\b/g, 'TEXT COLLATE "C"')

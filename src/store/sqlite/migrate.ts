@@ -13,16 +13,7 @@ import { conditions } from './migrations/0006-conditions.ts'
 import { reserved } from './migrations/0007-reserved.ts'
 import { fleetNotes } from './migrations/0008-fleet-notes.ts'
 
-const migrations: readonly string[] = [
-  ground,
-  work,
-  access,
-  attempts,
-  incidents,
-  conditions,
-  reserved,
-  fleetNotes,
-]
+const migrations: readonly string[] = [ground, work, access, attempts, incidents, conditions, reserved, fleetNotes]
 
 export const migrate = (database: DatabaseSync): void => {
   const { user_version: version } = database.prepare('PRAGMA user_version').get() as { user_version: number }

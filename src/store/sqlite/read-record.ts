@@ -6,8 +6,10 @@ import { cursor, page } from './read-work.ts'
 import { cellView, eventView, type CellRow, type EventRow } from './rows.ts'
 import type { Session } from './session.ts'
 
-type RecordReads = Pick<Reads, 
-  'agents' | 'fleetNotes' | 'inHand' | 'host' | 'cellsAlive' | 'cell' | 'events' | 'audit' | 'auditHead' | 'request'>
+type RecordReads = Pick<
+  Reads,
+  'agents' | 'fleetNotes' | 'inHand' | 'host' | 'cellsAlive' | 'cell' | 'events' | 'audit' | 'auditHead' | 'request'
+>
 
 interface SavedAgent {
   type: string
