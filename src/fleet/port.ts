@@ -107,6 +107,22 @@ export interface Trouble {
   readonly agent: string
   readonly sinceMs: number
 }
+export interface WaitingType {
+  readonly type: string
+  readonly why: string
+  readonly sinceMs: number
+  /** It has waited for longer than starts take. */
+  readonly late: boolean
+}
+/** A configured group in quarantine. */
+export interface GroupHeld {
+  readonly group: string
+  readonly agents: string
+  readonly count: number
+  readonly byType: Readonly<Record<string, number>>
+  /** When it is tried again by itself (wall ms). */
+  readonly nextMs: number | null
+}
 export interface FleetSummary {
   readonly agents: number
   readonly byState: Readonly<Partial<Record<AgentStateName, number>>>
@@ -118,6 +134,9 @@ export interface FleetSummary {
   readonly apart?: number
   /** Causes of which many died at once: restarts after them are held, and one goes first. Absent = not known. */
   readonly held?: readonly HeldCause[]
+  /** Types that wait for those they depend on, and groups in quarantine; absent = nobody. */
+  readonly waiting?: readonly WaitingType[]
+  readonly groupsHeld?: readonly GroupHeld[]
   /** Since this sitter opened the fleet. */
   readonly restarts: number
   readonly cellsLost: number

@@ -11,8 +11,9 @@ import { groupName } from './governor/restarts.ts'
 import { housingOf, kindOf, memoryOf } from './housing.ts'
 import type { Agent, Live, LiveCell } from './live.ts'
 import type { AgentView, CellStatus, FleetSummary } from './port.ts'
-import { waitsFor } from './order/starts.ts'
+import { waitingTypes, waitsFor } from './order/starts.ts'
 import { placeIn } from './order/state.ts'
+import { groupsHeld } from './order/strategy.ts'
 import { standbyCounts } from './standby.ts'
 import { troublesOf } from './troubles.ts'
 
@@ -262,6 +263,8 @@ export const summaryOf = (live: Live): FleetSummary => {
     standbys: standbyCounts(live),
     apart: [...live.apart.parts].reduce((sum, part) => sum + part.agents.length, 0),
     held: live.governor.list(),
+    ...(live.order.shut.size > 0 && { waiting: waitingTypes(live) }),
+    ...(live.order.bands.some(({ quarantined }) => quarantined) && { groupsHeld: groupsHeld(live) }),
     restarts: live.counts.restarts,
     cellsLost: live.counts.cellsLost,
     restartsByType,

@@ -5,6 +5,7 @@
  */
 import type { AgentType } from '../../model/model.ts'
 import type { Agent, Live } from '../live.ts'
+import type { WaitingType } from '../port.ts'
 import { notify } from '../wiring.ts'
 import { frontOf, readiness, type Mate } from './decide.ts'
 import { placeIn, shutTypes, type Band, type Shut } from './state.ts'
@@ -142,6 +143,9 @@ export const noteState = (live: Live, agent: Agent): void => {
   if (at !== undefined) at.band.front = null
   if (at !== undefined || order.shut.size > 0) planLook(live)
 }
+
+export const waitingTypes = (live: Live): readonly WaitingType[] =>
+  [...live.order.shut].map(([type, { why, sinceWallMs, late }]) => ({ type, why, sinceMs: sinceWallMs, late }))
 
 /** A person's word: these types wait no longer. */
 export const excuse = (live: Live, types: ReadonlySet<string>): void => {

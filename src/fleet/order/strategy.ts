@@ -5,11 +5,12 @@
  * is quarantined: one incident, and nobody outside it notices.
  */
 import { remainingMs, sleep, type Stamp } from '../../std/std.ts'
-import { move, refile, touch } from '../agents.ts'
+import { dueWallMs, move, refile, touch } from '../agents.ts'
 import { whyText } from '../death.ts'
 import type { Agent, Live } from '../live.ts'
 import { forget, rise } from '../loss.ts'
 import { leaveCell, standDown } from '../operator.ts'
+import type { GroupHeld } from '../port.ts'
 import { challenge } from '../pulse.ts'
 import { formatAgents } from '../range.ts'
 import { afterLoss, asProbe, freshPolicy, type Decision, type Policy } from '../restart.ts'
@@ -217,6 +218,17 @@ const waitBand = (live: Live, band: Band, due: NonNullable<Band['due']>, leftMs:
 
 const heldBy = (live: Live, band: Band): Agent[] =>
   matesOf(live, band).flatMap(([agent]) => (agent.hold === 'band' ? [agent] : []))
+
+export const groupsHeld = (live: Live): readonly GroupHeld[] =>
+  live.order.bands.flatMap((band) => {
+    if (!band.quarantined) return []
+    const held = heldBy(live, band)
+    const byType: Record<string, number> = {}
+    for (const { type } of held) byType[type] = (byType[type] ?? 0) + 1
+    return [
+      { group: band.group.name, agents: formatAgents(held), count: held.length, byType, nextMs: dueWallMs(band.due) },
+    ]
+  })
 
 /** All of it in order, on probation: lost once more before it has proven itself, it waits twice as long. */
 const bandRises = (live: Live, band: Band): void => {
