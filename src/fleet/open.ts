@@ -11,6 +11,7 @@ import { openAdmission, tendAdmission } from './admission/admission.ts'
 import { usualBounds } from './admission/bounds.ts'
 import { FreeQueue } from './free.ts'
 import { beginAsleep, enlist, moved, noteTaken, noteWork, openDormitory, vacant, want } from './hibernate/hibernate.ts'
+import { resumeGovernor } from './governor/kept.ts'
 import { openGovernor } from './governor/restarts.ts'
 import { tellHousing } from './housing.ts'
 import type { Agent, Attempt, Deeds, FleetOptions, Group, Live, LiveCell } from './live.ts'
@@ -247,6 +248,7 @@ export const openFleet = async (options: FleetOptions): Promise<Fleet> => {
   const live = assemble(options, roster)
   const notes = new Map((await options.store.read.fleetNotes(options.owner)).map(({ name, value }) => [name, value]))
   resumeBands(live, notes, options.clock.stamp())
+  resumeGovernor(live, notes)
   tendAdmission(live)
   begin(live, roster)
   live.order.begun = true

@@ -71,7 +71,7 @@ export const readObject = (text: string): Loose | undefined => {
   }
 }
 
-const readStamp = (value: unknown): Stamp | undefined =>
+export const readStamp = (value: unknown): Stamp | undefined =>
   isObject(value) && isTime(value['wallMs']) && isTime(value['monoMs']) && typeof value['bootId'] === 'string'
     ? { wallMs: value['wallMs'], monoMs: value['monoMs'], bootId: value['bootId'] }
     : undefined
@@ -83,7 +83,7 @@ const readDue = (value: unknown): Due | null => {
 }
 
 /** How far monotonic times of the save lie from ours; a wall clock that went back counts as no time passed. */
-const shiftMs = (saved: Stamp, now: Stamp): number =>
+export const shiftMs = (saved: Stamp, now: Stamp): number =>
   saved.bootId === now.bootId ? 0 : now.monoMs - Math.max(0, now.wallMs - saved.wallMs) - saved.monoMs
 
 const readPolicy = (value: unknown, shift: number): PolicyState | undefined => {

@@ -7,7 +7,7 @@ import type { AgentStateName, Coverage, Evidence, Exit } from '../model/model.ts
 import { admissionView } from './admission/view.ts'
 import { dueWallMs, nextMsOf } from './agents.ts'
 import type { HeldCause } from './governor/governor.ts'
-import { groupName } from './governor/restarts.ts'
+import { groupName } from './governor/name.ts'
 import { housingOf, kindOf, memoryOf } from './housing.ts'
 import type { Agent, Live, LiveCell } from './live.ts'
 import type { AgentView, CellStatus, FleetSummary } from './port.ts'

@@ -72,8 +72,8 @@ export type AgentsSave = Defined<
 >
 
 /**
- * What the fleet remembers beside its agents, as named texts; null forgets one. Refused `stale` as above. At most 64
- * KiB a text, a few dozen names.
+ * What the fleet remembers beside its agents, as named texts; null forgets one. Refused `stale` as above. At most 1
+ * MiB a text, a few dozen names.
  */
 export type FleetNote = Defined<
   'fleet.note',
