@@ -4,7 +4,7 @@
  */
 import { sweepCells, sweepDirectories } from './cell/cell.ts'
 import type { Clock, Disk, Proc } from './std/std.ts'
-import { patiently, type Command, type NewEvent, type Store } from './store/store.ts'
+import { patiently, type Command, type NewEvent, type Queries, type Store } from './store/store.ts'
 
 export interface Recovery {
   readonly store: Store
@@ -17,6 +17,22 @@ export interface Recovery {
   readonly sockets: string
   /** Where the directories of cells lie. */
   readonly cells: string
+}
+
+/** Who had work in hand is asked for: more would be no few. */
+const mostInHand = 10_000
+
+/** How the sitter before this one ended: when it wrote last, and who had work in hand. To be read before `recover`. */
+export const readLastLife = async (
+  read: Pick<Queries, 'host' | 'inHand' | 'events'>,
+  owner: string,
+): Promise<{ readonly diedMs: number; readonly given: Awaited<ReturnType<Queries['inHand']>> }> => {
+  const [host, given, { items }] = await Promise.all([
+    read.host(owner),
+    read.inHand(mostInHand),
+    read.events({ limit: 1, after: null, newestFirst: true }),
+  ])
+  return { diedMs: Math.max(host?.beatMs ?? 0, given[0]?.startedMs ?? 0, items[0]?.wallMs ?? 0), given }
 }
 
 /** What an older incarnation left: its cells are killed, its attempts interrupted; nobody is charged for it. */

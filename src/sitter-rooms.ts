@@ -5,7 +5,7 @@
 import { conditionsOf, targetsOf } from './alerting.ts'
 import { openCells, type Cells } from './cell/cell.ts'
 import type { AppliedConfig } from './config/config.ts'
-import { openFleet, readRequest, type Fleet, type FleetHooks } from './fleet/fleet.ts'
+import { openFleet, readRequest, type Fleet, type FleetHooks, type LastLife } from './fleet/fleet.ts'
 import { openFreeze, openGateLink, type FreezeSwitch, type GateLink, type GateLinkEvents } from './gatelink/gatelink.ts'
 import { openLiveConfig, type LiveConfig } from './live-config.ts'
 import type { Places } from './places.ts'
@@ -94,6 +94,7 @@ export interface Opening {
   readonly places: Places
   readonly store: Store
   readonly epoch: number
+  readonly lastLife: LastLife
   readonly here: Machine
 }
 
@@ -126,7 +127,7 @@ const openControls = async (
 })
 
 export const openRooms = async (opening: Opening): Promise<Rooms> => {
-  const { applied, places, store, epoch, here } = opening
+  const { applied, places, store, epoch, lastLife, here } = opening
   const late: Late = { settling: Promise.withResolvers() }
   const incarnation = { owner, epoch, failed: failStop }
   const socketPath = places.gateSocket
@@ -148,6 +149,7 @@ export const openRooms = async (opening: Opening): Promise<Rooms> => {
   const fleet = await openFleet({
     ...here,
     ...incarnation,
+    lastLife,
     // What cells and agents are must not be forgotten because the disk is full for a while.
     store: { read: store.read, transact: (commands) => patiently(store, commands) },
     gatelink,

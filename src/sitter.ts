@@ -15,7 +15,7 @@ import { placesOf, type Places } from './places.ts'
 import { openPrivateLine, type Ended } from './private-line.ts'
 import { openProgress } from './progress.ts'
 import { openLoopLag, verifyAudit } from './record/record.ts'
-import { recordEnd, recover } from './recovery.ts'
+import { readLastLife, recordEnd, recover } from './recovery.ts'
 import { failStop, logFault, logFull, logLine, reloadTold } from './sitter-log.ts'
 import { machine, openRooms, owner, type Rooms } from './sitter-rooms.ts'
 import { realClock, realDisk, realFolder, realProc, realRandom } from './std/real/real.ts'
@@ -145,9 +145,10 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
     store.onFull(logFull)
     ended = (what) => void recordEnd(store, clock, what).catch(logFault)
     const epoch = await openHost(store, clock)
+    const lastLife = await readLastLife(store.read, owner)
     await recover({ ...places, store, clock, proc: realProc(), disk: realDisk(), owner, epoch })
     const applied = await startConfig(store, clock, places, kept)
-    const rooms = await openRooms({ applied, places, store, epoch, here: machine() })
+    const rooms = await openRooms({ applied, places, store, epoch, lastLife, here: machine() })
     const door = await startDoor(places, rooms, {
       epoch,
       shutdown: (withinMs, actor) => {

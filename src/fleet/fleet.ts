@@ -1,7 +1,7 @@
 /** Front door of the fleet. */
 export { usualBounds } from './admission/bounds.ts'
 export { shortOf } from './admission/decide.ts'
-export type { FleetLine, FleetOptions } from './live.ts'
+export type { FleetLine, FleetOptions, LastLife } from './live.ts'
 export { openFleet } from './open.ts'
 export type * from './port.ts'
 export { troublesOf } from './troubles.ts'

@@ -17,6 +17,7 @@ import type {
 import type { Cancel, Clock, NewId, Pressure, PressureReading, Proc, Random, Stamp } from '../std/std.ts'
 import type { Store } from '../store/store.ts'
 import type { AdmissionState } from './admission/decide.ts'
+import type { Boot } from './boot/state.ts'
 import type { Agenda } from './agenda.ts'
 import type { FreeQueue, Place } from './free.ts'
 import type { DormitoryOf, SleepersOf } from './hibernate/dormitory.ts'
@@ -44,6 +45,11 @@ export interface FleetLine {
   readonly fields?: Readonly<Record<string, unknown>>
 }
 
+export interface LastLife {
+  readonly diedMs: number
+  readonly given: readonly { readonly agent: string; readonly startedMs: number }[]
+}
+
 export interface FleetOptions {
   readonly clock: Clock
   readonly random: Random
@@ -68,6 +74,8 @@ export interface FleetOptions {
   readonly proc: Pick<Proc, 'startTime' | 'state' | 'residentBytes' | 'openFiles' | 'oomKills'>
   /** A newer sitter acts for this host: every cell is being killed, nothing is started any more. */
   readonly onDeposed?: (detail: string) => void
+  /** How the sitter before this one ended, by the record: when it wrote last, and who had work in hand then. */
+  readonly lastLife?: LastLife
   /** What the whole host bears; the usual bounds when absent. */
   readonly machine?: MachineBounds
   /** What the host is short of; absent = nobody looks. */
@@ -365,6 +373,7 @@ export interface Live {
   readonly stock: Stock
   readonly apart: Apart
   readonly order: Order
+  readonly boot: Boot
   /** Directories of ended cells that are being removed; a stop waits for them. */
   readonly clearing: Set<Promise<void>>
   readonly deeds: Deeds

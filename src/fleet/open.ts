@@ -7,6 +7,8 @@ import { becomeFree, move } from './agents.ts'
 import { partGroup, tendApart } from './apart.ts'
 import { kill, launch, provide, vacate } from './cells.ts'
 import { stopFleet } from './drain.ts'
+import { judgeLastLife, tendSuspects } from './boot/boot.ts'
+import { openBoot } from './boot/state.ts'
 import { openAdmission, tendAdmission } from './admission/admission.ts'
 import { usualBounds } from './admission/bounds.ts'
 import { FreeQueue } from './free.ts'
@@ -109,6 +111,7 @@ const assemble = (options: FleetOptions, roster: Roster): Live => {
       cancelLook: null,
     },
     order: openOrder(options.config.agents, options.config.groups ?? {}, clock.stamp()),
+    boot: openBoot(),
     clearing: new Set(),
     deeds,
     dormitory: openDormitory(Object.values(options.config.agents)),
@@ -244,15 +247,18 @@ const asked = (live: Live, id: string): Promise<readonly string[]> => {
  * @throws what the record throws when it cannot be read or written.
  */
 export const openFleet = async (options: FleetOptions): Promise<Fleet> => {
-  const roster = openRoster(options.config.agents, await options.store.read.agents(), options.clock.stamp())
-  const live = assemble(options, roster)
+  const rows = await options.store.read.agents()
   const notes = new Map((await options.store.read.fleetNotes(options.owner)).map(({ name, value }) => [name, value]))
+  const roster = openRoster(options.config.agents, rows, options.clock.stamp())
+  const live = assemble(options, roster)
   resumeBands(live, notes, options.clock.stamp())
   resumeGovernor(live, notes)
+  judgeLastLife(live, rows, notes)
   tendAdmission(live)
   begin(live, roster)
   live.order.begun = true
   planLook(live)
+  tendSuspects(live)
   tendStandbys(live)
   tendApart(live)
   await live.record.flush()

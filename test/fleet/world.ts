@@ -67,6 +67,7 @@ export interface WorldAsk {
   readonly housing?: FleetOptions['housing']
   /** What the host is short of; nobody looks when absent. */
   readonly pressure?: Pressure
+  readonly lastLife?: FleetOptions['lastLife']
 }
 
 export const openWorld = async (ask: WorldAsk = {}): Promise<World> => {
@@ -114,6 +115,7 @@ export const openWorld = async (ask: WorldAsk = {}): Promise<World> => {
     directories: { cells: '/state/cells', sockets: '/run/s' },
     ...(ask.housing && { housing: ask.housing }),
     ...(ask.pressure && { pressure: ask.pressure }),
+    ...(ask.lastLife && { lastLife: ask.lastLife }),
     hooks: {
       free: (type) => {
         world.freed.push(type)

@@ -42,7 +42,8 @@ const front = (live: Live, band: Band): number => {
 
 /** For whom the agent waits before it may be started, in people's words; null = for nobody. */
 export const waitsFor = (live: Live, agent: Agent): string | null => {
-  const { order } = live
+  const { order, boot } = live
+  if (boot.suspects.has(agent.id)) return 'is started last: the sitter died again and again just after it had begun'
   if (order.shut.size > 0) {
     const shut = order.shut.get(agent.type)
     if (shut !== undefined) return shut.why === '' ? 'waits for the types that it depends on' : shut.why
