@@ -55,7 +55,20 @@ const heldConditions = ({ clock }: AlertingRooms, { held }: FleetSummary): Condi
   }))
 
 /** One for each group. */
-const orderConditions = ({ waiting, groupsHeld }: FleetSummary): Condition[] => [
+const orderConditions = ({ waiting, groupsHeld, rolling }: FleetSummary): Condition[] => [
+  ...(rolling ?? []).flatMap(({ type, held, done, total, why }): Condition[] =>
+    held === null
+      ? []
+      : [
+          {
+            key: `rolling/${type}`,
+            severity: 'critical',
+            title: `a rolling restart of ${type} is held: ${held}`.slice(0, 300),
+            facts: { type, why, done, total },
+            proposed: `the others work as before; sitter config rollback, or mend it and sitter restart ${type} --rolling`,
+          },
+        ],
+  ),
   ...(groupsHeld ?? []).map(({ group, agents, count, nextMs }): Condition => ({
     key: `group/${group}`,
     severity: 'critical',

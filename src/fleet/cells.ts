@@ -46,6 +46,7 @@ const openCell = (live: Live, group: Group, post: Post | undefined): LiveCell =>
     vacated: false,
     slept: false,
     wasStopped: false,
+    jitter: group.settings.maxLifetimeMs === undefined ? 0 : live.options.random.next(),
     fullBeats: 0,
     recycling: null,
     mark: 0,

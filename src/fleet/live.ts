@@ -26,6 +26,7 @@ import type { Order } from './order/state.ts'
 import type { FleetHooks } from './port.ts'
 import type { FleetRecord } from './record.ts'
 import type { PolicyState } from './restart.ts'
+import type { Rolling } from './rolling/state.ts'
 import type { Partings } from './split.ts'
 import type { Stillness } from './stillness.ts'
 import type { Turn } from './turn.ts'
@@ -239,6 +240,8 @@ export interface LiveCell extends CellPlace {
   slept: boolean
   /** Somebody had stopped its process when we ended it. */
   wasStopped: boolean
+  /** Where in the last tenth of its type's longest life it ends, in [0, 1). */
+  readonly jitter: number
   /** Beats in a row at which it was near its limits. */
   fullBeats: number
   /** It gets no more work, and is ended when it has none: it is near its limits. */
@@ -360,6 +363,8 @@ export interface Live {
   readonly types: Map<string, AgentType>
   /** Types whose groups are being renewed, one part after the other. */
   readonly renewing: Set<string>
+  /** How far they are, for people; by type. */
+  readonly rolling: Map<string, Rolling>
   /** How often the hosts of a type were begun anew by a person: its code may have been another each time. */
   readonly codes: Map<string, number>
   readonly cells: Map<string, LiveCell>

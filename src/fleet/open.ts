@@ -18,7 +18,7 @@ import { openGovernor } from './governor/restarts.ts'
 import { tellHousing } from './housing.ts'
 import type { Agent, Attempt, Deeds, FleetOptions, Group, Live, LiveCell } from './live.ts'
 import { agentsLost, proven, rise, waitGroup, waitOwn } from './loss.ts'
-import { releaseAgents, restartAgents } from './operator.ts'
+import { releaseAgents, restartAgents, rollType } from './operator.ts'
 import { orderAgents } from './orders.ts'
 import { planLook } from './order/starts.ts'
 import { openOrder } from './order/state.ts'
@@ -30,6 +30,8 @@ import { weigh } from './recycle.ts'
 import { reconfigure } from './reconfigure.ts'
 import { openRoster, type Roster } from './roster.ts'
 import { openStillness } from './stillness.ts'
+import { resumeRolling } from './rolling/rolling.ts'
+import type { Rolling } from './rolling/state.ts'
 import { endStandbys, openStock, standbyStatuses, tendStandbys } from './standby.ts'
 import { pageOf, statesFrom } from './listing.ts'
 import { troublesOf } from './troubles.ts'
@@ -88,6 +90,7 @@ const assemble = (options: FleetOptions, roster: Roster): Live => {
     groups: roster.groups,
     types: new Map(Object.entries(options.config.agents)),
     renewing: new Set<string>(),
+    rolling: new Map<string, Rolling>(),
     codes: new Map<string, number>(),
     cells: new Map<string, LiveCell>(),
     free: new Map(Object.keys(options.config.agents).map((type) => [type, new FreeQueue<Agent>()])),
@@ -259,6 +262,7 @@ export const openFleet = async (options: FleetOptions): Promise<Fleet> => {
   live.order.begun = true
   planLook(live)
   tendSuspects(live)
+  void resumeRolling(live, notes)
   tendStandbys(live)
   tendApart(live)
   await live.record.flush()
@@ -283,6 +287,7 @@ export const openFleet = async (options: FleetOptions): Promise<Fleet> => {
     summary: () => summaryOf(live),
     troubles: () => troublesOf(live.agents.values()),
     restart: (agents, actor) => restartAgents(live, agents, actor),
+    roll: (type, surge, actor) => rollType(live, type, surge, actor),
     unquarantine: (agents, actor) => releaseAgents(live, agents, actor),
     reconfigure: (types, actor) => reconfigure(live, types, actor),
     order: (order, agents, by) => orderAgents(live, order, agents, by),

@@ -10,6 +10,7 @@ import { excuse } from './order/starts.ts'
 import { formatAgents } from './range.ts'
 import { beginAnew } from './renew.ts'
 import { asProbe, freshPolicy } from './restart.ts'
+import type { Surge } from './rolling/state.ts'
 import { notify } from './wiring.ts'
 
 /** @throws Failure `not-found` for the first that is no agent; nothing was done then. */
@@ -128,6 +129,21 @@ export const restartAgents = async (live: Live, refs: readonly AgentRef[], actor
       event,
     )
   }
+  await live.record.flush()
+}
+
+/**
+ * All agents of a type begin anew part after part, whatever kind of cell they have: at most `surge` are away at once,
+ * and the next ones go when those before them work again.
+ * @throws Failure `not-found`, `conflict` while stopping.
+ */
+export const rollType = async (live: Live, type: string, surge: Surge | null, actor: string): Promise<void> => {
+  const agents = [...live.agents.values()].filter((agent) => agent.type === type && !agent.leaving)
+  if (agents.length === 0) throw new Failure('not-found', `there is no agent of type ${type}`)
+  assertOpen(live)
+  order(live, actor, 'agent.restart', agents)
+  excuse(live, new Set([type]))
+  beginAnew(live, type, `restarted by ${actor}`, surge)
   await live.record.flush()
 }
 

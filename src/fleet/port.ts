@@ -5,6 +5,7 @@ import type { HeldCause } from './governor/governor.ts'
 import type { AgentRef, AgentStateName, AgentType, Coverage, Evidence, Exit } from '../model/model.ts'
 import type { PressureReading, ProcessIdentity } from '../std/std.ts'
 import type { Run } from '../wire/wire.ts'
+import type { Rolling, Surge } from './rolling/state.ts'
 
 /** A free agent in a cell that answers. */
 export interface FreeAgent {
@@ -137,6 +138,8 @@ export interface FleetSummary {
   /** Types that wait for those they depend on, and groups in quarantine; absent = nobody. */
   readonly waiting?: readonly WaitingType[]
   readonly groupsHeld?: readonly GroupHeld[]
+  /** Types whose processes begin anew part after part; absent = none. */
+  readonly rolling?: readonly Readonly<Rolling>[]
   /** Since this sitter opened the fleet. */
   readonly restarts: number
   readonly cellsLost: number
@@ -204,6 +207,8 @@ export interface Fleet {
   /** Why agents do not work, by type and cause: all of them, those with most agents first. */
   troubles(): readonly Trouble[]
   restart(agents: readonly AgentRef[], actor: string): Promise<void>
+  /** All of a type, part after part; `surge`: how many may be away at once. Rejects `not-found`, `conflict`. */
+  roll(type: string, surge: Surge | null, actor: string): Promise<void>
   unquarantine(agents: readonly AgentRef[], actor: string): Promise<void>
   /**
    * Takes another set of agent types over, as `agentTypeChanges` says: who is new starts, who is not wanted any more

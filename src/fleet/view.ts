@@ -265,6 +265,7 @@ export const summaryOf = (live: Live): FleetSummary => {
     held: live.governor.list(),
     ...(live.order.shut.size > 0 && { waiting: waitingTypes(live) }),
     ...(live.order.bands.some(({ quarantined }) => quarantined) && { groupsHeld: groupsHeld(live) }),
+    ...(live.rolling.size > 0 && { rolling: [...live.rolling.values()].map((one) => ({ ...one })) }),
     restarts: live.counts.restarts,
     cellsLost: live.counts.cellsLost,
     restartsByType,
