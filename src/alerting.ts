@@ -65,7 +65,7 @@ const orderConditions = ({ waiting, groupsHeld, rolling }: FleetSummary): Condit
             severity: 'critical',
             title: `a rolling restart of ${type} is held: ${held}`.slice(0, 300),
             facts: { type, why, done, total },
-            proposed: `the others work as before; sitter config rollback, or mend it and sitter restart ${type} --rolling`,
+            proposed: `the others work as before: sitter config rollback, or mend it and restart it`,
           },
         ],
   ),
