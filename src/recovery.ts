@@ -22,11 +22,12 @@ export interface Recovery {
 /** Who had work in hand is asked for: more would be no few. */
 const mostInHand = 10_000
 
-/** How the sitter before this one ended: when it wrote last, and who had work in hand. To be read before `recover`. */
-export const readLastLife = async (
-  read: Pick<Queries, 'host' | 'inHand' | 'events'>,
-  owner: string,
-): Promise<{ readonly diedMs: number; readonly given: Awaited<ReturnType<Queries['inHand']>> }> => {
+/** How the sitter before this one ended: when it wrote last, and who had work in hand. */
+export interface LastLife {
+  readonly diedMs: number
+  readonly given: Awaited<ReturnType<Queries['inHand']>>
+}
+const readLastLife = async (read: Pick<Queries, 'host' | 'inHand' | 'events'>, owner: string): Promise<LastLife> => {
   const [host, given, { items }] = await Promise.all([
     read.host(owner),
     read.inHand(mostInHand),
@@ -35,8 +36,18 @@ export const readLastLife = async (
   return { diedMs: Math.max(host?.beatMs ?? 0, given[0]?.startedMs ?? 0, items[0]?.wallMs ?? 0), given }
 }
 
-/** What an older incarnation left: its cells are killed, its attempts interrupted; nobody is charged for it. */
-export const recover = async ({ store, clock, proc, disk, owner, epoch, sockets, cells }: Recovery): Promise<void> => {
+/** What an older incarnation left: its cells are killed, its attempts interrupted; nobody is charged. Gives its end. */
+export const recover = async ({
+  store,
+  clock,
+  proc,
+  disk,
+  owner,
+  epoch,
+  sockets,
+  cells,
+}: Recovery): Promise<LastLife> => {
+  const lastLife = await readLastLife(store.read, owner)
   const left = await store.read.cellsAlive()
   const swept = await sweepCells({ proc, disk }, left, sockets)
   const living = new Set(swept.flatMap(({ id, process }) => (process === 'still-there' ? [id] : [])))
@@ -85,6 +96,7 @@ export const recover = async ({ store, clock, proc, disk, owner, epoch, sockets,
       },
     },
   ])
+  return lastLife
 }
 
 const recordEvent = async (store: Store, clock: Clock, event: NewEvent): Promise<void> => {

@@ -15,7 +15,7 @@ import { placesOf, type Places } from './places.ts'
 import { openPrivateLine, type Ended } from './private-line.ts'
 import { openProgress } from './progress.ts'
 import { openLoopLag, verifyAudit } from './record/record.ts'
-import { readLastLife, recordEnd, recover } from './recovery.ts'
+import { recordEnd, recover } from './recovery.ts'
 import { failStop, logFault, logFull, logLine, reloadTold } from './sitter-log.ts'
 import { machine, openRooms, owner, type Rooms } from './sitter-rooms.ts'
 import { realClock, realDisk, realFolder, realProc, realRandom } from './std/real/real.ts'
@@ -30,6 +30,7 @@ const version = async (): Promise<string> =>
 
 interface DoorFacts {
   readonly epoch: number
+  readonly stopping: () => boolean
   readonly shutdown: (withinMs: number, actor: string) => void
   readonly restart: (actor: string) => void
 }
@@ -56,6 +57,7 @@ const startDoor = async (places: Places, rooms: Rooms, facts: DoorFacts): Promis
       lag: openLoopLag(clock),
       openFiles: () => realProc().openFiles(process.pid),
       audit: { verify: (anchor) => verifyAudit(rooms.store.read, anchor) },
+      stopping: facts.stopping,
       shutdown: facts.shutdown,
       restart: facts.restart,
     },
@@ -124,6 +126,7 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
   const over = Promise.withResolvers<number>()
   // Until the rooms are open there is nothing to close, and nothing to apply.
   let stop: (withinMs: number) => void = () => over.resolve(0)
+  let stopping = false
   let reloaded = (): void => {}
   let ended = (_what: Ended): void => {}
   const line = openPrivateLine(clock, {
@@ -145,12 +148,12 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
     store.onFull(logFull)
     ended = (what) => void recordEnd(store, clock, what).catch(logFault)
     const epoch = await openHost(store, clock)
-    const lastLife = await readLastLife(store.read, owner)
-    await recover({ ...places, store, clock, proc: realProc(), disk: realDisk(), owner, epoch })
+    const lastLife = await recover({ ...places, store, clock, proc: realProc(), disk: realDisk(), owner, epoch })
     const applied = await startConfig(store, clock, places, kept)
     const rooms = await openRooms({ applied, places, store, epoch, lastLife, here: machine() })
     const door = await startDoor(places, rooms, {
       epoch,
+      stopping: () => stopping,
       shutdown: (withinMs, actor) => {
         logLine('info', `${actor} asked for the end within ${withinMs} ms`)
         line.down(withinMs)
@@ -167,7 +170,6 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
     if (rooms.gatelink.gateId !== null) rooms.settle.linked(rooms.gatelink.gateId)
     rooms.work.start()
     const endProgress = openProgress({ store, clock, owner, epoch, proven: line.progress, deposed })
-    let stopping = false
     stop = (withinMs) => {
       if (stopping) return
       stopping = true
@@ -191,9 +193,20 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
   return code
 }
 
+/** Each step of the end after the agents' has so long; one that hangs must not cost those behind it. */
+const stepMs = 5_000
+
+const inTime = async (what: string, deed: Promise<unknown>): Promise<void> => {
+  const over = Promise.withResolvers<'late'>()
+  const cancel = realClock().timer(stepMs, () => over.resolve('late'))
+  const how = await Promise.race([deed, over.promise])
+  cancel()
+  if (how === 'late') logLine('warn', `${what} did not end within ${stepMs} ms: the end goes on without it`)
+}
+
 /**
  * Top-down: no new work, running attempts end or are given back, money's waiting stops, the link and the doors close,
- * the record last.
+ * the record last. What has been given a time keeps it: the whole is over before the watch loses patience.
  */
 const close = async (rooms: Rooms, door: HttpDoor, store: Store, withinMs: number): Promise<void> => {
   logLine('info', 'stopping: no new work')
@@ -204,11 +217,13 @@ const close = async (rooms: Rooms, door: HttpDoor, store: Store, withinMs: numbe
     return door.stop()
   }
   await rooms.fleet.stop(withinMs)
-  await rooms.cells.close()
+  await inTime('the cells', rooms.cells.close())
   await rooms.settle.stop()
   rooms.freeze.stop()
-  await rooms.gatelink.stop()
-  await door.stop()
+  // What the gate was not answered it tells the next sitter again.
+  await inTime('the link to the gate', rooms.gatelink.stop())
+  await inTime('the API', door.stop())
+  // The last list is flushed here: without it nothing may be called stopped.
   await store.close()
   logLine('info', 'stopped')
 }

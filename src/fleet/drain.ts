@@ -53,12 +53,14 @@ const beginStop = (live: Live): void => {
 
 /** Time for what these have in hand, until `untilMs` (monotonic); then they are killed. Resolves when they are gone. */
 const endCells = async (live: Live, cells: readonly LiveCell[], untilMs: number): Promise<void> => {
-  const withinMs = Math.max(0, untilMs - live.options.clock.monoMs())
+  const leftMs = untilMs - live.options.clock.monoMs()
+  const withinMs = Math.max(0, leftMs)
   const drains = cells
     .filter((cell) => cell.phase === 'ready')
     .map((cell) => cell.cell!.ask('drain', { withinMs }, withinMs + afterwardsMs))
   const drained = Promise.race([Promise.allSettled(drains), onlyWaiting(live, cells)])
-  await withinTime(live, drained, withinMs + afterwardsMs)
+  // Of all cells together, however many ends follow one another.
+  await withinTime(live, drained, Math.max(0, leftMs + afterwardsMs))
   // An answer under way is waited for: its commit decides whether the attempt is done or given back.
   const over = cells.map((cell) => cell.ended.promise)
   for (const cell of cells) live.deeds.kill(cell, 'the sitter stops')

@@ -32,6 +32,7 @@ export interface Script {
   ledger: LedgerCheck
   settle: SettleSummary
   notBuilt: string[]
+  stopping: boolean
   /** What an alert is for now. */
   conditions: Condition[]
   /** A restart takes until this resolves. */
@@ -225,6 +226,7 @@ export const scriptOf = (): Script => ({
   },
   settle: { byState: {}, tries: 0, unknown: [], person: 0, idle: true, cost: [] },
   notBuilt: ['message bus'],
+  stopping: false,
   conditions: [],
   restarting: Promise.resolve(),
 })
