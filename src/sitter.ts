@@ -9,6 +9,7 @@ import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { readApplied, startVersion, type AppliedConfig, type SwarmConfig } from './config/config.ts'
 import { startHttp, type HttpDoor } from './doors/http/http.ts'
+import { startHeir } from './heir.ts'
 import { admitAddresses, openReload } from './live-config.ts'
 import { notBuilt } from './not-built.ts'
 import { placesOf, type Places } from './places.ts'
@@ -113,15 +114,24 @@ const ignored = (): void => {
   /* Ctrl-C reaches the whole group; the watch stops us in order */
 }
 
-const dataDirectoryOf = (argv: readonly string[]): string => {
-  const { values } = parseArgs({ args: [...argv], options: { 'data-dir': { type: 'string' } } })
+const readArguments = (
+  argv: readonly string[],
+): { readonly data: string; readonly heir: boolean; readonly places: Places } => {
+  const options = { 'data-dir': { type: 'string' }, heir: { type: 'boolean' } } as const
+  const { values } = parseArgs({ args: [...argv], options })
   if (values['data-dir'] === undefined) throw new Failure('usage', 'the sitter needs --data-dir')
-  return resolve(values['data-dir'])
+  const data = resolve(values['data-dir'])
+  return { data, heir: values.heir === true, places: placesOf(data, process.env['XDG_RUNTIME_DIR'] ?? tmpdir()) }
+}
+
+const watchGone = (data: string, bringsAnother: boolean): void => {
+  if (bringsAnother) startHeir(data)
+  logLine('warn', `the watch is gone: stopping in order${bringsAnother ? ', and another one is started' : ''}`)
 }
 
 /** The process behind `_sitter --data-dir D`; runs until it is told to stop and resolves with the exit code. */
 export const runSitter = async (argv: readonly string[]): Promise<number> => {
-  const places = placesOf(dataDirectoryOf(argv), process.env['XDG_RUNTIME_DIR'] ?? tmpdir())
+  const { data, heir, places } = readArguments(argv)
   const clock = realClock()
   const over = Promise.withResolvers<number>()
   // Until the rooms are open there is nothing to close, and nothing to apply.
@@ -131,7 +141,7 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
   let ended = (_what: Ended): void => {}
   const line = openPrivateLine(clock, {
     closed: () => {
-      logLine('warn', 'the watch is gone: stopping in order')
+      watchGone(data, heir && !stopping)
       stop(drainMs)
     },
     stop: (withinMs) => stop(withinMs),

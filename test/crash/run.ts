@@ -1,7 +1,8 @@
 /**
  * Kills a paying swarm at random moments and looks at what is left. `--kills N` (default 10), `--rows`, `--tasks`,
  * `--agents`, `--seed`, `--keep`, `--only <scenario>`. Sitter, gate or both die by SIGKILL, pool hosts at 0.5/s beside
- * them; then everything at once, with nobody to restart it; then one payment at each of its system calls (points.ts);
+ * them; then everything at once, with nobody to restart it; then each of sitter, gate and watch in
+ * every combination (matrix.ts); then one payment at each of its system calls (points.ts);
  * then `--seconds` (120) of churn, whose descriptors and memory must stay flat (test/bounds/churn.ts); then a record in
  * PostgreSQL behind a way that breaks (postgres.ts).
  *
@@ -19,6 +20,7 @@ import { judge, type Verdict } from './judge.ts'
 import { submitCounts } from './counts.ts'
 import { hostsOf, isThere, kill, processes, programOf, type Process } from './machine.ts'
 import { atEveryPoint } from './points.ts'
+import { matrix } from './matrix.ts'
 import { onPostgres } from './postgres.ts'
 import { endOf, prepare, sitter, type Place, type Run } from './swarm.ts'
 
@@ -185,6 +187,7 @@ const points = (): Promise<Verdict[]> => atEveryPoint(join(memory, 'points'), va
 for (const [name, scenario] of [
   ['under fire', underFire],
   ['all at once', allAtOnce],
+  ['matrix', matrix],
   ['at every point', points],
   ['churn', () => churn(join(directory, 'churn'), Number(values.seconds))],
   [
