@@ -7,6 +7,7 @@ import type { Command, NewSettlement, Store } from '../../src/store/store.ts'
 import { claim, owner, slot, submit, succeed, task } from './samples.ts'
 import { accessSuite } from './access.ts'
 import { incidentSuite } from './incidents.ts'
+import { notesSuite } from './notes.ts'
 import { setsSuite } from './sets.ts'
 import { togetherSuite } from './together.ts'
 import { workSuite } from './work.ts'
@@ -69,6 +70,8 @@ export const storeSuite = (engine: Engine): void => {
       await body(record.store, record.reopen)
     })
   }
+
+  notesSuite(it)
 
   it('a cell that ended is kept with why; one that is to be forgotten leaves no row', async (store) => {
     const started = (id: string): Command => ({
