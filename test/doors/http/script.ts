@@ -130,6 +130,9 @@ export const fleetOf = (script: Script, told: Told[]): Fleet => {
         oldestMs: 4_100,
       },
     }),
+    roll: async (type: string, surge: unknown, actor: string) => {
+      told.push({ deed: 'roll', with: { type, surge, actor } })
+    },
     restart: async (agents: readonly AgentRef[], actor: string) => {
       told.push({ deed: 'restart', with: { agents: agents.map(formatAgent), actor } })
       await script.restarting
