@@ -2,7 +2,7 @@
  * Kills a paying swarm at random moments and looks at what is left. `--kills N` (default 10), `--rows`, `--tasks`,
  * `--agents`, `--seed`, `--keep`, `--only <scenario>`. Sitter, gate or both die by SIGKILL, pool hosts at 0.5/s beside
  * them; then everything at once, with nobody to restart it; then each of sitter, gate and watch in
- * every combination (matrix.ts); then one payment at each of its system calls (points.ts);
+ * every combination (matrix.ts); then at each work of one agent (villain.ts); then one payment at each of its system calls (points.ts);
  * then `--seconds` (120) of churn, whose descriptors and memory must stay flat (test/bounds/churn.ts); then a record in
  * PostgreSQL behind a way that breaks (postgres.ts).
  *
@@ -22,6 +22,7 @@ import { hostsOf, isThere, kill, processes, programOf, type Process } from './ma
 import { atEveryPoint } from './points.ts'
 import { matrix } from './matrix.ts'
 import { onPostgres } from './postgres.ts'
+import { villainAtWork } from './villain.ts'
 import { endOf, prepare, sitter, type Place, type Run } from './swarm.ts'
 
 const { values } = parseArgs({
@@ -188,6 +189,7 @@ for (const [name, scenario] of [
   ['under fire', underFire],
   ['all at once', allAtOnce],
   ['matrix', matrix],
+  ['villain', villainAtWork],
   ['at every point', points],
   ['churn', () => churn(join(directory, 'churn'), Number(values.seconds))],
   [
