@@ -24,6 +24,8 @@ const combinations: readonly (readonly Role[])[] = [
 ]
 const agents = 60
 const mostMs = 120_000
+/** Longer than a gate's patience with its calls and a start on a busy machine: then the log tells why. */
+const longMs = 30_000
 
 interface View {
   readonly nowMs: number
@@ -76,6 +78,12 @@ const allWork = async (place: Place): Promise<boolean> => {
   return gate.pid !== undefined && working === fleet.agents && fleet.coverage.reporting === fleet.agents
 }
 
+const lastWords = (place: Place): string =>
+  readFileSync(join(place.data, 'logs', 'swarm.ndjson'), 'utf8')
+    .split('\n')
+    .slice(-40)
+    .join('\n')
+
 let made = 0
 /** A payment through sitter, agent, gate and bank. */
 const pays = async (place: Place): Promise<void> => {
@@ -104,6 +112,7 @@ const oneByOne = async (place: Place): Promise<Verdict[]> => {
         })
         return others && now.every((one) => one !== undefined) && allWork(place)
       })
+      if (tookMs > longMs) console.log(lastWords(place))
       await pays(place)
       verdicts.push({ title: `${title}: all ${agents} agents work again after ${tookMs} ms`, wrong: [] })
     } catch (error) {
