@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { launch, type Launched } from './launch.ts'
 import { placesOf } from './places.ts'
-import { realClock } from './std/real/real.ts'
+import { realClock, realRandom } from './std/real/real.ts'
 import { asFailure, Failure, sleep, type Clock } from './std/std.ts'
 import { lockInstance } from './watch.ts'
 
@@ -29,18 +29,39 @@ const takeOver = async (dataDirectory: string, sitterLock: string, clock: Clock)
   }
 }
 
+const isHeld = (lock: string): boolean => {
+  try {
+    lockInstance(lock).release()
+    return false
+  } catch {
+    return true
+  }
+}
+
+/** Two that ask at the same moment may both be refused, and the first may fail: so the others wait for their turn. */
+const beFirst = async (lock: string, clock: Clock): Promise<ReturnType<typeof lockInstance> | undefined> => {
+  for (const untilMs = clock.monoMs() + endsWithinMs; clock.monoMs() < untilMs;) {
+    try {
+      return lockInstance(lock)
+    } catch {
+      await sleep(clock, retryMs * (1 + realRandom().next()))
+    }
+  }
+  return undefined
+}
+
 /** The process behind `_heir --data-dir D`. Resolves with the exit code. */
 export const runHeir = async (argv: readonly string[]): Promise<number> => {
   const { values } = parseArgs({ args: [...argv], options: { 'data-dir': { type: 'string' } } })
   if (values['data-dir'] === undefined) throw new Failure('usage', 'the heir needs --data-dir')
   const places = placesOf(resolve(values['data-dir']), process.env['XDG_RUNTIME_DIR'] ?? tmpdir())
-  let first: ReturnType<typeof lockInstance>
-  try {
-    first = lockInstance(join(places.run, 'heir.db'))
-  } catch {
-    return 0 // another heir was first
+  const clock = realClock()
+  const first = await beFirst(join(places.run, 'heir.db'), clock)
+  if (first === undefined || isHeld(places.watchLock)) {
+    first?.release()
+    return 0 // another heir has done it
   }
-  const launched = await takeOver(places.data, places.lock, realClock())
+  const launched = await takeOver(places.data, places.lock, clock)
   first.release()
   let stopping = false
   const stop = (): void => {
