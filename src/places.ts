@@ -22,6 +22,8 @@ export interface Places {
   readonly watchLock: string
   readonly token: string
   readonly api: string
+  /** Touched by a sitter twice a second: when the last one lived. */
+  readonly alive: string
   /** What the watch read when it was told to read the configuration again. */
   readonly reload: string
   /** Its presence freezes the gate. */
@@ -50,6 +52,7 @@ export const placesOf = (data: string, shortDirectory: string): Places => {
     watchLock: join(data, 'run', 'watch.db'),
     token: join(data, 'run', 'operator.token'),
     api: join(data, 'run', 'api.json'),
+    alive: join(data, 'run', 'alive'),
     reload: join(data, 'run', 'reload.json'),
     frozen: join(data, 'run', 'FROZEN'),
   }

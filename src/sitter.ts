@@ -3,7 +3,7 @@
  * plaintext secret; it alone writes the record. When the record can no longer be trusted it exits at once: the watch
  * starts it again and it reads again.
  */
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -16,11 +16,11 @@ import { placesOf, type Places } from './places.ts'
 import { openPrivateLine, type Ended } from './private-line.ts'
 import { openProgress } from './progress.ts'
 import { openLoopLag, verifyAudit } from './record/record.ts'
-import { recordEnd, recover } from './recovery.ts'
+import { recordEnd, recover, type LastLife, type Recovery } from './recovery.ts'
 import { failStop, logFault, logFull, logLine, reloadTold } from './sitter-log.ts'
 import { machine, openRooms, owner, type Rooms } from './sitter-rooms.ts'
 import { realClock, realDisk, realFolder, realProc, realRandom } from './std/real/real.ts'
-import { Failure, idMaker, type Clock } from './std/std.ts'
+import { every, Failure, idMaker, type Clock } from './std/std.ts'
 import { openPostgresStore, openSqliteStore, patiently, type Store } from './store/store.ts'
 import { lockInstance } from './watch.ts'
 
@@ -108,6 +108,27 @@ const startConfig = async (
   return startVersion({ store, clock, disk: realDisk(), dataDirectory: data }, kept)
 }
 
+const aliveEveryMs = 500
+
+/** Gives when the sitter before this one was alive last (wall ms), and leaves the same for the next one. */
+const beAlive = async (path: string, clock: Clock): Promise<number> => {
+  const before = await stat(path).catch(() => undefined)
+  await writeFile(path, '', { mode: 0o600 })
+  every(clock, aliveEveryMs, () => {
+    const now = new Date(clock.wallMs())
+    utimes(path, now, now).catch(() => {
+      /* then the next one goes by what the record says */
+    })
+  })
+  return before?.mtimeMs ?? 0
+}
+
+/** What the sitter before this one left is put right; gives how it ended. */
+const takeOver = async (places: Places, here: Pick<Recovery, 'store' | 'clock' | 'epoch'>): Promise<LastLife> => {
+  const aliveMs = await beAlive(places.alive, here.clock)
+  return recover({ ...places, ...here, aliveMs, proc: realProc(), disk: realDisk(), owner })
+}
+
 const deposed = (detail: string): never => failStop(new Error(detail))
 
 const ignored = (): void => {
@@ -158,7 +179,7 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
     store.onFull(logFull)
     ended = (what) => void recordEnd(store, clock, what).catch(logFault)
     const epoch = await openHost(store, clock)
-    const lastLife = await recover({ ...places, store, clock, proc: realProc(), disk: realDisk(), owner, epoch })
+    const lastLife = await takeOver(places, { store, clock, epoch })
     const applied = await startConfig(store, clock, places, kept)
     const rooms = await openRooms({ applied, places, store, epoch, lastLife, here: machine() })
     const door = await startDoor(places, rooms, {

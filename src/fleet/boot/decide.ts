@@ -17,6 +17,8 @@ export const mostLives = 8
 /** Of those who were touched the last ones: a share of all, but so many at least. */
 const mostShare = 0.01
 const mostTouched = 10
+/** Of one cell so many may be suspects: each starts two seconds after the one before. */
+const mostOfHome = 10
 
 export interface Touch {
   readonly agent: string
@@ -61,5 +63,5 @@ export const suspectsOf = (
   if (chain.length < leastLives) return []
   const common = inAll(chain)
   const few = common.length <= Math.max(1, Math.floor(agents * mostShare))
-  return few || sharesHome(common) ? common : []
+  return few || (common.length <= mostOfHome && sharesHome(common)) ? common : []
 }
