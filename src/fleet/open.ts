@@ -164,7 +164,9 @@ const begin = (live: Live, roster: Roster): void => {
 
 const give = (live: Live, run: Parameters<Fleet['run']>[0][number]): LiveCell | undefined => {
   const agent = live.agents.get(run.agent)
+  // A claim that was under way when the end began: a host that drains would refuse it, and that would be a try.
   if (
+    live.phase !== 'open' ||
     agent === undefined ||
     agent.cell?.id !== run.cell ||
     !agent.taken ||
