@@ -29,9 +29,11 @@ const unknownOldMs = 900_000
 /** Counts of the record cost reads; they are looked at this often. */
 const countsEveryMs = 10_000
 
-const agentConditions = ({ config }: AlertingRooms, { byType }: FleetSummary): Condition[] =>
+const agentConditions = ({ config }: AlertingRooms, { byType, groupsHeld = [] }: FleetSummary): Condition[] =>
   Object.entries(byType).flatMap(([type, states]): Condition[] => {
-    const quarantined = states.quarantined ?? 0
+    // Those of a group are told with it, once.
+    const ofGroups = groupsHeld.reduce((sum, group) => sum + (group.byType[type] ?? 0), 0)
+    const quarantined = (states.quarantined ?? 0) - ofGroups
     if (quarantined === 0) return []
     const all = config.agents[type]?.count ?? quarantined
     return [
@@ -76,6 +78,39 @@ const heldConditions = ({ clock }: AlertingRooms, { held }: FleetSummary): Condi
     facts: { cause, waiting, triesThatFailed: failures, nextTryInMs: Math.max(0, Math.round(nextMs - clock.monoMs())) },
     proposed: 'mend the cause; one agent is tried again and again, and when it holds all follow by themselves',
   }))
+
+/** One for each group. */
+const orderConditions = ({ waiting, groupsHeld, rolling }: FleetSummary): Condition[] => [
+  ...(rolling ?? []).flatMap(({ type, held, done, total, why }): Condition[] =>
+    held === null
+      ? []
+      : [
+          {
+            key: `rolling/${type}`,
+            severity: 'critical',
+            title: `a rolling restart of ${type} is held: ${held}`.slice(0, 300),
+            facts: { type, why, done, total },
+            proposed: `the others work as before: sitter config rollback, or mend it and restart it`,
+          },
+        ],
+  ),
+  ...(groupsHeld ?? []).map(({ group, agents, count, nextMs }): Condition => ({
+    key: `group/${group}`,
+    severity: 'critical',
+    title: `group ${group} is quarantined: it lost its agents too often`,
+    facts: { group, agents, count, nextMs },
+    proposed: `sitter events tells of group ${group}; when the cause is mended: sitter release ${agents.split(',')[0]}`,
+  })),
+  ...(waiting ?? [])
+    .filter(({ late }) => late)
+    .map(({ type, why, sinceMs }) => ({
+      key: `start/${type}`,
+      severity: 'warning' as const,
+      title: `${type} is not started: it ${why}`.slice(0, 300),
+      facts: { type, why, sinceMs },
+      proposed: `see why those it depends on are not ready; to start it without them: sitter restart ${type}`,
+    })),
+]
 
 /** A wave of work passes; a minute of it is something that somebody should see. */
 const shortForMs = 60_000
@@ -203,6 +238,7 @@ export const conditionsOf = (rooms: AlertingRooms): (() => Promise<readonly Cond
       ...modeConditions(rooms),
       ...hostConditions(fleet),
       ...heldConditions(rooms, fleet),
+      ...orderConditions(fleet),
       ...agentConditions(rooms, fleet),
       ...counted,
     ]

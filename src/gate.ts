@@ -10,6 +10,7 @@ import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { readApplied } from './config/config.ts'
 import { openGateway, openTokenCalls, type Gateway, type Log, type Rules } from './gateway/gateway.ts'
+import { startHeir } from './heir.ts'
 import { placesOf } from './places.ts'
 import { openPrivateLine } from './private-line.ts'
 import { keptClock, realDisk, realNet, realProc, realRandom } from './std/real/real.ts'
@@ -203,7 +204,7 @@ const readVersion = (): string =>
 export const runGate = async (argv: readonly string[]): Promise<void> => {
   const { values } = parseArgs({
     args: [...argv],
-    options: { 'data-dir': { type: 'string' }, 'link-socket': { type: 'string' } },
+    options: { 'data-dir': { type: 'string' }, 'link-socket': { type: 'string' }, heir: { type: 'boolean' } },
   })
   const disk = realDisk()
   const dataDirectory = resolve(values['data-dir'] ?? '.')
@@ -211,7 +212,17 @@ export const runGate = async (argv: readonly string[]): Promise<void> => {
   const clock = keptClock(places.clock)
   const log = lineLog(clock)
   const ending = Promise.withResolvers<void>()
-  const line = openPrivateLine(clock, { closed: ending.resolve, stop: () => ending.resolve() })
+  let asked = false
+  const line = openPrivateLine(clock, {
+    closed: () => {
+      if (values.heir === true && !asked) startHeir(values['data-dir']!)
+      ending.resolve()
+    },
+    stop: () => {
+      asked = true
+      ending.resolve()
+    },
+  })
   process.on('SIGTERM', ending.resolve)
   process.on('SIGINT', ending.resolve)
   try {

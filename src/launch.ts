@@ -22,6 +22,7 @@ import {
   type TrialPorts,
 } from './config/config.ts'
 import { sealTo } from './gatelink/gatelink.ts'
+import { detachedName, heirFlag } from './heir.ts'
 import { placesOf, type Places } from './places.ts'
 import type { Reload } from './private-line.ts'
 import { logLevels, openLogWriter, type LogWriter } from './record/record.ts'
@@ -48,7 +49,8 @@ import {
 } from './watch.ts'
 
 export interface LaunchAsk {
-  readonly configFile: string
+  /** Null = what was applied last; nothing is evaluated then. */
+  readonly configFile: string | null
   readonly dataDirectory: string
   readonly fresh: boolean
 }
@@ -135,6 +137,9 @@ const programsOf = (config: SwarmConfig, places: Places): Program[] => {
   const env = Object.fromEntries(
     passedOn.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
   )
+  // A service manager starts the watch again itself.
+  const isServed = process.env['INVOCATION_ID'] !== undefined || realNotify() !== null
+  const heirs = process.env[detachedName] === '1' && !isServed ? [heirFlag] : []
   const program = (name: string, readyWithinMs: number): Program => ({
     name,
     command: process.execPath,
@@ -144,6 +149,7 @@ const programsOf = (config: SwarmConfig, places: Places): Program[] => {
       `_${name}`,
       '--data-dir',
       places.data,
+      ...(name === 'rehearsal' ? [] : heirs),
     ],
     env,
     readyWithinMs,
@@ -304,17 +310,20 @@ const tellSitter = (watch: Watch | undefined, { ended }: WatchLine): void => {
   if (ended !== undefined && ended.program !== 'sitter') watch?.tell('sitter', `ended ${JSON.stringify(ended)}`)
 }
 
+const watchWasGone = 'the watch was killed: this is another one, started by what was left of the swarm'
+
 /** @throws Failure `config-…`, `already-running`, `fresh-refused`, `port-taken`, `key-…`: then nothing runs. */
 export const launch = async (ask: LaunchAsk): Promise<Launched> => {
   const places = machinePlaces(ask.dataDirectory)
   const [clock, disk, proc] = [keptClock(places.clock), realDisk(), realProc()]
-  const source = { file: ask.configFile, disk, proc, clock, checkVm: vmModuleFault }
-  const loaded = await loadConfig(source)
-  const warnings = await tryCode(source, loaded, ask.fresh ? null : places)
+  const inherited = ask.configFile === null ? await readApplied(disk, places.data) : null
+  const source = { file: inherited?.file ?? ask.configFile!, disk, proc, clock, checkVm: vmModuleFault }
+  const loaded = inherited ?? (await loadConfig(source))
+  const warnings = inherited === null ? await tryCode(source, loaded, ask.fresh ? null : places) : [watchWasGone]
   if (ask.fresh) await beginAnew(loaded.config, places)
   if (existsSync(places.watchLock)) lockInstance(places.watchLock).release()
   const token = await prepare(places, clock)
-  await applyConfig(disk, places.data, loaded)
+  if (inherited === null) await applyConfig(disk, places.data, loaded)
   // What an older watch was told to read is older than this file.
   await disk.remove(places.reload)
   const log = openLogWriter({ folder: realFolder(places.logs), clock })
@@ -335,8 +344,7 @@ export const launch = async (ask: LaunchAsk): Promise<Launched> => {
   }
   const notRead = (error: unknown): void => say('error', `the file was not read again: ${asFailure(error).message}`)
   const reload = (): void => void (late.reloading = late.reloading.then(readOnce).catch(notRead))
-  const deadman = deadmanOf(loaded.config, clock, onEvent)
-  const service = tellService(realNotify(), { clock, onEvent })
+  const [deadman, service] = [deadmanOf(loaded.config, clock, onEvent), tellService(realNotify(), { clock, onEvent })]
   const watch = await startLogged(log, service, {
     programs: programsOf(loaded.config, places),
     lockFile: places.watchLock,

@@ -15,6 +15,8 @@ const runProcess = async (verb: string, argv: readonly string[]): Promise<void> 
       return (await import('./gate.ts')).runGate(argv)
     case '_rehearsal':
       return (await import('./rehearsal-process.ts')).runRehearsal(argv)
+    case '_heir':
+      return process.exit(await (await import('./heir-process.ts')).runHeir(argv))
     case '_sitter':
       // Whatever still holds the loop (a host's pipe, a timer) must not keep a sitter that has closed everything.
       return process.exit(await (await import('./sitter.ts')).runSitter(argv))
@@ -27,10 +29,11 @@ const runProcess = async (verb: string, argv: readonly string[]): Promise<void> 
 const mostSaid = 16_384
 
 const startDetached = async (argv: readonly string[]) => {
-  const { spawn } = await import('node:child_process')
+  const [{ spawn }, { detachedName }] = await Promise.all([import('node:child_process'), import('./heir.ts')])
   const child = spawn(process.execPath, [...process.execArgv, import.meta.filename, ...argv], {
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, [detachedName]: '1' },
   })
   let said = ''
   let exit: number | null = null

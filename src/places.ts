@@ -26,6 +26,8 @@ export interface Places {
   readonly clock: string
   readonly token: string
   readonly api: string
+  /** Touched by a sitter twice a second: when the last one lived. */
+  readonly alive: string
   /** What the watch read when it was told to read the configuration again. */
   readonly reload: string
   /** Its presence freezes the gate. */
@@ -56,6 +58,7 @@ export const placesOf = (data: string, shortDirectory: string): Places => {
     clock: join(data, 'run', 'clock.json'),
     token: join(data, 'run', 'operator.token'),
     api: join(data, 'run', 'api.json'),
+    alive: join(data, 'run', 'alive'),
     reload: join(data, 'run', 'reload.json'),
     frozen: join(data, 'run', 'FROZEN'),
   }

@@ -4,7 +4,7 @@
  */
 import { sweepCells, sweepDirectories } from './cell/cell.ts'
 import type { Clock, Disk, Proc } from './std/std.ts'
-import { patiently, type Command, type NewEvent, type Store } from './store/store.ts'
+import { patiently, type Command, type NewEvent, type Queries, type Store } from './store/store.ts'
 
 export interface Recovery {
   readonly store: Store
@@ -13,14 +13,39 @@ export interface Recovery {
   readonly disk: Disk
   readonly owner: string
   readonly epoch: number
+  /** When the last sitter was seen alive (wall ms); the record alone knows when it wrote last. */
+  readonly aliveMs?: number
   /** Where sockets lie whose path would be too long elsewhere. */
   readonly sockets: string
   /** Where the directories of cells lie. */
   readonly cells: string
 }
 
-/** What an older incarnation left: its cells are killed, its attempts interrupted; nobody is charged for it. */
-export const recover = async ({ store, clock, proc, disk, owner, epoch, sockets, cells }: Recovery): Promise<void> => {
+/** Who had work in hand is asked for: more would be no few. */
+const mostInHand = 10_000
+
+/** How the sitter before this one ended: when it wrote last, and who had work in hand. */
+export interface LastLife {
+  readonly diedMs: number
+  readonly given: Awaited<ReturnType<Queries['inHand']>>
+}
+const readLastLife = async (
+  read: Pick<Queries, 'host' | 'inHand' | 'events'>,
+  owner: string,
+  aliveMs: number,
+): Promise<LastLife> => {
+  const [host, given, { items }] = await Promise.all([
+    read.host(owner),
+    read.inHand(mostInHand),
+    read.events({ limit: 1, after: null, newestFirst: true }),
+  ])
+  return { diedMs: Math.max(aliveMs, host?.beatMs ?? 0, given[0]?.startedMs ?? 0, items[0]?.wallMs ?? 0), given }
+}
+
+/** What an older incarnation left: its cells are killed, its attempts interrupted; nobody is charged. Gives its end. */
+export const recover = async (ask: Recovery): Promise<LastLife> => {
+  const { store, clock, proc, disk, owner, epoch, sockets, cells } = ask
+  const lastLife = await readLastLife(store.read, owner, ask.aliveMs ?? 0)
   const left = await store.read.cellsAlive()
   const swept = await sweepCells({ proc, disk }, left, sockets)
   const living = new Set(swept.flatMap(({ id, process }) => (process === 'still-there' ? [id] : [])))
@@ -69,6 +94,7 @@ export const recover = async ({ store, clock, proc, disk, owner, epoch, sockets,
       },
     },
   ])
+  return lastLife
 }
 
 const recordEvent = async (store: Store, clock: Clock, event: NewEvent): Promise<void> => {

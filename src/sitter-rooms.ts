@@ -12,6 +12,7 @@ import {
   type Evidence,
   type Fleet,
   type FleetHooks,
+  type LastLife,
   type Modes,
 } from './fleet/fleet.ts'
 import { openFreeze, openGateLink, type FreezeSwitch, type GateLink, type GateLinkEvents } from './gatelink/gatelink.ts'
@@ -110,6 +111,7 @@ export interface Opening {
   readonly places: Places
   readonly store: Store
   readonly epoch: number
+  readonly lastLife: LastLife
   readonly here: Machine
   /** Whether we see our own beats in the record: who does not must end nobody. */
   readonly seesItself: () => boolean
@@ -169,7 +171,7 @@ const evidenceFor = (modes: Modes) => ({
 })
 
 export const openRooms = async (opening: Opening): Promise<Rooms> => {
-  const { applied, places, store, epoch, here, seesItself } = opening
+  const { applied, places, store, epoch, lastLife, here, seesItself } = opening
   const late: Late = { settling: Promise.withResolvers() }
   const incarnation = { owner, epoch, failed: failStop }
   const socketPath = places.gateSocket
@@ -197,6 +199,7 @@ export const openRooms = async (opening: Opening): Promise<Rooms> => {
   const fleet = await openFleet({
     ...here,
     ...incarnation,
+    lastLife,
     // What cells and agents are must not be forgotten because the disk is full for a while.
     store: { read: store.read, transact: (commands) => patiently(store, commands) },
     gatelink,

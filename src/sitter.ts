@@ -3,23 +3,24 @@
  * plaintext secret; it alone writes the record. When the record can no longer be trusted it exits at once: the watch
  * starts it again and it reads again.
  */
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { readApplied, startVersion, type AppliedConfig, type SwarmConfig } from './config/config.ts'
 import { startHttp, type HttpDoor } from './doors/http/http.ts'
+import { startHeir } from './heir.ts'
 import { admitAddresses, openReload } from './live-config.ts'
 import { notBuilt } from './not-built.ts'
 import { placesOf, type Places } from './places.ts'
 import { openPrivateLine, type Ended } from './private-line.ts'
 import { openMirror, openProgress } from './progress.ts'
 import { openLoopLag, verifyAudit } from './record/record.ts'
-import { recordEnd, recover } from './recovery.ts'
+import { recordEnd, recover, type LastLife, type Recovery } from './recovery.ts'
 import { failStop, logFault, logFull, logLine, reloadTold } from './sitter-log.ts'
 import { machine, openRooms, owner, type Rooms } from './sitter-rooms.ts'
-import { keptClock, realDisk, realFolder, realProc, realRandom, type KeptClock } from './std/real/real.ts'
-import { Failure, idMaker, type Cancel, type Clock } from './std/std.ts'
+import { keptClock, realClock, realDisk, realFolder, realProc, realRandom, type KeptClock } from './std/real/real.ts'
+import { every, Failure, idMaker, type Cancel, type Clock } from './std/std.ts'
 import { openPostgresStore, openSqliteStore, patiently, type Store } from './store/store.ts'
 import { keepTime } from './timekeeping.ts'
 import { lockInstance } from './watch.ts'
@@ -32,6 +33,7 @@ const version = async (): Promise<string> =>
 interface DoorFacts {
   readonly clock: Clock
   readonly epoch: number
+  readonly stopping: () => boolean
   readonly shutdown: (withinMs: number, actor: string) => void
   readonly restart: (actor: string) => void
 }
@@ -58,6 +60,7 @@ const startDoor = async (places: Places, rooms: Rooms, facts: DoorFacts): Promis
       lag: openLoopLag(clock),
       openFiles: () => realProc().openFiles(process.pid),
       audit: { verify: (anchor) => verifyAudit(rooms.store.read, anchor) },
+      stopping: facts.stopping,
       shutdown: facts.shutdown,
       restart: facts.restart,
     },
@@ -107,6 +110,27 @@ const startConfig = async (
   return startVersion({ store, clock, disk: realDisk(), dataDirectory: data }, kept)
 }
 
+const aliveEveryMs = 500
+
+/** Gives when the sitter before this one was alive last (wall ms), and leaves the same for the next one. */
+const beAlive = async (path: string, clock: Clock): Promise<number> => {
+  const before = await stat(path).catch(() => undefined)
+  await writeFile(path, '', { mode: 0o600 })
+  every(clock, aliveEveryMs, () => {
+    const now = new Date(clock.wallMs())
+    utimes(path, now, now).catch(() => {
+      /* then the next one goes by what the record says */
+    })
+  })
+  return before?.mtimeMs ?? 0
+}
+
+/** What the sitter before this one left is put right; gives how it ended. */
+const takeOver = async (places: Places, here: Pick<Recovery, 'store' | 'clock' | 'epoch'>): Promise<LastLife> => {
+  const aliveMs = await beAlive(places.alive, here.clock)
+  return recover({ ...places, ...here, aliveMs, proc: realProc(), disk: realDisk(), owner })
+}
+
 const deposed = (detail: string): never => failStop(new Error(detail))
 
 /** What goes on beside the rooms for as long as it works: its proof of that, and the care for its clock. */
@@ -121,24 +145,34 @@ const ignored = (): void => {
   /* Ctrl-C reaches the whole group; the watch stops us in order */
 }
 
-const dataDirectoryOf = (argv: readonly string[]): string => {
-  const { values } = parseArgs({ args: [...argv], options: { 'data-dir': { type: 'string' } } })
+const readArguments = (
+  argv: readonly string[],
+): { readonly data: string; readonly heir: boolean; readonly places: Places } => {
+  const options = { 'data-dir': { type: 'string' }, heir: { type: 'boolean' } } as const
+  const { values } = parseArgs({ args: [...argv], options })
   if (values['data-dir'] === undefined) throw new Failure('usage', 'the sitter needs --data-dir')
-  return resolve(values['data-dir'])
+  const data = resolve(values['data-dir'])
+  return { data, heir: values.heir === true, places: placesOf(data, process.env['XDG_RUNTIME_DIR'] ?? tmpdir()) }
+}
+
+const watchGone = (data: string, bringsAnother: boolean): void => {
+  if (bringsAnother) startHeir(data)
+  logLine('warn', `the watch is gone: stopping in order${bringsAnother ? ', and another one is started' : ''}`)
 }
 
 /** The process behind `_sitter --data-dir D`; runs until it is told to stop and resolves with the exit code. */
 export const runSitter = async (argv: readonly string[]): Promise<number> => {
-  const places = placesOf(dataDirectoryOf(argv), process.env['XDG_RUNTIME_DIR'] ?? tmpdir())
+  const { data, heir, places } = readArguments(argv)
   const clock = keptClock(places.clock)
   const over = Promise.withResolvers<number>()
   // Until the rooms are open there is nothing to close, and nothing to apply.
   let stop: (withinMs: number) => void = () => over.resolve(0)
+  let stopping = false
   let reloaded = (): void => {}
   let ended = (_what: Ended): void => {}
   const line = openPrivateLine(clock, {
     closed: () => {
-      logLine('warn', 'the watch is gone: stopping in order')
+      watchGone(data, heir && !stopping)
       stop(drainMs)
     },
     stop: (withinMs) => stop(withinMs),
@@ -155,13 +189,14 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
     store.onFull(logFull)
     ended = (what) => void recordEnd(store, clock, what).catch(logFault)
     const epoch = await openHost(store, clock)
-    await recover({ ...places, store, clock, proc: realProc(), disk: realDisk(), owner, epoch })
+    const lastLife = await takeOver(places, { store, clock, epoch })
     const applied = await startConfig(store, clock, places, kept)
     const mirror = openMirror(clock, line.progress)
-    const rooms = await openRooms({ applied, places, store, epoch, here: machine(clock), ...mirror })
+    const rooms = await openRooms({ applied, places, store, epoch, lastLife, here: machine(clock), ...mirror })
     const door = await startDoor(places, rooms, {
       clock,
       epoch,
+      stopping: () => stopping,
       shutdown: (withinMs, actor) => {
         logLine('info', `${actor} asked for the end within ${withinMs} ms`)
         line.down(withinMs)
@@ -178,7 +213,6 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
     if (rooms.gatelink.gateId !== null) rooms.settle.linked(rooms.gatelink.gateId)
     rooms.work.start()
     const endTending = tend({ store, clock, epoch, ...mirror })
-    let stopping = false
     stop = (withinMs) => {
       if (stopping) return
       stopping = true
@@ -202,9 +236,20 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
   return code
 }
 
+/** Each step of the end after the agents' has so long; one that hangs must not cost those behind it. */
+const stepMs = 5_000
+
+const inTime = async (what: string, deed: Promise<unknown>): Promise<void> => {
+  const over = Promise.withResolvers<'late'>()
+  const cancel = realClock().timer(stepMs, () => over.resolve('late'))
+  const how = await Promise.race([deed, over.promise])
+  cancel()
+  if (how === 'late') logLine('warn', `${what} did not end within ${stepMs} ms: the end goes on without it`)
+}
+
 /**
  * Top-down: no new work, running attempts end or are given back, money's waiting stops, the link and the doors close,
- * the record last.
+ * the record last. What has been given a time keeps it: the whole is over before the watch loses patience.
  */
 const close = async (rooms: Rooms, door: HttpDoor, store: Store, withinMs: number): Promise<void> => {
   logLine('info', 'stopping: no new work')
@@ -217,11 +262,13 @@ const close = async (rooms: Rooms, door: HttpDoor, store: Store, withinMs: numbe
     return door.stop()
   }
   await rooms.fleet.stop(withinMs)
-  await rooms.cells.close()
+  await inTime('the cells', rooms.cells.close())
   await rooms.settle.stop()
   rooms.freeze.stop()
-  await rooms.gatelink.stop()
-  await door.stop()
+  // What the gate was not answered it tells the next sitter again.
+  await inTime('the link to the gate', rooms.gatelink.stop())
+  await inTime('the API', door.stop())
+  // The last list is flushed here: without it nothing may be called stopped.
   await store.close()
   logLine('info', 'stopped')
 }

@@ -130,6 +130,8 @@ const toAgents = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig['agen
       },
     }),
     ...(agent.health !== undefined && { health: toHealth(agent.health, baseDirectory) }),
+    ...(agent.dependsOn !== undefined && { dependsOn: [...new Set(agent.dependsOn)] }),
+    ...(agent.maxLifetime !== undefined && { maxLifetimeMs: agent.maxLifetime }),
     heartbeatMs: agent.heartbeat,
     stuckAfterMs: agent.stuckAfter,
     startWithinMs: agent.startWithin,
@@ -154,6 +156,18 @@ const toLimit = (limit: ParsedSwarm['upstreams'][string]['limits'][number]): Ups
 
 const toProfile = (given: ParsedSwarm['upstreams'][string]['profile']): Profile | null =>
   given === undefined ? null : typeof given === 'string' ? profiles[given]! : { name: 'own', ...given }
+
+const toGroups = (parsed: ParsedSwarm): SwarmConfig['groups'] =>
+  named(parsed.groups, ({ agents, strategy, max, within }, name) => ({
+    name,
+    places: agents.map((place) => {
+      const agent = parseAgent(place)
+      return agent === undefined ? place : formatAgent(agent)
+    }),
+    strategy,
+    max,
+    withinMs: within,
+  }))
 
 const toUpstreams = (parsed: ParsedSwarm): SwarmConfig['upstreams'] =>
   named(parsed.upstreams, (upstream, name) => ({
@@ -239,6 +253,7 @@ const normalise = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig => (
   store: parsed.store,
   bus: parsed.bus,
   agents: toAgents(parsed, baseDirectory),
+  groups: toGroups(parsed),
   tasks: named(parsed.tasks, (task, name) => ({
     name,
     agent: task.agent,

@@ -60,7 +60,7 @@ const gateParts = new Set(['upstreams', 'credentials'])
 const reachOf = ([part, key]: Path): ChangeReach => {
   // The dead-man's ping is the watch's, which reads the file once.
   if (swarmParts.has(String(part)) || (part === 'alerts' && key === 'deadman')) return 'swarm'
-  return part === 'api' || part === 'machine' ? 'sitter' : 'live'
+  return part === 'api' || part === 'machine' || part === 'groups' ? 'sitter' : 'live'
 }
 
 /** Differences by path, in the order of the names; lists are compared as a whole. */
@@ -107,6 +107,7 @@ const written: Partial<Record<Setting, string>> = {
   heartbeatMs: 'heartbeat',
   stuckAfterMs: 'stuckAfter',
   startWithinMs: 'startWithin',
+  maxLifetimeMs: 'maxLifetime',
 }
 const named = (settings: readonly Setting[]): string => settings.map((one) => written[one] ?? one).join(', ')
 const agents = (count: number, one: string, more: string): string =>

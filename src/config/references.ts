@@ -6,33 +6,10 @@ import { parseAgent } from '../model/model.ts'
 import { parseRate } from '../std/std.ts'
 import { faultAt, nearest, show, type ConfigFault, type Path } from './faults.ts'
 import { valueAt } from './issues.ts'
+import { orderFaults } from './order.ts'
+import { entriesAt, namesAt, refers, textAt } from './raw.ts'
 import { covers, parsePattern, parseRoute, type Route } from './route.ts'
 import { readShare, usualOutcome } from './shapes.ts'
-
-const entriesAt = (raw: unknown, path: Path): readonly (readonly [string, unknown])[] => {
-  const value = valueAt(raw, path)
-  return typeof value === 'object' && value !== null ? Object.entries(value) : []
-}
-
-const namesAt = (raw: unknown, collection: string): readonly string[] =>
-  entriesAt(raw, [collection]).map(([name]) => name)
-
-const textAt = (raw: unknown, path: Path): string | undefined => {
-  const value = valueAt(raw, path)
-  return typeof value === 'string' ? value : undefined
-}
-
-/** A fault when the text at a path names nothing in a collection. */
-const refers = (raw: unknown, path: Path, collection: string): readonly ConfigFault[] => {
-  const word = textAt(raw, path)
-  const known = namesAt(raw, collection)
-  if (word === undefined || known.includes(word)) return []
-  const expected =
-    known.length === 0
-      ? `a name under ${collection}, where nothing stands`
-      : `one of ${collection}: ${known.slice(0, 20).join(', ')}`
-  return [faultAt(path, show(word), expected, nearest(word, known))]
-}
 
 /** The agents of an override exist, are of its type and are named once (`settler/7` is `settler/0007`). */
 const overrides = (raw: unknown, type: string): readonly ConfigFault[] => {
@@ -233,6 +210,7 @@ const credentials = (raw: unknown): readonly ConfigFault[] =>
 
 export const crossFaults = (raw: unknown): readonly ConfigFault[] => [
   ...agents(raw),
+  ...orderFaults(raw),
   ...namesAt(raw, 'tasks').flatMap((name) => refers(raw, ['tasks', name, 'agent'], 'agents')),
   ...namesAt(raw, 'upstreams').flatMap((name) => [
     ...refers(raw, ['upstreams', name, 'credentials'], 'credentials'),

@@ -136,9 +136,27 @@ const agent = z.strictObject({
       files: whole(32, 1_000_000, 'a number of open files').optional(),
     })
     .prefault({}),
+  /** Types whose agents must be ready before the first of this type is started; at a stop they go after it. */
+  dependsOn: z.array(z.string()).max(100).optional(),
+  /** A process is replaced before it is older: drained, nobody's loss, up to a tenth sooner so that they spread. */
+  maxLifetime: positiveDuration.refine((ms) => ms >= 10_000, 'a duration of at least 10s').optional(),
   overrides: z.record(z.string(), z.strictObject({ mode: z.enum(modes).optional() })).default({}),
   /** Given to every agent as `ctx.config`; never a secret. */
   config: z.record(z.string(), z.unknown()).default({}),
+})
+
+/** Agents that fall and rise together, as under a supervisor of OTP. */
+const group = z.strictObject({
+  /** In the order of starts: agents like `gauge/0001`, or types, whose agents share one place. */
+  agents: z.array(notEmpty('an agent like "gauge/0001", or a type')).min(1).max(1_000),
+  /**
+   * Who is stopped and started again with one that was lost: nobody, those that come after it, or all. They are stopped
+   * in the reverse order.
+   */
+  strategy: z.enum(['one_for_one', 'rest_for_one', 'one_for_all']).default('one_for_one'),
+  /** Losses within `within`, counted over all of them; one more and the group is quarantined. */
+  max: whole(0, 1_000, 'losses').default(5),
+  within: positiveDuration.default(600_000),
 })
 
 const task = z.strictObject({
@@ -391,6 +409,7 @@ export const swarmSchema = z.strictObject({
   store: storeAddress.default('embedded'),
   bus: z.literal('local').default('local'),
   agents: z.record(name, agent),
+  groups: z.record(name, group).default({}),
   tasks: z.record(name, task).default({}),
   upstreams: z.record(name, upstream).default({}),
   credentials: z.record(name, credential).default({}),

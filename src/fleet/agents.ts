@@ -7,6 +7,7 @@ import type { AgentRow } from '../store/store.ts'
 import { noteDozing, noteTaken } from './hibernate/sleepers.ts'
 import type { Agent, Attempt, AttemptLoss, Due, Live } from './live.ts'
 import { restMsOf } from './modes/rest.ts'
+import { noteState } from './order/starts.ts'
 import { mayWork } from './probes/decide.ts'
 import { savePolicy } from './saved.ts'
 
@@ -69,7 +70,10 @@ export const move = (live: Live, agent: Agent, event: AgentEvent, reason?: strin
   agent.sinceMs = live.options.clock.wallMs()
   if (reason !== undefined) agent.reason = reason
   refile(live, agent)
-  if (!unsaved.has(event)) touch(live, agent)
+  if (!unsaved.has(event)) {
+    touch(live, agent)
+    noteState(live, agent)
+  }
   if (live.dormitory.types.size > 0) live.deeds.moved(agent, before, event)
 }
 

@@ -11,6 +11,7 @@ import { bringBeds, seatsNow, wakeFromBeds } from './hibernate/beds.ts'
 import { housingOf, kindOf } from './housing.ts'
 import type { Agent, Group, Live, LiveCell, Post } from './live.ts'
 import { beginTrial, cellLost, dueAtOnce } from './loss.ts'
+import { waitsFor } from './order/starts.ts'
 import { beginProbes } from './probes/probes.ts'
 import { beginPulse, challengeSoon } from './pulse.ts'
 import { hostPlan, isWatched, newPlace } from './place.ts'
@@ -49,6 +50,7 @@ const openCell = (live: Live, group: Group, post: Post | undefined): LiveCell =>
     bedding: false,
     slept: false,
     wasStopped: false,
+    jitter: group.settings.maxLifetimeMs === undefined ? 0 : live.options.random.next(),
     fullBeats: 0,
     recycling: null,
     mark: 0,
@@ -101,13 +103,13 @@ const take = (live: Live, cell: LiveCell, agent: Agent): void => {
   cell.agents.add(agent)
 }
 
-const wanting = (group: Group): Agent[] =>
-  group.agents.filter((agent) => agent.state === 'starting' && agent.cell === null)
+const wanting = (live: Live, group: Group): Agent[] =>
+  group.agents.filter((agent) => agent.state === 'starting' && agent.cell === null && waitsFor(live, agent) === null)
 
 /** Gets every agent of the group that wants a seat into a cell: into the living one, or by asking for a start. */
 export const provide = (live: Live, group: Group): void => {
   if (live.phase !== 'open') return
-  const agents = wanting(group)
+  const agents = wanting(live, group)
   if (agents.length === 0) return
   const { cell } = group
   if (cell?.phase === 'ready') return void seat(live, cell, agents)
@@ -354,7 +356,7 @@ const awaitReady = (live: Live, cell: LiveCell, round: number): void => {
 
 /** Starts the group's cell; called by the waves, which hear `done` when it is ready or gone. */
 export const launch = async (live: Live, group: Group): Promise<void> => {
-  const agents = wanting(group)
+  const agents = wanting(live, group)
   if (live.phase !== 'open' || group.cell !== null || agents.length === 0) return live.waves.done(group)
   const post = takeStandby(live, group.settings)
   const cell = openCell(live, group, post)

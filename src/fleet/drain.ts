@@ -1,12 +1,13 @@
 /**
- * The end of the fleet, in order: no new work, time for running attempts, then the cells. What is still running then is
- * given back without cost. Agents that wait in backoff or quarantine keep what was saved, so that the next sitter goes
- * on with it.
+ * The end of the fleet, in order: no new work, time for running attempts, then the cells, those first on which nobody
+ * depends. What is still running then is given back without cost. Agents that wait in backoff or quarantine keep what
+ * was saved, so that the next sitter goes on with it.
  */
 import { sleep } from '../std/std.ts'
 import { move, refile } from './agents.ts'
+import { nextToEnd } from './order/stops.ts'
 import { endStandbys } from './standby.ts'
-import type { Live } from './live.ts'
+import type { Live, LiveCell } from './live.ts'
 import { notify } from './wiring.ts'
 
 /** Agents' own `stop` may take a second after the last attempt; the answer gets one more. */
@@ -27,13 +28,15 @@ const withinTime = (live: Live, work: Promise<unknown>, delayMs: number): Promis
 const lookEveryMs = 250
 
 /**
- * Resolves when every attempt that still runs waits for something outside its agent (a payment in the gate's queue):
- * waiting longer would finish nothing here, and what it waits for goes on without it.
+ * Resolves when every attempt that still runs in these cells waits for something outside its agent (a payment in the
+ * gate's queue): waiting longer would finish nothing here, and what it waits for goes on without it.
  */
-const onlyWaiting = async (live: Live): Promise<void> => {
+const onlyWaiting = async (live: Live, cells: readonly LiveCell[]): Promise<void> => {
   const works = (): boolean =>
-    [...live.agents.values()].some(
-      ({ attempt }) => attempt !== null && (attempt.answering > 0 || !live.options.hooks.waitsOutside(attempt.id)),
+    cells.some(({ agents }) =>
+      [...agents].some(
+        ({ attempt }) => attempt !== null && (attempt.answering > 0 || !live.options.hooks.waitsOutside(attempt.id)),
+      ),
     )
   while (works()) await sleep(live.options.clock, lookEveryMs)
 }
@@ -48,19 +51,36 @@ const beginStop = (live: Live): void => {
   }
 }
 
-/** Resolves when every cell is gone and the record holds it. */
-export const stopFleet = async (live: Live, withinMs: number): Promise<void> => {
-  if (live.phase === 'open') beginStop(live)
-  const cells = [...live.cells.values()]
+/** Time for what these have in hand, until `untilMs` (monotonic); then they are killed. Resolves when they are gone. */
+const endCells = async (live: Live, cells: readonly LiveCell[], untilMs: number): Promise<void> => {
+  const leftMs = untilMs - live.options.clock.monoMs()
+  const withinMs = Math.max(0, leftMs)
   const drains = cells
     .filter((cell) => cell.phase === 'ready')
     .map((cell) => cell.cell!.ask('drain', { withinMs }, withinMs + afterwardsMs))
-  await withinTime(live, Promise.race([Promise.allSettled(drains), onlyWaiting(live)]), withinMs + afterwardsMs)
+  const drained = Promise.race([Promise.allSettled(drains), onlyWaiting(live, cells)])
+  // Of all cells together, however many ends follow one another.
+  await withinTime(live, drained, Math.max(0, leftMs + afterwardsMs))
   // An answer under way is waited for: its commit decides whether the attempt is done or given back.
-  const cellsOver = [...live.cells.values()].map((cell) => cell.ended.promise)
-  for (const cell of live.cells.values()) live.deeds.kill(cell, 'the sitter stops')
-  const over = Promise.all([...cellsOver, endStandbys(live, 'the sitter stops')]).then(() => Promise.all(live.clearing))
-  await withinTime(live, over, goneWithinMs)
+  const over = cells.map((cell) => cell.ended.promise)
+  for (const cell of cells) live.deeds.kill(cell, 'the sitter stops')
+  await withinTime(live, Promise.all(over), goneWithinMs)
+}
+
+/** Resolves when every cell is gone and the record holds it. */
+export const stopFleet = async (live: Live, withinMs: number): Promise<void> => {
+  if (live.phase === 'open') beginStop(live)
+  const untilMs = live.options.clock.monoMs() + withinMs
+  const standbys = endStandbys(live, 'the sitter stops')
+  const tried = new Set<LiveCell>()
+  for (;;) {
+    const left = [...live.cells.values()].filter((cell) => !tried.has(cell))
+    if (left.length === 0) break
+    const next = nextToEnd(live, left)
+    for (const cell of next) tried.add(cell)
+    await endCells(live, next, untilMs)
+  }
+  await withinTime(live, Promise.all([standbys, ...live.clearing]), goneWithinMs)
   for (const cell of live.cells.values()) {
     notify(live, 'cell.outlived', 'error', {
       subject: cell.id,

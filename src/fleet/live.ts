@@ -17,21 +17,29 @@ import type {
 import type { Cancel, Clock, NewId, Pressure, PressureReading, Proc, Random, Stamp } from '../std/std.ts'
 import type { Store } from '../store/store.ts'
 import type { AdmissionState } from './admission/decide.ts'
+import type { Boot } from './boot/state.ts'
 import type { Agenda } from './agenda.ts'
 import type { FreeQueue, Place } from './free.ts'
 import type { Bed, DormitoryOf, SleepersOf } from './hibernate/dormitory.ts'
 import type { Governor } from './governor/governor.ts'
 import type { FleetLine } from './line.ts'
+import type { Order } from './order/state.ts'
 import type { FleetHooks } from './port.ts'
 import type { FleetRecord } from './record.ts'
 import type { ProbeState } from './probes/decide.ts'
 import type { PolicyState } from './restart.ts'
+import type { Rolling } from './rolling/state.ts'
 import type { Excuse, Look } from './silence/decide.ts'
 import type { Partings } from './split.ts'
 import type { Stillness } from './stillness.ts'
 import type { Turn } from './turn.ts'
 import type { Useful } from './useful.ts'
 import type { Waves } from './waves.ts'
+
+export interface LastLife {
+  readonly diedMs: number
+  readonly given: readonly { readonly agent: string; readonly startedMs: number }[]
+}
 
 export interface FleetOptions {
   readonly clock: Clock
@@ -44,8 +52,8 @@ export interface FleetOptions {
   /** What this machine makes of a type's cell; absent = what was asked for. */
   readonly housing?: (type: AgentType) => Housing
   readonly gatelink: Pick<GateLink, 'openCell' | 'closeCell'>
-  /** The applied configuration; only its agent types are read. */
-  readonly config: Pick<SwarmConfig, 'agents'>
+  /** The applied configuration; only its agent types and their groups are read. */
+  readonly config: Pick<SwarmConfig, 'agents'> & Partial<Pick<SwarmConfig, 'groups'>>
   /** Incarnation of this host's sitter, from `host.open`. Cells of older ones have been swept before. */
   readonly owner: string
   readonly epoch: number
@@ -61,6 +69,8 @@ export interface FleetOptions {
   readonly proc: Pick<Proc, 'startTime' | 'state' | 'effort' | 'residentBytes' | 'openFiles' | 'oomKills'>
   /** A newer sitter acts for this host: every cell is being killed, nothing is started any more. */
   readonly onDeposed?: (detail: string) => void
+  /** How the sitter before this one ended, by the record: when it wrote last, and who had work in hand then. */
+  readonly lastLife?: LastLife
   /** What the whole host bears; the usual bounds when absent. */
   readonly machine?: MachineBounds
   /** What the host is short of; absent = nobody looks. */
@@ -132,8 +142,8 @@ export interface Agent extends AgentRef {
   restarts: number
   reason: string | null
   policy: PolicyState
-  /** Who decides when it is started next: its own policy, or its group's. */
-  hold: 'own' | 'cell' | null
+  /** Who decides when it is started next: its own policy, that of who shares its cell, or its configured group's. */
+  hold: 'own' | 'cell' | 'band' | null
   /** What a person ordered it to be, until a person orders otherwise: no time and no loss ends that. */
   ordered: 'paused' | 'stopped' | 'quarantined' | null
   due: Due | null
@@ -248,6 +258,8 @@ export interface LiveCell extends CellPlace {
   slept: boolean
   /** Somebody had stopped its process when we ended it. */
   wasStopped: boolean
+  /** Where in the last tenth of its type's longest life it ends, in [0, 1). */
+  readonly jitter: number
   /** Beats in a row at which it was near its limits. */
   fullBeats: number
   /** It gets no more work, and is ended when it has none: it is near its limits. */
@@ -355,6 +367,10 @@ export interface Deeds {
   agentsLost(agents: readonly Agent[], cause: string): void
   /** The group's cell has proven itself: whatever waited for that is released. */
   proven(group: Group): void
+  /** These are lost, and by their own policies: whoever stands in a configured group with them may have to follow. */
+  fell(agents: readonly Agent[], cause: string): void
+  /** These, and whoever waits in quarantine with one of them as a group: a person wants them to be tried. */
+  withMates(agents: readonly Agent[]): Agent[]
   /** With `ask` the host is first made to say where its loop is. */
   kill(live: LiveCell, why: string, ask?: 'ask'): void
   /** Parts agents of a lost cell from their group. */
@@ -377,6 +393,8 @@ export interface Live {
   readonly types: Map<string, AgentType>
   /** Types whose groups are being renewed, one part after the other. */
   readonly renewing: Set<string>
+  /** How far they are, for people; by type. */
+  readonly rolling: Map<string, Rolling>
   /** How often the hosts of a type were begun anew by a person: its code may have been another each time. */
   readonly codes: Map<string, number>
   readonly cells: Map<string, LiveCell>
@@ -391,6 +409,8 @@ export interface Live {
   readonly governor: Governor
   readonly stock: Stock
   readonly apart: Apart
+  readonly order: Order
+  readonly boot: Boot
   /** Directories of ended cells that are being removed; a stop waits for them. */
   readonly clearing: Set<Promise<void>>
   readonly deeds: Deeds

@@ -7,7 +7,8 @@ import type { CellEnd } from '../cell/cell.ts'
 import { move, touch, unseat } from './agents.ts'
 import type { Agent, Due, Group, Live, LiveCell } from './live.ts'
 import { causeOf, examine, groupPolicy, isFromOutside, tellLoss, whyText, type Death } from './death.ts'
-import { agentRestart, groupName, groupRestart } from './governor/restarts.ts'
+import { groupName } from './governor/name.ts'
+import { agentRestart, groupRestart } from './governor/restarts.ts'
 import { keeperOf } from './parts.ts'
 import { formatAgents } from './range.ts'
 import { afterLoss, asProbe, freshPolicy, settled, stableAfterMs, type Decision, type Policy } from './restart.ts'
@@ -166,6 +167,7 @@ export const agentsLost = (live: Live, agents: readonly Agent[], cause: string):
     if (cell !== null) live.deeds.vacate(cell, agent, cause)
   }
   charge(live, agents, cause)
+  live.deeds.fell(agents, cause)
 }
 
 const groupDue = (live: Live, group: Group): void => {
@@ -314,6 +316,30 @@ const proofOf = (live: Live, cell: LiveCell): number => {
   return home.partings.proofMs
 }
 
+/** A program with nothing in hand that ended by itself, and says that it went well: to `transient` that is no loss. */
+const endedWell = ({ group, killedFor, agents }: LiveCell, { cause, end }: CellEnd): boolean =>
+  group.settings.restart.type === 'transient' &&
+  group.settings.run.command !== undefined &&
+  killedFor === null &&
+  cause === 'exit' &&
+  end?.code === 0 &&
+  [...agents].every(({ attempt, taken }) => attempt === null && !taken)
+
+const endWell = (live: Live, { id, agents }: LiveCell): void => {
+  const reason = 'it ended by itself, with exit code 0'
+  for (const agent of agents) {
+    unseat(live, agent, { cause: reason, collateral: true })
+    if (agent.ordered !== null) continue
+    move(live, agent, 'stop', reason)
+    if (agent.state === 'stopping') move(live, agent, 'ended')
+    notify(live, 'agent.ended', 'info', {
+      subject: agent.id,
+      message: `${agent.id} ended by itself, with exit code 0: it is not started again`,
+      facts: { cell: id, restart: 'transient' },
+    })
+  }
+}
+
 /** A cell is gone: who is charged, who waits for what, what was lost; told in one event with the evidence. */
 export const cellLost = (live: Live, cell: LiveCell, ended: CellEnd): void => {
   const { group } = cell
@@ -324,6 +350,7 @@ export const cellLost = (live: Live, cell: LiveCell, ended: CellEnd): void => {
   const end: CellEnd = fromOutside || witness === undefined ? plainEnd : ended
   // Ended because nobody was left in it: whoever was taken out of it was judged then.
   if (cell.vacated && cell.agents.size === 0) return
+  if (endedWell(cell, end)) return endWell(live, cell)
   const death = examine(cell, end, { nowMs, fromOutside })
   const isBlamed = (agent: Agent): boolean => death.blamed.has(agent.id)
   const cause = causeOf(cell, end)
@@ -362,4 +389,5 @@ export const cellLost = (live: Live, cell: LiveCell, ended: CellEnd): void => {
       delayMs: decision.action === 'stop' ? 0 : decision.delayMs,
     })
   tellLoss(live, cell, end, { ...death, cause, decision, parts, proofMs })
+  live.deeds.fell(death.seated, cause)
 }

@@ -7,6 +7,8 @@ import { becomeFree, move } from './agents.ts'
 import { partGroup, tendApart } from './apart.ts'
 import { kill, launch, provide, vacate } from './cells.ts'
 import { stopFleet } from './drain.ts'
+import { judgeLastLife, tendSuspects } from './boot/boot.ts'
+import { openBoot } from './boot/state.ts'
 import { openAdmission, tendAdmission } from './admission/admission.ts'
 import { usualBounds } from './admission/bounds.ts'
 import { FreeQueue } from './free.ts'
@@ -22,12 +24,16 @@ import {
   vacant,
   want,
 } from './hibernate/hibernate.ts'
+import { resumeGovernor } from './governor/kept.ts'
 import { openGovernor } from './governor/restarts.ts'
 import { tellHousing } from './housing.ts'
 import type { Agent, Attempt, Deeds, FleetOptions, Group, Live, LiveCell } from './live.ts'
 import { agentsLost, proven, rise, waitGroup, waitOwn } from './loss.ts'
-import { releaseAgents, restartAgents } from './operator.ts'
+import { releaseAgents, restartAgents, rollType } from './operator.ts'
 import { orderAgents } from './orders.ts'
+import { planLook } from './order/starts.ts'
+import { openOrder } from './order/state.ts'
+import { fell, resumeBands, withMates } from './order/strategy.ts'
 import type { Fleet, FreeAgent } from './port.ts'
 import { openTurns } from './probes/probes.ts'
 import { cancelAttempt, challenge } from './pulse.ts'
@@ -37,6 +43,8 @@ import { reconfigure } from './reconfigure.ts'
 import { modeNow, remode } from './modes/agents.ts'
 import { openRoster, type Roster } from './roster.ts'
 import { openStillness } from './stillness.ts'
+import { resumeRolling } from './rolling/rolling.ts'
+import type { Rolling } from './rolling/state.ts'
 import { endStandbys, openStock, standbyStatuses, tendStandbys } from './standby.ts'
 import { pageOf, statesFrom } from './listing.ts'
 import { troublesOf } from './troubles.ts'
@@ -81,6 +89,8 @@ const assemble = (options: FleetOptions, roster: Roster): Live => {
       partGroup(live, group, ask)
       tendApart(live)
     },
+    fell: (agents, cause) => fell(live, agents, cause),
+    withMates: (agents) => withMates(live, agents),
     weigh: (cell) => weigh(live, cell),
     vacate: (cell, agent, why) => vacate(live, cell, agent, why),
     moved: (agent, before, event) => moved(live, agent, before, event),
@@ -93,6 +103,7 @@ const assemble = (options: FleetOptions, roster: Roster): Live => {
     groups: roster.groups,
     types: new Map(Object.entries(options.config.agents)),
     renewing: new Set<string>(),
+    rolling: new Map<string, Rolling>(),
     codes: new Map<string, number>(),
     cells: new Map<string, LiveCell>(),
     free: new Map(Object.keys(options.config.agents).map((type) => [type, new FreeQueue<Agent>()])),
@@ -116,6 +127,8 @@ const assemble = (options: FleetOptions, roster: Roster): Live => {
       returning: new Map(),
       cancelLook: null,
     },
+    order: openOrder(options.config.agents, options.config.groups ?? {}, clock.stamp()),
+    boot: openBoot(),
     clearing: new Set(),
     deeds,
     dormitory: openDormitory(Object.values(options.config.agents)),
@@ -166,7 +179,9 @@ const begin = (live: Live, roster: Roster): void => {
 
 const give = (live: Live, run: Parameters<Fleet['run']>[0][number]): LiveCell | undefined => {
   const agent = live.agents.get(run.agent)
+  // A claim that was under way when the end began: a host that drains would refuse it, and that would be a try.
   if (
+    live.phase !== 'open' ||
     agent === undefined ||
     agent.cell?.id !== run.cell ||
     !agent.taken ||
@@ -255,11 +270,20 @@ const asked = (live: Live, id: string): Promise<readonly string[]> => {
  * @throws what the record throws when it cannot be read or written.
  */
 export const openFleet = async (options: FleetOptions): Promise<Fleet> => {
-  const roster = openRoster(options.config.agents, await options.store.read.agents(), options.clock.stamp())
+  const rows = await options.store.read.agents()
+  const notes = new Map((await options.store.read.fleetNotes(options.owner)).map(({ name, value }) => [name, value]))
+  const roster = openRoster(options.config.agents, rows, options.clock.stamp())
   const live = assemble(options, roster)
+  resumeBands(live, notes, options.clock.stamp())
+  resumeGovernor(live, notes)
+  judgeLastLife(live, rows, notes)
   for (const agent of live.agents.values()) agent.mode = modeNow(live, agent.settings, agent.id)
   tendAdmission(live)
   begin(live, roster)
+  live.order.begun = true
+  planLook(live)
+  tendSuspects(live)
+  void resumeRolling(live, notes)
   tendStandbys(live)
   tendApart(live)
   await live.record.flush()
@@ -285,6 +309,7 @@ export const openFleet = async (options: FleetOptions): Promise<Fleet> => {
     troubles: () => troublesOf(live.agents.values()),
     remode: () => remode(live),
     restart: (agents, actor) => restartAgents(live, agents, actor),
+    roll: (type, surge, actor) => rollType(live, type, surge, actor),
     unquarantine: (agents, actor) => releaseAgents(live, agents, actor),
     reconfigure: (types, actor) => reconfigure(live, types, actor),
     order: (order, agents, by) => orderAgents(live, order, agents, by),

@@ -7,9 +7,11 @@ import { move, unseat } from './agents.ts'
 import { dropBed } from './hibernate/bed.ts'
 import type { Agent, Live } from './live.ts'
 import { rise, touchKeeper, waitGroup } from './loss.ts'
+import { excuse } from './order/starts.ts'
 import { formatAgents } from './range.ts'
 import { beginAnew } from './renew.ts'
 import { asProbe, freshPolicy } from './restart.ts'
+import type { Surge } from './rolling/state.ts'
 import { notify } from './wiring.ts'
 
 /** @throws Failure `not-found` for the first that is no agent; nothing was done then. */
@@ -105,9 +107,11 @@ const wholeTypes = (live: Live, agents: readonly Agent[]): ReadonlySet<string> =
  * @throws Failure `not-found`, `conflict` while stopping, or when all of them sleep.
  */
 export const restartAgents = async (live: Live, refs: readonly AgentRef[], actor: string): Promise<void> => {
-  const all = known(live, refs)
+  const named = known(live, refs)
   assertOpen(live)
-  if (all.length === 0) return
+  if (named.length === 0) return
+  excuse(live, new Set(named.map(({ type }) => type)))
+  const all = live.deeds.withMates(named)
   // Who sleeps begins anew when it is woken: a machine that was kept is kept no longer.
   const agents = all.filter(({ state }) => state !== 'hibernating')
   const kept = all.filter(({ state, bed }) => state === 'hibernating' && bed !== null)
@@ -128,6 +132,21 @@ export const restartAgents = async (live: Live, refs: readonly AgentRef[], actor
       event,
     )
   }
+  await live.record.flush()
+}
+
+/**
+ * All agents of a type begin anew part after part, whatever kind of cell they have: at most `surge` are away at once,
+ * and the next ones go when those before them work again.
+ * @throws Failure `not-found`, `conflict` while stopping.
+ */
+export const rollType = async (live: Live, type: string, surge: Surge | null, actor: string): Promise<void> => {
+  const agents = [...live.agents.values()].filter((agent) => agent.type === type && !agent.leaving)
+  if (agents.length === 0) throw new Failure('not-found', `there is no agent of type ${type}`)
+  assertOpen(live)
+  order(live, actor, 'agent.restart', agents)
+  excuse(live, new Set([type]))
+  beginAnew(live, type, `restarted by ${actor}`, surge)
   await live.record.flush()
 }
 
@@ -156,8 +175,11 @@ const forgive = (live: Live, agents: readonly Agent[]): void => {
  * @throws Failure `not-found`; `conflict` when none of them waits, or while stopping.
  */
 export const releaseAgents = async (live: Live, refs: readonly AgentRef[], actor: string): Promise<void> => {
-  const agents = known(live, refs).filter((agent) => agent.state === 'quarantined' || agent.state === 'backoff')
+  const named = known(live, refs)
   assertOpen(live)
+  const agents = live.deeds
+    .withMates(named)
+    .filter((agent) => agent.state === 'quarantined' || agent.state === 'backoff')
   if (agents.length === 0) throw new Failure('conflict', 'none of these agents is quarantined')
   order(live, actor, 'agent.release', agents)
   hurry(agents)

@@ -5,6 +5,7 @@ import type { HeldCause } from './governor/governor.ts'
 import type { AgentRef, AgentStateName, AgentType, Coverage, Evidence, Exit } from '../model/model.ts'
 import type { PressureReading, ProcessIdentity } from '../std/std.ts'
 import type { Run } from '../wire/wire.ts'
+import type { Rolling, Surge } from './rolling/state.ts'
 
 /** A free agent in a cell that answers. */
 export interface FreeAgent {
@@ -107,6 +108,22 @@ export interface Trouble {
   readonly agent: string
   readonly sinceMs: number
 }
+export interface WaitingType {
+  readonly type: string
+  readonly why: string
+  readonly sinceMs: number
+  /** It has waited for longer than starts take. */
+  readonly late: boolean
+}
+/** A configured group in quarantine. */
+export interface GroupHeld {
+  readonly group: string
+  readonly agents: string
+  readonly count: number
+  readonly byType: Readonly<Record<string, number>>
+  /** When it is tried again by itself (wall ms). */
+  readonly nextMs: number | null
+}
 export interface FleetSummary {
   readonly agents: number
   readonly byState: Readonly<Partial<Record<AgentStateName, number>>>
@@ -118,6 +135,11 @@ export interface FleetSummary {
   readonly apart?: number
   /** Causes of which many died at once: restarts after them are held, and one goes first. Absent = not known. */
   readonly held?: readonly HeldCause[]
+  /** Types that wait for those they depend on, and groups in quarantine; absent = nobody. */
+  readonly waiting?: readonly WaitingType[]
+  readonly groupsHeld?: readonly GroupHeld[]
+  /** Types whose processes begin anew part after part; absent = none. */
+  readonly rolling?: readonly Readonly<Rolling>[]
   /** Since this sitter opened the fleet. */
   readonly restarts: number
   readonly cellsLost: number
@@ -187,6 +209,8 @@ export interface Fleet {
   /** Modes have changed: those of all agents are looked at again. */
   remode(): void
   restart(agents: readonly AgentRef[], actor: string): Promise<void>
+  /** All of a type, part after part; `surge`: how many may be away at once. Rejects `not-found`, `conflict`. */
+  roll(type: string, surge: Surge | null, actor: string): Promise<void>
   unquarantine(agents: readonly AgentRef[], actor: string): Promise<void>
   /**
    * Takes another set of agent types over, as `agentTypeChanges` says: who is new starts, who is not wanted any more

@@ -14,6 +14,7 @@ import { beginAsleep, enlist, openType, reviseType } from './hibernate/hibernate
 import { leave } from './leave.ts'
 import type { Agent, Group, Live } from './live.ts'
 import { rise } from './loss.ts'
+import { takeTypes } from './order/starts.ts'
 import { beginPulse } from './pulse.ts'
 import { renewType, staleness } from './renew.ts'
 import { modeNow } from './modes/agents.ts'
@@ -106,6 +107,8 @@ export const reconfigure = async (
   if (grows) await live.record.flush()
   const rows = grows ? await live.options.store.read.agents() : []
   if (live.phase !== 'open') throw new Failure('conflict', 'the fleet is stopping')
+  const added = changes.flatMap(({ type, kind }) => (kind === 'added' ? [type] : []))
+  takeTypes(live, types, added)
   for (const { type, kind } of changes) {
     if (kind !== 'removed') {
       tellIfNew(live, types[type]!)

@@ -25,6 +25,8 @@ export interface FleetRecord {
   event(event: NewEvent): void
   audit(entry: NewAudit): void
   cell(command: CellStarted | CellEnded): void
+  /** This text of the fleet has changed; `value` is called when its list is made, null forgets it. */
+  note(name: string, value: () => string | null): void
   /** Resolves when everything said so far is durable; rejects when it is not, or not known to be. */
   flush(): Promise<void>
 }
@@ -34,9 +36,10 @@ interface Gathered {
   readonly cells: (CellStarted | CellEnded)[]
   readonly events: NewEvent[]
   readonly audit: NewAudit[]
+  readonly notes: Map<string, () => string | null>
   dropped: number
 }
-const gather = (): Gathered => ({ rows: new Map(), cells: [], events: [], audit: [], dropped: 0 })
+const gather = (): Gathered => ({ rows: new Map(), cells: [], events: [], audit: [], notes: new Map(), dropped: 0 })
 
 const commandsOf = (gathered: Gathered, ask: RecordAsk): Command[] => {
   const wallMs = ask.wallMs()
@@ -54,9 +57,11 @@ const commandsOf = (gathered: Gathered, ask: RecordAsk): Command[] => {
           } satisfies NewEvent,
         ]
   const rows = [...gathered.rows.values()].map((row) => row())
+  const notes = [...gathered.notes].map(([name, value]) => ({ name, value: value() }))
   return [
     ...gathered.cells,
     ...(rows.length > 0 ? [{ kind: 'agents.save', with: { owner: ask.owner, epoch: ask.epoch, rows } } as const] : []),
+    ...(notes.length > 0 ? [{ kind: 'fleet.note', with: { owner: ask.owner, epoch: ask.epoch, notes } } as const] : []),
     ...(events.length > 0 ? [{ kind: 'events.add', with: { events, wallMs } } as const] : []),
     ...(gathered.audit.length > 0
       ? [{ kind: 'audit.append', with: { entries: gathered.audit, wallMs } } as const]
@@ -118,6 +123,10 @@ export const openFleetRecord = (ask: RecordAsk): FleetRecord => {
     },
     cell: (command) => {
       gathered.cells.push(command)
+      said()
+    },
+    note: (name, value) => {
+      gathered.notes.set(name, value)
       said()
     },
     flush: plan,

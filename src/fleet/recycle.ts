@@ -1,9 +1,11 @@
 /**
- * Hosts that come near their limits are recycled before they reach them: no new work, time for what is in hand, then
- * the process is ended and its agents go on in another, in a standby where there is one. No loss: nobody is charged,
- * and no restart is counted. What fills a host faster than this notices dies of it, and is found by that (death.ts).
+ * Hosts that come near their limits, and processes that are as old as they may become, are recycled: no new work, time
+ * for what is in hand, then the process is ended and its agents go on in another, in a standby where there is one. No
+ * loss: nobody is charged, and no restart is counted. What fills a host faster than this notices dies of it, and is
+ * found by that (death.ts).
  */
 import type { Share, Usage } from '../cell/cell.ts'
+import { formatDuration } from '../std/std.ts'
 import { move, refile, unseat } from './agents.ts'
 import type { Group, Live, LiveCell } from './live.ts'
 import { rise } from './loss.ts'
@@ -47,6 +49,15 @@ export const nearLimit = ({ residentBytes, memoryBytes, files, usage }: Load): s
   return nearShareOf('disk', usage?.disk) ?? nearShareOf('memory of all its processes', usage?.memory)
 }
 
+/** A tenth of their longest life: processes that were started together are not replaced together. */
+const jitterShare = 0.1
+
+/** Why a process is old enough to be replaced; null when it is not, or may live for ever. */
+export const oldAge = (maxLifetimeMs: number | undefined, jitter: number, ageMs: number): string | null =>
+  maxLifetimeMs !== undefined && ageMs >= maxLifetimeMs * (1 - jitterShare * jitter)
+    ? `it has lived for ${formatDuration(Math.round(ageMs))}, of at most ${formatDuration(maxLifetimeMs)}`
+    : null
+
 export interface Turn {
   readonly nowMs: number
   readonly fullBeats: number
@@ -65,32 +76,45 @@ export const mayRecycle = ({ nowMs, fullBeats, recycledMs, typeIsBusy, starting 
 const isBusy = ({ cell, due }: Group): boolean =>
   due !== null || (cell !== null && (cell.phase !== 'ready' || cell.recycling !== null))
 
-/** At each beat of a cell. */
+/** Why a pool host is near its limits. Where it cannot be seen behind its walls, its limit ends it there. */
+const fullness = (live: Live, { group: { settings }, cell }: LiveCell): string | null => {
+  const usage = cell?.usage?.()
+  const pid = usage === undefined ? cell?.identity?.pid : usage.pid
+  if (settings.run.module === undefined || pid === undefined || pid === null) return null
+  const { proc } = live.options
+  // Each machine of a vm cell is bounded by itself; only the host's own part can fill up unseen.
+  const memoryBytes = settings.memoryBytes + (settings.cell.vm?.memoryBytes ?? 0) * settings.perCell
+  const seen = { residentBytes: proc.residentBytes(pid), files: proc.openFiles(pid), ...(usage && { usage }) }
+  return nearLimit({ ...seen, memoryBytes })
+}
+
+/** At each beat of a cell. A seat in which no process lives has no age. */
 export const weigh = (live: Live, cell: LiveCell): void => {
   const { group } = cell
-  const usage = cell.cell?.usage?.()
-  const pid = usage === undefined ? cell.cell?.identity?.pid : usage.pid
-  // Where the host cannot be seen behind its walls, its limit ends it there, and is named.
-  if (group.settings.run.module === undefined || pid === undefined || pid === null || cell.recycling !== null) return
-  const { proc, clock } = live.options
-  const { name, cell: asked, perCell } = group.settings
-  // Each machine of a vm cell is bounded by itself; only the host's own part can fill up unseen.
-  const memoryBytes = group.settings.memoryBytes + (asked.vm?.memoryBytes ?? 0) * perCell
-  const seen = { residentBytes: proc.residentBytes(pid), files: proc.openFiles(pid), ...(usage && { usage }) }
-  const why = nearLimit({ ...seen, memoryBytes })
-  cell.fullBeats = why === null ? 0 : cell.fullBeats + 1
+  if (cell.recycling !== null || (cell.cell?.identity ?? null) === null) return
+  const nowMs = live.options.clock.monoMs()
+  const full = fullness(live, cell)
+  const old = full === null ? oldAge(group.settings.maxLifetimeMs, cell.jitter, nowMs - cell.launchedMs) : null
+  cell.fullBeats = full === null ? 0 : cell.fullBeats + 1
+  const why = full ?? old
+  if (why === null) return
+  const typeIsBusy = live.groups.some((one) => one.settings.name === group.settings.name && isBusy(one))
   const starting = live.waves.waiting + live.waves.starting
-  const groups = live.groups.filter(({ settings }) => settings.name === name)
-  const { fullBeats } = cell
-  const { recycledMs } = group
-  const turn = { nowMs: clock.monoMs(), fullBeats, recycledMs, typeIsBusy: groups.some(isBusy), starting }
-  if (why === null || !mayRecycle(turn)) return
-  cell.recycling = { sinceMs: turn.nowMs, why, over: false }
+  const turn = { nowMs, fullBeats: cell.fullBeats, recycledMs: group.recycledMs, typeIsBusy, starting }
+  // Age is no reading that may be wrong, and grows again as slowly as it did.
+  if (!mayRecycle(old === null ? turn : { ...turn, fullBeats: beatsInARow, recycledMs: null })) return
+  cell.recycling = { sinceMs: nowMs, why, over: false }
   for (const agent of cell.agents) refile(live, agent)
   notify(live, 'cell.recycling', 'info', {
     subject: cell.id,
-    message: `cell ${cell.id} is near its limit (${why}): it gets no more work, and is replaced when it has none`,
-    facts: { why, agents: formatAgents([...cell.agents]), count: cell.agents.size, pid, withinMs: drainMs },
+    message: `cell ${cell.id} is to be replaced (${why}): it gets no more work, and goes when it has none`,
+    facts: {
+      why,
+      agents: formatAgents([...cell.agents]),
+      count: cell.agents.size,
+      pid: cell.cell?.identity?.pid ?? null,
+      withinMs: drainMs,
+    },
   })
   drain(live, cell)
 }

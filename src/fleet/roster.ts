@@ -96,6 +96,12 @@ const resume = (agent: Agent, row: AgentRow, saved: Saved): void => {
     return
   }
   if (row.state !== 'backoff' && row.state !== 'quarantined') return
+  // Its group may not be in quarantine any more: the order of starts decides (order/resume.ts).
+  if (saved.hold === 'band') {
+    agent.hold = 'band'
+    agent.reason = row.reason
+    return
+  }
   const due = saved.hold === 'cell' ? agent.group.due : saved.due
   if (due === null) return
   agent.state = row.state

@@ -11,7 +11,7 @@ import { noPartings, type Partings } from './split.ts'
 
 export interface Saved {
   readonly policy: PolicyState
-  readonly hold: 'own' | 'cell' | null
+  readonly hold: Agent['hold']
   readonly ordered: Agent['ordered']
   readonly due: Due | null
   readonly lastCells: readonly string[]
@@ -73,7 +73,16 @@ const isObject = (value: unknown): value is Loose =>
 const isAmount = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value) && value >= 0
 const isTime = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value)
 
-const readStamp = (value: unknown): Stamp | undefined =>
+export const readObject = (text: string): Loose | undefined => {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isObject(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+export const readStamp = (value: unknown): Stamp | undefined =>
   isObject(value) && isTime(value['wallMs']) && isTime(value['monoMs']) && typeof value['bootId'] === 'string'
     ? { wallMs: value['wallMs'], monoMs: value['monoMs'], bootId: value['bootId'] }
     : undefined
@@ -93,7 +102,7 @@ const readBed = (value: unknown): Bed | null => {
 }
 
 /** How far monotonic times of the save lie from ours; a wall clock that went back counts as no time passed. */
-const shiftMs = (saved: Stamp, now: Stamp): number =>
+export const shiftMs = (saved: Stamp, now: Stamp): number =>
   saved.bootId === now.bootId ? 0 : now.monoMs - Math.max(0, now.wallMs - saved.wallMs) - saved.monoMs
 
 const readPolicy = (value: unknown, shift: number): PolicyState | undefined => {
@@ -139,24 +148,29 @@ const readPart = (value: unknown, shift: number): Saved['part'] => {
   return { id, proofMs, named: named === true, sinceMs, group: readGroup(value['group'], shift) }
 }
 
+/** What is kept of a configured group, and how it is read back; undefined when it is something else. */
+export const saveBand = (band: Pick<Group, 'policy' | 'quarantined' | 'due'>, at: Stamp): string =>
+  JSON.stringify({ at, policy: band.policy, quarantined: band.quarantined, due: band.due })
+
+export const readBand = (text: string, now: Stamp): SavedGroup | undefined => {
+  const value = readObject(text)
+  const at = readStamp(value?.['at'])
+  return value === undefined || at === undefined ? undefined : (readGroup(value, shiftMs(at, now)) ?? undefined)
+}
+
 /**
  * Undefined when the text is not what savePolicy writes: then the agent starts with a clean slate, and the caller says
  * so.
  */
 export const readSaved = (text: string, now: Stamp): Saved | undefined => {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    return undefined
-  }
-  if (!isObject(value)) return undefined
+  const value = readObject(text)
+  if (value === undefined) return undefined
   const at = readStamp(value['at'])
   if (at === undefined) return undefined
   const shift = shiftMs(at, now)
   const policy = readPolicy(value['policy'], shift)
   if (policy === undefined) return undefined
-  const hold = value['hold'] === 'own' || value['hold'] === 'cell' ? value['hold'] : null
+  const hold = value['hold'] === 'own' || value['hold'] === 'cell' || value['hold'] === 'band' ? value['hold'] : null
   const ordered = value['ordered']
   const cells = value['lastCells']
   return {

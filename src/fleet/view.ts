@@ -5,13 +5,16 @@
 import { boundaryOf, type Cell } from '../cell/cell.ts'
 import type { AgentStateName, Coverage, Evidence, Exit } from '../model/model.ts'
 import { admissionView } from './admission/view.ts'
-import { nextMsOf } from './agents.ts'
+import { dueWallMs, nextMsOf } from './agents.ts'
 import { evidenceOfWork } from './evidence.ts'
 import type { HeldCause } from './governor/governor.ts'
-import { groupName } from './governor/restarts.ts'
+import { groupName } from './governor/name.ts'
 import { housingOf, kindOf, memoryOf } from './housing.ts'
 import type { Agent, Live, LiveCell } from './live.ts'
 import type { AgentView, CellStatus, FleetSummary } from './port.ts'
+import { waitingTypes, waitsFor } from './order/starts.ts'
+import { placeIn } from './order/state.ts'
+import { groupsHeld } from './order/strategy.ts'
 import { mayWork } from './probes/decide.ts'
 import { standbyCounts } from './standby.ts'
 import { troublesOf } from './troubles.ts'
@@ -123,7 +126,9 @@ export const exitOf = (live: Live, agent: Agent): Exit => {
   const { cell, settings } = agent
   if (agent.leaving) return { kind: 'event', what: 'it has nothing in hand any more, then it is gone' }
   switch (agent.state) {
-    case 'starting':
+    case 'starting': {
+      const waits = cell === null ? waitsFor(live, agent) : null
+      if (waits !== null) return { kind: 'event', what: `it ${waits}` }
       return cell?.phase === 'ready'
         ? {
             kind: 'time',
@@ -131,6 +136,7 @@ export const exitOf = (live: Live, agent: Agent): Exit => {
             at: wallOf(live, agent.seatedMs + settings.startWithinMs),
           }
         : { kind: 'event', what: cell === null ? startText(live) : 'its cell is ready, or lost' }
+    }
     case 'idle':
       return {
         kind: 'event',
@@ -147,7 +153,9 @@ export const exitOf = (live: Live, agent: Agent): Exit => {
     case 'backoff':
     case 'quarantined': {
       const held = heldOf(live, agent)
-      const at = held === undefined ? nextMsOf(agent) : wallOf(live, held.nextMs)
+      const band = agent.hold === 'band' ? placeIn(live.order, agent)?.band : undefined
+      const at =
+        held !== undefined ? wallOf(live, held.nextMs) : band === undefined ? nextMsOf(agent) : dueWallMs(band.due)
       if (agent.ordered !== null) return { kind: 'owner', who: 'operator', what: 'release' }
       if (held !== undefined)
         return { kind: 'time', what: 'many died of its cause: one of them is tried first', at: at! }
@@ -193,7 +201,7 @@ export const viewOf = (live: Live, agent: Agent): AgentView => ({
   epoch: agent.epoch,
   sinceMs: agent.sinceMs,
   restarts: agent.restarts,
-  reason: agent.reason,
+  reason: agent.state === 'starting' && agent.cell === null ? (waitsFor(live, agent) ?? agent.reason) : agent.reason,
   exit: exitOf(live, agent),
   attempt: agent.attempt?.id ?? null,
   cell: cellOf(live, agent),
@@ -267,6 +275,9 @@ export const summaryOf = (live: Live): FleetSummary => {
     standbys: standbyCounts(live),
     apart: [...live.apart.parts].reduce((sum, part) => sum + part.agents.length, 0),
     held: live.governor.list(),
+    ...(live.order.shut.size > 0 && { waiting: waitingTypes(live) }),
+    ...(live.order.bands.some(({ quarantined }) => quarantined) && { groupsHeld: groupsHeld(live) }),
+    ...(live.rolling.size > 0 && { rolling: [...live.rolling.values()].map((one) => ({ ...one })) }),
     restarts: live.counts.restarts,
     cellsLost: live.counts.cellsLost,
     restartsByType,

@@ -47,6 +47,8 @@ const fromTheStart: Readonly<Record<Setting, boolean>> = {
   stuckAfterMs: false,
   startWithinMs: false,
   overrides: false,
+  dependsOn: false,
+  maxLifetimeMs: false,
 }
 const settings = Object.keys(fromTheStart) as readonly Setting[]
 

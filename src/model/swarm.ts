@@ -97,9 +97,25 @@ export interface AgentType {
     readonly files: number
     readonly diskBytes: number
   }
+  /** Types whose agents must be ready before the first of this one is started; absent = none. */
+  readonly dependsOn?: readonly string[]
+  /** A process of this type is replaced before it is older; absent = never for its age. */
+  readonly maxLifetimeMs?: number
   readonly overrides: Readonly<Record<string, { readonly mode?: Mode }>>
   /** Given to every agent of the type as `ctx.config`; never a secret. */
   readonly config: Readonly<Record<string, unknown>>
+}
+/**
+ * Agents that one restart strategy holds together, as a supervisor of OTP does. Each entry of `places` is one place in
+ * the order of starts: an agent like `gauge/0001`, or all agents of a type, which share theirs.
+ */
+export interface AgentGroup {
+  readonly name: string
+  readonly places: readonly string[]
+  readonly strategy: 'one_for_one' | 'rest_for_one' | 'one_for_all'
+  /** More than `max` losses within `withinMs`, counted over all of them: the group is quarantined. */
+  readonly max: number
+  readonly withinMs: number
 }
 /** What the whole host may start, and how short of something it may become; shares lie in [0, 1]. */
 export interface MachineBounds {
@@ -261,6 +277,7 @@ export interface SwarmConfig {
   readonly store: string
   readonly bus: string
   readonly agents: Readonly<Record<string, AgentType>>
+  readonly groups: Readonly<Record<string, AgentGroup>>
   readonly tasks: Readonly<Record<string, TaskType>>
   readonly upstreams: Readonly<Record<string, Upstream>>
   readonly credentials: Readonly<Record<string, Credential>>

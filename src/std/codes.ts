@@ -85,6 +85,7 @@ export const codes = {
   'upstream-unreachable': transient(503),
   'outcome-unknown': { kind: 'unknown', status: 502, exit: 1 },
   frozen: refused(503, 5),
+  stopping: transient(503),
   'gate-lost': transient(503),
   'journal-failed': transient(503),
 } as const satisfies Record<string, CodeFacts>

@@ -9,6 +9,7 @@ import { modesSuite } from './modes.ts'
 import { accessSuite } from './access.ts'
 import { incidentSuite } from './incidents.ts'
 import { moneySuite } from './money.ts'
+import { notesSuite } from './notes.ts'
 import { setsSuite } from './sets.ts'
 import { togetherSuite } from './together.ts'
 import { workSuite } from './work.ts'
@@ -38,6 +39,8 @@ export const storeSuite = (engine: Engine): void => {
       await body(record.store, record.reopen)
     })
   }
+
+  notesSuite(it)
 
   it('a cell that ended is kept with why; one that is to be forgotten leaves no row', async (store) => {
     const started = (id: string): Command => ({

@@ -1,10 +1,12 @@
 /**
  * Kills a paying swarm at random moments and looks at what is left. `--kills N` (default 10), `--rows`, `--tasks`,
  * `--agents`, `--seed`, `--keep`, `--only <scenario>`. Sitter, gate or both die by SIGKILL, pool hosts at 0.5/s beside
- * them; then everything at once, with nobody to restart it; then one payment at each of its system calls (points.ts);
- * then all drills twice (drills.ts); then `--seconds` (120) of churn, whose descriptors and memory must stay flat (test/bounds/churn.ts); then a record in
- * PostgreSQL behind a way that breaks (postgres.ts); then the long tests of all rooms (`*.slow.ts`, tests.ts). Credentials
- * that renew themselves are killed apart (`--only 'renewing credentials'`, ../vault/kills.ts).
+ * them; then everything at once, with nobody to restart it; then each of sitter, gate and watch in every combination
+ * (matrix.ts); then at each work of one agent (villain.ts); then one payment at each of its system calls (points.ts);
+ * then all drills twice (drills.ts); then `--seconds` (120) of churn, whose descriptors and memory must stay flat
+ * (test/bounds/churn.ts); then a record in PostgreSQL behind a way that breaks (postgres.ts); then the long tests of all
+ * rooms (`*.slow.ts`, tests.ts). Credentials that renew themselves are killed apart (`--only 'renewing credentials'`,
+ * ../vault/kills.ts).
  *
  * `--long`: 200 kills under 20,000 tasks and 2,000 payments, spread so that work is always under way, about 45 minutes;
  * 100 cut COMMITs and 10 crashes of PostgreSQL, about half an hour.
@@ -21,9 +23,11 @@ import { judge, type Verdict } from './judge.ts'
 import { submitCounts } from './counts.ts'
 import { hostsOf, isThere, kill, processes, programOf, type Process } from './machine.ts'
 import { atEveryPoint } from './points.ts'
+import { matrix } from './matrix.ts'
 import { onPostgres } from './postgres.ts'
 import { drillTwice } from './drills.ts'
 import { longTests } from './tests.ts'
+import { villainAtWork } from './villain.ts'
 import { endOf, prepare, sitter, type Place, type Run } from './swarm.ts'
 
 const { values } = parseArgs({
@@ -223,6 +227,8 @@ const points = (): Promise<Verdict[]> => atEveryPoint(join(memory, 'points'), va
 const parts = [
   ['under fire', underFire],
   ['all at once', allAtOnce],
+  ['matrix', matrix],
+  ['villain', villainAtWork],
   ['at every point', points],
   ['renewing credentials', renewing],
   ['drills', () => drillTwice(join(directory, 'drills'))],

@@ -163,3 +163,28 @@ test('A person’s word goes before the hold', async () => {
   await world.clock.advance(1_000)
   expect(world.state(waits!.id)).toBe('idle')
 })
+
+test('The next sitter goes on with the hold: one is tried, not all', async () => {
+  const type = agentType({ count: 300, perCell: 1 })
+  const world = await openWorld({ types: [type], startingAtOnce: 50 })
+  await world.clock.advance(60_000)
+  sickness(world)
+  await world.clock.advance(100_000)
+  const { clock, record } = world
+  for (const cell of world.cells.living) cell.end()
+  await clock.advance(1_500)
+  record.epoch = 2
+  const next = await openWorld({ types: [type], clock, record, epoch: 2, startingAtOnce: 50 })
+  const cause = sickness(next)
+  await clock.advance(500)
+  expect(next.fleet.summary().held).toMatchObject([
+    { cause: expect.stringContaining('cannot reach the model'), failures: world.fleet.summary().held![0]!.failures },
+  ])
+  await clock.advance(120_000)
+  expect(next.cells.all.length).toBeLessThanOrEqual(20)
+  expect(heldEvents(next, 'restarts.held')).toBe(1)
+  cause.lasts = false
+  await clock.advance(900_000)
+  expect(states(next)).toEqual({ idle: 300 })
+  expect(next.fleet.summary().held).toEqual([])
+})

@@ -24,7 +24,11 @@ export class MemoryRecord implements Pick<Store, 'transact' | 'read'> {
     this.#clock = clock
   }
 
-  readonly read = { agents: () => [...this.agents.values()] } as unknown as Queries
+  readonly notes = new Map<string, string>()
+  readonly read = {
+    agents: () => [...this.agents.values()],
+    fleetNotes: async () => [...this.notes].map(([name, value]) => ({ name, value })),
+  } as unknown as Queries
 
   transact = (async (commands: readonly Command[]): Promise<unknown> => {
     this.lists += 1
@@ -55,6 +59,10 @@ export class MemoryRecord implements Pick<Store, 'transact' | 'read'> {
     else if (kind === 'cell.ended') this.cells.get(command.with.id)!.ended = command.with.detail
     else if (kind === 'events.add') {
       for (const event of command.with.events) this.events.push({ ...event, wallMs: this.#clock.wallMs() })
+    } else if (kind === 'fleet.note') {
+      for (const { name, value } of command.with.notes)
+        if (value === null) this.notes.delete(name)
+        else this.notes.set(name, value)
     } else if (kind === 'audit.append') this.audit.push(...command.with.entries)
     else throw new Error(`the fleet wrote ${kind}`)
   }

@@ -136,7 +136,7 @@ test('another program: a part begins anew at a time, and the next when that one 
   world.cells.startMs = 1_000
   await change(world, agentType({ count: 40, run: { module: '/agents/new.ts' } }))
   let fewest = 40
-  for (let step = 0; step < 100; step += 1) {
+  for (let step = 0; step < 200; step += 1) {
     await world.clock.advance(100)
     fewest = Math.min(fewest, world.fleet.freeCount('settler'))
   }

@@ -1,6 +1,6 @@
 /** A small world for the fleet: virtual time, a record in memory, scripted cells. */
 import { openFleet, type Fleet, type FleetHooks, type FleetLine, type FleetOptions } from '../../src/fleet/fleet.ts'
-import type { AgentType } from '../../src/model/model.ts'
+import type { AgentGroup, AgentType } from '../../src/model/model.ts'
 import { idMaker, seeded, type Effort, type Pressure } from '../../src/std/std.ts'
 import { FakeCells, type FakeBeds } from './cells.ts'
 import { VirtualClock } from './clock.ts'
@@ -57,6 +57,8 @@ export interface World {
 export interface WorldAsk {
   readonly oomKills?: number
   readonly types?: readonly AgentType[]
+  /** Groups with a restart strategy. */
+  readonly groups?: readonly AgentGroup[]
   readonly clock?: VirtualClock
   readonly record?: MemoryRecord
   readonly cells?: FakeCells
@@ -71,6 +73,7 @@ export interface WorldAsk {
   /** Whether the sitter sees its own beats; nobody looks when absent. */
   readonly seesItself?: () => boolean
   readonly probe?: FleetOptions['probe']
+  readonly lastLife?: FleetOptions['lastLife']
 }
 
 export const openWorld = async (ask: WorldAsk = {}): Promise<World> => {
@@ -110,7 +113,10 @@ export const openWorld = async (ask: WorldAsk = {}): Promise<World> => {
         world.gate.delete(cell)
       },
     },
-    config: { agents: Object.fromEntries(types.map((type) => [type.name, type])) },
+    config: {
+      agents: Object.fromEntries(types.map((type) => [type.name, type])),
+      groups: Object.fromEntries((ask.groups ?? []).map((group) => [group.name, group])),
+    },
     owner: 'host-1',
     epoch: ask.epoch ?? 1,
     directories: { cells: '/state/cells', sockets: '/run/s' },
@@ -119,6 +125,7 @@ export const openWorld = async (ask: WorldAsk = {}): Promise<World> => {
     ...(ask.pressure && { pressure: ask.pressure }),
     ...(ask.seesItself && { seesItself: ask.seesItself }),
     ...(ask.probe && { probe: ask.probe }),
+    ...(ask.lastLife && { lastLife: ask.lastLife }),
     hooks: {
       free: (type) => {
         world.freed.push(type)

@@ -42,7 +42,7 @@ const upstairs = [
 ]
 const assemblies = ['sitter.ts', 'gate.ts', 'watch.ts']
 /** Pieces of the assemblies that more than one of them uses; they lie beside them. */
-const pieces = ['places.ts', 'private-line.ts', 'watch.ts']
+const pieces = ['places.ts', 'private-line.ts', 'watch.ts', 'heir.ts']
 
 /** What the sitter's assembly is too large to hold itself. */
 const ofSitter = [
@@ -92,6 +92,8 @@ export const rows: Readonly<Record<string, Row>> = {
   'progress.ts': { floor: 9, imports: ['store'] },
   'timekeeping.ts': { floor: 9, imports: ['store'] },
   'deadman.ts': { floor: 9, imports: [] },
+  'heir.ts': { floor: 9, imports: [] },
+  'heir-process.ts': { floor: 9, imports: [...pieces, 'launch.ts'] },
   'recovery.ts': { floor: 9, imports: ['store', 'cell'] },
   'not-built.ts': { floor: 9, imports: [] },
   'inspection.ts': { floor: 9, imports: [...pieces, 'cell', 'doors'] },
@@ -104,6 +106,8 @@ export const rows: Readonly<Record<string, Row>> = {
       ...assemblies,
       'launch.ts',
       'inspection.ts',
+      'heir.ts',
+      'heir-process.ts',
       'places.ts',
       'rehearsal-process.ts',
       'doors',
@@ -124,6 +128,7 @@ export const sideDoors: Readonly<Record<string, readonly string[]>> = {
     'src/watch.ts',
     'src/main.ts',
     'src/launch.ts',
+    'src/heir-process.ts',
     'src/inspection.ts',
     'src/rehearsal-process.ts',
     'src/cell/',
@@ -169,6 +174,8 @@ export const worldly = [
   'src/main.ts',
   'src/launch.ts',
   'src/inspection.ts',
+  'src/heir.ts',
+  'src/heir-process.ts',
   'src/private-line.ts',
   'src/live-config.ts',
   'src/rehearsal-process.ts',

@@ -1,7 +1,7 @@
 /** `ps`, `describe`, `restart`, `release`: agents, and any id. */
 import { formatAgent, parseAgent } from '../../model/model.ts'
 import { failure } from '../../std/std.ts'
-import type { AgentOrder } from '../../fleet/fleet.ts'
+import type { AgentOrder, Rolling } from '../../fleet/fleet.ts'
 import type {
   AgentDescription,
   AgentOrderAnswer,
@@ -10,14 +10,15 @@ import type {
   CellStatus,
   EventView,
   List,
+  SwarmView,
 } from '../api.ts'
-import { confirm, onlyDry, required } from './asking.ts'
+import { confirm, onlyDry, required, waitUntil } from './asking.ts'
 import type { Api } from './client.ts'
 import { describeBatch, describeSettlement } from './money.ts'
 import { modeText } from './mode.ts'
 import { coverageText } from './swarm.ts'
 import { attemptLines, eventLine, facts, section, witnessLines } from './story.ts'
-import { age, at, counted, duration, plain, tally } from './text.ts'
+import { age, at, count, counted, duration, plain, tally } from './text.ts'
 import type { Deed, Invocation } from './verb.ts'
 import { describeAttempt, describeTask } from './work.ts'
 
@@ -238,5 +239,54 @@ export const order =
     return 0
   }
 
-export const restart = act('restart', 'restart ordered')
+const actAtOnce = act('restart', 'restart ordered')
+
+const progressText = ({ type, done, total, held }: Rolling): string =>
+  held === null
+    ? `${plain(type)}: ${count(done)} of ${counted(total, 'agent')} have begun anew`
+    : `${plain(type)} is held at ${count(done)} of ${counted(total, 'agent')}: ${plain(held)}`
+
+/** Until the type is through, or does not go on. */
+const waitForRolling = async (invocation: Invocation, api: Api, type: string): Promise<number> => {
+  let told = ''
+  const held = await waitUntil(invocation, `the rolling restart of ${type}`, async () => {
+    const { fleet } = await api.get<SwarmView>('/api/v1/swarm')
+    const rolling = (fleet.rolling ?? []).find((one) => one.type === type)
+    if (rolling === undefined) return { held: null }
+    const text = progressText(rolling)
+    if (text !== told) invocation.printer.note(text)
+    told = text
+    return rolling.held === null ? undefined : { held: rolling.held }
+  })
+  if (held.held === null) return 0
+  invocation.printer.note('it goes on by itself when they work; else mend the code, or `sitter config rollback`')
+  return 4
+}
+
+const roll: Deed = async (invocation) => {
+  const { options, printer } = invocation
+  const api = await invocation.api()
+  const { path, ids, type } = await target(invocation, api)
+  if (type === null) throw failure('usage', '--rolling is for a type, like settler')
+  const surge = options.text('surge')
+  const what = `restart ${counted(ids.length, 'agent')} part after part, ${surge ?? '25%'} at once`
+  if (onlyDry(invocation, what, { verb: 'restart', rolling: true, surge: surge ?? '25%', agents: ids })) return 0
+  await confirm(
+    invocation,
+    `restart all ${counted(ids.length, 'agent')} of ${type}, part after part?`,
+    String(ids.length),
+  )
+  const answer = await api.post<unknown>(`${path}/restart`, { rolling: true, ...(surge !== undefined && { surge }) })
+  printer.show(answer, () => [
+    `rolling restart ordered: ${counted(ids.length, 'agent')}; sitter status shows how far it is`,
+  ])
+  return options.flag('wait') ? waitForRolling(invocation, api, type) : 0
+}
+
+export const restart: Deed = (invocation) => {
+  if (invocation.options.flag('rolling')) return roll(invocation)
+  if (invocation.options.flag('surge') || invocation.options.flag('wait'))
+    throw failure('usage', '--surge and --wait are for --rolling')
+  return actAtOnce(invocation)
+}
 export const release = act('release', 'released')

@@ -228,7 +228,8 @@ export const leftoverCheck = (
   )
 }
 
-const nobody = 'the watch restarts gate and sitter, and nobody the watch: killed together, they stay down'
+const nobody =
+  'the watch restarts gate and sitter, what is left of a detached swarm the watch: killed together, they stay down'
 
 /** Who starts the watch again when it died, and who when it hangs. */
 export const serviceChecks = (seen: ServiceSeen | undefined, inContainer: boolean): readonly Check[] => {

@@ -11,9 +11,21 @@ export const orderVerbs: readonly Verb[] = [
     summary:
       'restart an agent, or all of a type: then a pool gets new hosts, with the code as it is now, a quarter at a time',
     parameters: whom,
-    options: dryRun,
-    examples: ['restart settler/0042', 'restart settler --dry-run'],
+    options: [
+      ['--rolling', 'a type part after part, the next when the one before works again by evidence'],
+      [
+        '--surge <n>',
+        'with --rolling: so many may be away at once, like 3 or 25% (default 25%; a pool: one cell at least)',
+      ],
+      [
+        '--wait [within]',
+        'with --rolling: wait for its end, at most this long (default 10m); exit 124 when it is over',
+      ],
+      ...dryRun,
+    ],
+    examples: ['restart settler/0042', 'restart settler --rolling --surge 10% --wait', 'restart settler --dry-run'],
     gives: '{ asked: string; agents: string[] }',
+    exits: { 4: 'the rolling restart is held: those that began anew do not work', 124: '--wait timed out' },
     load: async () => (await import('./agents.ts')).restart,
   },
   {

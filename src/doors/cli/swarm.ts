@@ -83,6 +83,16 @@ export const statusLines = (view: SwarmView, paint: Printer['paint']): string[] 
         `${counted(held.waiting, 'agent')} wait: many died of one cause, one is tried first: ` +
           held.cause.slice(0, 200),
       ]),
+      ...(view.fleet.rolling ?? []).map(({ type, done, total, underWay, held }): [string, string] => [
+        'rolling',
+        `${plain(type)}: ${count(done)} of ${count(total)} have begun anew, ${count(underWay)} under way` +
+          (held === null ? '' : `; HELD: ${plain(held)}`),
+      ]),
+      ...(view.fleet.waiting ?? []).map(({ type, why }): [string, string] => ['start', `${plain(type)} ${plain(why)}`]),
+      ...(view.fleet.groupsHeld ?? []).map(({ group, agents }): [string, string] => [
+        'group',
+        `${plain(group)} is quarantined with ${plain(agents)}: sitter release one of them`,
+      ]),
       ['apart', view.fleet.apart ? `${counted(view.fleet.apart, 'agent')} in cells of their own for a while` : null],
       ['evidence', coverageText(view.fleet.coverage)],
       ['host', hostText(view.fleet.admission, view.nowMs)],

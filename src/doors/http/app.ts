@@ -46,6 +46,18 @@ const allowed = (methods: readonly string[]): string =>
 /** The reader went away before its request was whole: no fault of ours. */
 const isGone = ({ incoming }: Bindings): boolean => incoming.destroyed && !incoming.complete
 
+/** A supervised sitter is back sooner. */
+const comesBackMs = 5_000
+/** The others are a person's, or read: they hold until the last moment, as freezing and holding a payment must. */
+const bringsWork: ReadonlySet<string> = new Set([
+  'POST /api/v1/tasks',
+  'POST /api/v1/tasks:batch',
+  'POST /api/v1/tasks/:id/retry',
+  'POST /api/v1/batches',
+  'POST /api/v1/dead-letters:redrive',
+  'POST /api/v1/dead-letters/:id/redrive',
+])
+
 export const makeApp = ({ rooms, identity, routes, closing, onFault }: AppParts): Answer => {
   const app = new Hono<{ Bindings: Bindings }>()
   const paths = new Map<string, Route[]>()
@@ -64,6 +76,8 @@ export const makeApp = ({ rooms, identity, routes, closing, onFault }: AppParts)
       if (route === undefined) throw new Failure('method-not-allowed', `this path takes ${allow}`, { facts: { allow } })
       if (route.open !== true && !mayUse(principal!.role, route, context.req.param()))
         throw new Failure('forbidden', `the role ${principal!.role} of ${principal!.name} may not do this`)
+      if (rooms.stopping() && bringsWork.has(`${method} ${path}`))
+        throw new Failure('stopping', 'the sitter stops and takes no new work', { retryAfterMs: comesBackMs })
       const ask: Ask = {
         rooms,
         identity,

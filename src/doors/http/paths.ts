@@ -9,7 +9,7 @@ import type { Route } from './route.ts'
 import { nothing } from './body.ts'
 import { redriveBody, retryBody, taskBody } from './task-body.ts'
 import { applyBody, candidateBody, rollbackBody } from './routes/config.ts'
-import { orderBody } from './routes/agents.ts'
+import { orderBody, restartBody } from './routes/agents.ts'
 import { credentialBody, renewBody as renewCredentialBody, revokeBody } from './routes/gate.ts'
 import { reasonBody, resolveBody } from './routes/money.ts'
 import { modeBody, modeForBody } from './routes/modes.ts'
@@ -92,7 +92,10 @@ export const pathFacts: Readonly<Record<string, PathFacts>> = {
   'GET /api/v1/agents/map': look('One letter a state for every agent.'),
   'GET /api/v1/agents/:type': list('Agents of a type.'),
   'GET /api/v1/agents/:type/:number{[0-9]+}': look('An agent with evidence, attempts and time line.'),
-  'POST /api/v1/agents/:type/restart': act('Restarts all agents of a type.', 202),
+  'POST /api/v1/agents/:type/restart': {
+    ...act('Restarts all agents of a type, at once or part after part.', 202),
+    takes: restartBody,
+  },
   'POST /api/v1/agents/:type/release': act('Lets quarantined agents of a type start again.', 202),
   'POST /api/v1/agents/:type/:number{[0-9]+}/restart': act('Restarts an agent.', 202),
   'POST /api/v1/agents/:type/:number{[0-9]+}/release': act('Lets a quarantined agent start again.', 202),

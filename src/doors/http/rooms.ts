@@ -38,6 +38,8 @@ export interface Rooms {
   readonly openFiles: () => { readonly open: number; readonly most: number } | undefined
   /** Capabilities that this version does not have, each a plain sentence. */
   readonly notBuilt: readonly string[]
+  /** The end has begun: what brings new work is refused. */
+  readonly stopping: () => boolean
   /** Begins a graceful stop and returns at once; the assembly closes this door at its end. */
   shutdown(withinMs: number, actor: string): void
   /** Begins anew with the configuration that was applied, and returns at once. */

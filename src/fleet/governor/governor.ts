@@ -40,6 +40,15 @@ export interface GovernorEvents {
   held(cause: HeldCause): void
   tried(cause: HeldCause): void
   released(cause: HeldCause): void
+  /** What `kept` gives has changed. */
+  changed(): void
+}
+
+/** What of a cause must outlive this sitter. */
+export interface KeptCause {
+  readonly key: string
+  readonly words: string
+  readonly state: CauseState
 }
 
 interface Cause {
@@ -77,6 +86,7 @@ export class Governor {
     cause.seenMs = nowMs
     const before = cause.state
     cause.state = afterDeath(before, who, nowMs)
+    if (cause.state.held !== null) this.#events.changed()
     const { held } = cause.state
     if (held !== null && held.trying.length === 0) {
       // The wave is over: those of it that live wait for nothing, those that died ask again.
@@ -94,6 +104,7 @@ export class Governor {
     const cause = key === null ? undefined : this.#causes.get(key)
     if (cause === undefined || cause.state.held === null) return true
     cause.waiting.set(restart.who, restart)
+    this.#events.changed()
     return false
   }
 
@@ -109,7 +120,7 @@ export class Governor {
 
   /** Somebody else has decided about it. */
   leave(who: string): void {
-    for (const { waiting } of this.#causes.values()) waiting.delete(who)
+    for (const { waiting } of this.#causes.values()) if (waiting.delete(who)) this.#events.changed()
   }
 
   /** When the next is tried, for whoever is held; undefined for others. */
@@ -120,6 +131,27 @@ export class Governor {
 
   list(): readonly HeldCause[] {
     return [...this.#causes.values()].filter(({ state }) => state.held !== null).map((cause) => this.#told(cause))
+  }
+
+  kept(): readonly KeptCause[] {
+    return [...this.#causes.values()]
+      .filter(({ state }) => state.held !== null || state.last !== null)
+      .map(({ key, words, state }) => ({ key, words, state }))
+  }
+
+  /**
+   * Goes on where the last sitter was. Whoever was being tried has died with it, of something else: the same wave is
+   * tried again, at once.
+   */
+  resume(kept: readonly KeptCause[]): void {
+    const nowMs = this.#clock.monoMs()
+    for (const { key, words, state } of kept.slice(0, mostCauses)) {
+      const cause = this.#cause(key, words)
+      const { held } = state
+      const interrupted = held !== null && held.trying.length > 0
+      cause.state = interrupted ? { ...state, held: { ...held, trying: [], nextMs: nowMs } } : state
+      if (held !== null) this.#arm()
+    }
   }
 
   #cause(key: string, words: string): Cause {
@@ -173,6 +205,7 @@ export class Governor {
         cause.tried.set(one.who, one)
       }
       this.#events.tried(this.#told(cause))
+      this.#events.changed()
       for (const one of restarts) one.start()
       return
     }
@@ -182,5 +215,6 @@ export class Governor {
     if (!isOver || (next.held.wave === 1 && quiet <= windowMs)) return
     this.#events.released(this.#told(cause))
     cause.state = released(next.held, nowMs)
+    this.#events.changed()
   }
 }

@@ -6,12 +6,11 @@ import type { Agent, Group, Live } from '../live.ts'
 import { isStable, type Policy } from '../restart.ts'
 import { notify } from '../wiring.ts'
 import { Governor, type HeldCause, type Restart } from './governor.ts'
+import { planKeep } from './kept.ts'
+import { groupName } from './name.ts'
 
 /** Finished work proves nothing in its first moments: what kills everybody may come with the second task. */
 const leastProofMs = 1_000
-
-export const groupName = (group: Group): string =>
-  group.part === null ? `${group.settings.name}#${group.index}` : `${group.settings.name}#${group.part.id}`
 
 /** Neither a person nor the configuration wants it out of the way. */
 const isWanted = ({ ordered, leaving, state }: Agent): boolean =>
@@ -76,5 +75,6 @@ export const openGovernor = (clock: Clock, agenda: Agenda, live: () => Live): Go
       tell('restarts.tried', 'info', `${what}, ${cause.waiting} agents wait: ${cause.cause}`, cause)
     },
     released: (cause) => tell('restarts.released', 'info', `restarts are free again: ${cause.cause}`, cause),
+    changed: () => planKeep(live()),
   })
 }

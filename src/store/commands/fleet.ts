@@ -71,4 +71,18 @@ export type AgentsSave = Defined<
   null
 >
 
-export type FleetCommand = HostOpen | HostBeat | CellStarted | CellEnded | AgentsSave
+/**
+ * What the fleet remembers beside its agents, as named texts; null forgets one. Refused `stale` as above. At most 1
+ * MiB a text, a few dozen names.
+ */
+export type FleetNote = Defined<
+  'fleet.note',
+  {
+    readonly owner: string
+    readonly epoch: number
+    readonly notes: readonly { readonly name: string; readonly value: string | null }[]
+  },
+  null
+>
+
+export type FleetCommand = HostOpen | HostBeat | CellStarted | CellEnded | AgentsSave | FleetNote

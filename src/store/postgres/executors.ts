@@ -2,7 +2,7 @@
 import type { Command, CommandKind, CommandOf, ValueOf } from '../commands/commands.ts'
 import type { Result } from '../commands/result.ts'
 import { configAdd, requestBegin, requestForget, tokenCreate, tokenRevoke, tokenUsed } from './access.ts'
-import { agentsSave, cellEnded, cellStarted, hostBeat, hostOpen } from './fleet.ts'
+import { agentsSave, cellEnded, cellStarted, fleetNote, hostBeat, hostOpen } from './fleet.ts'
 import {
   incidentAck,
   incidentChange,
@@ -45,6 +45,7 @@ const executors: Executors = {
   'cell.started': cellStarted,
   'cell.ended': cellEnded,
   'agents.save': agentsSave,
+  'fleet.note': fleetNote,
   'tasks.submit': tasksSubmit,
   'tasks.claim': tasksClaim,
   'attempts.finish': attemptsFinish,

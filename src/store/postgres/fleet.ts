@@ -1,5 +1,5 @@
 /** SQL of the fleet's commands. The fence (owner and epoch) stands in each statement. */
-import type { AgentsSave, CellEnded, CellStarted, HostBeat, HostOpen } from '../commands/fleet.ts'
+import type { AgentsSave, CellEnded, CellStarted, FleetNote, HostBeat, HostOpen } from '../commands/fleet.ts'
 import type { Result } from '../commands/result.ts'
 import { columns, done, refuse, type Session } from './session.ts'
 
@@ -104,3 +104,22 @@ export const hostBeat = async (session: Session, { owner, epoch, wallMs }: HostB
   (await session.run('UPDATE hosts SET beat_ms = $1 WHERE owner = $2 AND epoch = $3', wallMs, owner, epoch)) > 0
     ? done(null)
     : refuse('stale', `epoch ${epoch} of ${owner} is over`)
+
+export const fleetNote = async (
+  session: Session,
+  { owner, epoch, notes }: FleetNote['with'],
+): Promise<Result<null>> => {
+  if (!(await isNewest(session, owner, epoch))) return deposed(owner, epoch)
+  for (const { name, value } of notes) {
+    if (value === null) await session.run('DELETE FROM fleet_notes WHERE owner = $1 AND name = $2', owner, name)
+    else
+      await session.run(
+        `INSERT INTO fleet_notes (owner, name, value) VALUES ($1, $2, $3)
+         ON CONFLICT (owner, name) DO UPDATE SET value = excluded.value`,
+        owner,
+        name,
+        value,
+      )
+  }
+  return done(null)
+}

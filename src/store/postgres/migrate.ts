@@ -12,8 +12,9 @@ import { attempts } from './migrations/0004-attempts.ts'
 import { incidents } from './migrations/0005-incidents.ts'
 import { conditions } from './migrations/0006-conditions.ts'
 import { modes } from './migrations/0007-modes.ts'
+import { fleetNotes } from './migrations/0008-fleet-notes.ts'
 
-const migrations: readonly string[] = [ground, work, access, attempts, incidents, conditions, modes]
+const migrations: readonly string[] = [ground, work, access, attempts, incidents, conditions, modes, fleetNotes]
 
 /** Texts are compared and ordered by their bytes, as SQLite does, whatever the database's language is. */
 const byBytes = (sql: string): string => sql.replaceAll(/\bTEXT\b/g, 'TEXT COLLATE "C"')

@@ -7,7 +7,7 @@ import { emptyChain, type Asking, type ChainHead } from './session.ts'
 
 type RecordReads = Pick<
   Queries,
-  'agents' | 'host' | 'cellsAlive' | 'cell' | 'events' | 'audit' | 'auditHead' | 'request'
+  'agents' | 'fleetNotes' | 'inHand' | 'host' | 'cellsAlive' | 'cell' | 'events' | 'audit' | 'auditHead' | 'request'
 >
 
 const agentsSql = `
@@ -20,6 +20,14 @@ const eventsSql = (newest: boolean): string =>
 
 export const recordReads = (session: Asking): RecordReads => ({
   agents: () => session.all<AgentRow>(agentsSql),
+  fleetNotes: (owner) =>
+    session.all<{ name: string; value: string }>('SELECT name, value FROM fleet_notes WHERE owner = $1', owner),
+  inHand: (limit) =>
+    session.all<{ agent: string; startedMs: number }>(
+      `SELECT agent, started_ms AS "startedMs" FROM tasks WHERE state = 'running' AND agent IS NOT NULL
+       ORDER BY started_ms DESC LIMIT $1`,
+      limit,
+    ),
   host: async (owner) => {
     const row = await session.one<{ epoch: number; beat_ms: number | null }>(
       'SELECT epoch, beat_ms FROM hosts WHERE owner = $1',

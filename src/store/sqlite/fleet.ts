@@ -1,5 +1,5 @@
 /** SQL of the fleet's commands. */
-import type { AgentsSave, CellEnded, CellStarted, HostBeat, HostOpen } from '../commands/fleet.ts'
+import type { AgentsSave, CellEnded, CellStarted, FleetNote, HostBeat, HostOpen } from '../commands/fleet.ts'
 import type { Result } from '../commands/result.ts'
 import { done, refuse, type Session } from './session.ts'
 
@@ -97,3 +97,19 @@ export const hostBeat = (session: Session, { owner, epoch, wallMs }: HostBeat['w
   session.run('UPDATE hosts SET beat_ms = ? WHERE owner = ? AND epoch = ?', wallMs, owner, epoch) > 0
     ? done(null)
     : refuse('stale', `epoch ${epoch} of ${owner} is over`)
+
+export const fleetNote = (session: Session, { owner, epoch, notes }: FleetNote['with']): Result<null> => {
+  if (!isNewest(session, owner, epoch)) return refuse('stale', `epoch ${epoch} of ${owner} is not the newest`)
+  for (const { name, value } of notes) {
+    if (value === null) session.run('DELETE FROM fleet_notes WHERE owner = ? AND name = ?', owner, name)
+    else
+      session.run(
+        `INSERT INTO fleet_notes (owner, name, value) VALUES (?, ?, ?)
+         ON CONFLICT (owner, name) DO UPDATE SET value = excluded.value`,
+        owner,
+        name,
+        value,
+      )
+  }
+  return done(null)
+}

@@ -6,7 +6,10 @@ import { cursor, page } from './read-work.ts'
 import { cellView, eventView, type CellRow, type EventRow } from './rows.ts'
 import type { Session } from './session.ts'
 
-type RecordReads = Pick<Reads, 'agents' | 'host' | 'cellsAlive' | 'cell' | 'events' | 'audit' | 'auditHead' | 'request'>
+type RecordReads = Pick<
+  Reads,
+  'agents' | 'fleetNotes' | 'inHand' | 'host' | 'cellsAlive' | 'cell' | 'events' | 'audit' | 'auditHead' | 'request'
+>
 
 interface SavedAgent {
   type: string
@@ -40,6 +43,14 @@ const eventsSql = (order: 'seq > ?1' | 'seq < ?1', direction: 'ASC' | 'DESC', su
 
 export const recordReads = (session: Session): RecordReads => ({
   agents: () => session.all<SavedAgent>('SELECT * FROM agents ORDER BY type, number').map(agentRow),
+  fleetNotes: (owner) =>
+    session.all<{ name: string; value: string }>('SELECT name, value FROM fleet_notes WHERE owner = ?', owner),
+  inHand: (limit) =>
+    session.all<{ agent: string; startedMs: number }>(
+      `SELECT agent, started_ms AS startedMs FROM tasks WHERE state = 'running' AND agent IS NOT NULL
+       ORDER BY started_ms DESC LIMIT ?`,
+      limit,
+    ),
   host: (owner) => {
     const row = session.one<{ epoch: number; beat_ms: number | null }>(
       'SELECT epoch, beat_ms FROM hosts WHERE owner = ?',

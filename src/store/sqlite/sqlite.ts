@@ -18,7 +18,7 @@ import type { Result } from '../commands/result.ts'
 import type { Queries } from '../queries.ts'
 import type { Committed, Store } from '../port.ts'
 import { configAdd, requestBegin, requestForget, tokenCreate, tokenRevoke, tokenUsed } from './access.ts'
-import { agentsSave, cellEnded, cellStarted, hostBeat, hostOpen } from './fleet.ts'
+import { agentsSave, cellEnded, cellStarted, fleetNote, hostBeat, hostOpen } from './fleet.ts'
 import {
   incidentAck,
   incidentChange,
@@ -62,6 +62,7 @@ const executors: Executors = {
   'cell.started': cellStarted,
   'cell.ended': cellEnded,
   'agents.save': agentsSave,
+  'fleet.note': fleetNote,
   'tasks.submit': tasksSubmit,
   'tasks.claim': tasksClaim,
   'attempts.finish': attemptsFinish,

@@ -193,6 +193,7 @@ export const openHouse = async (options: Partial<HttpOptions> = {}): Promise<Tes
       return script.notBuilt
     },
     restart: (actor) => told.push({ deed: 'begin anew', with: { actor } }),
+    stopping: () => script.stopping,
     shutdown: (withinMs, actor) => told.push({ deed: 'shutdown', with: { withinMs, actor } }),
   }
   late.config = rooms.config

@@ -33,6 +33,7 @@ export interface Script {
   ledger: LedgerCheck
   settle: SettleSummary
   notBuilt: string[]
+  stopping: boolean
   /** What an alert is for now. */
   conditions: Condition[]
   /** A restart takes until this resolves. */
@@ -130,6 +131,9 @@ export const fleetOf = (script: Script, told: Told[]): Fleet => {
         oldestMs: 4_100,
       },
     }),
+    roll: async (type: string, surge: unknown, actor: string) => {
+      told.push({ deed: 'roll', with: { type, surge, actor } })
+    },
     restart: async (agents: readonly AgentRef[], actor: string) => {
       told.push({ deed: 'restart', with: { agents: agents.map(formatAgent), actor } })
       await script.restarting
@@ -265,6 +269,7 @@ export const scriptOf = (): Script => ({
   },
   settle: { byState: {}, tries: 0, unknown: [], person: 0, idle: true, cost: [] },
   notBuilt: ['message bus'],
+  stopping: false,
   conditions: [],
   restarting: Promise.resolve(),
 })

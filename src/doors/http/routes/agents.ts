@@ -1,7 +1,7 @@
 /** Agents and the cells that they live in: lists, one in full, the map for the page, and the deeds a person may do. */
 import { agentStates, modes, parseAgent, type AgentStateName } from '../../../model/model.ts'
 import { z } from 'zod'
-import type { AgentOrder, AgentState } from '../../../fleet/fleet.ts'
+import { readSurge, type AgentOrder, type AgentState } from '../../../fleet/fleet.ts'
 import { Failure } from '../../../std/std.ts'
 import type { AgentDescription, AgentMap, AgentOrderAnswer, AgentView, ChallengeAnswer } from '../../api.ts'
 import { jsonText, nothing, shaped } from '../body.ts'
@@ -71,6 +71,31 @@ const act = async (ask: Ask, once: Once, deed: Deed): Promise<Reply | Response> 
       status: 202,
       body: { asked: deed === 'restart' ? 'restart' : 'release', agents: agents.map((agent) => agent.id) },
     }
+  })
+}
+
+/** `surge`: how many may be away at once, like `3` or `25%`; a quarter when absent. */
+export const restartBody = z.strictObject({
+  rolling: z.boolean().default(false),
+  surge: z
+    .string()
+    .max(10)
+    .refine((text) => readSurge(text) !== undefined, 'a number of agents like "3", or a share like "25%"')
+    .optional(),
+})
+
+/** All of a type: as they stand, or part after part. */
+const restartType = async (ask: Ask, once: Once): Promise<Reply | Response> => {
+  const text = await jsonText(ask.request)
+  const { rolling, surge } = shaped(text, restartBody)
+  if (surge !== undefined && !rolling) throw new Failure('invalid', 'surge: only with rolling')
+  return once(ask, text, async () => {
+    const agents = ofType(ask)
+    const refs = agents.map(({ type, number }) => ({ type, number }))
+    const { fleet } = ask.rooms
+    if (rolling) await fleet.roll(ask.params['type']!, surge === undefined ? null : readSurge(surge)!, ask.actor)
+    else await fleet.restart(refs, ask.actor)
+    return { status: 202, body: { asked: 'restart', agents: agents.map((agent) => agent.id) } }
   })
 }
 
@@ -175,7 +200,7 @@ export const agentRoutes = (once: Once): readonly Route[] => [
     run: (ask) => list(ask, ask.params['type']),
   },
   { method: 'GET', path: '/api/v1/agents/:type/:number{[0-9]+}', run: describe },
-  { method: 'POST', path: '/api/v1/agents/:type/restart', run: (ask) => act(ask, once, 'restart') },
+  { method: 'POST', path: '/api/v1/agents/:type/restart', run: (ask) => restartType(ask, once) },
   { method: 'POST', path: '/api/v1/agents/:type/release', run: (ask) => act(ask, once, 'unquarantine') },
   { method: 'POST', path: '/api/v1/agents/:type/:number{[0-9]+}/restart', run: (ask) => act(ask, once, 'restart') },
   {

@@ -25,6 +25,11 @@ const gateCheck = ({ rooms }: Ask): Check => {
   return { name: 'gate', ok: gateId !== null, detail: gateId === null ? 'no link to the gate' : `linked to ${gateId}` }
 }
 
+const endCheck = ({ rooms }: Ask): Check => {
+  const stopping = rooms.stopping()
+  return { name: 'admission', ok: !stopping, detail: stopping ? 'the sitter stops: no new work' : 'work is taken' }
+}
+
 const live = (path: string): Route => ({ method: 'GET', path, open: true, run: () => ok({ live: true }) })
 
 export const healthRoutes: readonly Route[] = [
@@ -34,7 +39,7 @@ export const healthRoutes: readonly Route[] = [
     method: 'GET',
     path: '/readyz',
     run: async (ask) => {
-      const checks = [await recordCheck(ask), gateCheck(ask)]
+      const checks = [await recordCheck(ask), gateCheck(ask), endCheck(ask)]
       const ready = checks.every((check) => check.ok)
       return { status: ready ? 200 : 503, body: { ready, checks } }
     },

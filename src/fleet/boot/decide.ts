@@ -1,0 +1,67 @@
+/**
+ * Who may be the death of the sitter: a pure function of what the record says about its last lives.
+ *
+ *   a life ends without order ─▶ touched: who was started or given work just before ─┐
+ *   three lives or more in a row ── in all of them, and few ─▶ suspect: starts last, by itself
+ *   a suspect that was started by itself, and touched again ─▶ it is the one: quarantine
+ *
+ * A sitter that is killed from outside touches somebody too, but never the same few three times; if it does, they start
+ * a few seconds later than the others and that is all.
+ */
+
+/** Started or given work this shortly before the end. */
+export const justBeforeMs = 2_000
+/** So many lives in a row point at somebody. */
+export const leastLives = 3
+export const mostLives = 8
+/** Of those who were touched the last ones: a share of all, but so many at least. */
+const mostShare = 0.01
+const mostTouched = 10
+/** Of one cell so many may be suspects: each starts two seconds after the one before. */
+const mostOfHome = 10
+
+export interface Touch {
+  readonly agent: string
+  readonly atMs: number
+}
+export interface LostLife {
+  readonly epoch: number
+  readonly diedMs: number
+  readonly touched: readonly string[]
+}
+
+/** Of a life that ended at `diedMs`: each once, the last ones first. */
+export const touchedAt = (touches: readonly Touch[], diedMs: number, agents: number): readonly string[] => {
+  const last = new Map<string, number>()
+  for (const { agent, atMs } of touches)
+    if (atMs >= diedMs - justBeforeMs) last.set(agent, Math.max(atMs, last.get(agent) ?? -Infinity))
+  const sorted = [...last].toSorted(([, one], [, other]) => other - one)
+  const most = Math.max(mostTouched, Math.floor(agents * mostShare))
+  // Those of one moment (a cell that was started) belong together.
+  const edgeMs = sorted[Math.min(most, sorted.length) - 1]?.[1] ?? Infinity
+  return sorted.filter(([, atMs]) => atMs >= edgeMs).map(([agent]) => agent)
+}
+
+const inAll = (lives: readonly LostLife[]): readonly string[] => {
+  const [first, ...others] = lives
+  return (first?.touched ?? []).filter((agent) => others.every(({ touched }) => touched.includes(agent)))
+}
+
+/** The lives that speak about the same agents, the newest last; one that touched none of them begins anew. */
+export const chainOf = (before: readonly LostLife[], life: LostLife): readonly LostLife[] => {
+  if (life.touched.length === 0) return []
+  const chain = [...before, life].slice(-mostLives)
+  return inAll(chain).length > 0 ? chain : [life]
+}
+
+/** `sharesHome` tells whether these are of one cell, of which one is as likely as another. */
+export const suspectsOf = (
+  chain: readonly LostLife[],
+  agents: number,
+  sharesHome: (agents: readonly string[]) => boolean,
+): readonly string[] => {
+  if (chain.length < leastLives) return []
+  const common = inAll(chain)
+  const few = common.length <= Math.max(1, Math.floor(agents * mostShare))
+  return few || (common.length <= mostOfHome && sharesHome(common)) ? common : []
+}
