@@ -171,10 +171,7 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
   let reloaded = (): void => {}
   let ended = (_what: Ended): void => {}
   const line = openPrivateLine(clock, {
-    closed: () => {
-      watchGone(data, heir && !stopping)
-      stop(drainMs)
-    },
+    closed: () => (watchGone(data, heir && !stopping), stop(drainMs)),
     stop: (withinMs) => stop(withinMs),
     reloaded: () => reloaded(),
     ended: (what) => ended(what),

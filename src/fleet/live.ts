@@ -3,28 +3,17 @@
  * from the configuration; a cell is one incarnation of a group's process. Plain records, changed only by the files of
  * this room.
  */
-import type { AskProbe, Beds, Cell, CellKind, Housing, Standby } from '../cell/cell.ts'
-import type { GateLink } from '../gatelink/gatelink.ts'
-import type {
-  AgentEvent,
-  AgentRef,
-  AgentStateName,
-  AgentType,
-  MachineBounds,
-  Mode,
-  SwarmConfig,
-} from '../model/model.ts'
-import type { Cancel, Clock, NewId, Pressure, PressureReading, Proc, Random, Stamp } from '../std/std.ts'
-import type { Store } from '../store/store.ts'
+import type { Cell, Standby } from '../cell/cell.ts'
+import type { AgentEvent, AgentRef, AgentStateName, AgentType, MachineBounds, Mode } from '../model/model.ts'
+import type { Cancel, PressureReading, Stamp } from '../std/std.ts'
 import type { AdmissionState } from './admission/decide.ts'
 import type { Boot } from './boot/state.ts'
 import type { Agenda } from './agenda.ts'
 import type { FreeQueue, Place } from './free.ts'
 import type { Bed, DormitoryOf, SleepersOf } from './hibernate/dormitory.ts'
 import type { Governor } from './governor/governor.ts'
-import type { FleetLine } from './line.ts'
+import type { FleetOptions } from './options.ts'
 import type { Order } from './order/state.ts'
-import type { FleetHooks } from './port.ts'
 import type { FleetRecord } from './record.ts'
 import type { ProbeState } from './probes/decide.ts'
 import type { PolicyState } from './restart.ts'
@@ -36,55 +25,7 @@ import type { Turn } from './turn.ts'
 import type { Useful } from './useful.ts'
 import type { Waves } from './waves.ts'
 
-export interface LastLife {
-  readonly diedMs: number
-  readonly given: readonly { readonly agent: string; readonly startedMs: number }[]
-}
-
-export interface FleetOptions {
-  readonly clock: Clock
-  readonly random: Random
-  readonly newId: NewId
-  readonly store: Pick<Store, 'transact' | 'read'>
-  readonly cells: CellKind
-  /** Where the machines of those lie that sleep; absent = none is kept. */
-  readonly beds?: Beds
-  /** What this machine makes of a type's cell; absent = what was asked for. */
-  readonly housing?: (type: AgentType) => Housing
-  readonly gatelink: Pick<GateLink, 'openCell' | 'closeCell'>
-  /** The applied configuration; only its agent types and their groups are read. */
-  readonly config: Pick<SwarmConfig, 'agents'> & Partial<Pick<SwarmConfig, 'groups'>>
-  /** Incarnation of this host's sitter, from `host.open`. Cells of older ones have been swept before. */
-  readonly owner: string
-  readonly epoch: number
-  /**
-   * `cells`: private directories of cells are made in it. `sockets`: short path for sockets that would exceed 100
-   * bytes.
-   */
-  readonly directories: { readonly cells: string; readonly sockets: string }
-  readonly hooks: FleetHooks
-  /** The mode that holds for an agent beside its configured one; absent = active. Looked at again by `remode`. */
-  readonly modeOf?: (agent: string) => Mode
-  readonly onLog: (line: FleetLine) => void
-  readonly proc: Pick<Proc, 'startTime' | 'state' | 'effort' | 'residentBytes' | 'openFiles' | 'oomKills'>
-  /** A newer sitter acts for this host: every cell is being killed, nothing is started any more. */
-  readonly onDeposed?: (detail: string) => void
-  /** How the sitter before this one ended, by the record: when it wrote last, and who had work in hand then. */
-  readonly lastLife?: LastLife
-  /** What the whole host bears; the usual bounds when absent. */
-  readonly machine?: MachineBounds
-  /** What the host is short of; absent = nobody looks. */
-  readonly pressure?: Pressure
-  /**
-   * Whether this sitter has lately read its own beat in the record. One that cannot see itself must not end others;
-   * absent = nobody looks.
-   */
-  readonly seesItself?: () => boolean
-  /** Asks programs that have probes; absent = nobody can, and none of them passes. */
-  readonly probe?: AskProbe
-  /** Cells that start at the same time; default 4 (two per core of the smallest machine it is meant for). */
-  readonly startingAtOnce?: number
-}
+export type { FleetOptions, LastLife } from './options.ts'
 
 /** How an attempt was lost; `collateral`: not the fault of its agent, costs no attempt. */
 export interface AttemptLoss {

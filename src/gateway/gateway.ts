@@ -4,7 +4,7 @@
  * then is lost and journalled as such.
  */
 import { failure, sleep, type Clock, type Disk, type Net, type Random } from '../std/std.ts'
-import { openBuckets, openLines } from '../limit/limit.ts'
+import { openBuckets, openLines, type Buckets } from '../limit/limit.ts'
 import type { AskOutside, Keeper } from '../vault/vault.ts'
 import type { GateStatus } from '../wire/wire.ts'
 import type { Room } from './call.ts'
@@ -165,24 +165,27 @@ const finish = async ({ room, rules, doors, grants, freezer }: Parts, withinMs: 
   freezer.stop()
 }
 
-export const openGateway = async (options: GatewayOptions): Promise<Gateway> => {
-  const { clock, random, disk, net, vault, journal, log } = options
-  await endWhatWasOpen(options)
+const openLimits = ({ clock, random, limits, log }: GatewayOptions): Buckets => {
   const buckets = openBuckets({
     clock,
     random,
-    saved: options.limits.saved,
+    saved: limits.saved,
     breakerEvents: {
-      moved: ({ upstream, credential, endpoint, state, failedProbes }) =>
-        log(state === 'open' ? 'warn' : 'info', `the breaker of ${upstream} is ${state}`, {
-          upstream,
-          credential,
-          endpoint,
-          failedProbes,
-        }),
+      moved: ({ state, ...breaker }) => {
+        const { upstream, credential, endpoint, failedProbes } = breaker
+        const fields = { upstream, credential, endpoint, failedProbes }
+        log(state === 'open' ? 'warn' : 'info', `the breaker of ${upstream} is ${state}`, fields)
+      },
     },
   })
-  options.limits.saveWith(buckets.changed)
+  limits.saveWith(buckets.changed)
+  return buckets
+}
+
+export const openGateway = async (options: GatewayOptions): Promise<Gateway> => {
+  const { clock, disk, net, vault, journal, log } = options
+  await endWhatWasOpen(options)
+  const buckets = openLimits(options)
   const lines = openLines({ clock, buckets })
   const freezer = await openFreezer({
     clock,

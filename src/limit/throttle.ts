@@ -1,6 +1,6 @@
 /**
- * Limits of what is throttled: beside those of its upstream one of its own, at a share of each. Where an upstream has no
- * limit its usual rate is not known here, and nothing is added: then the work alone is slowed.
+ * Limits of what is throttled: beside those of its upstream one of its own, at a share of each. Where an upstream has
+ * no limit its usual rate is not known here, and nothing is added: then the work alone is slowed.
  */
 import type { UpstreamLimit } from '../model/model.ts'
 

@@ -2,8 +2,7 @@
  * The room's deeds: submit, give out, take back, retry, bury. Every decision is in decide.ts; every change is one list
  * of commands.
  */
-import type { Fleet } from '../fleet/fleet.ts'
-import type { Mode, TaskEvent, TaskType } from '../model/model.ts'
+import type { TaskEvent } from '../model/model.ts'
 import { Failure, fromCivil, toCivil, type Cancel, type Clock, type NewId, type Random } from '../std/std.ts'
 import {
   patiently,
@@ -35,32 +34,15 @@ import {
 import { assertTaken, Hand } from './hand.ts'
 import { openHolding, type Holding } from './holding.ts'
 import { openNearest } from './nearest.ts'
+import type { WorkOptions } from './options.ts'
 import { discardOne, editTask, moveTask, redriveOne, redriveSelected } from './people.ts'
 import type { LockStatus, TaskAnswer, TaskAsk, Work, WorkRequest, WorkSummary } from './port.ts'
-import { freeLock, lockStatus, putState, readState, renewLock, takeLock } from './shared.ts'
+import { freeLock, listLocks, putState, readState, renewLock, takeLock } from './shared.ts'
 import { assertUrgent } from './shed.ts'
 import { shapeTask, submitRefusal } from './submit.ts'
 import { openSpent } from './spent.ts'
+import { summaryOf } from './summary.ts'
 import { openWaking } from './waking.ts'
-
-export interface WorkOptions {
-  readonly tasks: Readonly<Record<string, TaskType>>
-  readonly store: Store
-  readonly fleet: Pick<Fleet, 'take' | 'freeCount' | 'release' | 'run' | 'cancel' | 'asleep' | 'want'>
-  readonly clock: Clock
-  readonly random: Random
-  readonly newId: NewId
-  readonly owner: string
-  readonly epoch: number
-  /** The mode that holds for an agent, and whether only a person ends it; absent = active. */
-  readonly modeOf?: (agent: string) => { readonly mode: Mode; readonly person: boolean }
-  /** How an attempt of an agent ended, as far as that says something about it. */
-  readonly ended?: (agent: string, evidence: 'worked' | 'failed') => void
-  /** Whether an attempt waits for something outside its agent: its deadline then waits too. */
-  waitsOutside(attempt: string): boolean
-  /** The record refused a write it should not refuse, or is lost: the assembly stops the process. */
-  failed(error: unknown): void
-}
 
 /** Due tasks made ready, and late ones buried, in one transaction. */
 const dueSize = 5_000
@@ -405,22 +387,9 @@ class WorkRoom implements Work {
   renewLock: Work['renewLock'] = (ask, holder) => renewLock(this.#options, ask, holder)
   freeLock: Work['freeLock'] = (ask, holder) => freeLock(this.#options, ask, holder)
 
-  async locks(ask: PageAsk): Promise<Page<LockStatus>> {
-    const { store, clock } = this.#options
-    const { items, next } = await store.read.locks(ask)
-    return { items: items.map((view) => lockStatus(view, clock)), next }
-  }
+  locks = (ask: PageAsk): Promise<Page<LockStatus>> => listLocks(this.#options, ask)
 
-  async summary(): Promise<WorkSummary> {
-    const { read } = this.#options.store
-    const byType: Record<string, Record<string, number>> = {}
-    for (const { type, state, count } of await read.taskCounts()) (byType[type] ??= {})[state] = count
-    const attempts = Object.fromEntries((await read.attemptCounts()).map(({ outcome, count }) => [outcome, count]))
-    const moving = Object.values(byType).some((states) => (states['ready'] ?? 0) + (states['running'] ?? 0) > 0)
-    // What a rule has parked comes back by itself.
-    const comesBack = this.#holding.comesBack()
-    return { byType, attempts, idle: !moving && !comesBack && (await read.nextTaskDueMs()) === null }
-  }
+  summary = (): Promise<WorkSummary> => summaryOf(this.#options.store, this.#holding.comesBack())
 }
 
 /** Opens the room; nothing is given out before `start`. */

@@ -3,7 +3,7 @@
  * here, whoever asks.
  */
 import { canonicalJson, Failure, remainingMs, type Clock } from '../std/std.ts'
-import type { LockView, Result, StateView, Store } from '../store/store.ts'
+import type { LockView, Page, PageAsk, Result, StateView, Store } from '../store/store.ts'
 import type { LockAsk, LockHeld, LockHolder, LockStatus, SharedValue, StateAsk } from './port.ts'
 
 const valueBytes = 256 * 1024
@@ -103,4 +103,12 @@ export const lockStatus = (view: LockView, clock: Clock): LockStatus => {
   return leftMs <= 0
     ? { name: view.name, held: false }
     : { name: view.name, held: true, holder: view.holder, fence: view.fence, leftMs, takenMs: view.takenMs }
+}
+
+export const listLocks = async (
+  { store, clock }: { readonly store: Pick<Store, 'read'>; readonly clock: Clock },
+  ask: PageAsk,
+): Promise<Page<LockStatus>> => {
+  const { items, next } = await store.read.locks(ask)
+  return { items: items.map((view) => lockStatus(view, clock)), next }
 }

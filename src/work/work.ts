@@ -1,3 +1,4 @@
 /** Front door of work. */
 export type * from './port.ts'
-export { openWork, type WorkOptions } from './room.ts'
+export type { WorkOptions } from './options.ts'
+export { openWork } from './room.ts'

@@ -1,0 +1,108 @@
+/** The part of the schema that says what is outside: upstreams, their limits, breakers, and what their answers mean. */
+import { z } from 'zod'
+import { profiles } from './profiles.ts'
+import {
+  calls,
+  duration,
+  hostPort,
+  money,
+  name,
+  notEmpty,
+  origin,
+  pattern,
+  positiveDuration,
+  rate,
+  share,
+  whole,
+} from './shapes.ts'
+
+/** Whose calls are counted together; `host` = of all upstreams at this address, as providers count source addresses. */
+const limitOwner = z.enum(['credential', 'upstream', 'host', 'type', 'agent'])
+/** The calls that a limit is for; all when absent. */
+const limitMatch = z.array(pattern).max(100).default([])
+
+const limit = z.strictObject({
+  per: limitOwner,
+  match: limitMatch,
+  rate: rate.optional(),
+  /** Instead of a rate: calls at the upstream at once. */
+  concurrent: whole(1, 100_000, 'a number of calls at once').optional(),
+  /**
+   * `smooth`: spread over the window but for its burst. `sliding`: all at once if need be, then none until those are a
+   * window old. Neither ever shows the provider more than the rate in any window, its own aligned ones included.
+   */
+  window: z.enum(['smooth', 'sliding']).default('smooth'),
+  /** What calls weigh that weigh more than one; the first pattern that fits counts. */
+  weights: z
+    .record(pattern, whole(1, 1_000_000, 'a weight'))
+    .default({})
+    .transform((weights) => Object.entries(weights).map(([match, weight]) => ({ match, weight }))),
+  /** Requests that may go at once; they lie inside the rate. A tenth of it when absent. */
+  burst: whole(1, 1_000_000_000, 'a burst').optional(),
+  /** Part of the rate that is left free for jitter on the way. */
+  guard: share.refine((part) => part <= 0.9, 'a share from 0 to 0.9').default(0.05),
+})
+
+const answerClass = z.enum(['succeeded', 'transient', 'limited', 'credential', 'funds', 'permanent', 'unknown'])
+const profile = z.union(
+  [
+    z.enum(Object.keys(profiles) as [string, ...string[]]),
+    z.strictObject({
+      /** Where in a JSON body the provider writes its code: `error.code`. */
+      codeAt: z.array(notEmpty('a path like "error.code"')).max(10).optional(),
+      /** The first that fits counts; all that a rule names must fit. */
+      rules: z
+        .array(
+          z.strictObject({
+            status: z
+              .array(z.union([whole(100, 599, 'an HTTP status'), z.enum(['4xx', '5xx'])]))
+              .max(50)
+              .optional(),
+            code: z.array(notEmpty('a code')).max(200).optional(),
+            text: notEmpty('a text').optional(),
+            /** Only calls that change nothing (true), or only those that do (false). */
+            safe: z.boolean().optional(),
+            class: answerClass,
+          }),
+        )
+        .max(200)
+        .default([]),
+      /** Limits that answers only tell the use of, by the name of their signal. */
+      limits: z.record(z.string(), whole(1, 1_000_000_000, 'a limit')).optional(),
+    }),
+  ],
+  `a known provider (${Object.keys(profiles).join(', ')}) or {codeAt, rules}`,
+)
+
+export const upstream = z.strictObject({
+  url: origin,
+  /** Private addresses that may be connected to. */
+  grant: z.array(hostPort).max(1_000).default([]),
+  /** Name of the credential that the gate signs with. */
+  credentials: z.string().nullable().default(null),
+  allow: z.array(pattern).min(1).max(1_000),
+  /** Routes that move money: only the sitter may use them, by grant. */
+  money: z.array(pattern).max(1_000).default([]),
+  limits: z.array(limit).max(100).default([]),
+  timeout: positiveDuration.default(30_000),
+  /** `auto`: what answers say about limits is obeyed, beside the limits above. */
+  learn: z.enum(['auto', 'off']).default('auto'),
+  /** Opens when this share of the last calls failed: provider down, sick or lost. `false` = none. */
+  breaker: z
+    .union(
+      [
+        z.literal(false),
+        z.strictObject({
+          failures: share.refine((part) => part > 0, 'a share over 0').default(0.5),
+          over: calls.default(20),
+          /** The first probe after it opened; later ones after twice as long each, at most 5 minutes. */
+          probe: positiveDuration.default(5_000),
+        }),
+      ],
+      'false or {failures: "50%", over: "20 calls"}',
+    )
+    .prefault({}),
+  /** What its provider's answers mean: one that is known by name, or rules of its own. */
+  profile: profile.optional(),
+  cost: z.strictObject({ call: money }).optional(),
+})
