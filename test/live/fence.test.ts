@@ -9,8 +9,6 @@ import { freePort } from '../crash/swarm.ts'
 import { isThere, processes, type Process } from '../crash/machine.ts'
 import { Swarm } from './swarm.ts'
 
-const victim = 'payer/0001'
-
 const start = async (heartbeat: string): Promise<Swarm> => {
   const port = await freePort()
   const address = `127.0.0.1:${port}`
@@ -61,21 +59,26 @@ const accepted = (swarm: Swarm): readonly string[] =>
     .split('\n')
     .filter((line) => line.includes('"accepted"'))
 
-/** Gives the task to the first agent, and stops its process with everything in its walls. */
-const stopInTheMiddle = async (swarm: Swarm): Promise<{ task: string; stopped: readonly Process[]; cell: string }> => {
+interface Stopped {
+  readonly task: string
+  readonly victim: string
+  readonly stopped: readonly Process[]
+  readonly cell: string
+}
+/** Gives a task, and stops the process of whoever has it with everything in its walls. */
+const stopInTheMiddle = async (swarm: Swarm): Promise<Stopped> => {
   const payment = { reference: 'row-1', payee: 'Ada', amount: '1.00', currency: 'XTS' }
   const task = await swarm.submit('pay', { ...payment, spinMs: 2_000 })
   const busy = await swarm.until('one at work', async () => {
     const found = (await swarm.agents('payer')).find(({ state }) => state === 'busy')
     return found ?? false
   })
-  expect(busy.id).toBe(victim)
   const family = [busy.cell!.pid]
   const all = processes()
   for (const pid of family) family.push(...all.filter(({ parent }) => parent === pid).map((one) => one.pid))
   const stopped = all.filter(({ pid }) => family.includes(pid))
   for (const { pid } of stopped) process.kill(pid, 'SIGSTOP')
-  return { task, stopped, cell: busy.cell!.id }
+  return { task, victim: busy.id, stopped, cell: busy.cell!.id }
 }
 
 const events = async (swarm: Swarm, kind: string, subject: string) =>
@@ -89,7 +92,7 @@ const historyOf = async (swarm: Swarm, task: string): Promise<readonly unknown[]
 test('Who goes on after its work was given to another is refused as stale: one payment, one result', async () => {
   // Silence is not what ends it here.
   const swarm = await start('10s')
-  const { task, stopped, cell } = await stopInTheMiddle(swarm)
+  const { task, victim, stopped, cell } = await stopInTheMiddle(swarm)
   await swarm.api(`agents/${victim}/restart`, {})
   expect(await swarm.ended(task)).toMatchObject({ state: 'succeeded', attempts: 2 })
   expect(accepted(swarm).length).toBe(1)
