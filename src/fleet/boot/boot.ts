@@ -12,7 +12,7 @@ import { formatAgents } from '../range.ts'
 import { afterLoss } from '../restart.ts'
 import { readObject } from '../saved.ts'
 import { notify } from '../wiring.ts'
-import { chainOf, justBeforeMs, suspectsOf, touchedAt, type LostLife, type Touch } from './decide.ts'
+import { chainOf, isNoAccident, justBeforeMs, suspectsOf, touchedAt, type LostLife, type Touch } from './decide.ts'
 
 const noteName = 'lives'
 /** Whoever has not come up by then is no reason to wait for any longer. */
@@ -91,7 +91,8 @@ export const judgeLastLife = (live: Live, rows: readonly AgentRow[], notes: Read
   const touched = touchedAt(touchesOf(rows, lastLife), diedMs, agents.size).filter((id) => agents.has(id))
   const life: LostLife = { epoch: epoch - 1, diedMs, touched }
   const chain = chainOf(before.chain, life)
-  const again = touched.filter((id) => id === before.alone || agents.get(id)!.policy.probation)
+  const certain = isNoAccident([...before.chain, life], agents.size)
+  const again = touched.filter((id) => (certain && id === before.alone) || agents.get(id)!.policy.probation)
   const guilty = again.flatMap((id) => {
     const agent = agents.get(id)!
     return agent.state === 'stopped' && agent.ordered === null ? [agent] : []

@@ -1,6 +1,6 @@
 /** A sitter that dies again and again through one agent: who is suspected, and that the swarm comes up without it. */
 import { expect, test } from 'vitest'
-import { chainOf, suspectsOf, touchedAt, type LostLife } from '../../../src/fleet/boot/decide.ts'
+import { chainOf, isNoAccident, suspectsOf, touchedAt, type LostLife } from '../../../src/fleet/boot/decide.ts'
 import type { AgentType } from '../../../src/model/model.ts'
 import { seeded, shuffled } from './chance.ts'
 import { agentType, openWorld, type World } from '../world.ts'
@@ -33,6 +33,15 @@ test('Three lives in a row point at those that all of them touched, if these are
   expect(suspectsOf(two, 200, apart)).toEqual(['a', 'v'])
   // Of one cell one is as likely as another.
   expect(suspectsOf(two, 10, () => true)).toEqual(['a', 'v'])
+})
+
+test('Who has all the work of a small swarm is touched by every death: that alone convicts nobody', () => {
+  const lives = (count: number, ...touched: string[]): LostLife[] =>
+    Array.from({ length: count }, (_, epoch) => life(epoch, ...touched))
+  expect(isNoAccident(lives(8, 'v'), 2)).toBe(false)
+  expect(isNoAccident(lives(3, 'v'), 5_000)).toBe(true)
+  expect(isNoAccident(lives(3, ...Array.from({ length: 10 }, (_, index) => `a/${index}`)), 31)).toBe(false)
+  expect(isNoAccident(lives(7, ...Array.from({ length: 10 }, (_, index) => `a/${index}`)), 31)).toBe(true)
 })
 
 test('A life that ended in order, or touched none of these, begins anew', () => {
