@@ -28,12 +28,12 @@ export const planted: Readonly<Record<string, { readonly bug: string; readonly p
       {
         file: 'work/room.ts',
         is: `const claimed = this.#hand.get(attempt)
-    if (claimed === undefined) return this.#late(agent, attempt)
-    if (claimed.agent !== agent)`,
+    if (claimed?.agent !== agent) return this.#notInHand(agent, attempt)
+    return this.#hand.succeed`,
         becomes: `const taskOf = (id: string): string => id.slice(4, id.lastIndexOf('.'))
     const claimed = this.#hand.held.find((one) => taskOf(one.attempt) === taskOf(attempt))
-    if (claimed === undefined) return this.#late(agent, attempt)
-    if (claimed.agent === '')`,
+    if (claimed === undefined) return this.#notInHand(agent, attempt)
+    return this.#hand.succeed`,
       },
     ],
   },

@@ -1,18 +1,15 @@
 /**
  * Coming up after a sitter that died again and again: suspects (decide.ts) start last and one at a time, each noted in
- * the record before it is started, so that the next sitter knows whom to put into quarantine.
+ * the record before it is started, so that the next sitter knows with whom alone this one died.
  */
 import { formatAgent } from '../../model/model.ts'
 import type { AgentRow } from '../../store/store.ts'
-import { move } from '../agents.ts'
 import type { Agent, Live } from '../live.ts'
-import { waitOwn } from '../loss.ts'
 import { planLook } from '../order/starts.ts'
 import { formatAgents } from '../range.ts'
-import { afterLoss } from '../restart.ts'
 import { readObject } from '../saved.ts'
 import { notify } from '../wiring.ts'
-import { chainOf, isNoAccident, justBeforeMs, suspectsOf, touchedAt, type LostLife, type Touch } from './decide.ts'
+import { aloneAfterMs, chainOf, justBeforeMs, suspectsOf, touchedAt, type LostLife, type Touch } from './decide.ts'
 
 const noteName = 'lives'
 /** Whoever has not come up by then is no reason to wait for any longer. */
@@ -23,12 +20,15 @@ interface Kept {
   readonly chain: readonly LostLife[]
   /** The suspect that was started by itself last. */
   readonly alone: string | null
+  /** Deaths in a row just after it had been started by itself. */
+  readonly solo: number
 }
 
 const readKept = (text: string | undefined): Kept => {
   const value = text === undefined ? undefined : readObject(text)
   const lives = value?.['chain']
   const alone = value?.['alone']
+  const solo = value?.['solo']
   return {
     chain: (Array.isArray(lives) ? (lives as readonly Partial<LostLife>[]) : []).flatMap(({ epoch, diedMs, touched }) =>
       typeof epoch === 'number' && typeof diedMs === 'number' && Array.isArray(touched)
@@ -36,6 +36,7 @@ const readKept = (text: string | undefined): Kept => {
         : [],
     ),
     alone: typeof alone === 'string' ? alone : null,
+    solo: typeof solo === 'number' ? solo : 0,
   }
 }
 
@@ -53,31 +54,6 @@ const touchesOf = (
   ...given.map(({ agent, startedMs }) => ({ agent, atMs: startedMs })),
 ]
 
-/** The one: the sitter died with it alone, or once more on its probe. */
-const convict = (live: Live, agent: Agent, lives: number): void => {
-  const { clock, random } = live.options
-  const policy = { ...agent.settings.restart, type: 'permanent', firstAtOnce: false } as const
-  const life = { readyMs: null, progressed: false }
-  // As a loss on probation: the next probe comes later each time.
-  const decision = afterLoss(
-    policy,
-    { ...agent.policy, probation: true },
-    { nowMs: clock.monoMs(), life, counts: true },
-    random,
-  )
-  const reason = `the sitter died within ${justBeforeMs} ms of its start or its work, again and again`
-  agent.policy = decision.state
-  move(live, agent, 'start')
-  move(live, agent, 'quarantine', reason)
-  if (decision.action === 'quarantine')
-    waitOwn(live, agent, { set: clock.stamp(), delayMs: decision.delayMs }, decision.delayMs)
-  notify(live, 'agent.quarantined', 'error', {
-    subject: agent.id,
-    message: `${agent.id} is quarantined: ${reason}`,
-    facts: { cause: reason, why: 'killed-the-sitter', lives, cells: agent.lastCells },
-  })
-}
-
 /**
  * Looks at how the last sitter ended, before anybody is started. Agents in quarantine or at rest by a person's order
  * are nobody's suspects: they do not run.
@@ -91,29 +67,25 @@ export const judgeLastLife = (live: Live, rows: readonly AgentRow[], notes: Read
   const touched = touchedAt(touchesOf(rows, lastLife), diedMs, agents.size).filter((id) => agents.has(id))
   const life: LostLife = { epoch: epoch - 1, diedMs, touched }
   const chain = chainOf(before.chain, life)
-  const certain = isNoAccident([...before.chain, life], agents.size)
-  const again = touched.filter((id) => (certain && id === before.alone) || agents.get(id)!.policy.probation)
-  const guilty = again.flatMap((id) => {
-    const agent = agents.get(id)!
-    return agent.state === 'stopped' && agent.ordered === null ? [agent] : []
-  })
-  // One death on a probe is an accident unless it died alone: several on theirs say nothing.
-  if (guilty.length === 1) {
-    convict(live, guilty[0]!, before.chain.length + 1)
-    return keep(live, { chain: [], alone: null })
-  }
+  const solo = before.alone !== null && touched.includes(before.alone) ? before.solo + 1 : 0
   const home = (ids: readonly string[]): boolean => new Set(ids.map((id) => agents.get(id)?.home)).size === 1
   const suspects = suspectsOf(chain, agents.size, home)
-  keep(live, { chain, alone: null })
+  keep(live, { chain, alone: null, solo })
   boot.chain = chain
+  boot.solo = solo
   boot.suspects = new Set(suspects)
   if (suspects.length === 0) return
   const names = formatAgents(suspects.map((id) => agents.get(id)!))
   boot.untilMs = live.options.clock.monoMs() + othersWithinMs
-  notify(live, 'boot.suspects', 'warn', {
+  const waitMs = aloneAfterMs(solo)
+  const later = waitMs === 0 ? '' : `, when all others have worked for ${waitMs / 1_000} s`
+  const wayOut = suspects.length === 1 ? `; \`sitter quarantine ${suspects[0]}\` keeps it out` : ''
+  notify(live, 'boot.suspects', solo < 2 ? 'warn' : 'error', {
     subject: suspects.length === 1 ? suspects[0]! : 'fleet',
-    message: `${names} start last and one at a time: the sitter died ${chain.length} times just after they had begun`,
-    facts: { agents: names, count: suspects.length, lives: chain.length, withinMs: justBeforeMs },
+    message:
+      `${names} start last and one at a time${later}: the sitter died ${chain.length} times just after they had begun` +
+      wayOut,
+    facts: { agents: names, count: suspects.length, lives: chain.length, alone: solo, waitMs, withinMs: justBeforeMs },
   })
 }
 
@@ -126,9 +98,10 @@ export const tendSuspects = (live: Live): void => {
   const nowMs = live.options.clock.monoMs()
   const others = [...live.agents.values()].filter(({ id }) => !boot.suspects.has(id) && id !== boot.alone)
   const last = boot.alone === null ? undefined : live.agents.get(boot.alone)
+  if (boot.othersMs === Infinity && (others.every(isUp) || nowMs >= boot.untilMs)) boot.othersMs = nowMs
   const settled =
     last === undefined
-      ? others.every(isUp) || nowMs >= boot.untilMs
+      ? nowMs - boot.othersMs >= aloneAfterMs(boot.solo)
       : isUp(last) && nowMs - (last.readyMs ?? boot.aloneMs) >= justBeforeMs
   if (settled) {
     const [next] = boot.suspects
@@ -136,7 +109,7 @@ export const tendSuspects = (live: Live): void => {
     boot.alone = next!
     boot.aloneMs = nowMs
     // Written with its epoch, which is before its start.
-    keep(live, { chain: boot.chain, alone: next! })
+    keep(live, { chain: boot.chain, alone: next!, solo: boot.solo })
     const agent = live.agents.get(next!)
     if (agent !== undefined) live.deeds.provide(agent.group)
     planLook(live)

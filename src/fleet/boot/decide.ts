@@ -3,10 +3,10 @@
  *
  *   a life ends without order ─▶ touched: who was started or given work just before ─┐
  *   three lives or more in a row ── in all of them, and few ─▶ suspect: starts last, by itself
- *   a suspect that was started by itself, and touched again, where that is no accident ─▶ it is the one: quarantine
+ *   a suspect that was started by itself, and touched again ─▶ it starts later each time
  *
- * A sitter that is killed from outside touches somebody too, but never the same few three times; if it does, they start
- * a few seconds later than the others and that is all.
+ * A sitter that is killed from outside touches somebody too: where few have all the work, the same ones each time. So
+ * nobody is quarantined for it; a suspect waits, longer each time, while all others work, and people are told who it is.
  */
 
 /** Started or given work this shortly before the end. */
@@ -54,15 +54,12 @@ export const chainOf = (before: readonly LostLife[], life: LostLife): readonly L
   return inAll(chain).length > 0 ? chain : [life]
 }
 
-/** One in a thousand: so rarely an innocent agent may be quarantined for what somebody outside did. */
-const mostChance = 0.001
-
-/**
- * Whether it is hardly an accident that one agent was touched in all these lives: in a swarm of two, of which one has
- * the work, it says nothing however often it happens.
- */
-export const isNoAccident = (chain: readonly LostLife[], agents: number): boolean =>
-  chain.reduce((chance, { touched }) => chance * Math.min(1, touched.length / Math.max(1, agents)), 1) <= mostChance
+/** The first two times by itself it is only the last. */
+const patientTimes = 2
+const longestWaitMs = 300_000
+/** How long all others work before a suspect is started that has been touched so often by a death of its own. */
+export const aloneAfterMs = (solo: number): number =>
+  solo < patientTimes ? 0 : Math.min(longestWaitMs, 1_000 * 2 ** Math.min(20, solo))
 
 /** `sharesHome` tells whether these are of one cell, of which one is as likely as another. */
 export const suspectsOf = (

@@ -8,8 +8,20 @@ export interface Boot {
   /** The one that was started by itself last, and when (monotonic). */
   alone: string | null
   aloneMs: number
+  /** Deaths in a row just after the one had been started by itself. */
+  solo: number
+  /** Since when all others are up (monotonic); Infinity = not yet. */
+  othersMs: number
   /** Others are waited for until then (monotonic). */
   untilMs: number
 }
 
-export const openBoot = (): Boot => ({ chain: [], suspects: new Set(), alone: null, aloneMs: 0, untilMs: 0 })
+export const openBoot = (): Boot => ({
+  chain: [],
+  suspects: new Set(),
+  alone: null,
+  aloneMs: 0,
+  solo: 0,
+  othersMs: Infinity,
+  untilMs: 0,
+})

@@ -1,6 +1,6 @@
 /** A sitter that dies again and again through one agent: who is suspected, and that the swarm comes up without it. */
 import { expect, test } from 'vitest'
-import { chainOf, isNoAccident, suspectsOf, touchedAt, type LostLife } from '../../../src/fleet/boot/decide.ts'
+import { aloneAfterMs, chainOf, suspectsOf, touchedAt, type LostLife } from '../../../src/fleet/boot/decide.ts'
 import type { AgentType } from '../../../src/model/model.ts'
 import { seeded, shuffled } from './chance.ts'
 import { agentType, openWorld, type World } from '../world.ts'
@@ -35,13 +35,8 @@ test('Three lives in a row point at those that all of them touched, if these are
   expect(suspectsOf(two, 10, () => true)).toEqual(['a', 'v'])
 })
 
-test('Who has all the work of a small swarm is touched by every death: that alone convicts nobody', () => {
-  const lives = (count: number, ...touched: string[]): LostLife[] =>
-    Array.from({ length: count }, (_, epoch) => life(epoch, ...touched))
-  expect(isNoAccident(lives(8, 'v'), 2)).toBe(false)
-  expect(isNoAccident(lives(3, 'v'), 5_000)).toBe(true)
-  expect(isNoAccident(lives(3, ...Array.from({ length: 10 }, (_, index) => `a/${index}`)), 31)).toBe(false)
-  expect(isNoAccident(lives(7, ...Array.from({ length: 10 }, (_, index) => `a/${index}`)), 31)).toBe(true)
+test('Who is touched by a death of its own again waits longer each time, and never for ever', () => {
+  expect([0, 1, 2, 3, 4, 50].map(aloneAfterMs)).toEqual([0, 0, 4_000, 8_000, 16_000, 300_000])
 })
 
 test('A life that ended in order, or touched none of these, begins anew', () => {
@@ -72,33 +67,29 @@ for (const seed of [1, 2, 3, 4, 5]) {
     const chance = seeded(seed)
     const workers = Array.from({ length: 40 }, (_, index) => `worker/${String(index + 1).padStart(4, '0')}`)
     let world = await openWorld({ types })
-    let lives = 1
+    const named = () => world.record.eventsOf('boot.suspects').filter(({ subject }) => subject === villain)
     // Its work is the last thing that happens in each life, among that of any others.
-    while (world.state(villain) !== 'quarantined' && lives < 15) {
+    for (let lives = 1; lives < 15; lives += 1) {
       await world.clock.advance(3_000)
-      const [alone] = world.record.eventsOf('boot.suspects').slice(-1)
-      if (alone?.subject === villain) {
-        // All others work already when it is started.
-        expect(world.fleet.summary().byType['worker']).toEqual({ idle: 40 })
+      const waitMs = (named().at(-1)?.facts['waitMs'] as number | undefined) ?? 0
+      if (waitMs > 0) {
+        // All others work already when it is started, and longer each time.
+        expect(world.fleet.summary().byType).toMatchObject({ worker: { idle: 40 }, clerk: { idle: 2, starting: 1 } })
+        await world.clock.advance(waitMs - 3_500)
+        expect(world.state(villain)).toBe('starting')
       }
-      await world.clock.advance(1_000)
+      await world.clock.advance(6_000)
+      expect(world.state(villain)).toBe('idle')
       const others = shuffled(workers, chance).slice(0, 8)
       world = await die(world, [...others, villain])
-      lives += 1
     }
-    expect(lives).toBeLessThan(12)
-    await world.clock.advance(3_000)
-    expect(world.fleet.summary().byState).toEqual({ idle: 42, quarantined: 1 })
-    expect(world.record.eventsOf('agent.quarantined')).toMatchObject([
-      { subject: villain, facts: { why: 'killed-the-sitter' } },
-    ])
-    expect(world.fleet.view(world.ref(villain))!.exit).toMatchObject({ kind: 'time' })
-    // On its probe it does so once more, and waits for longer.
-    await world.clock.advance(12 * 60_000)
-    expect(world.state(villain)).toBe('idle')
-    world = await die(world, [villain])
-    expect(world.state(villain)).toBe('quarantined')
-    expect(world.fleet.view(world.ref(villain))!.exit!.at! - world.clock.wallMs()).toBeGreaterThan(19 * 60_000)
+    const waits = named().map(({ facts }) => facts['waitMs'] as number)
+    expect(waits.length).toBeGreaterThan(4)
+    expect(waits).toEqual(waits.toSorted((one, other) => one - other))
+    expect(waits.at(-1)).toBeGreaterThan(4_000)
+    expect(named().at(-1)!.message).toContain(`sitter quarantine ${villain}`)
+    // Nobody is held for it: what is known is who was there.
+    expect(world.record.eventsOf('agent.quarantined')).toEqual([])
   })
 }
 
