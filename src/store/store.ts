@@ -31,5 +31,6 @@ export {
   type GateLock,
   type LimitRow,
   type NewCall,
+  type Resealed,
   type SecretRow,
 } from './gate/gate.ts'

@@ -117,7 +117,14 @@ export class WorldGate {
     const room: Room = {
       clock,
       upstreams: new Map([['bank', upstream]]),
-      vault: { set: noVault, view: noVault, choose: () => undefined, reveal: noVault },
+      vault: {
+        set: noVault,
+        view: noVault,
+        choose: () => undefined,
+        reveal: noVault,
+        rekey: noVault,
+        backup: noVault,
+      },
       buckets,
       lines,
       journal,

@@ -3,12 +3,13 @@
  * writes it.
  */
 import { DatabaseSync } from 'node:sqlite'
+import { headOf, type VaultHead } from './head.ts'
 import { journalOf, type Journal } from './journal.ts'
 import type { LimitRow, SecretRow } from './rows.ts'
 import { migrate } from './schema.ts'
 import { openTurn } from './turn.ts'
 
-export interface GateBook extends Journal {
+export interface GateBook extends Journal, VaultHead {
   /** Born with gate.db: another id means another journal. */
   readonly gateId: string
   meta(name: string): string | undefined
@@ -74,6 +75,7 @@ export const openGateBook = (path: string, newGateId: () => string): GateBook =>
         putSecret.run(row.name, row.version, row.state, row.sealed, row.fingerprint, row.setMs, row.usedMs, row.actor)
       }),
     ...journalOf(db, turn),
+    ...headOf(db, turn),
     onLost: (listener) => turn.onLost(listener),
     close: () => {
       turn.close()

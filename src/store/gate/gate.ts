@@ -1,4 +1,5 @@
 /** What gate.db offers, gathered for the store's front door. */
 export { openGateBook, type GateBook } from './book.ts'
+export type { Resealed } from './head.ts'
 export { lockGate, type GateLock } from './lock.ts'
 export type { CallCount, CallEnd, CallRow, LimitRow, NewCall, SecretRow } from './rows.ts'

@@ -33,6 +33,23 @@ const steps: readonly string[] = [
     PRIMARY KEY (name, version)
   ) STRICT, WITHOUT ROWID;
   `,
+  // Whoever changes a sealed row, by whatever statement, is counted: a head that was not sealed after it shows.
+  // A use of a secret names the host that it was for, and is told to the audit log by its number.
+  `
+  CREATE TABLE vault_head (one INTEGER PRIMARY KEY CHECK (one = 1), changes INTEGER NOT NULL,
+    sealed INTEGER NOT NULL, head TEXT NOT NULL) STRICT;
+  INSERT INTO vault_head VALUES (1, 0, 0, '');
+  CREATE TRIGGER secrets_added AFTER INSERT ON secrets
+    BEGIN UPDATE vault_head SET changes = changes + 1; END;
+  CREATE TRIGGER secrets_removed AFTER DELETE ON secrets
+    BEGIN UPDATE vault_head SET changes = changes + 1; END;
+  CREATE TRIGGER secrets_changed
+    AFTER UPDATE OF name, version, state, sealed, fingerprint, set_ms, actor ON secrets
+    BEGIN UPDATE vault_head SET changes = changes + 1; END;
+  ALTER TABLE calls ADD COLUMN host TEXT;
+  ALTER TABLE calls ADD COLUMN refused TEXT;
+  CREATE INDEX calls_using ON calls (journal) WHERE credential IS NOT NULL;
+  `,
 ]
 
 /** Brings gate.db to this version's tables. @throws Failure `record-newer` when a newer version wrote it. */
