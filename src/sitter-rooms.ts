@@ -6,8 +6,17 @@ import { conditionsOf, targetsOf } from './alerting.ts'
 import { openCells, type Cells } from './cell/cell.ts'
 import type { AppliedConfig } from './config/config.ts'
 import { openFleet, readRequest, type Fleet, type FleetHooks } from './fleet/fleet.ts'
-import { openFreeze, openGateLink, type FreezeSwitch, type GateLink, type GateLinkEvents } from './gatelink/gatelink.ts'
+import {
+  openFreeze,
+  openGateLink,
+  openUseAudit,
+  type FreezeSwitch,
+  type GateLink,
+  type GateLinkEvents,
+  type UseAudit,
+} from './gatelink/gatelink.ts'
 import { openLiveConfig, type LiveConfig } from './live-config.ts'
+import { parseAgent } from './model/model.ts'
 import type { Places } from './places.ts'
 import { openAlerts, openTokens, type Alerts, type Tokens } from './record/record.ts'
 import { recordBack } from './recovery.ts'
@@ -57,7 +66,8 @@ interface Late {
   readonly settling: PromiseWithResolvers<Settle>
 }
 
-const linkEvents = (late: Late): GateLinkEvents => ({
+const linkEvents = (late: Late, uses: UseAudit): GateLinkEvents => ({
+  uses: uses.take,
   linked: (gateId) => {
     late.isBack?.()
     late.isBack = undefined
@@ -72,6 +82,17 @@ const linkEvents = (late: Late): GateLinkEvents => ({
   },
   call: async (call) => (await late.settling.promise).call(call),
 })
+
+const auditUses = ({ store, here }: Opening, late: Late): UseAudit =>
+  openUseAudit({
+    ...here,
+    store,
+    attemptOf: (agent) => {
+      const ref = parseAgent(agent)
+      return (ref && late.fleet?.view(ref)?.attempt) ?? null
+    },
+    onFault: logFault,
+  })
 
 const fleetHooks = (late: Late, store: Store): FleetHooks => ({
   free: (agentType) => late.work?.free(agentType),
@@ -135,7 +156,7 @@ export const openRooms = async (opening: Opening): Promise<Rooms> => {
     ...incarnation,
     socketPath,
     swarm: applied.config.name,
-    events: linkEvents(late),
+    events: linkEvents(late, auditUses(opening, late)),
   })
   const controls = await openControls(opening, gatelink, late)
   late.freeze = controls.freeze

@@ -213,6 +213,13 @@ const normalise = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig => (
     rotateEveryMs: credential.rotateEvery,
     warnBeforeMs: credential.warnBefore,
     pool: credential.pool ?? [name],
+    scope: {
+      account: credential.scope.account ?? null,
+      hosts: credential.scope.hosts ?? null,
+      methods: credential.scope.methods ?? null,
+      paths: credential.scope.paths ?? null,
+      agents: credential.scope.agents ?? null,
+    },
   })),
   channels: toChannels(parsed),
   rehearsals: toRehearsals(parsed),

@@ -7,12 +7,15 @@ import { severities } from '../model/model.ts'
 import {
   duration,
   header,
+  host,
   hostPort,
   listenHost,
+  method,
   money,
   name,
   notEmpty,
   origin,
+  pathPattern,
   pattern,
   positiveDuration,
   queryRoute,
@@ -178,6 +181,18 @@ const credential = z.strictObject({
   warnBefore: duration.default(7 * 86_400_000),
   /** Secrets of this provider account; the credential itself when absent. */
   pool: z.array(name).min(1).max(100).optional(),
+  /** What it may be used for; the gate looks before it opens the secret. Whatever is absent is not bounded. */
+  scope: z
+    .strictObject({
+      /** The account at the provider that it belongs to, for people. */
+      account: notEmpty('the name of an account').optional(),
+      hosts: z.array(host).min(1).max(100).optional(),
+      methods: z.array(method).min(1).max(20).optional(),
+      paths: z.array(pathPattern).min(1).max(1_000).optional(),
+      /** Agent types whose work may use it; what the sitter asks by itself (a query, a resend) is always let. */
+      agents: z.array(z.string()).min(1).max(1_000).optional(),
+    })
+    .prefault({}),
 })
 
 const status = whole(200, 599, 'an HTTP status')

@@ -2,7 +2,7 @@
  * The sitter's end of the link to the gate: grants and cells out, calls in. It reconnects by itself and sends what
  * was not acknowledged again.
  */
-import type { Call, CellOpen, Grant, GateStatus, VaultView } from '../wire/wire.ts'
+import type { BackupAnswer, Call, CellOpen, Grant, GateStatus, RekeyAnswer, Use, VaultView } from '../wire/wire.ts'
 
 export interface GateLinkEvents {
   /**
@@ -15,6 +15,8 @@ export interface GateLinkEvents {
    * The outcome of a grant. Acknowledged to the gate when the promise resolves, so it must resolve after the commit.
    */
   call(call: Call): Promise<void>
+  /** Uses of secrets, in order. Acknowledged when the promise resolves: then they stand in the audit log. */
+  uses(gateId: string, uses: readonly Use[]): Promise<void>
 }
 
 export interface GateLink {
@@ -31,6 +33,10 @@ export interface GateLink {
     actor: string,
   ): Promise<{ readonly name: string; readonly version: number; readonly fingerprint: string }>
   vaultList(): Promise<VaultView>
+  /** Another key for the vault: `file`, `passphrase` or `age`. */
+  vaultRekey(kind: string, actor: string): Promise<RekeyAnswer>
+  /** What is in use, sealed to an age recipient. */
+  vaultBackup(recipient: string, actor: string): Promise<BackupAnswer>
   status(): Promise<GateStatus>
   /** Tells the gate the word of a person; resolves with whether it is frozen now, for the file may still say so. */
   freeze(frozen: boolean, actor: string): Promise<{ readonly frozen: boolean }>

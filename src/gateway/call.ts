@@ -9,6 +9,7 @@ import type { Meter } from './meter.ts'
 import type { Outbound } from './outbound.ts'
 import type { PlainTarget, Route } from './path.ts'
 import type { CallJournal, CredentialRule, Log, UpstreamRule } from './ports.ts'
+import type { Uses } from './uses.ts'
 
 /**
  * Why a call was not sent. `silent`: it left the queue because its sitter or this gate went away; nobody is told,
@@ -66,6 +67,8 @@ export interface CallInHand {
   waitedMs: number
   begunMs: number | null
   journal: number | null
+  /** Whether it may use its secret; null until that is decided, or when it uses none. */
+  decision: 'allowed' | 'refused' | null
   /** Lives from `sign` to the end of the call. */
   secret: string | null
   sentWallMs: number | null
@@ -79,6 +82,7 @@ export interface Room {
   readonly buckets: Buckets
   readonly lines: Lines
   readonly journal: CallJournal
+  readonly uses: Uses
   readonly meter: Meter
   readonly log: Log
   frozen(): boolean
@@ -117,6 +121,7 @@ export const callOf = (asked: Asked): CallInHand => ({
   waitedMs: 0,
   begunMs: null,
   journal: null,
+  decision: null,
   secret: null,
   sentWallMs: null,
   sentMonoMs: null,

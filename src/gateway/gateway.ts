@@ -5,7 +5,7 @@
  */
 import { failure, sleep, type Clock, type Disk, type Net, type Random } from '../std/std.ts'
 import { openBuckets, openLines } from '../limit/limit.ts'
-import type { Vault } from '../vault/vault.ts'
+import type { KeyKind, Vault } from '../vault/vault.ts'
 import type { GateStatus } from '../wire/wire.ts'
 import type { Room } from './call.ts'
 import { openDoors, type Doors } from './doors.ts'
@@ -14,8 +14,9 @@ import { openFreezer, type Freezer } from './freeze.ts'
 import { openGrants, outcomeOfOpen, type Grants } from './grants.ts'
 import { openLinkServer, type LinkServer } from './links.ts'
 import { openMeter } from './meter.ts'
-import type { CallJournal, Log, Rules } from './ports.ts'
+import type { CallJournal, Log, Rules, UseBook } from './ports.ts'
 import { openRules, type OpenRules } from './rules.ts'
+import { openUses } from './uses.ts'
 
 export type { CallJournal, Log, Rules } from './ports.ts'
 
@@ -28,7 +29,7 @@ export interface GatewayOptions {
   readonly disk: Disk
   readonly net: Net
   readonly vault: Vault
-  readonly journal: CallJournal
+  readonly journal: CallJournal & UseBook
   readonly limits: { readonly saved: SavedLimits; readonly saveWith: (rows: () => SavedLimits) => void }
   readonly gateId: string
   readonly version: string
@@ -81,12 +82,26 @@ const takeRules = async ({ readRules }: GatewayOptions, { rules, room }: Parts):
   return null
 }
 
+const keyKindOf = (frame: Readonly<Record<string, unknown>>): KeyKind => {
+  const kind = textOf(frame, 'kind')
+  if (kind === 'file' || kind === 'passphrase' || kind === 'age') return kind
+  throw failure('invalid', 'a key is of kind file, passphrase or age')
+}
+
 /** Answers the questions of the link. */
-const answer = (options: GatewayOptions, parts: Parts, frame: Readonly<Record<string, unknown>>): Promise<unknown> => {
+const answer = async (
+  options: GatewayOptions,
+  parts: Parts,
+  frame: Readonly<Record<string, unknown>>,
+): Promise<unknown> => {
   const { vault, journal } = options
   switch (frame['frame']) {
     case 'vault.set':
       return vault.set(textOf(frame, 'credential'), textOf(frame, 'sealed'), textOf(frame, 'actor'))
+    case 'vault.rekey':
+      return vault.rekey(keyKindOf(frame))
+    case 'vault.backup':
+      return vault.backup(textOf(frame, 'recipient'))
     case 'vault.list':
       return Promise.resolve(vault.view())
     case 'status':
@@ -135,7 +150,8 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
   const { upstreams } = rules
   // The link and the grants know each other: outcomes may be told as soon as the link is there.
   const late: { link?: LinkServer; ending?: true } = {}
-  const opened = { clock, upstreams, vault, buckets, lines, journal, log }
+  const uses = openUses({ clock, book: journal, log })
+  const opened = { clock, upstreams, vault, buckets, lines, journal, uses, log }
   const room: Room = {
     ...opened,
     meter: openMeter(journal.counts()),
@@ -155,6 +171,7 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
     net,
     socketPath: options.linkSocket,
     journal,
+    uses,
     doors,
     log,
     grants: () => grants,

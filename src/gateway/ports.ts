@@ -1,4 +1,5 @@
 /** What the gateway is given at assembly: rules of the configuration, the journal, and its own small words. */
+import type { CredentialScope } from '../model/model.ts'
 import type { Money } from '../std/std.ts'
 import type { LimitRule } from '../limit/limit.ts'
 
@@ -17,6 +18,7 @@ export interface UpstreamRule {
 export interface CredentialRule {
   readonly name: string
   readonly pool: readonly string[]
+  readonly scope?: CredentialScope
 }
 export interface Rules {
   readonly name: string
@@ -38,6 +40,8 @@ export interface JournalCall {
   readonly epoch: number
   readonly begunMs: number
   readonly waitedMs: number
+  readonly host: string | null
+  readonly decision: 'allowed' | 'refused' | null
 }
 export interface JournalEnd {
   readonly ended: 'answered' | 'not-sent' | 'lost'
@@ -68,6 +72,16 @@ export interface CallJournal {
     readonly status: number | null
     readonly count: number
   }[]
+  meta(name: string): string | undefined
+  setMeta(values: Readonly<Record<string, string>>): Promise<void>
+}
+
+/** Uses of secrets in the journal, by number, until they are in the audit log. */
+export interface UseBook {
+  /** Rows that use a secret or were refused one, in order, after `after`. */
+  uses(after: number, limit: number): readonly JournalRow[]
+  /** How many there are after `after`. */
+  useCount(after: number): number
   meta(name: string): string | undefined
   setMeta(values: Readonly<Record<string, string>>): Promise<void>
 }

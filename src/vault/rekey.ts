@@ -85,8 +85,8 @@ export const endRekey = async (options: Omit<RekeyOptions, 'random'>): Promise<v
 }
 
 /**
- * Puts the key file that was made for a rekey in the place of the former one, which is kept beside it. Only when the key
- * that is in use is the one at `.next`: any other there belongs to nobody yet.
+ * Puts the key file that was made for a rekey in the place of the former one, which is kept beside it. Only when the
+ * key that is in use is the one at `.next`: any other there belongs to nobody yet.
  */
 const settleKeyFile = async ({ key: inUse, vaultId }: Kek, source: KeySource): Promise<string | null> => {
   const { swarm, files, places } = source

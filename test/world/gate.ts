@@ -4,6 +4,7 @@
  */
 import type { CallJournal, JournalEnd, JournalRow } from '../../src/gateway/ports.ts'
 import type { Room } from '../../src/gateway/call.ts'
+import type { Uses } from '../../src/gateway/uses.ts'
 import { openGrants, outcomeOfOpen, type Grants } from '../../src/gateway/grants.ts'
 import { openLinkServer, type LinkServer } from '../../src/gateway/links.ts'
 import { openMeter } from '../../src/gateway/meter.ts'
@@ -17,6 +18,15 @@ import type { Weather } from './weather.ts'
 
 export const gateSocket = '/world/gate.sock'
 export const bankLimit: LimitRule = { per: 'credential', rate: { count: 20, windowMs: 1_000 }, burst: 5, guard: 0.05 }
+
+const noUses: Uses = {
+  added: () => {},
+  behind: () => false,
+  tells: () => false,
+  link: () => {},
+  unlink: () => {},
+  acknowledged: () => {},
+}
 
 /** As gate.db's journal: a grant stands in it once, and every row keeps its first end. */
 class Journal implements CallJournal {
@@ -128,6 +138,7 @@ export class WorldGate {
       buckets,
       lines,
       journal,
+      uses: noUses,
       meter: openMeter([]),
       log: () => {},
       frozen: () => false,
@@ -147,6 +158,7 @@ export class WorldGate {
       gateId: journal.gateId,
       version: '1',
       journal,
+      uses: noUses,
       grants: () => late.grants!,
       doors: { open: nothing, close: nothing, closeAll: nothing, count: () => 0, inFlight: () => 0, idle: nothing },
       log: () => {},

@@ -7,12 +7,13 @@ import { intent } from './intent.ts'
 import { journal } from './journal.ts'
 import { mode } from './mode.ts'
 import { route } from './route.ts'
+import { scope } from './scope.ts'
 import { sign } from './sign.ts'
 
 /** While a call waited, its upstream may have got other rules: then it is looked at once more, by those. */
 const again: Stage = async (call, room) => {
   if (room.upstreams.get(call.upstreamName) === call.upstream) return undefined
-  for (const stage of [route, mode, intent]) {
+  for (const stage of [route, mode, intent, scope]) {
     const refusal = await stage(call, room)
     if (refusal !== undefined) return refusal
   }
@@ -24,6 +25,7 @@ const before: readonly Stage[] = [
   route,
   mode,
   intent,
+  scope,
   admit,
   again,
   // breaker: a scope whose calls fail is probed instead of used; comes with the issue about the gate.

@@ -47,8 +47,8 @@ const steps: readonly string[] = [
     AFTER UPDATE OF name, version, state, sealed, fingerprint, set_ms, actor ON secrets
     BEGIN UPDATE vault_head SET changes = changes + 1; END;
   ALTER TABLE calls ADD COLUMN host TEXT;
-  ALTER TABLE calls ADD COLUMN refused TEXT;
-  CREATE INDEX calls_using ON calls (journal) WHERE credential IS NOT NULL;
+  ALTER TABLE calls ADD COLUMN decision TEXT CHECK (decision IN ('allowed', 'refused'));
+  CREATE INDEX calls_uses ON calls (journal) WHERE decision IS NOT NULL;
   `,
 ]
 
