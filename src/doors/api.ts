@@ -23,7 +23,7 @@ import type {
   TaskView,
 } from '../store/store.ts'
 import type { RedriveAnswer, WorkSummary } from '../work/work.ts'
-import type { GateStatus, VaultView } from '../wire/wire.ts'
+import type { BackupAnswer, GateStatus, RekeyAnswer, VaultView } from '../wire/wire.ts'
 
 export interface List<Item> {
   readonly items: readonly Item[]
@@ -327,4 +327,15 @@ export interface AuditVerdict {
   readonly why: string | null
   readonly head: string
 }
-export type { AgentView, BatchAnswer, CellStatus, CellView, EventView, LedgerCheck, RedriveAnswer, VaultView }
+export type {
+  AgentView,
+  BackupAnswer,
+  BatchAnswer,
+  CellStatus,
+  CellView,
+  EventView,
+  LedgerCheck,
+  RedriveAnswer,
+  RekeyAnswer,
+  VaultView,
+}

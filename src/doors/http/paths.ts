@@ -10,7 +10,7 @@ import { nothing } from './body.ts'
 import { redriveBody, retryBody, taskBody } from './task-body.ts'
 import { applyBody, candidateBody, rollbackBody } from './routes/config.ts'
 import { orderBody } from './routes/agents.ts'
-import { credentialBody } from './routes/gate.ts'
+import { backupBody, credentialBody, rekeyBody } from './routes/gate.ts'
 import { reasonBody, resolveBody } from './routes/money.ts'
 import { freeBody, renewBody, stateBody, takeBody } from './routes/shared.ts'
 import { downBody, freezeBody, thawBody } from './routes/swarm.ts'
@@ -168,6 +168,16 @@ export const pathFacts: Readonly<Record<string, PathFacts>> = {
     says: 'Sets a credential, sealed to the key of the gate.',
     takes: credentialBody,
     status: 201,
+  },
+  'POST /api/v1/credentials:rekey': {
+    may: admins,
+    says: 'Seals all secrets by another key, or by a key of another kind.',
+    takes: rekeyBody,
+  },
+  'POST /api/v1/credentials:backup': {
+    may: admins,
+    says: 'The secrets in use, as base64 of an age file for a recipient.',
+    takes: backupBody,
   },
   'GET /api/v1/upstreams': list('Upstreams with their figures.'),
   'GET /api/v1/upstreams/:name': look('An upstream with its figures.'),

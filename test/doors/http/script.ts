@@ -175,6 +175,14 @@ export const gateOf = (script: Script, told: Told[]): GateLink =>
       told.push({ deed: 'vaultSet', with: { name, sealed, actor } })
       return { name, version: 2, fingerprint: 'ab12' }
     },
+    vaultRekey: async (kind: string, actor: string) => {
+      told.push({ deed: 'vaultRekey', with: { kind, actor } })
+      return { kind, secrets: 1, former: null }
+    },
+    vaultBackup: async (recipient: string, actor: string) => {
+      told.push({ deed: 'vaultBackup', with: { recipient, actor } })
+      return { file: 'YWdl', credentials: [{ name: 'northbank', version: 1 }] }
+    },
     freeze: async (frozen: boolean, actor: string) => {
       told.push({ deed: 'gate.freeze', with: { frozen, actor } })
       script.gateFrozen = frozen
@@ -185,6 +193,7 @@ export const gateOf = (script: Script, told: Told[]): GateLink =>
       return {
         sealingKey: 'k',
         credentials: [{ name: 'northbank', version: 1, state: 'active', fingerprint: 'ab12', setMs: 1, usedMs: null }],
+        vault: { keyKind: 'file', keyCheck: 'ab', changes: 3, outside: 'kept', faults: [] },
       }
     },
     status: async () => ({
