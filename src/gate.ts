@@ -12,7 +12,7 @@ import { readApplied } from './config/config.ts'
 import { openGateway, type Log, type Rules } from './gateway/gateway.ts'
 import { placesOf } from './places.ts'
 import { openPrivateLine } from './private-line.ts'
-import { realClock, realDisk, realNet, realRandom } from './std/real/real.ts'
+import { realClock, realDisk, realNet, realRandom, refuseDumps } from './std/real/real.ts'
 import { asFailure, Failure, idMaker, type Clock, type Disk, type Net, type Random, type Service } from './std/std.ts'
 import { lockGate, openGateBook } from './store/store.ts'
 import { openOutside, openVault, unlockVault, type KeyFiles, type KeyPlaces } from './vault/vault.ts'
@@ -189,9 +189,13 @@ export const runGate = async (argv: readonly string[]): Promise<void> => {
   const log = lineLog(clock)
   const ending = Promise.withResolvers<void>()
   const line = openPrivateLine(clock, { closed: ending.resolve, stop: () => ending.resolve() })
+  // Node would open its inspector for whoever sends it, and an inspector reads secrets.
+  process.on('SIGUSR1', () => log('warn', 'SIGUSR1 is ignored: nobody looks into the gate'))
   process.on('SIGTERM', ending.resolve)
   process.on('SIGINT', ending.resolve)
   try {
+    const dumps = await refuseDumps()
+    if (dumps !== 'none') log('warn', 'a crash of the gate could leave its memory in a core file', { dumps })
     if (values['data-dir'] === undefined) throw new Failure('usage', 'the gate needs --data-dir')
     const dataDirectory = resolve(values['data-dir'])
     let applied = await readApplied(disk, dataDirectory)
@@ -223,7 +227,7 @@ export const runGate = async (argv: readonly string[]): Promise<void> => {
         process.exit(1)
       },
     })
-    log('info', 'the gate is open', { pid: process.pid, upstreams: Object.keys(config.upstreams).length })
+    log('info', 'the gate is open', { pid: process.pid, dumps, upstreams: Object.keys(config.upstreams).length })
     line.ready({ pid: process.pid, gateId: gate.status().gateId })
     await ending.promise
     await gate.stop()

@@ -28,6 +28,8 @@ export interface Script {
   agents: AgentView[]
   gateId: string | null
   gateFrozen: boolean
+  /** What secrets are sealed to. */
+  sealingKey: string
   challenge: (cell: string) => Promise<readonly string[]>
   ledger: LedgerCheck
   settle: SettleSummary
@@ -191,7 +193,7 @@ export const gateOf = (script: Script, told: Told[]): GateLink =>
     vaultList: async () => {
       if (script.gateId === null) throw new Failure('gate-lost', 'no link to the gate')
       return {
-        sealingKey: 'k',
+        sealingKey: script.sealingKey,
         credentials: [{ name: 'northbank', version: 1, state: 'active', fingerprint: 'ab12', setMs: 1, usedMs: null }],
         vault: { keyKind: 'file', keyCheck: 'ab', changes: 3, outside: 'kept', faults: [] },
       }
@@ -224,6 +226,7 @@ export const scriptOf = (): Script => ({
   ],
   gateId: 'gat_1',
   gateFrozen: false,
+  sealingKey: 'k',
   challenge: async (cell) => [`settler/0001 in ${cell}`],
   ledger: {
     ok: true,
