@@ -235,8 +235,8 @@ const secrets: readonly Verb[] = [
     path: 'vault import',
     group: 'Secrets',
     summary:
-      'set several credentials from a .env, from the JSON of `pm2 jlist` or `docker compose config --format json`, or ' +
-      'from an age file of `vault export`; checked whole before the first is set',
+      'set several credentials from a .env, the JSON of `pm2 jlist` or `docker compose config --format json`, or an ' +
+      'age file of `vault export`; checked whole before the first is set',
     parameters: [['<file>', 'a file, or - for stdin']],
     options: [
       ['--map <NAME=credential...>', 'which variable is which credential; else by name, northbank-a is NORTHBANK_A'],

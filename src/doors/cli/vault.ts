@@ -127,9 +127,7 @@ export const vaultRekey: Deed = async (invocation) => {
     `${done.secrets} secrets are sealed by ${kinds[kind]!}`,
     ...(done.former === null
       ? []
-      : [
-          `the former key is at ${plain(done.former)}: backups made before open by it alone; remove it when none is left`,
-        ]),
+      : [`the former key is at ${plain(done.former)}: backups made before open by it alone`]),
   ])
   return 0
 }

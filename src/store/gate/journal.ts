@@ -84,6 +84,34 @@ const asRow = (raw: Raw): CallRow => ({
         },
 })
 
+/** In the order of the insert's columns. */
+const valuesOf = (call: NewCall): (string | number | null)[] => [
+  call.grant,
+  call.subject,
+  call.agent,
+  call.cell,
+  call.upstream,
+  call.method,
+  call.path,
+  call.hash,
+  call.credential,
+  call.version,
+  call.epoch,
+  call.begunMs,
+  call.waitedMs,
+  call.host,
+  call.decision,
+]
+
+const usesOf = (db: DatabaseSync): Pick<Journal, 'uses' | 'useCount'> => {
+  const uses = db.prepare('SELECT * FROM calls WHERE decision IS NOT NULL AND journal > ? ORDER BY journal LIMIT ?')
+  const count = db.prepare('SELECT COUNT(*) AS count FROM calls WHERE decision IS NOT NULL AND journal > ?')
+  return {
+    uses: (after, limit) => (uses.all(after, limit) as unknown as Raw[]).map(asRow),
+    useCount: (after) => (count.get(after) as { count: number }).count,
+  }
+}
+
 export const journalOf = (db: DatabaseSync, turn: Turn): Journal => {
   const insert =
     db.prepare(`INSERT INTO calls (grant_id, subject, agent, cell, upstream, method, path, hash, credential, version,
@@ -98,27 +126,8 @@ export const journalOf = (db: DatabaseSync, turn: Turn): Journal => {
   const untold = db.prepare(`SELECT journal FROM calls
     WHERE grant_id IS NOT NULL AND acked = 0 AND ended IS NOT NULL AND journal > ? ORDER BY journal LIMIT ?`)
 
-  const uses = db.prepare('SELECT * FROM calls WHERE decision IS NOT NULL AND journal > ? ORDER BY journal LIMIT ?')
-  const useCount = db.prepare('SELECT COUNT(*) AS count FROM calls WHERE decision IS NOT NULL AND journal > ?')
-
   const add = (call: NewCall): number | 'spent' => {
-    const made = insert.get(
-      call.grant,
-      call.subject,
-      call.agent,
-      call.cell,
-      call.upstream,
-      call.method,
-      call.path,
-      call.hash,
-      call.credential,
-      call.version,
-      call.epoch,
-      call.begunMs,
-      call.waitedMs,
-      call.host,
-      call.decision,
-    ) as { journal: number } | undefined
+    const made = insert.get(...valuesOf(call)) as { journal: number } | undefined
     return made?.journal ?? 'spent'
   }
   const conclude = (journal: number, end: CallEnd): void => {
@@ -158,7 +167,6 @@ export const journalOf = (db: DatabaseSync, turn: Turn): Journal => {
         .prepare(`SELECT upstream, ended, status, COUNT(*) AS count FROM calls WHERE ended IS NOT NULL
       GROUP BY upstream, ended, status`)
         .all() as unknown as CallCount[],
-    uses: (after, limit) => (uses.all(after, limit) as unknown as Raw[]).map(asRow),
-    useCount: (after) => (useCount.get(after) as { count: number }).count,
+    ...usesOf(db),
   }
 }
