@@ -2,6 +2,7 @@
  * Kills a paying swarm at random moments and looks at what is left. `--kills N` (default 10), `--rows`, `--tasks`,
  * `--agents`, `--seed`, `--keep`, `--only <scenario>`. Sitter, gate or both die by SIGKILL, pool hosts at 0.5/s beside
  * them; then everything at once, with nobody to restart it; then one payment at each of its system calls (points.ts);
+ * then 50 changes of the vault's key, each cut off (test/vault/kills.ts);
  * then `--seconds` (120) of churn, whose descriptors and memory must stay flat (test/bounds/churn.ts); then a record in
  * PostgreSQL behind a way that breaks (postgres.ts).
  *
@@ -21,6 +22,7 @@ import { hostsOf, isThere, kill, processes, programOf, type Process } from './ma
 import { atEveryPoint } from './points.ts'
 import { onPostgres } from './postgres.ts'
 import { endOf, prepare, sitter, type Place, type Run } from './swarm.ts'
+import { killRekeys } from '../vault/kills.ts'
 
 const { values } = parseArgs({
   options: {
@@ -178,6 +180,14 @@ const allAtOnce = async (): Promise<Verdict[]> => {
   ]
 }
 
+/** A change of the vault's key, cut off wherever: one key opens every secret afterwards. */
+const amidRekeys = async (count: number): Promise<Verdict[]> => {
+  const left = await killRekeys(count, seeded(seed))
+  const [intents, files] = [left.filter(({ intent }) => intent), left.filter(({ next }) => next)]
+  console.log(`  ${count} kills: ${intents.length} left an intent, ${files.length} a new key file beside the old one`)
+  return [{ title: `${count} rekeys were killed, no secret was lost`, wrong: [] }]
+}
+
 let failed = 0
 let passed = 0
 const points = (): Promise<Verdict[]> => atEveryPoint(join(memory, 'points'), values.long ? 1 : 8)
@@ -186,6 +196,7 @@ for (const [name, scenario] of [
   ['under fire', underFire],
   ['all at once', allAtOnce],
   ['at every point', points],
+  ['rekeys', () => amidRekeys(50)],
   ['churn', () => churn(join(directory, 'churn'), Number(values.seconds))],
   [
     'on PostgreSQL',

@@ -105,7 +105,7 @@ test('whichever bit of key, vault.json or sealed row is flipped, no other value 
   }
 })
 
-test('a rekey that is killed at any moment leaves one key that opens every secret', async () => {
+test('a rekey that is killed at any moment leaves one key that opens every secret', { timeout: 90_000 }, async () => {
   const left = await killRekeys(8, realRandom())
   expect(left).toHaveLength(8)
 })

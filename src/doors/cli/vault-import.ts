@@ -80,7 +80,8 @@ const ofJson = (text: string): Variable[] => {
   if (!Array.isArray(programs)) throw usage('this JSON has neither services nor programs', 'see `vault import --help`')
   return programs.filter(isObject).flatMap((one) => {
     const inside = isObject(one['pm2_env']) ? one['pm2_env'] : one
-    return ofEnvironment(inside['env'], `pm2 ${String(one['name'] ?? inside['name'] ?? 'program')}`)
+    const name = [one['name'], inside['name']].find((given) => typeof given === 'string') ?? 'program'
+    return ofEnvironment(inside['env'], `pm2 ${name}`)
   })
 }
 
