@@ -68,6 +68,7 @@ export const openUses = (options: { readonly clock: Clock; readonly book: UseBoo
     scheduled = false
     if (to === undefined || sent !== undefined || waiting === 0) return
     const rows = book.uses(told, lot)
+    if (rows.length < lot) waiting = rows.length
     if (rows.length === 0) return
     sent = { upTo: rows.at(-1)!.journal, count: rows.length }
     to.write(toLine({ frame: 'uses', uses: rows.map(useOf) }))

@@ -35,6 +35,7 @@ const kept: readonly (readonly [bound: string, file: string, title: string])[] =
   ['1,024 connections', 'bounds/slow-sockets.test.ts', '3,000 slow sockets'],
   ['a request in 60 s', 'doors/http/admission.test.ts', 'a request that never ends is answered 408'],
   ['gate body 32 MiB', 'gateway/doors.test.ts', 'a body over the bound is refused before anything is sent'],
+  ['20,000 uses of secrets', 'gateway/uses.test.ts', 'when 20,000 uses wait for the audit log nothing is used'],
   ['50,000 writes', 'bounds/record.test.ts', '50,000 writes may wait for the record'],
   ['disk', 'storage/record-full.test.ts', 'a full disk refuses writes, goes on reading'],
   ['disk', 'storage/gate-full.test.ts', 'with its disk full the gate sends nothing'],

@@ -39,6 +39,8 @@ export const journal: Stage = async (call, room) => {
   try {
     number = await room.journal.begin(rowOf(call, call.begunMs))
   } catch (error) {
+    // No use was written, so the refusal that follows must not be told as one.
+    call.decision = null
     return { code: asFailure(error).code, message: 'the gate could not write its journal, so nothing was sent' }
   }
   assert(number !== 'spent', 'a grant that is in hand was spent by somebody else')
