@@ -22,7 +22,7 @@ interface Configured {
 }
 
 const Table = ({ items }: { items: readonly Held[] }) => (
-  <div class="wider" tabIndex={0} role="region" aria-label="Credentials">
+  <div class="wider" tabIndex={0} role="region" aria-label="Versions held">
     <table>
       <thead>
         <tr>

@@ -4,7 +4,7 @@
  */
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -48,12 +48,9 @@ class Swarm {
     return [...flags, ...words, '--data-dir', this.data]
   }
   async start(host: string): Promise<void> {
-    mkdirSync(join(this.directory, 'agents'))
-    // Beside this package's sources, for it imports `swarmsitter/agent`.
-    copyFileSync(join(root, 'test', 'live', 'worker.ts'), join(this.directory, 'agents', 'worker.ts'))
     const config = {
       name: 'canaries',
-      agents: { caller: { run: { module: './agents/worker.ts' }, count: 3, upstreams: ['api'] } },
+      agents: { caller: { run: { module: join(root, 'test', 'live', 'worker.ts') }, count: 3, upstreams: ['api'] } },
       tasks: { call: { agent: 'caller' } },
       upstreams: { api: { url: `http://${host}`, grant: [host], credentials: 'api', allow: ['GET /v1/**'] } },
       credentials: { api: { kind: 'bearer', pool: ['api-a', 'api-b'] } },
@@ -72,6 +69,7 @@ class Swarm {
   async until(look: () => Promise<boolean>): Promise<void> {
     for (const end = performance.now() + 60_000; performance.now() < end;) {
       if (await look().catch(() => false)) return
+      if (this.#up!.exitCode !== null) break
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
     throw new Error(`it did not come to pass: ${this.heard.join('').slice(-2_000)}`)
