@@ -12,7 +12,16 @@ import type { Unlocked } from './key.ts'
 import type { KeySource } from './keys/kinds.ts'
 import type { KeyKind } from './keys/record.ts'
 import { endRekey, rekey, sealingKeyPlace, takeCurrentKey, type Rekeyed } from './rekey.ts'
-import { fingerprintKeyOf, fingerprintOf, openAtRest, privateKeyOf, publicTextOf, sealAtRest } from './sealing.ts'
+import {
+  fingerprintKeyOf,
+  fingerprintOf,
+  isOfThisForm,
+  isSealedBy,
+  openAtRest,
+  privateKeyOf,
+  publicTextOf,
+  sealAtRest,
+} from './sealing.ts'
 
 export { openOutside, type Outside } from './head.ts'
 export { unlockVault, type KeyFiles, type KeyPlaces, type Unlocked } from './key.ts'
@@ -218,12 +227,24 @@ class OpenVault implements Vault {
   }
 }
 
+/**
+ * What was sealed before a rekey and is written after it would never open again: its write is refused, with all that
+ * shares its commit, and whoever wrote it seals and writes again.
+ */
+const refuseStale = (kek: Unlocked, { name, version, sealed }: SecretRow, faults: readonly HeadFault[]): void => {
+  if (!isOfThisForm(sealed) || isSealedBy(kek, sealed)) return
+  if (faults.some((fault) => fault.name === name && fault.version === version)) return
+  throw failure('credential-unavailable', `${name}@${version} was sealed before the vault's key was changed`)
+}
+
 /** From now on each change seals the head, and tells the file outside. */
 const guardHead = ({ unlocked, book, outside }: VaultOptions, faults: readonly HeadFault[]): void => {
   book.sealHeadWith((changes) => {
     // Runs before the COMMIT, within its task; this is after it.
     queueMicrotask(() => void outside.keep(book.head()))
-    return makeHead({ kek: unlocked, faults }, book.secrets(), changes)
+    const rows = book.secrets()
+    for (const row of rows) refuseStale(unlocked, row, faults)
+    return makeHead({ kek: unlocked, faults }, rows, changes)
   })
 }
 

@@ -2,7 +2,7 @@
  * Kills a paying swarm at random moments and looks at what is left. `--kills N` (default 10), `--rows`, `--tasks`,
  * `--agents`, `--seed`, `--keep`, `--only <scenario>`. Sitter, gate or both die by SIGKILL, pool hosts at 0.5/s beside
  * them; then everything at once, with nobody to restart it; then one payment at each of its system calls (points.ts);
- * then 50 changes of the vault's key, each cut off (test/vault/kills.ts);
+ * then 50 changes of the vault's key, each cut off (test/vault/rekey-kills.ts);
  * then `--seconds` (120) of churn, whose descriptors and memory must stay flat (test/bounds/churn.ts); then a record in
  * PostgreSQL behind a way that breaks (postgres.ts).
  *
@@ -22,7 +22,7 @@ import { hostsOf, isThere, kill, processes, programOf, type Process } from './ma
 import { atEveryPoint } from './points.ts'
 import { onPostgres } from './postgres.ts'
 import { endOf, prepare, sitter, type Place, type Run } from './swarm.ts'
-import { killRekeys } from '../vault/kills.ts'
+import { killRekeys } from '../vault/rekey-kills.ts'
 
 const { values } = parseArgs({
   options: {

@@ -65,6 +65,19 @@ test('passphrase and age identity open it, each alone; too short a passphrase an
   for (const secret of [passphrase, identity, 'the-secret']) expect(texts.includes(secret)).toBe(false)
 })
 
+test('a row that was sealed before a rekey and is written after it is refused, and harms no other', async () => {
+  const { root, vault, book } = await withSecret()
+  const [row] = book.secrets()
+  await vault.rekey('file')
+  const late = book.addSecret({ ...row!, name: 'bank-late' })
+  await expect(late).rejects.toMatchObject({ code: 'journal-failed' })
+  await vault.set('bank-b', sealTo(vault.view().sealingKey, 'another'), 'ann')
+  close(book)
+  const again = await open(root)
+  expect(again.vault.view().credentials.map(({ name }) => name)).toEqual(['bank', 'bank-b'])
+  expect(reveal(again)).toBe('the-secret')
+})
+
 test('a set that shares its commit with a rekey is sealed by the new key', async () => {
   const { root, vault, book } = await withSecret()
   const { sealingKey } = vault.view()

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { realRandom } from '../../src/std/real/real.ts'
 import { sealTo } from '../../src/wire/seal.ts'
-import { killRekeys } from './kills.ts'
+import { killRekeys } from './rekey-kills.ts'
 import { close, copyOf, hashOf, keyPath, newRoot, open, rule } from './place.ts'
 
 const secret = 'canary-of-a-stolen-directory'
