@@ -11,12 +11,15 @@ import {
   calls,
   duration,
   header,
+  host,
   hostPort,
   listenHost,
+  method,
   money,
   name,
   notEmpty,
   origin,
+  pathPattern,
   pattern,
   positiveDuration,
   queryRoute,
@@ -314,6 +317,8 @@ export const swarmSchema = z.strictObject({
   /** For editors; plays no part. */
   $schema: z.string().optional(),
   name,
+  /** Paths of values that look like secrets and are none, like "agents.reader.config.token". */
+  notSecrets: z.array(z.string()).max(1_000).default([]),
   /** Where the record is: a file in the data directory, or a database that the sitter has for itself. */
   store: storeAddress.default('embedded'),
   bus: z.literal('local').default('local'),
