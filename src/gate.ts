@@ -118,6 +118,34 @@ const syncFolder = async (path: string): Promise<void> => {
   }
 }
 
+/** Opens what is sealed on disk: the key, gate.db, and the vault in it. */
+const openSafe = async (options: GateOptions, known: (name: string) => boolean) => {
+  const { dataDirectory, rules, clock, random, disk, log } = options
+  const directory = join(dataDirectory, 'gate')
+  await disk.makeDirectory(directory, 0o700)
+  const { keyFiles, keyPlaces: places } = options
+  const unlocked = await unlockVault({ swarm: rules.name, directory, disk, random, keyFiles, places })
+  const source = { swarm: rules.name, files: keyFiles, places }
+  const outside = openOutside({
+    path: join(places.configHome, 'swarmsitter', 'heads', `${unlocked.vaultId}.json`),
+    disk,
+    onFault: (why) => log('warn', 'an older copy of gate.db would not be noticed: its head cannot be kept', { why }),
+  })
+  const lock = await lockGate(join(directory, 'lock.db'), clock)
+  const book = openGateBook(join(directory, 'gate.db'), () => idMaker(clock, random)('gat'))
+  book.onLost(options.onLost)
+  const vault = await openVault({ unlocked, book, clock, random, openSealed, known, directory, disk, source, outside })
+  return {
+    book,
+    vault,
+    close: async (): Promise<void> => {
+      await outside.settled()
+      book.close()
+      lock.release()
+    },
+  }
+}
+
 const ownSecrets = ({ signing }: Rules['credentials'][string]): readonly string[] =>
   signing?.kind === 'oauth' && signing.oauth.clientSecret !== null ? [signing.oauth.clientSecret] : []
 
@@ -159,38 +187,9 @@ const mostChunks = 64
 /** Opens everything; nothing on disk has changed when it fails with `key-missing` or `key-wrong`. */
 export const openGate = async (options: GateOptions): Promise<Gate> => {
   const { dataDirectory, rules, clock, random, disk, log } = options
-  const directory = join(dataDirectory, 'gate')
-  await disk.makeDirectory(directory, 0o700)
-  const unlocked = await unlockVault({
-    swarm: rules.name,
-    directory,
-    disk,
-    random,
-    keyFiles: options.keyFiles,
-    places: options.keyPlaces,
-  })
-  const source = { swarm: rules.name, files: options.keyFiles, places: options.keyPlaces }
-  const outside = openOutside({
-    path: join(options.keyPlaces.configHome, 'swarmsitter', 'heads', `${unlocked.vaultId}.json`),
-    disk,
-    onFault: (why) => log('warn', 'an older copy of gate.db would not be noticed: its head cannot be kept', { why }),
-  })
-  const lock = await lockGate(join(directory, 'lock.db'), clock)
-  const book = openGateBook(join(directory, 'gate.db'), () => idMaker(clock, random)('gat'))
-  book.onLost(options.onLost)
   let names = namesOf(rules)
-  const vault = await openVault({
-    unlocked,
-    book,
-    clock,
-    random,
-    openSealed,
-    known: (name) => names.has(name),
-    directory,
-    disk,
-    source,
-    outside,
-  })
+  const safe = await openSafe(options, (name) => names.has(name))
+  const { book, vault } = safe
   const tokens = openTokenCalls(clock)
   const late: { gateway?: Gateway } = {}
   const keeper = openKeeper({
@@ -234,9 +233,7 @@ export const openGate = async (options: GateOptions): Promise<Gate> => {
       keeper.stop()
       await gateway.stop(finishMs)
       await tokens.close()
-      await outside.settled()
-      book.close()
-      lock.release()
+      await safe.close()
     },
   }
 }
@@ -264,16 +261,15 @@ export const runGate = async (argv: readonly string[]): Promise<void> => {
   const log = lineLog(clock)
   const ending = Promise.withResolvers<void>()
   let asked = false
-  const line = openPrivateLine(clock, {
-    closed: () => {
-      if (values.heir === true && !asked) startHeir(values['data-dir']!)
-      ending.resolve()
-    },
-    stop: () => {
-      asked = true
-      ending.resolve()
-    },
-  })
+  const stop = (): void => {
+    asked = true
+    ending.resolve()
+  }
+  const closed = (): void => {
+    if (values.heir === true && !asked) startHeir(values['data-dir']!)
+    ending.resolve()
+  }
+  const line = openPrivateLine(clock, { closed, stop })
   // Node would open its inspector for whoever sends it, and an inspector reads secrets.
   process.on('SIGUSR1', () => log('warn', 'SIGUSR1 is ignored: nobody looks into the gate'))
   process.on('SIGTERM', ending.resolve)

@@ -8,19 +8,11 @@ import { credential } from './credentials.ts'
 import { upstream } from './upstreams.ts'
 import { health } from './health.ts'
 import {
-  calls,
   duration,
   header,
-  host,
-  hostPort,
   listenHost,
-  method,
-  money,
   name,
   notEmpty,
-  origin,
-  pathPattern,
-  pattern,
   positiveDuration,
   queryRoute,
   rate,

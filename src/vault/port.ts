@@ -51,7 +51,10 @@ export interface Vault {
   reveal(credential: CredentialVersion): string
   /** All versions of a name, oldest first. */
   rows(name: string): readonly SecretRow[]
-  /** A new version, sealed and not kept yet. @throws Failure `invalid` when it is no secret text. */
+  /**
+   * A new version, sealed and not kept yet: it is written in the same task, for after a rekey nobody could open it.
+   * @throws Failure `invalid` when it is no secret text.
+   */
   seal(name: string, text: string, state: SecretState, actor: string): SecretRow
   /** Keeps new versions and states, with the machines that made them; durable when it resolves. */
   renew(change: Renewal): Promise<void>
@@ -61,5 +64,7 @@ export interface Vault {
   backup(recipient: string): Promise<{ readonly file: string; readonly credentials: readonly CredentialVersion[] }>
 }
 
+/** The secret that people set, of a name that the gate keeps beside it. */
+export const personsName = (name: string): string => name.split('+')[0]!
 /** Names beside the ones that people set: what the gate keeps for itself. No such name may be set. */
 export const isOwnName = (name: string): boolean => name.includes('+')

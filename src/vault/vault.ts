@@ -11,7 +11,14 @@ import { checkHead, makeHead, type HeadFault, type Outside } from './head.ts'
 import type { Unlocked } from './key.ts'
 import type { KeySource } from './keys/kinds.ts'
 import type { KeyKind } from './keys/record.ts'
-import { isOwnName, type CredentialRule, type CredentialVersion, type Vault, type VaultView } from './port.ts'
+import {
+  isOwnName,
+  personsName,
+  type CredentialRule,
+  type CredentialVersion,
+  type Vault,
+  type VaultView,
+} from './port.ts'
 import { endRekey, rekey, sealingKeyPlace, takeCurrentKey, type Rekeyed } from './rekey.ts'
 import {
   fingerprintKeyOf,
@@ -96,9 +103,9 @@ class OpenVault implements Vault {
     try {
       const row = this.seal(name, opened.toString('utf8'), 'active', actor)
       await this.#options.book.addSecret(row)
+      this.#load()
       // Whoever is told that it is set is told when an older copy comes back, too.
       await this.#options.outside.settled()
-      this.#keep(row)
       return { name, version: row.version, fingerprint: row.fingerprint }
     } finally {
       opened.fill(0)
@@ -134,7 +141,7 @@ class OpenVault implements Vault {
     const row = this.#rows.get(name)?.find((one) => one.version === version)
     if (row === undefined) throw failure('credential-unavailable', `${name}@${version} is not in the vault`)
     if (this.#isDoubtful(row)) {
-      throw failure('credential-unavailable', `${name} was changed without the vault's key: set it anew`)
+      throw failure('credential-unavailable', `${personsName(name)} was changed without the vault's key: set it anew`)
     }
     const opened = openAtRest(this.#options.unlocked, { name, version }, row.sealed)
     try {
@@ -150,14 +157,7 @@ class OpenVault implements Vault {
 
   async renew(change: Renewal): Promise<void> {
     await this.#options.book.renew(change)
-    const stateOf = new Map(change.moves.map(({ name, version, state }) => [`${name}@${version}`, state]))
-    const below = new Map(change.drops.map((drop) => [drop.name, drop.below]))
-    for (const row of change.add) this.#rows.set(row.name, [...this.rows(row.name), row])
-    for (const name of new Set([...change.add, ...change.moves, ...change.drops].map((one) => one.name))) {
-      const kept = this.rows(name).filter(({ version }) => version >= (below.get(name) ?? 0))
-      const moved = kept.map((row) => ({ ...row, state: stateOf.get(`${name}@${row.version}`) ?? row.state }))
-      this.#rows.set(name, moved)
-    }
+    this.#load()
   }
 
   async rekey(kind: KeyKind): Promise<Rekeyed> {
@@ -167,15 +167,18 @@ class OpenVault implements Vault {
   }
 
   async backup(recipient: string): ReturnType<Vault['backup']> {
-    const active = [...this.#rows.values()].flat().filter((row) => row.state === 'active' && !this.#isDoubtful(row))
+    // What an OAuth server gave is not of its name alone: another gate that used it would end the grant.
+    const isInUse = (row: SecretRow): boolean => row.state === 'active' && !isOwnName(row.name)
+    const active = [...this.#rows.values()].flat().filter((row) => isInUse(row) && !this.#isDoubtful(row))
     const credentials = active.map(({ name, version }) => ({ name, version }))
     const opened = credentials.map((one) => ({ ...one, value: this.reveal(one) }))
     return { file: await backupTo(recipient, opened), credentials }
   }
 
+  /** As they are durable: a rekey may have shared the commit, and then they are sealed otherwise than when written. */
   #load(): void {
     this.#rows.clear()
-    for (const row of this.#options.book.secrets()) this.#keep(row)
+    for (const row of this.#options.book.secrets()) this.#rows.set(row.name, [...this.rows(row.name), row])
   }
 
   /** Of a name that somebody tampered with only what was set since then is believed. */
@@ -197,11 +200,6 @@ class OpenVault implements Vault {
     const fingerprint = fingerprintOf(this.#fingerprintKey, plain)
     plain.fill(0)
     return { name, version, state, sealed, fingerprint, setMs: clock.wallMs(), usedMs: null, actor }
-  }
-
-  #keep(row: SecretRow): void {
-    const retired = (one: SecretRow): SecretRow => (row.state === 'active' ? { ...one, state: 'retired' } : one)
-    this.#rows.set(row.name, [...(this.#rows.get(row.name) ?? []).map(retired), row])
   }
 }
 

@@ -97,7 +97,7 @@ const warnings = ({ vault }: VaultView): readonly string[] => [
   ...vault.faults.map(
     ({ name, version, fault }) =>
       `${plain(name)}@${version} was ${fault} without the vault's key: it is not used; find out who wrote gate.db, ` +
-      `then sitter vault set ${plain(name)}`,
+      `then sitter vault set ${plain(name.split('+')[0]!)}`,
   ),
   ...(vault.outside === 'unknown'
     ? ['an older copy of gate.db would not be noticed: the configuration folder of the user cannot be written']

@@ -125,6 +125,7 @@ test('vault status tells how each renews, and exits 4 when one waits for a perso
   const vault = (concern: object | null): object => ({
     sealingKey: Buffer.alloc(32, 9).toString('base64'),
     renewals: [{ ...renewal, concern }],
+    vault: { keyKind: 'file', keyCheck: 'ab', changes: 3, outside: 'kept', faults: [] },
     credentials: [{ name: 'bank', version: 2, state: 'active', fingerprint: 'ab12', setMs: nowMs, usedMs: null }],
   })
   let held = vault(null)

@@ -10,6 +10,7 @@ import type { Asked } from './server.ts'
 const vault = {
   sealingKey: Buffer.alloc(32, 9).toString('base64'),
   credentials: [{ name: 'bank-a', version: 3, state: 'active', fingerprint: 'ab12', setMs: nowMs, usedMs: null }],
+  renewals: [],
   vault: { keyKind: 'file', keyCheck: 'ab', changes: 3, outside: 'kept', faults: [] },
 }
 const raw = {
