@@ -261,15 +261,12 @@ export const runGate = async (argv: readonly string[]): Promise<void> => {
   const log = lineLog(clock)
   const ending = Promise.withResolvers<void>()
   let asked = false
-  const stop = (): void => {
-    asked = true
+  const end = (isAsked: boolean) => (): void => {
+    if (!isAsked && values.heir === true && !asked) startHeir(values['data-dir']!)
+    asked ||= isAsked
     ending.resolve()
   }
-  const closed = (): void => {
-    if (values.heir === true && !asked) startHeir(values['data-dir']!)
-    ending.resolve()
-  }
-  const line = openPrivateLine(clock, { closed, stop })
+  const line = openPrivateLine(clock, { closed: end(false), stop: end(true) })
   // Node would open its inspector for whoever sends it, and an inspector reads secrets.
   process.on('SIGUSR1', () => log('warn', 'SIGUSR1 is ignored: nobody looks into the gate'))
   process.on('SIGTERM', ending.resolve)
@@ -279,10 +276,10 @@ export const runGate = async (argv: readonly string[]): Promise<void> => {
     if (dumps !== 'none') log('warn', 'a crash of the gate could leave its memory in a core file', { dumps })
     if (values['data-dir'] === undefined) throw new Failure('usage', 'the gate needs --data-dir')
     let applied = await readApplied(disk, dataDirectory)
-    const { config } = applied
+    const rules = applied.config
     const gate = await openGate({
       dataDirectory,
-      rules: config,
+      rules,
       clock,
       disk,
       random: realRandom(),
@@ -307,7 +304,7 @@ export const runGate = async (argv: readonly string[]): Promise<void> => {
         process.exit(1)
       },
     })
-    log('info', 'the gate is open', { pid: process.pid, dumps, upstreams: Object.keys(config.upstreams).length })
+    log('info', 'the gate is open', { pid: process.pid, dumps, upstreams: Object.keys(rules.upstreams).length })
     line.ready({ pid: process.pid, gateId: gate.status().gateId })
     await ending.promise
     await gate.stop()

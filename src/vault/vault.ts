@@ -82,6 +82,7 @@ class OpenVault implements Vault {
   readonly #fingerprintKey: Buffer
   readonly #faults: readonly HeadFault[]
   readonly #rows = new Map<string, readonly SecretRow[]>()
+  #rekeying = false
   /** Sets of one name in one turn must not take the same number: this moves on before the commit. */
   readonly #taken = new Map<string, number>()
 
@@ -161,9 +162,15 @@ class OpenVault implements Vault {
   }
 
   async rekey(kind: KeyKind): Promise<Rekeyed> {
-    const done = await rekey(this.#options, kind, () => this.#load())
-    await this.#options.outside.settled()
-    return done
+    if (this.#rekeying) throw failure('conflict', 'a rekey is under way')
+    this.#rekeying = true
+    try {
+      const done = await rekey(this.#options, kind, () => this.#load())
+      await this.#options.outside.settled()
+      return done
+    } finally {
+      this.#rekeying = false
+    }
   }
 
   async backup(recipient: string): ReturnType<Vault['backup']> {
