@@ -27,7 +27,9 @@ const openEcho = async () => {
     const told = asked.headers.authorization ?? ''
     shown.push(told)
     answer.writeHead(200, { 'x-echo': told, 'www-authenticate': told })
-    answer.end('fine')
+    answer.end(
+      `${told} ${JSON.stringify({ told })} ${encodeURIComponent(told)} ${Buffer.from(told.slice(7)).toString('base64')}`,
+    )
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
