@@ -365,7 +365,7 @@ export class Rotations {
   async #test(member: Member, deeds: Deeds): Promise<number> {
     const version = member.cycle.next!
     const { name, rule } = member
-    const { vault, prove } = this.#options
+    const { prove } = this.#options
     const tested =
       rule.signing?.kind === 'oauth'
         ? await prove({ name, version }, rule.signing.oauth)
