@@ -3,8 +3,8 @@
  * ever holds a secret. It ends when the watch's private line closes or by SIGTERM: it takes on nothing new, and
  * finishes what is in flight.
  */
-import { readFileSync, writeSync } from 'node:fs'
-import { mkdir, open, readFile, stat } from 'node:fs/promises'
+import { constants, readFileSync, writeSync } from 'node:fs'
+import { link, mkdir, open, rename, rm } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -13,7 +13,7 @@ import { openGateway, openTokenCalls, type Gateway, type Log, type Rules } from 
 import { startHeir } from './heir.ts'
 import { placesOf } from './places.ts'
 import { openPrivateLine } from './private-line.ts'
-import { keptClock, realDisk, realNet, realProc, realRandom } from './std/real/real.ts'
+import { keptClock, realDisk, realNet, realProc, realRandom, refuseDumps } from './std/real/real.ts'
 import {
   asFailure,
   Failure,
@@ -26,7 +26,15 @@ import {
   type Service,
 } from './std/std.ts'
 import { lockGate, openGateBook } from './store/store.ts'
-import { openKeeper, openVault, unlockVault, type KeyFiles, type KeyPlaces, type RunCommand } from './vault/vault.ts'
+import {
+  openKeeper,
+  openOutside,
+  openVault,
+  unlockVault,
+  type KeyFiles,
+  type KeyPlaces,
+  type RunCommand,
+} from './vault/vault.ts'
 import { openSealed } from './wire/seal.ts'
 import type { GateStatus } from './wire/wire.ts'
 
@@ -60,7 +68,14 @@ const finishMs = 10_000
 export const realKeyFiles = (): KeyFiles => ({
   read: async (path) => {
     try {
-      return { text: await readFile(path, 'utf8'), mode: (await stat(path)).mode & 0o7777 }
+      // One descriptor for both: what was looked at is what is read.
+      const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+      try {
+        const { mode, uid } = await handle.stat()
+        return { bytes: await handle.readFile(), mode: mode & 0o7777, owner: uid }
+      } finally {
+        await handle.close()
+      }
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
       if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
@@ -69,21 +84,67 @@ export const realKeyFiles = (): KeyFiles => ({
   },
   create: async (path, text) => {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-    const handle = await open(path, 'wx', 0o600)
+    const draft = `${path}.draft`
+    const handle = await open(draft, 'w', 0o600)
     try {
+      await handle.chmod(0o600)
       await handle.writeFile(text)
       await handle.sync()
     } finally {
       await handle.close()
     }
-    const folder = await open(dirname(path), 'r')
+    // A link, unlike a rename, takes nobody's place.
     try {
-      await folder.sync()
+      await link(draft, path)
     } finally {
-      await folder.close()
+      await rm(draft, { force: true })
     }
+    await syncFolder(dirname(path))
   },
+  rename: async (from, to) => {
+    await rename(from, to)
+    await syncFolder(dirname(to))
+  },
+  remove: (path) => rm(path, { force: true }),
+  self: process.getuid?.() ?? null,
 })
+
+const syncFolder = async (path: string): Promise<void> => {
+  const folder = await open(path, 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
+
+/** Opens what is sealed on disk: the key, gate.db, and the vault in it. */
+const openSafe = async (options: GateOptions, known: (name: string) => boolean) => {
+  const { dataDirectory, rules, clock, random, disk, log } = options
+  const directory = join(dataDirectory, 'gate')
+  await disk.makeDirectory(directory, 0o700)
+  const { keyFiles, keyPlaces: places } = options
+  const unlocked = await unlockVault({ swarm: rules.name, directory, disk, random, keyFiles, places })
+  const source = { swarm: rules.name, files: keyFiles, places }
+  const outside = openOutside({
+    path: join(places.configHome, 'swarmsitter', 'heads', `${unlocked.vaultId}.json`),
+    disk,
+    onFault: (why) => log('warn', 'an older copy of gate.db would not be noticed: its head cannot be kept', { why }),
+  })
+  const lock = await lockGate(join(directory, 'lock.db'), clock)
+  const book = openGateBook(join(directory, 'gate.db'), () => idMaker(clock, random)('gat'))
+  book.onLost(options.onLost)
+  const vault = await openVault({ unlocked, book, clock, random, openSealed, known, directory, disk, source, outside })
+  return {
+    book,
+    vault,
+    close: async (): Promise<void> => {
+      await outside.settled()
+      book.close()
+      lock.release()
+    },
+  }
+}
 
 const ownSecrets = ({ signing }: Rules['credentials'][string]): readonly string[] =>
   signing?.kind === 'oauth' && signing.oauth.clientSecret !== null ? [signing.oauth.clientSecret] : []
@@ -126,21 +187,9 @@ const mostChunks = 64
 /** Opens everything; nothing on disk has changed when it fails with `key-missing` or `key-wrong`. */
 export const openGate = async (options: GateOptions): Promise<Gate> => {
   const { dataDirectory, rules, clock, random, disk, log } = options
-  const directory = join(dataDirectory, 'gate')
-  await disk.makeDirectory(directory, 0o700)
-  const unlocked = await unlockVault({
-    swarm: rules.name,
-    directory,
-    disk,
-    random,
-    keyFiles: options.keyFiles,
-    places: options.keyPlaces,
-  })
-  const lock = await lockGate(join(directory, 'lock.db'), clock)
-  const book = openGateBook(join(directory, 'gate.db'), () => idMaker(clock, random)('gat'))
-  book.onLost(options.onLost)
   let names = namesOf(rules)
-  const vault = await openVault({ unlocked, book, clock, random, openSealed, known: (name) => names.has(name) })
+  const safe = await openSafe(options, (name) => names.has(name))
+  const { book, vault } = safe
   const tokens = openTokenCalls(clock)
   const late: { gateway?: Gateway } = {}
   const keeper = openKeeper({
@@ -184,8 +233,7 @@ export const openGate = async (options: GateOptions): Promise<Gate> => {
       keeper.stop()
       await gateway.stop(finishMs)
       await tokens.close()
-      book.close()
-      lock.release()
+      await safe.close()
     },
   }
 }
@@ -213,25 +261,25 @@ export const runGate = async (argv: readonly string[]): Promise<void> => {
   const log = lineLog(clock)
   const ending = Promise.withResolvers<void>()
   let asked = false
-  const line = openPrivateLine(clock, {
-    closed: () => {
-      if (values.heir === true && !asked) startHeir(values['data-dir']!)
-      ending.resolve()
-    },
-    stop: () => {
-      asked = true
-      ending.resolve()
-    },
-  })
+  const end = (isAsked: boolean) => (): void => {
+    if (!isAsked && values.heir === true && !asked) startHeir(values['data-dir']!)
+    asked ||= isAsked
+    ending.resolve()
+  }
+  const line = openPrivateLine(clock, { closed: end(false), stop: end(true) })
+  // Node would open its inspector for whoever sends it, and an inspector reads secrets.
+  process.on('SIGUSR1', () => log('warn', 'SIGUSR1 is ignored: nobody looks into the gate'))
   process.on('SIGTERM', ending.resolve)
   process.on('SIGINT', ending.resolve)
   try {
+    const dumps = await refuseDumps()
+    if (dumps !== 'none') log('warn', 'a crash of the gate could leave its memory in a core file', { dumps })
     if (values['data-dir'] === undefined) throw new Failure('usage', 'the gate needs --data-dir')
     let applied = await readApplied(disk, dataDirectory)
-    const { config } = applied
+    const rules = applied.config
     const gate = await openGate({
       dataDirectory,
-      rules: config,
+      rules,
       clock,
       disk,
       random: realRandom(),
@@ -256,7 +304,7 @@ export const runGate = async (argv: readonly string[]): Promise<void> => {
         process.exit(1)
       },
     })
-    log('info', 'the gate is open', { pid: process.pid, upstreams: Object.keys(config.upstreams).length })
+    log('info', 'the gate is open', { pid: process.pid, dumps, upstreams: Object.keys(rules.upstreams).length })
     line.ready({ pid: process.pid, gateId: gate.status().gateId })
     await ending.promise
     await gate.stop()

@@ -126,10 +126,9 @@ export const realInspection = (): Inspection => ({
   keyPlaces: (swarm) => {
     const credentials = process.env['CREDENTIALS_DIRECTORY']
     const home = process.env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config')
-    return [
-      ...(credentials === undefined ? [] : [join(credentials, `${swarm}.key`)]),
-      join(home, 'swarmsitter', `${swarm}.key`),
-    ]
+    const folders = [...(credentials === undefined ? [] : [credentials]), join(home, 'swarmsitter')]
+    // The last one is where a first start makes it.
+    return folders.flatMap((folder) => ['passphrase', 'age', 'key'].map((kind) => join(folder, `${swarm}.${kind}`)))
   },
   program,
   machine,

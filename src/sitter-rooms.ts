@@ -15,8 +15,17 @@ import {
   type LastLife,
   type Modes,
 } from './fleet/fleet.ts'
-import { openFreeze, openGateLink, type FreezeSwitch, type GateLink, type GateLinkEvents } from './gatelink/gatelink.ts'
+import {
+  openFreeze,
+  openGateLink,
+  openUseAudit,
+  type FreezeSwitch,
+  type GateLink,
+  type GateLinkEvents,
+  type UseAudit,
+} from './gatelink/gatelink.ts'
 import { openLiveConfig, type LiveConfig } from './live-config.ts'
+import { parseAgent } from './model/model.ts'
 import type { Places } from './places.ts'
 import { openAlerts, openTokens, type Alerts, type Tokens } from './record/record.ts'
 import { agentTarget, channelTarget, typeTarget, type Mode, type ModeScope } from './model/model.ts'
@@ -74,7 +83,8 @@ interface Late {
   readonly settling: PromiseWithResolvers<Settle>
 }
 
-const linkEvents = (late: Late): GateLinkEvents => ({
+const linkEvents = (late: Late, uses: UseAudit): GateLinkEvents => ({
+  uses: uses.take,
   linked: (gateId) => {
     late.isBack?.()
     late.isBack = undefined
@@ -89,6 +99,17 @@ const linkEvents = (late: Late): GateLinkEvents => ({
   },
   call: async (call) => (await late.settling.promise).call(call),
 })
+
+const auditUses = ({ store, here }: Opening, late: Late): UseAudit =>
+  openUseAudit({
+    ...here,
+    store,
+    attemptOf: (agent) => {
+      const ref = parseAgent(agent)
+      return (ref && late.fleet?.view(ref)?.attempt) ?? null
+    },
+    onFault: logFault,
+  })
 
 const fleetHooks = (late: Late, store: Store): FleetHooks => ({
   free: (agentType) => late.work?.free(agentType),
@@ -183,7 +204,7 @@ export const openRooms = async (opening: Opening): Promise<Rooms> => {
     ...incarnation,
     socketPath,
     swarm: applied.config.name,
-    events: linkEvents(late),
+    events: linkEvents(late, auditUses(opening, late)),
     modes: modes.told(),
   })
   late.gatelink = gatelink

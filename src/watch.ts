@@ -75,6 +75,8 @@ const finalCodes = [
   'port-taken',
   'key-missing',
   'key-wrong',
+  'vault-damaged',
+  'vault-rolled-back',
   'record-newer',
   'already-running',
   'config-invalid',

@@ -9,6 +9,7 @@ import { AgentMaps } from './agent-maps.tsx'
 import { AgentPage } from './agent-page.tsx'
 import { AgentsPage } from './agents-page.tsx'
 import { BooksPage } from './books-page.tsx'
+import { CredentialsPage } from './credentials-page.tsx'
 import { Checks } from './checks.tsx'
 import { DeadPage } from './dead-page.tsx'
 import { DescribePanel } from './describe-panel.tsx'
@@ -67,6 +68,8 @@ const Here = ({ path }: { path: readonly string[] }) => {
       return id === '' ? <SettlementsPage /> : <SettlementPage key={id} id={id} />
     case 'inbox':
       return <InboxPage />
+    case 'credentials':
+      return <CredentialsPage />
     case 'log':
       return <LogPage />
     case 'books':

@@ -12,6 +12,7 @@ export const pages: readonly PageOf[] = [
   { name: 'dead-letters', title: 'Dead letters' },
   { name: 'settlements', title: 'Settlements' },
   { name: 'inbox', title: 'Inbox' },
+  { name: 'credentials', title: 'Credentials' },
   { name: 'log', title: 'Log' },
   { name: 'books', title: 'Audit and ledger' },
 ]

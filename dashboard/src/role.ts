@@ -18,6 +18,8 @@ export const deeds = {
   redriveMatching: 'POST /api/v1/dead-letters:redrive',
   discard: 'POST /api/v1/dead-letters/:id/discard',
   resolve: 'POST /api/v1/settlements/:id/resolve',
+  credentials: 'GET /api/v1/credentials',
+  setCredential: 'POST /api/v1/credentials',
   auditVerify: 'GET /api/v1/audit/verify',
   auditEntries: 'GET /api/v1/audit/entries',
   exportTasks: 'GET /api/v1/export/tasks',

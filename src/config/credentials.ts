@@ -2,7 +2,20 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import type { Blackout, Credential, OauthRule, RotationRule, Rotator, Signing, Step } from '../model/model.ts'
-import { duration, header, hostPort, name, notEmpty, positiveDuration, route, share, webAddress } from './shapes.ts'
+import {
+  duration,
+  header,
+  host,
+  hostPort,
+  method,
+  name,
+  notEmpty,
+  pathPattern,
+  positiveDuration,
+  route,
+  share,
+  webAddress,
+} from './shapes.ts'
 
 const words = z.array(notEmpty('a word of a command line')).min(1).max(1_000)
 const place = notEmpty('where it stands, like "data.secret"')
@@ -74,6 +87,17 @@ const oauth = z
     'a clientId for this grant',
   )
 
+/** What it may be used for; the gate looks before it opens the secret. Whatever is absent is not bounded. */
+const scope = z.strictObject({
+  /** The account at the provider that it belongs to, for people. */
+  account: notEmpty('the name of an account').optional(),
+  hosts: z.array(host).min(1).max(100).optional(),
+  methods: z.array(method).min(1).max(20).optional(),
+  paths: z.array(pathPattern).min(1).max(1_000).optional(),
+  /** Agent types whose work may use it; what the sitter asks by itself (a query, a resend) is always let. */
+  agents: z.array(z.string()).min(1).max(1_000).optional(),
+})
+
 export const credential = z
   .strictObject({
     kind: z.enum(['bearer', 'basic', 'header', 'query', 'hmac', 'ed25519', 'sigv4', 'oauth']),
@@ -96,6 +120,7 @@ export const credential = z
     pool: z.array(name).min(1).max(100).optional(),
     /** What makes calls go on with another of the pool. `limit` only where each key has a limit of its own. */
     switchOn: z.array(z.enum(['401', '403', 'expiry', 'limit'])).default(['401', '403', 'expiry']),
+    scope: scope.prefault({}),
   })
   .superRefine((given, context) => {
     const needs: Partial<Record<typeof given.kind, readonly (keyof typeof given)[]>> = {
@@ -211,4 +236,11 @@ export const toCredential = (
   signing: toSigning(given),
   rotation: toRotation(given, upstream, directory),
   switchOn: given.switchOn,
+  scope: {
+    account: given.scope.account ?? null,
+    hosts: given.scope.hosts ?? null,
+    methods: given.scope.methods ?? null,
+    paths: given.scope.paths ?? null,
+    agents: given.scope.agents ?? null,
+  },
 })

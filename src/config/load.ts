@@ -9,6 +9,7 @@ import { evaluateConfig, type EvaluationPorts } from './evaluation.ts'
 import { configInvalid, faultAt, show, type ConfigFault } from './faults.ts'
 import { valueAt } from './issues.ts'
 import { inspectConfig } from './parse.ts'
+import { refuseSecrets } from './scan.ts'
 import type { SwarmConfig } from './types.ts'
 
 export interface LoadOptions extends EvaluationPorts {
@@ -93,12 +94,13 @@ export const checkRaw = async (disk: Disk, raw: unknown, baseDirectory: string, 
 /**
  * Loads and checks a config.
  * @throws Failure `config-unreadable` (no such file, syntax error with file and line, not evaluated in time), or
- * `config-invalid` with every fault at once.
+ * `config-invalid` with every fault at once; `secret-in-clear` when a text in it, or in agents' code, looks like one.
  */
 export const loadConfig = async (options: LoadOptions): Promise<LoadedConfig> => {
   const file = resolve(options.file)
   const baseDirectory = dirname(file)
   const raw = await readRaw({ ...options, file }, baseDirectory)
   const config = await checkRaw(options.disk, raw, baseDirectory, file)
+  await refuseSecrets({ disk: options.disk, file, raw, baseDirectory, agents: Object.values(config.agents) })
   return { file, raw, baseDirectory, config }
 }

@@ -216,6 +216,11 @@ export const crossFaults = (raw: unknown): readonly ConfigFault[] => [
     ...refers(raw, ['upstreams', name, 'credentials'], 'credentials'),
     ...limits(raw, name),
   ]),
+  ...namesAt(raw, 'credentials').flatMap((name) =>
+    entriesAt(raw, ['credentials', name, 'scope', 'agents']).flatMap((_, index) =>
+      refers(raw, ['credentials', name, 'scope', 'agents', index], 'agents'),
+    ),
+  ),
   ...namesAt(raw, 'channels').flatMap((name) => [
     ...refers(raw, ['channels', name, 'upstream'], 'upstreams'),
     ...channelRoutes(raw, name),

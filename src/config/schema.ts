@@ -8,16 +8,11 @@ import { credential } from './credentials.ts'
 import { upstream } from './upstreams.ts'
 import { health } from './health.ts'
 import {
-  calls,
   duration,
   header,
-  hostPort,
   listenHost,
-  money,
   name,
   notEmpty,
-  origin,
-  pattern,
   positiveDuration,
   queryRoute,
   rate,
@@ -314,6 +309,8 @@ export const swarmSchema = z.strictObject({
   /** For editors; plays no part. */
   $schema: z.string().optional(),
   name,
+  /** Paths of values that look like secrets and are none, like "agents.reader.config.token". */
+  notSecrets: z.array(z.string()).max(1_000).default([]),
   /** Where the record is: a file in the data directory, or a database that the sitter has for itself. */
   store: storeAddress.default('embedded'),
   bus: z.literal('local').default('local'),

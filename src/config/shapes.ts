@@ -89,6 +89,12 @@ export const pattern = text(
   'a pattern like "POST /v1/payouts" or "GET /v1/**"',
   (given) => parsePattern(given) && given,
 )
+export const pathPattern = text('a path like "/v1/payouts" or "/v1/**"', (given) =>
+  parsePattern(`GET ${given}`) ? given : undefined,
+)
+export const method = text('a method like "GET" or "POST"', (given) =>
+  /^[A-Z]{3,16}$/.test(given) ? given : undefined,
+)
 export const route = text('a route like "POST /v1/payouts"', (given) => parseRoute(given, 'no-query'))
 
 const placeholders = ['reference', 'payee', 'amount', 'currency', 'memo', 'key']
@@ -147,6 +153,12 @@ export const loopbackAddress = text('an address on this host like "http://127.0.
   const url = URL.parse(given.replaceAll('{number}', '1'))
   const isHere = url && (url.hostname === '127.0.0.1' || url.hostname === 'localhost' || url.hostname === '[::1]')
   return isHere && url.protocol === 'http:' && url.username === '' ? given : undefined
+})
+
+/** As URLs have it: without a port it means the usual one of the scheme. */
+export const host = text('a host like "api.example.com" or "127.0.0.1:9100"', (given) => {
+  const url = /^[a-z0-9.:[\]-]{1,259}$/.test(given) ? URL.parse(`http://${given}`) : null
+  return url && (given === url.host || given === `${url.hostname}:80`) ? given : undefined
 })
 
 export const hostPort = text('a host and port like "127.0.0.1:9100"', (given) => {

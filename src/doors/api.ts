@@ -23,7 +23,7 @@ import type {
   TaskView,
 } from '../store/store.ts'
 import type { RedriveAnswer, WorkSummary } from '../work/work.ts'
-import type { GateStatus, RenewalView, VaultView } from '../wire/wire.ts'
+import type { BackupAnswer, GateStatus, RekeyAnswer, RenewalView, VaultView } from '../wire/wire.ts'
 
 export interface List<Item> {
   readonly items: readonly Item[]
@@ -356,6 +356,7 @@ export interface CredentialDescription extends RenewalView {
 }
 export type {
   AgentView,
+  BackupAnswer,
   BatchAnswer,
   CellStatus,
   CellView,
@@ -365,6 +366,7 @@ export type {
   ModeAnswer,
   ModeSetting,
   RedriveAnswer,
+  RekeyAnswer,
   RenewalView,
   VaultView,
 }

@@ -1,6 +1,7 @@
 /** Front door of the gate link. */
 export { openGateLink, type GateLinkOptions } from './link.ts'
 export { frozenText, openFreeze, readFrozen, type FreezeFile, type FreezeNote, type FreezeSwitch } from './freeze.ts'
+export { openUseAudit, type UseAudit } from './use-audit.ts'
 export type { GateLink, GateLinkEvents } from './port.ts'
 export type { Call, CallOutcome, Grant, GrantedRequest } from '../wire/wire.ts'
 export { sealTo } from '../wire/seal.ts'

@@ -5,19 +5,22 @@
  *
  *   down ── connect, open ──▶ opening ── opened ──▶ up ── closed ──▶ down
  */
-import { failure, type Cancel, type Clock, type Link, type Net, type Random } from '../std/std.ts'
+import { failure, sleep, type Cancel, type Clock, type Link, type Net, type Random } from '../std/std.ts'
 import {
   lineReader,
   toLine,
   type Answer,
   type Call,
   type CellOpen,
+  type BackupAnswer,
   type GateStatus,
   type Grant,
   type Opened,
+  type RekeyAnswer,
   type ShadowedCall,
   type ToldMode,
   type ToGate,
+  type Use,
   type VaultView,
 } from '../wire/wire.ts'
 import { openAcks, type Acks } from './acks.ts'
@@ -107,6 +110,14 @@ class SitterEnd implements GateLink {
 
   vaultNotes(after: number): ReturnType<GateLink['vaultNotes']> {
     return this.#ask((id) => ({ frame: 'vault.notes', id, after }))
+  }
+
+  vaultRekey(kind: string, actor: string): Promise<RekeyAnswer> {
+    return this.#ask((id) => ({ frame: 'vault.rekey', id, kind, actor }))
+  }
+
+  vaultBackup(recipient: string, actor: string): Promise<BackupAnswer> {
+    return this.#ask((id) => ({ frame: 'vault.backup', id, recipient, actor }))
   }
 
   status(): Promise<GateStatus> {
@@ -205,7 +216,23 @@ class SitterEnd implements GateLink {
       this.#sendUp([...this.#cells.values()])
       this.#options.events.linked(raw.gateId)
     } else if (raw['frame'] === 'call') this.#acks.take(this.#gateId, raw as unknown as Call)
+    else if (raw['frame'] === 'uses') void this.#audit(from, raw['uses'] as readonly Use[])
     else if (raw['frame'] === 'answer') this.#questions.answered(raw as unknown as Answer)
+  }
+
+  /** The gate tells no more of them before these are acknowledged. */
+  async #audit(from: Link, uses: readonly Use[]): Promise<void> {
+    const gateId = this.#gateId!
+    for (let againMs = firstPauseMs; this.#link === from; againMs = Math.min(longestPauseMs, againMs * 2)) {
+      try {
+        await this.#options.events.uses(gateId, uses)
+        if (this.#link === from) this.#sendUp([{ frame: 'uses.ack', upTo: uses.at(-1)!.journal }])
+        return
+      } catch {
+        // Not in the audit log, so not acknowledged: whoever could not write has said why.
+        await sleep(this.#options.clock, againMs)
+      }
+    }
   }
 
   #closed(link: Link): void {

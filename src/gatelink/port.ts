@@ -3,12 +3,15 @@
  * was not acknowledged again.
  */
 import type {
+  BackupAnswer,
   Call,
   CellOpen,
   Grant,
   GateStatus,
+  RekeyAnswer,
   ShadowedCall,
   ToldMode,
+  Use,
   VaultNote,
   VaultRenew,
   VaultView,
@@ -25,6 +28,8 @@ export interface GateLinkEvents {
    * The outcome of a grant. Acknowledged to the gate when the promise resolves, so it must resolve after the commit.
    */
   call(call: Call): Promise<void>
+  /** Uses of secrets, in order. Acknowledged when the promise resolves: then they stand in the audit log. */
+  uses(gateId: string, uses: readonly Use[]): Promise<void>
 }
 
 export interface GateLink {
@@ -45,6 +50,10 @@ export interface GateLink {
   vaultRenew(deed: VaultRenew['deed'], credential: string, version: number | null, actor: string): Promise<void>
   /** What happened to credentials after a note; the gate forgets those up to it. */
   vaultNotes(after: number): Promise<readonly VaultNote[]>
+  /** Another key for the vault: `file`, `passphrase` or `age`. */
+  vaultRekey(kind: string, actor: string): Promise<RekeyAnswer>
+  /** What is in use, sealed to an age recipient. */
+  vaultBackup(recipient: string, actor: string): Promise<BackupAnswer>
   status(): Promise<GateStatus>
   /** Tells the gate the word of a person; resolves with whether it is frozen now, for the file may still say so. */
   freeze(frozen: boolean, actor: string): Promise<{ readonly frozen: boolean }>

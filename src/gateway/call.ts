@@ -13,6 +13,7 @@ import type { PlainTarget, Route } from './path.ts'
 import type { Signed } from './signers/signers.ts'
 import type { Skew } from './skew.ts'
 import type { CallJournal, CredentialRule, Log, UpstreamRule } from './ports.ts'
+import type { Uses } from './uses.ts'
 
 /**
  * Why a call was not sent. `silent`: it left the queue because its sitter or this gate went away; nobody is told,
@@ -78,6 +79,8 @@ export interface CallInHand {
   waitedMs: number
   begunMs: number | null
   journal: number | null
+  /** Whether it may use its secret; null until that is decided, or when it uses none. */
+  decision: 'allowed' | 'refused' | null
   /** How it goes out; lives from `sign` to the end of the call. */
   signed: Signed | null
   /** The version in use is let go. */
@@ -99,6 +102,7 @@ export interface Room {
   readonly buckets: Buckets
   readonly lines: Lines
   readonly journal: CallJournal
+  readonly uses: Uses
   readonly meter: Meter
   readonly skew: Skew
   readonly log: Log
@@ -140,6 +144,7 @@ export const callOf = (asked: Asked): CallInHand => ({
   waitedMs: 0,
   begunMs: null,
   journal: null,
+  decision: null,
   signed: null,
   release: null,
   sentWallMs: null,

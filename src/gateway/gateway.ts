@@ -5,7 +5,7 @@
  */
 import { failure, sleep, type Clock, type Disk, type Net, type Random } from '../std/std.ts'
 import { openBuckets, openLines, type Buckets } from '../limit/limit.ts'
-import type { AskOutside, Keeper } from '../vault/vault.ts'
+import type { AskOutside, Keeper, KeyKind } from '../vault/vault.ts'
 import type { GateStatus } from '../wire/wire.ts'
 import type { Room } from './call.ts'
 import { openDoors, type Doors } from './doors.ts'
@@ -16,9 +16,10 @@ import { openGrants, outcomeOfOpen, type Grants } from './grants.ts'
 import { openLinkServer, type LinkServer } from './links.ts'
 import { openMeter } from './meter.ts'
 import { openModes, type Modes, type SavedMode, type SetMode } from './modes.ts'
-import type { CallJournal, Log, Rules } from './ports.ts'
+import type { CallJournal, Log, Rules, UseBook } from './ports.ts'
 import { openRules, type OpenRules } from './rules.ts'
 import { openSkew } from './skew.ts'
+import { openUses } from './uses.ts'
 
 export type { CallJournal, Log, Rules } from './ports.ts'
 export { openTokenCalls, type TokenCalls } from './token-calls.ts'
@@ -32,7 +33,7 @@ export interface GatewayOptions {
   readonly disk: Disk
   readonly net: Net
   readonly vault: Keeper
-  readonly journal: CallJournal
+  readonly journal: CallJournal & UseBook
   readonly limits: { readonly saved: SavedLimits; readonly saveWith: (rows: () => SavedLimits) => void }
   readonly modes: {
     /** Undefined = this gate was never told. */
@@ -124,12 +125,26 @@ const takeModes = async (parts: Parts, frame: Readonly<Record<string, unknown>>)
 const shadowedFrom = (journal: CallJournal, frame: Readonly<Record<string, unknown>>) =>
   journal.shadowed(Number(frame['after']) || 0, Math.min(1_001, Number(frame['limit']) || 100))
 
+const keyKindOf = (frame: Readonly<Record<string, unknown>>): KeyKind => {
+  const kind = textOf(frame, 'kind')
+  if (kind === 'file' || kind === 'passphrase' || kind === 'age') return kind
+  throw failure('invalid', 'a key is of kind file, passphrase or age')
+}
+
 /** Answers the questions of the link. */
-const answer = (options: GatewayOptions, parts: Parts, frame: Readonly<Record<string, unknown>>): Promise<unknown> => {
+const answer = async (
+  options: GatewayOptions,
+  parts: Parts,
+  frame: Readonly<Record<string, unknown>>,
+): Promise<unknown> => {
   const { vault, journal } = options
   switch (frame['frame']) {
     case 'vault.set':
       return vault.set(textOf(frame, 'credential'), textOf(frame, 'sealed'), textOf(frame, 'actor'))
+    case 'vault.rekey':
+      return vault.rekey(keyKindOf(frame))
+    case 'vault.backup':
+      return vault.backup(textOf(frame, 'recipient'))
     case 'vault.list':
       return Promise.resolve(vault.view())
     case 'vault.renew':
@@ -203,7 +218,8 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
   // The link and the grants know each other: outcomes may be told as soon as the link is there.
   const late: { link?: LinkServer; ending?: true } = {}
   const modes = openModes(options.modes)
-  const opened = { clock, upstreams, vault, buckets, lines, journal, log, modes }
+  const uses = openUses({ clock, book: journal, log })
+  const opened = { clock, upstreams, vault, buckets, lines, journal, uses, log, modes }
   const room: Room = {
     ...opened,
     meter: openMeter(journal.counts()),
@@ -224,6 +240,7 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
     net,
     socketPath: options.linkSocket,
     journal,
+    uses,
     doors,
     log,
     grants: () => grants,

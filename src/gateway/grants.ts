@@ -132,6 +132,7 @@ export const openGrants = ({ room, tell, tellUnwritten }: GrantsOptions): Grants
     try {
       const journal = await room.journal.refuse(rowOf(call, room.clock.wallMs()), endOf(call, room, outcome))
       room.meter.count(call.upstreamName, outcome.kind, null)
+      if (call.decision === 'refused') room.uses.added()
       if (journal !== 'spent') tell(journal)
     } catch (error) {
       const { code } = asFailure(error)

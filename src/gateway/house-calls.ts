@@ -82,7 +82,7 @@ export const askUpstream = async (room: Room, asking: Asking): Promise<Asked> =>
   const toSign = { method: asking.method, path, query, host, headers: call.headers, body: asking.body, nowMs }
   let asked: Asked
   try {
-    call.signed = signerOf(asking.signing).sign(toSign, asking.secret)
+    call.signed = signerOf(asking.signing).sign(toSign, await asking.secret())
     asked = await exchange(call, room)
   } catch (error) {
     giveBack(call, room)

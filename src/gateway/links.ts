@@ -9,6 +9,7 @@ import { readCell, readGrant, readJournals, readOpen, textOf } from './frames.ts
 import type { Grants } from './grants.ts'
 import type { CallJournal, Log } from './ports.ts'
 import { openTeller, type Teller } from './teller.ts'
+import type { Uses } from './uses.ts'
 
 /** A grant's body and a call's answer are larger than an agent's frame. */
 const bounds = { frameBytes: 1024 * 1024, jsonDepth: 64 }
@@ -22,10 +23,11 @@ export interface LinkServerOptions {
   readonly gateId: string
   readonly version: string
   readonly journal: CallJournal
+  readonly uses: Uses
   readonly grants: () => Grants
   readonly doors: Doors
   readonly log: Log
-  /** Answers `vault.set`, `vault.list`, `status`, `freeze`; rejects for any other question. */
+  /** Answers `vault.…`, `status`, `freeze`, `config`; rejects for any other question. */
   readonly ask: (frame: Raw) => Promise<unknown>
 }
 export interface LinkServer {
@@ -101,6 +103,7 @@ class GateEnd implements LinkServer {
   #leaveSitter(): void {
     if (this.#sitter === undefined) return
     this.#sitter.teller.close()
+    this.#options.uses.unlink()
     this.#sitter.link.close()
     this.#sitter = undefined
     this.#options.grants().dropQueued()
@@ -127,6 +130,7 @@ class GateEnd implements LinkServer {
     }
     link.write(toLine({ frame: 'opened', gateId, version }))
     this.#sitter = { link, epoch, teller: openTeller(link, journal) }
+    this.#options.uses.link(link)
     log('info', 'a sitter opened the link', { owner, epoch })
   }
 
@@ -140,6 +144,8 @@ class GateEnd implements LinkServer {
           log('error', 'acknowledgements were not written', { code: asFailure(error).code })
         })
         return
+      case 'uses.ack':
+        return this.#options.uses.acknowledged(raw['upTo'])
       case 'cell':
         void this.#cell(raw, from.epoch)
         return

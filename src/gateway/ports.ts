@@ -41,6 +41,8 @@ export interface JournalCall {
   readonly epoch: number
   readonly begunMs: number
   readonly waitedMs: number
+  readonly host: string | null
+  readonly decision: 'allowed' | 'refused' | null
 }
 export interface JournalEnd {
   readonly ended: 'answered' | 'not-sent' | 'lost'
@@ -74,6 +76,16 @@ export interface CallJournal {
   /** A call that is recorded instead of sent; durable when it resolves. */
   shadow(call: Omit<ShadowedCall, 'number'>): Promise<void>
   shadowed(after: number, limit: number): readonly ShadowedCall[]
+  meta(name: string): string | undefined
+  setMeta(values: Readonly<Record<string, string>>): Promise<void>
+}
+
+/** Uses of secrets in the journal, by number, until they are in the audit log. */
+export interface UseBook {
+  /** Rows that use a secret or were refused one, in order, after `after`. */
+  uses(after: number, limit: number): readonly JournalRow[]
+  /** How many there are after `after`. */
+  useCount(after: number): number
   meta(name: string): string | undefined
   setMeta(values: Readonly<Record<string, string>>): Promise<void>
 }

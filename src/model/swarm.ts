@@ -189,6 +189,18 @@ export interface Upstream {
   /** Price of one call, null = free. */
   readonly costPerCall: Money | null
 }
+/** What a credential may be used for; null = not bounded. */
+export interface CredentialScope {
+  /** At the provider; for people. */
+  readonly account: string | null
+  /** `host` or `host:port`. */
+  readonly hosts: readonly string[] | null
+  readonly methods: readonly string[] | null
+  /** Patterns like `/v1/**`. */
+  readonly paths: readonly string[] | null
+  /** Agent types. */
+  readonly agents: readonly string[] | null
+}
 export interface Credential {
   readonly name: string
   readonly kind: Signing['kind']
@@ -198,6 +210,7 @@ export interface Credential {
   readonly signing: Signing
   readonly rotation: RotationRule
   readonly switchOn: readonly SwitchOn[]
+  readonly scope: CredentialScope
 }
 export interface Channel {
   readonly name: string

@@ -37,6 +37,9 @@ export const codes = {
   'fresh-refused': refused(403, 5),
   'key-missing': refused(403, 5),
   'key-wrong': refused(403, 5),
+  'vault-damaged': refused(500, 1),
+  'vault-rolled-back': refused(409, 6),
+  'secret-in-clear': refused(422, 2),
   'wrong-node': refused(500, 69),
   // record
   'record-unknown': { kind: 'unknown', status: 503, exit: 1 },
@@ -82,6 +85,7 @@ export const codes = {
   'intent-required': refused(403, 5),
   'budget-spent': refused(403, 5),
   'credential-unavailable': transient(503),
+  'audit-behind': transient(503),
   'upstream-unreachable': transient(503),
   'outcome-unknown': { kind: 'unknown', status: 502, exit: 1 },
   frozen: refused(503, 5),

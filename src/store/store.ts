@@ -36,6 +36,7 @@ export {
   type Note,
   type NoteRow,
   type Renewal,
+  type Resealed,
   type SecretRow,
   type SecretState,
 } from './gate/gate.ts'

@@ -49,6 +49,8 @@ export interface Keeper {
   revoke(name: string, version: number, actor: string): Promise<void>
   take(rules: readonly CredentialRule[]): void
   notes(after: number): Promise<readonly NoteRow[]>
+  rekey: Vault['rekey']
+  backup: Vault['backup']
   stop(): void
 }
 
@@ -207,6 +209,14 @@ class VaultKeeper implements Keeper {
 
   notes(after: number): Promise<readonly NoteRow[]> {
     return this.#options.book.notes(after)
+  }
+
+  rekey(...[kind]: Parameters<Vault['rekey']>): ReturnType<Vault['rekey']> {
+    return this.#options.vault.rekey(kind)
+  }
+
+  backup(recipient: string): ReturnType<Vault['backup']> {
+    return this.#options.vault.backup(recipient)
   }
 
   stop(): void {

@@ -1,24 +1,16 @@
 /**
- * The key of the vault lives outside the data directory, so that a stolen directory yields nothing. `vault.json`
- * beside gate.db says which vault it is and holds a check value of its key: a missing or wrong key is found before
+ * The key of the vault (the KEK) lives outside the data directory, so that a stolen directory yields nothing.
+ * `vault.json` beside gate.db says which vault it is and how its key is known: a missing or wrong key is found before
  * gate.db is even opened, and changes nothing on disk.
  */
-import { createHmac } from 'node:crypto'
-import { canonicalJson, failure, type Disk, type Random } from '../std/std.ts'
+import { failure, type Disk, type Random } from '../std/std.ts'
+import { openBox } from './keys/box.ts'
+import type { KeyFiles, KeyPlaces } from './keys/files.ts'
+import { findKey, firstKey, pathsFor, type KeySource } from './keys/kinds.ts'
+import { readRecord, writeRecord, type VaultRecord } from './keys/record.ts'
 
-/** Key files as an argument: they need modes, which `Disk` does not show. */
-export interface KeyFiles {
-  /** Text and permission bits (07777), undefined when there is no such file. */
-  read(path: string): Promise<{ readonly text: string; readonly mode: number } | undefined>
-  /** Makes a new file 0600 (and its folders 0700), fsynced; rejects when it is there already. */
-  create(path: string, text: string): Promise<void>
-}
-export interface KeyPlaces {
-  /** `$CREDENTIALS_DIRECTORY`, null when unset. */
-  readonly credentialsDirectory: string | null
-  /** `${XDG_CONFIG_HOME:-~/.config}`. */
-  readonly configHome: string
-}
+export type { KeyFiles, KeyPlaces } from './keys/files.ts'
+
 export interface UnlockOptions {
   readonly swarm: string
   /** Folder of gate.db. */
@@ -28,51 +20,56 @@ export interface UnlockOptions {
   readonly keyFiles: KeyFiles
   readonly places: KeyPlaces
 }
-/** An opened key; only the vault looks inside. */
+/** An opened key; only the vault looks inside. A rekey changes what it holds. */
 export interface Unlocked {
   readonly key: Uint8Array
   readonly vaultId: string
   readonly check: string
+  /** Of a rekey that was cut off: the other of its two keys, either of which gate.db may be sealed by. */
+  readonly other: { readonly key: Uint8Array; readonly check: string } | null
+  readonly record: VaultRecord
 }
 
-const keyBytes = 32
+/** What each key of a pending rekey is sealed by the other under. */
+export const pendingBound = (vaultId: string, from: string, to: string) => ['rekey', 2, vaultId, from, to] as const
 
-export const keyCheck = (key: Uint8Array, vaultId: string): string =>
-  createHmac('sha256', key).update(`swarmsitter key check 1 ${vaultId}`).digest('hex').slice(0, 32)
-
-const keyPaths = (swarm: string, places: KeyPlaces): readonly string[] => [
-  ...(places.credentialsDirectory === null ? [] : [`${places.credentialsDirectory}/${swarm}.key`]),
-  `${places.configHome}/swarmsitter/${swarm}.key`,
-]
-
-const readKey = async (paths: readonly string[], files: KeyFiles): Promise<Uint8Array | undefined> => {
-  for (const path of paths) {
-    const found = await files.read(path)
-    if (found === undefined) continue
-    if ((found.mode & 0o077) !== 0) {
-      throw failure(
-        'key-wrong',
-        `${path} can be read by others (mode ${found.mode.toString(8)}): chmod 600 it, and rotate what it sealed`,
-      )
-    }
-    const key = Buffer.from(found.text.trim(), 'base64')
-    if (key.length !== keyBytes)
-      throw failure('key-wrong', `${path} is no vault key: it holds ${keyBytes} bytes as base64`)
-    return key
+const refuse = (record: VaultRecord, source: KeySource, found: readonly ('missing' | 'wrong')[]): Error => {
+  const paths = pathsFor(record.key, source)
+  if (found.includes('wrong')) {
+    return failure('key-wrong', `the key at ${paths.join(' or ')} is not the key of this vault; nothing was changed`)
   }
-  return undefined
+  return failure(
+    'key-missing',
+    `the key of this vault is not at ${paths.join(' nor at ')}: put it back, its secrets cannot be read without it`,
+  )
 }
 
-const readIdentity = async (path: string, disk: Disk): Promise<{ vaultId: string; check: string } | undefined> => {
-  const text = await disk.readTextIfThere(path)
-  if (text === undefined) return undefined
-  try {
-    const { vaultId, check } = JSON.parse(text) as { vaultId: unknown; check: unknown }
-    if (typeof vaultId === 'string' && typeof check === 'string') return { vaultId, check }
-  } catch (cause) {
-    throw failure('key-wrong', `${path} is damaged: restore it from a backup`, { cause })
+const openRecord = async (record: VaultRecord, source: KeySource): Promise<Unlocked> => {
+  const { vaultId, key, pending } = record
+  const first = await findKey(key, vaultId, source)
+  if (typeof first === 'object' && pending === undefined)
+    return { key: first.key, vaultId, check: key.check, other: null, record }
+  if (pending === undefined) throw refuse(record, source, [first as 'missing' | 'wrong'])
+  const [old, next] = [key.check, pending.key.check]
+  if (typeof first === 'object') {
+    const box = Buffer.from(pending.newByOld, 'base64')
+    const other = openBox(first.key, box, pendingBound(vaultId, old, next))
+    return { key: first.key, vaultId, check: old, other: { key: other, check: next }, record }
   }
-  throw failure('key-wrong', `${path} is damaged: restore it from a backup`)
+  const second = await findKey(pending.key, vaultId, source)
+  if (typeof second !== 'object') throw refuse(record, source, [first, second])
+  const former = openBox(second.key, Buffer.from(pending.oldByNew, 'base64'), pendingBound(vaultId, next, old))
+  return { key: second.key, vaultId, check: next, other: { key: former, check: old }, record }
+}
+
+const makeVault = async (options: UnlockOptions, source: KeySource): Promise<Unlocked> => {
+  const { directory, disk, random } = options
+  const vaultId = Buffer.from(random.bytes(16)).toString('hex')
+  // The key first: an identity whose key was never written would lock the owner out.
+  const { key, record: kek } = await firstKey(vaultId, source, random)
+  const record: VaultRecord = { schema: 2, vaultId, key: kek }
+  await writeRecord(directory, disk, record)
+  return { key, vaultId, check: kek.check, other: null, record }
 }
 
 /**
@@ -80,37 +77,17 @@ const readIdentity = async (path: string, disk: Disk): Promise<{ vaultId: string
  * @throws Failure `key-missing`, `key-wrong`; nothing has changed then.
  */
 export const unlockVault = async (options: UnlockOptions): Promise<Unlocked> => {
-  const { swarm, directory, disk, random, keyFiles, places } = options
+  const { swarm, directory, disk, keyFiles, places } = options
   if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(swarm))
     throw failure('config-invalid', 'the name of the swarm cannot name a key file')
-  const identityPath = `${directory}/vault.json`
-  const paths = keyPaths(swarm, places)
-  const identity = await readIdentity(identityPath, disk)
-  const found = await readKey(paths, keyFiles)
-
-  if (identity !== undefined) {
-    if (found === undefined) {
-      throw failure(
-        'key-missing',
-        `the key of this vault is not at ${paths.join(' nor at ')}: put it back, its secrets cannot be read without it`,
-      )
-    }
-    if (keyCheck(found, identity.vaultId) !== identity.check) {
-      throw failure('key-wrong', `the key at ${paths.join(' or ')} is not the key of this vault; nothing was changed`)
-    }
-    return { key: found, ...identity }
-  }
+  const source: KeySource = { swarm, files: keyFiles, places }
+  const record = await readRecord(directory, disk)
+  if (record !== undefined) return openRecord(record, source)
   if (await disk.exists(`${directory}/gate.db`)) {
     throw failure(
       'key-missing',
-      `${identityPath} is gone while gate.db is there: restore it from a backup, or move both away`,
+      `${directory}/vault.json is gone while gate.db is there: restore it from a backup, or move both away`,
     )
   }
-  const key = found ?? random.bytes(keyBytes)
-  // The key first: an identity whose key was never written would lock the owner out.
-  if (found === undefined) await keyFiles.create(paths.at(-1)!, `${Buffer.from(key).toString('base64')}\n`)
-  const vaultId = Buffer.from(random.bytes(16)).toString('hex')
-  const check = keyCheck(key, vaultId)
-  await disk.writeWhole(identityPath, `${canonicalJson({ check, vaultId })}\n`, 0o600)
-  return { key, vaultId, check }
+  return makeVault(options, source)
 }

@@ -1,6 +1,9 @@
 /** What the vault is to the rest of its room: sealed versions by name, opened just for one call. */
-import type { RotationRule, Signing, SwitchOn } from '../model/model.ts'
+import type { CredentialScope, RotationRule, Signing, SwitchOn } from '../model/model.ts'
 import type { Renewal, SecretRow, SecretState } from '../store/store.ts'
+import type { HeadFault } from './head.ts'
+import type { KeyKind } from './keys/record.ts'
+import type { Rekeyed } from './rekey.ts'
 
 export interface CredentialVersion {
   readonly name: string
@@ -14,6 +17,8 @@ export interface CredentialRule {
   /** Never when absent. */
   readonly rotation?: RotationRule
   readonly switchOn?: readonly SwitchOn[]
+  /** What it may be used for; anything when absent. */
+  readonly scope?: CredentialScope
 }
 
 /** What may be seen of the vault: never a secret. */
@@ -21,6 +26,16 @@ export interface VaultView {
   /** The gate's X25519 public key (base64, raw 32 bytes) that secrets are sealed to. */
   readonly sealingKey: string
   readonly credentials: readonly Omit<SecretRow, 'sealed' | 'actor'>[]
+  readonly vault: {
+    readonly keyKind: KeyKind
+    /** Tells keys apart, and opens nothing. */
+    readonly keyCheck: string
+    /** How often sealed rows were changed; `outside` says whether an older copy of gate.db would be noticed. */
+    readonly changes: number
+    readonly outside: 'kept' | 'unknown'
+    /** Rows that somebody without the key has changed, removed or added. */
+    readonly faults: readonly HeadFault[]
+  }
 }
 
 export interface Vault {
@@ -36,11 +51,20 @@ export interface Vault {
   reveal(credential: CredentialVersion): string
   /** All versions of a name, oldest first. */
   rows(name: string): readonly SecretRow[]
-  /** A new version, sealed and not kept yet. @throws Failure `invalid` when it is no secret text. */
+  /**
+   * A new version, sealed and not kept yet: it is written in the same task, for after a rekey nobody could open it.
+   * @throws Failure `invalid` when it is no secret text.
+   */
   seal(name: string, text: string, state: SecretState, actor: string): SecretRow
   /** Keeps new versions and states, with the machines that made them; durable when it resolves. */
   renew(change: Renewal): Promise<void>
+  /** Another key, or one of another kind. @throws Failure `key-…`, `invalid`, `conflict`: then the old one holds. */
+  rekey(kind: KeyKind): Promise<Rekeyed>
+  /** All active versions as base64 of an age file for `recipient`, and their names. @throws Failure `invalid`. */
+  backup(recipient: string): Promise<{ readonly file: string; readonly credentials: readonly CredentialVersion[] }>
 }
 
+/** The secret that people set, of a name that the gate keeps beside it. */
+export const personsName = (name: string): string => name.split('+')[0]!
 /** Names beside the ones that people set: what the gate keeps for itself. No such name may be set. */
 export const isOwnName = (name: string): boolean => name.includes('+')

@@ -19,7 +19,8 @@ export interface Asking {
   readonly body: string | null
   /** Which version signs it, for the journal. */
   readonly credential: { readonly name: string; readonly version: number }
-  readonly secret: string
+  /** Opened when the journal says that it is used. */
+  readonly secret: () => Promise<string>
   readonly signing: Signing
 }
 /** A request of the gate's own to an upstream: within its limits, journalled, frozen with it. Never rejects. */

@@ -4,15 +4,39 @@
  */
 import type { KeyObject } from 'node:crypto'
 import type { GateBook, Renewal, SecretRow, SecretState } from '../store/store.ts'
-import { failure, type Clock, type Random } from '../std/std.ts'
+import { failure, type Clock, type Disk, type Random } from '../std/std.ts'
+import { backupTo } from './backup.ts'
+import { formerPair, formerRows } from './former.ts'
+import { checkHead, makeHead, type HeadFault, type Outside } from './head.ts'
 import type { Unlocked } from './key.ts'
-import { isOwnName, type CredentialRule, type CredentialVersion, type Vault, type VaultView } from './port.ts'
-import { fingerprintOf, openAtRest, privateKeyOf, publicTextOf, sealAtRest } from './sealing.ts'
+import type { KeySource } from './keys/kinds.ts'
+import type { KeyKind } from './keys/record.ts'
+import {
+  isOwnName,
+  personsName,
+  type CredentialRule,
+  type CredentialVersion,
+  type Vault,
+  type VaultView,
+} from './port.ts'
+import { endRekey, rekey, sealingKeyPlace, takeCurrentKey, type Rekeyed } from './rekey.ts'
+import {
+  fingerprintKeyOf,
+  fingerprintOf,
+  isOfThisForm,
+  isSealedBy,
+  openAtRest,
+  privateKeyOf,
+  publicTextOf,
+  sealAtRest,
+} from './sealing.ts'
 
+export { openOutside, type Outside } from './head.ts'
 export type { CredentialRule, CredentialVersion, Vault, VaultView } from './port.ts'
 export { openKeeper, type Keeper, type KeeperView } from './keeper.ts'
 export type { Asked, AskOutside, Fetch, RunCommand } from './ports.ts'
 export { unlockVault, type KeyFiles, type KeyPlaces, type Unlocked } from './key.ts'
+export type { KeyKind } from './keys/record.ts'
 
 export interface VaultOptions {
   readonly unlocked: Unlocked
@@ -23,34 +47,53 @@ export interface VaultOptions {
   readonly openSealed: (privateKey: KeyObject, sealed: string) => Buffer
   /** Names that may be set: credentials and their pool members. */
   readonly known: (name: string) => boolean
+  /** Folder of gate.db. */
+  readonly directory: string
+  readonly disk: Disk
+  readonly source: KeySource
+  readonly outside: Outside
 }
 
-const sealingKey = { name: 'sealing-key', version: 0 } as const
 /** What RFC 6750 allows in a bearer token is a part of this; vendors use more, but never spaces or controls. */
 const bearerText = /^[\x21-\x7e]{1,8192}$/
 
 /** The gate's own key pair, born with the vault; the private half is sealed like any secret. */
-const loadSealingKey = async (options: VaultOptions): Promise<KeyObject> => {
+const loadPair = async (options: VaultOptions): Promise<Buffer> => {
   const { unlocked, book, random } = options
   const kept = book.meta('sealing-key')
-  if (kept !== undefined) return privateKeyOf(openAtRest(unlocked, sealingKey, Buffer.from(kept, 'base64')))
-  const raw = random.bytes(32)
-  const sealed = Buffer.from(sealAtRest(unlocked, sealingKey, raw, random)).toString('base64')
-  await book.setMeta({ 'vault-id': unlocked.vaultId, 'vault-check': unlocked.check, 'sealing-key': sealed })
-  return privateKeyOf(raw)
+  const sealed = kept === undefined ? undefined : Buffer.from(kept, 'base64')
+  const former = sealed === undefined ? undefined : formerPair(unlocked, sealed)
+  if (sealed !== undefined && former === undefined) return openAtRest(unlocked, sealingKeyPlace, sealed)
+  const raw = former ?? Buffer.from(random.bytes(32))
+  const text = Buffer.from(sealAtRest(unlocked, sealingKeyPlace, raw, random)).toString('base64')
+  await book.setMeta({ 'vault-id': unlocked.vaultId, 'vault-check': unlocked.check, 'sealing-key': text })
+  return raw
+}
+
+interface Opened {
+  readonly pair: Buffer
+  readonly faults: readonly HeadFault[]
 }
 
 class OpenVault implements Vault {
   readonly #options: VaultOptions
   readonly #privateKey: KeyObject
+  /** The pair outlives every rekey, so fingerprints do too. */
+  readonly #fingerprintKey: Buffer
+  readonly #faults: readonly HeadFault[]
   readonly #rows = new Map<string, readonly SecretRow[]>()
+  #rekeying = false
   /** Sets of one name in one turn must not take the same number: this moves on before the commit. */
   readonly #taken = new Map<string, number>()
 
-  constructor(options: VaultOptions, privateKey: KeyObject) {
+  constructor(options: VaultOptions, { pair, faults }: Opened) {
     this.#options = options
-    this.#privateKey = privateKey
-    for (const row of options.book.secrets()) this.#keep(row)
+    this.#privateKey = privateKeyOf(pair)
+    this.#fingerprintKey = fingerprintKeyOf(options.unlocked.vaultId, pair)
+    this.#faults = faults
+    // A number that was taken away is not given again.
+    for (const { name, version } of faults) this.#taken.set(name, Math.max(version, this.#taken.get(name) ?? 0))
+    this.#load()
   }
 
   async set(name: string, sealed: string, actor: string): ReturnType<Vault['set']> {
@@ -61,7 +104,9 @@ class OpenVault implements Vault {
     try {
       const row = this.seal(name, opened.toString('utf8'), 'active', actor)
       await this.#options.book.addSecret(row)
-      this.#keep(row)
+      this.#load()
+      // Whoever is told that it is set is told when an older copy comes back, too.
+      await this.#options.outside.settled()
       return { name, version: row.version, fingerprint: row.fingerprint }
     } finally {
       opened.fill(0)
@@ -69,18 +114,26 @@ class OpenVault implements Vault {
   }
 
   view(): VaultView {
-    const shown = this.#options.book.secrets().filter((row) => !isOwnName(row.name))
+    const { unlocked, book, outside } = this.#options
+    const shown = book.secrets().filter((row) => !isOwnName(row.name))
     const credentials = shown.map((row) => {
       const { name, version, state, fingerprint, setMs, usedMs } = row
       return { name, version, state, fingerprint, setMs, usedMs }
     })
-    return { sealingKey: publicTextOf(this.#privateKey), credentials }
+    const vault = {
+      keyKind: unlocked.record.key.kind,
+      keyCheck: unlocked.check,
+      changes: book.head().changes,
+      outside: outside.state(),
+      faults: this.#faults,
+    }
+    return { sealingKey: publicTextOf(this.#privateKey), credentials, vault }
   }
 
   choose(rule: CredentialRule): CredentialVersion | undefined {
     for (const name of [...rule.pool, rule.name]) {
       const row = this.#rows.get(name)?.findLast((one) => one.state === 'active')
-      if (row !== undefined) return { name, version: row.version }
+      if (row !== undefined && !this.#isDoubtful(row)) return { name, version: row.version }
     }
     return undefined
   }
@@ -88,6 +141,9 @@ class OpenVault implements Vault {
   reveal({ name, version }: CredentialVersion): string {
     const row = this.#rows.get(name)?.find((one) => one.version === version)
     if (row === undefined) throw failure('credential-unavailable', `${name}@${version} is not in the vault`)
+    if (this.#isDoubtful(row)) {
+      throw failure('credential-unavailable', `${personsName(name)} was changed without the vault's key: set it anew`)
+    }
     const opened = openAtRest(this.#options.unlocked, { name, version }, row.sealed)
     try {
       return opened.toString('utf8')
@@ -102,14 +158,39 @@ class OpenVault implements Vault {
 
   async renew(change: Renewal): Promise<void> {
     await this.#options.book.renew(change)
-    const stateOf = new Map(change.moves.map(({ name, version, state }) => [`${name}@${version}`, state]))
-    const below = new Map(change.drops.map((drop) => [drop.name, drop.below]))
-    for (const row of change.add) this.#rows.set(row.name, [...this.rows(row.name), row])
-    for (const name of new Set([...change.add, ...change.moves, ...change.drops].map((one) => one.name))) {
-      const kept = this.rows(name).filter(({ version }) => version >= (below.get(name) ?? 0))
-      const moved = kept.map((row) => ({ ...row, state: stateOf.get(`${name}@${row.version}`) ?? row.state }))
-      this.#rows.set(name, moved)
+    this.#load()
+  }
+
+  async rekey(kind: KeyKind): Promise<Rekeyed> {
+    if (this.#rekeying) throw failure('conflict', 'a rekey is under way')
+    this.#rekeying = true
+    try {
+      const done = await rekey(this.#options, kind, () => this.#load())
+      await this.#options.outside.settled()
+      return done
+    } finally {
+      this.#rekeying = false
     }
+  }
+
+  async backup(recipient: string): ReturnType<Vault['backup']> {
+    // What an OAuth server gave is not of its name alone: another gate that used it would end the grant.
+    const isInUse = (row: SecretRow): boolean => row.state === 'active' && !isOwnName(row.name)
+    const active = [...this.#rows.values()].flat().filter((row) => isInUse(row) && !this.#isDoubtful(row))
+    const credentials = active.map(({ name, version }) => ({ name, version }))
+    const opened = credentials.map((one) => ({ ...one, value: this.reveal(one) }))
+    return { file: await backupTo(recipient, opened), credentials }
+  }
+
+  /** As they are durable: a rekey may have shared the commit, and then they are sealed otherwise than when written. */
+  #load(): void {
+    this.#rows.clear()
+    for (const row of this.#options.book.secrets()) this.#rows.set(row.name, [...this.rows(row.name), row])
+  }
+
+  /** Of a name that somebody tampered with only what was set since then is believed. */
+  #isDoubtful({ name, version }: CredentialVersion): boolean {
+    return this.#faults.some((fault) => fault.name === name && fault.version >= version)
   }
 
   seal(name: string, text: string, state: SecretState, actor: string): SecretRow {
@@ -123,22 +204,54 @@ class OpenVault implements Vault {
     this.#taken.set(name, version)
     const plain = Buffer.from(secret)
     const sealed = sealAtRest(unlocked, { name, version }, plain, random)
-    const fingerprint = fingerprintOf(unlocked, plain)
+    const fingerprint = fingerprintOf(this.#fingerprintKey, plain)
     plain.fill(0)
     return { name, version, state, sealed, fingerprint, setMs: clock.wallMs(), usedMs: null, actor }
   }
-
-  #keep(row: SecretRow): void {
-    const retired = (one: SecretRow): SecretRow => (row.state === 'active' ? { ...one, state: 'retired' } : one)
-    this.#rows.set(row.name, [...(this.#rows.get(row.name) ?? []).map(retired), row])
-  }
 }
 
-/** @throws Failure `key-wrong` when gate.db belongs to another vault. */
+/**
+ * What was sealed before a rekey and is written after it would never open again: its write is refused, with all that
+ * shares its commit, and whoever wrote it seals and writes again.
+ */
+const refuseStale = (kek: Unlocked, { name, version, sealed }: SecretRow, faults: readonly HeadFault[]): void => {
+  if (!isOfThisForm(sealed) || isSealedBy(kek, sealed)) return
+  if (faults.some((fault) => fault.name === name && fault.version === version)) return
+  throw failure('credential-unavailable', `${name}@${version} was sealed before the vault's key was changed`)
+}
+
+/** From now on each change seals the head, and tells the file outside. */
+const guardHead = ({ unlocked, book, outside }: VaultOptions, faults: readonly HeadFault[]): void => {
+  book.sealHeadWith((changes) => {
+    // Runs before the COMMIT, within its task; this is after it.
+    queueMicrotask(() => void outside.keep(book.head()))
+    const rows = book.secrets()
+    for (const row of rows) refuseStale(unlocked, row, faults)
+    return makeHead({ kek: unlocked, faults }, rows, changes)
+  })
+}
+
+/**
+ * @throws Failure `key-wrong` when gate.db belongs to another vault, `vault-rolled-back` when it is an older copy,
+ * `vault-damaged` when somebody else wrote it.
+ */
 export const openVault = async (options: VaultOptions): Promise<Vault> => {
-  const vaultId = options.book.meta('vault-id')
-  if (vaultId !== undefined && vaultId !== options.unlocked.vaultId) {
+  const { unlocked, book, outside, random } = options
+  const vaultId = book.meta('vault-id')
+  if (vaultId !== undefined && vaultId !== unlocked.vaultId) {
     throw failure('key-wrong', 'gate.db belongs to another vault than vault.json beside it; nothing was changed')
   }
-  return new OpenVault(options, await loadSealingKey(options))
+  takeCurrentKey(unlocked, book)
+  const faults = checkHead(unlocked, book.secrets(), book.head())
+  await outside.check(book.head())
+  await endRekey(options)
+  guardHead(options, faults)
+  const pair = await loadPair(options)
+  const former = formerRows(book, unlocked, fingerprintKeyOf(unlocked.vaultId, pair), random)
+  if (former !== undefined) await book.reseal(() => ({ secrets: former, meta: {} }))
+  else if (book.head().text === '') await book.touchHead()
+  await outside.keep(book.head())
+  const vault = new OpenVault(options, { pair, faults })
+  pair.fill(0)
+  return vault
 }

@@ -2,9 +2,9 @@
  * The words between sitter and gate: NDJSON over `run/gate.sock` (0600). The gate listens, the sitter connects and says
  * `open`.
  *
- * sitter → gate   open · cell · cell.gone · grant · ack · vault.set · vault.list · vault.renew · vault.notes · status ·
- *                 freeze · config · mode
- * gate → sitter   opened · call · parked · answer
+ * sitter → gate   open · cell · cell.gone · grant · ack · uses.ack · vault.set · vault.list · vault.renew ·
+ *                 vault.notes · vault.rekey · vault.backup · status · freeze · config · mode
+ * gate → sitter   opened · call · uses · parked · answer
  *
  * `grant` is the right to send one exact request, and the order to send it. The gate journals it (fsync) before the
  * first byte goes out, spends it once, and tells the outcome with `call` until it is acknowledged. A grant sent again
@@ -108,6 +108,32 @@ export interface Ack {
   readonly journals: readonly number[]
 }
 
+/** A use of a secret, or one that was refused. It stands in the gate's journal before the secret is opened. */
+export interface Use {
+  readonly journal: number
+  readonly atMs: number
+  readonly decision: 'allowed' | 'refused'
+  readonly credential: string
+  readonly version: number
+  readonly agent: string | null
+  /** What a grant was for: a settlement. */
+  readonly subject: string | null
+  readonly cell: string | null
+  readonly upstream: string
+  readonly host: string
+  readonly method: string
+}
+/** gate → sitter, in order of their numbers, the next ones only after these are acknowledged; at least once. */
+export interface Uses {
+  readonly frame: 'uses'
+  readonly uses: readonly Use[]
+}
+/** These stand in the audit log. */
+export interface UsesAck {
+  readonly frame: 'uses.ack'
+  readonly upTo: number
+}
+
 /** Requests with an `id` get one `answer` with the same id. */
 export interface VaultSet {
   readonly frame: 'vault.set'
@@ -134,6 +160,31 @@ export interface VaultNotes {
   readonly frame: 'vault.notes'
   readonly id: string
   readonly after: number
+}
+/** Another key, or one of another kind: `file`, `passphrase`, `age`. Answered with a `RekeyAnswer`. */
+export interface VaultRekey {
+  readonly frame: 'vault.rekey'
+  readonly id: string
+  readonly kind: string
+  readonly actor: string
+}
+export interface RekeyAnswer {
+  readonly kind: string
+  readonly secrets: number
+  /** Where the former key file was kept. */
+  readonly former: string | null
+}
+/** What is in use, sealed to an age recipient. Answered with a `BackupAnswer`. */
+export interface VaultBackup {
+  readonly frame: 'vault.backup'
+  readonly id: string
+  readonly recipient: string
+  readonly actor: string
+}
+export interface BackupAnswer {
+  /** Base64 of an age file. */
+  readonly file: string
+  readonly credentials: readonly { readonly name: string; readonly version: number }[]
 }
 export interface StatusAsk {
   readonly frame: 'status'
@@ -198,6 +249,21 @@ export interface VaultView {
     readonly usedMs: number | null
   }[]
   readonly renewals: readonly RenewalView[]
+  readonly vault: {
+    /** `file`, `passphrase` or `age`. */
+    readonly keyKind: string
+    /** Tells keys apart, and opens nothing. */
+    readonly keyCheck: string
+    /** How often sealed rows were changed; `outside: unknown` = an older copy of gate.db would not be noticed. */
+    readonly changes: number
+    readonly outside: 'kept' | 'unknown'
+    /** Rows that somebody without the key has changed, removed or added. */
+    readonly faults: readonly {
+      readonly name: string
+      readonly version: number
+      readonly fault: 'changed' | 'removed' | 'added'
+    }[]
+  }
 }
 /** How a secret renews itself, and where it is with that. */
 export interface RenewalView {
@@ -303,13 +369,16 @@ export type ToGate =
   | CellGone
   | Grant
   | Ack
+  | UsesAck
   | VaultSet
   | VaultList
   | VaultRenew
   | VaultNotes
+  | VaultRekey
+  | VaultBackup
   | StatusAsk
   | Freeze
   | ConfigChanged
   | ModesTold
   | ShadowedAsk
-export type FromGate = Opened | Call | Answer
+export type FromGate = Opened | Call | Uses | Answer

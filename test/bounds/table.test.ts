@@ -38,6 +38,7 @@ const kept: readonly (readonly [bound: string, file: string, title: string])[] =
   ['a request in 60 s', 'doors/http/admission.test.ts', 'a request that never ends is answered 408'],
   ['gate body 32 MiB', 'gateway/doors.test.ts', 'a body over the bound is refused before anything is sent'],
   ['signed body 1 MiB', 'gateway/signed.test.ts', 'a body that is to be signed has a bound and is text'],
+  ['20,000 uses of secrets', 'gateway/uses.test.ts', 'when 20,000 uses wait for the audit log nothing is used'],
   ['50,000 writes', 'bounds/record.test.ts', '50,000 writes may wait for the record'],
   ['disk', 'storage/record-full.test.ts', 'a full disk refuses writes, goes on reading'],
   ['disk', 'storage/gate-full.test.ts', 'with its disk full the gate sends nothing'],

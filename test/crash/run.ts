@@ -3,10 +3,10 @@
  * `--agents`, `--seed`, `--keep`, `--only <scenario>`. Sitter, gate or both die by SIGKILL, pool hosts at 0.5/s beside
  * them; then everything at once, with nobody to restart it; then each of sitter, gate and watch in every combination
  * (matrix.ts); then at each work of one agent (villain.ts); then one payment at each of its system calls (points.ts);
- * then all drills twice (drills.ts); then `--seconds` (120) of churn, whose descriptors and memory must stay flat
- * (test/bounds/churn.ts); then a record in PostgreSQL behind a way that breaks (postgres.ts); then the long tests of all
- * rooms (`*.slow.ts`, tests.ts). Credentials that renew themselves are killed apart (`--only 'renewing credentials'`,
- * ../vault/kills.ts).
+ * then 50 changes of the vault's key, each cut off (test/vault/rekey-kills.ts); then all drills twice (drills.ts); then
+ * `--seconds` (120) of churn, whose descriptors and memory must stay flat (test/bounds/churn.ts); then a record in
+ * PostgreSQL behind a way that breaks (postgres.ts); then the long tests of all rooms (`*.slow.ts`, tests.ts).
+ * Credentials that renew themselves are killed apart (`--only 'renewing credentials'`, ../vault/kills.ts).
  *
  * `--long`: 200 kills under 20,000 tasks and 2,000 payments, spread so that work is always under way, about 45 minutes;
  * 100 cut COMMITs and 10 crashes of PostgreSQL, about half an hour.
@@ -29,6 +29,7 @@ import { drillTwice } from './drills.ts'
 import { longTests } from './tests.ts'
 import { villainAtWork } from './villain.ts'
 import { endOf, prepare, sitter, type Place, type Run } from './swarm.ts'
+import { killRekeys } from '../vault/rekey-kills.ts'
 
 const { values } = parseArgs({
   options: {
@@ -219,6 +220,14 @@ const renewing = async (): Promise<Verdict[]> => {
   ]
 }
 
+/** A change of the vault's key, cut off wherever: one key opens every secret afterwards. */
+const amidRekeys = async (count: number): Promise<Verdict[]> => {
+  const left = await killRekeys(count, seeded(seed))
+  const [intents, files] = [left.filter(({ intent }) => intent), left.filter(({ next }) => next)]
+  console.log(`  ${count} kills: ${intents.length} left an intent, ${files.length} a new key file beside the old one`)
+  return [{ title: `${count} rekeys were killed, no secret was lost`, wrong: [] }]
+}
+
 let failed = 0
 let passed = 0
 let skipped = 0
@@ -231,6 +240,7 @@ const parts = [
   ['villain', villainAtWork],
   ['at every point', points],
   ['renewing credentials', renewing],
+  ['rekeys', () => amidRekeys(50)],
   ['drills', () => drillTwice(join(directory, 'drills'))],
   ['churn', () => churn(join(directory, 'churn'), Number(values.seconds))],
   [

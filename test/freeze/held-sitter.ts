@@ -14,6 +14,6 @@ const link = openGateLink({
   swarm: 'tiny',
   owner: 'held',
   epoch: 1,
-  events: { linked: () => console.log('open'), lost: () => {}, call: async () => {} },
+  events: { linked: () => console.log('open'), lost: () => {}, call: async () => {}, uses: async () => {} },
 })
 link.openCell({ cell: 'cel_1', socketPath: cellSocket, type: 'reader', agents: ['reader/0001'], upstreams: ['bank'] })

@@ -180,7 +180,7 @@ test('a refusal of the gate keeps its code, and garbage from the gate cuts the l
     swarm: 's',
     owner: 'o',
     epoch: 1,
-    events: { linked: () => {}, lost: () => {}, call: async () => {} },
+    events: { linked: () => {}, lost: () => {}, call: async () => {}, uses: async () => {} },
   })
   while (links.length < 2)
     await new Promise((resolve) => {
@@ -241,6 +241,7 @@ test('a call that is told twice before it is committed is taken once', async () 
     events: {
       linked: () => gate.resolve(),
       lost: () => {},
+      uses: async () => {},
       call: async (told) => {
         await gate.promise
         committed.push(told.grant)

@@ -10,7 +10,7 @@ import type { Rules } from '../../src/gateway/gateway.ts'
 import { realClock, realDisk, realNet, realRandom } from '../../src/std/real/real.ts'
 import { canonicalJson } from '../../src/std/std.ts'
 import { sealTo } from '../../src/wire/seal.ts'
-import type { Call, Grant, GrantedRequest } from '../../src/wire/wire.ts'
+import type { Call, Grant, GrantedRequest, Use } from '../../src/wire/wire.ts'
 import type { TestUpstream } from './upstream.ts'
 
 export const canary = 'canary-4f1c9e2a77b04d6d'
@@ -93,6 +93,8 @@ export interface TestSitter {
   readonly link: GateLink
   /** Calls told so far, in order. */
   readonly calls: readonly Call[]
+  /** Lots of uses of secrets told so far. */
+  readonly uses: readonly (readonly Use[])[]
   /** The call of a grant, as soon as it is told. */
   callOf(grant: string): Promise<Call>
   linked(times?: number): Promise<void>
@@ -102,8 +104,10 @@ export const startSitter = (
   epoch = 1,
   owner = `sitter-${epoch}`,
   commit: (call: Call) => Promise<void> = () => Promise.resolve(),
+  audit: (gateId: string, uses: readonly Use[]) => Promise<void> = () => Promise.resolve(),
 ): TestSitter => {
   const calls: Call[] = []
+  const uses: (readonly Use[])[] = []
   const byGrant = new Map<string, PromiseWithResolvers<Call>>()
   const told = (grant: string): PromiseWithResolvers<Call> => {
     const known = byGrant.get(grant) ?? Promise.withResolvers<Call>()
@@ -127,6 +131,10 @@ export const startSitter = (
         waiters = waiters.filter((waiter) => waiter.times > links)
       },
       lost: () => {},
+      uses: async (gateId, told) => {
+        uses.push(told)
+        await audit(gateId, told)
+      },
       call: async (call) => {
         calls.push(call)
         told(call.grant).resolve(call)
@@ -137,6 +145,7 @@ export const startSitter = (
   return {
     link,
     calls,
+    uses,
     callOf: (grant) => told(grant).promise,
     linked: (times = 1) =>
       links >= times

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Duplex } from 'node:stream'
@@ -74,6 +75,49 @@ test('the program runs the applied config, says that it is ready, and ends in or
   for (const text of gate.log)
     expect(JSON.parse(text)).toMatchObject({ room: 'gate', level: expect.any(String) as string })
   expect(gate.log.join()).not.toContain('pool-secret')
+})
+
+test('a gate that crashes leaves no core file, opens no inspector, and has no secret in environment or arguments', async () => {
+  const upstream = await openUpstream()
+  const place = newPlace()
+  closing.push(() => place.remove(), upstream.close)
+  const raw = {
+    name: 'testswarm',
+    agents: {},
+    upstreams: {
+      bank: {
+        url: `http://${upstream.host}`,
+        grant: [upstream.host],
+        credentials: 'bank',
+        allow: ['POST /v1/payouts'],
+      },
+    },
+    credentials: { bank: { kind: 'bearer' } },
+  }
+  const file = join(place.directory, 'swarm.config.json')
+  const config = parseConfig(raw, place.directory)
+  await applyConfig(realDisk(), place.data, { file, raw, baseDirectory: place.directory, config })
+  const gate = launch(place)
+  await gate.said
+  const sitter = startSitter(place)
+  closing.push(() => sitter.link.stop())
+  await sitter.linked()
+  await setSecret(sitter, 'canary-of-a-crash', 'bank')
+  const grant = grantFor()
+  sitter.link.grant([grant])
+  await sitter.callOf(grant.grant)
+  const proc = (name: string): string => readFileSync(`/proc/${gate.child.pid!}/${name}`, 'latin1')
+  expect(proc('limits')).toMatch(/^Max core file size +[01] +[01] /m)
+  expect(proc('environ') + proc('cmdline')).not.toContain('canary')
+  expect(proc('environ')).not.toContain('testswarm.key')
+  gate.child.kill('SIGUSR1')
+  // It goes on serving, and nothing new listens.
+  await expect.poll(() => gate.log.join()).toContain('SIGUSR1 is ignored')
+  await sitter.link.status()
+  gate.child.kill('SIGSEGV')
+  expect((await once(gate.child, 'exit'))[1]).toBe('SIGSEGV')
+  const left = [place.directory, process.cwd()].flatMap((folder) => readdirSync(folder))
+  expect(left.filter((name) => /^core(\.|$)/.test(name))).toEqual([])
 })
 
 test('a gate without its config says why to its parent and ends', async () => {

@@ -1,68 +1,9 @@
-import { createHash } from 'node:crypto'
-import { chmodSync, cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, cpSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { realKeyFiles } from '../../src/gate.ts'
-import { realClock, realDisk, realRandom } from '../../src/std/real/real.ts'
-import { idMaker } from '../../src/std/std.ts'
-import { openGateBook, type GateBook } from '../../src/store/store.ts'
-import { openVault, unlockVault, type Vault } from '../../src/vault/vault.ts'
-import { openSealed, sealTo } from '../../src/wire/seal.ts'
-
-const roots: string[] = []
-const books: GateBook[] = []
-afterEach(() => {
-  for (const book of books.splice(0)) book.close()
-  for (const root of roots.splice(0)) rmSync(root, { recursive: true, force: true })
-})
-
-const newRoot = async (): Promise<string> => {
-  const root = mkdtempSync(join(tmpdir(), 'vault-'))
-  roots.push(root)
-  await realDisk().makeDirectory(join(root, 'gate'), 0o700)
-  return root
-}
-const open = async (
-  root: string,
-  configHome = join(root, 'config'),
-  credentialsDirectory: string | null = null,
-): Promise<{ vault: Vault; book: GateBook }> => {
-  const random = realRandom()
-  const directory = join(root, 'gate')
-  const unlocked = await unlockVault({
-    swarm: 'testswarm',
-    directory,
-    disk: realDisk(),
-    random,
-    keyFiles: realKeyFiles(),
-    places: { credentialsDirectory, configHome },
-  })
-  const book = openGateBook(join(directory, 'gate.db'), () => idMaker(realClock(), random)('gat'))
-  books.push(book)
-  const vault = await openVault({
-    unlocked,
-    book,
-    clock: realClock(),
-    random,
-    openSealed,
-    known: (name) => name.startsWith('bank'),
-  })
-  return { vault, book }
-}
-const close = (book: GateBook): void => {
-  books.splice(books.indexOf(book), 1)
-  book.close()
-}
-const rule = (name: string, ...pool: string[]) => ({ name, pool })
-const keyPath = (root: string): string => join(root, 'config', 'swarmsitter', 'testswarm.key')
-/** Hash of every file below a folder. */
-const hashOf = (root: string): string[] =>
-  readdirSync(root, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .toSorted()
-    .map((path) => `${path.slice(root.length)} ${createHash('sha256').update(readFileSync(path)).digest('hex')}`)
+import { sealTo } from '../../src/wire/seal.ts'
+import { close, hashOf, keyPath, newRoot, open, rule } from './place.ts'
 
 test('a sealed secret becomes the active version, the one before is retired, and a restart finds both', async () => {
   const root = await newRoot()
@@ -166,19 +107,4 @@ test('$CREDENTIALS_DIRECTORY comes first, and a lost vault.json is not taken for
   close(book)
   rmSync(join(root, 'gate', 'vault.json'))
   await expect(open(root, join(root, 'config'), credentials)).rejects.toMatchObject({ code: 'key-missing' })
-})
-
-test('a sealed value that was moved to another version does not open', async () => {
-  const root = await newRoot()
-  const { vault, book } = await open(root)
-  const { sealingKey } = vault.view()
-  await vault.set('bank', sealTo(sealingKey, 'one'), 'ann')
-  await vault.set('bank', sealTo(sealingKey, 'two'), 'ann')
-  close(book)
-  const { DatabaseSync } = await import('node:sqlite')
-  const db = new DatabaseSync(join(root, 'gate', 'gate.db'))
-  db.exec('UPDATE secrets SET sealed = (SELECT sealed FROM secrets WHERE version = 1) WHERE version = 2')
-  db.close()
-  const again = await open(root)
-  expect(() => again.vault.reveal({ name: 'bank', version: 2 })).toThrow(/damaged or was moved/)
 })

@@ -6,6 +6,7 @@ import type { CallJournal, JournalEnd, JournalRow } from '../../src/gateway/port
 import type { Room } from '../../src/gateway/call.ts'
 import { readModes } from '../../src/gateway/frames.ts'
 import { openModes } from '../../src/gateway/modes.ts'
+import type { Uses } from '../../src/gateway/uses.ts'
 import { openGrants, outcomeOfOpen, type Grants } from '../../src/gateway/grants.ts'
 import { openLinkServer, type LinkServer } from '../../src/gateway/links.ts'
 import { openSkew } from '../../src/gateway/skew.ts'
@@ -29,6 +30,15 @@ export const bankLimit: RatedLimit = {
   window: 'smooth',
   match: [],
   weights: [],
+}
+
+const noUses: Uses = {
+  added: () => {},
+  behind: () => false,
+  tells: () => false,
+  link: () => {},
+  unlink: () => {},
+  acknowledged: () => {},
 }
 
 /** As gate.db's journal: a grant stands in it once, and every row keeps its first end. */
@@ -144,6 +154,7 @@ export class WorldGate {
       buckets,
       lines,
       journal,
+      uses: noUses,
       meter: openMeter([]),
       log: () => {},
       frozen: () => false,
@@ -163,6 +174,7 @@ export class WorldGate {
       gateId: journal.gateId,
       version: '1',
       journal,
+      uses: noUses,
       grants: () => late.grants!,
       doors: { open: nothing, close: nothing, closeAll: nothing, count: () => 0, inFlight: () => 0, idle: nothing },
       log: () => {},

@@ -149,6 +149,7 @@ export class WorldSitter {
       events: {
         linked: (gateId) => this.settle?.linked(gateId),
         lost: () => {},
+        uses: async () => {},
         call: async (call) => (await settling.promise).call(call),
       },
     })

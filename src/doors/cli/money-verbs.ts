@@ -234,12 +234,24 @@ const secrets: readonly Verb[] = [
   {
     path: 'vault import',
     group: 'Secrets',
-    summary: 'set several credentials from NAME=value lines; checked whole before the first is set',
+    summary:
+      'set several credentials from a .env, the JSON of `pm2 jlist` or `docker compose config --format json`, or an ' +
+      'age file of `vault export`; checked whole before the first is set',
     parameters: [['<file>', 'a file, or - for stdin']],
-    options: dryRun,
-    examples: ['vault import secrets.env', 'vault import - < secrets.env'],
-    gives: '{ set: { name: string; version: number; fingerprint: string }[] }',
-    load: async () => (await import('./vault.ts')).vaultImport,
+    options: [
+      ['--map <NAME=credential...>', 'which variable is which credential; else by name, northbank-a is NORTHBANK_A'],
+      ['--identity <file>', 'the age identity that opens an age file'],
+      ...dryRun,
+    ],
+    examples: [
+      'vault import .env --dry-run',
+      'vault import pm2.json --map BANK_TOKEN=northbank',
+      'vault import - < compose.json',
+      'vault import backup.age --identity key.txt',
+    ],
+    gives:
+      '{ set: { name: string; version: number; fingerprint: string }[]; left: { variable: string; from: string }[] }',
+    load: async () => (await import('./vault-import.ts')).vaultImport,
   },
   {
     path: 'vault rotate',
@@ -273,16 +285,37 @@ const secrets: readonly Verb[] = [
     summary: 'which credentials have their secrets, and how they renew: exit 4 when one has none or waits for you',
     examples: ['vault status'],
     gives: 'List<VaultStatusRow>',
-    exits: { 4: 'a credential has no secret, or waits for a person' },
+    exits: { 4: 'a credential has no secret, waits for a person, or was tampered with' },
     load: async () => (await import('./vault.ts')).vaultStatus,
   },
   {
     path: 'vault ls',
     group: 'Secrets',
-    summary: 'fingerprints, ages and states; never a secret',
+    summary: 'fingerprints, ages, states and who uses them; never a secret',
     examples: ['vault ls'],
     gives: 'VaultView',
     load: async () => (await import('./vault.ts')).vaultList,
+  },
+  {
+    path: 'vault rekey',
+    group: 'Secrets',
+    summary: 'seal all secrets by another key, or by a key of another kind, while the swarm runs',
+    options: [
+      ['--to <kind>', 'file (a new one is made; default), passphrase or age (their files must be there)'],
+      ...dryRun,
+    ],
+    examples: ['vault rekey', 'vault rekey --to age'],
+    gives: 'RekeyAnswer',
+    load: async () => (await import('./vault.ts')).vaultRekey,
+  },
+  {
+    path: 'vault export',
+    group: 'Secrets',
+    summary: 'the secrets in use, sealed to an age recipient, as a backup',
+    options: [['--to <recipient>', 'age1…: only its identity opens the file'], ...dryRun],
+    examples: ['vault export --to age1… > secrets.age'],
+    gives: 'BackupAnswer',
+    load: async () => (await import('./vault.ts')).vaultExport,
   },
 ]
 

@@ -1,22 +1,14 @@
 /**
- * `vault`: a secret is read hidden, from stdin or from a file, sealed to the gate's key here, and never printed.
+ * `vault`: a secret is read hidden or from stdin, sealed to the gate's key here, and never printed.
  */
-import { resolve } from 'node:path'
 import { failure } from '../../std/std.ts'
-import type { ConfigAnswer, VaultStatusRow, VaultView } from '../api.ts'
+import type { BackupAnswer, ConfigAnswer, RekeyAnswer, VaultStatusRow, VaultView } from '../api.ts'
 import { onlyDry, required } from './asking.ts'
 import { renewalText } from './renewal.ts'
 import { age, plain } from './text.ts'
 import type { Deed, Invocation } from './verb.ts'
 
 const longestSecret = 65_536
-const longestImport = 1_048_576
-
-interface CredentialAnswer {
-  readonly name: string
-  readonly version: number
-  readonly fingerprint: string
-}
 
 const readSecret = async ({ world }: Invocation, name: string): Promise<string> => {
   if (!world.stdin.isTerminal) return (await world.stdin.readAll(longestSecret)).replace(/\r?\n$/, '')
@@ -38,56 +30,6 @@ export const vaultSet: Deed = async (invocation) => {
   if (onlyDry(invocation, `set ${plain(name)}`, { name })) return 0
   const answer = await api.post<unknown>('/api/v1/credentials', { name, sealed })
   invocation.printer.show(answer, () => [`${plain(name)} is set`])
-  return 0
-}
-
-interface Secret {
-  readonly name: string
-  readonly value: string
-}
-
-/** `NAME=value` lines, as a `.env` has them; what is wrong is named by its line, never by its text. */
-const readSecrets = (text: string): Secret[] => {
-  const secrets: Secret[] = []
-  const faults: string[] = []
-  for (const [index, line] of text.split(/\r?\n/).entries()) {
-    if (line.trim() === '' || line.startsWith('#')) continue
-    const [, name, value] = /^([a-zA-Z0-9][a-zA-Z0-9._-]{0,62})=(.+)$/s.exec(line) ?? []
-    if (name === undefined || value === undefined) faults.push(`line ${index + 1}: no NAME=value`)
-    else if (secrets.some((one) => one.name === name)) faults.push(`line ${index + 1}: a name stands twice`)
-    else secrets.push({ name, value })
-  }
-  if (faults.length === 0 && secrets.length > 0) return secrets
-  throw failure('usage', faults.length === 0 ? 'there is no secret in it' : 'nothing was set: lines are wrong', {
-    facts: {
-      faults: JSON.stringify(faults),
-      wayOut: 'write a NAME=value a line; lines that begin with # are left out',
-    },
-  })
-}
-
-/** All lines are checked before the first is set; setting the same value again only makes another version of it. */
-export const vaultImport: Deed = async (invocation) => {
-  const { printer, world } = invocation
-  const given = required(invocation, 0)
-  const text =
-    given === '-'
-      ? await world.stdin.readAll(longestImport)
-      : await world.disk.readTextIfThere(resolve(world.directory, given))
-  if (text === undefined)
-    throw failure('not-found', `there is no file ${resolve(world.directory, given)}`, {
-      facts: { wayOut: 'check the path, or give - for stdin' },
-    })
-  const secrets = readSecrets(text)
-  const names = secrets.map(({ name }) => name)
-  if (onlyDry(invocation, `set ${names.join(', ')}`, { names })) return 0
-  const api = await invocation.api()
-  const { sealingKey } = await api.get<VaultView>('/api/v1/credentials')
-  const { sealTo } = await import('../../gatelink/gatelink.ts')
-  const set: CredentialAnswer[] = []
-  for (const { name, value } of secrets)
-    set.push(await api.post<CredentialAnswer>('/api/v1/credentials', { name, sealed: sealTo(sealingKey, value) }))
-  printer.show({ set }, () => set.map(({ name, version, fingerprint }) => `${plain(name)}@${version}  ${fingerprint}`))
   return 0
 }
 
@@ -129,25 +71,93 @@ export const vaultStatus: Deed = async ({ api, printer, world }) => {
       { head: 'HELD', value: (row) => (row.versions.length === 0 ? 'none' : row.versions.join(', ')) },
     ])
   const missing = rows.filter((row) => row.state === 'missing')
+  for (const warning of warnings(vault)) printer.warn(warning)
   if (missing.length > 0) printer.note(`set it with: sitter vault set ${plain(missing[0]!.pool[0]!)}`)
   const waiting = rows.filter(({ waits }) => waits.length > 0)
   for (const { name, waits } of waiting) printer.note(`${plain(name)}: ${plain(waits.join('; '))}`)
-  return missing.length > 0 || waiting.length > 0 ? 4 : 0
+  return missing.length > 0 || waiting.length > 0 || vault.vault.faults.length > 0 ? 4 : 0
 }
 
+interface Configured {
+  readonly upstreams?: Readonly<Record<string, { readonly credentials?: string | null }>>
+  readonly agents?: Readonly<Record<string, { readonly upstreams?: readonly string[] }>>
+  readonly credentials?: Readonly<Record<string, { readonly pool?: readonly string[] }>>
+}
+
+/** Upstreams that sign with a secret, and agent types that may call them. */
+const usersOf = (secret: string, { upstreams = {}, agents = {}, credentials = {} }: Configured): string => {
+  const stands = Object.keys(credentials).filter((name) => (credentials[name]!.pool ?? [name]).includes(secret))
+  const by = Object.keys(upstreams).filter((name) => stands.includes(upstreams[name]!.credentials ?? ''))
+  const types = Object.keys(agents).filter((type) => agents[type]!.upstreams?.some((one) => by.includes(one)))
+  return by.length === 0 ? 'nobody' : `${by.join(', ')}${types.length === 0 ? '' : ` (${types.join(', ')})`}`
+}
+
+/** What is wrong with the vault as a whole, for people. */
+const warnings = ({ vault }: VaultView): readonly string[] => [
+  ...vault.faults.map(
+    ({ name, version, fault }) =>
+      `${plain(name)}@${version} was ${fault} without the vault's key: it is not used; find out who wrote gate.db, ` +
+      `then sitter vault set ${plain(name.split('+')[0]!)}`,
+  ),
+  ...(vault.outside === 'unknown'
+    ? ['an older copy of gate.db would not be noticed: the configuration folder of the user cannot be written']
+    : []),
+]
+
 export const vaultList: Deed = async ({ api, printer, world }) => {
-  const vault = await (await api()).get<VaultView>('/api/v1/credentials')
+  const door = await api()
+  const vault = await door.get<VaultView>('/api/v1/credentials')
   const nowMs = world.clock.wallMs()
   if (printer.json) {
     printer.document(vault)
     return 0
   }
+  const { raw } = await door.get<ConfigAnswer>('/api/v1/config/current')
   printer.list(vault.credentials, (one) => `${one.name}@${one.version}`, [
     { head: 'CREDENTIAL', value: (one) => `${one.name}@${one.version}` },
     { head: 'STATE', value: (one) => one.state },
     { head: 'FINGERPRINT', value: (one) => one.fingerprint },
     { head: 'SET', value: (one) => age(nowMs, one.setMs), align: 'right' },
     { head: 'USED', value: (one) => (one.usedMs === null ? 'never' : age(nowMs, one.usedMs)), align: 'right' },
+    { head: 'USED BY', value: (one) => usersOf(one.name, raw as Configured) },
   ])
+  for (const warning of warnings(vault)) printer.warn(warning)
+  return 0
+}
+
+const kinds: Readonly<Record<string, string>> = {
+  file: 'a key file beside the configuration of this user',
+  passphrase: 'the passphrase in its file <swarm>.passphrase',
+  age: 'the age identity in its file <swarm>.age',
+}
+
+export const vaultRekey: Deed = async (invocation) => {
+  const kind = invocation.options.text('to') ?? 'file'
+  if (!Object.hasOwn(kinds, kind)) throw failure('usage', `--to is one of ${Object.keys(kinds).join(', ')}`)
+  if (onlyDry(invocation, `seal all secrets by another key: ${kinds[kind]!}`, { kind })) return 0
+  const done = await (await invocation.api()).post<RekeyAnswer>('/api/v1/credentials:rekey', { kind })
+  invocation.printer.show(done, () => [
+    `${done.secrets} secrets are sealed by ${kinds[kind]!}`,
+    ...(done.former === null
+      ? []
+      : [`the former key is at ${plain(done.former)}: backups made before open by it alone`]),
+  ])
+  return 0
+}
+
+/** An age file on stdout; only whoever has the identity of the recipient can open it. */
+export const vaultExport: Deed = async (invocation) => {
+  const { options, printer } = invocation
+  const recipient = options.text('to')
+  if (recipient === undefined)
+    throw failure('usage', 'say for whom: --to age1…', {
+      facts: { wayOut: 'age-keygen makes an identity and shows its recipient' },
+    })
+  if (onlyDry(invocation, `export the secrets in use to ${plain(recipient)}`, { recipient })) return 0
+  const answer = await (await invocation.api()).post<BackupAnswer>('/api/v1/credentials:backup', { recipient })
+  const { armor } = await import('age-encryption')
+  const file = armor.encode(Buffer.from(answer.file, 'base64'))
+  printer.show({ ...answer, file }, () => file.trimEnd().split('\n'))
+  printer.note(`${answer.credentials.length} secrets; \`sitter vault import --identity <file>\` takes them back`)
   return 0
 }

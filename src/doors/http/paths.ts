@@ -10,7 +10,7 @@ import { nothing } from './body.ts'
 import { redriveBody, retryBody, taskBody } from './task-body.ts'
 import { applyBody, candidateBody, rollbackBody } from './routes/config.ts'
 import { orderBody, restartBody } from './routes/agents.ts'
-import { credentialBody, renewBody as renewCredentialBody, revokeBody } from './routes/gate.ts'
+import { backupBody, credentialBody, rekeyBody, renewBody as renewCredentialBody, revokeBody } from './routes/gate.ts'
 import { reasonBody, resolveBody } from './routes/money.ts'
 import { modeBody, modeForBody } from './routes/modes.ts'
 import { freeBody, renewBody, stateBody, takeBody } from './routes/shared.ts'
@@ -200,6 +200,16 @@ export const pathFacts: Readonly<Record<string, PathFacts>> = {
     may: admins,
     says: 'Says that a version was ended at its provider; never the one in use.',
     takes: revokeBody,
+  },
+  'POST /api/v1/credentials:rekey': {
+    may: admins,
+    says: 'Seals all secrets by another key, or by a key of another kind.',
+    takes: rekeyBody,
+  },
+  'POST /api/v1/credentials:backup': {
+    may: admins,
+    says: 'The secrets in use, as base64 of an age file for a recipient.',
+    takes: backupBody,
   },
   'GET /api/v1/upstreams': list('Upstreams with their figures.'),
   'GET /api/v1/upstreams/:name': look('An upstream with its figures.'),

@@ -1,6 +1,6 @@
 /**
- * Durable before the first byte leaves: one row per call, one fsync per turn. A grant that stands there already is
- * never sent again.
+ * Durable before the first byte leaves, and before a secret is opened: one row per call, one fsync per turn. A grant
+ * that stands there already is never sent again.
  */
 import { assert, asFailure } from '../../std/std.ts'
 import type { CallInHand, Stage } from '../call.ts'
@@ -22,18 +22,31 @@ export const rowOf = (call: CallInHand, nowMs: number): JournalCall => ({
   epoch: call.epoch,
   begunMs: nowMs,
   waitedMs: call.waitedMs,
+  host: call.upstream === null ? null : new URL(call.upstream.rule.url).host,
+  decision: call.decision,
 })
 
 export const journal: Stage = async (call, room) => {
+  if (call.credential !== null) {
+    if (room.uses.behind())
+      return {
+        code: 'audit-behind',
+        message: 'too many uses of secrets are not in the audit log yet: nothing was sent',
+      }
+    call.decision = 'allowed'
+  }
   call.begunMs = room.clock.wallMs()
   let number: number | 'spent'
   try {
     number = await room.journal.begin(rowOf(call, call.begunMs))
   } catch (error) {
+    // No use was written, so the refusal that follows must not be told as one.
+    call.decision = null
     return { code: asFailure(error).code, message: 'the gate could not write its journal, so nothing was sent' }
   }
   assert(number !== 'spent', 'a grant that is in hand was spent by somebody else')
   call.journal = number
+  if (call.decision !== null) room.uses.added()
   // A freeze or a stricter mode may have come while the journal was written; nothing has left yet.
   return room.frozen()
     ? { code: 'frozen', message: 'the swarm was frozen before this call was sent' }

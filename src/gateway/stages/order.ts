@@ -8,12 +8,13 @@ import { journal } from './journal.ts'
 import { mode } from './mode.ts'
 import { pin } from './pin.ts'
 import { route } from './route.ts'
+import { scope } from './scope.ts'
 import { sign } from './sign.ts'
 
 /** While a call waited, its mode or its upstream's rules may have become others: it is looked at again, by those. */
 const again: Stage = async (call, room) => {
   if (room.upstreams.get(call.upstreamName) === call.upstream) return mode(call, room)
-  for (const stage of [route, mode, intent]) {
+  for (const stage of [route, mode, intent, scope]) {
     const refusal = await stage(call, room)
     if (refusal !== undefined) return refusal
   }
@@ -25,6 +26,7 @@ const before: readonly Stage[] = [
   route,
   mode,
   intent,
+  scope,
   admit,
   again,
   pin,

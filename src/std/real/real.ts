@@ -1,5 +1,6 @@
 /** Front door of the real forms: for assemblies, the pool host and tests only. */
 export { realClock } from './clock.ts'
+export { refuseDumps } from './dumps.ts'
 export { realDisk } from './disk.ts'
 export { realFolder } from './folder.ts'
 export { realNet } from './net.ts'

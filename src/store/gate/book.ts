@@ -3,6 +3,7 @@
  * writes it.
  */
 import { DatabaseSync } from 'node:sqlite'
+import { headOf, type VaultHead } from './head.ts'
 import { journalOf, type Journal } from './journal.ts'
 import { modeBookOf, type ModeBook } from './modes.ts'
 import type { LimitRow, SecretRow } from './rows.ts'
@@ -10,7 +11,7 @@ import { renewalsOf, type Renewals } from './renewals.ts'
 import { migrate } from './schema.ts'
 import { openTurn } from './turn.ts'
 
-export interface GateBook extends Journal, Renewals, ModeBook {
+export interface GateBook extends Journal, Renewals, ModeBook, VaultHead {
   /** Born with gate.db: another id means another journal. */
   readonly gateId: string
   meta(name: string): string | undefined
@@ -78,6 +79,7 @@ export const openGateBook = (path: string, newGateId: () => string): GateBook =>
     ...journalOf(db, turn),
     ...renewalsOf(db, turn),
     ...modeBookOf(db, turn),
+    ...headOf(db, turn),
     onLost: (listener) => turn.onLost(listener),
     close: () => {
       turn.close()

@@ -1,5 +1,6 @@
 /** What gate.db offers, gathered for the store's front door. */
 export { openGateBook, type GateBook } from './book.ts'
+export type { Resealed } from './head.ts'
 export { lockGate, type GateLock } from './lock.ts'
 export type {
   CallCount,

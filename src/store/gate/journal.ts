@@ -22,6 +22,9 @@ export interface Journal {
   /** Calls that a dead gate left without an end: `endOf` says what is known of each. Returns how many. */
   endOpen(endOf: (call: CallRow) => CallEnd): Promise<number>
   counts(): readonly CallCount[]
+  /** Uses of secrets after a number, in order. */
+  uses(after: number, limit: number): readonly CallRow[]
+  useCount(after: number): number
 }
 
 interface Raw {
@@ -39,6 +42,8 @@ interface Raw {
   epoch: number
   begun_ms: number
   waited_ms: number
+  host: string | null
+  decision: CallRow['decision']
   ended: CallEnd['ended'] | null
   status: number | null
   outcome: string | null
@@ -63,6 +68,8 @@ const asRow = (raw: Raw): CallRow => ({
   epoch: raw.epoch,
   begunMs: raw.begun_ms,
   waitedMs: raw.waited_ms,
+  host: raw.host,
+  decision: raw.decision,
   acked: raw.acked === 1,
   end:
     raw.ended === null
@@ -77,10 +84,38 @@ const asRow = (raw: Raw): CallRow => ({
         },
 })
 
+/** In the order of the insert's columns. */
+const valuesOf = (call: NewCall): (string | number | null)[] => [
+  call.grant,
+  call.subject,
+  call.agent,
+  call.cell,
+  call.upstream,
+  call.method,
+  call.path,
+  call.hash,
+  call.credential,
+  call.version,
+  call.epoch,
+  call.begunMs,
+  call.waitedMs,
+  call.host,
+  call.decision,
+]
+
+const usesOf = (db: DatabaseSync): Pick<Journal, 'uses' | 'useCount'> => {
+  const uses = db.prepare('SELECT * FROM calls WHERE decision IS NOT NULL AND journal > ? ORDER BY journal LIMIT ?')
+  const count = db.prepare('SELECT COUNT(*) AS count FROM calls WHERE decision IS NOT NULL AND journal > ?')
+  return {
+    uses: (after, limit) => (uses.all(after, limit) as unknown as Raw[]).map(asRow),
+    useCount: (after) => (count.get(after) as { count: number }).count,
+  }
+}
+
 export const journalOf = (db: DatabaseSync, turn: Turn): Journal => {
   const insert =
     db.prepare(`INSERT INTO calls (grant_id, subject, agent, cell, upstream, method, path, hash, credential, version,
-    epoch, begun_ms, waited_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    epoch, begun_ms, waited_ms, host, decision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (grant_id) DO NOTHING RETURNING journal`)
   const finish = db.prepare(`UPDATE calls SET ended = ?, status = ?, outcome = ?, sent_ms = ?, took_ms = ?, cost = ?
     WHERE journal = ? AND ended IS NULL`)
@@ -92,21 +127,7 @@ export const journalOf = (db: DatabaseSync, turn: Turn): Journal => {
     WHERE grant_id IS NOT NULL AND acked = 0 AND ended IS NOT NULL AND journal > ? ORDER BY journal LIMIT ?`)
 
   const add = (call: NewCall): number | 'spent' => {
-    const made = insert.get(
-      call.grant,
-      call.subject,
-      call.agent,
-      call.cell,
-      call.upstream,
-      call.method,
-      call.path,
-      call.hash,
-      call.credential,
-      call.version,
-      call.epoch,
-      call.begunMs,
-      call.waitedMs,
-    ) as { journal: number } | undefined
+    const made = insert.get(...valuesOf(call)) as { journal: number } | undefined
     return made?.journal ?? 'spent'
   }
   const conclude = (journal: number, end: CallEnd): void => {
@@ -146,5 +167,6 @@ export const journalOf = (db: DatabaseSync, turn: Turn): Journal => {
         .prepare(`SELECT upstream, ended, status, COUNT(*) AS count FROM calls WHERE ended IS NOT NULL
       GROUP BY upstream, ended, status`)
         .all() as unknown as CallCount[],
+    ...usesOf(db),
   }
 }

@@ -17,6 +17,10 @@ export interface NewCall {
   readonly epoch: number
   readonly begunMs: number
   readonly waitedMs: number
+  /** Where it goes. */
+  readonly host: string | null
+  /** Of a use of a secret: it was let, or it was not. Null when no secret is used. */
+  readonly decision: 'allowed' | 'refused' | null
 }
 export interface CallEnd {
   readonly ended: 'answered' | 'not-sent' | 'lost'

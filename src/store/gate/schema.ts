@@ -33,8 +33,23 @@ const steps: readonly string[] = [
     PRIMARY KEY (name, version)
   ) STRICT, WITHOUT ROWID;
   `,
-  // Step 2 belongs to sealing.
-  'SELECT 1;',
+  // Whoever changes a sealed row, by whatever statement, is counted: a head that was not sealed after it shows.
+  // A use of a secret names the host that it was for, and is told to the audit log by its number.
+  `
+  CREATE TABLE vault_head (one INTEGER PRIMARY KEY CHECK (one = 1), changes INTEGER NOT NULL,
+    sealed INTEGER NOT NULL, head TEXT NOT NULL) STRICT;
+  INSERT INTO vault_head VALUES (1, 0, 0, '');
+  CREATE TRIGGER secrets_added AFTER INSERT ON secrets
+    BEGIN UPDATE vault_head SET changes = changes + 1; END;
+  CREATE TRIGGER secrets_removed AFTER DELETE ON secrets
+    BEGIN UPDATE vault_head SET changes = changes + 1; END;
+  CREATE TRIGGER secrets_changed
+    AFTER UPDATE OF name, version, state, sealed, fingerprint, set_ms, actor ON secrets
+    BEGIN UPDATE vault_head SET changes = changes + 1; END;
+  ALTER TABLE calls ADD COLUMN host TEXT;
+  ALTER TABLE calls ADD COLUMN decision TEXT CHECK (decision IN ('allowed', 'refused'));
+  CREATE INDEX calls_uses ON calls (journal) WHERE decision IS NOT NULL;
+  `,
   `
   CREATE TABLE renewals (
     kind TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL, PRIMARY KEY (kind, name)

@@ -12,6 +12,8 @@ interface Write {
   readonly run: () => unknown
   readonly resolve: (value: unknown) => void
   readonly reject: (cause: unknown) => void
+  readonly last: boolean
+  value?: unknown
 }
 
 export interface Turn {
@@ -20,6 +22,8 @@ export interface Turn {
    * knows).
    */
   write<Value>(run: () => Value): Promise<Value>
+  /** The same, after all else that is written in this turn; it is the first to learn what became of it. */
+  writeLast<Value>(run: () => Value): Promise<Value>
   /** Called inside every transaction, just before its COMMIT. */
   beforeCommit(also: () => void): void
   onLost(listener: (cause: Error) => void): void
@@ -53,38 +57,43 @@ export const openTurn = (db: DatabaseSync): Turn => {
   const flush = (): void => {
     scheduled = false
     const writes = pending
+    const inOrder = writes.some(({ last }) => last)
+      ? writes.toSorted((one, other) => Number(one.last) - Number(other.last))
+      : writes
+    const toTell = inOrder === writes ? writes : inOrder.toReversed()
     pending = []
     if (writes.length === 0) return
     if (lost) {
       for (const write of writes) write.reject(lost)
       return
     }
-    const values: unknown[] = []
     try {
       db.exec('BEGIN IMMEDIATE')
-      for (const write of writes) values.push(write.run())
+      for (const write of inOrder) write.value = write.run()
       for (const also of extras) also()
     } catch (cause) {
-      return rollBack(writes, cause)
+      return rollBack(toTell, cause)
     }
     try {
       db.exec('COMMIT')
     } catch (cause) {
       // A full disk is no lost book: the frame that would have made the turn valid was never whole.
-      return isFull(cause) ? rollBack(writes, cause) : lose(writes, cause)
+      return isFull(cause) ? rollBack(toTell, cause) : lose(toTell, cause)
     }
-    for (const [index, write] of writes.entries()) write.resolve(values[index])
+    for (const write of toTell) write.resolve(write.value)
   }
+  const write = <Value>(run: () => Value, last: boolean): Promise<Value> =>
+    new Promise<Value>((resolve, reject) => {
+      if (closed) return reject(failure('record-closed', 'gate.db is closed'))
+      pending.push({ run, resolve: resolve as (value: unknown) => void, reject, last })
+      if (scheduled) return
+      scheduled = true
+      setImmediate(flush)
+    })
 
   return {
-    write: <Value>(run: () => Value) =>
-      new Promise<Value>((resolve, reject) => {
-        if (closed) return reject(failure('record-closed', 'gate.db is closed'))
-        pending.push({ run, resolve: resolve as (value: unknown) => void, reject })
-        if (scheduled) return
-        scheduled = true
-        setImmediate(flush)
-      }),
+    write: (run) => write(run, false),
+    writeLast: (run) => write(run, true),
     beforeCommit: (also) => {
       extras.push(also)
     },

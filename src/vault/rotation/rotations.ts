@@ -28,6 +28,12 @@ export interface RotationsOptions {
 }
 type OauthProof = (credential: CredentialVersion, rule: OauthRule) => Promise<TestFact>
 
+/** A fact, and the new versions that it is about. */
+interface Sealed {
+  readonly fact: Fact
+  readonly add: readonly SecretRow[]
+}
+
 interface Member {
   readonly name: string
   rule: CredentialRule
@@ -192,15 +198,15 @@ export class Rotations {
   }
 
   /** Saves what a fact makes of the cycle; false when it came too late. */
-  #take(member: Member, fact: Fact, add: readonly SecretRow[] = []): Promise<boolean> {
-    const taken = member.turn.then(() => this.#save(member, fact, add))
+  #take(member: Member, fact: Fact | (() => Sealed)): Promise<boolean> {
+    const taken = member.turn.then(() => this.#save(member, typeof fact === 'function' ? fact() : { fact, add: [] }))
     member.turn = taken.catch(() => {
       /* whoever brought the fact is told */
     })
     return taken
   }
 
-  async #save(member: Member, fact: Fact, add: readonly SecretRow[]): Promise<boolean> {
+  async #save(member: Member, { fact, add }: Sealed): Promise<boolean> {
     const { clock, random, vault } = this.#options
     const { name, rule } = member
     const nowMs = clock.wallMs()
@@ -302,9 +308,13 @@ export class Rotations {
     const { name, rule, cycle } = member
     const active = this.#active(name)
     if (active === undefined) throw failure('credential-unavailable', `${name} has no active version to ask with`)
-    const secret = await this.#options.secretFor({ name, version: active.version })
-    const by: Held = { version: active.version, secret }
+    const { version } = active
+    const by: Held = { version, secret: () => this.#options.secretFor({ name, version }) }
     return { name, signing: rule.signing ?? { kind: 'bearer' }, by, label: cycle.label ?? '' }
+  }
+
+  #held(name: string, version: number): Held {
+    return { version, secret: async () => this.#options.vault.reveal({ name, version }) }
   }
 
   async #mint(member: Member, deeds: Deeds): Promise<number> {
@@ -316,16 +326,23 @@ export class Rotations {
       return 0
     }
     const { secret, id, endsMs } = minted
-    let row: SecretRow
+    let version = 0
+    // Facts wait for each other, and a rekey may come between: it is sealed when it is written.
+    const sealed = (): Sealed => {
+      const row = this.#options.vault.seal(member.name, secret, 'staged', 'rotation')
+      version = row.version
+      return { fact: { kind: 'minted', version, id, endsMs }, add: [row] }
+    }
+    let taken: boolean
     try {
-      row = this.#options.vault.seal(member.name, secret, 'staged', 'rotation')
-    } catch {
+      taken = await this.#take(member, sealed)
+    } catch (error) {
+      if (version !== 0) throw error
       await this.#take(member, { kind: 'mint-unknown', why: 'what the provider gave is no secret that could be sent' })
       return 0
     }
-    const taken = await this.#take(member, { kind: 'minted', version: row.version, id, endsMs }, [row])
     // Somebody set a version by hand meanwhile: nobody waits for this key any more.
-    if (!taken) await deeds.revoke(work, { id, held: { version: row.version, secret } })
+    if (!taken) await deeds.revoke(work, { id, held: { version, secret: async () => secret } })
     return 0
   }
 
@@ -348,11 +365,11 @@ export class Rotations {
   async #test(member: Member, deeds: Deeds): Promise<number> {
     const version = member.cycle.next!
     const { name, rule } = member
-    const { vault, prove } = this.#options
+    const { prove } = this.#options
     const tested =
       rule.signing?.kind === 'oauth'
         ? await prove({ name, version }, rule.signing.oauth)
-        : await deeds.test(await this.#work(member), { version, secret: vault.reveal({ name, version }) })
+        : await deeds.test(await this.#work(member), this.#held(name, version))
     await this.#take(member, tested)
     return 0
   }
@@ -370,10 +387,9 @@ export class Rotations {
 
   async #revoke(member: Member, deeds: Deeds, version: number): Promise<number> {
     const { name, cycle } = member
-    const secret = this.#options.vault.reveal({ name, version })
     const ended = await deeds.revoke(await this.#work(member), {
       id: cycle.ids[version] ?? null,
-      held: { version, secret },
+      held: this.#held(name, version),
     })
     const isUndone = cycle.phase === 'undoing' && ended.kind !== 'not-revoked'
     await this.#take(member, isUndone ? { kind: 'undone', ended: ended.kind === 'revoked' } : ended)

@@ -8,7 +8,8 @@ import type { Asked, AskOutside, RunCommand } from '../ports.ts'
 
 export interface Held {
   readonly version: number
-  readonly secret: string
+  /** Opened only when it is sent. */
+  readonly secret: () => Promise<string>
 }
 export interface Work {
   readonly name: string
@@ -185,12 +186,13 @@ const commandDeeds = (rotator: CommandRotator, run: RunCommand): Deeds => {
     const environment = { SITTER_ROTATE: deed, SITTER_CREDENTIAL: work.name, SITTER_LABEL: work.label }
     const { command, directory, withinMs } = rotator
     try {
+      const secret = await work.by.secret()
       const ended = await run({
         command,
         directory,
         environment,
         withinMs,
-        input: JSON.stringify({ secret: work.by.secret, ...input }),
+        input: JSON.stringify({ secret, ...input }),
       })
       const how = ended.code === null ? 'did not end in time' : `ended with ${ended.code}`
       return { code: ended.code, json: parse(ended.output), why: `the program ${how}` }
@@ -219,12 +221,12 @@ const commandDeeds = (rotator: CommandRotator, run: RunCommand): Deeds => {
       return code === 0 ? { kind: 'ids', ids: idsOf(json, 'label', 'id', work.label) } : { kind: 'still-there', why }
     },
     test: async (work, next) => {
-      const { code, why } = await start('test', work, { next: next.secret })
+      const { code, why } = await start('test', work, { next: await next.secret() })
       if (code === 0 || code === exitUsage) return { kind: code === 0 ? 'accepted' : 'untested' }
       return { kind: code === exitTryLater ? 'test-unknown' : 'not-accepted', why }
     },
     revoke: async (work, { id, held }) => {
-      const { code, why } = await start('revoke', work, { id, old: held?.secret ?? null })
+      const { code, why } = await start('revoke', work, { id, old: (await held?.secret()) ?? null })
       if (code === exitUsage) return { kind: 'cannot-revoke' }
       return code === 0 ? { kind: 'revoked' } : { kind: 'not-revoked', why }
     },

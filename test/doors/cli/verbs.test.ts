@@ -229,9 +229,9 @@ test('wrong usage exits 2 and points to the nearest right one', async () => {
     stderr: expect.stringContaining('did you mean status?'),
   })
   expect(await sitter('simulate')).toMatchObject({ code: 2, stderr: expect.stringContaining('not built yet') })
-  expect(await sitter('vault', 'rekey', 'file')).toMatchObject({
+  expect(await sitter('audit', 'prove', 'file')).toMatchObject({
     code: 2,
-    stderr: expect.stringContaining('`sitter vault rekey` is not built yet'),
+    stderr: expect.stringContaining('`sitter audit prove` is not built yet'),
   })
   expect((await sitter('describe')).code).toBe(2)
   expect((await sitter('task')).code).toBe(2)

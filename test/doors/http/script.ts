@@ -29,6 +29,8 @@ export interface Script {
   agents: AgentView[]
   gateId: string | null
   gateFrozen: boolean
+  /** What secrets are sealed to. */
+  sealingKey: string
   challenge: (cell: string) => Promise<readonly string[]>
   ledger: LedgerCheck
   settle: SettleSummary
@@ -212,6 +214,14 @@ export const gateOf = (script: Script, told: Told[]): GateLink =>
       told.push({ deed: 'gate.modes', with: modes })
     },
     shadowed: async () => [],
+    vaultRekey: async (kind: string, actor: string) => {
+      told.push({ deed: 'vaultRekey', with: { kind, actor } })
+      return { kind, secrets: 1, former: null }
+    },
+    vaultBackup: async (recipient: string, actor: string) => {
+      told.push({ deed: 'vaultBackup', with: { recipient, actor } })
+      return { file: 'YWdl', credentials: [{ name: 'northbank', version: 1 }] }
+    },
     freeze: async (frozen: boolean, actor: string) => {
       told.push({ deed: 'gate.freeze', with: { frozen, actor } })
       script.gateFrozen = frozen
@@ -220,9 +230,10 @@ export const gateOf = (script: Script, told: Told[]): GateLink =>
     vaultList: async () => {
       if (script.gateId === null) throw new Failure('gate-lost', 'no link to the gate')
       return {
-        sealingKey: 'k',
+        sealingKey: script.sealingKey,
         credentials: [{ name: 'northbank', version: 1, state: 'active', fingerprint: 'ab12', setMs: 1, usedMs: null }],
         renewals: [renewal],
+        vault: { keyKind: 'file', keyCheck: 'ab', changes: 3, outside: 'kept', faults: [] },
       }
     },
     vaultRenew: async (deed: string, name: string, version: number | null, actor: string) => {
@@ -259,6 +270,7 @@ export const scriptOf = (): Script => ({
   ],
   gateId: 'gat_1',
   gateFrozen: false,
+  sealingKey: 'k',
   challenge: async (cell) => [`settler/0001 in ${cell}`],
   ledger: {
     ok: true,

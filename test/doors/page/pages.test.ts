@@ -26,6 +26,7 @@ test('every page is reached by its link, says where one is, and back and forward
     ['Dead letters', 'Dead letters · payouts'],
     ['Settlements', 'Settlements · payouts'],
     ['Inbox', 'Inbox · payouts'],
+    ['Credentials', 'Credentials · payouts'],
     ['Log', 'Log · payouts'],
     ['Audit and ledger', 'Audit and ledger · payouts'],
   ] as const) {

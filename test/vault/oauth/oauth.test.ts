@@ -1,10 +1,11 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { join } from 'node:path'
+import { generateIdentity, identityToRecipient } from 'age-encryption'
 import { afterEach, expect, test } from 'vitest'
 import type { Rules } from '../../../src/gateway/gateway.ts'
 import type { OauthRule } from '../../../src/model/model.ts'
 import { fetchBy, newPlace, rulesFor, setSecret, startGate, startSitter } from '../../gateway/harness.ts'
-import { untilOpen } from '../rotation/world.ts'
+import { until, untilOpen } from '../rotation/world.ts'
 import { openOauthServer } from './server.ts'
 
 let closing: (() => Promise<void>)[] = []
@@ -52,6 +53,8 @@ const world = async (grant: OauthRule['grant'], tokenSeconds: number) => {
     server,
     sitter,
     set: (secret: string) => setSecret(sitter, secret),
+    uses: () => sitter.uses.flat().map((use) => `${use.agent} ${use.credential}@${use.version}`),
+    rekey: () => sitter.link.vaultRekey('file', 'test'),
     call: () => fetchBy(door, { path: '/bank/v1/work' }),
     view: async () => (await sitter.link.vaultList()).renewals.find(({ name }) => name === 'bank')!.grant!,
   }
@@ -121,4 +124,27 @@ test('a grant that is refused is quarantined, and says so, until a person sets a
   expect(notes.map(({ kind }) => kind)).toContain('credential.quarantined')
   await one.set(await one.server.newRefreshToken())
   expect((await one.call()).status).toBe(200)
+})
+
+test('tokens outlive a rekey, are no credential that anybody sees or exports, and each use of them is told', async () => {
+  const one = await world('refresh-token', 5)
+  await one.set(await one.server.newRefreshToken())
+  expect((await one.call()).status).toBe(200)
+  const before = one.server.figures().tokenRequests
+  await one.rekey()
+  expect((await one.call()).status).toBe(200)
+  expect(one.server.figures().tokenRequests).toBe(before)
+  expect(await load(one, 2, 6_000)).toEqual({ 200: expect.any(Number) })
+  expect(one.server.figures()).toMatchObject({ refused: 0, reused: 0 })
+  const { credentials, vault } = await one.sitter.link.vaultList()
+  expect(credentials.map(({ name }) => name)).toEqual(['bank', 'swarm-client'])
+  expect(vault.faults).toEqual([])
+  const recipient = await identityToRecipient(await generateIdentity())
+  const backup = await one.sitter.link.vaultBackup(recipient, 'test')
+  expect(backup.credentials.map(({ name }) => name)).toEqual(['bank', 'swarm-client'])
+  await until(
+    async () => one.uses(),
+    (told) => told.length >= one.server.figures().calls,
+  )
+  expect(one.uses()).toEqual(Array(one.server.figures().calls).fill('payer/0001 bank@1'))
 })

@@ -13,7 +13,7 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }))
 const work: Work = {
   name: 'bank',
   signing: { kind: 'bearer' },
-  by: { version: 1, secret: 'the-old-secret' },
+  by: { version: 1, secret: async () => 'the-old-secret' },
   label: 'l-1',
 }
 
@@ -45,8 +45,8 @@ test('a program makes, finds, tries and ends keys; secrets go by stdin and stdou
     endsMs: Date.parse('2026-03-01T00:00:00Z'),
   })
   expect(await one.look(work)).toEqual({ kind: 'ids', ids: ['k9'] })
-  expect(await one.test(work, { version: 2, secret: 'the-new-secret' })).toEqual({ kind: 'accepted' })
-  expect(await one.revoke(work, { id: '6', held: { version: 1, secret: 'the-old-secret' } })).toEqual({
+  expect(await one.test(work, { version: 2, secret: async () => 'the-new-secret' })).toEqual({ kind: 'accepted' })
+  expect(await one.revoke(work, { id: '6', held: { version: 1, secret: async () => 'the-old-secret' } })).toEqual({
     kind: 'revoked',
   })
   const said = (name: string): string => readFileSync(join(directory, 'out', name), 'utf8')

@@ -72,6 +72,28 @@ const revoked = async (ask: Ask): Promise<Reply> => {
   return ok({ name, version, state: 'revoked' })
 }
 
+export const rekeyBody = z.strictObject({ kind: z.enum(['file', 'passphrase', 'age']) })
+
+const rekey = async (ask: Ask, once: Once): Promise<Reply | Response> => {
+  const text = await jsonText(ask.request)
+  const { kind } = shaped(text, rekeyBody)
+  return once(ask, text, async () => {
+    await auditAllowed(ask, 'vault.rekey', ask.rooms.name, { kind })
+    return ok(await ask.rooms.gatelink.vaultRekey(kind, ask.actor))
+  })
+}
+
+export const backupBody = z.strictObject({
+  recipient: z.string().regex(/^age1[a-z0-9]{20,4000}$/, 'an age recipient begins with age1'),
+})
+
+/** What leaves is an age file; who may open it is in the audit entry before it. */
+const backup = async (ask: Ask): Promise<Reply> => {
+  const { recipient } = shaped(await jsonText(ask.request), backupBody)
+  await auditAllowed(ask, 'vault.backup', ask.rooms.name, { recipient })
+  return ok(await ask.rooms.gatelink.vaultBackup(recipient, ask.actor))
+}
+
 /** As configured, and as the gate has seen them; without the gate nobody knows, and nothing is shown as zero. */
 const upstreamsOf = async (rooms: Rooms): Promise<UpstreamAnswer[]> => {
   const status = await gateStatus(rooms)
@@ -124,6 +146,8 @@ export const gateRoutes = (once: Once): readonly Route[] => [
   { method: 'POST', path: '/api/v1/credentials/:name/rotate', run: renewed('rotate') },
   { method: 'POST', path: '/api/v1/credentials/:name/compromised', run: renewed('compromised') },
   { method: 'POST', path: '/api/v1/credentials/:name/revoke', run: revoked },
+  { method: 'POST', path: '/api/v1/credentials:rekey', run: (ask) => rekey(ask, once) },
+  { method: 'POST', path: '/api/v1/credentials:backup', run: backup },
   {
     method: 'GET',
     path: '/api/v1/upstreams',

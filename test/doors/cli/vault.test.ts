@@ -1,0 +1,147 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { armor, Decrypter, Encrypter, generateIdentity, identityToRecipient } from 'age-encryption'
+import { expect, test } from 'vitest'
+import { nowMs } from './documents.ts'
+import { run } from './child.ts'
+import { world } from './world.ts'
+import type { Asked } from './server.ts'
+
+const vault = {
+  sealingKey: Buffer.alloc(32, 9).toString('base64'),
+  credentials: [{ name: 'bank-a', version: 3, state: 'active', fingerprint: 'ab12', setMs: nowMs, usedMs: null }],
+  renewals: [],
+  vault: { keyKind: 'file', keyCheck: 'ab', changes: 3, outside: 'kept', faults: [] },
+}
+const raw = {
+  credentials: { bank: { pool: ['bank-a', 'bank-b'] }, mail: {} },
+  upstreams: { northbank: { credentials: 'bank' } },
+  agents: { settler: { upstreams: ['northbank'] }, idler: {} },
+}
+const answers = {
+  'GET /api/v1/credentials': vault,
+  'GET /api/v1/config/current': { raw },
+  'POST /api/v1/credentials': ({ body }: Asked) => ({
+    ...(JSON.parse(body) as object),
+    version: 1,
+    fingerprint: 'cd34',
+  }),
+}
+
+test('vault ls says who uses a secret, and what was tampered with', async () => {
+  const { sitter } = await world({
+    ...answers,
+    'GET /api/v1/credentials': {
+      ...vault,
+      vault: { ...vault.vault, outside: 'unknown', faults: [{ name: 'mail', version: 2, fault: 'changed' }] },
+    },
+  })
+  const listed = await sitter('vault', 'ls')
+  expect(listed.stdout).toMatch(/bank-a@3 +active +ab12 .* northbank \(settler\)/)
+  expect(listed.stderr).toContain("mail@2 was changed without the vault's key")
+  expect(listed.stderr).toContain('an older copy of gate.db would not be noticed')
+  expect(await sitter('vault', 'status')).toMatchObject({ code: 4 })
+})
+
+test('import takes from .env, pm2 and compose what is a credential, by name or by --map, leaves the rest, and shows no value', async () => {
+  const { server, directory, sitter } = await world(answers)
+  const sources: Record<string, [text: string, more: string[], set: string[]]> = {
+    env: [
+      'export BANK_A="canary-1"\nPORT=8080\nBANK_TOKEN=canary-2\n',
+      ['--map', 'BANK_TOKEN=mail'],
+      ['bank-a', 'mail'],
+    ],
+    pm2: [
+      JSON.stringify([{ name: 'api', pm2_env: { env: { BANK_B: 'canary-3', PATH: '/usr/bin' } } }]),
+      [],
+      ['bank-b'],
+    ],
+    ecosystem: [JSON.stringify({ apps: [{ name: 'x', env: { MAIL: 'canary-4' } }] }), [], ['mail']],
+    compose: [
+      JSON.stringify({ services: { web: { environment: { BANK_A: 'canary-5', LOG: 'info' } } } }),
+      [],
+      ['bank-a'],
+    ],
+    list: [JSON.stringify({ services: { web: { environment: ['BANK_A=canary=6'] } } }), [], ['bank-a']],
+  }
+  for (const [kind, [text, more, set]] of Object.entries(sources)) {
+    await writeFile(join(directory, kind), text)
+    const before = server.asked.length
+    const dry = await sitter('vault', 'import', kind, ...more, '--dry-run', '--json')
+    expect(dry.code, kind).toBe(0)
+    expect((JSON.parse(dry.stdout) as { would: { name: string }[] }).would.map(({ name }) => name)).toEqual(set)
+    expect(server.asked.slice(before).filter(({ method }) => method === 'POST')).toEqual([])
+    const done = await sitter('vault', 'import', kind, ...more)
+    expect(done.code, kind).toBe(0)
+    const sent = server.asked.slice(before).filter(({ method }) => method === 'POST')
+    expect(sent.map(({ body }) => (JSON.parse(body) as { name: string }).name)).toEqual(set)
+    const shown =
+      [dry, done].map(({ stdout, stderr }) => stdout + stderr).join('') + sent.map(({ body }) => body).join('')
+    expect(shown).not.toContain('canary')
+    expect(done.stderr).toContain('they still lie where they came from')
+  }
+})
+
+test('import refuses what would be set twice, what it cannot read, and what names no credential', async () => {
+  const { server, directory, sitter } = await world(answers)
+  for (const [text, said] of [
+    ['BANK_A=canary-1\nbank-a=canary-2\n', 'would be set twice'],
+    ['{"services": canary', 'begins like JSON and is none'],
+    ['[]', 'none of its 0 names'],
+    ['OTHER=canary\n', 'none of its 1 names'],
+  ] as const) {
+    await writeFile(join(directory, 'given'), text)
+    const refused = await sitter('vault', 'import', 'given')
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining(said) as string })
+    expect(refused.stderr).not.toContain('canary')
+  }
+  expect(server.asked.filter(({ method }) => method === 'POST')).toEqual([])
+})
+
+test('an export is an age file for one recipient, and import with its identity takes it back', async () => {
+  const identity = await generateIdentity()
+  const recipient = await identityToRecipient(identity)
+  const encrypter = new Encrypter()
+  encrypter.addRecipient(recipient)
+  const credentials = [{ name: 'bank-a', version: 3, value: 'canary-7' }]
+  const file = await encrypter.encrypt(JSON.stringify({ kind: 'swarmsitter credentials 1', credentials }))
+  const { server, directory, sitter } = await world({
+    ...answers,
+    'POST /api/v1/credentials:backup': {
+      file: Buffer.from(file).toString('base64'),
+      credentials: [{ name: 'bank-a', version: 3 }],
+    },
+  })
+  expect(await sitter('vault', 'export')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('--to age1') as string,
+  })
+  const exported = await sitter('vault', 'export', '--to', recipient)
+  expect(exported.code).toBe(0)
+  const decrypter = new Decrypter()
+  decrypter.addIdentity(identity)
+  expect(await decrypter.decrypt(armor.decode(exported.stdout), 'text')).toContain('canary-7')
+  await writeFile(join(directory, 'identity'), `# made\n${identity}\n`)
+  await writeFile(join(directory, 'backup.age'), exported.stdout)
+  expect(await sitter('vault', 'import', 'backup.age')).toMatchObject({ code: 2 })
+  await writeFile(join(directory, 'other'), await generateIdentity())
+  expect(await sitter('vault', 'import', 'backup.age', '--identity', 'other')).toMatchObject({ code: 2 })
+  const back = await sitter('vault', 'import', 'backup.age', '--identity', 'identity')
+  expect(back).toMatchObject({ code: 0, stdout: 'bank-a@1  cd34\n' })
+  expect(server.asked.map(({ body }) => body).join('')).not.toContain('canary')
+})
+
+test('rekey says which kind it was, and where the former key file is', async () => {
+  const { server, directory } = await world({
+    'POST /api/v1/credentials:rekey': {
+      kind: 'file',
+      secrets: 2,
+      former: '/home/a/.config/swarmsitter/x.key.former-1',
+    },
+  })
+  const done = await run(directory, ['vault', 'rekey'])
+  expect(done.stdout).toContain('2 secrets are sealed by a key file')
+  expect(done.stdout).toContain('x.key.former-1')
+  expect((await run(directory, ['vault', 'rekey', '--to', 'paper'])).code).toBe(2)
+  expect(server.asked.map(({ body }) => body)).toEqual(['{"kind":"file"}'])
+})

@@ -1,0 +1,215 @@
+/**
+ * A swarm by the real command, whose secrets are canaries: set, used, echoed, replaced, rekeyed, exported, imported, and
+ * its gate crashed. Afterwards they are looked for in every form, everywhere but in the gate.
+ */
+import { execFile, spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { generateIdentity, identityToRecipient } from 'age-encryption'
+import { expect, test } from 'vitest'
+import { processes, programOf, type Process } from '../crash/machine.ts'
+import { filesBelow, formsOf, hitsIn, hitsInMemory } from './encodings.ts'
+
+const root = join(import.meta.dirname, '..', '..')
+/** What is looked for; it has what escapes differently in JSON, HTML and addresses. */
+const canary = 'canary"<&\\/9fZq27Lk'
+const secrets = ['one', 'two', 'three'].map((name) => `${canary}-${name}`)
+const forms = formsOf(canary)
+
+/** Says back what it was shown, and keeps count. */
+const openEcho = async () => {
+  const shown: string[] = []
+  const server = createServer((asked, answer) => {
+    const told = asked.headers.authorization ?? ''
+    shown.push(told)
+    answer.writeHead(200, { 'x-echo': told, 'www-authenticate': told })
+    answer.end(
+      `${told} ${JSON.stringify({ told })} ${encodeURIComponent(told)} ${Buffer.from(told.slice(7)).toString('base64')}`,
+    )
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return { host: `127.0.0.1:${(server.address() as AddressInfo).port}`, shown, close: () => server.close() }
+}
+
+class Swarm {
+  readonly directory = mkdtempSync(join(tmpdir(), 'canary-'))
+  readonly data = join(this.directory, 'data')
+  readonly heard: string[] = []
+  #up: ChildProcess | undefined
+
+  #environment(): NodeJS.ProcessEnv {
+    return { PATH: process.env['PATH'], HOME: this.directory, XDG_CONFIG_HOME: join(this.directory, 'keys') }
+  }
+  #words(words: readonly string[]): string[] {
+    const flags = ['--conditions=source', '--disable-warning=ExperimentalWarning', join(root, 'src', 'main.ts')]
+    return [...flags, ...words, '--data-dir', this.data]
+  }
+  async start(host: string): Promise<void> {
+    const config = {
+      name: 'canaries',
+      agents: { caller: { run: { module: join(root, 'test', 'live', 'worker.ts') }, count: 3, upstreams: ['api'] } },
+      tasks: { call: { agent: 'caller' } },
+      upstreams: { api: { url: `http://${host}`, grant: [host], credentials: 'api', allow: ['GET /v1/**'] } },
+      credentials: { api: { kind: 'bearer', pool: ['api-a', 'api-b'] } },
+      api: { port: 0 },
+    }
+    writeFileSync(join(this.directory, 'swarm.config.json'), JSON.stringify(config))
+    const up = spawn(process.execPath, this.#words(['up', join(this.directory, 'swarm.config.json')]), {
+      env: this.#environment(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    this.#up = up
+    for (const stream of [up.stdout, up.stderr]) stream.on('data', (text: Buffer) => this.heard.push(String(text)))
+    await this.until(async () => (await this.api('agents'))['items'] !== undefined)
+  }
+  /** Asks until it is so; the API is the only witness. */
+  async until(look: () => Promise<boolean>): Promise<void> {
+    for (const end = performance.now() + 60_000; performance.now() < end;) {
+      if (await look().catch(() => false)) return
+      if (this.#up!.exitCode !== null) break
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    throw new Error(`it did not come to pass: ${this.heard.join('').slice(-2_000)}`)
+  }
+  cli(words: readonly string[], input = ''): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const options = { env: this.#environment(), maxBuffer: 1e8 }
+      const child = execFile(process.execPath, this.#words(words), options, (error, out, err) => {
+        this.heard.push(out, err)
+        if (error === null || error.code === 4) resolve(out)
+        else reject(new Error(`${words.join(' ')}: ${err}`))
+      })
+      child.stdin!.end(input)
+    })
+  }
+  async api(path: string, body?: object): Promise<Record<string, unknown>> {
+    const { url } = JSON.parse(readFileSync(join(this.data, 'run', 'api.json'), 'utf8')) as { url: string }
+    const token = readFileSync(join(this.data, 'run', 'operator.token'), 'utf8').trim()
+    const answer = await fetch(`${url}/api/v1/${path}`, {
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }),
+    })
+    const text = await answer.text()
+    this.heard.push(text, JSON.stringify([...answer.headers]))
+    if (!answer.ok) throw new Error(`${path}: ${answer.status} ${text}`)
+    return JSON.parse(text) as Record<string, unknown>
+  }
+  async call(times: number): Promise<void> {
+    const { id } = await this.api('tasks', { type: 'call', payload: { path: '/v1/x', times } })
+    await this.until(async () => {
+      const { state } = (await this.api(`tasks/${String(id)}`)) as { state?: { state?: string } }
+      return state?.state === 'succeeded'
+    })
+  }
+  /** All of its processes, the watch first. */
+  processes(): readonly Process[] {
+    const all = processes()
+    const own = [all.find(({ pid }) => pid === this.#up!.pid)!]
+    for (const one of own) own.push(...all.filter(({ parent }) => parent === one.pid))
+    return own
+  }
+  async stop(): Promise<void> {
+    if (this.#up === undefined || this.#up.exitCode !== null) return
+    this.#up.kill('SIGTERM')
+    await once(this.#up, 'exit')
+  }
+  remove(): void {
+    rmSync(this.directory, { recursive: true, force: true })
+  }
+}
+
+/** Uses all that touches a secret. */
+const useEverything = async (swarm: Swarm): Promise<void> => {
+  await swarm.cli(['vault', 'set', 'api-a'], `${secrets[0]!}\n`)
+  await swarm.call(4)
+  await swarm.cli(['vault', 'set', 'api-a'], secrets[1]!)
+  await swarm.call(3)
+  await swarm.cli(['vault', 'rekey'])
+  await swarm.call(2)
+  await swarm.cli(['vault', 'import', '-', '--dry-run'], `API_B=${secrets[2]!}\n`)
+  await swarm.cli(['vault', 'import', '-'], `API_B=${secrets[2]!}\n`)
+  const recipient = await identityToRecipient(await generateIdentity())
+  await swarm.cli(['vault', 'export', '--to', recipient])
+  // Not sealed to this gate, no bearer text, a value where a name belongs: refused without repeating it.
+  await expect(swarm.api('credentials', { name: 'api-a', sealed: 'sealed:v1:AAAA.BBBB' })).rejects.toThrow('422')
+  await expect(swarm.cli(['vault', 'set', 'api-a'], `${secrets[0]!} with spaces`)).rejects.toThrow('invalid')
+  await expect(swarm.cli(['vault', 'set', secrets[0]!])).rejects.toThrow('error')
+}
+
+const lookAtEverything = async (swarm: Swarm): Promise<void> => {
+  for (const words of [
+    ['vault', 'ls'],
+    ['vault', 'status'],
+    ['vault', 'ls', '--json'],
+    ['audit', 'search'],
+    ['logs'],
+    ['metrics'],
+  ])
+    await swarm.cli(words)
+  for (const path of [
+    'credentials',
+    'config/current',
+    'events',
+    'upstreams',
+    'logs',
+    'audit/entries?limit=1000',
+    'metrics',
+  ])
+    await swarm.api(path)
+}
+
+const crashGate = async (swarm: Swarm): Promise<Process> => {
+  const gate = programOf('gate', swarm.data)!
+  const limits = readFileSync(`/proc/${gate.pid}/limits`, 'utf8')
+  expect(/^Max core file size +([01]) /m.exec(limits)).not.toBe(null)
+  // The order to open Node's inspector: nothing listens afterwards.
+  process.kill(gate.pid, 'SIGUSR1')
+  process.kill(gate.pid, 'SIGSEGV')
+  await swarm.until(async () => {
+    const { pid } = programOf('gate', swarm.data) ?? gate
+    return pid !== gate.pid && (await swarm.api('credentials'))['sealingKey'] !== undefined
+  })
+  return gate
+}
+
+test('a canary is nowhere but in the gate and at the host that it is for', { timeout: 180_000 }, async () => {
+  const echo = await openEcho()
+  const swarm = new Swarm()
+  try {
+    await swarm.start(echo.host)
+    await useEverything(swarm)
+    const crashed = await crashGate(swarm)
+    await swarm.call(2)
+    await lookAtEverything(swarm)
+    // The upstream did get them, and as often as the audit says.
+    expect(echo.shown.every((told) => told.startsWith(`Bearer ${canary}`))).toBe(true)
+    expect(echo.shown).toHaveLength(11)
+    const search = ['audit', 'search', '--action', 'credential.use', '--json']
+    await swarm.until(async () => (await swarm.cli(search)).match(/"credential\.use"/g)?.length === 11)
+    expect(JSON.parse(await swarm.cli(['audit', 'verify', '--json']))).toMatchObject({ ok: true })
+
+    // A look that finds nothing must be able to find something.
+    expect(hitsInMemory(process.pid, forms)).toContain('raw')
+    const gate = programOf('gate', swarm.data)!
+    for (const { pid, command } of swarm.processes()) {
+      for (const file of ['environ', 'cmdline'])
+        expect(hitsIn(readFileSync(`/proc/${pid}/${file}`), forms), `${file} of ${command}`).toEqual([])
+      if (pid !== gate.pid) expect(hitsInMemory(pid, forms), `memory of ${command}`).toEqual([])
+    }
+    await swarm.stop()
+    expect(hitsIn(Buffer.from(swarm.heard.join('\n')), forms), 'what CLI and API said').toEqual([])
+    for (const file of filesBelow(swarm.directory)) expect(hitsIn(readFileSync(file), forms), file).toEqual([])
+    expect(
+      filesBelow(swarm.directory).filter((file) => file.includes('core') && file.includes(String(crashed.pid))),
+    ).toEqual([])
+  } finally {
+    await swarm.stop()
+    echo.close()
+    swarm.remove()
+  }
+})
