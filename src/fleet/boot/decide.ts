@@ -6,7 +6,7 @@
  *   a suspect that was started by itself, and touched again ─▶ it starts later each time
  *
  * A sitter that is killed from outside touches somebody too: where few have all the work, the same ones each time. So
- * nobody is quarantined for it; a suspect waits, longer each time, while all others work, and people are told who it is.
+ * nobody is quarantined for it. A suspect waits while all others work, longer each time, and people are told its name.
  */
 
 /** Started or given work this shortly before the end. */
