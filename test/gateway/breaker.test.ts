@@ -76,6 +76,16 @@ test('A provider that fails is left alone but for one probe at a time, and used 
   expect((await get('/bank/v1/a')).status).toBe(200)
 })
 
+test('A probe that finds nobody puts the next one off as any that fails', async () => {
+  const { get, upstream, gate } = await world({ breaker })
+  fail(upstream, 500)
+  for (let count = 0; count < 5; count += 1) await get('/bank/v1/a')
+  await upstream.close()
+  while (codeOf((await get('/bank/v1/a')).body) === 'breaker-open');
+  expect(gate.status().upstreams[0]!.breakers).toMatchObject([{ state: 'open', failedProbes: 1 }])
+  expect(codeOf((await get('/bank/v1/a')).body)).toBe('breaker-open')
+})
+
 test('A payment waits for the probe of its own endpoint, and is that probe', async () => {
   const { upstream, sitter } = await world({ breaker })
   fail(upstream, 503)
