@@ -1,4 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import type { Rules } from '../../../src/gateway/gateway.ts'
@@ -17,13 +19,13 @@ const pair = generateKeyPairSync('rsa', { modulusLength: 2_048 })
 const publicKey = pair.publicKey.export({ format: 'der', type: 'spki' }).toString('base64')
 const privateKey = pair.privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64')
 
-const world = async (grant: OauthRule['grant'], tokenSeconds: number) => {
+const world = async (grant: OauthRule['grant'], tokenSeconds: number, token: string | null = null) => {
   const server = await openOauthServer(tokenSeconds, publicKey)
   const oauth: OauthRule = {
     grant,
     issuer: server.issuer,
-    token: null,
-    hosts: [server.host],
+    token,
+    hosts: [server.host, ...(token === null ? [] : [new URL(token).host])],
     clientId: 'swarm',
     auth: 'basic',
     clientSecret: grant === 'client-credentials' ? null : 'swarm-client',
@@ -121,4 +123,24 @@ test('a grant that is refused is quarantined, and says so, until a person sets a
   expect(notes.map(({ kind }) => kind)).toContain('credential.quarantined')
   await one.set(await one.server.newRefreshToken())
   expect((await one.call()).status).toBe(200)
+})
+
+test('A token server that fails is asked again at its pauses, however many calls wait for a token', async () => {
+  let asked = 0
+  const broken = createServer((_request, response) => {
+    asked += 1
+    response.writeHead(503).end()
+  })
+  await new Promise<void>((resolve) => broken.listen(0, '127.0.0.1', resolve))
+  closing.push(async () => void broken.close())
+  const { port } = broken.address() as AddressInfo
+  const { set, call, view } = await world('client-credentials', 60, `http://127.0.0.1:${port}/token`)
+  await set('swarm:secret')
+  for (let count = 0; count < 30; count += 1) {
+    const refused = await call()
+    expect(JSON.parse(refused.body)).toMatchObject({ code: 'credential-unavailable' })
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThanOrEqual(1)
+  }
+  expect(asked).toBeLessThanOrEqual(3)
+  expect((await view()).why).toContain('503')
 })
