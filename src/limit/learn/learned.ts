@@ -208,7 +208,10 @@ class Book implements Learned {
       const whole = { limit: signal.unit === 'tokens' || signal.unit === 'bytes' ? Infinity : limit, windowMs }
       const isSame = before !== undefined && before.untilMs > nowMs && untilMs - before.untilMs < sameWithin(windowMs)
       const kept = isSame ? { ...before, ...whole, left: Math.min(before.left, left) } : { left, untilMs, ...whole }
+      // The last one that was told stands last.
+      of.signals.delete(signal.name)
       of.signals.set(signal.name, kept)
+      if (of.signals.size > mostSignals) of.signals.delete(of.signals.keys().next().value!)
       this.#dirty.add(scope)
     }
     if (refused && !said) of.pace = slower(of.pace, of.rate(nowMs), nowMs)

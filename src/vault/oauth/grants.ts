@@ -7,7 +7,7 @@
  *                                              └── lost, later ───────┤ (with the token of before, which is the same)
  *                                      quarantined ◀── invalid_grant ─┘ until a person sets another secret
  */
-import { asFailure, failure, type Cancel, type Clock, type Random } from '../../std/std.ts'
+import { asFailure, failure, toCivil, type Cancel, type Clock, type Random } from '../../std/std.ts'
 import type { OauthRule } from '../../model/model.ts'
 import type { MachineRow } from '../../store/store.ts'
 import type { Fetch } from '../ports.ts'
@@ -173,7 +173,14 @@ class Grants implements OauthGrants {
   #of(name: string): Grant {
     const known = this.#grants.get(name)
     if (known !== undefined) return known
-    const nothing = { saved: undefined, access: undefined, flight: undefined, failures: 0, againMs: -Infinity, why: null }
+    const nothing = {
+      saved: undefined,
+      access: undefined,
+      flight: undefined,
+      failures: 0,
+      againMs: -Infinity,
+      why: null,
+    }
     const made: Grant = { ...nothing, cancel: () => {} }
     this.#grants.set(name, made)
     return made
@@ -266,7 +273,9 @@ class Grants implements OauthGrants {
       audience: rule.audience ?? rule.issuer ?? endpoint,
       id: Buffer.from(random.bytes(12)).toString('hex'),
     }
-    const assertion = assertionOf(secret, claims, clock.wallMs() + (this.#skew.get(endpoint) ?? 0))
+    // A server that has not told its time yet goes by the machine's clock rather than by ours.
+    const nowMs = clock.wallMs() + (this.#skew.get(endpoint) ?? toCivil(clock, 0))
+    const assertion = assertionOf(secret, claims, nowMs)
     return { client, parameters: { grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion } }
   }
 
