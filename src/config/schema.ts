@@ -8,16 +8,11 @@ import { credential } from './credentials.ts'
 import { upstream } from './upstreams.ts'
 import { health } from './health.ts'
 import {
-  calls,
   duration,
   header,
-  hostPort,
   listenHost,
-  money,
   name,
   notEmpty,
-  origin,
-  pattern,
   positiveDuration,
   queryRoute,
   rate,

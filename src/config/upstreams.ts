@@ -1,20 +1,7 @@
 /** The part of the schema that says what is outside: upstreams, their limits, breakers, and what their answers mean. */
 import { z } from 'zod'
 import { profiles } from './profiles.ts'
-import {
-  calls,
-  duration,
-  hostPort,
-  money,
-  name,
-  notEmpty,
-  origin,
-  pattern,
-  positiveDuration,
-  rate,
-  share,
-  whole,
-} from './shapes.ts'
+import { calls, hostPort, money, notEmpty, origin, pattern, positiveDuration, rate, share, whole } from './shapes.ts'
 
 /** Whose calls are counted together; `host` = of all upstreams at this address, as providers count source addresses. */
 const limitOwner = z.enum(['credential', 'upstream', 'host', 'type', 'agent'])

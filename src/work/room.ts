@@ -3,7 +3,7 @@
  * of commands.
  */
 import type { TaskEvent } from '../model/model.ts'
-import { Failure, fromCivil, toCivil, type Cancel, type Clock, type NewId, type Random } from '../std/std.ts'
+import { Failure, fromCivil, toCivil, type Cancel } from '../std/std.ts'
 import {
   patiently,
   type Claimed,
@@ -14,7 +14,6 @@ import {
   type Page,
   type PageAsk,
   type Result,
-  type Store,
   type Submitted,
 } from '../store/store.ts'
 import { openBudgets, type Budgets, type Ending } from './budget.ts'
