@@ -132,7 +132,7 @@ test('Whoever depends on a program waits until its probes let it work, and so do
   await world.fleet.roll('notifier', { agents: 1 }, 'token:ann')
   await world.clock.advance(120_000)
   const epochs = (): number[] => [1, 2].map((number) => world.fleet.view({ type: 'notifier', number })!.epoch)
-  expect(epochs().toSorted()).toEqual([1, 2])
+  expect(epochs().toSorted((one, other) => one - other)).toEqual([1, 2])
   failing.delete('ready')
   await world.clock.advance(60_000)
   expect(epochs()).toEqual([2, 2])
