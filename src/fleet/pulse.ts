@@ -256,6 +256,8 @@ const judgeGrace = (live: Live, agent: Agent, attempt: Attempt): void => {
   const { cell } = agent
   if (cell === null) return
   const nowMs = live.options.clock.monoMs()
+  // Excused once, it has its grace again: a look at less of its time would call every process starved.
+  if (attempt.look !== null && nowMs - attempt.look.atMs < graceMs) return
   if (attempt.heldMs === null) {
     if (attempt.askedMs === null) return challengeSoon(live, cell)
     if (nowMs - attempt.askedMs < answerWithinMs) return

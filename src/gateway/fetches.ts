@@ -79,8 +79,8 @@ const stream = async (
   hold(flow)
   response.on('drain', () => flow.resume())
   const ended = await flow.ended
-  giveBack(call, room)
   judge(call, room, ended, status)
+  giveBack(call, room)
   call.signed = null
   await witness(call, room, outcomeOf(ended, status, room.clock.wallMs()))
   return ended

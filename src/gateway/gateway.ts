@@ -223,7 +223,7 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
   const room: Room = {
     ...opened,
     meter: openMeter(journal.counts()),
-    skew: openSkew(),
+    skew: openSkew(clock),
     frozen: freezer.frozen,
     ending: () => late.ending === true,
   }

@@ -10,11 +10,14 @@ import { signerOf } from './signers/signers.ts'
 import { admit } from './stages/admit.ts'
 import { forward, giveBack } from './stages/forward.ts'
 import { journal } from './stages/journal.ts'
+import { judge } from './stages/judge.ts'
 import { mode } from './stages/mode.ts'
 import { witness } from './stages/witness.ts'
 
 const keptBytes = 256 * 1024
 const waitMs = 30_000
+/** They have a breaker of their own: what agents' calls run into says nothing about them. */
+const endpoint = 'credentials'
 const stages = [mode, admit, journal]
 
 type Asking = Parameters<AskOutside>[0]
@@ -55,6 +58,7 @@ const exchange = async (call: CallInHand, room: Room): Promise<Asked> => {
     },
   })
   const ended = await flow.ended
+  judge(call, room, ended, status)
   giveBack(call, room)
   if (ended.kind !== 'answered') return ended
   return { kind: 'answered', status, headers, body: Buffer.concat(chunks).toString('utf8') }
@@ -67,8 +71,8 @@ export const askUpstream = async (room: Room, asking: Asking): Promise<Asked> =>
   if (upstream === undefined) return notSent('not-allowed', `there is no upstream ${asking.upstream}`)
   if (plain === undefined) return notSent('not-allowed', 'this path can be read in more than one way')
   const call = callFor(asking)
-  Object.assign(call, { upstream, plain, credential: asking.credential })
-  call.scope = { upstream: upstream.rule.name, credential: asking.credential.name, agent: null }
+  Object.assign(call, { upstream, plain, credential: asking.credential, endpoint })
+  call.scope = { upstream: upstream.rule.name, host: upstream.host, credential: asking.credential.name, agent: null }
   for (const stage of stages) {
     const refusal = await stage(call, room)
     if (refusal === undefined) continue

@@ -1,7 +1,10 @@
 /**
  * How far an upstream's clock is from ours, by the `Date` of its answers. A Date tells whole seconds of a moment
- * between sending and answer, so it proves an interval; the offset moves only when that proves it wrong.
+ * between sending and answer, so it proves an interval; the offset moves only when that proves it wrong. Of one that
+ * has not told its time yet the machine's own clock is the best guess: ours follows that slowly (std/steady.ts).
  */
+import { toCivil, type Clock } from '../std/std.ts'
+
 export interface Skew {
   /** Milliseconds to add to our wall clock. */
   of(upstream: string): number
@@ -19,14 +22,15 @@ export const offsetAfter = (offsetMs: number, dateMs: number, sentMs: number, go
   return (lowMs + highMs) / 2
 }
 
-export const openSkew = (): Skew => {
+export const openSkew = (clock: Pick<Clock, 'wallMs' | 'civilMs'>): Skew => {
   const offsets = new Map<string, number>()
+  const of = (upstream: string): number => offsets.get(upstream) ?? toCivil(clock, 0)
   return {
-    of: (upstream) => offsets.get(upstream) ?? 0,
+    of,
     learn: (upstream, date, sentMs, gotMs) => {
       const dateMs = date === undefined ? Number.NaN : Date.parse(date)
       if (Number.isNaN(dateMs) || Math.abs(dateMs - gotMs) > farthestMs) return
-      offsets.set(upstream, offsetAfter(offsets.get(upstream) ?? 0, dateMs, sentMs, gotMs))
+      offsets.set(upstream, offsetAfter(of(upstream), dateMs, sentMs, gotMs))
     },
   }
 }

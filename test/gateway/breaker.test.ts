@@ -1,5 +1,6 @@
 /** Breakers and learned limits through the real gate: what reaches a provider that fails, and one that counts. */
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { afterEach, expect, test } from 'vitest'
 import { fetchBy, grantFor, openWorld, type UpstreamRules } from './harness.ts'
 import { openUpstream, type TestUpstream } from './upstream.ts'
@@ -74,6 +75,30 @@ test('A provider that fails is left alone but for one probe at a time, and used 
   while ((await get('/bank/v1/a')).status !== 200);
   expect(upstream.seen.length).toBe(before + 2)
   expect((await get('/bank/v1/a')).status).toBe(200)
+})
+
+test('A probe that finds nobody puts the next one off as any that fails', async () => {
+  const { get, upstream, gate } = await world({ breaker })
+  fail(upstream, 500)
+  for (let count = 0; count < 5; count += 1) await get('/bank/v1/a')
+  await upstream.close()
+  while (codeOf((await get('/bank/v1/a')).body) === 'breaker-open');
+  expect(gate.status().upstreams[0]!.breakers).toMatchObject([{ state: 'open', failedProbes: 1 }])
+  expect(codeOf((await get('/bank/v1/a')).body)).toBe('breaker-open')
+})
+
+test("A provider's own code counts though it is packed", async () => {
+  const sick = { code: ['sick'], class: 'unknown' } as const
+  const { get, upstream } = await world({
+    breaker,
+    profile: { name: 'own', codeAt: ['code'], rules: [sick], limits: {} },
+  })
+  upstream.answer((_seen, response) => {
+    response.writeHead(400, { 'content-encoding': 'gzip' })
+    response.end(gzipSync('{"code":"sick"}'))
+  })
+  for (let count = 0; count < 5; count += 1) expect((await get('/bank/v1/a')).status).toBe(400)
+  expect(codeOf((await get('/bank/v1/a')).body)).toBe('breaker-open')
 })
 
 test('A payment waits for the probe of its own endpoint, and is that probe', async () => {

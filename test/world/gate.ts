@@ -150,7 +150,7 @@ export class WorldGate {
       clock,
       upstreams: new Map([['bank', upstream]]),
       vault: { choose: () => undefined, pin: () => undefined, secretFor: noVault, answered: () => {} },
-      skew: openSkew(),
+      skew: openSkew(clock),
       buckets,
       lines,
       journal,

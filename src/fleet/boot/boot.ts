@@ -102,7 +102,7 @@ export const tendSuspects = (live: Live): void => {
   const settled =
     last === undefined
       ? nowMs - boot.othersMs >= aloneAfterMs(boot.solo)
-      : isUp(last) && nowMs - (last.readyMs ?? boot.aloneMs) >= justBeforeMs
+      : nowMs - boot.aloneMs >= othersWithinMs || (isUp(last) && nowMs - (last.readyMs ?? boot.aloneMs) >= justBeforeMs)
   if (settled) {
     const [next] = boot.suspects
     boot.suspects.delete(next!)

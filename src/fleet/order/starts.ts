@@ -6,6 +6,7 @@
 import type { AgentType } from '../../model/model.ts'
 import type { Agent, Live } from '../live.ts'
 import type { WaitingType } from '../port.ts'
+import { mayWork } from '../probes/decide.ts'
 import { notify } from '../wiring.ts'
 import { frontOf, readiness, type Mate } from './decide.ts'
 import { placeIn, shutTypes, type Band, type Shut } from './state.ts'
@@ -14,6 +15,10 @@ import { placeIn, shutTypes, type Band, type Shut } from './state.ts'
 const lookEveryMs = 1_000
 
 const isWanted = ({ ordered, leaving }: Agent): boolean => ordered === null && !leaving
+
+/** A program whose probes have not let it work yet is not ready, whatever its process is. */
+const stateNow = ({ state, cell }: Agent): Agent['state'] =>
+  state === 'idle' && !mayWork(cell?.probes ?? null) ? 'starting' : state
 
 /** Agents of a group with their places, in no order. */
 export const matesOf = (live: Live, band: Band): readonly (readonly [Agent, number])[] => {
@@ -36,7 +41,7 @@ const front = (live: Live, band: Band): number => {
   if (band.falling || band.quarantined || !live.order.begun) return -1
   return (band.front ??= frontOf(
     band.group.strategy,
-    matesOf(live, band).map(([agent, place]): Mate => ({ place, state: agent.state, wanted: isWanted(agent) })),
+    matesOf(live, band).map(([agent, place]): Mate => ({ place, state: stateNow(agent), wanted: isWanted(agent) })),
   ))
 }
 
@@ -73,7 +78,9 @@ const whoseTurn = (live: Live, band: Band, place: number): string => {
 const whyShut = (live: Live, type: string): string | null => {
   const waits = (live.types.get(type)?.dependsOn ?? []).flatMap((other) => {
     const agents = [...live.agents.values()].filter((agent) => agent.type === other)
-    const { ready, of, isReady } = readiness(agents.map((agent) => ({ state: agent.state, wanted: isWanted(agent) })))
+    const { ready, of, isReady } = readiness(
+      agents.map((agent) => ({ state: stateNow(agent), wanted: isWanted(agent) })),
+    )
     // A type that waits itself is not ready, even if it has nobody.
     if (isReady && !live.order.shut.has(other)) return []
     return [`${other} (${ready} of ${of} ready)`]

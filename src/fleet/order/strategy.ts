@@ -252,6 +252,8 @@ const lift = (live: Live, band: Band, policy: Band['policy']): void => {
   band.policy = policy
   band.front = null
   save(live, band)
+  // Whoever was begun anew meanwhile waits for its turn, and is held by nobody.
+  planLook(live)
 }
 
 /**

@@ -5,6 +5,7 @@
 import type { Probe } from '../../model/model.ts'
 import { asFailure } from '../../std/std.ts'
 import { refile } from '../agents.ts'
+import { noteState } from '../order/starts.ts'
 import type { Live, LiveCell } from '../live.ts'
 import { lookAt, judgedSince } from '../silence/ladder.ts'
 import { isExcused } from '../silence/decide.ts'
@@ -72,7 +73,10 @@ const take = (live: Live, cell: LiveCell, name: ProbeName, asked: { failed: stri
   const { state, isDead } = afterProbe(before, { probe: name, ...asked })
   cell.probes = state
   if (mayWork(before) !== mayWork(state)) {
-    for (const agent of cell.agents) refile(live, agent)
+    for (const agent of cell.agents) {
+      refile(live, agent)
+      noteState(live, agent)
+    }
     tellReady(live, cell, mayWork(state), state.why)
   }
   if (!isDead) return true

@@ -5,6 +5,7 @@
 import { sleep } from '../../std/std.ts'
 import type { Agent, Group, Live } from '../live.ts'
 import { freshPolicy, stableAfterMs } from '../restart.ts'
+import { mayWork } from '../probes/decide.ts'
 import { readObject } from '../saved.ts'
 import { notify } from '../wiring.ts'
 import { groupPolicy } from '../death.ts'
@@ -57,6 +58,7 @@ const isMeant = (live: Live, agent: Agent): boolean =>
 const isWell = (live: Live, agent: Agent): boolean => {
   if (!isMeant(live, agent) || agent.state === 'hibernating') return true
   if (agent.state !== 'idle' && agent.state !== 'busy') return false
+  if (!mayWork(agent.cell?.probes ?? null)) return false
   const { readyMs, progressed, group } = agent
   const proofMs = Math.min(longestProofMs, stableAfterMs(groupPolicy(group), freshPolicy))
   return progressed || (readyMs !== null && live.options.clock.monoMs() - readyMs >= proofMs)

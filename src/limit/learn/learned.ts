@@ -34,6 +34,8 @@ interface Left {
   /** Calls of a whole window, and its length; null = not known. */
   readonly limit: number | null
   readonly windowMs: number | null
+  /** Its window is over, and of the next one nothing is known. */
+  readonly isGuess?: true
 }
 /** Our own pace, where nothing was told. */
 export interface Pace {
@@ -74,7 +76,7 @@ const nextWindow = (one: Left, underWay: number, nowMs: number): Left => {
   const next = { ...one, untilMs: nowMs + (windowMs ?? unsaidMs) + roundedMs }
   if (left === Infinity || limit === Infinity) return { ...next, left: Infinity }
   // Calls under way may be counted in either window.
-  return { ...next, left: limit === null || windowMs === null ? 1 : limit - underWay }
+  return limit === null || windowMs === null ? { ...next, left: 1, isGuess: true } : { ...next, left: limit - underWay }
 }
 
 class Scope {
@@ -207,10 +209,18 @@ class Book implements Learned {
       const windowMs = signal.windowMs ?? Math.max(before?.windowMs ?? 0, signal.resetMs ?? 0)
       const whole = { limit: signal.unit === 'tokens' || signal.unit === 'bytes' ? Infinity : limit, windowMs }
       const isSame = before !== undefined && before.untilMs > nowMs && untilMs - before.untilMs < sameWithin(windowMs)
-      const kept = isSame ? { ...before, ...whole, left: Math.min(before.left, left) } : { left, untilMs, ...whole }
+      const kept: Left = isSame
+        ? { left: Math.min(before.left, left), untilMs: before.untilMs, ...whole }
+        : { left, untilMs, ...whole }
+      // The last one that was told stands last.
+      of.signals.delete(signal.name)
       of.signals.set(signal.name, kept)
+      while (of.signals.size > mostSignals) of.signals.delete(of.signals.keys().next().value!)
       this.#dirty.add(scope)
     }
+    // The call that went to be told of a new window was not: then nobody counts by that limit any more.
+    const names = new Set(told.signals.map(({ name }) => name))
+    for (const [name, { isGuess }] of of.signals) if (isGuess && !refused && !names.has(name)) of.signals.delete(name)
     if (refused && !said) of.pace = slower(of.pace, of.rate(nowMs), nowMs)
     while (of.sent.length > 0 && of.sent[0]! < nowMs - rateOverMs) of.sent.shift()
   }

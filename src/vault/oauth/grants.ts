@@ -7,7 +7,7 @@
  *                                              └── lost, later ───────┤ (with the token of before, which is the same)
  *                                      quarantined ◀── invalid_grant ─┘ until a person sets another secret
  */
-import { asFailure, failure, type Cancel, type Clock, type Random } from '../../std/std.ts'
+import { asFailure, failure, toCivil, type Cancel, type Clock, type Random } from '../../std/std.ts'
 import type { OauthRule } from '../../model/model.ts'
 import type { MachineRow } from '../../store/store.ts'
 import type { Fetch } from '../ports.ts'
@@ -77,6 +77,8 @@ interface Grant {
   flight: Promise<string> | undefined
   cancel: Cancel
   failures: number
+  /** Before it (monotonic) no call makes us ask again. */
+  againMs: number
   why: string | null
 }
 
@@ -107,6 +109,9 @@ class Grants implements OauthGrants {
     if (current !== undefined) return current
     if (grant.saved?.quarantined != null && grant.saved.of === this.#versionOf(name))
       throw failure('credential-unavailable', `${name} is quarantined: ${grant.saved.quarantined}; sitter vault set`)
+    const waitMs = grant.againMs - this.#options.clock.monoMs()
+    if (waitMs > 0 && grant.flight === undefined)
+      throw failure('credential-unavailable', `no token for ${name}: ${grant.why}`, { retryAfterMs: waitMs })
     return this.#refresh(name, grant, rule)
   }
 
@@ -134,6 +139,7 @@ class Grants implements OauthGrants {
     grant.access = undefined
     grant.saved = undefined
     grant.failures = 0
+    grant.againMs = -Infinity
     grant.why = null
   }
 
@@ -167,7 +173,14 @@ class Grants implements OauthGrants {
   #of(name: string): Grant {
     const known = this.#grants.get(name)
     if (known !== undefined) return known
-    const nothing = { saved: undefined, access: undefined, flight: undefined, failures: 0, why: null }
+    const nothing = {
+      saved: undefined,
+      access: undefined,
+      flight: undefined,
+      failures: 0,
+      againMs: -Infinity,
+      why: null,
+    }
     const made: Grant = { ...nothing, cancel: () => {} }
     this.#grants.set(name, made)
     return made
@@ -216,13 +229,19 @@ class Grants implements OauthGrants {
     grant.failures += 1
     grant.why = fact.why
     const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(grant.failures - 1, 10))
+    grant.againMs = this.#options.clock.monoMs() + pauseMs
     this.#plan(name, grant, pauseMs)
     throw failure('credential-unavailable', `no token for ${name}: ${fact.why}`, { retryAfterMs: pauseMs })
   }
 
   async #request(name: string, of: number, rule: OauthRule): Promise<TokenFact & { readonly sentMs?: number }> {
     const { vault, clock, fetch } = this.#options
-    const endpoint = await this.#endpointOf(rule)
+    let endpoint: string
+    try {
+      endpoint = await this.#endpointOf(rule)
+    } catch (error) {
+      return { kind: 'later', why: asFailure(error).message, lost: false }
+    }
     const secret = vault.reveal({ name, version: of })
     const { client, parameters } = this.#grantOf(name, of, rule, { secret, endpoint })
     const sentMs = clock.wallMs()
@@ -261,7 +280,9 @@ class Grants implements OauthGrants {
       audience: rule.audience ?? rule.issuer ?? endpoint,
       id: Buffer.from(random.bytes(12)).toString('hex'),
     }
-    const assertion = assertionOf(secret, claims, clock.wallMs() + (this.#skew.get(endpoint) ?? 0))
+    // A server that has not told its time yet goes by the machine's clock rather than by ours.
+    const nowMs = clock.wallMs() + (this.#skew.get(endpoint) ?? toCivil(clock, 0))
+    const assertion = assertionOf(secret, claims, nowMs)
     return { client, parameters: { grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion } }
   }
 
@@ -321,6 +342,7 @@ class Grants implements OauthGrants {
     grant.saved = saved
     grant.access = fact.access
     grant.failures = 0
+    grant.againMs = -Infinity
     grant.why = null
     this.#planNext(name, grant)
     return fact.access

@@ -40,6 +40,8 @@ interface Member {
   deeds: Deeds | null
   cycle: Cycle
   busy: boolean
+  /** Something became possible during a deed: it is looked at again after it. */
+  woken: boolean
   cancel: Cancel
   /** Facts are taken one after the other. */
   turn: Promise<unknown>
@@ -174,7 +176,7 @@ export class Rotations {
     } else {
       const kept = this.#kept.get(name) ?? freshCycle(this.#options.clock.wallMs(), null)
       const cycle = this.#planned(name, rule, afterRestart(kept, deeds?.sameAnswer ?? false))
-      const nothing = { busy: false, cancel: () => {}, turn: Promise.resolve() }
+      const nothing = { busy: false, woken: false, cancel: () => {}, turn: Promise.resolve() }
       this.#members.set(name, { name, rule, deeds, cycle, ...nothing })
     }
     this.wake(name)
@@ -225,13 +227,16 @@ export class Rotations {
   }
 
   async #drive(member: Member): Promise<void> {
+    member.woken = true
     if (member.busy || this.#stopped) return
     member.busy = true
     member.cancel()
     let delayMs: number | null
     try {
-      do delayMs = await this.#once(member)
-      while (delayMs === 0 && !this.#stopped)
+      do {
+        member.woken = false
+        delayMs = await this.#once(member)
+      } while ((delayMs === 0 || member.woken) && !this.#stopped)
     } catch (error) {
       this.#options.log('error', (error as Error).message, { credential: member.name })
       delayMs = afterFaultMs

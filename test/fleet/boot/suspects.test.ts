@@ -105,3 +105,35 @@ test('A sitter that somebody kills, whoever works then, is suspicious of nobody'
   expect(world.fleet.summary().byState).toEqual({ idle: 43 })
   expect(world.record.eventsOf('agent.quarantined')).toEqual([])
 })
+
+test('A suspect that waits for another one in its group keeps it from nothing: all of them come up', async () => {
+  const pair = [agentType({ name: 'worker', count: 4 }), agentType({ name: 'clerk', count: 2, perCell: 2 })]
+  const groups = [
+    {
+      name: 'desk',
+      places: ['clerk/0001', 'clerk/0002'],
+      strategy: 'rest_for_one',
+      max: 5,
+      withinMs: 600_000,
+    } as const,
+  ]
+  let world = await openWorld({ types: pair, groups })
+  for (let lives = 0; lives < 3; lives += 1) {
+    await world.clock.advance(4_000)
+    const atMs = world.clock.wallMs()
+    const given = [
+      { agent: 'clerk/0001', startedMs: atMs - 90 },
+      { agent: 'clerk/0002', startedMs: atMs - 40 },
+    ]
+    const { clock, cells, record, fleet } = world
+    record.epoch += 1
+    for (const cell of cells.living) cell.end()
+    await clock.advance(100)
+    void fleet.stop(0)
+    const lastLife = { diedMs: atMs, given }
+    world = await openWorld({ types: pair, groups, clock, record, epoch: record.epoch, lastLife })
+  }
+  expect(world.record.eventsOf('boot.suspects')).toMatchObject([{ facts: { count: 2 } }])
+  await world.clock.advance(60_000)
+  expect(world.fleet.summary().byState).toEqual({ idle: 6 })
+})

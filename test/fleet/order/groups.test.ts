@@ -244,3 +244,15 @@ test('Whatever states its agents are in, the front of a group lies where the fir
     }),
   )
 })
+
+test('A type that begins anew while its group is in quarantine starts when that is over', async () => {
+  const types = [program('a'), program('z')]
+  const world = await chain('one_for_all', { places: ['a'], max: 0 }, { types })
+  lose(world, 'a')
+  await world.clock.advance(1_000)
+  expect(state(world, 'a')).toBe('quarantined')
+  await world.fleet.roll('a', null, 'token:ann')
+  const untilMs = 60 * 60_000
+  await world.clock.advance(untilMs)
+  expect(state(world, 'a')).toBe('idle')
+})

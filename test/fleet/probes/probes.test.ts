@@ -112,3 +112,28 @@ test('Hundreds of programs are asked eight at a time, each by its own number', a
   expect(new Set(asked).size).toBe(100)
   expect(world.fleet.freeCount('notifier')).toBe(100)
 })
+
+test('Whoever depends on a program waits until its probes let it work, and so does the next part of a rolling restart', async () => {
+  const failing = new Set(['ready'])
+  const world = await openWorld({
+    types: [
+      program({ readiness: probe('ready') }, 2),
+      { ...program(undefined), name: 'client', dependsOn: ['notifier'] },
+    ],
+    probe: async ({ command = [] }) => (failing.has(command[0]!) ? 'it is not well' : null),
+  })
+  await world.clock.advance(20_000)
+  expect(world.state('client/0001')).toBe('starting')
+  failing.delete('ready')
+  await world.clock.advance(3_000)
+  expect(world.state('client/0001')).toBe('idle')
+
+  failing.add('ready')
+  await world.fleet.roll('notifier', { agents: 1 }, 'token:ann')
+  await world.clock.advance(120_000)
+  const epochs = (): number[] => [1, 2].map((number) => world.fleet.view({ type: 'notifier', number })!.epoch)
+  expect(epochs().toSorted((one, other) => one - other)).toEqual([1, 2])
+  failing.delete('ready')
+  await world.clock.advance(60_000)
+  expect(epochs()).toEqual([2, 2])
+})

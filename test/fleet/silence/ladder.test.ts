@@ -123,3 +123,17 @@ test('An agent whose process could not run gets more time before it is asked to 
   await world.clock.advance(8_500)
   expect(world.record.eventsOf('attempt.cancelled').length).toBe(1)
 })
+
+test('An attempt whose process was starved once when its grace was over is ended when it has a grace of its own', async () => {
+  const world = await ready()
+  const agent = world.give('att_1')!
+  const cell = world.cells.of(agent)
+  spends(world, cell, 0.1, 0.9)
+  world.fleet.cancel(agent, 'att_1', 'deadline')
+  await world.clock.advance(7_000)
+  expect(cell.ended).toBe(false)
+  expect(world.record.eventsOf('attempt.excused').length).toBe(1)
+  spends(world, cell, 0.98, 0.02)
+  await world.clock.advance(12_000)
+  expect(cell.ended).toBe(true)
+})

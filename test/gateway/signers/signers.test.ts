@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { signerOf } from '../../../src/gateway/signers/signers.ts'
 import { ed25519Of, hmacOf } from '../../../src/gateway/signers/binance.ts'
 import type { ToSign } from '../../../src/gateway/signers/signer.ts'
-import { offsetAfter } from '../../../src/gateway/skew.ts'
+import { offsetAfter, openSkew } from '../../../src/gateway/skew.ts'
 import type { Signing } from '../../../src/model/model.ts'
 
 const at = (text: string): number => Date.parse(text)
@@ -147,4 +147,14 @@ test('the offset to an upstream moves only when its Date proves it wrong', () =>
   expect(ahead).toBeGreaterThan(29_000)
   expect(ahead).toBeLessThan(30_200)
   expect(offsetAfter(ahead, date + 30_000, now - 20, now)).toBe(ahead)
+})
+
+test("an upstream that has not told its time is signed for by the machine's clock, one that has by its own", () => {
+  const [wallMs, civilMs] = [1_700_000_000_000, 1_700_000_600_000]
+  const skew = openSkew({ wallMs: () => wallMs, civilMs: () => civilMs })
+  expect(skew.of('bank')).toBe(600_000)
+  skew.learn('bank', new Date(civilMs).toUTCString(), wallMs - 20, wallMs)
+  expect(skew.of('bank')).toBe(600_000)
+  skew.learn('other', new Date(wallMs).toUTCString(), wallMs - 20, wallMs)
+  expect(Math.abs(skew.of('other'))).toBeLessThanOrEqual(1_000)
 })

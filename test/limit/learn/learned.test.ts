@@ -191,3 +191,34 @@ test('A pace goes down by a third, comes back slowly, and is forgotten at twice 
   expect(paceNow(first, 300_000)).toBeNull()
   expect(slower(null, 0, 0).perSecond).toBeGreaterThan(0)
 })
+
+const told = (name: string): Parameters<ReturnType<typeof openLearned>['hear']>[1] => ({
+  retryAfterMs: null,
+  skewMs: null,
+  signals: [{ name, unit: 'requests', limit: null, remaining: 5, used: null, resetMs: 3_600_000, windowMs: null }],
+})
+const heard = { refused: false, limits: {} }
+
+test('A limit that an answer named once and none names again holds nobody up after its window', () => {
+  const clock = handClock()
+  const learned = openLearned(clock, [])
+  learned.gauge('api\nkey')
+  learned.hear('api\nkey', told('once'), heard)
+  clock.advance(3_700_000)
+  for (let count = 0; count < 5; count += 1) {
+    const gauge = learned.gauge('api\nkey')
+    expect(gauge.readyAt(clock.monoMs())).toBe(clock.monoMs())
+    gauge.admit(clock.monoMs())
+    gauge.sent(clock.monoMs())
+    gauge.heard!()
+    learned.hear('api\nkey', { retryAfterMs: null, skewMs: null, signals: [] }, heard)
+  }
+})
+
+test('A provider that names its limits anew with each answer fills no memory', () => {
+  const clock = handClock()
+  const learned = openLearned(clock, [])
+  for (let count = 0; count < 500; count += 1) learned.hear('api\nkey', told(`limit-${count}`), heard)
+  expect(learned.known('api\nkey')).toHaveLength(16)
+  expect(learned.known('api\nkey').at(-1)!.name).toBe('limit-499')
+})

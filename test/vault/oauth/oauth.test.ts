@@ -1,4 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { generateIdentity, identityToRecipient } from 'age-encryption'
 import { afterEach, expect, test } from 'vitest'
@@ -18,13 +20,13 @@ const pair = generateKeyPairSync('rsa', { modulusLength: 2_048 })
 const publicKey = pair.publicKey.export({ format: 'der', type: 'spki' }).toString('base64')
 const privateKey = pair.privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64')
 
-const world = async (grant: OauthRule['grant'], tokenSeconds: number) => {
+const world = async (grant: OauthRule['grant'], tokenSeconds: number, token: string | null = null) => {
   const server = await openOauthServer(tokenSeconds, publicKey)
   const oauth: OauthRule = {
     grant,
     issuer: server.issuer,
-    token: null,
-    hosts: [server.host],
+    token,
+    hosts: [server.host, ...(token === null ? [] : [new URL(token).host])],
     clientId: 'swarm',
     auth: 'basic',
     clientSecret: grant === 'client-credentials' ? null : 'swarm-client',
@@ -147,4 +149,24 @@ test('tokens outlive a rekey, are no credential that anybody sees or exports, an
     (told) => told.length >= one.server.figures().calls,
   )
   expect(one.uses()).toEqual(Array(one.server.figures().calls).fill('payer/0001 bank@1'))
+})
+
+test('A token server that fails is asked again at its pauses, however many calls wait for a token', async () => {
+  let asked = 0
+  const broken = createServer((_request, response) => {
+    asked += 1
+    response.writeHead(503).end()
+  })
+  await new Promise<void>((resolve) => broken.listen(0, '127.0.0.1', resolve))
+  closing.push(async () => void broken.close())
+  const { port } = broken.address() as AddressInfo
+  const { set, call, view } = await world('client-credentials', 60, `http://127.0.0.1:${port}/token`)
+  await set('swarm:secret')
+  for (let count = 0; count < 30; count += 1) {
+    const refused = await call()
+    expect(JSON.parse(refused.body)).toMatchObject({ code: 'credential-unavailable' })
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThanOrEqual(1)
+  }
+  expect(asked).toBeLessThanOrEqual(3)
+  expect((await view()).why).toContain('503')
 })

@@ -1,5 +1,6 @@
 import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterEach, expect, test } from 'vitest'
 import { openKeyProvider, type KeyProvider } from './provider.ts'
 import { openRotationWorld, rotation, rulesOf, until, type RotationWorld } from './world.ts'
@@ -142,4 +143,32 @@ test('where nobody rotates by itself, a compromised key is out of use at once, a
   expect(await sitter.link.vaultNotes(note!.number)).toEqual([])
   await set('another-key-of-the-bank')
   expect(await states()).toEqual({ 'bank@1': 'compromised', 'bank@2': 'active' })
+})
+
+test('Calls of the gate itself hold their places only until they have ended, and count for the host as any', async () => {
+  const provider = await openKeyProvider()
+  const rules = rulesOf(provider, rotation({}))
+  const limits = [
+    { per: 'upstream', match: [], concurrent: 1 },
+    {
+      per: 'host',
+      match: [],
+      rate: { count: 1_000, windowMs: 3_600_000 },
+      burst: 1_000,
+      window: 'sliding',
+      guard: 0,
+      weights: [],
+    },
+  ] as const
+  const bank = { ...rules.upstreams['bank']!, limits }
+  const opened = await openRotationWorld(provider, { ...rules, upstreams: { bank } })
+  closing.push(opened.close)
+  await opened.set(provider.first.secret)
+  await opened.sitter.link.vaultRenew('rotate', 'bank', null, 'test')
+  await until(opened.view, rest)
+  expect((await opened.call()).status).toBe(200)
+  const kept = new DatabaseSync(join(opened.place.data, 'gate', 'gate.db'), { readOnly: true })
+  const rows = kept.prepare("select name from limits where name like '%host%'").all()
+  kept.close()
+  expect(rows).toEqual([{ name: `limit\n@${provider.host}\n1000/3600000\nhost\n` }])
 })
