@@ -206,7 +206,7 @@ const deadLetterConditions = async ({ store }: AlertingRooms): Promise<Condition
     .map(({ type, count }) => ({
       key: `dead-letters/${type}`,
       severity: 'warning' as const,
-      title: `${count} ${type} tasks are dead letters`,
+      title: count === 1 ? `1 ${type} task is a dead letter` : `${count} ${type} tasks are dead letters`,
       facts: { type, count },
       proposed: `sitter dlq ls --type ${type}`,
     }))

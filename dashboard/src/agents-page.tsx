@@ -19,7 +19,15 @@ const mostPages = 20
 
 const columns: readonly Column<AgentView>[] = [
   { name: 'agent', cell: (agent) => <a href={agentHref(agent.id)}>{agent.id}</a> },
-  { name: 'state', cell: (agent) => <State of={agent.state} /> },
+  {
+    name: 'state',
+    cell: (agent) => (
+      <>
+        <State of={agent.state} />
+        {agent.mode === 'active' ? '' : ` · ${agent.mode}`}
+      </>
+    ),
+  },
   { name: 'entered', cell: (agent) => <When ms={agent.sinceMs} /> },
   { name: 'restarts', wide: true, cell: (agent) => agent.restarts },
   { name: 'cell', wide: true, cell: (agent) => agent.cell?.id ?? 'none' },

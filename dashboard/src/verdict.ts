@@ -70,6 +70,15 @@ export const brokenAnswer = (view: SwarmView, audit: AuditVerdict | null): Answe
   if (audit?.ok === false)
     facts.push({ says: `the audit is broken at entry ${audit.firstBad ?? 'unknown'}`, href: hrefOf(['books']) })
   if ('unknown' in view.gate) facts.push({ says: `gate: ${view.gate.unknown}`, href: hrefOf(['log'], { id: 'gate' }) })
+  else
+    for (const { name, breakers } of view.gate.upstreams) {
+      // Closed ones are not told of.
+      if (breakers.length > 0)
+        facts.push({
+          says: `${name} fails, ${counted(breakers.length, 'breaker')} not closed`,
+          href: hrefOf(['log'], { id: 'gate' }),
+        })
+    }
   if (view.freeze.frozen === true && view.freeze.gate !== true)
     facts.push({ says: 'the gate has not confirmed the freeze', href: hrefOf(['log'], { id: 'gate' }) })
   const { short } = view.fleet.admission

@@ -9,7 +9,7 @@ import { findProgram, type Surroundings } from './process/program.ts'
 import { processCells, type ProcessPorts } from './process/process.ts'
 import type { Hidden } from './sandbox/arguments.ts'
 import { openUids } from './sandbox/uids.ts'
-import { canRead, findInside, hostView, packageOf, programView } from './sandbox/view.ts'
+import { canRead, findInside, hostView, installedAbove, packageOf, programView } from './sandbox/view.ts'
 import { sandboxWalls } from './sandbox/walls.ts'
 import { plainWalls, type OpenWalls } from './walls.ts'
 
@@ -81,7 +81,8 @@ export const hostWalls = ({ machine, hidden, modules, codeCache, swarm }: HostWa
   if (machine.bwrap === null) return plain
   const known = new Map<string, readonly string[]>()
   const packages = (): readonly string[] => {
-    for (const module of modules) if (!known.has(module)) known.set(module, [packageOf(module), dirname(module)])
+    for (const module of modules)
+      if (!known.has(module)) known.set(module, [packageOf(module), dirname(module), ...installedAbove(module)])
     return [ourPackage, engine, ...new Set([...known.values()].flat())]
   }
   const { hosts } = openUids(swarm)

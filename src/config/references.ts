@@ -99,6 +99,13 @@ const limits = (raw: unknown, upstream: string): readonly ConfigFault[] =>
       return [
         faultAt(path, has('rate') ? 'both of them' : 'neither of them', 'either a rate or a number in concurrent'),
       ]
+    if (has('concurrent')) {
+      const ofRates = ['burst', 'guard', 'window', 'weights'].filter(has)
+      if (ofRates.length > 0)
+        return ofRates.map((key) =>
+          faultAt([...path, key], 'it beside concurrent', 'it at a rate alone: calls at once have no window'),
+        )
+    }
     const heaviest = Math.max(1, ...entriesAt(raw, [...path, 'weights']).map(([, weight]) => Number(weight) || 1))
     if (rate && heaviest >= rate.count * 0.95)
       return [faultAt([...path, 'weights'], show(heaviest), `weights that the rate of ${rate.count} can hold`)]

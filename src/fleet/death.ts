@@ -1,5 +1,6 @@
 /** What a cell's end says: who is to blame, whether somebody outside did it, and how it is told. */
 import type { CellEnd, Witness } from '../cell/cell.ts'
+import { formatDuration } from '../std/std.ts'
 import type { Agent, Group, Live, LiveCell } from './live.ts'
 import { formatAgents } from './range.ts'
 import type { Decision, Policy, QuarantineWhy } from './restart.ts'
@@ -16,7 +17,7 @@ export const groupPolicy = (group: Group): Policy => ({
 })
 
 export const whyText: Record<QuarantineWhy, (policy: Policy) => string> = {
-  window: (policy) => `more than ${policy.max} losses within ${policy.withinMs} ms`,
+  window: (policy) => `more than ${policy.max} losses within ${formatDuration(policy.withinMs)}`,
   'in-a-row': (policy) => `more than ${policy.max} losses in a row without proven stability`,
   'probe-failed': () => 'lost again before its probe had proven stable',
 }

@@ -294,6 +294,11 @@ test('Checks between the parts', () => {
     [/overrides\["settler\/41"\]: .*count of 40/, 'agents settler overrides settler/41', {}],
     [/rejected\[0\]: found 201, .*under accepted/, 'channels northbank outcome', { rejected: [201] }],
     [/limits\[0\]\.per: found "credential"/, 'upstreams northbank credentials', null],
+    [
+      /limits\[0\]\.window: found it beside concurrent, .*no window/,
+      'upstreams northbank limits 0',
+      { per: 'upstream', concurrent: 4, window: 'sliding' },
+    ],
     [/rehearsal\.northbank\.faults: .*at most 1/, 'rehearsal northbank faults', { late: 0.7, slow: '70%' }],
     [/body\.payee: .*only placeholders/, 'channels northbank body payee', '{paye}'],
     [/keyHeader: /, 'channels northbank keyHeader', 'authorization'],

@@ -10,6 +10,7 @@ const line = (toGo: number, leftMs: number | null): string => {
     ready: 100,
     agents: 100,
     total: 16_500,
+    hasPayments: true,
     settled: 16_500 - toGo,
     rejected: 0,
     unknown: 0,

@@ -33,7 +33,7 @@ const held = (number: number, reason: string, type = 'settler') =>
   ({ id: `${type}/${number}`, type, number, state: 'quarantined', reason, sinceMs: 1_000 + number }) as const
 
 test('causes differ by what was said, not by the cell in which it was said', () => {
-  const why = 'more than 5 losses within 600000 ms; last: '
+  const why = 'more than 5 losses within 10 m 0 s; last: '
   const troubles = troublesOf([
     held(1, `${why}cell cel_01a3185c-5000-720f ended (exit): exit code 1`),
     held(2, `cell cel_01a3185c-9999-720f ended (exit): exit code 1`),

@@ -189,7 +189,7 @@ test('A target that is down hears of the beginning before the end, or is given u
 
 test('What is silenced is recorded and not told, and is told when the silence is over and it still holds', async () => {
   const world = await openWorld()
-  await world.alerts.silence('ga', 60_000, 'token:ada')
+  await world.alerts.silence('payouts/ga', 60_000, 'token:ada')
   world.holds = [gate]
   await world.pass(50_000)
   expect([world.told.length, (await incidents(world)).length]).toEqual([0, 1])
@@ -202,7 +202,8 @@ test('A person says that it was seen; what still holds cannot be called over', a
   world.holds = [gate]
   await world.pass(10_000)
   const { incident } = world.told[0]!
-  await world.alerts.ack('gate', 'token:ada')
+  // The key as the notice has it, with the swarm's name before it.
+  await world.alerts.ack('payouts/gate', 'token:ada')
   await expect(world.alerts.ack(incident, 'token:bob')).rejects.toThrow('token:ada has seen')
   await expect(world.alerts.resolve(incident, 'token:ada')).rejects.toThrow('still holds')
   world.holds = []

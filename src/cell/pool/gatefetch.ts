@@ -84,7 +84,9 @@ export const gateFetch = (socketPath: string): UpstreamFetch => {
   let http: Promise<Http> | undefined
   return async ({ agent: name, upstream, path, init, signal }) => {
     if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(upstream))
-      throw new TypeError(`upstream ${JSON.stringify(upstream)} is not the name of an upstream`)
+      throw new TypeError(
+        `upstream ${JSON.stringify(upstream)} is not the name of an upstream: ctx.fetch('northbank', '/v1/…')`,
+      )
     if (!path.startsWith('/')) throw new TypeError('path must begin with /')
     const { request, agent } = await (http ??= loadHttp())
     const { body, headers } = bodyOf(init)

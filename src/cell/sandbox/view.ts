@@ -117,6 +117,12 @@ export const packageOf = (module: string): string => {
   return above.findLast((path) => existsSync(join(path, 'package.json'))) ?? dirname(module)
 }
 
+/** What is installed above a module, which it may import as well: also where no package.json says whose it is. */
+export const installedAbove = (module: string): readonly string[] =>
+  ancestorsOf(dirname(module))
+    .map((path) => join(path, 'node_modules'))
+    .filter((path) => existsSync(path))
+
 /** What a pool host sees: its Node, our own code, the modules of the swarm, and its compiled code. */
 export const hostView =
   (packages: () => readonly string[], codeCache: string): View =>

@@ -277,10 +277,14 @@ const roll: Deed = async (invocation) => {
     String(ids.length),
   )
   const answer = await api.post<unknown>(`${path}/restart`, { rolling: true, ...(surge !== undefined && { surge }) })
-  printer.show(answer, () => [
-    `rolling restart ordered: ${counted(ids.length, 'agent')}; sitter status shows how far it is`,
-  ])
-  return options.flag('wait') ? waitForRolling(invocation, api, type) : 0
+  const isAwaited = options.flag('wait')
+  const ended = isAwaited ? await waitForRolling(invocation, api, type) : 0
+  const agents = counted(ids.length, 'agent')
+  printer.show(answer, () => {
+    if (!isAwaited) return [`rolling restart ordered: ${agents}; sitter status shows how far it is`]
+    return ended === 0 ? [`restarted, part after part: ${agents}`] : []
+  })
+  return ended
 }
 
 export const restart: Deed = (invocation) => {

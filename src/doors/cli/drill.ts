@@ -80,7 +80,7 @@ const run: Deed = async (invocation) => {
     })
   )
     return 0
-  printer.note('a small swarm of its own comes up in a temporary folder; yours is not touched')
+  if (names.length > 0) printer.note('a small swarm of its own comes up in a temporary folder; yours is not touched')
   const interrupt = new AbortController()
   // Its swarm is ended and its folder removed before we go.
   for (const name of ['SIGINT', 'SIGTERM'] as const) world.onSignal(name, () => interrupt.abort())

@@ -60,7 +60,7 @@ export const upstreamShow: Deed = async (invocation) => {
       ['upstream', plain(one.name)],
       ['address', plain(one.url)],
       ['credential', one.credential === null ? 'none' : plain(one.credential)],
-      ['calls', `${count(one.calls)} since the gate began: ${statusText(one)}`],
+      ['calls', `${count(one.calls)}: ${statusText(one)}`],
       ['latency', `${latencyText(one)} (p50 / p95 / p99)`],
     ]),
     ...section(

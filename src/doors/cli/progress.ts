@@ -19,6 +19,8 @@ export interface Progress {
   readonly agents: number
   /** Idle or busy: living and answering. */
   readonly ready: number
+  /** A file is being paid, or there is a settlement of any state. */
+  readonly hasPayments: boolean
   readonly settled: number
   readonly rejected: number
   readonly unknown: number
@@ -70,6 +72,7 @@ export const progressOf = (samples: readonly Sample[], expectsBatch = false): Pr
     isTaking: expectsBatch && batch === null,
     agents: view.fleet.agents,
     ready: (view.fleet.byState.idle ?? 0) + (view.fleet.byState.busy ?? 0),
+    hasPayments: batch !== null || Object.values(settlements).some((one) => one.count > 0),
     settled: settlements['settled']?.count ?? 0,
     rejected: settlements['rejected']?.count ?? 0,
     unknown: settlements['unknown']?.count ?? 0,
@@ -111,16 +114,19 @@ const paceText = (progress: Progress): string => {
   return `${rate} · ${progress.leftMs === null ? 'end not known' : `about ${duration(progress.leftMs)} to go`}`
 }
 
+/** Tasks that pay nobody are no payments: where there is no settlement, only tasks are told of. */
 const moneyText = (progress: Progress): string =>
   progress.isTaking
     ? 'the file is being read'
-    : [
-        `${count(progress.settled)} settled`,
-        `${count(progress.rejected)} rejected`,
-        `${count(progress.unknown)} unknown`,
-        ...(progress.failed > 0 ? [`${count(progress.failed)} failed`] : []),
-        `${count(progress.toGo)} to go of ${count(progress.total)}`,
-      ].join(' · ')
+    : !progress.hasPayments
+      ? `${count(progress.toGo)} tasks to go of ${count(progress.total)}`
+      : [
+          `${count(progress.settled)} settled`,
+          `${count(progress.rejected)} rejected`,
+          `${count(progress.unknown)} unknown`,
+          ...(progress.failed > 0 ? [`${count(progress.failed)} failed`] : []),
+          `${count(progress.toGo)} to go of ${count(progress.total)}`,
+        ].join(' · ')
 
 const silentText = (freshness: Freshness): string | null =>
   freshness.kind === 'live'
@@ -173,7 +179,7 @@ export const liveLines = (
   const restarts = `restarts ${count(progress.restarts)}${again}`
   const numbers = [
     `agents    ${count(progress.ready)} ready of ${count(progress.agents)} · ${restarts}`,
-    `payments  ${moneyText(progress)}`,
+    `${progress.hasPayments || progress.isTaking ? 'payments' : 'work    '}  ${moneyText(progress)}`,
     `pace      ${paceText(progress)} · running ${duration(around.ranMs)}`,
   ].map(cut)
   return [

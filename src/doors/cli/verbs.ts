@@ -34,9 +34,10 @@ const run: readonly Verb[] = [
     ],
     gives: 'RunReport, with --detach { pid: number; sitter: number; url: string; dataDirectory: string }',
     exits: {
-      0: 'with --exit-when-idle: all work ended and every check holds; else stopped in order',
+      0: 'with --exit-when-idle: all work ended and every check holds; else stopped in order, by down or SIGTERM',
       1: 'a check does not hold, or the swarm cannot be kept up',
       4: 'something waits for a person',
+      130: 'Ctrl-C, also when it stopped in order',
     },
     load: async () => (await import('./up.ts')).up,
   },

@@ -11,7 +11,7 @@ const heldByBreaker = (call: CallInHand, room: Room): Refusal | undefined => {
   const nextMs = room.buckets.nextProbeMs(call.scope!, call.endpoint)
   const waitMs = (nextMs ?? 0) - room.clock.monoMs()
   if (nextMs === undefined || waitMs <= 0) return undefined
-  const message = `${call.upstreamName} has failed too often: ${call.endpoint} is tried again by one call then`
+  const message = `${call.upstreamName} has failed too often: ${call.endpoint} is tried by one call after Retry-After`
   return { code: 'breaker-open', message, retryAfterMs: Math.ceil(waitMs) }
 }
 

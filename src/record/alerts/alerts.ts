@@ -200,7 +200,14 @@ class RecordAlerts implements Alerts {
     if (isWritten) this.#open.delete(known.key)
   }
 
-  #known(incident: string): Open | undefined {
+  /** A key as a notice says it, which begins with the swarm, is the same key. */
+  #ownKey(key: string): string {
+    const before = `${this.#options.swarm}/`
+    return key.startsWith(before) ? key.slice(before.length) : key
+  }
+
+  #known(asked: string): Open | undefined {
+    const incident = this.#ownKey(asked)
     return [...this.#open.values()].find(({ id, key }) => id === incident || key === incident)
   }
 
@@ -231,7 +238,8 @@ class RecordAlerts implements Alerts {
     await this.#end(known.id, actor)
   }
 
-  async silence(prefix: string, forMs: number, actor: string): Promise<SilenceView> {
+  async silence(asked: string, forMs: number, actor: string): Promise<SilenceView> {
+    const prefix = this.#ownKey(asked)
     const wallMs = this.#options.clock.wallMs()
     const silence = { prefix, untilMs: wallMs + forMs, by: actor }
     await this.#commit({ kind: 'silence.set', with: { ...silence, wallMs } }, actor, {
@@ -242,7 +250,8 @@ class RecordAlerts implements Alerts {
     return { ...silence, setMs: wallMs }
   }
 
-  async unsilence(prefix: string, actor: string): Promise<void> {
+  async unsilence(asked: string, actor: string): Promise<void> {
+    const prefix = this.#ownKey(asked)
     await this.#commit({ kind: 'silence.end', with: { prefix } }, actor, { action: 'silence.end', object: prefix })
     this.#silences = await this.#options.store.read.silences(this.#options.clock.wallMs())
   }

@@ -19,7 +19,7 @@ test('It sends the surge, and with --wait it ends with 0 when it is through', as
     'GET /api/v1/swarm': swarm(),
   })
   const done = await sitter('restart', 'settler', '--rolling', '--surge', '10%', '--wait', '--yes')
-  expect(done).toMatchObject({ code: 0, stdout: expect.stringContaining('rolling restart ordered: 1 agent') })
+  expect(done).toMatchObject({ code: 0, stdout: expect.stringContaining('restarted, part after part: 1 agent') })
   expect(server.asked.filter(({ method }) => method === 'POST').map(({ body }) => body)).toEqual([
     '{"rolling":true,"surge":"10%"}',
   ])
@@ -36,5 +36,6 @@ test('One that is held ends the wait with 4 and the way out; status shows it', a
   const held = await sitter('restart', 'settler', '--rolling', '--wait', '--yes')
   expect(held).toMatchObject({ code: 4, stderr: expect.stringContaining('settler is held at 5 of 20 agents') })
   expect(held.stderr).toContain('sitter config rollback')
+  expect(held.stdout).toBe('')
   expect((await sitter('status')).stdout).toMatch(/rolling +settler: 5 of 20 have begun anew, 2 under way; HELD: /)
 })

@@ -5,7 +5,7 @@ import { explain, errorLines, Refusal } from '../../../src/doors/cli/refusal.ts'
 import { sseReader } from '../../../src/doors/cli/sse.ts'
 import { tableLines } from '../../../src/doors/cli/table.ts'
 import { age, count, displayWidth, fit, plain, safeJson, tally } from '../../../src/doors/cli/text.ts'
-import { progressOf, type Sample } from '../../../src/doors/cli/progress.ts'
+import { plainProgress, progressOf, type Sample } from '../../../src/doors/cli/progress.ts'
 import { failure } from '../../../src/std/std.ts'
 import { batch, problem, swarm } from './documents.ts'
 
@@ -128,4 +128,13 @@ test('the rate is measured over the last ten seconds and is unknown before there
   )
   expect(progressOf(samples)).toMatchObject({ rate: 400, toGo: 6_000, leftMs: 15_000 })
   expect(progressOf([sample(0, 5), sample(5_000, 5)])).toMatchObject({ rate: 0, leftMs: null })
+})
+
+test('tasks of a swarm that pays nobody are not called payments', () => {
+  const view = swarm({ work: { ...swarm().work, byType: { probe: { succeeded: 3, ready: 2 } } } })
+  const { settle } = view
+  const sample = { readMs: 0, view: { ...view, settle: { ...settle, byState: {} } }, batch: null }
+  const { what } = plainProgress(progressOf([sample]), { kind: 'live' }, 0)
+  expect(what).toContain('2 tasks to go of 5')
+  expect(what).not.toContain('settled')
 })

@@ -50,13 +50,14 @@ test('money moves only when payments were seen to be settled; what cannot be tol
   )
 })
 
-test('nothing is called whole while books, audit, gate or agents are not known to be', () => {
+test('nothing is called whole while books, audit, gate, upstreams or agents are not known to be', () => {
   const broken = { ok: false, entries: 9, firstBad: 4, why: 'x', head: 'y' }
   expect(brokenAnswer(calm, null)).toMatchObject({ tone: 'good', facts: [] })
   expect(brokenAnswer(calm, broken)).toMatchObject({ tone: 'bad', facts: [{ says: 'the audit is broken at entry 4' }] })
   for (const change of [
     { ledger: { ok: false } },
     { gate: { unknown: 'no link to the gate' } },
+    { gate: { ...gate, upstreams: [{ ...upstream, breakers: [{ state: 'open' }] }] } },
     { fleet: { ...calm.fleet, byState: { unknown: 1 } } },
     { fleet: { ...calm.fleet, byState: { quarantined: 1 } } },
     { freeze: { frozen: true, gate: 'unknown', by: null } },
