@@ -218,6 +218,7 @@ export interface UpstreamAnswer {
   readonly byStatus: Readonly<Record<string, number>>
   readonly latencyMs: GateStatus['upstreams'][number]['latencyMs']
   readonly learned: GateStatus['upstreams'][number]['learned']
+  readonly unsigned: boolean
   readonly breakers: GateStatus['upstreams'][number]['breakers']
 }
 /** One of GET /api/v1/channels. */

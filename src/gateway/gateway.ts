@@ -292,6 +292,7 @@ const statusOf = (options: GatewayOptions, { room, doors, grants }: Parts): Gate
           waiting: room.lines.waiting(rule.name),
         })),
         learned: room.buckets.known(scope).map((one) => ({ ...one, untilMs: wallOf(clock, one.untilMs) })),
+        unsigned: credential !== null && version === undefined,
         breakers: breakersOf(room, rule.name),
       }
     }),

@@ -351,6 +351,8 @@ export interface GateStatus {
     readonly latencyMs: { readonly p50: number; readonly p95: number; readonly p99: number } | null
     /** What the provider itself said is left of its limits, with our credential of now; wall ms. */
     readonly learned: readonly { readonly name: string; readonly left: number | null; readonly untilMs: number }[]
+    /** Calls need a credential, and none that is configured can be used now. */
+    readonly unsigned: boolean
     /** Those that are not closed. */
     readonly breakers: readonly {
       readonly endpoint: string

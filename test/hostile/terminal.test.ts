@@ -87,6 +87,7 @@ const upstream = {
   calls: 1,
   byStatus: { '200': 1, [poison]: 2 },
   learned: [],
+  unsigned: false,
   breakers: [],
   latencyMs: { p50: 1, p95: 2, p99: 3 },
 }

@@ -18,13 +18,33 @@ export const troubleText = ({ type, count: number, starts, cause }: Trouble): st
   return starts ? `${agents} cannot start: ${plain(cause)}` : `${agents} quarantined: ${plain(cause)}`
 }
 
-const unwellOf = ({ fleet, gate }: SwarmView): string[] => {
+/** What keeps calls from upstreams: open breakers, and credentials that are not there. */
+const outsideUnwell = (gate: SwarmView['gate']): string[] =>
+  'unknown' in gate
+    ? []
+    : gate.upstreams.flatMap(({ name, breakers, unsigned }) => [
+        ...(unsigned ? [`calls to ${plain(name)} have no credential: sitter vault status`] : []),
+        ...breakers.map(
+          ({ endpoint, state }) => `${plain(name)} fails: its breaker for ${plain(endpoint)} is ${state}`,
+        ),
+      ])
+
+/** Whole parts of the swarm that are held back. Of single agents and types the list of modes tells. */
+const modesUnwell = ({ modes }: SwarmView): string[] =>
+  modes.items
+    .filter(({ target, mode }) => mode !== 'active' && (target === 'swarm' || target.startsWith('channel:')))
+    .map(({ target, mode, actor, reason }) => `${plain(target)} is ${mode} by ${plain(actor)}: ${plain(reason)}`)
+
+const unwellOf = (view: SwarmView): string[] => {
+  const { fleet, gate } = view
   const { reporting, of } = fleet.coverage
   // Quarantined ones are told with their cause.
   const lost = (['unknown', 'suspect'] as const).filter((state) => (fleet.byState[state] ?? 0) > 0)
   return [
     ...('unknown' in gate ? [`the gate's state is unknown: ${plain(gate.unknown)}`] : []),
     ...('frozen' in gate && gate.frozen ? ['the gate is frozen: nothing goes out'] : []),
+    ...outsideUnwell(gate),
+    ...modesUnwell(view),
     ...(reporting < of ? [`${count(reporting)} of ${counted(of, 'agent')} reporting`] : []),
     ...(fleet.admission.short === null ? [] : ['the host is short: no new cell starts']),
     ...fleet.troubles.map(troubleText),

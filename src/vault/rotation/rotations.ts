@@ -10,7 +10,6 @@ import type { CredentialRule, CredentialVersion, Vault } from '../port.ts'
 import { afterRestart, canaryShare, freshCycle, mayRevoke, step, type Cycle, type Fact } from './cycle.ts'
 import { dueAfter, mayBeginAt } from './plan.ts'
 import { deedsOf, type Deeds, type Held, type RotatorPorts, type TestFact, type Work } from './rotators.ts'
-
 export type Log = (level: 'info' | 'warn' | 'error', message: string, fields?: Readonly<Record<string, string>>) => void
 
 export interface RotationsOptions {
@@ -40,18 +39,16 @@ interface Member {
   deeds: Deeds | null
   cycle: Cycle
   busy: boolean
-  /** Something became possible during a deed: it is looked at again after it. */
+  /** Since the deed began: it is looked at again after it. */
   woken: boolean
   cancel: Cancel
-  /** Facts are taken one after the other. */
+  /** One fact after the other. */
   turn: Promise<unknown>
 }
-
 /** Longest look ahead: a clock that is set, or a computer that slept, is noticed within it. */
 const longestTimerMs = 60_000
 /** After a deed threw (a full disk): it is tried again. */
 const afterFaultMs = 5_000
-
 export const rotationKind = 'rotation'
 
 export class Rotations {

@@ -1,4 +1,5 @@
 /** The real CLI against a server that answers canned documents: verbs that look. */
+import type { GateStatus } from '../../../src/wire/wire.ts'
 import { once } from 'node:events'
 import { expect, test } from 'vitest'
 import { agent, audit, event, ledger, nowMs, settlement, swarm } from './documents.ts'
@@ -65,6 +66,23 @@ test('status tells well, degraded and broken apart by its exit code', async () =
   )
   expect(silent.code).toBe(4)
   expect(silent.stdout).toContain('4,812 of 5,000 reporting, oldest 41.0 s ago')
+  const upstream = { name: 'bank', calls: 1, byStatus: {}, limits: [], latencyMs: null, learned: [] }
+  const breaker = { endpoint: 'GET /v1/**', credential: null, sinceMs: 1, nextProbeMs: 2, failedProbes: 0 }
+  const gate = { ...(swarm().gate as GateStatus), frozen: false }
+  const held = await look(
+    swarm({
+      gate: { ...gate, upstreams: [{ ...upstream, unsigned: true, breakers: [{ ...breaker, state: 'open' }] }] },
+    }),
+  )
+  expect(held.code).toBe(4)
+  expect(held.stdout).toContain('calls to bank have no credential: sitter vault status')
+  expect(held.stdout).toContain('bank fails: its breaker for GET /v1/** is open')
+  const by = { source: 'person', actor: 'ada', sinceMs: 1, exit: { kind: 'owner', who: 'ada' } } as const
+  const parked = await look(
+    swarm({ modes: { count: 1, items: [{ target: 'swarm', mode: 'parked', reason: 'audit', ...by }] } }),
+  )
+  expect(parked.code).toBe(4)
+  expect(parked.stdout).toContain('swarm is parked by ada: audit')
   const broken = await look(swarm({ ledger: { ...ledger, ok: false, faults: ['XTS: debits 5.00, credits 4.00'] } }))
   expect(broken.code).toBe(1)
   expect(broken.stdout).toContain('debits 5.00, credits 4.00')

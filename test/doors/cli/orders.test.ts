@@ -273,6 +273,7 @@ test('an upstream is shown with what is not known as not known, and channels wit
     calls: 0,
     byStatus: {},
     learned: [],
+    unsigned: false,
     breakers: [],
     latencyMs: null,
   }

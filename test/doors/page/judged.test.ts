@@ -10,7 +10,16 @@ import type { LogAnswer, SelfAnswer, SwarmView } from '../../../src/doors/api.ts
 import { pathFacts, restrictedPaths } from '../../../src/doors/http/paths.ts'
 import { roles, type Role } from '../../../src/record/record.ts'
 
-const upstream = { name: 'bank', calls: 1, byStatus: {}, learned: [], breakers: [], limits: [], latencyMs: null }
+const upstream = {
+  name: 'bank',
+  calls: 1,
+  byStatus: {},
+  learned: [],
+  unsigned: false,
+  breakers: [],
+  limits: [],
+  latencyMs: null,
+}
 const gate = { gateId: 'gat_1', pid: 1, frozen: false, queued: 0, inFlight: 0, cells: 1, upstreams: [upstream] }
 const calm = {
   nowMs: 100_000,

@@ -66,7 +66,7 @@ test('when many orders are stopped, what was not begun is left, and can be sent 
 })
 
 /** The whole page, as it goes over the wire compressed. */
-const mostBytes = 60 * 1_024
+const mostBytes = 64 * 1_024
 
 test('the page stays small', async () => {
   const assets = join(inject('pageDirectory'), 'assets')
