@@ -74,7 +74,8 @@ test("an agent's call goes out with the credential injected, and its own ways of
   })
   expect(answer).toMatchObject({ status: 201, body: '{"ok":true}' })
   expect(answer.headers['x-sitter-call']).toMatch(/^\d+$/)
-  expect(answer.headers['x-sitter-waited-ms']).toBe('0')
+  // Nothing stands in its way but the turn of a timer.
+  expect(Number(answer.headers['x-sitter-waited-ms'])).toBeLessThan(50)
   expect(answer.headers['x-sitter-cost']).toBe('0.01 XTS')
   const [seen] = upstream.seen
   expect(seen).toMatchObject({ method: 'GET', url: '/v1/accounts?limit=3' })
