@@ -14,6 +14,7 @@ import { processes, programOf } from '../../crash/machine.ts'
 import type { Targets } from '../../villains/hazards.ts'
 import { list } from '../list.ts'
 import { hazards } from '../../villains/hazards.ts'
+import { beatEveryMs } from './beats.ts'
 import { lookBefore, leftOf } from './left.ts'
 import { Swarm, type AgentSeen, type EventSeen, type Size } from './place.ts'
 import { Witnesses, type CellSeen, type Lateness } from './witnesses.ts'
@@ -126,7 +127,9 @@ class Fire {
       this.witnesses.meet(cells)
       return this.witnesses.hasMet(cells)
     })
-    // What a try did to its own cell-mates is theirs to bear (in a pool the boundary is the cell), and over before the next.
+    // What a try did to its own cell-mates is theirs to bear (in a pool the boundary is the cell), and over before the next;
+    // who cannot write any more shows it by its next beats.
+    await wait(2 * beatEveryMs)
     await this.swarm.until('beats of all agents', 60_000, async () => {
       this.witnesses.meet(await this.swarm.cells())
       return this.witnesses.behind(this.#guilty).length === 0
