@@ -128,9 +128,11 @@ class Attempt implements Working {
     const { clock } = this.#host.ask.process
     const saidMs = clock.monoMs()
     const { times } = this.#host.ask.history
-    this.#end('park', { reason: 'rate', until: clock.wallMs() + delayMs }, () =>
-      times.parked(this.run.key, { saidMs, delayMs }),
-    )
+    const { kind } = this.run.payload as Payload
+    this.#end('park', { reason: 'rate', until: clock.wallMs() + delayMs }, () => {
+      // The end of a payment that an earlier attempt had asked for wakes its task before that.
+      if (kind !== 'pay') times.parked(this.run.key, { saidMs, delayMs })
+    })
   }
 
   /** Says its end until the sitter has taken it, or has said that it is not its to tell. */
