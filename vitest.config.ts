@@ -22,7 +22,7 @@ const execArgv = ['--conditions=source', '--disable-warning=ExperimentalWarning'
  * More than the machine has cores: most files wait for processes and for time that must pass. A file's CPU time is between a twelfth
  * (cell/causes) and a third (live/live-config) of its time.
  */
-const maxWorkers = 5
+const maxWorkers = 4
 
 /** Each file in a process of its own. */
 export const isolated = { resolve, ssr: { resolve }, test: { pool: 'forks' as const, execArgv, ...patience } }

@@ -129,8 +129,7 @@ const charge = (live: Live, agents: readonly Agent[], cause: string): void => {
     const life = { readyMs: agent.readyMs, progressed: agent.progressed }
     const policy = ownPolicy(agent)
     agent.diedOf = policy.type === 'temporary' ? null : live.governor.died(cause, agent.id)
-    const counts = !live.governor.isHeld(agent.diedOf)
-    obey(live, agent, afterLoss(policy, agent.policy, { nowMs, life, counts }, live.options.random), cause)
+    obey(live, agent, afterLoss(policy, agent.policy, { nowMs, life, counts: true }, live.options.random), cause)
   }
   if (agents.length > mostSingleEvents) {
     notify(live, 'agent.lost', 'warn', {
@@ -367,12 +366,11 @@ export const cellLost = (live: Live, cell: LiveCell, ended: CellEnd): void => {
   // Whom a person has paused stays where it is.
   const movable = death.seated.filter(({ ordered }) => ordered === null)
   group.diedOf = loss.counts && !fromOutside ? live.governor.died(cause, groupName(group)) : null
-  // What kills many is nobody's among these: parting them would only start more of them, and nobody is charged with it.
+  // What kills many is nobody's among these: parting them would only start more of them.
   const common = live.governor.isHeld(group.diedOf)
   const parts = common ? [] : partsOf(live, cell, death, [...movable, ...joining])
   const proofMs = parts.length > 0 ? proofOf(live, cell) : null
-  const charges = { ...loss, counts: loss.counts && !common }
-  const plain = afterLoss(groupPolicy(group), group.policy, charges, live.options.random)
+  const plain = afterLoss(groupPolicy(group), group.policy, loss, live.options.random)
   // Parted, they are tried again; a quarantine would hold them all for one.
   const decision: Decision =
     proofMs !== null && plain.action === 'quarantine'

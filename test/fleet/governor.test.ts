@@ -124,18 +124,6 @@ for (const { title, type, agents } of [
   }, 60_000)
 }
 
-test('Whoever is tried while many die of one cause is not charged with it, however few losses it may have', async () => {
-  const restart = { type: 'permanent', max: 1, withinMs: 600_000, baseMs: 200, capMs: 30_000 } as const
-  const world = await openWorld({ types: [agentType({ count: 1_000, perCell: 100, restart })], startingAtOnce: 10 })
-  await world.clock.advance(60_000)
-  const cause = sickness(world)
-  await world.clock.advance(1_200_000)
-  expect(world.fleet.summary().byState.quarantined ?? 0).toBe(0)
-  cause.lasts = false
-  await world.clock.advance(600_000)
-  expect(states(world)).toEqual({ idle: 1_000 })
-}, 60_000)
-
 test('Who dies alone is never held, nor are deaths that came from outside', async () => {
   const world = await openWorld({ types: [agentType({ count: 40, perCell: 1 })], startingAtOnce: 40, oomKills: 0 })
   await world.clock.advance(10_000)
