@@ -9,7 +9,10 @@ export interface Lines {
   wait(wanted: Wanted): () => void
   /** Everybody who waits leaves as `dropped`. */
   dropAll(): void
-  /** A call to this upstream was sent or given up: that may have made room, also in another credential's line. */
+  /**
+   * A call to this upstream was sent, given up or answered: that may have made room, also in the line of another
+   * credential, or of another upstream at the same host.
+   */
   wake(upstream: string): void
   waiting(upstream?: string): number
   stop(): void
@@ -75,7 +78,10 @@ export const openLines = ({ clock, buckets }: { readonly clock: Clock; readonly 
       for (const line of lines.values()) line.dropAll()
     },
     wake: (upstream) => {
-      for (const line of lines.values()) if (line.scope.upstream === upstream) line.pump()
+      const host = [...lines.values()].find(({ scope }) => scope.upstream === upstream)?.scope.host
+      const isNear = ({ scope }: Line): boolean =>
+        scope.upstream === upstream || (host !== undefined && scope.host === host)
+      for (const line of lines.values()) if (isNear(line)) line.pump()
     },
     waiting: (upstream) => {
       if (upstream === undefined) return total

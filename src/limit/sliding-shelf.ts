@@ -103,6 +103,8 @@ export class SlidingShelf {
     if (row === undefined) return freshSliding
     this.#resumable.delete(name)
     const now = this.#clock.stamp()
+    // A smooth limit stood here: how much of this window it has used is not known.
+    if (row.pauseMs === 0) return slidingOf(shape, shape.count, now.monoMs)
     const leftMs = remainingMs(now, row, row.pauseMs)
     return leftMs <= 0
       ? freshSliding

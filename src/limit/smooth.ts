@@ -100,6 +100,8 @@ export class SmoothShelf {
     if (row === undefined) return freshBucket
     this.#resumable.delete(name)
     const now = this.#clock.stamp()
+    // A sliding limit stood here: how far ahead that is nobody knows.
+    if (row.pauseMs > 0) return { tatMs: emptyTat(shape, now.monoMs), pending: 0 }
     const aheadNowMs = remainingMs(now, row, row.aheadMs + lagMs)
     return { tatMs: Math.min(now.monoMs + aheadNowMs, emptyTat(shape, now.monoMs)), pending: 0 }
   }

@@ -17,6 +17,8 @@ export class FairQueue<Waiter extends Waiting> {
   #served = 0
   /** The next turn of an agent that has waited lately. */
   readonly #next = new Map<string, number>()
+  /** The turn after the last that an agent was served; what it gave up waiting for is no turn. */
+  readonly #after = new Map<string, number>()
 
   push(waiter: Waiter): void {
     const agent = waiter.scope.agent ?? ''
@@ -29,6 +31,7 @@ export class FairQueue<Waiter extends Waiting> {
 
   served(waiter: Waiter): void {
     this.#served = Math.max(this.#served, waiter.turn)
+    this.#after.set(waiter.scope.agent ?? '', waiter.turn + 1)
   }
 
   /** Those at the head who left. */
@@ -39,6 +42,11 @@ export class FairQueue<Waiter extends Waiting> {
   /** All who left, and agents whose next turn is no later than anybody's. */
   forget(): void {
     this.waiters = this.waiters.filter(({ left }) => !left)
-    for (const [agent, next] of this.#next) if (next <= this.#served) this.#next.delete(agent)
+    const waiting = new Map(this.waiters.map(({ scope, turn }) => [scope.agent ?? '', turn + 1]))
+    for (const agent of this.#next.keys()) {
+      const next = Math.max(waiting.get(agent) ?? 0, this.#after.get(agent) ?? 0)
+      if (next > this.#served) this.#next.set(agent, next)
+      else if (this.#next.delete(agent)) this.#after.delete(agent)
+    }
   }
 }

@@ -142,7 +142,8 @@ class VaultKeeper implements Keeper {
       if (best === undefined || weight < best.burden) best = { at, burden: weight }
     }
     if (best === undefined) return undefined
-    if (rule.pool.length > 1) this.#noteSwitch(rule.name, best.at.name)
+    // Without a call it is only looked at: a look switches nothing, and must not be told as a switch.
+    if (choice !== undefined && rule.pool.length > 1) this.#noteSwitch(rule.name, best.at.name)
     const canary = this.#rotations.canary(best.at.name)
     return canary === undefined ? best.at : { name: best.at.name, version: canary }
   }

@@ -1,7 +1,7 @@
 /** Sliding limits, weights and concurrency: played against a provider that counts in windows of its own. */
 import { fc, test as property } from '@fast-check/vitest'
 import { expect, test } from 'vitest'
-import { openBuckets, type Buckets, type Gauge } from '../../src/limit/limit.ts'
+import { openBuckets, openLines, type Buckets, type Gauge } from '../../src/limit/limit.ts'
 import type { RatedLimit, UpstreamLimit } from '../../src/model/model.ts'
 import { seeded } from '../../src/std/std.ts'
 import { handClock, type HandClock } from './clock.ts'
@@ -118,6 +118,41 @@ test('So many calls at once and no more, and a call that was given up leaves its
   buckets.ended(second, false)
   buckets.ended(second, false)
   expect(isFree()).toBe(true)
+})
+
+test('Who waits for a place at a host gets it when a call to another upstream there has ended', () => {
+  const { buckets, clock } = open()
+  const lines = openLines({ clock, buckets })
+  const rules: readonly UpstreamLimit[] = [{ per: 'host', match: [], concurrent: 1 }]
+  const decided: string[] = []
+  const ask = (upstream: string): readonly Gauge[] => {
+    const limits = buckets.applied(rules, { ...scope, upstream })
+    const wanted = { scope: { ...scope, upstream }, limits, granted: true, waitMs: 10_000 }
+    lines.wait({ ...wanted, decided: ({ admitted }) => void decided.push(`${upstream} ${admitted}`) })
+    return limits
+  }
+  const first = ask('bank')
+  ask('bank-too')
+  expect(decided).toEqual(['bank true'])
+  buckets.sent(first, clock.monoMs())
+  buckets.ended(first, false)
+  lines.wake('bank')
+  expect(decided).toEqual(['bank true', 'bank-too true'])
+})
+
+test('A limit whose kind was changed while no gate ran begins empty, whichever way', () => {
+  for (const [before, after] of [
+    ['smooth', 'sliding'],
+    ['sliding', 'smooth'],
+  ] as const) {
+    const first = open()
+    greedy(first, [rated(10, 60_000, { window: before, burst: 9 })], { forMs: 1, weightOf: () => 1, lateMs: () => 0.2 })
+    const next = open(first.buckets.changed(), first.clock)
+    const gauges = next.buckets.applied([rated(10, 60_000, { window: after, burst: 9 })], scope)
+    // Not before what an empty one of this kind has again.
+    const leastMs = after === 'sliding' ? 59_000 : 5_000
+    expect(next.buckets.readyAt(gauges, next.clock.monoMs()).atMs - next.clock.monoMs()).toBeGreaterThan(leastMs)
+  }
 })
 
 test('Upstreams at one address share what is counted per host, types and agents have their own', () => {

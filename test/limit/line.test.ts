@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { openBuckets, openLines, type Admission } from '../../src/limit/limit.ts'
 import type { LimitOwner, RatedLimit } from '../../src/model/model.ts'
+import { FairQueue } from '../../src/limit/turns.ts'
 import { seeded } from '../../src/std/std.ts'
 import { handClock } from './clock.ts'
 
@@ -94,6 +95,28 @@ test('Who comes new waits behind nobody’s flood', () => {
   ask('new', { granted: false, agent: 'a/2' })
   clock.advance(200)
   expect(order.slice(-2)).toContain('new')
+})
+
+test('What an agent gave up waiting for is not held against it when its upstream works again', () => {
+  const queue = new FairQueue<{ scope: { agent: string }; left: boolean; turn: number }>()
+  const push = (agent: string) => {
+    const one = { scope: { agent }, left: false, turn: 0 }
+    queue.push(one)
+    return one
+  }
+  for (let round = 0; round < 20; round += 1) {
+    for (const one of Array.from({ length: 32 }, () => push('a/1'))) one.left = true
+    queue.forget()
+  }
+  for (let index = 0; index < 20; index += 1) push('a/2')
+  push('a/1')
+  expect(queue.waiters.findIndex(({ scope }) => scope.agent === 'a/1')).toBeLessThan(2)
+  // What was served counts on: whoever had its turn begins after it.
+  const served = queue.waiters[0]!
+  queue.served(served)
+  served.left = true
+  queue.forget()
+  expect(push('a/2').turn).toBe(20)
 })
 
 test('an agent at its own limit lets the others pass', () => {
