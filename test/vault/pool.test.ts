@@ -38,6 +38,16 @@ test('a member that is refused lets the next one go first, and every switch is t
   ])
 })
 
+test('who looks at the gate switches nothing: a switch is told with the call that went by it', async () => {
+  const { upstream, call, sitter } = await world()
+  upstream.answer((_, response) => void response.writeHead(401).end())
+  expect((await call()).status).toBe(401)
+  for (let look = 0; look < 3; look += 1) await sitter.link.status()
+  expect(await sitter.link.vaultNotes(0)).toEqual([])
+  await call()
+  expect(await sitter.link.vaultNotes(0)).toHaveLength(1)
+})
+
 test('when all members are refused they are still tried: the answer is the provider’s and no guess', async () => {
   const { upstream, call, by } = await world()
   upstream.answer((_, response) => {
