@@ -50,6 +50,8 @@ export interface WatchOptions {
   readonly directory: string
   readonly clock: Clock
   readonly proc: Proc
+  /** Default 10 s: before SIGKILL once the time to stop is over, and after SIGKILL. */
+  readonly patienceMs?: number
   onLine(program: string, stream: 'stdout' | 'stderr', line: string): void
   onEvent(line: WatchLine): void
   /** A program that shows progress has shown it again. */
@@ -97,8 +99,11 @@ const provenMs = 10_000
 const mostDoublings = 3
 const firstDelayMs = 100
 const longestDelayMs = 30_000
-/** After the order to stop and the time that was given, before SIGKILL. */
-const graceMs = 10_000
+/**
+ * After the order to stop and the time that was given, before SIGKILL; and after it, before the process is left behind:
+ * it runs no more of its code, but a disk that does not answer, or a debugger, may hold its body for ever.
+ */
+const patienceMs = 10_000
 
 /** The exclusive right to watch this data directory. @throws Failure `already-running`. */
 export const lockInstance = (file: string): { release(): void } => {
@@ -127,11 +132,14 @@ const describeEnd = (end: ProcessEnd): string =>
 class Keeper {
   readonly program: Program
   readonly #options: WatchOptions
+  readonly #patienceMs: number
   readonly #giveUp: (error: Error) => void
   readonly #askedDown: (withinMs: number) => void
   readonly #ready = Promise.withResolvers<void>()
   facts: Readonly<Record<string, unknown>> = {}
   #child: Child | undefined
+  /** Tells the life under way that its process was killed and is not waited for any longer. */
+  #leave: () => void = () => {}
   #stopping = false
   #deaths = 0
   /** How often in a row it was killed for not being ready in time. */
@@ -150,6 +158,7 @@ class Keeper {
   ) {
     this.program = program
     this.#options = options
+    this.#patienceMs = options.patienceMs ?? patienceMs
     this.#giveUp = giveUp
     this.#askedDown = askedDown
   }
@@ -231,7 +240,9 @@ class Keeper {
       },
     })
     this.#child = child
-    if (this.#stopping) child.killGroup('SIGKILL')
+    const left = Promise.withResolvers<undefined>()
+    this.#leave = () => left.resolve(undefined)
+    if (this.#stopping) this.#kill(child)
     const startedMs = clock.monoMs()
     let silent = false
     const look = (): void => {
@@ -246,16 +257,26 @@ class Keeper {
             ? `gave no sign of life for ${silentAfterMs} ms: killed`
             : `was not ready within ${readyWithinMs} ms: killed`,
         )
-        child.killGroup('SIGKILL')
+        this.#kill(child)
       }
       cancel = clock.timer(1_000, look)
     }
     let cancel = clock.timer(1_000, look)
-    const end = await child.ended
+    const end = await Promise.race([child.ended, left.promise])
     cancel()
     // What it left in its group (cells of a sitter) must not outlive it.
     child.killGroup('SIGKILL')
-    return describeEnd(end)
+    if (end !== undefined) return describeEnd(end)
+    const told = `process ${child.identity.pid} was killed but is not gone after ${this.#patienceMs} ms`
+    this.#tell('error', `${told}: a disk or a debugger holds it; it runs no more and is not waited for`)
+    return 'SIGKILL, but its process is not gone'
+  }
+
+  #kill(child: Child): void {
+    child.killGroup('SIGKILL')
+    const leave = this.#leave
+    const cancel = this.#options.clock.timer(this.#patienceMs, leave)
+    void child.ended.then(cancel)
   }
 
   /** What starting again cannot mend; undefined for everything that may pass (a full disk, too few descriptors). */
@@ -282,11 +303,11 @@ class Keeper {
       if (withinMs > 0) {
         child.tell(`stop ${withinMs}`)
         const late = Promise.withResolvers<void>()
-        const cancel = this.#options.clock.timer(withinMs + graceMs, late.resolve)
+        const cancel = this.#options.clock.timer(withinMs + this.#patienceMs, late.resolve)
         await Promise.race([child.ended, late.promise])
         cancel()
       }
-      child.killGroup('SIGKILL')
+      this.#kill(child)
     }
     await this.#loop
   }

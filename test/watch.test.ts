@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { realClock, realProc } from '../src/std/real/real.ts'
+import { cannotTrace, injectFault, untraced } from './storage/strace.ts'
 import { lockInstance, startWatch, type Program, type Watch, type WatchLine } from '../src/watch.ts'
 
 /** Programs of a few lines; each speaks over descriptor 3 as the real ones do, and tells its pid in `ready`. */
@@ -54,6 +55,7 @@ const start = async (names: readonly (keyof typeof programs)[], more: Partial<Pr
     directory,
     clock: realClock(),
     proc: realProc(),
+    patienceMs: 1_000,
     onLine: () => undefined,
     onEvent: (line) => lines.push(line),
   })
@@ -82,6 +84,38 @@ test('a program that dies is started again, and the others are left alone', asyn
   expect((await next)['pid']).not.toBe(before)
   expect(watch.facts('parent')['pid']).toBe(beside)
   expect(lines.map((line) => line.message).join()).toContain('honest ended by signal SIGKILL')
+})
+
+test(`a dead program whose body is held is left behind, and another takes its place${untraced}`, async () => {
+  expect(cannotTrace).toBeUndefined()
+  const { watch, lines, again } = await start(['honest'])
+  const before = watch.facts('honest')['pid'] as number
+  const debuggerOfIt = await injectFault(before, 'fsync:error=EIO:when=1')
+  try {
+    debuggerOfIt.hang()
+    const next = again('honest')
+    process.kill(before, 'SIGKILL')
+    const { pid } = await next
+    expect(pid).not.toBe(before)
+    expect(readFileSync(`/proc/${before}/stat`, 'utf8')).toMatch(/\) [tZ] /)
+    expect(lines.map((line) => line.message).join()).toContain(`process ${before} was killed but is not gone`)
+  } finally {
+    await debuggerOfIt.stop()
+  }
+})
+
+test(`a stop ends though the body of a program is held${untraced}`, async () => {
+  expect(cannotTrace).toBeUndefined()
+  const { watch } = await start(['deaf'])
+  const pid = watch.facts('deaf')['pid'] as number
+  const debuggerOfIt = await injectFault(pid, 'fsync:error=EIO:when=1')
+  try {
+    debuggerOfIt.hang()
+    await watch.stop(0)
+    expect(readFileSync(`/proc/${pid}/stat`, 'utf8')).toMatch(/\) [tZ] /)
+  } finally {
+    await debuggerOfIt.stop()
+  }
 })
 
 test('how a program ended is told with its name, for the record', async () => {

@@ -48,6 +48,13 @@ export const programOf = (role: 'gate' | 'sitter' | 'rehearsal', data: string): 
 export const hostsOf = (sitter: Process | undefined): Process[] =>
   sitter === undefined ? [] : processes().filter((one) => one.parent === sitter.pid)
 
+/** What the kernel says that a process does: its state, who traces it, and what it waits in. */
+export const stateOf = (pid: number): string => {
+  const status = read(`/proc/${pid}/status`) ?? ''
+  const words = ['State', 'TracerPid', 'Threads'].map((word) => new RegExp(`^${word}:\\s*(.*)$`, 'm').exec(status)?.[1])
+  return `[${[...words, read(`/proc/${pid}/wchan`)].filter(Boolean).join(', ')}]`
+}
+
 export const isThere = (one: Process): boolean =>
   processes().some((other) => other.pid === one.pid && other.started === one.started)
 

@@ -21,7 +21,7 @@ import { churn } from '../bounds/churn.ts'
 import { killRefreshes, killRotations, rotateUnderLoad } from '../vault/kills.ts'
 import { judge, type Verdict } from './judge.ts'
 import { submitCounts } from './counts.ts'
-import { hostsOf, isThere, kill, processes, programOf, type Process } from './machine.ts'
+import { hostsOf, isThere, kill, processes, programOf, stateOf, type Process } from './machine.ts'
 import { atEveryPoint } from './points.ts'
 import { matrix } from './matrix.ts'
 import { onPostgres } from './postgres.ts'
@@ -258,18 +258,47 @@ if (values.only !== undefined && !parts.some(([name]) => name === values.only)) 
   clear()
   process.exit(2)
 }
+/** Four times what the longest part takes on two cores; a part that hangs is told with what lived, not waited for. */
+const longestPartMs = (values.long ? 120 : 15) * 60_000
+
+/** Every process of this run: its programs name its directories, and strace names none. */
+const ours = (): Process[] =>
+  processes().filter(({ command }) => [directory, memory, 'strace '].some((word) => command.includes(word)))
+
+const within = async (scenario: () => Promise<Verdict[]>): Promise<Verdict[]> => {
+  const patience = new AbortController()
+  const late = wait(longestPartMs, undefined, { signal: patience.signal }).then(() => {
+    const living = ours()
+    const told = living.map(
+      ({ pid, parent, command }) => `${pid} of ${parent} ${stateOf(pid)} ${command.slice(0, 200)}`,
+    )
+    for (const one of living) kill(one)
+    throw new Error(`it was not over after ${longestPartMs / 60_000} min; what lived then:\n${told.join('\n')}`)
+  })
+  try {
+    return await Promise.race([scenario(), late])
+  } finally {
+    patience.abort()
+    late.catch(() => {
+      /* the patience that was not needed */
+    })
+  }
+}
+
 for (const [name, scenario] of parts) {
   if (values.only !== undefined && values.only !== name) continue
+  const startedMs = performance.now()
   console.log(`\n${name}`)
   let verdicts: Verdict[]
   try {
-    verdicts = await scenario()
+    verdicts = await within(scenario)
   } catch (error) {
     verdicts = [
       { title: `${name} ran`, wrong: [error instanceof Error ? (error.stack ?? error.message) : String(error)] },
     ]
   }
   const wrong = report(verdicts)
+  console.log(`  ${Math.round((performance.now() - startedMs) / 1_000)} s`)
   failed += wrong
   const left = verdicts.filter((one) => one.skipped).length
   skipped += left

@@ -7,6 +7,8 @@ export interface Fault {
   readonly over: Promise<void>
   /** Lets go of the process, which goes on without the fault. */
   stop(): Promise<void>
+  /** Stands still and holds what it traces: a process that dies now stays as a body that its parent does not get. */
+  hang(): void
 }
 
 /**
@@ -31,8 +33,12 @@ export const injectFault = async (pid: number, inject: string, follow = false): 
     over,
     stop: async () => {
       child.kill('SIGINT')
+      // It has been seen to wait for ever for a thread of a process that it had killed, deaf to all but this.
+      const deaf = setTimeout(() => child.kill('SIGKILL'), 2_000)
       await over
+      clearTimeout(deaf)
     },
+    hang: () => child.kill('SIGSTOP'),
   }
 }
 
