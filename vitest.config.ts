@@ -19,8 +19,8 @@ const resolve = { conditions: ['source', 'node'] }
 const execArgv = ['--conditions=source', '--disable-warning=ExperimentalWarning']
 
 /**
- * More than the machine has cores: most files wait for processes and for time that must pass. A file's CPU time is between a twelfth
- * (cell/causes) and a third (live/live-config) of its time.
+ * More than the machine has cores: most files wait for processes and for time that must pass. A file's CPU time is at
+ * most a third (live/live-config) of its time.
  */
 const maxWorkers = 4
 
