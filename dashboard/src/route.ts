@@ -5,7 +5,7 @@
 import { signal } from '@preact/signals'
 import { hrefOf, placeOf, type Place } from './address.ts'
 
-export { agentHref, hrefOf, placeOf, searchHref, type Place } from './address.ts'
+export { agentHref, hrefOf, searchHref, type Place } from './address.ts'
 
 export const place = signal<Place>({ path: [], query: {} })
 

@@ -1,5 +1,4 @@
 /** Front door of cells: where agents live. */
-export { cellKinds } from './kinds.ts'
 export { poolCells, type PoolPorts } from './pool.ts'
 export { probeMachine, type Ability, type AbilityName, type Machine } from './machine.ts'
 export { hostWalls, programCells, programPath, type ProgramCellsPorts } from './programs.ts'

@@ -1,7 +1,7 @@
 /** Front door of configuration. */
 export { applyConfig, hashConfig, readApplied, type AppliedConfig } from './applied.ts'
 export { explainPath, readPath, type Explanation } from './explain.ts'
-export { processEnvironment, type Environment } from './env.ts'
+export type { Environment } from './env.ts'
 export { loadConfig, type LoadedConfig, type LoadOptions } from './load.ts'
 export { parseConfig } from './parse.ts'
 export { hidePasswords, withoutPasswords } from './passwords.ts'

@@ -1,6 +1,6 @@
 /** Front door of the gate link. */
 export { openGateLink, type GateLinkOptions } from './link.ts'
-export { frozenText, openFreeze, readFrozen, type FreezeFile, type FreezeNote, type FreezeSwitch } from './freeze.ts'
+export { frozenText, openFreeze, type FreezeFile, type FreezeNote, type FreezeSwitch } from './freeze.ts'
 export { openUseAudit, type UseAudit } from './use-audit.ts'
 export type { GateLink, GateLinkEvents } from './port.ts'
 export type { Call, CallOutcome, Grant, GrantedRequest } from '../wire/wire.ts'

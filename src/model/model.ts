@@ -42,8 +42,6 @@ export {
 } from './settlement.ts'
 export {
   attemptId,
-  attemptOutcomes,
-  deadReasons,
   failedPolicies,
   isTaskEnd,
   nextTaskState,

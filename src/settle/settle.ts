@@ -2,4 +2,3 @@
 export type * from './port.ts'
 export type { SettleOptions } from './options.ts'
 export { openSettle } from './room.ts'
-export { byStateOf } from './summary.ts'

@@ -4,7 +4,7 @@ import { noCounts, type CellLimits, type LimitDriver } from './port.ts'
 
 const prlimit = ['/usr/bin/prlimit', '/bin/prlimit'].find((path) => existsSync(path))
 
-export const canLimitResources = prlimit !== undefined
+const canLimitResources = prlimit !== undefined
 
 /**
  * Node does not start with less address space for data than this (Node 26.10): as a bound on memory it is coarse, and

@@ -27,7 +27,7 @@ import { tokenRoutes } from './routes/tokens.ts'
 import { httpBounds, serve, type HttpBounds } from './server.ts'
 
 export type { Rooms } from './rooms.ts'
-export { httpBounds, type HttpBounds } from './server.ts'
+export type { HttpBounds } from './server.ts'
 
 const shortestToken = 16
 
