@@ -4,8 +4,6 @@ import { noCounts, type CellLimits, type LimitDriver } from './port.ts'
 
 const prlimit = ['/usr/bin/prlimit', '/bin/prlimit'].find((path) => existsSync(path))
 
-const canLimitResources = prlimit !== undefined
-
 /**
  * Node does not start with less address space for data than this (Node 26.10): as a bound on memory it is coarse, and
  * per process.
