@@ -52,13 +52,13 @@ const columnsWith = (choice: Choice): readonly Column<TaskRow>[] => [
 ]
 
 const DeadRows = () => {
-  const { type, error } = place.value.query
+  const { type, error, partial } = place.value.query
   const pages = useSignal(1)
   const chosen = useSignal<ReadonlySet<string>>(new Set())
   const under = useSignal<{ readonly deed: ManyDeed; readonly ids: readonly string[] } | null>(null)
   const asked = useList<TaskRow>({
     path: '/api/v1/dead-letters',
-    query: { type, error },
+    query: { type, error, partial },
     limit: pageSize,
     pages: pages.value,
     everyMs,
@@ -81,12 +81,12 @@ const DeadRows = () => {
             <>
               <ShownOf
                 shown={items.length}
-                all={error === undefined ? countedBySitter(type, 'dead') : null}
+                all={error === undefined && partial === undefined ? countedBySitter(type, 'dead') : null}
                 one="dead letter"
               />
               {items.length === 0 ? (
                 <p class="empty">
-                  {error === undefined && type === undefined
+                  {error === undefined && type === undefined && partial === undefined
                     ? 'No dead letter. Tasks come here when their tries are spent.'
                     : 'No dead letter is like that.'}
                 </p>
@@ -116,7 +116,7 @@ const DeadRows = () => {
                     >
                       Discard {counted(here.length, 'chosen', 'chosen')} …
                     </DeedButton>
-                    <RedriveMatching matching={{ type, error }} after={asked.again} />
+                    <RedriveMatching matching={{ type, error, partial }} after={asked.again} />
                     <BarNote deeds={['redrive', 'discard']} />
                   </p>
                   <Rows
@@ -139,15 +139,16 @@ const DeadRows = () => {
 }
 
 export const DeadPage = () => {
-  const { type, error } = place.value.query
+  const { type, error, partial } = place.value.query
   return (
     <section class="sheet" aria-labelledby="sheet-title">
       <h2 id="sheet-title">Dead letters</h2>
       <div class="filters">
         <Pick name="type" label="Type" values={Object.keys(swarm.value?.work.byType ?? {})} />
         <TextFilter name="error" label="Error" hint="name, message or code" />
+        <Pick name="partial" label="Partly done" values={['true']} />
       </div>
-      <DeadRows key={`${type} ${error}`} />
+      <DeadRows key={`${type} ${error} ${partial}`} />
     </section>
   )
 }

@@ -100,6 +100,13 @@ export const ErrorText = ({ error }: { error: ErrorReport }) => {
         </b>
         : <Said text={error.message} /> {more !== '' && <span class="size">({visible(more)})</span>}
       </p>
+      {error.partial !== undefined && (
+        <p>
+          Part of it is done
+          {error.partial.restVersion !== undefined && <>; the rest is payload version {error.partial.restVersion}</>}.
+        </p>
+      )}
+      {error.partial?.done !== undefined && <Folded name="Done" text={JSON.stringify(error.partial.done)} json />}
       {error.stack !== undefined && <Folded name="Stack" text={error.stack} />}
     </div>
   )

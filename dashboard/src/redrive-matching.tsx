@@ -13,14 +13,16 @@ import { counted } from './words.ts'
 export interface Matching {
   readonly type?: string | undefined
   readonly error?: string | undefined
+  readonly partial?: string | undefined
 }
 
 const path = '/api/v1/dead-letters:redrive'
 
-const like = ({ type, error }: Matching): string =>
+const like = ({ type, error, partial }: Matching): string =>
   [
     type === undefined ? '' : ` of type ${visible(type)}`,
     error === undefined ? '' : ` with “${visible(error)}” in their error`,
+    partial === undefined ? '' : ' that are partly done',
   ].join('')
 
 export const RedriveMatching = ({ matching, after }: { matching: Matching; after: () => void }) => {
@@ -29,6 +31,7 @@ export const RedriveMatching = ({ matching, after }: { matching: Matching; after
   const filter = {
     ...(matching.type !== undefined && { type: matching.type }),
     ...(matching.error !== undefined && { error: matching.error }),
+    ...(matching.partial !== undefined && { partial: true }),
   }
   const body = Object.keys(filter).length === 0 ? { all: true } : filter
   const count = async (): Promise<void> => {

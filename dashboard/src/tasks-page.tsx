@@ -23,7 +23,15 @@ const stateOf = ({ state }: TaskRow): string => (state.state === 'waiting' ? `wa
 export const taskColumns: readonly Column<TaskRow>[] = [
   { name: 'task', cell: (task) => <IdLink id={task.id} href={hrefOf(['tasks', task.id])} /> },
   { name: 'type', wide: true, cell: (task) => task.type },
-  { name: 'state', cell: (task) => (task.state.state === 'waiting' ? stateOf(task) : <State of={task.state.state} />) },
+  {
+    name: 'state',
+    cell: (task) => (
+      <>
+        {task.state.state === 'waiting' ? stateOf(task) : <State of={task.state.state} />}
+        {task.error?.partial !== undefined && ', partly done'}
+      </>
+    ),
+  },
   { name: 'tries', wide: true, cell: (task) => `${task.attempts} of ${task.maxAttempts}` },
   { name: 'changed', cell: (task) => <When ms={task.updatedMs} /> },
   { name: 'error', wide: true, cell: (task) => (task.error === null ? '' : <Said text={task.error.message} />) },
@@ -46,11 +54,11 @@ export const ShownOf = ({ shown, all, one }: { shown: number; all: number | null
 )
 
 const TaskRows = () => {
-  const { type, state, batch } = place.value.query
+  const { type, state, batch, partial } = place.value.query
   const pages = useSignal(1)
   const asked = useList<TaskRow>({
     path: '/api/v1/tasks',
-    query: { type, state, batch },
+    query: { type, state, batch, partial },
     limit: pageSize,
     pages: pages.value,
     everyMs,
@@ -59,7 +67,11 @@ const TaskRows = () => {
     <Fresh asked={asked}>
       {({ items, next }) => (
         <>
-          <ShownOf shown={items.length} all={batch === undefined ? countedBySitter(type, state) : null} one="task" />
+          <ShownOf
+            shown={items.length}
+            all={batch === undefined && partial === undefined ? countedBySitter(type, state) : null}
+            one="task"
+          />
           {items.length === 0 ? (
             <p class="empty">No task is like that.</p>
           ) : (
@@ -73,7 +85,7 @@ const TaskRows = () => {
 }
 
 export const TasksPage = () => {
-  const { type, state, batch } = place.value.query
+  const { type, state, batch, partial } = place.value.query
   return (
     <section class="sheet" aria-labelledby="sheet-title">
       <h2 id="sheet-title">Tasks</h2>
@@ -81,8 +93,9 @@ export const TasksPage = () => {
         <Pick name="type" label="Type" values={Object.keys(swarm.value?.work.byType ?? {})} />
         <Pick name="state" label="State" values={taskStates} />
         <TextFilter name="batch" label="Batch" hint="bat_…" />
+        <Pick name="partial" label="Partly done" values={['true']} />
       </div>
-      <TaskRows key={`${type} ${state} ${batch}`} />
+      <TaskRows key={`${type} ${state} ${batch} ${partial}`} />
     </section>
   )
 }

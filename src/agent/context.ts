@@ -91,6 +91,11 @@ export interface FailOptions {
   readonly code?: string
   readonly status?: number
   readonly retryAfterMs?: number
+  /**
+   * Part of the work is done: every later try, and a redrive, gets `rest` as its payload, and so does nothing twice.
+   * `done` is for people (JSON, kept up to 16 KiB). What dependants wait for is the whole.
+   */
+  readonly partial?: { readonly done?: unknown; readonly rest: unknown }
   readonly cause?: unknown
 }
 

@@ -1,5 +1,5 @@
 /** How attempts end other than well: what an agent throws, and how any thrown thing is reported. */
-import type { ErrorReport, WaitReason } from '../model/model.ts'
+import type { ErrorReport, PartDone, WaitReason } from '../model/model.ts'
 import { bounds, cutBytes } from '../wire/wire.ts'
 
 /** Thrown to leave a task that has to wait. The attempt remembers it, so that catching it changes nothing. */
@@ -39,6 +39,23 @@ const causes = (thrown: object): string => {
   return text
 }
 
+/** What `partial` may be as JSON: a frame, less what the longest stack and message are when every sign is escaped. */
+const longestPart = bounds.frameBytes / 2
+
+/** What was done and what is left; without a whole `rest` the next try would do all again, so that there is none. */
+const partOf = (thrown: object): PartDone | string | undefined => {
+  const said = read(thrown, 'partial')
+  if (typeof said !== 'object' || said === null) return undefined
+  try {
+    const text = JSON.stringify({ done: read(said, 'done'), rest: read(said, 'rest') })
+    if (Buffer.byteLength(text) > longestPart) return `partial has more than ${longestPart} bytes`
+    const part = JSON.parse(text) as PartDone
+    return part.rest === undefined ? 'partial does not say what is left (rest)' : part
+  } catch {
+    return 'partial has no JSON form'
+  }
+}
+
 /**
  * Anything thrown as a bounded report. `kind`, `code`, `status` and `retryAfterMs` are taken from the thrown thing
  * where they fit.
@@ -56,10 +73,16 @@ export const reportOf = (thrown: unknown, kind?: string): ErrorReport => {
   const named = kind ?? shortText(read(thrown, 'kind'))
   const code = shortText(read(thrown, 'code'))
   const retryAfterMs = finite(read(thrown, 'retryAfterMs'))
-  const message = read(thrown, 'message')
+  const part = partOf(thrown)
+  const said = read(thrown, 'message')
+  const message = typeof said === 'string' ? said : 'an object without a message was thrown'
+  if (typeof part === 'string') {
+    const wrong = cutBytes(`${part}, so that nobody can go on from it: ${message}`, 4_096)
+    return { name: 'PartialRefused', message: wrong, code: 'invalid', kind: 'permanent' }
+  }
   return {
     name: shortText(read(thrown, 'name')) ?? 'Error',
-    message: cutBytes(typeof message === 'string' ? message : 'an object without a message was thrown', 4_096),
+    message: cutBytes(message, 4_096),
     ...(typeof stack === 'string' ? { stack: cutBytes(stack + causes(thrown), bounds.stackBytes) } : {}),
     ...(code === undefined ? {} : { code }),
     ...(Number.isInteger(status) && (status as number) >= 100 && (status as number) <= 999
@@ -67,5 +90,6 @@ export const reportOf = (thrown: unknown, kind?: string): ErrorReport => {
       : {}),
     ...(named === undefined ? {} : { kind: named }),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(part === undefined ? {} : { partial: part }),
   }
 }

@@ -134,6 +134,7 @@ const toldOf = (thrown: unknown): Told => {
     kind: text(property(thrown, 'kind')),
     status: amount(property(thrown, 'status')),
     retryAfterMs: amount(property(thrown, 'retryAfterMs')),
+    partial: property(thrown, 'partial') as Told['partial'],
   }
 }
 const failureOf = ({ name, message, code, kind, status, retryAfterMs }: Told): Error => {

@@ -2,6 +2,7 @@
  * What a host and a machine of a `vm` cell say to one another: JSON text. The host believes none of what it is told: an
  * agent may say anything. Types only, so that what runs inside loads nothing.
  */
+import type { FailOptions } from './context.ts'
 
 /** Errors on their way: what `TaskFailure` has, as plain values. */
 export interface Told {
@@ -12,6 +13,7 @@ export interface Told {
   readonly kind?: string | undefined
   readonly status?: number | undefined
   readonly retryAfterMs?: number | undefined
+  readonly partial?: FailOptions['partial']
 }
 
 export type ToGuest =

@@ -8,11 +8,13 @@ export class TaskFailure extends Error {
   readonly code: string | undefined
   readonly status: number | undefined
   readonly retryAfterMs: number | undefined
+  readonly partial: FailOptions['partial']
   constructor(message: string, options: Omit<FailOptions, 'kind'> & { readonly kind?: string } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.kind = options.kind
     this.code = options.code
     this.status = options.status
     this.retryAfterMs = options.retryAfterMs
+    this.partial = options.partial
   }
 }

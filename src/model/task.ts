@@ -55,6 +55,17 @@ export type TaskEvent =
   | { readonly event: 'retry'; readonly untilMs: number }
   | { readonly event: 'park'; readonly reason: WaitReason; readonly untilMs: number | null }
 
+/**
+ * A failure that did part of its work. `rest` is what is left of it, and the task's payload from then on, so that every
+ * later try, and every other life, does that alone; kept is only which version of the payload it became. `done` is what
+ * was done, for people: JSON of at most 16 KiB, a longer one is its text, cut.
+ */
+export interface PartDone {
+  readonly done?: unknown
+  readonly rest?: unknown
+  readonly restVersion?: number
+}
+
 /** What an agent, or the sitter for it, says about a failure; bounded before it is stored (stack 16 KiB). */
 export interface ErrorReport {
   readonly name: string
@@ -64,6 +75,13 @@ export interface ErrorReport {
   readonly status?: number
   readonly kind?: string
   readonly retryAfterMs?: number
+  readonly partial?: PartDone
+}
+
+/** The report as it is kept, once its rest is the payload's version `restVersion`. */
+export const withRestVersion = (error: ErrorReport, restVersion: number): ErrorReport => {
+  const { rest: _, ...part } = error.partial ?? {}
+  return { ...error, partial: { ...part, restVersion } }
 }
 
 /**

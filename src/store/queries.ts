@@ -226,6 +226,8 @@ export interface TaskFilter {
   readonly type?: string
   readonly state?: string
   readonly batch?: string
+  /** Those of which an attempt did part, whatever became of the rest. */
+  readonly partial?: true
 }
 export interface DeadFilter {
   readonly type?: string
@@ -233,6 +235,8 @@ export interface DeadFilter {
   readonly error?: string
   /** Died at or after this wall time. */
   readonly sinceMs?: number
+  /** Of which an attempt did part: another life does the rest alone. */
+  readonly partial?: true
 }
 export interface SettlementFilter {
   readonly state?: string
@@ -264,6 +268,8 @@ export interface Queries extends IncidentQueries {
     batch?: string,
   ): Promise<readonly { readonly type: string; readonly state: string; readonly count: number }[]>
   attemptCounts(): Promise<readonly { readonly outcome: string; readonly count: number }[]>
+  /** Ends of attempts that had done part of their work, by task type. */
+  partialCounts(): Promise<readonly { readonly type: string; readonly count: number }[]>
   /** Agents that were the last to work on one of the newest 20,000 tasks, with success. */
   agentsThatSucceeded(taskType?: string): Promise<number>
   attempts(task: string): Promise<readonly AttemptView[]>

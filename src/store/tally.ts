@@ -6,10 +6,10 @@
 import type { AttemptOutcome, TaskStateName } from '../model/model.ts'
 
 export interface TallyChange {
-  readonly kind: 'task' | 'attempt'
+  readonly kind: 'task' | 'attempt' | 'partial'
   /** Task type; empty for attempts. */
   readonly type: string
-  /** State or outcome. */
+  /** State or outcome; empty for ends that left a rest. */
   readonly label: string
   readonly change: number
 }
@@ -18,6 +18,8 @@ export interface Tallies {
   /** A task takes a state, out of another (`null`: it is new). */
   task(type: string, from: TaskStateName | null, to: TaskStateName): void
   attempt(outcome: AttemptOutcome): void
+  /** An attempt of this task type ended with part of its work done. */
+  partial(type: string): void
   /** What has changed; nothing twice that came back to where it was. */
   changes(): readonly TallyChange[]
   /** Forgets what was noted after `mark`, with the list that is rolled back; 0 = all. */
@@ -39,9 +41,16 @@ export const openTallies = (): Tallies => {
     attempt: (outcome) => {
       notes.push({ kind: 'attempt', type: '', label: outcome, change: 1 })
     },
+    partial: (type) => {
+      notes.push({ kind: 'partial', type, label: '', change: 1 })
+    },
     changes: () => {
       // By label and then by type, which are texts that are there: a key made of them cost as much as a statement.
-      const sums = { task: new Map<string, Sums>(), attempt: new Map<string, Sums>() }
+      const sums = {
+        task: new Map<string, Sums>(),
+        attempt: new Map<string, Sums>(),
+        partial: new Map<string, Sums>(),
+      }
       for (const { kind, type, label, change } of notes) {
         const ofKind = sums[kind]
         let ofLabel = ofKind.get(label)
@@ -50,7 +59,7 @@ export const openTallies = (): Tallies => {
         if (sum) sum.change += change
         else ofLabel.set(type, { kind, type, label, change })
       }
-      return [sums.task, sums.attempt]
+      return [sums.task, sums.attempt, sums.partial]
         .flatMap((ofKind) => [...ofKind.values()].flatMap((ofLabel) => [...ofLabel.values()]))
         .filter(({ change }) => change !== 0)
     },

@@ -11,6 +11,8 @@ export const bounds = {
   frameBytes: 256 * 1024,
   jsonDepth: 64,
   stackBytes: 16 * 1024,
+  /** `error.partial.done` of a `fail`, as JSON. */
+  doneBytes: 16 * 1024,
   logLineBytes: 16 * 1024,
   framesPerSecond: 1_000,
   frameBurst: 5_000,

@@ -3,7 +3,7 @@
  * without imports at run time, because every pool host loads this room and a schema library would cost it more memory
  * than its agents. Only known fields are copied, so nothing that a sender adds travels on.
  */
-import type { ErrorReport, FailedPolicy, WaitReason } from '../model/model.ts'
+import type { ErrorReport, FailedPolicy, PartDone, WaitReason } from '../model/model.ts'
 import {
   bounds,
   type Beat,
@@ -136,8 +136,20 @@ const json = (value: unknown, name: string): unknown => {
   return written === undefined ? undefined : JSON.parse(written)
 }
 
+/** What was done is evidence and may be cut; what is left is the next try's payload, and whole or wrong. */
+const partDone = (value: unknown): PartDone => {
+  const fields = fieldsOf(value, 'error.partial')
+  const rest = json(at(fields, 'rest'), 'error.partial.rest')
+  if (rest === undefined) throw wrong('error.partial.rest', 'must say what is left to do')
+  const done = jsonText(at(fields, 'done'), 'error.partial.done')
+  if (done === undefined) return { rest }
+  const kept = cutBytes(done, bounds.doneBytes)
+  return { done: kept.length === done.length ? JSON.parse(done) : kept, rest }
+}
+
 const errorReport = (value: unknown): ErrorReport => {
   const fields = fieldsOf(value, 'error')
+  const partial = at(fields, 'partial')
   const stack = at(fields, 'stack')
   const code = at(fields, 'code')
   const status = at(fields, 'status')
@@ -153,6 +165,7 @@ const errorReport = (value: unknown): ErrorReport => {
     ...(retryAfterMs === undefined
       ? {}
       : { retryAfterMs: number(retryAfterMs, 'error.retryAfterMs', 0, longestRetryMs) }),
+    ...(partial === undefined || partial === null ? {} : { partial: partDone(partial) }),
   }
 }
 

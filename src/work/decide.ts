@@ -38,6 +38,7 @@ export const classify = (error: ErrorReport): FailureClass => {
 
 export interface FailedAttempt {
   readonly attempt: string
+  readonly agent: string
   /** Task type. */
   readonly type: string
   /** 1 for the first attempt that counts. */
@@ -59,6 +60,12 @@ const reasonOf = (failed: FailedAttempt, outcome: FailureClass, policy: RetryPol
   return failed.number >= policy.max ? 'attempts' : 'deadline'
 }
 
+/** What an end leaves to do, when its attempt did part of the work: the payload from then on. */
+export const restOf = ({ error, agent }: Pick<FailedAttempt, 'error' | 'agent'>): Pick<Finish, 'rest'> =>
+  error.partial?.rest === undefined
+    ? {}
+    : { rest: { payload: JSON.stringify(error.partial.rest), actor: `agent:${agent}` } }
+
 /**
  * A failed attempt: retried while its class allows it and tries are left, else a dead letter that keeps the error. A
  * process that dies of a signal may have been killed by anybody; when it does so twice, the payload is what kills it.
@@ -75,7 +82,7 @@ export const afterFailure = (failed: FailedAttempt, policy: RetryPolicy, nowMs: 
     : { event: 'give-up', reason: reasonOf(failed, outcome, policy) }
   const deadly = outcome === 'poison'
   const { attempt, type } = failed
-  return { attempt, type, outcome, result: null, error: failed.error, event, counts: true, deadly }
+  return { attempt, type, outcome, result: null, error: failed.error, event, counts: true, deadly, ...restOf(failed) }
 }
 
 /**

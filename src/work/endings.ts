@@ -1,6 +1,7 @@
 /** Ends of attempts that need no judgement, and what people are told of a death. */
 import type { DeadReason, ErrorReport, Mode, WaitReason } from '../model/model.ts'
 import type { Claimed, Finish, NewEvent } from '../store/store.ts'
+import { restOf, type FailedAttempt } from './decide.ts'
 
 type Ended = Pick<Claimed, 'attempt' | 'type'>
 
@@ -42,7 +43,14 @@ export const notAtOnce = (finish: Finish, nowMs: number): Finish => {
 }
 
 /** A task whose agent's mode forbade what it does is looked at again after this. */
-export const forbiddenMs = 30_000
+const forbiddenMs = 30_000
+
+/** It waits; what it did before it was forbidden is done. */
+export const forbidden = (failed: Claimed & FailedAttempt, nowMs: number): Finish => {
+  const waits = parked(failed, 'maintenance', nowMs + forbiddenMs)
+  const left = restOf(failed)
+  return left.rest === undefined ? waits : { ...waits, ...left, error: failed.error }
+}
 
 /**
  * Whether a failure is the doing of a mode and no try. Parked, whatever failed: nothing could go out. In shadow and
@@ -50,6 +58,27 @@ export const forbiddenMs = 30_000
  */
 export const isForbidden = (mode: Mode, error: ErrorReport): boolean =>
   mode === 'parked' || ((mode === 'shadow' || mode === 'readonly') && error.code === 'mode-forbids')
+
+const whatNext = ({ event }: Finish): string => {
+  if (event.event === 'give-up') return 'waits as a dead letter; its redrive does that alone'
+  return event.event === 'retry' ? 'is tried again alone' : 'waits, and is tried alone'
+}
+
+/** One event for each attempt that did part of its work. */
+export const partsOf = (ends: readonly { readonly claimed: Claimed; readonly finish: Finish }[]): readonly NewEvent[] =>
+  ends.flatMap(({ claimed: { task, type, agent, attempt, number }, finish }) =>
+    finish.rest === undefined
+      ? []
+      : [
+          {
+            kind: 'task.partial',
+            level: 'warn',
+            subject: task,
+            message: `${type} task did part of its work in attempt ${number}; the rest ${whatNext(finish)}`,
+            facts: { type, agent, attempt, outcome: finish.outcome, next: finish.event.event },
+          },
+        ],
+  )
 
 /** What an end says about its agent. A payload that is refused says nothing, nor does what was interrupted. */
 export const evidenceOf = ({ outcome }: Pick<Finish, 'outcome'>): 'worked' | 'failed' | undefined => {

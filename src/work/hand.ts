@@ -11,7 +11,7 @@
 import { Failure, type Clock } from '../std/std.ts'
 import type { Claimed, Command, Finish, Finished, patiently, Result, Store } from '../store/store.ts'
 import type { Budgets, Ending } from './budget.ts'
-import { deathsOf } from './endings.ts'
+import { deathsOf, partsOf } from './endings.ts'
 
 export interface HandOptions {
   readonly store: Store
@@ -100,7 +100,7 @@ export class Hand {
     for (const { claimed } of ends) this.#leave(claimed)
     const wallMs = clock.wallMs()
     const placed = budgets.place(ends, wallMs)
-    const events = [...deathsOf(placed.ends), ...placed.events]
+    const events = [...partsOf(placed.ends), ...deathsOf(placed.ends), ...placed.events]
     const told: Command[] = events.length > 0 ? [{ kind: 'events.add', with: { events, wallMs } }] : []
     return this.#write(placed.ends, wallMs, (finishing) => write(this.#options.store, [finishing, ...told] as const))
   }

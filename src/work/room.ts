@@ -23,7 +23,7 @@ import { openDispatch, type Dispatch } from './dispatch.ts'
 import {
   evidenceOf,
   expiredEvents,
-  forbiddenMs,
+  forbidden,
   isForbidden,
   parked,
   pastDeadline,
@@ -224,7 +224,7 @@ class WorkRoom implements Work {
   #failure(failed: Claimed & FailedAttempt): Finish {
     const { modeOf, clock } = this.#options
     const mode = modeOf?.(failed.agent).mode ?? 'active'
-    if (isForbidden(mode, failed.error)) return parked(failed, 'maintenance', clock.wallMs() + forbiddenMs)
+    if (isForbidden(mode, failed.error)) return forbidden(failed, clock.wallMs())
     return afterFailure(failed, this.#policy(failed), this.#options.clock.wallMs(), this.#options.random)
   }
 

@@ -93,6 +93,32 @@ test.each([
   })
 })
 
+test.each([
+  [75, '{"done":["a"],"rest":["b"]}', { kind: 'transient', code: 'exit-75', partial: { done: ['a'], rest: ['b'] } }],
+  [65, '{"rest":null}', { kind: 'permanent', code: 'exit-65', partial: { rest: null } }],
+  [75, '{"done":["a"]}', { kind: 'permanent', code: 'invalid', partial: undefined }],
+  [75, '7', { kind: 'permanent', code: 'invalid', partial: undefined }],
+])('With exit code %i and the partial %s on stdout, what is left is told', async (code, partial, told) => {
+  const { cell, ear } = await open(`printf '%s' '{"partial":${partial}}'; exit ${code}`)
+  cell.send([runOf(agent, 'att_1', 'report')])
+  const error = (await ear.frame('fail', 'att_1')).params['error'] as Record<string, unknown>
+  expect({ ...error, partial: error['partial'] }).toMatchObject(told)
+})
+
+test('A task that is told to stop may still say what is left', async () => {
+  const { cell, ear } = await open(
+    `trap 'echo "{\\"partial\\":{\\"rest\\":[2]}}"; exit 75' TERM; echo $$ > ${join(yard.directory, 'begun')}; while :; do sleep 0.05; done`,
+  )
+  cell.send([runOf(agent, 'att_1', 'report')])
+  await readPid('begun')
+  cell.send([{ jsonrpc: '2.0', method: 'cancel', params: { agent, attempt: 'att_1', reason: 'no progress' } }])
+  expect((await ear.frame('fail', 'att_1')).params['error']).toMatchObject({
+    message: 'no progress',
+    kind: 'interrupted',
+    partial: { rest: [2] },
+  })
+})
+
 test('A signal that kills it makes the payload a suspect', async () => {
   const { cell, ear } = await open('kill -SEGV $$')
   cell.send([runOf(agent, 'att_1', 'report')])

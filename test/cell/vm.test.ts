@@ -132,6 +132,11 @@ describe('an agent in a machine of its own', () => {
     expect(await resultOf(first, 'fetch', { path: '/large', how: 'parts' })).toEqual([200, 3_000_000])
   })
 
+  it('says which part is done and what is left', async () => {
+    const error = errorOf(await run(first, 'part'))
+    expect(error).toMatchObject({ kind: 'transient', partial: { done: [1, 2], rest: [3, 4] } })
+  })
+
   it('fails with its own words, stack, kind and code', async () => {
     const error = errorOf(await run(first, 'fail'))
     expect(error).toMatchObject({

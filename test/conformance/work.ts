@@ -3,6 +3,7 @@ import { expect } from 'vitest'
 import type { Stamp } from '../../src/std/std.ts'
 import type { Command, Finish, Store } from '../../src/store/store.ts'
 import { attempts } from './attempts.ts'
+import { parts } from './parts.ts'
 import { claim, firstTurn, owner, slot, submit, succeed, task } from './samples.ts'
 import { after, discard, end, move, redrive, stateOf, type It } from './work-samples.ts'
 
@@ -335,6 +336,7 @@ export const workSuite = (it: It): void => {
   dependencies(it)
   starts(it)
   attempts(it)
+  parts(it)
   deadLetters(it)
   shared(it)
   it('an older epoch claims nothing by the new order either', async (store) => {

@@ -45,6 +45,7 @@ test('Series over the bound are left out, and their number is told', () => {
 const nothing = {
   taskCounts: async () => [],
   attemptCounts: async () => [],
+  partialCounts: async () => [],
   settlementCounts: async () => [],
   costTotals: async () => [],
   auditHead: async () => ({ seq: 0, hash: '' }),
@@ -64,6 +65,7 @@ test('Ends are counted by type and outcome, amounts of a channel over its curren
         { outcome: 'running', count: 2 },
         { outcome: 'transient', count: 4 },
       ],
+      partialCounts: async () => [{ type: 'settle', count: 3 }],
       settlementCounts: async () =>
         (['XTS', 'EUR'] as const).flatMap((currency) => [
           { channel: 'bank', currency, state: 'settled' as const, count: 3, amountMinor: 1n, tries: 3, persons: 0 },
@@ -83,6 +85,7 @@ test('Ends are counted by type and outcome, amounts of a channel over its curren
       'sitter_tasks{type="settle",state="running"} 2',
       'sitter_dead_letters{type="settle"} 1',
       'sitter_attempts_total{outcome="transient"} 4',
+      'sitter_tasks_partial_total{type="settle"} 3',
       'sitter_settlements_total{channel="bank",outcome="settled"} 6',
       'sitter_settlements{channel="bank",state="unknown"} 2',
       'sitter_settlement_cost_total{channel="any",currency="XTS"} 0.12',

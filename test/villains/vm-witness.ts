@@ -46,6 +46,9 @@ const tasks = {
   fail: () => {
     throw new TaskFailure('the bank is closed', { kind: 'permanent', code: 'closed', retryAfterMs: 5 })
   },
+  part: () => {
+    throw new TaskFailure('two are refused', { kind: 'transient', partial: { done: [1, 2], rest: [3, 4] } })
+  },
   park: ((ctx) => ctx.park('signal', 1_000)) as With<unknown>,
   loop: forever,
   microtasks: async () => {

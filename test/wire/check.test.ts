@@ -77,6 +77,20 @@ test('A stack is cut at 16 KiB, a log line too, and both stay text', () => {
   expect(line.message.length).toBe(bounds.logLineBytes)
 })
 
+test('What is left of a task is taken whole or not; what was done is evidence, and cut', () => {
+  const failed = (partial: unknown) => checkFail({ ...done, error: { name: 'E', message: 'm', partial } })
+  expect(valueOf(failed({ done: { count: 2 }, rest: [3], restVersion: 9, more: 1 })).error.partial).toEqual({
+    done: { count: 2 },
+    rest: [3],
+  })
+  expect(valueOf(failed({ rest: null })).error.partial).toEqual({ rest: null })
+  expect(valueOf(failed(null)).error.partial).toBeUndefined()
+  expect(messageOf(failed({ done: 1 }))).toBe('error.partial.rest: must say what is left to do')
+  expect(messageOf(failed('all'))).toBe('error.partial: must be an object')
+  const cut = valueOf(failed({ done: ['é'.repeat(20_000)], rest: 1 })).error.partial?.done as string
+  expect([Buffer.byteLength(cut), cut.startsWith('["éé')]).toEqual([bounds.doneBytes, true])
+})
+
 test('Log fields beyond the bound of a line are left out and the line says so', () => {
   const line = valueOf(checkLog({ agent: 'a/0001', level: 'info', message: 'm', fields: { big: 'z'.repeat(50_000) } }))
   expect(line.fields).toEqual({ cut: '50010 bytes of fields left out' })

@@ -69,7 +69,7 @@ const openYard = async (): Promise<Yard> => {
     hooks,
     onLog: () => {},
   })
-  const tasks = Object.fromEntries(['count', 'spread', 'hang', 'crash'].map((name) => [name, type(name)]))
+  const tasks = Object.fromEntries(['count', 'spread', 'letters', 'hang', 'crash'].map((name) => [name, type(name)]))
   const work = openWork({ ...common, tasks, fleet, waitsOutside: () => false, failed })
   late.work = work
   work.start()
@@ -130,3 +130,28 @@ test('a task that ends the process of its cell twice is dead as poison, and its 
   expect(await yard.store.read.attempts(poison)).toHaveLength(2)
   await yard.becomes(await add(yard, 'count', { times: 1 }), 'succeeded')
 }, 60_000)
+
+test('a task that did part of its work is tried for the rest alone, and its redrive does the rest alone', async () => {
+  const yard = await openYard()
+  const letters = await add(yard, 'letters', { to: ['a', 'b', 'c', 'd', 'e', 'x', 'f'] })
+  const after = (
+    await yard.work.submit([{ type: 'count', payload: { times: 1 }, after: [letters], onFailed: 'block' }])
+  )[0]!.id
+  const dead = await yard.becomes(letters, 'dead')
+  expect(dead).toMatchObject({ payload: '{"to":["x","f"]}', error: { partial: { done: ['e'], restVersion: 4 } } })
+  expect((await yard.work.state('sent')).value).toEqual(['a', 'b', 'c', 'd', 'e'])
+  expect((await yard.store.read.task(after))?.state.state).toBe('blocked')
+  await yard.work.putState({ name: 'mended', value: true, version: 0 }, 'operator:ann')
+  await yard.work.move(letters, 'redrive', 'operator:ann')
+  const { result } = await yard.becomes(letters, 'succeeded')
+  expect(JSON.parse(result!)).toEqual(['x', 'f'])
+  expect((await yard.work.state('sent')).value).toEqual(['a', 'b', 'c', 'd', 'e', 'x', 'f'])
+  await yard.becomes(after, 'succeeded')
+  const events = (await yard.store.read.events({ limit: 100, after: null, subject: letters })).items
+  expect(events.map(({ kind, facts }) => [kind, facts['next']])).toEqual([
+    ['task.partial', 'retry'],
+    ['task.partial', 'retry'],
+    ['task.partial', 'give-up'],
+    ['task.died', undefined],
+  ])
+}, 30_000)

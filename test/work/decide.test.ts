@@ -7,6 +7,7 @@ import { afterFailure, afterLoss, classify, retryDelayMs } from '../../src/work/
 const policy = { max: 3, baseMs: 1_000, capMs: 60_000 }
 const failed = (number: number, error = {}): Parameters<typeof afterFailure>[0] => ({
   attempt: 'att_1',
+  agent: 'settler/0001',
   type: 'settle',
   number,
   deadlineMs: null,
@@ -79,6 +80,7 @@ test('a retry that would come after the deadline is not made', () => {
 test('a collateral loss costs no attempt, one by own fault does', () => {
   const lost = {
     attempt: 'att_1',
+    agent: 'settler/0001',
     type: 'settle',
     number: 3,
     deadlineMs: null,
@@ -114,6 +116,7 @@ test('a task whose process died of a signal is tried again once; the second time
 test('two deaths of a cell with the task as the only one in hand are poison; with others beside it, or once, they are not', () => {
   const lost = {
     attempt: 'att_1',
+    agent: 'settler/0001',
     type: 'settle',
     number: 1,
     deadlineMs: null,

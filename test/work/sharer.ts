@@ -17,6 +17,20 @@ export default defineAgent({
       const second = await ctx.addTask({ type: 'count', payload: { times: 3 }, key: 'second', after: [first.id] })
       return [first.id, second.id]
     },
+    /** Two letters a try; the one to x is refused until somebody has mended that. */
+    letters: async (ctx, payload: { to: readonly string[] }) => {
+      const mended = (await ctx.state.get('mended')).value === true
+      const done: string[] = []
+      for (const to of payload.to) {
+        const rest = { to: payload.to.slice(done.length) }
+        if (done.length === 2) ctx.fail('two a time', { kind: 'transient', partial: { done, rest } })
+        if (to === 'x' && !mended) ctx.fail('no x', { kind: 'permanent', partial: { done, rest } })
+        const { value, version } = await ctx.state.get('sent')
+        await ctx.state.put('sent', [...((value as string[] | null) ?? []), to], version)
+        done.push(to)
+      }
+      return done
+    },
     hang: (ctx) =>
       new Promise((_resolve, reject) => {
         ctx.signal.addEventListener('abort', () => reject(ctx.signal.reason as Error))

@@ -24,6 +24,9 @@ export interface ExecFacts {
 /** Usage, data, no input, software, protocol, no permission, configuration: trying again changes nothing. */
 const permanent: ReadonlySet<number | null> = new Set([64, 65, 66, 70, 76, 77, 78])
 
+/** Half a frame: the other is for what its stderr may be when every sign is escaped. */
+const longestPart = bounds.frameBytes / 2
+
 const isDeep = (value: unknown): boolean => {
   let level: unknown[] = [value]
   for (let depth = 0; level.length > 0; depth += 1) {
@@ -49,16 +52,39 @@ const fail = (error: ErrorReport, errors: string): ExecEnding => ({
   params: { error: { ...error, ...(errors === '' ? {} : { stack: `stderr: ${errors}` }) } },
 })
 
+/**
+ * What a program that failed says on stdout of its work: `{"partial": {"done": …, "rest": …}}`. Anything else that
+ * it printed is no result. One that does not fit is no reason to do all of it again.
+ */
+const partOf = ({ output, tooMuch }: Pick<ExecFacts, 'output' | 'tooMuch'>): Partial<ErrorReport> => {
+  const said = tooMuch ? undefined : resultOf(new TextDecoder().decode(output))
+  if (typeof said !== 'object' || said === null || !Object.hasOwn(said, 'partial')) return {}
+  const { partial } = said as { readonly partial: unknown }
+  if (typeof partial !== 'object' || partial === null || !Object.hasOwn(partial, 'rest'))
+    return { code: 'invalid', kind: 'permanent', message: 'its partial does not say what is left (rest)' }
+  const { done, rest } = partial as { readonly done?: unknown; readonly rest: unknown }
+  const bytes = Buffer.byteLength(JSON.stringify(partial))
+  if (bytes > longestPart || isDeep([partial]))
+    return {
+      code: 'too-large',
+      kind: 'permanent',
+      message: `its partial is too deep, or has more than ${longestPart} bytes`,
+    }
+  return { partial: { ...(done !== undefined && { done }), rest } }
+}
+
 export const execEnding = ({ end, output, tooMuch, errors, stopped }: ExecFacts): ExecEnding => {
   const hit = (end.hits ?? []).map(({ says }) => `; ${says}`).join('')
-  if (stopped !== null) return fail({ name: 'Cancelled', message: stopped, kind: 'interrupted' }, errors)
+  const part = end.code === 0 || end.signal !== null ? {} : partOf({ output, tooMuch })
+  if (stopped !== null) return fail({ name: 'Cancelled', message: stopped, kind: 'interrupted', ...part }, errors)
   if (end.signal !== null) {
     const message = `the process of the task was killed by ${end.signal}${hit}`
     return fail({ name: 'KilledBySignal', message, code: end.signal, kind: 'poison' }, errors)
   }
   if (end.code !== 0) {
     const kind = permanent.has(end.code) ? 'permanent' : 'transient'
-    return fail({ name: 'ExitCode', message: `exit code ${end.code}${hit}`, code: `exit-${end.code}`, kind }, errors)
+    const error = { name: 'ExitCode', message: `exit code ${end.code}${hit}`, code: `exit-${end.code}`, kind }
+    return fail({ ...error, ...part }, errors)
   }
   const most = `a result may have ${bounds.frameBytes} bytes`
   if (tooMuch) return fail({ name: 'ResultTooLarge', message: most, code: 'too-large', kind: 'permanent' }, errors)

@@ -14,6 +14,7 @@ export const failureOf = (said: Told | undefined): TaskFailure => {
     ...(kind !== undefined && { kind }),
     ...(status !== undefined && { status }),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
+    ...(typeof said?.partial === 'object' && { partial: said.partial }),
   })
   const [name, stack] = [textOf(said?.name), textOf(said?.stack)]
   if (name !== undefined) Object.defineProperty(failure, 'name', { value: name })

@@ -19,11 +19,20 @@ export const section = (title: string, lines: readonly string[]): string[] => [
 export const eventLine = (event: EventView): string =>
   [at(event.wallMs), event.level.padEnd(5), plain(event.kind), plain(event.subject), plain(event.message)].join('  ')
 
+/** What was done, and which payload is the rest. */
+const partLines = ({ partial }: ErrorReport): string[] => {
+  if (partial === undefined) return []
+  const done =
+    partial.done === undefined ? 'part of it is done' : `done: ${JSON.stringify(partial.done).slice(0, 2_000)}`
+  const rest = partial.restVersion === undefined ? '' : `; the rest is payload version ${partial.restVersion}`
+  return [plain(`${done}${rest}`)]
+}
+
 export const errorText = (error: ErrorReport): string[] => {
   const code = error.code === undefined ? '' : ` [${error.code}]`
   const head = plain(`${error.name}: ${error.message}${code}`)
   // The first line of a stack repeats name and message.
-  return [head, ...(error.stack === undefined ? [] : plainLines(error.stack).slice(1, 12))]
+  return [head, ...partLines(error), ...(error.stack === undefined ? [] : plainLines(error.stack).slice(1, 12))]
 }
 
 export const attemptLines = (attempts: readonly AttemptView[], nowMs: number): string[] =>

@@ -5,6 +5,7 @@ const deadFilters: VerbOptions = [
   ['--type <type>', 'of this task type'],
   ['--error <text>', 'whose error contains this'],
   ['--since <time>', 'that died within this time'],
+  ['--partial', 'of which an attempt did part: a redrive does the rest alone'],
   ...limit,
 ]
 
@@ -41,6 +42,7 @@ export const workVerbs: readonly Verb[] = [
       ['--type <type>', 'of this type'],
       ['--state <state>', 'in this state'],
       ['--batch <id>', 'of this batch'],
+      ['--partial', 'of which an attempt did part'],
       ...limit,
     ],
     examples: ['task ls --state waiting', 'task ls --json --limit 100'],

@@ -35,10 +35,11 @@ export const textOrFile = async (invocation: Invocation, given: string): Promise
 
 const stateText = (task: TaskView, nowMs: number): string => {
   const { state } = task
-  if (state.state !== 'waiting') return state.state
-  if (state.untilMs === null) return `waiting: ${state.reason}`
+  const part = task.error?.partial === undefined ? '' : ', partly done'
+  if (state.state !== 'waiting') return `${state.state}${part}`
+  if (state.untilMs === null) return `waiting: ${state.reason}${part}`
   const left = state.untilMs <= nowMs ? 'due' : `${duration(state.untilMs - nowMs)} more`
-  return `waiting: ${state.reason}, ${left}`
+  return `waiting: ${state.reason}, ${left}${part}`
 }
 
 const columns = (nowMs: number): readonly Column<TaskView>[] => [
@@ -53,24 +54,42 @@ const columns = (nowMs: number): readonly Column<TaskView>[] => [
 ]
 
 export const taskList: Deed = async ({ api, options, printer, world }) => {
-  const filter = { type: options.text('type'), state: options.text('state'), batch: options.text('batch') }
+  const filter = {
+    type: options.text('type'),
+    state: options.text('state'),
+    batch: options.text('batch'),
+    partial: options.flag('partial') ? 'true' : undefined,
+  }
   const tasks = await (await api()).all<TaskView>('/api/v1/tasks', filter, options.whole('limit'))
   printer.list(tasks, (task) => task.id, columns(world.clock.wallMs()))
   return 0
 }
 
+interface DeadAsk {
+  readonly type: string | undefined
+  readonly error: string | undefined
+  readonly sinceMs: number | undefined
+  readonly partial: true | undefined
+}
+
 /** What the filter options select, as the API takes it. */
-const deadFilter = ({ options, world }: Invocation): Record<string, string | number | undefined> => {
+const deadFilter = ({ options, world }: Invocation): DeadAsk => {
   const sinceMs = options.duration('since')
   return {
     type: options.text('type'),
     error: options.text('error'),
     sinceMs: sinceMs === undefined ? undefined : Math.max(0, world.clock.wallMs() - sinceMs),
+    partial: options.flag('partial') ? (true as const) : undefined,
   }
 }
 
+const queryOf = ({ partial, ...others }: ReturnType<typeof deadFilter>) => ({
+  ...others,
+  partial: partial === true ? 'true' : undefined,
+})
+
 const deadLetters = (invocation: Invocation, api: Api): Promise<readonly TaskView[]> =>
-  api.all<TaskView>('/api/v1/dead-letters', deadFilter(invocation), invocation.options.whole('limit'))
+  api.all<TaskView>('/api/v1/dead-letters', queryOf(deadFilter(invocation)), invocation.options.whole('limit'))
 
 export const deadList: Deed = async (invocation) => {
   const tasks = await deadLetters(invocation, await invocation.api())
@@ -221,9 +240,9 @@ export const taskRetry: Deed = async (invocation) => {
 }
 
 const isFiltered = ({ options }: Invocation): boolean =>
-  ['type', 'error', 'since', 'limit'].some((name) => options.text(name) !== undefined)
+  options.flag('partial') || ['type', 'error', 'since', 'limit'].some((name) => options.text(name) !== undefined)
 const whichOnes = (): Error =>
-  failure('usage', 'which dead letters? Give an id, or --type, --error, --since or --limit')
+  failure('usage', 'which dead letters? Give an id, or --type, --error, --since, --partial or --limit')
 
 /** Starts a second, from `10/s` or `600/min`. */
 const rateOf = ({ options }: Invocation): number | undefined => {

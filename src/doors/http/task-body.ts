@@ -33,6 +33,8 @@ export const redriveBody = z.strictObject({
   error: z.string().min(1).max(500).optional(),
   /** Died at or after this wall time. */
   sinceMs: z.int().min(0).optional(),
+  /** Of which an attempt did part. */
+  partial: z.literal(true).optional(),
   limit: z.int().min(1).max(100_000).optional(),
   ratePerSecond: z.number().min(0.001).max(100_000).optional(),
   /** Selects everything when nothing else is said: it must be said. */

@@ -7,7 +7,7 @@ import { counter, gauge, summary, type Family } from './family.ts'
 
 type Read = Pick<
   Queries,
-  'taskCounts' | 'attemptCounts' | 'settlementCounts' | 'costTotals' | 'auditHead' | 'taskDurations'
+  'taskCounts' | 'attemptCounts' | 'partialCounts' | 'settlementCounts' | 'costTotals' | 'auditHead' | 'taskDurations'
 >
 
 const taskEnds = new Set(['succeeded', 'dead', 'cancelled'])
@@ -34,6 +34,11 @@ const taskFamilies = async (read: Read): Promise<Family[]> => {
       'sitter_attempts_total',
       'Attempts that ended, by outcome.',
       attempts.filter(({ outcome }) => outcome !== 'running').map(({ outcome, count }) => [{ outcome }, count]),
+    ),
+    counter(
+      'sitter_tasks_partial_total',
+      'Attempts that ended with part of their work done, by task type.',
+      (await read.partialCounts()).map(({ type, count }) => [{ type }, count]),
     ),
     gauge(
       'sitter_dead_letters',

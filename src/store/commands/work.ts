@@ -115,7 +115,14 @@ export interface Finish {
   readonly counts: boolean
   /** True: the cell or process died with this task as the only one in hand. */
   readonly deadly: boolean
+  /**
+   * What is left of the work, as JSON text: another version of the task's payload, in the same step. Of those that
+   * agents have replaced, the newest 50 are kept beside the first.
+   */
+  readonly rest?: { readonly payload: string; readonly actor: string }
 }
+/** Replaced payloads that are kept of a task, of those that its agents replaced. */
+export const mostRests = 50
 /**
  * `repeat`: this attempt had already been finished the same way; `stale`: a newer fence owns the task, nothing changed
  * but the attempt's record.

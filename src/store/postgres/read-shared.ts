@@ -17,12 +17,14 @@ export const deadReads = (session: Asking): DeadReads => ({
       `SELECT tasks.*, dead.seq AS dead_seq FROM dead_letters AS dead JOIN tasks ON tasks.id = dead.task
        WHERE dead.closed IS NULL AND dead.seq > $1 AND ($2::text IS NULL OR dead.type = $2)
          AND ($3::text IS NULL OR dead.error_text LIKE $3) AND ($4::bigint IS NULL OR dead.died_ms >= $4)
+         AND (NOT $6 OR EXISTS (SELECT 1 FROM payloads AS p WHERE p.task = dead.task AND p.actor LIKE 'agent:%'))
        ORDER BY dead.seq LIMIT $5`,
       cursor(after),
       filter.type ?? null,
       filter.error === undefined ? null : likePart(filter.error),
       filter.sinceMs ?? null,
       limit + 1,
+      filter.partial === true,
     )
     const deadOrder = rows.map((row) => ({ ...row, seq: row.dead_seq }))
     return page(deadOrder, limit, taskView)

@@ -4,7 +4,7 @@ import type { Queries } from '../queries.ts'
 import { attemptCursor, cursor, page } from '../sqlite/read-work.ts'
 import { attemptView, taskView, type AttemptRow, type TaskRow } from '../sqlite/rows.ts'
 import type { Asking } from './session.ts'
-import { attemptTallies, taskTallies } from './tallies.ts'
+import { attemptTallies, partialTallies, taskTallies } from './tallies.ts'
 
 type WorkReads = Pick<
   Queries,
@@ -14,6 +14,7 @@ type WorkReads = Pick<
   | 'tasks'
   | 'taskCounts'
   | 'attemptCounts'
+  | 'partialCounts'
   | 'agentsThatSucceeded'
   | 'attempts'
   | 'attemptsPage'
@@ -105,6 +106,9 @@ const stateIs = (state: string | undefined): string => {
   return (taskStates as readonly string[]).includes(state) ? `AND state = '${state}'` : 'AND false'
 }
 
+/** An agent has replaced the payload by what it left of the work. */
+const partlyDone = "AND id IN (SELECT task FROM payloads WHERE actor LIKE 'agent:%')"
+
 const taskReads = (session: Asking): Pick<WorkReads, 'task' | 'taskByKey' | 'tasksByKeys' | 'tasks'> => ({
   task: async (id) => {
     const row = await session.one<TaskRow>('SELECT * FROM tasks WHERE id = $1', id)
@@ -119,7 +123,7 @@ const taskReads = (session: Asking): Pick<WorkReads, 'task' | 'taskByKey' | 'tas
   tasks: async (filter, { limit, after }) => {
     const rows = await session.all<TaskRow>(
       `SELECT * FROM tasks WHERE seq > $1 AND ($2::text IS NULL OR type = $2) AND ($3::text IS NULL OR batch = $3)
-         ${stateIs(filter.state)} ORDER BY seq LIMIT $4`,
+         ${stateIs(filter.state)} ${filter.partial ? partlyDone : ''} ORDER BY seq LIMIT $4`,
       cursor(after),
       filter.type ?? null,
       filter.batch ?? null,
@@ -140,6 +144,7 @@ export const workReads = (session: Asking): WorkReads => ({
           batch,
         ),
   attemptCounts: () => attemptTallies(session),
+  partialCounts: () => partialTallies(session),
   agentsThatSucceeded: async (taskType) => {
     const row = await session.one<{ count: number }>(
       `SELECT COUNT(DISTINCT agent) AS count FROM tasks

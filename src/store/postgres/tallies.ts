@@ -28,3 +28,7 @@ export const attemptTallies = (asking: Asking): Promise<{ outcome: string; count
     `SELECT CASE kind WHEN 'task' THEN 'running' ELSE label END AS outcome, SUM(count) AS count FROM tallies
      WHERE kind = 'attempt' OR label = 'running' GROUP BY 1 HAVING SUM(count) > 0 ORDER BY 1`,
   )
+
+/** Ends of attempts that left a rest, by task type. */
+export const partialTallies = (asking: Asking): Promise<{ type: string; count: number }[]> =>
+  asking.all("SELECT type, count FROM tallies WHERE kind = 'partial' ORDER BY type")

@@ -2,10 +2,11 @@
  * SQL of the ends of attempts: told by agents, decided by the sitter, or found open by the next one. All rows are read
  * at once, what each end means is decided here, and they are written at once.
  */
-import { attemptId, nextTaskState, parseAttemptId, type AttemptOutcome } from '../../model/model.ts'
+import { attemptId, nextTaskState, parseAttemptId, withRestVersion, type AttemptOutcome } from '../../model/model.ts'
 import { assert } from '../../std/std.ts'
 import type { Result } from '../commands/result.ts'
 import type { AttemptOpen, AttemptsFinish, AttemptsRecover, Finish, Finished } from '../commands/work.ts'
+import { mostRests } from '../commands/work.ts'
 import { taskState, type TaskRow } from '../sqlite/rows.ts'
 import type { EndingRow } from '../sqlite/work-end.ts'
 import { columns, done, refuse, type Session } from './session.ts'
@@ -30,10 +31,15 @@ interface Verdicts {
   readonly answers: Finished[]
   /** The last that came late, by attempt. */
   readonly late: Map<string, { readonly row: AskedRow; readonly finish: Finish }>
-  readonly steps: (Step & { readonly at: number })[]
+  readonly steps: (Step & { readonly rest: Finish['rest']; readonly at: number })[]
 }
 
 const nothingReadied: readonly string[] = []
+
+const asKept = (finish: Finish, { version }: AskedRow): Finish =>
+  finish.rest === undefined || finish.error === null
+    ? finish
+    : { ...finish, error: withRestVersion(finish.error, version + 1) }
 
 /** What each end means, one after the other, on rows that follow along. */
 const judge = (finishes: readonly Finish[], rows: ReadonlyMap<string, AskedRow>, wallMs: number): Verdicts => {
@@ -53,7 +59,8 @@ const judge = (finishes: readonly Finish[], rows: ReadonlyMap<string, AskedRow>,
       // An attempt that has not ended is its task's newest, and the task runs: then every end is legal.
       const next = nextTaskState(taskState(row), finish.event)
       assert(next !== undefined, `the end ${finish.event.event} of ${attempt} is illegal`)
-      verdicts.steps.push({ row, next, writing: { ...finish, wallMs }, ends: finish, at })
+      const ends = asKept(finish, row)
+      verdicts.steps.push({ row, next, writing: { ...ends, wallMs }, ends, rest: finish.rest, at })
       row.ended_ms = wallMs
       row.outcome = outcome
       answer('done')
@@ -80,6 +87,30 @@ const writeLate = async (session: Session, late: Verdicts['late'], wallMs: numbe
   await Promise.all([session.run(lateOfNewest, wallMs, ...cells), session.run(lateOfPast, wallMs, ...cells)])
 }
 
+const keepReplaced = `INSERT INTO payloads (task, version, payload, actor, replaced_ms)
+SELECT t.id, t.version, t.payload, r.actor, $1::bigint
+FROM unnest($2::text[], $3::text[]) AS r (id, actor) JOIN tasks AS t ON t.id = r.id`
+const replace = `UPDATE tasks AS t SET payload = r.payload, version = t.version + 1
+FROM unnest($1::text[], $2::text[]) AS r (id, payload) WHERE t.id = r.id`
+const forget = `DELETE FROM payloads AS p USING tasks AS t WHERE p.task = ANY($1::text[]) AND t.id = p.task
+  AND p.version > 1 AND p.version < t.version - $2::bigint AND p.actor LIKE 'agent:%'`
+
+/** What is left becomes the payload. */
+const leaveRests = async (session: Session, steps: Verdicts['steps'], wallMs: number): Promise<void> => {
+  const rests = steps.flatMap(({ row, rest }) => (rest === undefined ? [] : [{ ...rest, id: row.id }]))
+  if (rests.length === 0) return
+  for (const { row, rest } of steps) if (rest !== undefined) session.tallies.partial(row.type)
+  const [ids, payloads, actors] = columns(
+    rests,
+    ({ id }) => id,
+    ({ payload }) => payload,
+    ({ actor }) => actor,
+  )
+  await session.run(keepReplaced, wallMs, ids, actors)
+  await session.run(replace, ids, payloads)
+  await session.run(forget, ids, mostRests)
+}
+
 const finishAll = async (session: Session, finishes: readonly Finish[], wallMs: number): Promise<Finished[]> => {
   const named = finishes.flatMap(({ attempt }) => parseAttemptId(attempt) ?? [])
   const cells = columns(
@@ -90,6 +121,7 @@ const finishAll = async (session: Session, finishes: readonly Finish[], wallMs: 
   const found = named.length === 0 ? [] : await session.all<AskedRow>(askedSql, ...cells)
   const rows = new Map(found.map((row) => [attemptId(row.id, row.asked), row]))
   const { answers, late, steps } = judge(finishes, rows, wallMs)
+  await leaveRests(session, steps, wallMs)
   const [readied] = await Promise.all([writeStates(session, steps), writeLate(session, late, wallMs)])
   for (const [index, { at }] of steps.entries()) answers[at] = { ...answers[at]!, readied: readied[index]! }
   return answers

@@ -18,12 +18,14 @@ export const deadReads = (session: Session): DeadReads => ({
       `SELECT tasks.*, dead.seq AS dead_seq FROM dead_letters AS dead JOIN tasks ON tasks.id = dead.task
        WHERE dead.closed IS NULL AND dead.seq > ?1 AND (?2 IS NULL OR dead.type = ?2)
          AND (?3 IS NULL OR dead.error_text LIKE ?3 ESCAPE '\\') AND (?4 IS NULL OR dead.died_ms >= ?4)
+         AND (?6 = 0 OR EXISTS (SELECT 1 FROM payloads AS p WHERE p.task = dead.task AND p.actor GLOB 'agent:*'))
        ORDER BY dead.seq LIMIT ?5`,
       cursor(after),
       filter.type ?? null,
       filter.error === undefined ? null : likePart(filter.error),
       filter.sinceMs ?? null,
       limit + 1,
+      filter.partial ? 1 : 0,
     )
     const deadOrder = rows.map((row) => ({ ...row, seq: row.dead_seq }))
     return page(deadOrder, limit, taskView)

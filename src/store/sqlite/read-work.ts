@@ -2,13 +2,13 @@
  * Reads of tasks and attempts. Cursors are row numbers as text: stable under inserts, and a bad one reads as the
  * start's refusal.
  */
-import { parseAttemptId, type TaskStateName } from '../../model/model.ts'
+import { parseAttemptId, taskStates, type TaskStateName } from '../../model/model.ts'
 import type { Page, PageAsk } from '../page.ts'
-import type { AttemptView, TaskView } from '../queries.ts'
+import type { AttemptView, TaskFilter, TaskView } from '../queries.ts'
 import type { Reads } from './answers.ts'
 import { attemptView, taskView, type AttemptRow, type TaskRow } from './rows.ts'
 import type { Session } from './session.ts'
-import { attemptTallies, taskTallies } from './tallies.ts'
+import { attemptTallies, partialTallies, taskTallies } from './tallies.ts'
 
 /** Row number of a cursor; 0 reads from the start. What is no number finds nothing, as rows are numbered from 1. */
 export const cursor = (after: string | null): number =>
@@ -32,6 +32,7 @@ type WorkReads = Pick<
   | 'tasks'
   | 'taskCounts'
   | 'attemptCounts'
+  | 'partialCounts'
   | 'agentsThatSucceeded'
   | 'attempts'
   | 'attemptsPage'
@@ -161,6 +162,28 @@ const tasksOf = (state: string | undefined): string => {
   return Object.hasOwn(tasksIn, state) ? tasksIn[state as TaskStateName] : 'tasks WHERE false'
 }
 
+/** Tasks whose payload an agent replaced by what it left; as many rows as that are read, and no more. */
+const partlyDone = (state: string | undefined): string => {
+  const named = state !== undefined && (taskStates as readonly string[]).includes(state)
+  const inState = state === undefined ? 'true' : named ? `state = '${state}'` : 'false'
+  return `(SELECT DISTINCT task FROM payloads WHERE actor GLOB 'agent:*') AS part
+    CROSS JOIN tasks ON tasks.id = part.task WHERE ${inState}`
+}
+
+const tasksPage = (session: Session, filter: TaskFilter, { limit, after }: PageAsk): Page<TaskView> =>
+  page(
+    session.all<TaskRow>(
+      `SELECT * FROM ${filter.partial ? partlyDone(filter.state) : tasksOf(filter.state)} AND seq > ?1
+         AND (?2 IS NULL OR type = ?2) AND (?3 IS NULL OR batch = ?3) ORDER BY seq LIMIT ?4 + 0`,
+      cursor(after),
+      filter.type ?? null,
+      filter.batch ?? null,
+      limit + 1,
+    ),
+    limit,
+    taskView,
+  )
+
 export const workReads = (session: Session): WorkReads => ({
   ...attemptReads(session),
   task: (id) => {
@@ -177,19 +200,7 @@ export const workReads = (session: Session): WorkReads => ({
       type,
       JSON.stringify(keys),
     ),
-  tasks: (filter, { limit, after }): Page<TaskView> =>
-    page(
-      session.all<TaskRow>(
-        `SELECT * FROM ${tasksOf(filter.state)} AND seq > ?1 AND (?2 IS NULL OR type = ?2)
-         AND (?3 IS NULL OR batch = ?3) ORDER BY seq LIMIT ?4 + 0`,
-        cursor(after),
-        filter.type ?? null,
-        filter.batch ?? null,
-        limit + 1,
-      ),
-      limit,
-      taskView,
-    ),
+  tasks: (filter, ask) => tasksPage(session, filter, ask),
   taskCounts: (batch) =>
     batch === undefined
       ? taskTallies(session)
@@ -198,6 +209,7 @@ export const workReads = (session: Session): WorkReads => ({
           batch,
         ),
   attemptCounts: () => attemptTallies(session),
+  partialCounts: () => partialTallies(session),
   agentsThatSucceeded: (taskType) =>
     session.one<{ count: number }>(
       `SELECT COUNT(DISTINCT agent) AS count FROM tasks

@@ -23,3 +23,7 @@ export const attemptTallies = (session: Session): { outcome: string; count: numb
     `SELECT CASE kind WHEN 'task' THEN 'running' ELSE label END AS outcome, SUM(count) AS count FROM tallies
      WHERE kind = 'attempt' OR label = 'running' GROUP BY 1 HAVING SUM(count) > 0 ORDER BY 1`,
   )
+
+/** Ends of attempts that left a rest, by task type. */
+export const partialTallies = (session: Session): { type: string; count: number }[] =>
+  session.all("SELECT type, count FROM tallies WHERE kind = 'partial' ORDER BY type")

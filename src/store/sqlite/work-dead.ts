@@ -4,7 +4,7 @@ import type { Result } from '../commands/result.ts'
 import type { DeadDiscard, DeadMoved, DeadRedrive, TaskEdit } from '../commands/work.ts'
 import { taskState, type TaskRow } from './rows.ts'
 import { done, refuse, type Session } from './session.ts'
-import { archiveAttempt, errorOf, silent, writeState } from './work-end.ts'
+import { archiveAttempt, errorOf, replacePayload, silent, writeState } from './work-end.ts'
 
 const taskRow = (session: Session, id: string): TaskRow | undefined =>
   session.one<TaskRow>('SELECT * FROM tasks WHERE id = ?', id)
@@ -80,14 +80,6 @@ export const taskEdit = (
   if (!editable.has(row.state)) return refuse('illegal', `the payload of a task that is ${row.state} stays as it is`)
   if (expectVersion !== null && expectVersion !== row.version)
     return refuse('stale', `the payload of ${task} is at version ${row.version}`)
-  session.run(
-    'INSERT INTO payloads (task, version, payload, actor, replaced_ms) VALUES (?, ?, ?, ?, ?)',
-    task,
-    row.version,
-    row.payload,
-    actor,
-    wallMs,
-  )
-  session.run('UPDATE tasks SET payload = ?, version = version + 1 WHERE seq = ?', payload, row.seq)
+  replacePayload(session, row, { payload, actor, wallMs })
   return done({ version: row.version + 1 })
 }

@@ -26,6 +26,23 @@ export const silent = { result: null, counts: false, deadly: false, outcome: nul
 export const errorOf = (row: TaskRow): ErrorReport | null =>
   row.error === null ? null : (JSON.parse(row.error) as ErrorReport)
 
+/** Another version of a task's payload; the one it had is kept, with who replaced it. */
+export const replacePayload = (
+  session: Session,
+  row: Pick<TaskRow, 'seq' | 'id' | 'version' | 'payload'>,
+  { payload, actor, wallMs }: { readonly payload: string; readonly actor: string; readonly wallMs: number },
+): void => {
+  session.run(
+    'INSERT INTO payloads (task, version, payload, actor, replaced_ms) VALUES (?, ?, ?, ?, ?)',
+    row.id,
+    row.version,
+    row.payload,
+    actor,
+    wallMs,
+  )
+  session.run('UPDATE tasks SET payload = ?, version = version + 1 WHERE seq = ?', payload, row.seq)
+}
+
 interface AttemptEnd {
   readonly outcome: AttemptOutcome
   readonly error: ErrorReport | null

@@ -1,10 +1,11 @@
 /** SQL of the ends of attempts: told by agents, decided by the sitter, or found open by the next one. */
-import { attemptId, nextTaskState, parseAttemptId, type ErrorReport } from '../../model/model.ts'
+import { attemptId, nextTaskState, parseAttemptId, withRestVersion, type ErrorReport } from '../../model/model.ts'
 import type { Result } from '../commands/result.ts'
 import type { AttemptOpen, AttemptsFinish, AttemptsRecover, Finish, Finished } from '../commands/work.ts'
+import { mostRests } from '../commands/work.ts'
 import { taskState, type AttemptRow, type TaskRow } from './rows.ts'
 import { done, refuse, type Session } from './session.ts'
-import { endAttempt, writeState } from './work-end.ts'
+import { endAttempt, replacePayload, writeState } from './work-end.ts'
 
 const nothingReadied: readonly string[] = []
 
@@ -50,6 +51,19 @@ const afterItsEnd = (session: Session, finish: Finish, row: AttemptRow, wallMs: 
   return 'stale'
 }
 
+/** What is left becomes the payload. Gives the report as it is kept. */
+const leaveRest = (session: Session, { rest, error }: Finish, row: TaskRow, wallMs: number): ErrorReport | null => {
+  if (rest === undefined) return error
+  replacePayload(session, row, { ...rest, wallMs })
+  session.run(
+    "DELETE FROM payloads WHERE task = ? AND version > 1 AND version <= ? AND actor GLOB 'agent:*'",
+    row.id,
+    row.version - mostRests,
+  )
+  session.tallies.partial(row.type)
+  return error === null ? null : withRestVersion(error, row.version + 1)
+}
+
 const finishOne = (session: Session, finish: Finish, wallMs: number): Finished => {
   const at = parseAttemptId(finish.attempt)
   const answer = (outcome: Finished['outcome'], readied = nothingReadied): Finished => ({
@@ -67,9 +81,10 @@ const finishOne = (session: Session, finish: Finish, wallMs: number): Finished =
   // The row holds the newest attempt: an older one that was never ended must not end that one.
   if (row.fence !== at.fence) return answer('stale')
   const next = nextTaskState(taskState(row), finish.event)
-  endAttempt(session, row.seq, { outcome: finish.outcome, error: finish.error, wallMs })
+  const error = next === undefined ? finish.error : leaveRest(session, finish, row, wallMs)
+  endAttempt(session, row.seq, { outcome: finish.outcome, error, wallMs })
   if (next === undefined) return answer('stale')
-  return answer('done', writeState(session, row, next, { ...finish, wallMs }))
+  return answer('done', writeState(session, row, next, { ...finish, error, wallMs }))
 }
 
 export const attemptOpen = (session: Session, { attempt }: AttemptOpen['with']): Result<null> => {

@@ -2,7 +2,7 @@
 import { Failure } from '../../../std/std.ts'
 import type { DeadFilter, TaskView } from '../../../store/store.ts'
 import { jsonText, nothing, shaped } from '../body.ts'
-import { listOf, pageAsk } from '../list.ts'
+import { listOf, pageAsk, truth } from '../list.ts'
 import type { Once } from '../once.ts'
 import { ok, type Ask, type Reply, type Route } from '../route.ts'
 import { redriveBody } from '../task-body.ts'
@@ -25,15 +25,17 @@ const filterOf = (given: {
   readonly type?: string | undefined
   readonly error?: string | undefined
   readonly sinceMs?: number | undefined
+  readonly partial?: boolean | undefined
 }): DeadFilter => ({
   ...(given.type === undefined ? {} : { type: given.type }),
   ...(given.error === undefined ? {} : { error: given.error }),
   ...(given.sinceMs === undefined ? {} : { sinceMs: given.sinceMs }),
+  ...(given.partial === true ? { partial: true } : {}),
 })
 
 const list = async (ask: Ask): Promise<Reply> => {
-  const { type, error, sinceMs } = ask.query
-  const filter = filterOf({ type, error, sinceMs: wallMs(sinceMs) })
+  const { type, error, sinceMs, partial } = ask.query
+  const filter = filterOf({ type, error, sinceMs: wallMs(sinceMs), partial: truth('partial', partial) })
   return ok(listOf(ask, await ask.rooms.store.read.deadLetters(filter, pageAsk(ask)), (task) => task))
 }
 
@@ -52,7 +54,10 @@ const redriveSelected = async (ask: Ask, once: Once): Promise<Reply | Response> 
   const { all, dryRun = false, limit, ratePerSecond, ...asked } = shaped(text, redriveBody)
   const filter = filterOf(asked)
   if (Object.keys(filter).length === 0 && limit === undefined && all !== true)
-    throw new Failure('invalid', 'which dead letters? Say type, error, sinceMs or limit; {"all": true} means all')
+    throw new Failure(
+      'invalid',
+      'which dead letters? Say type, error, sinceMs, partial or limit; {"all": true} means all',
+    )
   return once(ask, text, async () =>
     ok(await ask.rooms.work.redrive({ filter, limit, ratePerSecond, dryRun }, ask.actor)),
   )
@@ -62,7 +67,7 @@ export const deadLetterRoutes = (once: Once): readonly Route[] => [
   {
     method: 'GET',
     path: '/api/v1/dead-letters',
-    query: ['limit', 'cursor', 'type', 'error', 'sinceMs'],
+    query: ['limit', 'cursor', 'type', 'error', 'sinceMs', 'partial'],
     run: list,
   },
   { method: 'POST', path: '/api/v1/dead-letters:redrive', run: (ask) => redriveSelected(ask, once) },

@@ -5,7 +5,7 @@ import type { TaskView } from '../../../store/store.ts'
 import type { TaskAsk } from '../../../work/work.ts'
 import type { TaskDescription } from '../../api.ts'
 import { jsonText, nothing, shaped } from '../body.ts'
-import { listOf, pageAsk } from '../list.ts'
+import { listOf, pageAsk, truth } from '../list.ts'
 import { keyOf, type Once } from '../once.ts'
 import { ok, type Ask, type Reply, type Route } from '../route.ts'
 import { submitLines } from '../submit-lines.ts'
@@ -56,6 +56,7 @@ const attempt = async (ask: Ask): Promise<Reply> => {
 
 const list = async (ask: Ask): Promise<Reply> => {
   const { type, state, batch } = ask.query
+  const partial = truth('partial', ask.query['partial'])
   if (state !== undefined && !(taskStates as readonly string[]).includes(state)) {
     throw new Failure('invalid', `state must be one of ${taskStates.join(' ')}`)
   }
@@ -63,6 +64,7 @@ const list = async (ask: Ask): Promise<Reply> => {
     ...(type !== undefined && { type }),
     ...(state !== undefined && { state }),
     ...(batch !== undefined && { batch }),
+    ...(partial === true && { partial }),
   }
   return ok(listOf(ask, await ask.rooms.store.read.tasks(filter, pageAsk(ask)), (task) => task))
 }
@@ -107,7 +109,7 @@ const retry = async (ask: Ask, once: Once): Promise<Reply | Response> => {
 }
 
 export const taskRoutes = (once: Once): readonly Route[] => [
-  { method: 'GET', path: '/api/v1/tasks', query: ['limit', 'cursor', 'type', 'state', 'batch'], run: list },
+  { method: 'GET', path: '/api/v1/tasks', query: ['limit', 'cursor', 'type', 'state', 'batch', 'partial'], run: list },
   { method: 'POST', path: '/api/v1/tasks', run: (ask) => submitOne(ask, once) },
   { method: 'POST', path: '/api/v1/tasks:batch', run: submitLines },
   { method: 'GET', path: '/api/v1/tasks/:id', run: describe },
