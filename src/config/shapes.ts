@@ -137,7 +137,12 @@ export const header = text(
 export const origin = text('an origin like "https://api.example.com", without path, query or user', (given) => {
   const url = URL.parse(given)
   const plain =
-    url && (url.protocol === 'http:' || url.protocol === 'https:') && url.username === '' && url.password === ''
+    url &&
+    (url.protocol === 'http:' || url.protocol === 'https:') &&
+    url.username === '' &&
+    url.password === '' &&
+    // A name with a dot at its end is another name to some who compare, and the same to those who resolve.
+    !url.hostname.endsWith('.')
   // The slash that URL adds is no path; anything beyond it would be silently lost.
   return plain && (given === url.origin || given === `${url.origin}/`) ? url.origin : undefined
 })

@@ -18,6 +18,8 @@ const notPublic = (
     ['10.0.0.0', 8],
     ['100.64.0.0', 10],
     ['127.0.0.0', 8],
+    // Public by the registry, and Azure's wire server in each of its machines.
+    ['168.63.129.16', 32],
     ['169.254.0.0', 16],
     ['172.16.0.0', 12],
     ['192.0.0.0', 24],
@@ -66,7 +68,35 @@ export const isPublic = (address: string): boolean => {
   return six !== undefined && publicV6(six)
 }
 
-const isLinkLocal = (address: string): boolean => address.startsWith('169.254.') || /^fe[89ab][0-9a-f]:/i.test(address)
+/** Where clouds answer their machines with credentials, beside 169.254.0.0/16. */
+const metadata = new Set(['100.100.100.200', 'fd00:ec2:0:0:0:0:0:254', 'fd20:ce:0:0:0:0:0:254'])
+
+/** First address and prefix length of what a name may stand for in a private network: RFC 1918, loopback, CGNAT. */
+const nameable = (
+  [
+    ['10.0.0.0', 8],
+    ['100.64.0.0', 10],
+    ['127.0.0.0', 8],
+    ['172.16.0.0', 12],
+    ['192.168.0.0', 16],
+  ] as const
+).map(([first, bits]) => ({ first: v4(first)!, size: 2 ** (32 - bits) }))
+
+/**
+ * Whether a grant of a name covers this address when the name resolves to it. Whoever answers for the name says the
+ * address, so this is a short list: nothing where clouds keep credentials, nothing that carries an address inside of
+ * another (mapped, NAT64, 6to4), nothing unspecified.
+ */
+const coveredByName = (address: string): boolean => {
+  const four = v4(address)
+  if (four !== undefined)
+    return !metadata.has(address) && nameable.some(({ first, size }) => four >= first && four < first + size)
+  const six = v6(address)
+  if (six === undefined || metadata.has(six.map((group) => group.toString(16)).join(':'))) return false
+  const isLoopback = six.every((group, index) => group === (index === 7 ? 1 : 0))
+  // fc00::/7, the private addresses of IPv6.
+  return isLoopback || (six[0]! >= 0xfc00 && six[0]! <= 0xfdff)
+}
 
 /** `host:port` as in a grant; IPv6 in brackets. */
 const place = (host: string, port: number): string =>
@@ -74,7 +104,7 @@ const place = (host: string, port: number): string =>
 
 /**
  * Whether `address`, which the upstream's `host` stands for, may be connected to. A grant names the address, or the
- * host: a host's name covers private addresses and loopback, never link-local, where clouds keep their credentials.
+ * host: a host's name covers private addresses and loopback, never link-local and metadata.
  */
 export const mayConnect = (
   to: { readonly host: string; readonly address: string; readonly port: number },
@@ -83,5 +113,5 @@ export const mayConnect = (
   if (isPublic(to.address)) return true
   const granted = grants.map((grant) => grant.toLowerCase())
   if (granted.includes(place(to.address, to.port))) return true
-  return granted.includes(place(to.host, to.port)) && !isLinkLocal(to.address)
+  return granted.includes(place(to.host, to.port)) && coveredByName(to.address)
 }

@@ -1,11 +1,11 @@
 /** The sockets of the cells: one HTTP server per cell, and what comes in by it is from that cell and no other. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { Duplex } from 'node:stream'
 import { asFailure, type Disk } from '../std/std.ts'
 import type { CellOpen } from '../wire/wire.ts'
 import type { CellSeat, Room } from './call.ts'
 import { serveFetch } from './fetches.ts'
-import { answerProblem, problemText } from './problem.ts'
+import { headProblem, refuseBadFraming, serverOptions } from './framing.ts'
+import { answerProblem, type Problem } from './problem.ts'
 
 export interface Doors {
   /** Opens a cell's door, or takes over its new list of agents. Rejects when its socket cannot be made. */
@@ -23,17 +23,19 @@ interface Door {
   seat: CellSeat
   epoch: number
   listening: boolean
+  inHand: number
   readonly socketPath: string
   readonly server: Server
   readonly ready: Promise<void>
 }
 
 const mostConnections = 1_024
-const serverOptions = {
-  maxHeaderSize: 16_384,
-  requestTimeout: 120_000,
-  headersTimeout: 20_000,
-  keepAliveTimeout: 60_000,
+/** Calls of a cell in hand. A connection has one at a time unless it is pipelined, which must not be a way around. */
+const mostInHand = 1_024
+const tooMany: Problem = {
+  code: 'overloaded',
+  message: `a cell may have ${mostInHand} calls in hand`,
+  retryAfterMs: 1_000,
 }
 
 const seatOf = ({ cell, agents, upstreams }: CellOpen): CellSeat => ({
@@ -41,19 +43,6 @@ const seatOf = ({ cell, agents, upstreams }: CellOpen): CellSeat => ({
   agents: new Set(agents),
   upstreams: new Set(upstreams),
 })
-
-/** Node's parser refuses bad framing (two lengths, length and chunks, controls); the agent learns only that. */
-const refuseFraming = (_error: Error, socket: Duplex): void => {
-  if (!socket.writable) {
-    socket.destroy()
-    return
-  }
-  const text = problemText({ code: 'invalid', message: 'this is no well-formed HTTP request' })
-  socket.end(
-    `HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\nx-should-retry: false\r\n` +
-      `connection: close\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
-  )
-}
 
 /**
  * Takes over a socket file that a dead gate left. The cell's folder is 0700 and belongs to whom the cell runs as (a
@@ -93,10 +82,10 @@ class CellDoors implements Doors {
     const server = createServer(serverOptions)
     server.maxConnections = mostConnections
     server.on('request', (request, response) => void this.#serve(door, request, response))
-    server.on('clientError', refuseFraming)
+    refuseBadFraming(server)
     const { socketPath } = cell
     const ready = listen(server, socketPath, this.#disk)
-    const door: Door = { seat: seatOf(cell), epoch, listening: false, socketPath, server, ready }
+    const door: Door = { seat: seatOf(cell), epoch, listening: false, inHand: 0, socketPath, server, ready }
     this.#doors.set(cell.cell, door)
     try {
       await ready
@@ -137,8 +126,13 @@ class CellDoors implements Doors {
     return new Promise((resolve) => this.#idlers.push(resolve))
   }
 
-  async #serve({ seat, epoch }: Door, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #serve(door: Door, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const problem = headProblem(request)
+    if (problem !== undefined) return answerProblem(response, problem, { connection: 'close' })
+    if (door.inHand >= mostInHand) return answerProblem(response, tooMany)
+    const { seat, epoch } = door
     this.#inFlight += 1
+    door.inHand += 1
     try {
       await serveFetch({ request, response }, seat, this.#room, epoch)
     } catch (error) {
@@ -146,6 +140,7 @@ class CellDoors implements Doors {
       this.#room.log('error', 'a call of an agent failed inside the gate', { code, message })
       answerProblem(response, { code: 'bug', message: 'the gate failed on this call' })
     }
+    door.inHand -= 1
     this.#inFlight -= 1
     if (this.#inFlight > 0) return
     for (const resolve of this.#idlers.splice(0)) resolve()

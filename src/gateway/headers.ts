@@ -6,20 +6,20 @@
 export type HeaderPairs = readonly (readonly [name: string, value: string])[]
 
 const tokenText = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
-// oxlint-disable-next-line no-control-regex -- controls are exactly what must not be in a value
-const valueText = /^[^\x00-\x08\x0a-\x1f\x7f]*$/
+/** Bytes but for controls: what lies beyond latin1 is no byte. */
+const valueText = /^[\t\x20-\x7e\x80-\xff]*$/
 
 export const headerIsClean = (name: string, value: string): boolean => tokenText.test(name) && valueText.test(value)
 
 /** Hop by hop (RFC 9110 7.6.1), framing, and all that says who is asking: the gate says that itself. */
-const hops = ['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'expect']
+const hops = ['connection', 'keep-alive', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'expect', 'http2-settings']
+/** Between a client and a proxy, or said by one: `Proxy-Authorization`, `Proxy-Authenticate`, `Proxy-Connection`. */
+const isProxys = (lower: string): boolean => lower.startsWith('proxy-')
 const gateOwn = new Set([
   ...hops,
   'host',
   'content-length',
   'authorization',
-  'proxy-authorization',
-  'proxy-authenticate',
   'cookie',
   // These make some upstreams run another method or path than the one that was checked.
   'x-http-method',
@@ -46,7 +46,8 @@ export const outgoing = (headers: HeaderPairs): HeaderPairs => {
   const named = namedByConnection(headers)
   return headers.filter(([name, value]) => {
     const lower = name.toLowerCase()
-    return headerIsClean(name, value) && !gateOwn.has(lower) && !named.has(lower) && !lower.startsWith('x-sitter-')
+    if (gateOwn.has(lower) || named.has(lower) || isProxys(lower) || lower.startsWith('x-sitter-')) return false
+    return headerIsClean(name, value)
   })
 }
 
@@ -55,20 +56,20 @@ export const outgoing = (headers: HeaderPairs): HeaderPairs => {
  * is sent exactly.
  */
 export const notGrantable = (headers: Readonly<Record<string, string>>): string | undefined =>
-  Object.entries(headers).find(([name, value]) => !headerIsClean(name, value) || gateOwn.has(name.toLowerCase()))?.[0]
+  Object.entries(headers).find(
+    ([name, value]) => !headerIsClean(name, value) || gateOwn.has(name.toLowerCase()) || isProxys(name.toLowerCase()),
+  )?.[0]
 
-const notBack = new Set([...hops, 'set-cookie', 'set-cookie2', 'proxy-authenticate'])
+const notBack = new Set([...hops, 'set-cookie', 'set-cookie2'])
 
 /** An upstream's headers as they may come back; their values are scrubbed by the stage. */
 export const incoming = (headers: HeaderPairs): HeaderPairs => {
   const named = namedByConnection(headers)
-  return headers.filter(
-    ([name, value]) =>
-      !notBack.has(name.toLowerCase()) &&
-      !named.has(name.toLowerCase()) &&
-      !name.toLowerCase().startsWith('x-sitter-') &&
-      headerIsClean(name, value),
-  )
+  return headers.filter(([name, value]) => {
+    const lower = name.toLowerCase()
+    if (notBack.has(lower) || named.has(lower) || isProxys(lower) || lower.startsWith('x-sitter-')) return false
+    return headerIsClean(name, value)
+  })
 }
 
 export const headerOf = (headers: HeaderPairs, name: string): string | undefined =>

@@ -11,6 +11,7 @@ import { lookup as resolveName, type LookupAddress } from 'node:dns'
 import { Pool } from 'undici'
 import type { Clock } from '../std/std.ts'
 import { mayConnect } from './address.ts'
+import { mostHeaderBytes } from './framing.ts'
 import { beginExchange, type Ended, type Flow, type OutboundRequest, type Sink } from './exchange.ts'
 
 export interface Outbound {
@@ -24,17 +25,25 @@ export interface Outbound {
 const mostConnections = 512
 const connectMs = 10_000
 
+/** All addresses of a name; asked once for each connection. */
+export type Resolve = (
+  host: string,
+  reply: (error: NodeJS.ErrnoException | null, found: readonly LookupAddress[]) => void,
+) => void
+
+const resolveBySystem: Resolve = (host, reply) => resolveName(host, { all: true }, reply)
+
 type LookupReply = (error: NodeJS.ErrnoException | null, address: string | LookupAddress[], family?: number) => void
 
 /** Resolves once and gives the connection only addresses that may be connected to. */
 const checkedLookup =
-  (port: number, grants: readonly string[]) =>
+  (port: number, grants: readonly string[], resolve: Resolve) =>
   (
     host: string,
     options: { readonly all?: boolean | undefined; readonly family?: unknown },
     reply: LookupReply,
   ): void => {
-    resolveName(host, { all: true }, (error, found) => {
+    resolve(host, (error, found) => {
       if (error) return reply(error, '')
       const fine = found.filter(({ address }) => mayConnect({ host, address, port }, grants))
       const first = fine[0]
@@ -55,6 +64,7 @@ const checkedLookup =
 export const openOutbound = (
   rule: { readonly url: string; readonly grant: readonly string[] },
   clock: Clock,
+  resolve: Resolve = resolveBySystem,
 ): Outbound => {
   const url = new URL(rule.url)
   const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port)
@@ -64,11 +74,13 @@ export const openOutbound = (
     connections: mostConnections,
     pipelining: 1,
     allowH2: false,
-    maxHeaderSize: 16_384,
+    maxHeaderSize: mostHeaderBytes,
     headersTimeout: 0,
     bodyTimeout: 0,
     keepAliveTimeout: 4_000,
-    connect: { timeout: connectMs, lookup: checkedLookup(port, rule.grant) } as NonNullable<Pool.Options['connect']>,
+    connect: { timeout: connectMs, lookup: checkedLookup(port, rule.grant, resolve) } as NonNullable<
+      Pool.Options['connect']
+    >,
   })
   const refusal: Ended = {
     kind: 'not-sent',

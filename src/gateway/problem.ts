@@ -10,19 +10,25 @@ export interface Problem {
   readonly code: Code
   readonly message: string
   readonly retryAfterMs?: number
+  /** The HTTP status, where another says more than the usual one of the code. */
+  readonly status?: number
   /** Stands in the document, so that a program need not read the sentence. */
   readonly mode?: Mode
 }
 
-export const problemText = ({ code, message, mode }: Problem): string =>
-  JSON.stringify({
+const statusOf = ({ code, status }: Problem): number => status ?? codes[code].status
+
+export const problemText = (problem: Problem): string => {
+  const { code, message, mode } = problem
+  return JSON.stringify({
     type: `urn:swarmsitter:error:${code}`,
     title: code,
-    status: codes[code].status,
+    status: statusOf(problem),
     code,
     detail: message,
     ...(mode !== undefined && { mode }),
   })
+}
 
 /**
  * Answers with a problem, unless the head is out already: then the connection is cut, so that nobody takes a part for
@@ -38,7 +44,7 @@ export const answerProblem = (
     return
   }
   const text = problemText(problem)
-  response.writeHead(codes[problem.code].status, {
+  response.writeHead(statusOf(problem), {
     'content-type': 'application/problem+json',
     'content-length': Buffer.byteLength(text),
     'x-should-retry': 'false',

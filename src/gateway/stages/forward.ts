@@ -45,15 +45,15 @@ const afterScrubbing = async (flow: Flow, scrubbing: Scrubbing): Promise<Ended> 
 export const forward = (call: CallInHand, room: Room, receiver: Receiver): Flow => {
   const { rule, outbound } = call.upstream!
   const hearing = { on: false }
-  const scrubbing = openScrubbing(
-    call,
-    (chunk) => {
+  const scrubbing = openScrubbing(call, {
+    give: (chunk) => {
       // As it is read by others: unpacked, and without secrets.
       if (hearing.on && call.answerText.length < mostText) call.answerText += chunk.toString('latin1')
       return receiver.data(chunk)
     },
-    () => flow.resume(),
-  )
+    more: () => flow.resume(),
+    broken: () => flow.abort('enough'),
+  })
   const flow = outbound.send(
     {
       method: call.method,

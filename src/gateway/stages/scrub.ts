@@ -6,7 +6,7 @@
  */
 import type { Transform } from 'node:stream'
 import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib'
-import { asFailure } from '../../std/std.ts'
+import { asFailure, failure } from '../../std/std.ts'
 import type { CallInHand } from '../call.ts'
 import { headerOf, incoming, type HeaderPairs } from '../headers.ts'
 import { openScrubber, type Scrubber } from '../scrubber.ts'
@@ -28,6 +28,8 @@ type Plan =
 const nothing = Buffer.alloc(0)
 /** Encodings inside encodings: more than two are nobody's honest answer. */
 const mostLayers = 2
+/** What a packed body may become: a few kilobytes can say gigabytes. Plain ones may be of any size, and stream. */
+const mostUnpackedBytes = 32 * 1024 * 1024
 
 export const planOf = (headers: HeaderPairs): Plan => {
   if (/charset\s*=\s*"?utf-?(16|32)/i.test(headerOf(headers, 'content-type') ?? ''))
@@ -67,11 +69,17 @@ export interface Scrubbing {
   drop(): void
 }
 
-/**
- * The answer to one call on its way home. `give` is false when the receiver wants no more for now; `more` asks for
- * what was held up here.
- */
-export const openScrubbing = (call: CallInHand, give: (chunk: Buffer) => boolean, more: () => void): Scrubbing => {
+interface Ways {
+  /** False: the receiver wants no more for now. */
+  give(chunk: Buffer): boolean
+  /** Asks for what was held up here. */
+  more(): void
+  /** It cannot be unpacked; nothing more of it is wanted. `end` rejects with the reason. */
+  broken(): void
+}
+
+/** The answer to one call on its way home. */
+export const openScrubbing = (call: CallInHand, { give, more, broken }: Ways): Scrubbing => {
   const scrubber = openScrubber(call.signed?.secrets ?? [])
   let plan: Plan = { body: 'as-it-is' }
   let chain: readonly Transform[] = []
@@ -89,16 +97,24 @@ export const openScrubbing = (call: CallInHand, give: (chunk: Buffer) => boolean
     if (rest.length > 0 && !dropped) give(rest)
     finished.resolve()
   }
+  const stop = (error: unknown): void => {
+    finished.reject(asFailure(error))
+    dropped = true
+    broken()
+  }
   const unpack = (makers: readonly (() => Transform)[]): void => {
+    let unpacked = 0
     chain = makers.map((make) => make())
     for (const [index, one] of chain.entries()) {
-      one.on('error', (error) => finished.reject(asFailure(error)))
+      one.on('error', stop)
       if (index > 0) chain[index - 1]!.pipe(one)
     }
     chain[0]!.on('drain', more)
     const last = chain.at(-1)!
     last.on('data', (chunk: Buffer) => {
-      if (!pass(chunk)) last.pause()
+      unpacked += chunk.length
+      if (unpacked > mostUnpackedBytes) last.destroy(failure('too-large', `it has over ${mostUnpackedBytes} bytes`))
+      else if (!pass(chunk)) last.pause()
     })
     last.on('end', finish)
   }
@@ -113,7 +129,8 @@ export const openScrubbing = (call: CallInHand, give: (chunk: Buffer) => boolean
     data: (chunk) => {
       if (plan.body === 'withheld') return true
       const [first] = chain
-      return first === undefined ? pass(chunk) : first.write(chunk)
+      if (first === undefined) return pass(chunk)
+      return dropped || first.write(chunk)
     },
     resume: () => chain.at(-1)?.resume(),
     end: () => {
