@@ -201,6 +201,7 @@ export const openGate = async (options: GateOptions): Promise<Gate> => {
     rules: Object.values(rules.credentials),
     fetch: tokens.fetch,
     run: options.run ?? noPrograms,
+    recordUse: (use) => late.gateway?.recordUse(use) ?? Promise.reject(new Failure('gate-lost', notYet.message)),
     ask: async (asking) => (await late.gateway?.ask(asking)) ?? notYet,
   })
   const gateway = await openGateway({

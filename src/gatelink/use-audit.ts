@@ -58,7 +58,8 @@ const lastWritten = async (store: Store, gateId: string, sinceMs: number): Promi
 const entryOf = (gateId: string, use: Use, attempt: string | null): NewAudit => {
   const { credential, version, agent, decision, journal, atMs, subject, cell, upstream, host, method } = use
   return {
-    actor: agent === null ? 'sitter' : `agent:${agent}`,
+    // For a settlement and without an agent the sitter asks (a query, a resend); all else is the gate's own.
+    actor: agent !== null ? `agent:${agent}` : subject === null ? 'gate' : 'sitter',
     action,
     object: `${credential}@${version}`,
     decision,

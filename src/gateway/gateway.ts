@@ -5,7 +5,7 @@
  */
 import { failure, sleep, type Clock, type Disk, type Net, type Random } from '../std/std.ts'
 import { openBuckets, openLines, type Buckets } from '../limit/limit.ts'
-import type { AskOutside, Keeper, KeyKind } from '../vault/vault.ts'
+import type { AskOutside, Keeper, KeyKind, RecordUse } from '../vault/vault.ts'
 import type { GateStatus } from '../wire/wire.ts'
 import type { Room } from './call.ts'
 import { openDoors, type Doors } from './doors.ts'
@@ -15,6 +15,7 @@ import { askUpstream } from './house-calls.ts'
 import { openGrants, outcomeOfOpen, type Grants } from './grants.ts'
 import { openLinkServer, type LinkServer } from './links.ts'
 import { openMeter } from './meter.ts'
+import { recordUses } from './own-uses.ts'
 import { openModes, type Modes, type SavedMode, type SetMode } from './modes.ts'
 import type { CallJournal, Log, Rules, UseBook } from './ports.ts'
 import { openRules, type OpenRules } from './rules.ts'
@@ -53,6 +54,8 @@ export interface Gateway {
   status(): GateStatus
   /** A request of the gate's own. */
   readonly ask: AskOutside
+  /** A use of secrets that is no call: by token servers and programs that rotate. */
+  readonly recordUse: RecordUse
   stop(withinMs: number): Promise<void>
 }
 
@@ -250,6 +253,7 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
   return {
     status: () => statusOf(options, parts),
     ask: (asking) => askUpstream(room, asking),
+    recordUse: recordUses(room),
     stop: async (withinMs) => {
       late.ending = true
       await link.stop()

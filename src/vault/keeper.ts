@@ -6,7 +6,7 @@ import { failure, type Clock, type Random } from '../std/std.ts'
 import type { GateBook, NoteRow } from '../store/store.ts'
 import { afterRefusal, burden, healthy, type Health } from './health.ts'
 import { openGrants, type OauthGrants } from './oauth/grants.ts'
-import type { AskOutside, Fetch, RunCommand } from './ports.ts'
+import type { AskOutside, Fetch, RecordUse, RunCommand } from './ports.ts'
 import { Rotations, type Log } from './rotation/rotations.ts'
 import { openUses, type Uses } from './uses.ts'
 import type { CredentialRule, CredentialVersion, Vault, VaultView } from './port.ts'
@@ -63,6 +63,7 @@ export interface KeeperOptions {
   readonly ask: AskOutside
   readonly fetch: Fetch
   readonly run: RunCommand
+  readonly recordUse: RecordUse
   readonly log: Log
 }
 

@@ -1,5 +1,6 @@
 /** What the vault's machines are given to reach the outside: they have no sockets and start no programs themselves. */
 import type { Signing } from '../model/model.ts'
+import type { CredentialVersion } from './port.ts'
 
 /** What became of a request. `lost`: it may have had its effect. */
 export type Asked =
@@ -35,6 +36,27 @@ export type Fetch = (request: {
   /** Private addresses that may be connected to. */
   readonly hosts: readonly string[]
 }) => Promise<Asked & { readonly sentMs?: number; readonly gotMs?: number }>
+
+/** Secrets that are about to be given to somebody who is no upstream. */
+export interface OwnUse {
+  readonly credentials: readonly CredentialVersion[]
+  /** Who gets them: `token:id.example.com`, `program:rotate.sh`. Upstreams have no such names. */
+  readonly to: string
+  readonly host: string
+  readonly method: string
+  /** A token moves nothing, and a grant may lapse that is not renewed: it goes on in a freeze. */
+  readonly whileFrozen: boolean
+}
+/** What became of a use. */
+export interface UseEnd {
+  readonly ended: 'answered' | 'not-sent' | 'lost'
+  readonly status: number | null
+}
+/**
+ * Writes a use down, durably, before a secret is opened for it; its end is told by what it gives. Rejects when it
+ * cannot be written: then nothing may be used.
+ */
+export type RecordUse = (use: OwnUse) => Promise<(end: UseEnd) => void>
 
 /** Runs a program with a text on its stdin, for its exit code and stdout. Rejects when it cannot be started. */
 export type RunCommand = (run: {

@@ -34,7 +34,7 @@ import {
 export { openOutside, type Outside } from './head.ts'
 export type { CredentialRule, CredentialVersion, Vault, VaultView } from './port.ts'
 export { openKeeper, type Keeper, type KeeperView } from './keeper.ts'
-export type { Asked, AskOutside, Fetch, RunCommand } from './ports.ts'
+export type { Asked, AskOutside, Fetch, OwnUse, RecordUse, RunCommand, UseEnd } from './ports.ts'
 export { unlockVault, type KeyFiles, type KeyPlaces, type Unlocked } from './key.ts'
 export type { KeyKind } from './keys/record.ts'
 

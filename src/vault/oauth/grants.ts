@@ -10,21 +10,21 @@
 import { asFailure, failure, toCivil, type Cancel, type Clock, type Random } from '../../std/std.ts'
 import type { OauthRule } from '../../model/model.ts'
 import type { MachineRow } from '../../store/store.ts'
-import type { Fetch } from '../ports.ts'
+import type { Fetch, RecordUse } from '../ports.ts'
 import type { Log } from '../rotation/rotations.ts'
 import type { TestFact } from '../rotation/rotators.ts'
 import type { CredentialRule, CredentialVersion, Vault } from '../port.ts'
+import { openEndpoints, type EndpointOf } from './endpoints.ts'
 import {
   assertionOf,
-  endpointIn,
   marginMs,
-  metadataAddresses,
   readAnswer,
   refreshAfterMs,
   surelyMs,
   tokenRequest,
   type Client,
   type TokenFact,
+  type TokenRequest,
 } from './token.ts'
 
 export interface GrantView {
@@ -53,6 +53,7 @@ export interface GrantsOptions {
   readonly random: Random
   readonly saved: readonly MachineRow[]
   readonly fetch: Fetch
+  readonly recordUse: RecordUse
   readonly log: Log
   readonly ruleOf: (name: string) => CredentialRule | undefined
 }
@@ -85,20 +86,20 @@ interface Grant {
 export const grantKind = 'oauth'
 const firstPauseMs = 1_000
 const longestPauseMs = 60_000
-const metadataMs = 3_600_000
 /** A token that is refused this soon after it was made will not be better for being made again. */
 const youngMs = 10_000
 
 class Grants implements OauthGrants {
   readonly #options: GrantsOptions
   readonly #grants = new Map<string, Grant>()
-  readonly #endpoints = new Map<string, { readonly url: string; readonly untilMono: number }>()
+  readonly #endpointOf: EndpointOf
   /** Milliseconds by which token servers' clocks are ahead of ours. */
   readonly #skew = new Map<string, number>()
   #stopped = false
 
   constructor(options: GrantsOptions) {
     this.#options = options
+    this.#endpointOf = openEndpoints(options)
     for (const { kind, name, state } of options.saved)
       if (kind === grantKind) this.#of(name).saved = JSON.parse(state) as Saved
   }
@@ -242,11 +243,20 @@ class Grants implements OauthGrants {
     } catch (error) {
       return { kind: 'later', why: asFailure(error).message, lost: false }
     }
-    const secret = vault.reveal({ name, version: of })
-    const { client, parameters } = this.#grantOf(name, of, rule, { secret, endpoint })
+    const used = await this.#recordUse({ name, version: of }, rule, endpoint)
+    if (typeof used === 'string') return { kind: 'later', why: used, lost: false }
+    let request: TokenRequest
+    try {
+      const secret = vault.reveal({ name, version: of })
+      const { client, parameters } = this.#grantOf(name, of, rule, { secret, endpoint })
+      request = tokenRequest(rule, client, parameters)
+    } catch (error) {
+      used({ ended: 'not-sent', status: null })
+      throw error
+    }
     const sentMs = clock.wallMs()
-    const request = tokenRequest(rule, client, parameters)
     const asked = await fetch({ url: endpoint, method: 'POST', ...request, hosts: rule.hosts })
+    used({ ended: asked.kind, status: asked.kind === 'answered' ? asked.status : null })
     const dateMs = asked.kind === 'answered' ? Date.parse(asked.headers['date'] ?? '') : Number.NaN
     // Whole seconds only: a clock that differs by more than two is another one.
     if (!Number.isNaN(dateMs)) {
@@ -254,6 +264,23 @@ class Grants implements OauthGrants {
       this.#skew.set(endpoint, Math.abs(offMs) > 2_000 ? offMs : 0)
     }
     return { ...readAnswer(asked), sentMs }
+  }
+
+  /** All secrets that this request shows to the server, before one of them is opened; a text says why it may not be. */
+  async #recordUse(
+    credential: CredentialVersion,
+    { clientSecret }: OauthRule,
+    endpoint: string,
+  ): Promise<Awaited<ReturnType<RecordUse>> | string> {
+    const version = clientSecret === null ? undefined : this.#versionOf(clientSecret)
+    const { host } = new URL(endpoint)
+    const beside = version === undefined ? [] : [{ name: clientSecret!, version }]
+    try {
+      const use = { credentials: [credential, ...beside], to: `token:${host}`, host, method: 'POST' }
+      return await this.#options.recordUse({ ...use, whileFrozen: true })
+    } catch (error) {
+      return asFailure(error).message
+    }
   }
 
   #grantOf(
@@ -292,31 +319,6 @@ class Grants implements OauthGrants {
     if (version === undefined)
       throw failure('credential-unavailable', `${clientSecret} has no active version: sitter vault set`)
     return this.#options.vault.reveal({ name: clientSecret, version })
-  }
-
-  async #endpointOf(rule: OauthRule): Promise<string> {
-    if (rule.token !== null) return rule.token
-    const { clock, fetch } = this.#options
-    const issuer = rule.issuer ?? ''
-    const known = this.#endpoints.get(issuer)
-    if (known !== undefined && known.untilMono > clock.monoMs()) return known.url
-    let why = 'it has no metadata of its own'
-    for (const url of metadataAddresses(issuer)) {
-      const asked = await fetch({
-        url,
-        method: 'GET',
-        headers: { accept: 'application/json' },
-        body: null,
-        hosts: rule.hosts,
-      })
-      const found = asked.kind === 'answered' && asked.status === 200 ? endpointIn(asked.body, issuer) : undefined
-      if (found !== undefined) {
-        this.#endpoints.set(issuer, { url: found, untilMono: clock.monoMs() + metadataMs })
-        return found
-      }
-      if (asked.kind !== 'answered') why = asked.message
-    }
-    throw failure('credential-unavailable', `the token endpoint of ${new URL(issuer).host} is not known: ${why}`)
   }
 
   async #keep(

@@ -2,9 +2,10 @@
  * The deeds of a rotation at a provider: make a key, look for one whose making was not answered, try it, end it. By
  * HTTP through the gate's own upstream, or by a program of the operator. Each says as a fact what is known afterwards.
  */
+import { basename } from 'node:path'
 import type { CredentialRule } from '../port.ts'
 import type { Rotator, Signing, Step } from '../../model/model.ts'
-import type { Asked, AskOutside, RunCommand } from '../ports.ts'
+import type { Asked, AskOutside, RecordUse, RunCommand, UseEnd } from '../ports.ts'
 
 export interface Held {
   readonly version: number
@@ -48,6 +49,7 @@ export interface Deeds {
 export interface RotatorPorts {
   readonly ask: AskOutside
   readonly run: RunCommand
+  readonly recordUse: RecordUse
 }
 
 type Json = unknown
@@ -181,27 +183,44 @@ const exitTryLater = 75
 type CommandRotator = Rotator & { readonly by: 'command' }
 type Ran = { readonly code: number | null; readonly json: Json; readonly why: string }
 
-const commandDeeds = (rotator: CommandRotator, run: RunCommand): Deeds => {
-  const start = async (deed: string, work: Work, input: Readonly<Record<string, string | null>>): Promise<Ran> => {
+/** What a program is given beside the secret in use: secrets are opened when their use is written down. */
+interface Given {
+  readonly id?: string | null
+  /** Name of its field, and what is in it. */
+  readonly other?: readonly [field: 'next' | 'old', held: Held | null]
+}
+
+const notStarted = (what: string, error: unknown): Ran => ({
+  code: exitTryLater,
+  json: undefined,
+  why: `${what}: ${(error as Error).message}`,
+})
+
+const commandDeeds = (rotator: CommandRotator, { run, recordUse }: RotatorPorts): Deeds => {
+  const { command, directory, withinMs } = rotator
+  const start = async (deed: string, work: Work, { id, other }: Given): Promise<Ran> => {
     const environment = { SITTER_ROTATE: deed, SITTER_CREDENTIAL: work.name, SITTER_LABEL: work.label }
-    const { command, directory, withinMs } = rotator
+    const held = [work.by, ...(other?.[1] ? [other[1]] : [])]
+    const versions = [...new Set(held.map(({ version }) => version))]
+    const credentials = versions.map((version) => ({ name: work.name, version }))
+    const to = `program:${basename(command[0] ?? '')}`
+    let used: (end: UseEnd) => void
+    try {
+      used = await recordUse({ credentials, to, host: 'this machine', method: deed, whileFrozen: false })
+    } catch (error) {
+      return notStarted('its use could not be written down, so it was not started', error)
+    }
     try {
       const secret = await work.by.secret()
-      const ended = await run({
-        command,
-        directory,
-        environment,
-        withinMs,
-        input: JSON.stringify({ secret, ...input }),
-      })
+      const more = other === undefined ? {} : { [other[0]]: (await other[1]?.secret()) ?? null }
+      const input = JSON.stringify({ secret, ...(id === undefined ? {} : { id }), ...more })
+      const ended = await run({ command, directory, environment, withinMs, input })
+      used({ ended: ended.code === null ? 'lost' : 'answered', status: null })
       const how = ended.code === null ? 'did not end in time' : `ended with ${ended.code}`
       return { code: ended.code, json: parse(ended.output), why: `the program ${how}` }
     } catch (error) {
-      return {
-        code: exitTryLater,
-        json: undefined,
-        why: `the program could not be started: ${(error as Error).message}`,
-      }
+      used({ ended: 'not-sent', status: null })
+      return notStarted('the program could not be started', error)
     }
   }
   return {
@@ -221,12 +240,12 @@ const commandDeeds = (rotator: CommandRotator, run: RunCommand): Deeds => {
       return code === 0 ? { kind: 'ids', ids: idsOf(json, 'label', 'id', work.label) } : { kind: 'still-there', why }
     },
     test: async (work, next) => {
-      const { code, why } = await start('test', work, { next: await next.secret() })
+      const { code, why } = await start('test', work, { other: ['next', next] })
       if (code === 0 || code === exitUsage) return { kind: code === 0 ? 'accepted' : 'untested' }
       return { kind: code === exitTryLater ? 'test-unknown' : 'not-accepted', why }
     },
     revoke: async (work, { id, held }) => {
-      const { code, why } = await start('revoke', work, { id, old: (await held?.secret()) ?? null })
+      const { code, why } = await start('revoke', work, { id, other: ['old', held] })
       if (code === exitUsage) return { kind: 'cannot-revoke' }
       return code === 0 ? { kind: 'revoked' } : { kind: 'not-revoked', why }
     },
@@ -234,8 +253,8 @@ const commandDeeds = (rotator: CommandRotator, run: RunCommand): Deeds => {
 }
 
 /** Null where a person does it. */
-export const deedsOf = (rule: CredentialRule, { ask, run }: RotatorPorts): Deeds | null => {
+export const deedsOf = (rule: CredentialRule, ports: RotatorPorts): Deeds | null => {
   const rotator = rule.rotation?.rotator
   if (rotator === undefined || rotator.by === 'person') return null
-  return rotator.by === 'http' ? httpDeeds(rotator, ask) : commandDeeds(rotator, run)
+  return rotator.by === 'http' ? httpDeeds(rotator, ports.ask) : commandDeeds(rotator, ports)
 }

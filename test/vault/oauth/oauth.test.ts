@@ -55,7 +55,11 @@ const world = async (grant: OauthRule['grant'], tokenSeconds: number, token: str
     server,
     sitter,
     set: (secret: string) => setSecret(sitter, secret),
-    uses: () => sitter.uses.flat().map((use) => `${use.agent} ${use.credential}@${use.version}`),
+    uses: (of: 'calls' | 'tokens') =>
+      sitter.uses
+        .flat()
+        .filter(({ upstream }) => (upstream === 'bank') === (of === 'calls'))
+        .map((use) => `${use.agent} ${use.credential}@${use.version} ${of === 'calls' ? '' : use.upstream}`.trim()),
     rekey: () => sitter.link.vaultRekey('file', 'test'),
     call: () => fetchBy(door, { path: '/bank/v1/work' }),
     view: async () => (await sitter.link.vaultList()).renewals.find(({ name }) => name === 'bank')!.grant!,
@@ -144,11 +148,15 @@ test('tokens outlive a rekey, are no credential that anybody sees or exports, an
   const recipient = await identityToRecipient(await generateIdentity())
   const backup = await one.sitter.link.vaultBackup(recipient, 'test')
   expect(backup.credentials.map(({ name }) => name)).toEqual(['bank', 'swarm-client'])
+  const { calls, tokenRequests } = one.server.figures()
   await until(
-    async () => one.uses(),
-    (told) => told.length >= one.server.figures().calls,
+    async () => [one.uses('calls').length, one.uses('tokens').length] as const,
+    ([byCalls, byTokens]) => byCalls >= calls && byTokens >= 2 * tokenRequests,
   )
-  expect(one.uses()).toEqual(Array(one.server.figures().calls).fill('payer/0001 bank@1'))
+  expect(one.uses('calls')).toEqual(Array(calls).fill('payer/0001 bank@1'))
+  // Each request shows the server two secrets: the grant's own, and that of its client.
+  const [grant, client] = ['bank', 'swarm-client'].map((name) => `null ${name}@1 token:${one.server.host}`)
+  expect(one.uses('tokens')).toEqual(Array(tokenRequests).fill([grant, client]).flat())
 })
 
 test('A token server that fails is asked again at its pauses, however many calls wait for a token', async () => {

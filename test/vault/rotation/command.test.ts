@@ -1,14 +1,22 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { runWith } from '../../../src/gate.ts'
 import { realClock, realProc } from '../../../src/std/real/real.ts'
 import { deedsOf, type Work } from '../../../src/vault/rotation/rotators.ts'
+import type { RecordUse } from '../../../src/vault/vault.ts'
 import { rotation } from './world.ts'
 
 let directory = ''
-afterEach(() => rmSync(directory, { recursive: true, force: true }))
+const recorded: object[] = []
+/** Why no use can be written down. */
+let refuse: string | null = null
+afterEach(() => {
+  rmSync(directory, { recursive: true, force: true })
+  recorded.length = 0
+  refuse = null
+})
 
 const work: Work = {
   name: 'bank',
@@ -26,7 +34,13 @@ const deeds = (script: string, withinMs = 5_000) => {
   chmodSync(path, 0o755)
   const rule = rotation({ rotator: { by: 'command', command: [path], directory, withinMs } })
   const run = runWith(realProc(), realClock(), { PATH: process.env['PATH'], HOME: '/nowhere', SECRET_OF_MINE: 'x' })
-  return deedsOf({ name: 'bank', pool: [], rotation: rule }, { run, ask: () => Promise.reject(new Error('no')) })!
+  const recordUse: RecordUse = async (use) => {
+    if (refuse !== null) throw new Error(refuse)
+    recorded.push({ use: `${use.method} ${use.credentials.map(({ version }) => version).join(',')}`, to: use.to })
+    return ({ ended }) => void recorded.push({ ended })
+  }
+  const ask = () => Promise.reject(new Error('no'))
+  return deedsOf({ name: 'bank', pool: [], rotation: rule }, { run, ask, recordUse })!
 }
 
 test('a program makes, finds, tries and ends keys; secrets go by stdin and stdout alone', async () => {
@@ -54,6 +68,10 @@ test('a program makes, finds, tries and ends keys; secrets go by stdin and stdou
   expect(JSON.parse(said('test.in'))).toEqual({ secret: 'the-old-secret', next: 'the-new-secret' })
   expect(said('mint.env') + said('mint.args')).not.toMatch(/the-old-secret|SECRET_OF_MINE/)
   expect(said('mint.env')).toContain('SITTER_LABEL=l-1')
+  const to = 'program:rotate.sh'
+  const ended = 'answered'
+  const uses = ['mint 1', 'list 1', 'test 1,2', 'revoke 1'].flatMap((use) => [{ use, to }, { ended }])
+  expect(recorded).toEqual(uses)
 })
 
 test('what a program ends with says what is known: nothing happened, no such deed here, or nobody knows', async () => {
@@ -77,4 +95,22 @@ test('what a program ends with says what is known: nothing happened, no such dee
 test('a program that does not end is killed, and whether it made a key is not known', async () => {
   const one = deeds('cat > /dev/null; sleep 600', 300)
   expect(await one.mint(work)).toMatchObject({ kind: 'mint-unknown', why: 'the program did not end in time' })
+})
+
+test('a use that cannot be written down is none: the program is not started, and no secret is opened', async () => {
+  const one = deeds('touch out/started; echo {}')
+  refuse = 'the journal is full'
+  let opened = 0
+  const secret = async (): Promise<string> => {
+    opened += 1
+    return 'x'
+  }
+  const held = { version: 1, secret }
+  const asked = { ...work, by: held }
+  expect(await one.mint(asked)).toMatchObject({ kind: 'not-minted', why: expect.stringContaining(refuse) as string })
+  expect(await one.look(asked)).toMatchObject({ kind: 'still-there' })
+  expect(await one.test(asked, held)).toMatchObject({ kind: 'test-unknown' })
+  expect(await one.revoke(asked, { id: '1', held })).toMatchObject({ kind: 'not-revoked' })
+  expect(opened).toBe(0)
+  expect(existsSync(join(directory, 'out', 'started'))).toBe(false)
 })
