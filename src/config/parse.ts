@@ -8,6 +8,7 @@ import { formatAgent, parseAgent, type Profile } from '../model/model.ts'
 import { toCredential } from './credentials.ts'
 import { configInvalid, faultAt, type ConfigFault, type Path } from './faults.ts'
 import { toFaults } from './issues.ts'
+import { toPrice } from './price.ts'
 import { profiles } from './profiles.ts'
 import { crossFaults } from './references.ts'
 import { swarmSchema, type ParsedSwarm } from './schema.ts'
@@ -185,7 +186,7 @@ const toUpstreams = (parsed: ParsedSwarm): SwarmConfig['upstreams'] =>
         ? null
         : { share: upstream.breaker.failures, volume: upstream.breaker.over, probeMs: upstream.breaker.probe },
     profile: toProfile(upstream.profile),
-    costPerCall: upstream.cost?.call ?? null,
+    price: toPrice(upstream.cost),
   }))
 
 const toChannels = (parsed: ParsedSwarm): SwarmConfig['channels'] =>

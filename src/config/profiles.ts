@@ -66,6 +66,21 @@ const openai: Profile = {
     { code: ['insufficient_quota'], class: 'funds' },
     { code: ['billing_hard_limit_reached'], class: 'funds' },
   ],
+  // Chat completions, embeddings and responses. A chat that streams tells it only when it is asked with
+  // `stream_options: {include_usage: true}`.
+  usage: {
+    model: ['model', 'response.model'],
+    input: ['usage.prompt_tokens', 'usage.input_tokens', 'response.usage.input_tokens'],
+    output: ['usage.completion_tokens', 'usage.output_tokens', 'response.usage.output_tokens'],
+    cacheRead: [
+      'usage.prompt_tokens_details.cached_tokens',
+      'usage.input_tokens_details.cached_tokens',
+      'response.usage.input_tokens_details.cached_tokens',
+    ],
+    cacheWrite: [],
+    cachedWithin: true,
+    outputMayLack: true,
+  },
 }
 
 const anthropic: Profile = {
@@ -78,6 +93,16 @@ const anthropic: Profile = {
     { code: ['billing_error'], class: 'funds' },
     { code: ['authentication_error', 'permission_error'], class: 'credential' },
   ],
+  // The first event of a stream tells the input and a first token of output; only the last ones tell the output.
+  usage: {
+    model: ['model', 'message.model'],
+    input: ['usage.input_tokens', 'message.usage.input_tokens'],
+    output: ['usage.output_tokens'],
+    cacheRead: ['usage.cache_read_input_tokens', 'message.usage.cache_read_input_tokens'],
+    cacheWrite: ['usage.cache_creation_input_tokens', 'message.usage.cache_creation_input_tokens'],
+    cachedWithin: false,
+    outputMayLack: false,
+  },
 }
 
 export const profiles: Readonly<Record<string, Profile>> = { binance, paypal, stripe, github, openai, anthropic }

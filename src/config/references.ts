@@ -7,6 +7,7 @@ import { parseRate } from '../std/std.ts'
 import { faultAt, nearest, show, type ConfigFault, type Path } from './faults.ts'
 import { valueAt } from './issues.ts'
 import { orderFaults } from './order.ts'
+import { priceFaults } from './price.ts'
 import { entriesAt, namesAt, refers, textAt } from './raw.ts'
 import { covers, parsePattern, parseRoute, type Route } from './route.ts'
 import { readShare, usualOutcome } from './shapes.ts'
@@ -222,6 +223,7 @@ export const crossFaults = (raw: unknown): readonly ConfigFault[] => [
   ...namesAt(raw, 'upstreams').flatMap((name) => [
     ...refers(raw, ['upstreams', name, 'credentials'], 'credentials'),
     ...limits(raw, name),
+    ...priceFaults(raw, name),
   ]),
   ...namesAt(raw, 'credentials').flatMap((name) =>
     entriesAt(raw, ['credentials', name, 'scope', 'agents']).flatMap((_, index) =>

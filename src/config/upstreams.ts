@@ -1,7 +1,8 @@
 /** The part of the schema that says what is outside: upstreams, their limits, breakers, and what their answers mean. */
 import { z } from 'zod'
+import { cost } from './price.ts'
 import { profiles } from './profiles.ts'
-import { calls, hostPort, money, notEmpty, origin, pattern, positiveDuration, rate, share, whole } from './shapes.ts'
+import { calls, hostPort, notEmpty, origin, pattern, positiveDuration, rate, share, whole } from './shapes.ts'
 
 /** Whose calls are counted together; `host` = of all upstreams at this address, as providers count source addresses. */
 const limitOwner = z.enum(['credential', 'upstream', 'host', 'type', 'agent'])
@@ -31,6 +32,7 @@ const limit = z.strictObject({
 })
 
 const answerClass = z.enum(['succeeded', 'transient', 'limited', 'credential', 'funds', 'permanent', 'unknown'])
+const usagePaths = z.array(notEmpty('a path like "usage.input_tokens"')).max(20)
 const profile = z.union(
   [
     z.enum(Object.keys(profiles) as [string, ...string[]]),
@@ -56,6 +58,19 @@ const profile = z.union(
         .default([]),
       /** Limits that answers only tell the use of, by the name of their signal. */
       limits: z.record(z.string(), whole(1, 1_000_000_000, 'a limit')).optional(),
+      /** Where answers tell the tokens that they used: paths of keys in their JSON, like `usage.input_tokens`. */
+      usage: z
+        .strictObject({
+          model: usagePaths.default([]),
+          input: usagePaths.min(1),
+          output: usagePaths.default([]),
+          cacheRead: usagePaths.default([]),
+          cacheWrite: usagePaths.default([]),
+          /** Cached input is counted in `input`, and not beside it. */
+          cachedWithin: z.boolean().default(false),
+          outputMayLack: z.boolean().default(false),
+        })
+        .optional(),
     }),
   ],
   `a known provider (${Object.keys(profiles).join(', ')}) or {codeAt, rules}`,
@@ -91,5 +106,5 @@ export const upstream = z.strictObject({
     .prefault({}),
   /** What its provider's answers mean: one that is known by name, or rules of its own. */
   profile: profile.optional(),
-  cost: z.strictObject({ call: money }).optional(),
+  cost: cost.optional(),
 })

@@ -5,6 +5,8 @@ import type { AnswerClass, Mode, UpstreamLimit } from '../model/model.ts'
 import type { Clock, Code } from '../std/std.ts'
 import type { CredentialVersion, Keeper } from '../vault/vault.ts'
 import type { Grant } from '../wire/wire.ts'
+import type { OpenPrice } from './cost/price.ts'
+import type { Usage, UsageReader } from './cost/usage.ts'
 import type { HeaderPairs } from './headers.ts'
 import type { Meter } from './meter.ts'
 import type { Modes } from './modes.ts'
@@ -38,6 +40,7 @@ export interface OpenUpstream {
   readonly host: string
   /** What a call weighs by one of its limits, 0 when that is not for it. */
   readonly weigh: (rule: UpstreamLimit, method: string, segments: readonly string[]) => number
+  readonly price: OpenPrice | null
 }
 
 /** The cell whose socket a call came in by. */
@@ -89,6 +92,10 @@ export interface CallInHand {
   sentMonoMs: number | null
   /** Beginning of an answer that is no success, for the codes of its provider. */
   answerText: string
+  /** Reads what its answer says of the tokens used, while it streams. */
+  reading: UsageReader | null
+  /** Null: its answer told none, or has not ended. */
+  usage: Usage | null
   /** It was told to wait, or nothing is left of a limit. */
   toldToWait: boolean
   /** What its answer means; null before its end. */
@@ -150,6 +157,8 @@ export const callOf = (asked: Asked): CallInHand => ({
   sentWallMs: null,
   sentMonoMs: null,
   answerText: '',
+  reading: null,
+  usage: null,
   toldToWait: false,
   outcomeClass: null,
 })

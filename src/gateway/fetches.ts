@@ -6,10 +6,11 @@ import { callOf, type CallInHand, type CellSeat, type Refusal, type Room } from 
 import type { HeaderPairs } from './headers.ts'
 import type { Ended, Flow } from './exchange.ts'
 import { answerProblem, type Problem } from './problem.ts'
+import { costNow } from './stages/charge.ts'
 import { forward, giveBack } from './stages/forward.ts'
 import { judge } from './stages/judge.ts'
 import { prepare } from './stages/order.ts'
-import { costOf, witness } from './stages/witness.ts'
+import { witness } from './stages/witness.ts'
 
 /** Bound of a request's body. */
 const bodyBytes = 32 * 1024 * 1024
@@ -52,7 +53,7 @@ const outcomeOf = (ended: Ended, status: number, closedMs: number): CallOutcome 
 }
 
 const addedHeaders = (call: CallInHand): Record<string, string> => {
-  const cost = costOf(call)
+  const cost = costNow(call)
   return {
     'x-sitter-call': String(call.journal),
     'x-sitter-waited-ms': String(Math.round(call.waitedMs)),

@@ -1,6 +1,5 @@
 /** What the gateway is given at assembly: rules of the configuration, the journal, and its own small words. */
-import type { BreakerRule, Profile, UpstreamLimit } from '../model/model.ts'
-import type { Money } from '../std/std.ts'
+import type { BreakerRule, Price, Profile, UpstreamLimit } from '../model/model.ts'
 import type { CredentialRule } from '../vault/vault.ts'
 import type { ShadowedCall } from '../wire/wire.ts'
 
@@ -19,7 +18,7 @@ export interface UpstreamRule {
   readonly learn: boolean
   readonly breaker: BreakerRule | null
   readonly profile: Profile | null
-  readonly costPerCall: Money | null
+  readonly price: Price | null
 }
 export interface Rules {
   readonly name: string

@@ -7,6 +7,7 @@ import { canonicalJson, type Clock } from '../std/std.ts'
 import type { Buckets } from '../limit/limit.ts'
 import type { OpenUpstream } from './call.ts'
 import type { UpstreamLimit } from '../model/model.ts'
+import { openPrice } from './cost/price.ts'
 import { openOutbound } from './outbound.ts'
 import { parseRoute, routeMatches } from './path.ts'
 import type { Rules, UpstreamRule } from './ports.ts'
@@ -69,6 +70,7 @@ export const openRules = (options: { readonly clock: Clock; readonly buckets: Bu
       money: rule.money.map(parseRoute),
       host: new URL(rule.url).host,
       weigh: weighing(rule.limits),
+      price: openPrice(rule.price),
       outbound: keeps ? before.outbound : openOutbound(rule, clock),
     }
   }

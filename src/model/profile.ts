@@ -1,4 +1,6 @@
 /** What answers of a provider mean: the classes, and a provider's own rules as data. */
+import type { UsageRule } from './price.ts'
+
 export type AnswerClass = 'succeeded' | 'transient' | 'limited' | 'credential' | 'funds' | 'permanent' | 'unknown'
 
 /** One line of a profile: all that it names must fit. */
@@ -20,6 +22,8 @@ export interface Profile {
   readonly rules: readonly ClassRule[]
   /** Limits that are known but not stated in any answer, by the name under which their use is told. */
   readonly limits?: Readonly<Record<string, number>> | undefined
+  /** Where answers tell the tokens that they used; absent = they do not. */
+  readonly usage?: UsageRule | undefined
 }
 
 /** When a breaker opens. */

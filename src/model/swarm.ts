@@ -5,8 +5,9 @@
 import type { Mode } from './agent.ts'
 import type { RotationRule, Signing, SwitchOn } from './credential.ts'
 import type { Severity } from './incident.ts'
+import type { Price } from './price.ts'
 import type { BreakerRule, Profile } from './profile.ts'
-import type { Money, Rate } from '../std/std.ts'
+import type { Rate } from '../std/std.ts'
 
 export interface RestartPolicy {
   readonly type: 'permanent' | 'transient' | 'temporary'
@@ -186,8 +187,8 @@ export interface Upstream {
   readonly breaker: BreakerRule | null
   /** What its provider's answers mean; null = the usual. */
   readonly profile: Profile | null
-  /** Price of one call, null = free. */
-  readonly costPerCall: Money | null
+  /** What calls cost; null = nothing. */
+  readonly price: Price | null
 }
 /** What a credential may be used for; null = not bounded. */
 export interface CredentialScope {

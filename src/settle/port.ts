@@ -82,6 +82,8 @@ export interface SettleSummary {
     readonly calls: number
     readonly perSettlement: string
   }[]
+  /** Calls of which nobody knows what they cost: their answer was lost, or told no figures. */
+  readonly costUnknown: number
 }
 
 /**

@@ -1,6 +1,6 @@
 /** The room at a glance, from the record alone: what it says after a restart is what it said before. */
 import { isSettlementEnd, type SettlementState } from '../model/model.ts'
-import { currencyDigits, formatAmount, parseAmount } from '../std/std.ts'
+import { currencyDigits, formatAmount, parseAmount, parseCost } from '../std/std.ts'
 import type { Queries } from '../store/store.ts'
 import type { SettleSummary } from './port.ts'
 
@@ -33,18 +33,20 @@ export const summarise = async (read: Reads): Promise<SettleSummary> => {
   const unknown =
     open === 0 ? [] : (await read.settlements({ state: 'unknown' }, { limit: unknownMost, after: null })).items
   const settled = byState['settled']?.count ?? 0
+  const costs = await read.costTotals()
   return {
     byState,
     tries: counts.reduce((sum, row) => sum + row.tries, 0),
     unknown: unknown.map(({ id, reference, reason, person }) => ({ id, reference, why: reason ?? '', person })),
     person,
     idle: open === person,
-    cost: (await read.costTotals()).map(({ currency, amount, calls }) => ({
+    cost: costs.known.map(({ currency, amount, calls }) => ({
       currency,
       amount,
       calls,
       perSettlement: settled === 0 ? 'unknown' : perOne(amount, currency, BigInt(settled)),
     })),
+    costUnknown: costs.unknown,
   }
 }
 
@@ -54,7 +56,8 @@ export const summarise = async (read: Reads): Promise<SettleSummary> => {
  */
 const perOne = (amount: string, currency: string, count: bigint): string => {
   const digits = (currencyDigits(currency) ?? 0) + 4
-  const scaled = (parseAmount(amount, currency).minor * 10_000n + count / 2n) / count
+  const unit = 10n ** BigInt(12 - digits) * count
+  const scaled = (parseCost(`${amount} ${currency}`).pico + unit / 2n) / unit
   const text = scaled.toString().padStart(digits + 1, '0')
   return `${text.slice(0, -digits)}.${text.slice(-digits)}`
 }

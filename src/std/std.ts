@@ -16,6 +16,7 @@ export {
 } from './clock.ts'
 export { steadyClock, type Kept, type SteadyClock } from './steady.ts'
 export { codes, type Code, type FailureKind } from './codes.ts'
+export { costAmount, formatCost, parseCost, type Cost } from './cost.ts'
 export type { Disk } from './disk.ts'
 export { ownMs, spentBetween, type Effort, type Spent, type ThreadEffort } from './effort.ts'
 export { asFailure, assert, Failure, failure, type FailureOptions, type Facts } from './failure.ts'

@@ -244,6 +244,12 @@ export interface SettlementFilter {
   readonly channel?: string
   readonly person?: boolean
 }
+/** What calls cost, by currency; amounts are exact decimals, finer than a coin where prices are. */
+export interface CostTotals {
+  readonly known: readonly { readonly currency: string; readonly amount: string; readonly calls: number }[]
+  /** Calls of which nobody knows what they cost. */
+  readonly unknown: number
+}
 
 export interface Queries extends IncidentQueries {
   agents(): Promise<readonly AgentRow[]>
@@ -378,6 +384,6 @@ export interface Queries extends IncidentQueries {
     type: string,
     batch?: string,
   ): Promise<{ readonly count: number; readonly p50: number; readonly p95: number; readonly p99: number } | null>
-  /** Sum of the costs of closed intents and their number, per currency. */
-  costTotals(): Promise<readonly { readonly currency: string; readonly amount: string; readonly calls: number }[]>
+  /** Sum of the costs of closed intents. */
+  costTotals(): Promise<CostTotals>
 }

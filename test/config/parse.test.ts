@@ -114,7 +114,7 @@ test('A whole config becomes milliseconds, bytes, absolute paths and names', () 
     learn: true,
     breaker: { share: 0.5, volume: 20, probeMs: 5_000 },
     profile: null,
-    costPerCall: { minor: 1n, currency: 'XTS' },
+    price: { currency: 'XTS', call: 10_000_000_000n, weight: 0n, weights: [], tokens: null },
   })
   expect(config.channels['northbank']).toMatchObject({
     payer: 'northbank',

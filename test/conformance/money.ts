@@ -149,6 +149,9 @@ export const moneySuite = (it: It): void => {
     })
     expect((await store.transact([close]))[0]).toMatchObject({ ok: false, refusal: 'exists' })
     expect(await store.read.openIntents(10, null)).toEqual([])
-    expect(await store.read.costTotals()).toEqual([{ currency: 'XTS', amount: '0.01', calls: 1 }])
+    expect(await store.read.costTotals()).toEqual({
+      known: [{ currency: 'XTS', amount: '0.01', calls: 1 }],
+      unknown: 0,
+    })
   })
 }

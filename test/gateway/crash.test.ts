@@ -32,7 +32,7 @@ const launch = async (place: Place, upstream: TestUpstream, more: Partial<Upstre
   writeFileSync(
     rules,
     JSON.stringify(rulesFor(upstream, more), (_key, value: unknown) =>
-      typeof value === 'bigint' ? String(value) : value,
+      typeof value === 'bigint' ? `${value}n` : value,
     ),
   )
   const child = spawn(

@@ -2,6 +2,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { writeFileSync, rmSync, mkdirSync } from 'node:fs'
 import { afterEach, expect, test } from 'vitest'
+import { untilOpen } from './cell-door.ts'
 import { canary, fetchBy, grantFor, openWorld, type UpstreamRules } from './harness.ts'
 import { openUpstream, type TestUpstream } from './upstream.ts'
 
@@ -19,23 +20,6 @@ const world = async (more: Partial<UpstreamRules> = {}, agents: readonly string[
   opened.sitter.link.openCell({ cell: 'cel_1', socketPath: door, type: 'payer', agents, upstreams: ['bank'] })
   await untilOpen(door)
   return { ...opened, upstream, door }
-}
-
-/** The door is announced without an answer, so it is tried until somebody listens. */
-const untilOpen = async (door: string): Promise<void> => {
-  for (;;) {
-    const open = await new Promise<boolean>((resolve) => {
-      const socket = connect(door, () => {
-        socket.destroy()
-        resolve(true)
-      })
-      socket.on('error', () => resolve(false))
-    })
-    if (open) return
-    await new Promise((resolve) => {
-      setImmediate(resolve)
-    })
-  }
 }
 
 const as = (agent: string): Record<string, string> => ({ 'x-sitter-agent': agent })

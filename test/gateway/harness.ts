@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openGate, realKeyFiles, type Gate } from '../../src/gate.ts'
 import { openGateLink, type GateLink } from '../../src/gatelink/gatelink.ts'
+import type { Price } from '../../src/model/model.ts'
 import type { Rules } from '../../src/gateway/gateway.ts'
 import { realClock, realDisk, realNet, realRandom } from '../../src/std/real/real.ts'
 import { canonicalJson } from '../../src/std/std.ts'
@@ -14,6 +15,15 @@ import type { Call, Grant, GrantedRequest, Use } from '../../src/wire/wire.ts'
 import type { TestUpstream } from './upstream.ts'
 
 export const canary = 'canary-4f1c9e2a77b04d6d'
+
+/** 0.01 XTS. */
+export const pricePerCall: Price = {
+  currency: 'XTS',
+  call: 10_000_000_000n,
+  weight: 0n,
+  weights: [],
+  tokens: null,
+}
 
 export type UpstreamRules = Rules['upstreams'][string]
 
@@ -32,7 +42,7 @@ export const rulesFor = (upstream: { readonly host: string }, more: Partial<Upst
       learn: true,
       breaker: { share: 0.5, volume: 20, probeMs: 5_000 },
       profile: null,
-      costPerCall: { minor: 1n, currency: 'XTS' },
+      price: pricePerCall,
       ...more,
     },
   },

@@ -8,8 +8,8 @@ import type { Rules } from '../../src/gateway/gateway.ts'
 import { realClock, realDisk, realNet, realRandom } from '../../src/std/real/real.ts'
 
 const [data, config, socket, rulesFile] = process.argv.slice(2) as [string, string, string, string]
-const rules = JSON.parse(readFileSync(rulesFile, 'utf8'), (key, value: unknown) =>
-  key === 'minor' ? BigInt(value as string) : value,
+const rules = JSON.parse(readFileSync(rulesFile, 'utf8'), (_key, value: unknown) =>
+  typeof value === 'string' && /^[0-9]+n$/.test(value) ? BigInt(value.slice(0, -1)) : value,
 ) as Rules
 const gate = await openGate({
   dataDirectory: data,

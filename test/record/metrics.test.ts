@@ -47,7 +47,7 @@ const nothing = {
   attemptCounts: async () => [],
   partialCounts: async () => [],
   settlementCounts: async () => [],
-  costTotals: async () => [],
+  costTotals: async () => ({ known: [], unknown: 0 }),
   auditHead: async () => ({ seq: 0, hash: '' }),
   taskDurations: async () => null,
 }
@@ -71,7 +71,7 @@ test('Ends are counted by type and outcome, amounts of a channel over its curren
           { channel: 'bank', currency, state: 'settled' as const, count: 3, amountMinor: 1n, tries: 3, persons: 0 },
           { channel: 'bank', currency, state: 'unknown' as const, count: 1, amountMinor: 1n, tries: 1, persons: 0 },
         ]),
-      costTotals: async () => [{ currency: 'XTS', amount: '0.12', calls: 12 }],
+      costTotals: async () => ({ known: [{ currency: 'XTS', amount: '0.12', calls: 12 }], unknown: 0 }),
       auditHead: async () => ({ seq: 9, hash: '' }),
     },
     ['settle'],

@@ -11,6 +11,7 @@ import { openGrants, outcomeOfOpen, type Grants } from '../../src/gateway/grants
 import { openLinkServer, type LinkServer } from '../../src/gateway/links.ts'
 import { openSkew } from '../../src/gateway/skew.ts'
 import { openMeter } from '../../src/gateway/meter.ts'
+import { openPrice } from '../../src/gateway/cost/price.ts'
 import { parseRoute } from '../../src/gateway/path.ts'
 import { openBuckets, openLines } from '../../src/limit/limit.ts'
 import type { RatedLimit } from '../../src/model/model.ts'
@@ -133,7 +134,7 @@ export class WorldGate {
       learn: true,
       breaker: { share: 0.5, volume: 20, probeMs: 5_000 },
       profile: null,
-      costPerCall: { minor: 1n, currency: 'XTS' },
+      price: { currency: 'XTS', call: 10_000_000_000n, weight: 0n, weights: [], tokens: null },
     }
     const upstream = {
       rule,
@@ -142,6 +143,7 @@ export class WorldGate {
       money: rule.money.map(parseRoute),
       host: 'bank',
       weigh: () => 1,
+      price: openPrice(rule.price),
       outbound: provider.of(process),
     }
     const modes = openModes({ saved: undefined, save: async () => {} })

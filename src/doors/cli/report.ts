@@ -72,16 +72,15 @@ const durationFacts = (view: SwarmView): (readonly [string, string])[] =>
         `from submission to end of ${counted(one.count, 'task')}`,
   ])
 
-const costText = ({ settle }: SwarmView): string =>
-  settle.cost.length === 0
-    ? 'nothing was charged'
-    : settle.cost
-        .map(
-          (one) =>
-            `${plain(`${one.amount} ${one.currency}`)} for ${counted(one.calls, 'call')}, ` +
-            `${plain(`${one.perSettlement} ${one.currency}`)} per settlement`,
-        )
-        .join(' + ')
+const costText = ({ settle }: SwarmView): string => {
+  const known = settle.cost.map(
+    (one) =>
+      `${plain(`${one.amount} ${one.currency}`)} for ${counted(one.calls, 'call')}, ` +
+      `${plain(`${one.perSettlement} ${one.currency}`)} per settlement`,
+  )
+  const unknown = settle.costUnknown === 0 ? [] : [`unknown for ${counted(settle.costUnknown, 'call')}`]
+  return [...known, ...unknown].join(' + ') || 'nothing was charged'
+}
 
 /** What the file came to: the sentence that a second start is about. */
 export const headline = ({ answer, fileName, batch, view }: Run): string => {

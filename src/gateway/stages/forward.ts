@@ -3,6 +3,7 @@ import type { CallInHand, Room } from '../call.ts'
 import { outgoing, type HeaderPairs } from '../headers.ts'
 import { asFailure } from '../../std/std.ts'
 import type { Ended, Flow } from '../exchange.ts'
+import { beginReading, readsTokens } from './charge.ts'
 import { learn } from './learn.ts'
 import { openScrubbing, type Scrubbing } from './scrub.ts'
 
@@ -15,19 +16,22 @@ export interface Receiver {
 /** As much of a refusal as is looked at for the provider's code. */
 const mostText = 65_536
 
+const plainOf = (headers: HeaderPairs): HeaderPairs =>
+  headers.filter(([name]) => name.toLowerCase() !== 'accept-encoding')
+
 const headersOut = (call: CallInHand): HeaderPairs => {
   const own = call.grant === null ? outgoing(call.headers) : call.headers
   const length: HeaderPairs = call.bodyBytes === null ? [] : [['content-length', String(call.bodyBytes)]]
-  if (call.signed === null) return [...own, ...length]
+  const readable: HeaderPairs = [['accept-encoding', 'identity']]
+  if (call.signed === null) return readsTokens(call) ? [...plainOf(own), ...length, ...readable] : [...own, ...length]
   // Whoever is shown a secret may echo it, and what is packed cannot be read as it streams.
-  const plain = own.filter(([name]) => name.toLowerCase() !== 'accept-encoding')
   const names = new Set(call.signed.headers.map(([name]) => name.toLowerCase()))
-  const rest = plain.filter(([name]) => !names.has(name.toLowerCase()))
-  return [...rest, ...length, ['accept-encoding', 'identity'], ...call.signed.headers]
+  const rest = plainOf(own).filter(([name]) => !names.has(name.toLowerCase()))
+  return [...rest, ...length, ...readable, ...call.signed.headers]
 }
 
 /** The end of an exchange, after the last of its answer was scrubbed and given on. */
-const afterScrubbing = async (flow: Flow, scrubbing: Scrubbing): Promise<Ended> => {
+const afterScrubbing = async (call: CallInHand, flow: Flow, scrubbing: Scrubbing): Promise<Ended> => {
   const ended = await flow.ended
   if (ended.kind !== 'answered') {
     scrubbing.drop()
@@ -35,6 +39,7 @@ const afterScrubbing = async (flow: Flow, scrubbing: Scrubbing): Promise<Ended> 
   }
   try {
     await scrubbing.end()
+    call.usage = call.reading?.end() ?? null
     return ended
   } catch (error) {
     const why = 'the answer could not be unpacked, so nobody knows what is in it'
@@ -49,6 +54,7 @@ export const forward = (call: CallInHand, room: Room, receiver: Receiver): Flow 
     give: (chunk) => {
       // As it is read by others: unpacked, and without secrets.
       if (hearing.on && call.answerText.length < mostText) call.answerText += chunk.toString('latin1')
+      call.reading?.data(chunk)
       return receiver.data(chunk)
     },
     more: () => flow.resume(),
@@ -73,13 +79,15 @@ export const forward = (call: CallInHand, room: Room, receiver: Receiver): Flow 
       head: (status, headers) => {
         hearing.on = status >= 400 && rule.profile !== null
         learn(call, room, status, headers)
-        receiver.head(status, scrubbing.head(status, headers))
+        const seen = scrubbing.head(status, headers)
+        beginReading(call, seen)
+        receiver.head(status, seen)
       },
       data: (chunk) => scrubbing.data(chunk),
     },
   )
   return {
-    ended: afterScrubbing(flow, scrubbing),
+    ended: afterScrubbing(call, flow, scrubbing),
     resume: () => {
       scrubbing.resume()
       flow.resume()

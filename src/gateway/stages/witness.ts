@@ -1,17 +1,15 @@
-/**
- * Counts what happened and writes it into the journal. Place of the audit's witness and of prices that depend on the
- * answer.
- */
-import { asFailure, formatMoney, sleep } from '../../std/std.ts'
+/** Counts what happened, and writes it into the journal together with what it cost. */
+import { asFailure, sleep } from '../../std/std.ts'
 import type { CallOutcome } from '../../wire/wire.ts'
 import type { CallInHand, Room } from '../call.ts'
+import { costText } from '../cost/price.ts'
 import type { JournalEnd } from '../ports.ts'
+import { chargeNow } from './charge.ts'
 import { keyOf } from './route.ts'
 
-/** Price of this call as money text: whatever was sent costs, answered or lost. */
-export const costOf = (call: CallInHand): string | null => {
-  const cost = call.upstream?.rule.costPerCall ?? null
-  return cost === null || call.sentWallMs === null ? null : formatMoney(cost)
+const costOf = (call: CallInHand, { kind }: CallOutcome): string | null => {
+  const charge = kind === 'not-sent' ? null : chargeNow(call, kind === 'answered')
+  return charge === null ? null : costText(charge.cost)
 }
 
 export const endOf = (call: CallInHand, room: Room, outcome: CallOutcome): JournalEnd => ({
@@ -20,7 +18,7 @@ export const endOf = (call: CallInHand, room: Room, outcome: CallOutcome): Journ
   outcome: call.grant === null ? null : JSON.stringify(outcome),
   sentMs: call.sentWallMs,
   tookMs: call.sentMonoMs === null ? null : room.clock.monoMs() - call.sentMonoMs,
-  cost: outcome.kind === 'not-sent' ? null : costOf(call),
+  cost: costOf(call, outcome),
 })
 
 /** How long to wait before a full disk is tried again. */

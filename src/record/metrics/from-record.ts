@@ -66,7 +66,7 @@ const costChannel = (channels: readonly string[]): string => (channels.length ==
 
 const moneyFamilies = async (read: Read, channels: readonly string[]): Promise<Family[]> => {
   const counts = await read.settlementCounts()
-  const costs = await read.costTotals()
+  const { known: costs } = await read.costTotals()
   const states = new Map<string, Map<string, number>>()
   for (const { channel, state, count } of counts) {
     const of = states.get(channel) ?? new Map<string, number>()

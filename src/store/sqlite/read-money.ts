@@ -1,7 +1,7 @@
 /** Reads of settlements, intents, batches and the ledger. Amounts are read as bigint. */
-import { formatMoney, parseMoney } from '../../std/std.ts'
+import { costAmount, parseCost } from '../../std/std.ts'
 import { concernSql, concernView, type ConcernRow } from '../concern.ts'
-import type { AccountView } from '../queries.ts'
+import type { AccountView, CostTotals } from '../queries.ts'
 import type { Reads } from './answers.ts'
 import { cursor, page } from './read-work.ts'
 import {
@@ -54,21 +54,25 @@ export const accountView = (row: AccountRow): AccountView => ({
   creditsPosted: row.credits_posted,
 })
 
-/** Adds up "0.01 XTS" texts per currency: there are few distinct costs, each with its count. */
-export const addCosts = (
-  rows: readonly { cost: string; calls: number }[],
-): { currency: string; amount: string; calls: number }[] => {
-  const sums = new Map<string, { minor: bigint; calls: number }>()
+/** Adds up "0.01 XTS" texts per currency, each with its count; `unknown` is one of no currency. */
+export const addCosts = (rows: readonly { cost: string; calls: number }[]): CostTotals => {
+  const sums = new Map<string, { pico: bigint; calls: number }>()
+  let unknown = 0
   for (const { cost, calls } of rows) {
-    const { minor, currency } = parseMoney(cost)
-    const sum = sums.get(currency) ?? { minor: 0n, calls: 0 }
-    sums.set(currency, { minor: sum.minor + minor * BigInt(calls), calls: sum.calls + calls })
+    if (cost === 'unknown') {
+      unknown += calls
+      continue
+    }
+    const { pico, currency } = parseCost(cost)
+    const sum = sums.get(currency) ?? { pico: 0n, calls: 0 }
+    sums.set(currency, { pico: sum.pico + pico * BigInt(calls), calls: sum.calls + calls })
   }
-  return [...sums].map(([currency, sum]) => ({
+  const known = [...sums].map(([currency, { pico, calls }]) => ({
     currency,
-    amount: formatMoney({ minor: sum.minor, currency }).split(' ')[0]!,
-    calls: sum.calls,
+    amount: costAmount({ pico, currency }),
+    calls,
   }))
+  return { known, unknown }
 }
 
 type PaymentReads = Pick<

@@ -56,6 +56,7 @@ export const swarm = (change: Partial<SwarmView> = {}): SwarmView => ({
     person: 0,
     idle: true,
     cost: [{ currency: 'XTS', amount: '104.32', calls: 10_432, perSettlement: '0.01' }],
+    costUnknown: 0,
   },
   ledger,
   modes: { count: 0, items: [] },

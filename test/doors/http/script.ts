@@ -280,7 +280,7 @@ export const scriptOf = (): Script => ({
     faults: [],
     byCurrency: [{ currency: 'XTS', debits: '3.00', credits: '3.00', pending: '0.00' }],
   },
-  settle: { byState: {}, tries: 0, unknown: [], person: 0, idle: true, cost: [] },
+  settle: { byState: {}, tries: 0, unknown: [], person: 0, idle: true, cost: [], costUnknown: 0 },
   notBuilt: ['message bus'],
   stopping: false,
   conditions: [],

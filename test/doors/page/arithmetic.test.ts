@@ -7,7 +7,7 @@ import { lookOf, looks } from '../../../dashboard/src/states.ts'
 import { duration, grouped } from '../../../dashboard/src/words.ts'
 import { agentStates } from '../../../src/model/model.ts'
 
-const settle = { tries: 0, unknown: [], person: 0, idle: false, cost: [] }
+const settle = { tries: 0, unknown: [], person: 0, idle: false, cost: [], costUnknown: 0 }
 const work = (states: Record<string, number>) => ({ byType: { settle: states }, attempts: {}, idle: false })
 
 test('every task is in exactly one part of the progress', () => {

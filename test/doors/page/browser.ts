@@ -33,6 +33,7 @@ const setScene = async (house: TestHouse, settlers: number): Promise<void> => {
     person: 2,
     idle: false,
     cost: [{ currency: 'XTS', amount: '65.33', calls: 6_533, perSettlement: '0.0107' }],
+    costUnknown: 0,
   }
   script.ledger = {
     ok: true,
