@@ -14,7 +14,7 @@ export interface Problem {
   readonly mode?: Mode
 }
 
-export const problemText = ({ code, message, mode }: Problem): string =>
+export const problemText = ({ code, message, mode, retryAfterMs }: Problem): string =>
   JSON.stringify({
     type: `urn:swarmsitter:error:${code}`,
     title: code,
@@ -22,6 +22,7 @@ export const problemText = ({ code, message, mode }: Problem): string =>
     code,
     detail: message,
     ...(mode !== undefined && { mode }),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
   })
 
 /**
@@ -42,6 +43,8 @@ export const answerProblem = (
     'content-type': 'application/problem+json',
     'content-length': Buffer.byteLength(text),
     'x-should-retry': 'false',
+    // Upstreams cannot say it: whatever begins so is taken from their answers.
+    'x-sitter-code': problem.code,
     ...extra,
     ...(problem.retryAfterMs === undefined
       ? {}
