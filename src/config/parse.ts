@@ -180,6 +180,7 @@ const toUpstreams = (parsed: ParsedSwarm): SwarmConfig['upstreams'] =>
     money: upstream.money,
     limits: upstream.limits.map(toLimit),
     timeoutMs: upstream.timeout,
+    parkAfterMs: upstream.parkAfter,
     learn: upstream.learn === 'auto',
     breaker:
       upstream.breaker === false

@@ -87,6 +87,8 @@ export const upstream = z.strictObject({
   money: z.array(pattern).max(1_000).default([]),
   limits: z.array(limit).max(100).default([]),
   timeout: positiveDuration.default(30_000),
+  /** An agent's call that would wait longer than this for a limit is refused at once, and its task parks. */
+  parkAfter: positiveDuration.refine((ms) => ms <= 600_000, 'at most 10m').default(10_000),
   /** `auto`: what answers say about limits is obeyed, beside the limits above. */
   learn: z.enum(['auto', 'off']).default('auto'),
   /** Opens when this share of the last calls failed: provider down, sick or lost. `false` = none. */

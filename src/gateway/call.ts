@@ -64,7 +64,8 @@ export interface CallInHand {
   body: string | Readable | null
   /** Length of a streamed body where the agent told it. */
   bodyBytes: number | null
-  readonly waitMs: number
+  /** Longest wait for limits; null = as long as its upstream's agents wait. */
+  readonly waitMs: number | null
   readonly epoch: number
   /** Called with the way out of the queue while the call waits there. */
   readonly onWaiting: (leave: () => void) => void

@@ -14,8 +14,6 @@ import { witness } from './stages/witness.ts'
 
 /** Bound of a request's body. */
 const bodyBytes = 32 * 1024 * 1024
-/** Longest wait for a limit; then `limited` with Retry-After, so that the agent may do something else. */
-const waitMs = 30_000
 
 const targetText = /^\/([A-Za-z0-9][A-Za-z0-9._-]{0,63})(\/.*)?$/s
 
@@ -127,7 +125,7 @@ export const serveFetch = async (
     ...where,
     body,
     bodyBytes: length,
-    waitMs,
+    waitMs: null,
     headers: headerPairs(request.rawHeaders),
     onWaiting: (leave) => {
       state.leave = leave

@@ -15,6 +15,8 @@ export interface UpstreamRule {
   readonly money: readonly string[]
   readonly limits: readonly UpstreamLimit[]
   readonly timeoutMs: number
+  /** Longest wait of an agent's own call for a limit. */
+  readonly parkAfterMs: number
   readonly learn: boolean
   readonly breaker: BreakerRule | null
   readonly profile: Profile | null

@@ -19,7 +19,7 @@ export interface Problem {
 const statusOf = ({ code, status }: Problem): number => status ?? codes[code].status
 
 export const problemText = (problem: Problem): string => {
-  const { code, message, mode } = problem
+  const { code, message, mode, retryAfterMs } = problem
   return JSON.stringify({
     type: `urn:swarmsitter:error:${code}`,
     title: code,
@@ -27,6 +27,7 @@ export const problemText = (problem: Problem): string => {
     code,
     detail: message,
     ...(mode !== undefined && { mode }),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
   })
 }
 
@@ -48,6 +49,8 @@ export const answerProblem = (
     'content-type': 'application/problem+json',
     'content-length': Buffer.byteLength(text),
     'x-should-retry': 'false',
+    // Upstreams cannot say it: whatever begins so is taken from their answers.
+    'x-sitter-code': problem.code,
     ...extra,
     ...(problem.retryAfterMs === undefined
       ? {}

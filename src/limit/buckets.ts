@@ -64,8 +64,6 @@ export interface Buckets {
   ended(gauges: readonly Gauge[], failed: boolean | null): void
   /** Monotonic ms until which this upstream and credential pause; in the past when they do not. */
   pausedUntil(scope: Scope): number
-  /** Monotonic ms of the next probe of an open breaker; undefined while it is closed. */
-  nextProbeMs(scope: Scope, endpoint: string): number | undefined
   /** Learns from an answer to a call. True when the scope pauses longer than before. */
   answered(scope: Scope, answer: Answered): boolean
   /** By the provider's own word, nothing is left of one of its limits. */
@@ -163,7 +161,6 @@ export const openBuckets = (options: {
       for (const gauge of gauges) gauge.ended?.(failed, clock.monoMs())
     },
     pausedUntil: (scope) => pauses.until(scopeName(scope)),
-    nextProbeMs: (scope, endpoint) => breakers.nextProbeMs(breakerName(scope, endpoint)),
     answered: (scope, { gauges, status, headers, sentMs, learn, knownLimits }) => {
       for (const gauge of gauges) gauge.heard?.()
       const told = readSignals(headers, clock.civilMs?.() ?? clock.wallMs())

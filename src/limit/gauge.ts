@@ -7,6 +7,13 @@ export interface Gauge {
   readonly shared: boolean
   /** Monotonic ms: at most `nowMs` = at once; Infinity = when a call before it was sent, given up or answered. */
   readyAt(nowMs: number): number
+  /** Ms that a call of this weight takes up while the limit is used to the full; absent = not known. */
+  readonly paceMs?: number
+  /**
+   * Monotonic ms to come back at: now it is of no use to wait. Only payments, which have their own patience, wait all
+   * the same. Absent or undefined = whoever comes may wait.
+   */
+  barredMs?(nowMs: number): number | undefined
   /** Then it is either sent or given up, once. */
   admit(nowMs: number): void
   sent(nowMs: number): void

@@ -6,6 +6,7 @@
  */
 import type { Cancel, Clock } from '../std/std.ts'
 import type { Buckets } from './buckets.ts'
+import { barredUntil, expectedOf, Promised, type Expected } from './expect.ts'
 import type { Gauge } from './gauge.ts'
 import type { Scope } from './names.ts'
 import { FairQueue } from './turns.ts'
@@ -14,7 +15,7 @@ export type Admission =
   | { readonly admitted: true; readonly waitedMs: number }
   | {
       readonly admitted: false
-      readonly why: 'full' | 'over' | 'dropped'
+      readonly why: 'full' | 'over' | 'barred' | 'dropped'
       readonly retryAfterMs: number
       readonly waitedMs: number
     }
@@ -30,6 +31,8 @@ export interface Wanted {
 export interface Waiter extends Wanted {
   readonly sinceMs: number
   readonly untilMs: number
+  /** Calls of its agent to this upstream that wait already. */
+  readonly before: number
   left: boolean
   /** Its turn among agents' own calls. */
   turn: number
@@ -37,8 +40,6 @@ export interface Waiter extends Wanted {
 
 /** Sooner makes no sense for the machine's timers. */
 const shortestTimerMs = 1
-/** Told to who must come back when a pending call has to be sent first. */
-const unknownWaitMs = 1_000
 
 export class Line {
   readonly scope: Scope
@@ -48,6 +49,7 @@ export class Line {
   readonly #onLeave: (waiter: Waiter) => void
   #granted: Waiter[] = []
   readonly #own = new FairQueue<Waiter>()
+  readonly #promised = new Promised()
   #grantedNext = true
   #cancel: Cancel | undefined
   #releasing = false
@@ -63,7 +65,9 @@ export class Line {
     return [...this.#granted, ...this.#own.waiters].filter((waiter) => !waiter.left).length
   }
 
+  /** Takes it into the line, unless it can be told at once to come back later. */
   push(waiter: Waiter): void {
+    if (this.#turnedAway(waiter)) return
     if (waiter.granted) this.#granted.push(waiter)
     else this.#own.push(waiter)
     this.pump()
@@ -83,7 +87,7 @@ export class Line {
     this.#cancel = this.#clock.timer(Math.max(shortestTimerMs, nextMs - nowMs), () => this.pump())
   }
 
-  refuse(waiter: Waiter, why: 'over' | 'dropped', retryAfterMs: number): void {
+  refuse(waiter: Waiter, why: 'over' | 'barred' | 'dropped', retryAfterMs: number): void {
     const waitedMs = this.#clock.monoMs() - waiter.sinceMs
     this.#leave(waiter, { admitted: false, why, retryAfterMs: Math.max(1, retryAfterMs), waitedMs })
   }
@@ -92,17 +96,45 @@ export class Line {
     for (const waiter of [...this.#granted, ...this.#own.waiters]) this.refuse(waiter, 'dropped', 1)
   }
 
-  /** Refuses who has waited as long as it would, and forgets who left. */
+  /** Refuses who has waited as long as it would, or waits for nothing now, and forgets who left. */
   sweep(): void {
     const nowMs = this.#clock.monoMs()
+    const pausedMs = this.#buckets.pausedUntil(this.scope)
     for (const waiter of [...this.#granted, ...this.#own.waiters]) {
-      if (waiter.untilMs > nowMs || waiter.left) continue
-      const limitMs = this.#buckets.readyAt(waiter.limits, nowMs).atMs
-      const readyMs = Math.max(this.#buckets.pausedUntil(this.scope), limitMs)
-      this.refuse(waiter, 'over', Number.isFinite(readyMs) ? readyMs - nowMs : unknownWaitMs)
+      if (waiter.left || this.#barred(waiter, nowMs)) continue
+      if (waiter.untilMs <= nowMs || pausedMs > waiter.untilMs) this.#tooLate(waiter, nowMs)
     }
     this.#granted = this.#granted.filter((waiter) => !waiter.left)
     this.#own.forget()
+  }
+
+  /** An agent's call for which it is of no use to wait, or which would wait longer than it would. */
+  #turnedAway(waiter: Waiter): boolean {
+    const nowMs = this.#clock.monoMs()
+    if (this.#barred(waiter, nowMs)) return true
+    const atMs = waiter.granted ? this.#buckets.pausedUntil(this.scope) : this.#expected(waiter, nowMs).atMs
+    if (atMs > waiter.untilMs) this.#tooLate(waiter, nowMs)
+    return waiter.left
+  }
+
+  #barred(waiter: Waiter, nowMs: number): boolean {
+    const barredMs = waiter.granted ? undefined : barredUntil(waiter.limits, nowMs)
+    if (barredMs !== undefined) this.refuse(waiter, 'barred', barredMs - nowMs)
+    return barredMs !== undefined
+  }
+
+  #tooLate(waiter: Waiter, nowMs: number): void {
+    const expected = this.#expected(waiter, nowMs)
+    // Payments are not put behind agents' calls: they come back as soon as there is room.
+    const backMs = waiter.granted ? expected.leastMs - nowMs : this.#promised.next(expected, nowMs)
+    this.refuse(waiter, 'over', backMs)
+  }
+
+  #expected({ scope, limits, before }: Waiter, nowMs: number): Expected {
+    const own = this.#own.ahead(scope.agent ?? '')
+    // Payments take every second turn.
+    const all = own + Math.min(this.#granted.length, own + 1)
+    return expectedOf(limits, { nowMs, pausedMs: this.#buckets.pausedUntil(this.scope) }, { all, own: before })
   }
 
   stop(): void {

@@ -60,17 +60,17 @@ export const openLines = ({ clock, buckets }: { readonly clock: Clock; readonly 
   return {
     wait: (wanted) => {
       const nowMs = clock.monoMs()
-      const crowded = !wanted.granted && (perAgent.get(agentKey(wanted)) ?? 0) >= mostPerAgent
+      const before = perAgent.get(agentKey(wanted)) ?? 0
+      const crowded = !wanted.granted && before >= mostPerAgent
       if (total >= mostWaiting || crowded) {
         wanted.decided({ admitted: false, why: 'full', retryAfterMs: fullRetryMs, waitedMs: 0 })
         return () => {}
       }
-      const waiter: Waiter = { ...wanted, sinceMs: nowMs, untilMs: nowMs + wanted.waitMs, left: false, turn: 0 }
+      const untilMs = nowMs + wanted.waitMs
+      const waiter: Waiter = { ...wanted, sinceMs: nowMs, untilMs, before, left: false, turn: 0 }
       const line = lineOf(wanted.scope)
       count(waiter, 1)
-      const pausedMs = buckets.pausedUntil(wanted.scope)
-      if (pausedMs > waiter.untilMs) line.refuse(waiter, 'over', pausedMs - nowMs)
-      else line.push(waiter)
+      line.push(waiter)
       sweepSoon()
       return () => line.refuse(waiter, 'dropped', 1)
     },

@@ -48,8 +48,10 @@ export class SlidingShelf {
       this.#kept.set(name, { ...kept, state: next(kept) })
       this.#dirty.add(name)
     }
+    const { count, windowMs } = shapeOf(rule)
     return {
       shared: rule.per !== 'agent',
+      paceMs: (Math.min(weight, count) * windowMs) / count,
       readyAt: (nowMs) => {
         const { shape, state } = get()
         // What weighs more than all there is goes when nothing else is counted.

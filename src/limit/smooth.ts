@@ -122,6 +122,7 @@ export const smoothGauge = (shelf: SmoothShelf, limit: Applied, asked: number, s
   const weight = Math.min(asked, Math.floor(toleranceMs / intervalMs) + 1)
   return {
     shared,
+    paceMs: weight * intervalMs,
     readyAt: (nowMs) => readyAtMs(shelf.shape(limit), shelf.get(limit), nowMs, weight),
     admit: () => shelf.put(limit, admitted(shelf.get(limit), weight)),
     sent: (nowMs) => shelf.put(limit, sent(shelf.shape(limit), shelf.get(limit), nowMs, weight)),

@@ -22,16 +22,32 @@ export class FairQueue<Waiter extends Waiting> {
 
   push(waiter: Waiter): void {
     const agent = waiter.scope.agent ?? ''
-    waiter.turn = Math.max(this.#served, this.#next.get(agent) ?? 0)
+    waiter.turn = this.#turnOf(agent)
     this.#next.set(agent, waiter.turn + 1)
     let at = this.waiters.length
     while (at > 0 && this.waiters[at - 1]!.turn > waiter.turn) at -= 1
     this.waiters.splice(at, 0, waiter)
   }
 
+  /** How many would stand before the next call of this agent. */
+  ahead(agent: string): number {
+    const turn = this.#turnOf(agent)
+    let [from, to] = [0, this.waiters.length]
+    while (from < to) {
+      const middle = (from + to) >> 1
+      if (this.waiters[middle]!.turn > turn) to = middle
+      else from = middle + 1
+    }
+    return from
+  }
+
   served(waiter: Waiter): void {
     this.#served = Math.max(this.#served, waiter.turn)
     this.#after.set(waiter.scope.agent ?? '', waiter.turn + 1)
+  }
+
+  #turnOf(agent: string): number {
+    return Math.max(this.#served, this.#next.get(agent) ?? 0)
   }
 
   /** Those at the head who left. */

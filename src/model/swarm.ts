@@ -181,6 +181,8 @@ export interface Upstream {
   readonly money: readonly string[]
   readonly limits: readonly UpstreamLimit[]
   readonly timeoutMs: number
+  /** An agent's call that would wait longer for a limit is refused at once, and its task waits without a process. */
+  readonly parkAfterMs: number
   /** Whether limits are learned from answers. */
   readonly learn: boolean
   /** Null = no breaker. */

@@ -41,6 +41,7 @@ import { assertUrgent } from './shed.ts'
 import { shapeTask, submitRefusal } from './submit.ts'
 import { openSpent } from './spent.ts'
 import { summaryOf } from './summary.ts'
+import { waiting } from './waits.ts'
 import { openWaking } from './waking.ts'
 
 /** Due tasks made ready, and late ones buried, in one transaction. */
@@ -220,12 +221,13 @@ class WorkRoom implements Work {
     return type ? type.retry : { max: 1, baseMs: 1_000, capMs: 1_000 }
   }
 
-  /** What the mode of its agent forbids costs no attempt: the task waits. */
+  /** What the mode of its agent forbids, or the gate puts off, costs no attempt: the task waits. */
   #failure(failed: Claimed & FailedAttempt): Finish {
-    const { modeOf, clock } = this.#options
+    const { modeOf, clock, random } = this.#options
+    const nowMs = clock.wallMs()
     const mode = modeOf?.(failed.agent).mode ?? 'active'
-    if (isForbidden(mode, failed.error)) return forbidden(failed, clock.wallMs())
-    return afterFailure(failed, this.#policy(failed), this.#options.clock.wallMs(), this.#options.random)
+    if (isForbidden(mode, failed.error)) return forbidden(failed, nowMs)
+    return waiting(failed, { nowMs, random }) ?? afterFailure(failed, this.#policy(failed), nowMs, random)
   }
 
   /** Ends an attempt of this agent that succeeded; answers only after the commit. One promise: most ends are this. */

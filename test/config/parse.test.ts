@@ -111,6 +111,7 @@ test('A whole config becomes milliseconds, bytes, absolute paths and names', () 
       },
     ],
     timeoutMs: 15_000,
+    parkAfterMs: 10_000,
     learn: true,
     breaker: { share: 0.5, volume: 20, probeMs: 5_000 },
     profile: null,

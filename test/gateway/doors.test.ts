@@ -204,6 +204,7 @@ test('a cut answer is outcome-unknown before its head, and a broken stream after
 test('an agent that goes away while it waits leaves its place to the next', async () => {
   const { door, upstream, gate } = await world(
     {
+      parkAfterMs: 120_000,
       limits: [
         {
           per: 'upstream',

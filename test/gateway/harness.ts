@@ -39,6 +39,7 @@ export const rulesFor = (upstream: { readonly host: string }, more: Partial<Upst
       money: ['POST /v1/payouts'],
       limits: [],
       timeoutMs: 5_000,
+      parkAfterMs: 10_000,
       learn: true,
       breaker: { share: 0.5, volume: 20, probeMs: 5_000 },
       profile: null,

@@ -74,7 +74,7 @@ test('another address: the call under way ends where it began, the next one goes
 })
 
 test('a call that waits is judged by the rules that hold when it may go', async () => {
-  const { get, take, sitter, upstream } = await world({ limits: oncePerMinute })
+  const { get, take, sitter, upstream } = await world({ limits: oncePerMinute, parkAfterMs: 600_000 })
   expect((await get('/bank/v1/first')).status).toBe(201)
   const waiting = get('/bank/v1/second')
   const grant = grantFor({}, { waitMs: 60_000 })

@@ -131,6 +131,7 @@ export class WorldGate {
       money: ['POST /v1/payouts'],
       limits: [bankLimit],
       timeoutMs: 10_000,
+      parkAfterMs: 10_000,
       learn: true,
       breaker: { share: 0.5, volume: 20, probeMs: 5_000 },
       profile: null,

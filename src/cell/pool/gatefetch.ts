@@ -59,6 +59,22 @@ const answerOf = (message: IncomingMessage): UpstreamAnswer => {
   }
 }
 
+/** Longest document of a refusal that is read. */
+const mostRefusalBytes = 65_536
+
+/**
+ * The gate says that the time for this call has not come: thrown, so that the attempt ends and its task waits without
+ * a process, unless the agent has something better to do and catches it. Undefined for every other answer.
+ */
+const putOff = async (answer: UpstreamAnswer): Promise<TaskFailure | undefined> => {
+  const code = answer.headers['x-sitter-code']
+  if (code === undefined || answer.headers['retry-after'] === undefined) return undefined
+  let text = ''
+  for await (const part of answer.body) if (text.length < mostRefusalBytes) text += Buffer.from(part).toString('utf8')
+  const { detail, retryAfterMs } = JSON.parse(text) as { detail: string; retryAfterMs: number }
+  return new TaskFailure(detail, { code, kind: 'transient', status: answer.status, retryAfterMs })
+}
+
 /**
  * Before the request has left, a failure is the gate's absence; after it, only a safe method may be tried again
  * blindly.
@@ -116,6 +132,9 @@ export const gateFetch = (socketPath: string): UpstreamFetch => {
         call.once('response', (message) => resolve(answerOf(message)))
         call.end(body)
       })
-    return send(performance.now() + socketWithinMs)
+    const answer = await send(performance.now() + socketWithinMs)
+    const refused = await putOff(answer)
+    if (refused !== undefined) throw refused
+    return answer
   }
 }

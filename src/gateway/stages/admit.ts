@@ -1,19 +1,11 @@
 /**
  * Waits until every limit admits the call, and its breaker. Charged from here on, whatever comes. An agent's own call
- * does not wait for a breaker: it is told when the next probe goes. Place of budgets and quotas.
+ * does not wait for a breaker, nor longer than its upstream's `parkAfter`: it is told when to come back, and its task
+ * waits in the record instead of a process. Place of budgets and quotas.
  */
 import { throttledShare, type UpstreamLimit } from '../../model/model.ts'
-import type { CallInHand, Refusal, Room, Stage } from '../call.ts'
+import type { CallInHand, Room, Stage } from '../call.ts'
 import { scopeOf } from './mode.ts'
-
-/** Undefined while the breaker of its endpoint lets it through, or wants it as its probe. */
-const heldByBreaker = (call: CallInHand, room: Room): Refusal | undefined => {
-  const nextMs = room.buckets.nextProbeMs(call.scope!, call.endpoint)
-  const waitMs = (nextMs ?? 0) - room.clock.monoMs()
-  if (nextMs === undefined || waitMs <= 0) return undefined
-  const message = `${call.upstreamName} has failed too often: ${call.endpoint} is tried by one call after Retry-After`
-  return { code: 'breaker-open', message, retryAfterMs: Math.ceil(waitMs) }
-}
 
 const limitsOf = (call: CallInHand, room: Room): CallInHand['limits'] => {
   const { upstream, method, endpoint } = call
@@ -27,14 +19,16 @@ const limitsOf = (call: CallInHand, room: Room): CallInHand['limits'] => {
     : limits
 }
 
+const whyLimited = {
+  full: 'too many calls wait for this limit',
+  over: 'the limit does not admit the call soon enough',
+} as const
+
 export const admit: Stage = async (call, room) => {
-  const held = call.grant === null ? heldByBreaker(call, room) : undefined
-  if (held !== undefined) return held
   const limits = limitsOf(call, room)
   const admission = await new Promise<Parameters<Parameters<typeof room.lines.wait>[0]['decided']>[0]>((decided) => {
-    call.onWaiting(
-      room.lines.wait({ scope: call.scope!, limits, granted: call.grant !== null, waitMs: call.waitMs, decided }),
-    )
+    const waitMs = call.waitMs ?? call.upstream!.rule.parkAfterMs
+    call.onWaiting(room.lines.wait({ scope: call.scope!, limits, granted: call.grant !== null, waitMs, decided }))
   })
   call.waitedMs = admission.waitedMs
   if (admission.admitted) {
@@ -47,9 +41,10 @@ export const admit: Stage = async (call, room) => {
       ? { code: 'frozen', message: 'the swarm was frozen while this call waited' }
       : { code: 'gate-lost', message: 'the call left the queue before it was sent', silent: true }
   }
-  const open = heldByBreaker(call, room)
-  if (open !== undefined && admission.why === 'over') return open
-  const message =
-    admission.why === 'full' ? 'too many calls wait for this limit' : 'the limit did not admit the call in time'
-  return { code: 'limited', message, retryAfterMs: Math.ceil(admission.retryAfterMs) }
+  const retryAfterMs = Math.ceil(admission.retryAfterMs)
+  if (admission.why === 'barred') {
+    const message = `${call.upstreamName} has failed too often: ${call.endpoint} is tried by one call after Retry-After`
+    return { code: 'breaker-open', message, retryAfterMs }
+  }
+  return { code: 'limited', message: whyLimited[admission.why], retryAfterMs }
 }

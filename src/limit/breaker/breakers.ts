@@ -22,8 +22,6 @@ export interface BreakerView {
 }
 export interface Breakers {
   gauge(scope: string, rule: BreakerRule): Gauge
-  /** Monotonic ms of the next probe; undefined while closed. */
-  nextProbeMs(scope: string): number | undefined
   list(): readonly BreakerView[]
   changed(stamp: Stamp): readonly LimitRow[]
 }
@@ -80,6 +78,12 @@ const gaugeOf = ({ random, of, put }: Kept, scope: string, rule: BreakerRule): G
       const admission = mayPass(of(scope), nowMs)
       return admission.pass ? nowMs : admission.nextMs
     },
+    barredMs: (nowMs) => {
+      const admission = mayPass(of(scope), nowMs)
+      if (admission.pass) return undefined
+      // How a probe under way ends is known before it counts as lost; if it fails, the next one is further off.
+      return nameOfState(of(scope)) === 'half-open' ? nowMs + rule.probeMs : admission.nextMs
+    },
     admit: (nowMs) => {
       const admission = mayPass(of(scope), nowMs)
       if (!admission.pass || !admission.probe) return
@@ -121,7 +125,6 @@ export const openBreakers = (options: {
   }
   return {
     gauge: (scope, rule) => gaugeOf({ random, of, put }, scope, rule),
-    nextProbeMs: (scope) => of(scope).open?.nextMs,
     list: () => [...states].filter(([, { open }]) => open !== null).map(([scope, state]) => viewOf(scope, state)),
     changed: (stamp) => {
       const rows = [...dirty].map((scope) => rowOf(scope, of(scope), stamp))
