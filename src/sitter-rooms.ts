@@ -242,7 +242,8 @@ export const openRooms = async (opening: Opening): Promise<Rooms> => {
   const { waitsOutside } = hooks
   const { heard, ended } = evidenceFor(modes)
   const modeFor = { heard, modeOf: (scope: ModeScope) => modes.of(scope) }
-  const work = openWork({ ...here, ...incarnation, tasks, store, fleet, waitsOutside, ended, modeOf: effective })
+  const around = { waitsOutside, ended, urgent: gatelink.priorities.bind(gatelink), modeOf: effective }
+  const work = openWork({ ...here, ...incarnation, ...around, tasks, store, fleet })
   const frozen = (): boolean => controls.freeze.file() !== 'absent'
   const settle = openSettle({ ...here, ...incarnation, ...modeFor, channels, tasks, store, work, gatelink, frozen })
   Object.assign(late, { fleet, work, settle })

@@ -3,7 +3,7 @@
  * What the contract knows and this version cannot do is refused by name (not-yet.ts), never taken and ignored.
  */
 import { z } from 'zod'
-import { modes, severities } from '../model/model.ts'
+import { modes, severities, usualPriority } from '../model/model.ts'
 import { credential } from './credentials.ts'
 import { upstream } from './upstreams.ts'
 import { health } from './health.ts'
@@ -170,7 +170,7 @@ const task = z.strictObject({
   /** Time in hand over all attempts, whatever progress they make; only a redrive begins anew. No bound when absent. */
   work: positiveDuration.optional(),
   /** Higher goes first. */
-  priority: whole(0, 9, 'a priority').default(5),
+  priority: whole(0, 9, 'a priority').default(usualPriority),
 })
 
 const status = whole(200, 599, 'an HTTP status')

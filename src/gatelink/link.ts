@@ -9,6 +9,7 @@ import { failure, sleep, type Cancel, type Clock, type Link, type Net, type Rand
 import {
   lineReader,
   toLine,
+  type AgentPriority,
   type Answer,
   type Call,
   type CellOpen,
@@ -25,6 +26,7 @@ import {
 } from '../wire/wire.ts'
 import { openAcks, type Acks } from './acks.ts'
 import type { GateLink, GateLinkEvents } from './port.ts'
+import { openUrgency } from './priorities.ts'
 import { openQuestions, type Questions } from './questions.ts'
 
 export interface GateLinkOptions {
@@ -60,6 +62,7 @@ class SitterEnd implements GateLink {
   #modes: readonly ToldMode[]
   readonly #questions: Questions
   readonly #acks: Acks
+  readonly #urgency = openUrgency()
   #link: Link | undefined
   #gateId: string | null = null
   #pauseMs = firstPauseMs
@@ -94,6 +97,10 @@ class SitterEnd implements GateLink {
 
   closeCell(cell: string): void {
     if (this.#cells.delete(cell)) this.#sendUp([{ frame: 'cell.gone', cell }])
+  }
+
+  priorities(of: readonly AgentPriority[]): void {
+    this.#sendUp(this.#urgency.changes(of))
   }
 
   vaultSet(credential: string, sealed: string, actor: string): ReturnType<GateLink['vaultSet']> {
@@ -213,7 +220,7 @@ class SitterEnd implements GateLink {
       this.#gateId = raw.gateId
       // Before the cells: nobody asks for anything that the gate has not been told about.
       this.#tellModes().catch(() => from.close())
-      this.#sendUp([...this.#cells.values()])
+      this.#sendUp([...this.#urgency.all(), ...this.#cells.values()])
       this.#options.events.linked(raw.gateId)
     } else if (raw['frame'] === 'call') this.#acks.take(this.#gateId, raw as unknown as Call)
     else if (raw['frame'] === 'uses') void this.#audit(from, raw['uses'] as readonly Use[])

@@ -3,6 +3,7 @@
  * was not acknowledged again.
  */
 import type {
+  AgentPriority,
   BackupAnswer,
   Call,
   CellOpen,
@@ -39,6 +40,8 @@ export interface GateLink {
   grant(grants: readonly Grant[]): boolean
   openCell(cell: Omit<CellOpen, 'frame'>): void
   closeCell(cell: string): void
+  /** How urgent the work is that agents are given now; told before they get it. Only changes are sent. */
+  priorities(of: readonly AgentPriority[]): void
   /** Rejects with Failure `gate-lost` when the link is down. */
   vaultSet(
     credential: string,

@@ -14,6 +14,7 @@ import type { Outbound } from './outbound.ts'
 import type { PlainTarget, Route } from './path.ts'
 import type { Signed } from './signers/signers.ts'
 import type { Skew } from './skew.ts'
+import type { Priorities } from './priorities.ts'
 import type { CallJournal, CredentialRule, Log, UpstreamRule } from './ports.ts'
 import type { Uses } from './uses.ts'
 
@@ -115,6 +116,7 @@ export interface Room {
   readonly skew: Skew
   readonly log: Log
   readonly modes: Pick<Modes, 'of'>
+  readonly priorities: Pick<Priorities, 'of'>
   frozen(): boolean
   /** This gate takes on nothing new. */
   ending(): boolean

@@ -1,6 +1,6 @@
 /** Frames that come by the link, checked by hand before anybody believes them. Undefined = not such a frame. */
 import { modes as ladder, type Mode } from '../model/model.ts'
-import type { CellOpen, Grant, Open } from '../wire/wire.ts'
+import type { AgentPriority, CellOpen, Grant, Open } from '../wire/wire.ts'
 import type { Told } from './modes.ts'
 
 type Raw = Readonly<Record<string, unknown>>
@@ -67,6 +67,18 @@ export const readModes = (raw: Raw): Told | undefined => {
   if (typeof first !== 'boolean' || typeof last !== 'boolean' || !Array.isArray(modes)) return undefined
   return modes.length <= 10_000 && modes.every(isSetMode) ? { first, last, modes } : undefined
 }
+
+const isPriority = (value: unknown): value is AgentPriority =>
+  Array.isArray(value) &&
+  value.length === 2 &&
+  isText(value[0]) &&
+  Number.isInteger(value[1]) &&
+  value[1] >= 0 &&
+  value[1] <= 9
+
+/** What cannot be read is left out: it decides who goes first, and nothing else. */
+export const readPriorities = (raw: Raw): readonly AgentPriority[] =>
+  Array.isArray(raw['agents']) ? raw['agents'].slice(0, 10_000).filter(isPriority) : []
 
 export const readJournals = (raw: Raw): readonly number[] =>
   Array.isArray(raw['journals'])

@@ -18,6 +18,7 @@ import { openMeter } from './meter.ts'
 import { recordUses } from './own-uses.ts'
 import { openModes, type Modes, type SavedMode, type SetMode } from './modes.ts'
 import type { CallJournal, Log, Rules, UseBook } from './ports.ts'
+import { openPriorities } from './priorities.ts'
 import { openRules, type OpenRules } from './rules.ts'
 import { openSkew } from './skew.ts'
 import { openUses } from './uses.ts'
@@ -222,7 +223,8 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
   const late: { link?: LinkServer; ending?: true } = {}
   const modes = openModes(options.modes)
   const uses = openUses({ clock, book: journal, log })
-  const opened = { clock, upstreams, vault, buckets, lines, journal, uses, log, modes }
+  const priorities = openPriorities()
+  const opened = { clock, upstreams, vault, buckets, lines, journal, uses, log, modes, priorities }
   const room: Room = {
     ...opened,
     meter: openMeter(journal.counts()),
@@ -245,6 +247,7 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
     journal,
     uses,
     doors,
+    priorities,
     log,
     grants: () => grants,
     ask: (frame) => answer(options, parts, frame),

@@ -5,9 +5,10 @@
 import { asFailure, failure, type Failure, type Link, type Listening, type Net } from '../std/std.ts'
 import { lineReader, toLine, type CallOutcome, type Grant, type Open } from '../wire/wire.ts'
 import type { Doors } from './doors.ts'
-import { readCell, readGrant, readJournals, readOpen, textOf } from './frames.ts'
+import { readCell, readGrant, readJournals, readOpen, readPriorities, textOf } from './frames.ts'
 import type { Grants } from './grants.ts'
 import type { CallJournal, Log } from './ports.ts'
+import type { Priorities } from './priorities.ts'
 import { openTeller, type Teller } from './teller.ts'
 import type { Uses } from './uses.ts'
 
@@ -26,6 +27,7 @@ export interface LinkServerOptions {
   readonly uses: Uses
   readonly grants: () => Grants
   readonly doors: Doors
+  readonly priorities: Priorities
   readonly log: Log
   /** Answers `vault.…`, `status`, `freeze`, `config`; rejects for any other question. */
   readonly ask: (frame: Raw) => Promise<unknown>
@@ -128,6 +130,7 @@ class GateEnd implements LinkServer {
       if (this.#highest.epoch !== epoch) throw failure('stale', 'a newer sitter came')
       this.#leaveSitter()
     }
+    this.#options.priorities.forget()
     link.write(toLine({ frame: 'opened', gateId, version }))
     this.#sitter = { link, epoch, teller: openTeller(link, journal) }
     this.#options.uses.link(link)
@@ -146,6 +149,8 @@ class GateEnd implements LinkServer {
         return
       case 'uses.ack':
         return this.#options.uses.acknowledged(raw['upTo'])
+      case 'priority':
+        return this.#options.priorities.told(readPriorities(raw))
       case 'cell':
         void this.#cell(raw, from.epoch)
         return

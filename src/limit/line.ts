@@ -1,15 +1,15 @@
 /**
  * One line of calls that wait for one upstream and credential: granted payments first come first served, agents' own
- * calls by fair turns (turns.ts), and the two take turns, so that neither starves the other. A waiter that only its own
- * agent's limit holds up lets the ones behind it pass. One timer is set to the exact next moment, and releases all it
- * admits.
+ * calls by priority and fair turns (levels.ts), and the two take turns, so that neither starves the other. A waiter
+ * that only its own agent's limit holds up lets the ones behind it pass. One timer is set to the exact next moment, and
+ * releases all it admits.
  */
 import type { Cancel, Clock } from '../std/std.ts'
 import type { Buckets } from './buckets.ts'
 import { barredUntil, expectedOf, Promised, type Expected } from './expect.ts'
 import type { Gauge } from './gauge.ts'
 import type { Scope } from './names.ts'
-import { FairQueue } from './turns.ts'
+import { Levels } from './levels.ts'
 
 export type Admission =
   | { readonly admitted: true; readonly waitedMs: number }
@@ -24,6 +24,10 @@ export interface Wanted {
   readonly scope: Scope
   readonly limits: readonly Gauge[]
   readonly granted: boolean
+  /** Of the task for which an agent asks, 0 to 9; payments have none among each other. */
+  readonly priority: number
+  /** What it weighs by the limit by which it weighs most, at least 1. */
+  readonly weight: number
   /** Longest wait. */
   readonly waitMs: number
   readonly decided: (admission: Admission) => void
@@ -48,7 +52,7 @@ export class Line {
   /** Called with everybody who leaves, for whatever reason. */
   readonly #onLeave: (waiter: Waiter) => void
   #granted: Waiter[] = []
-  readonly #own = new FairQueue<Waiter>()
+  readonly #own = new Levels<Waiter>()
   readonly #promised = new Promised()
   #grantedNext = true
   #cancel: Cancel | undefined
@@ -75,7 +79,7 @@ export class Line {
 
   /** Releases everybody who may go now, and sets the timer for the next. */
   pump(): void {
-    if (this.#releasing || this.#granted.length + this.#own.waiters.length === 0) return
+    if (this.#releasing || this.#granted.length + this.#own.size === 0) return
     this.#cancel?.()
     this.#cancel = undefined
     this.#releasing = true
@@ -83,7 +87,7 @@ export class Line {
     const nextMs = this.#release(nowMs)
     this.#releasing = false
     // At Infinity a pending call must be sent first; somebody pumps again then.
-    if (this.#granted.length + this.#own.waiters.length === 0 || nextMs === Infinity) return
+    if (this.#granted.length + this.#own.size === 0 || nextMs === Infinity) return
     this.#cancel = this.#clock.timer(Math.max(shortestTimerMs, nextMs - nowMs), () => this.pump())
   }
 
@@ -130,8 +134,8 @@ export class Line {
     this.refuse(waiter, 'over', backMs)
   }
 
-  #expected({ scope, limits, before }: Waiter, nowMs: number): Expected {
-    const own = this.#own.ahead(scope.agent ?? '')
+  #expected({ scope, limits, before, priority }: Waiter, nowMs: number): Expected {
+    const own = this.#own.ahead(scope.agent ?? '', priority)
     // Payments take every second turn.
     const all = own + Math.min(this.#granted.length, own + 1)
     return expectedOf(limits, { nowMs, pausedMs: this.#buckets.pausedUntil(this.scope) }, { all, own: before })
@@ -154,8 +158,8 @@ export class Line {
       const pausedMs = this.#buckets.pausedUntil(this.scope)
       if (pausedMs > nowMs) return pausedMs
       const next = { ms: Infinity }
-      const own = this.#own.waiters
-      const [first, second] = this.#grantedNext ? [this.#granted, own] : [own, this.#granted]
+      const own = this.#own.inOrder()
+      const [first, second] = this.#grantedNext ? [[this.#granted], own] : [own, [this.#granted]]
       const waiter = this.#pick(first, nowMs, next) ?? this.#pick(second, nowMs, next)
       if (waiter === undefined) return next.ms
       this.#grantedNext = !waiter.granted
@@ -168,14 +172,16 @@ export class Line {
     }
   }
 
-  /** The first of a queue that may go now; lowers `next` to when another one may. */
-  #pick(queue: readonly Waiter[], nowMs: number, next: { ms: number }): Waiter | undefined {
-    for (const waiter of queue) {
-      if (waiter.left) continue
-      const ready = this.#buckets.readyAt(waiter.limits, nowMs)
-      if (ready.atMs <= nowMs) return waiter
-      next.ms = Math.min(next.ms, ready.atMs)
-      if (ready.shared) return undefined
+  /** The first of these queues that may go now; lowers `next` to when another one may. */
+  #pick(queues: readonly (readonly Waiter[])[], nowMs: number, next: { ms: number }): Waiter | undefined {
+    for (const queue of queues) {
+      for (const waiter of queue) {
+        if (waiter.left) continue
+        const ready = this.#buckets.readyAt(waiter.limits, nowMs)
+        if (ready.atMs <= nowMs) return waiter
+        next.ms = Math.min(next.ms, ready.atMs)
+        if (ready.shared) return undefined
+      }
     }
     return undefined
   }

@@ -1,11 +1,13 @@
 /**
- * Agents' own calls in fair turns (start-time fair queueing with equal weights): an agent's n-th waiting call has its
- * turn when every other agent that waits has had n. Who comes new begins at the turn that is being served: it neither
- * waits behind a flood nor makes up for the time it did not ask.
+ * Agents' own calls in fair turns (start-time fair queueing): what counts is what calls weigh by their limits, so an
+ * agent whose calls weigh 20 has one turn where others have 20. Who comes new begins at the turn that is being served:
+ * it neither waits behind a flood nor makes up for the time it did not ask.
  */
 /** What the queue needs to know of a call that waits. */
-interface Waiting {
+export interface Waiting {
   readonly scope: { readonly agent: string | null }
+  /** At least 1. */
+  readonly weight: number
   left: boolean
   /** Its turn, set by the queue. */
   turn: number
@@ -20,10 +22,15 @@ export class FairQueue<Waiter extends Waiting> {
   /** The turn after the last that an agent was served; what it gave up waiting for is no turn. */
   readonly #after = new Map<string, number>()
 
+  /** Nobody waits, and nobody's last turn is remembered. */
+  get isIdle(): boolean {
+    return this.waiters.length === 0 && this.#next.size === 0
+  }
+
   push(waiter: Waiter): void {
     const agent = waiter.scope.agent ?? ''
     waiter.turn = this.#turnOf(agent)
-    this.#next.set(agent, waiter.turn + 1)
+    this.#next.set(agent, waiter.turn + waiter.weight)
     let at = this.waiters.length
     while (at > 0 && this.waiters[at - 1]!.turn > waiter.turn) at -= 1
     this.waiters.splice(at, 0, waiter)
@@ -43,7 +50,7 @@ export class FairQueue<Waiter extends Waiting> {
 
   served(waiter: Waiter): void {
     this.#served = Math.max(this.#served, waiter.turn)
-    this.#after.set(waiter.scope.agent ?? '', waiter.turn + 1)
+    this.#after.set(waiter.scope.agent ?? '', waiter.turn + waiter.weight)
   }
 
   #turnOf(agent: string): number {
@@ -58,7 +65,7 @@ export class FairQueue<Waiter extends Waiting> {
   /** All who left, and agents whose next turn is no later than anybody's. */
   forget(): void {
     this.waiters = this.waiters.filter(({ left }) => !left)
-    const waiting = new Map(this.waiters.map(({ scope, turn }) => [scope.agent ?? '', turn + 1]))
+    const waiting = new Map(this.waiters.map(({ scope, turn, weight }) => [scope.agent ?? '', turn + weight]))
     for (const agent of this.#next.keys()) {
       const next = Math.max(waiting.get(agent) ?? 0, this.#after.get(agent) ?? 0)
       if (next > this.#served) this.#next.set(agent, next)

@@ -49,6 +49,7 @@ export {
   parseAttemptId,
   taskAfter,
   taskStates,
+  usualPriority,
   waitReasons,
   withRestVersion,
   type AttemptOutcome,

@@ -15,6 +15,9 @@ export type TaskStateName = (typeof taskStates)[number]
 export const waitReasons = ['rate', 'quota', 'credential', 'approval', 'maintenance', 'signal', 'retry'] as const
 export type WaitReason = (typeof waitReasons)[number]
 
+/** Of tasks of which nobody says another one; 0 to 9, higher goes first. */
+export const usualPriority = 5
+
 export const attemptOutcomes = [
   'succeeded',
   'transient',

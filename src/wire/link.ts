@@ -3,7 +3,7 @@
  * `open`.
  *
  * sitter → gate   open · cell · cell.gone · grant · ack · uses.ack · vault.set · vault.list · vault.renew ·
- *                 vault.notes · vault.rekey · vault.backup · status · freeze · config · mode
+ *                 vault.notes · vault.rekey · vault.backup · status · freeze · config · mode · priority
  * gate → sitter   opened · call · uses · parked · answer
  *
  * `grant` is the right to send one exact request, and the order to send it. The gate journals it (fsync) before the
@@ -219,6 +219,15 @@ export interface ModesTold {
   readonly last: boolean
   readonly modes: readonly ToldMode[]
 }
+export type AgentPriority = readonly [agent: string, priority: number]
+/**
+ * How urgent the work is that these agents have in hand from now on, 0 to 9; 5 for whom nothing is told. Sent before
+ * the work is given out, and all of it after each `opened`. Not answered.
+ */
+export interface PrioritiesTold {
+  readonly frame: 'priority'
+  readonly agents: readonly AgentPriority[]
+}
 /** Calls that were recorded instead of sent, oldest first. */
 export interface ShadowedAsk {
   readonly frame: 'shadowed'
@@ -382,5 +391,6 @@ export type ToGate =
   | Freeze
   | ConfigChanged
   | ModesTold
+  | PrioritiesTold
   | ShadowedAsk
 export type FromGate = Opened | Call | Uses | Answer

@@ -15,6 +15,8 @@ export interface WorkOptions {
   readonly epoch: number
   /** The mode that holds for an agent, and whether only a person ends it; absent = active. */
   readonly modeOf?: (agent: string) => { readonly mode: Mode; readonly person: boolean }
+  /** Agents that are about to be given work of this priority. */
+  readonly urgent?: (of: readonly (readonly [agent: string, priority: number])[]) => void
   /** How an attempt of an agent ended, as far as that says something about it. */
   readonly ended?: (agent: string, evidence: 'worked' | 'failed') => void
   /** Whether an attempt waits for something outside its agent: its deadline then waits too. */

@@ -311,6 +311,7 @@ class WorkRoom implements Work {
   #begin(all: readonly Claimed[]): readonly Claimed[] {
     const nowMs = this.#options.clock.wallMs()
     const claimed = this.#hand.take(all)
+    this.#options.urgent?.(claimed.map(({ agent, priority }) => [agent, priority]))
     for (const one of claimed) this.#budgets.started(one, nowMs)
     const late = claimed.filter((one) => one.deadlineMs !== null && one.deadlineMs <= nowMs)
     if (late.length === 0) return claimed

@@ -32,7 +32,10 @@ export const waitUntil = (nowMs: number, retryAfterMs: number | undefined, rando
   return Math.ceil(nowMs + waitMs + random.next() * Math.max(250, waitMs * spread))
 }
 
-/** The end of an attempt that the gate told to wait; undefined for all others. The history keeps why, and what was done is done. */
+/**
+ * The end of an attempt that the gate told to wait; undefined for all others. The history keeps why, and what was done
+ * is done.
+ */
 export const waiting = (
   failed: Claimed & FailedAttempt,
   { nowMs, random }: { readonly nowMs: number; readonly random: Random },

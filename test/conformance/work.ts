@@ -235,6 +235,13 @@ const deadLetters = (it: It): void => {
     expect(await store.read.nextTaskDeadlineMs()).toBe(900)
   })
 
+  it('a claim says how urgent its task is, also one that is given with its submission', async (store) => {
+    const [urgent] = await store.transact([submit([{ ...task('a'), priority: 9 }], { claim: [slot(1)] })])
+    expect(urgent.ok && urgent.value.claimed).toMatchObject([{ task: 'tsk_a', priority: 9 }])
+    const [, low] = await store.transact([submit([{ ...task('b'), priority: 1 }]), claim([2])])
+    expect(low.ok && low.value.claimed).toMatchObject([{ task: 'tsk_b', priority: 1 }])
+  })
+
   it('deaths with a task as the only one in hand are counted, and told with its next claim', async (store) => {
     await store.transact([submit([task('a')]), claim([1])])
     const retry: Partial<Finish> = { outcome: 'transient', event: { event: 'retry', untilMs: 35 }, deadly: true }

@@ -36,6 +36,8 @@ const open = (rules: readonly RatedLimit[]) => {
       scope,
       limits,
       granted: options.granted ?? false,
+      priority: 5,
+      weight: 1,
       waitMs: options.waitMs ?? 10_000,
       decided: (admission) => {
         asked.answer = admission

@@ -127,7 +127,7 @@ test('Who waits for a place at a host gets it when a call to another upstream th
   const decided: string[] = []
   const ask = (upstream: string): readonly Gauge[] => {
     const limits = buckets.applied(rules, { ...scope, upstream })
-    const wanted = { scope: { ...scope, upstream }, limits, granted: true, waitMs: 10_000 }
+    const wanted = { scope: { ...scope, upstream }, limits, priority: 5, weight: 1, granted: true, waitMs: 10_000 }
     lines.wait({ ...wanted, decided: ({ admitted }) => void decided.push(`${upstream} ${admitted}`) })
     return limits
   }

@@ -22,6 +22,14 @@ const waitFor = (seconds: number) => ({
   knownLimits: {},
 })
 
+interface Asked {
+  readonly granted?: boolean
+  readonly agent?: string
+  readonly waitMs?: number
+  readonly priority?: number
+  readonly weight?: number
+}
+
 const open = (rules: readonly RatedLimit[]) => {
   const clock = handClock()
   const buckets = openBuckets({ clock, random: seeded(1), saved: [] })
@@ -29,13 +37,15 @@ const open = (rules: readonly RatedLimit[]) => {
   const order: string[] = []
   const results = new Map<string, Admission>()
   /** Asks for a place, and sends as soon as it is admitted. */
-  const ask = (name: string, options: { granted?: boolean; agent?: string; waitMs?: number } = {}): (() => void) => {
+  const ask = (name: string, options: Asked = {}): (() => void) => {
     const scope = { upstream: 'bank', credential: 'a', agent: options.agent ?? 'payer/0001' }
     const limits = buckets.applied(rules, scope)
     return lines.wait({
       scope,
       limits,
       granted: options.granted ?? true,
+      priority: options.priority ?? 5,
+      weight: options.weight ?? 1,
       waitMs: options.waitMs ?? 60_000,
       decided: (admission) => {
         results.set(name, admission)
@@ -98,9 +108,9 @@ test('Who comes new waits behind nobody’s flood', () => {
 })
 
 test('What an agent gave up waiting for is not held against it when its upstream works again', () => {
-  const queue = new FairQueue<{ scope: { agent: string }; left: boolean; turn: number }>()
+  const queue = new FairQueue<{ scope: { agent: string }; weight: number; left: boolean; turn: number }>()
   const push = (agent: string) => {
-    const one = { scope: { agent }, left: false, turn: 0 }
+    const one = { scope: { agent }, weight: 1, left: false, turn: 0 }
     queue.push(one)
     return one
   }

@@ -26,6 +26,7 @@ const world = (agents: number, ready: number) => {
     fence: 1,
     deadlineMs: null,
     batch: null,
+    priority: 5,
     deaths: 0,
   })
   const dispatch = openDispatch({

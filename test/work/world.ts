@@ -26,6 +26,8 @@ export interface World {
   /** Agents that sleep, and what the fleet was told of tasks that wait for them. */
   readonly sleepers: { count: number }
   readonly wanted: number[]
+  /** What the gate was told of the urgency of work, and how much had been given out then. */
+  readonly urgent: { readonly agent: string; readonly priority: number; readonly given: number }[]
   /** That holds for all of them. */
   mode: { readonly mode: Mode; readonly person: boolean }
 }
@@ -52,6 +54,7 @@ export const world = async (agents: number, ...types: TaskType[]): Promise<World
   const cancelled: string[] = []
   const sleepers = { count: 0 }
   const wanted: number[] = []
+  const urgent: World['urgent'] = []
   const work = openWork({
     tasks: Object.fromEntries(known.map((type) => [type.name, type])),
     store,
@@ -78,6 +81,9 @@ export const world = async (agents: number, ...types: TaskType[]): Promise<World
       },
     },
     modeOf: () => at.mode,
+    urgent: (of) => {
+      urgent.push(...of.map(([agent, priority]) => ({ agent, priority, given: given.length })))
+    },
     waitsOutside: () => false,
     failed: (error) => {
       throw error
@@ -92,6 +98,7 @@ export const world = async (agents: number, ...types: TaskType[]): Promise<World
     idle,
     sleepers,
     wanted,
+    urgent,
     mode: { mode: 'active', person: false },
   }
   work.start()

@@ -6,6 +6,7 @@ import type { CallJournal, JournalEnd, JournalRow } from '../../src/gateway/port
 import type { Room } from '../../src/gateway/call.ts'
 import { readModes } from '../../src/gateway/frames.ts'
 import { openModes } from '../../src/gateway/modes.ts'
+import { openPriorities } from '../../src/gateway/priorities.ts'
 import type { Uses } from '../../src/gateway/uses.ts'
 import { openGrants, outcomeOfOpen, type Grants } from '../../src/gateway/grants.ts'
 import { openLinkServer, type LinkServer } from '../../src/gateway/links.ts'
@@ -148,8 +149,10 @@ export class WorldGate {
       outbound: provider.of(process),
     }
     const modes = openModes({ saved: undefined, save: async () => {} })
+    const priorities = openPriorities()
     const room: Room = {
       modes,
+      priorities,
       clock,
       upstreams: new Map([['bank', upstream]]),
       vault: { choose: () => undefined, pin: () => undefined, secretFor: noVault, answered: () => {} },
@@ -178,6 +181,7 @@ export class WorldGate {
       version: '1',
       journal,
       uses: noUses,
+      priorities,
       grants: () => late.grants!,
       doors: { open: nothing, close: nothing, closeAll: nothing, count: () => 0, inFlight: () => 0, idle: nothing },
       log: () => {},

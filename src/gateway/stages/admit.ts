@@ -7,11 +7,16 @@ import { throttledShare, type UpstreamLimit } from '../../model/model.ts'
 import type { CallInHand, Room, Stage } from '../call.ts'
 import { scopeOf } from './mode.ts'
 
-const limitsOf = (call: CallInHand, room: Room): CallInHand['limits'] => {
-  const { upstream, method, endpoint } = call
+type Weigh = (rule: UpstreamLimit) => number
+
+const weighing =
+  ({ upstream, method, plain }: CallInHand): Weigh =>
+  (rule) =>
+    upstream!.weigh(rule, method, plain!.segments)
+
+const limitsOf = (call: CallInHand, room: Room, weigh: Weigh): CallInHand['limits'] => {
+  const { upstream, endpoint } = call
   const { limits: rules, learn, breaker } = upstream!.rule
-  const { segments } = call.plain!
-  const weigh = (rule: UpstreamLimit): number => upstream!.weigh(rule, method, segments)
   const limits = room.buckets.applied(rules, call.scope!, { endpoint, learn, breaker, weigh })
   const { mode, target } = room.modes.of(scopeOf(call))
   return mode === 'throttled'
@@ -25,10 +30,18 @@ const whyLimited = {
 } as const
 
 export const admit: Stage = async (call, room) => {
-  const limits = limitsOf(call, room)
+  const weigh = weighing(call)
+  const limits = limitsOf(call, room, weigh)
+  const wanted = {
+    scope: call.scope!,
+    limits,
+    granted: call.grant !== null,
+    priority: room.priorities.of(call.agent),
+    weight: Math.max(1, ...call.upstream!.rule.limits.map(weigh)),
+    waitMs: call.waitMs ?? call.upstream!.rule.parkAfterMs,
+  }
   const admission = await new Promise<Parameters<Parameters<typeof room.lines.wait>[0]['decided']>[0]>((decided) => {
-    const waitMs = call.waitMs ?? call.upstream!.rule.parkAfterMs
-    call.onWaiting(room.lines.wait({ scope: call.scope!, limits, granted: call.grant !== null, waitMs, decided }))
+    call.onWaiting(room.lines.wait({ ...wanted, decided }))
   })
   call.waitedMs = admission.waitedMs
   if (admission.admitted) {

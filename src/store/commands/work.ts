@@ -51,6 +51,8 @@ export interface Claimed {
   readonly fence: number
   readonly deadlineMs: number | null
   readonly batch: string | null
+  /** 0 to 9. */
+  readonly priority: number
   /** Deaths of a cell, or of its process, with this task the only one in hand. */
   readonly deaths: number
 }

@@ -40,7 +40,7 @@ WITH kind AS MATERIALIZED (
     late_outcome = NULL, late_ms = NULL, attempt_error = NULL
   FROM unnest($7::text[], $8::text[], $9::bigint[]) WITH ORDINALITY AS s (agent, cell, agent_epoch, place)
     JOIN placed AS p ON p.place = s.place WHERE t.seq = p.seq AND ${plainState('t.state')} = 'ready'
-  RETURNING s.place, t.id, t.type, t.key, t.payload, t.number, t.fence, t.deadline_ms, t.batch, t.deaths
+  RETURNING s.place, t.id, t.type, t.key, t.payload, t.number, t.fence, t.deadline_ms, t.batch, t.priority, t.deaths
 ), counted AS (
   INSERT INTO tallies (kind, type, label, count)
   SELECT 'task', type, label, sign * COUNT(*) FROM taken, (VALUES ('ready', -1), ('running', 1)) AS c (label, sign)
@@ -62,6 +62,7 @@ interface ClaimRow {
   fence: number
   deadline_ms: number | null
   batch: string | null
+  priority: number
   deaths: number
 }
 
@@ -90,9 +91,9 @@ export const claimAnswer = (
   const claimed = found.flatMap((row) => {
     if (row.place === null) return []
     const { agent, cell } = slots[row.place - 1]!
-    const { id: task, type, key, payload, number, fence, batch, deaths, deadline_ms: deadlineMs } = row
+    const { id: task, type, key, payload, number, fence, batch, deaths, priority, deadline_ms: deadlineMs } = row
     const attempt = attemptId(task, fence)
-    return [{ task, type, key, payload, agent, cell, attempt, number, fence, deadlineMs, batch, deaths }]
+    return [{ task, type, key, payload, agent, cell, attempt, number, fence, deadlineMs, batch, priority, deaths }]
   })
   return { claimed, more: found[0]?.more === true }
 }

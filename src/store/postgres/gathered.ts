@@ -233,9 +233,9 @@ export class Gathering {
 }
 
 const claimedOf = (task: NewTask, { agent, cell }: Slot): Claimed => {
-  const { id, type, key, payload, deadlineMs, batch } = task
-  const attempt = attemptId(id, 1)
-  return { task: id, type, key, payload, agent, cell, attempt, number: 1, fence: 1, deaths: 0, deadlineMs, batch }
+  const { id, type, key, payload, deadlineMs, batch, priority } = task
+  const first = { attempt: attemptId(id, 1), number: 1, fence: 1, deaths: 0 }
+  return { task: id, type, key, payload, agent, cell, ...first, deadlineMs, batch, priority }
 }
 
 /** Tasks of one list stand one after the other. */

@@ -82,6 +82,7 @@ interface TakenRow {
   fence: number
   deadline_ms: number | null
   batch: string | null
+  priority: number
   deaths: number
 }
 
@@ -103,7 +104,7 @@ WITH asked AS (
   INSERT INTO past_attempts (${pastColumns}) SELECT ${pastOfTask} FROM free WHERE started_ms IS NOT NULL
 )
 SELECT a.place, f.id, f.type, f.key, f.payload, f.attempts + 1 AS number, f.fence + 1 AS fence, f.deadline_ms, f.batch,
-  f.deaths FROM asked AS a JOIN free AS f ON f.seq = a.seq ORDER BY a.place`
+  f.priority, f.deaths FROM asked AS a JOIN free AS f ON f.seq = a.seq ORDER BY a.place`
 
 export const claimReady = async (
   session: Session,
@@ -123,10 +124,10 @@ export const claimReady = async (
   const rows = await session.all<TakenRow>(takeSql, owner, epoch, wallMs, seqs, ...cells)
   return rows.map((row) => {
     const { agent, cell } = slots[row.place - 1]!
-    const { id: task, type, key, payload, number, fence, batch, deaths, deadline_ms: deadlineMs } = row
+    const { id: task, type, key, payload, number, fence, batch, deaths, priority, deadline_ms: deadlineMs } = row
     session.tallies.task(type, 'ready', 'running')
     const attempt = attemptId(task, fence)
-    return { task, type, key, payload, agent, cell, attempt, number, fence, deadlineMs, batch, deaths }
+    return { task, type, key, payload, agent, cell, attempt, number, fence, deadlineMs, batch, priority, deaths }
   })
 }
 

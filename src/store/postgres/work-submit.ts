@@ -182,8 +182,8 @@ export const tasksSubmit = async (
   const missing = await writeNew(session, fresh, (task) => slots.get(task), asked)
   if (missing !== undefined) return refuse('not-found', missing)
   const claimed = given.map(({ task, slot }): Claimed => {
-    const { id, type, key, payload, deadlineMs, batch } = task
-    const first = { attempt: attemptId(id, 1), number: 1, fence: 1, deaths: 0 }
+    const { id, type, key, payload, deadlineMs, batch, priority } = task
+    const first = { attempt: attemptId(id, 1), number: 1, fence: 1, deaths: 0, priority }
     return { task: id, type, key, payload, agent: slot.agent, cell: slot.cell, ...first, deadlineMs, batch }
   })
   if (mayClaim && !direct && agentType !== undefined)

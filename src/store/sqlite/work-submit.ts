@@ -88,6 +88,7 @@ const claimOne = (session: Session, row: ReadyRow, slot: Slot, { owner, epoch, w
     fence,
     deadlineMs: row.deadline_ms,
     batch: row.batch,
+    priority: row.priority,
     deaths: row.deaths,
   }
   if (row.started_ms !== null) archiveAttempt(session, row.seq)
@@ -152,7 +153,8 @@ const claimNew = (session: Session, task: NewTask, slot: Slot, { owner, epoch, w
   session.tallies.task(type, null, 'running')
   const { agent, cell } = slot
   const attempt = attemptId(id, 1)
-  return { task: id, type, key, payload, agent, cell, attempt, number: 1, fence: 1, deaths: 0, deadlineMs, batch }
+  const first = { attempt, number: 1, fence: 1, deaths: 0 }
+  return { task: id, type, key, payload, agent, cell, ...first, deadlineMs, batch, priority: task.priority }
 }
 
 export const tasksSubmit = (
