@@ -49,7 +49,13 @@ export interface RenewalNotesOptions {
 }
 
 const lookEveryMs = 2_000
-const loud = ['credential.quarantined', 'credential.compromised', 'credential.not-accepted', 'credential.mint-unknown']
+const loud = [
+  'credential.tampered',
+  'credential.quarantined',
+  'credential.compromised',
+  'credential.not-accepted',
+  'credential.mint-unknown',
+]
 
 /** Takes the notes of the gate into events and audit entries until it is stopped. */
 export const openRenewalNotes = ({ gatelink, store, clock, onFault }: RenewalNotesOptions): { stop(): void } => {

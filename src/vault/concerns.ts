@@ -68,7 +68,9 @@ export const concernOf = (looked: Looked, nowMs: number): Concern | null => {
     return {
       severity: 'warning',
       what: `its rotation waits for you: ${cycle.why}`,
-      wayOut: `look for a key at its provider and end it, then sitter vault rotate ${name}`,
+      wayOut: isAutomatic
+        ? `look for a key at its provider and end it, then sitter vault rotate ${name}`
+        : `look at its provider which keys there are, then ${set}`,
       sinceMs: cycle.sinceMs,
       isDue: false,
     }

@@ -1,20 +1,23 @@
 /**
- * What the sealed rows are, under a key: a list of all of them with a tag each. Whoever edits, removes, adds or swaps
- * rows of gate.db without the KEK is found, and the row is named. How often they were changed is also kept outside the
- * data directory, so that an older copy of gate.db is told from the newest.
+ * What the sealed rows and the saved renewals are, under a key: a list of all of them with a tag each. Whoever edits,
+ * removes, adds or swaps rows of gate.db without the KEK is found, and the row is named. How often they were changed is
+ * also kept outside the data directory, so that an older copy of gate.db is told from the newest.
  *
  * What cannot be told: an older copy put back together with the file outside; and where that file was lost, or cannot
  * be written, nothing at all (`outside: unknown`).
  */
 import { createHash, createHmac } from 'node:crypto'
-import type { SecretRow } from '../store/store.ts'
+import type { MachineRow, SecretRow } from '../store/store.ts'
 import { canonicalJson, failure, type Disk } from '../std/std.ts'
 import { derivedKey, type Kek } from './sealing.ts'
 
 type Line = readonly [name: string, version: number, tag: string]
+type MachineLine = readonly [kind: string, name: string, tag: string]
 interface Head {
   readonly changes: number
   readonly rows: readonly Line[]
+  /** Absent in heads from before renewals were under them: whatever renewals are there are believed, once. */
+  readonly renewals?: readonly MachineLine[]
   readonly mac: string
 }
 
@@ -23,6 +26,23 @@ export interface HeadFault {
   readonly version: number
   readonly fault: 'changed' | 'removed' | 'added'
 }
+
+/** A saved renewal that is not what was written last. */
+export interface MachineFault {
+  readonly kind: string
+  readonly name: string
+  readonly fault: HeadFault['fault']
+}
+/** What the head is over. */
+export interface Covered {
+  readonly secrets: readonly SecretRow[]
+  readonly machines: readonly MachineRow[]
+}
+export interface HeadFaults {
+  readonly secrets: readonly HeadFault[]
+  readonly machines: readonly MachineFault[]
+}
+const noFaults: HeadFaults = { secrets: [], machines: [] }
 
 const named = (name: string, version: number): string => `${name}@${version}`
 
@@ -35,24 +55,40 @@ const lineOf = (key: Uint8Array, row: SecretRow): Line => {
   return [name, version, macOf(key, ['row', name, version, state, sealed, fingerprint, setMs, actor])]
 }
 
+const machineLineOf = (key: Uint8Array, { kind, name, state }: MachineRow): MachineLine => [
+  kind,
+  name,
+  macOf(key, ['renewal', kind, name, state]),
+]
+export const machineKey = ({ kind, name }: Pick<MachineRow, 'kind' | 'name'>): string => `${kind} ${name}`
+
+const headMac = (key: Uint8Array, vaultId: string, { changes, rows, renewals }: Omit<Head, 'mac'>): string =>
+  macOf(key, ['head', vaultId, changes, rows, ...(renewals === undefined ? [] : [renewals])])
+
 const headKey = (kek: Kek): Buffer => derivedKey(kek, 'head 2')
 
 /** A row that was found tampered with stays so, whatever is changed beside it: its tag fits nothing. */
 const neverFits = 'tampered '
 
 export const makeHead = (
-  { kek, faults }: { readonly kek: Kek; readonly faults: readonly HeadFault[] },
-  rows: readonly SecretRow[],
+  { kek, faults }: { readonly kek: Kek; readonly faults: HeadFaults },
+  { secrets, machines }: Covered,
   changes: number,
 ): string => {
   const key = headKey(kek)
-  const doubtful = new Set(faults.map(({ name, version }) => named(name, version)))
-  const good = rows.filter((row) => !doubtful.has(named(row.name, row.version)))
-  const lines = [
+  const doubtful = new Set(faults.secrets.map(({ name, version }) => named(name, version)))
+  const doubtfulMachines = new Set(faults.machines.map(machineKey))
+  const good = secrets.filter((row) => !doubtful.has(named(row.name, row.version)))
+  const goodMachines = machines.filter((row) => !doubtfulMachines.has(machineKey(row)))
+  const rows = [
     ...good.map((row) => lineOf(key, row)),
-    ...faults.map(({ name, version, fault }): Line => [name, version, `${neverFits}${fault}`]),
+    ...faults.secrets.map(({ name, version, fault }): Line => [name, version, `${neverFits}${fault}`]),
   ]
-  const head: Head = { changes, rows: lines, mac: macOf(key, ['head', kek.vaultId, changes, lines]) }
+  const renewals = [
+    ...goodMachines.map((row) => machineLineOf(key, row)),
+    ...faults.machines.map(({ kind, name, fault }): MachineLine => [kind, name, `${neverFits}${fault}`]),
+  ]
+  const head: Head = { changes, rows, renewals, mac: headMac(key, kek.vaultId, { changes, rows, renewals }) }
   key.fill(0)
   return canonicalJson(head)
 }
@@ -60,7 +96,8 @@ export const makeHead = (
 const parse = (text: string): Head | undefined => {
   try {
     const head = JSON.parse(text) as Head
-    return Array.isArray(head.rows) && typeof head.mac === 'string' ? head : undefined
+    const isOurs = Array.isArray(head.rows) && typeof head.mac === 'string'
+    return isOurs && (head.renewals === undefined || Array.isArray(head.renewals)) ? head : undefined
   } catch {
     return undefined // no head of ours, which is what the caller asks
   }
@@ -69,34 +106,60 @@ const parse = (text: string): Head | undefined => {
 const damaged = (why: string): Error =>
   failure('vault-damaged', `gate.db was changed by somebody who has not the vault's key: ${why}; nothing was changed`)
 
+const faultIn = (tag: string, is: string | undefined): HeadFault['fault'] | null => {
+  if (tag.startsWith(neverFits)) return tag.slice(neverFits.length) as HeadFault['fault']
+  return is === tag ? null : is === undefined ? 'removed' : 'changed'
+}
+
+const secretFaults = (key: Uint8Array, head: Head, rows: readonly SecretRow[]): readonly HeadFault[] => {
+  const found = new Map(rows.map((row) => [named(row.name, row.version), lineOf(key, row)[2]]))
+  const faults: HeadFault[] = []
+  for (const [name, version, tag] of head.rows) {
+    const fault = faultIn(tag, found.get(named(name, version)))
+    found.delete(named(name, version))
+    if (fault !== null) faults.push({ name, version, fault })
+  }
+  for (const row of rows)
+    if (found.has(named(row.name, row.version))) faults.push({ name: row.name, version: row.version, fault: 'added' })
+  return faults
+}
+
+const machineFaults = (key: Uint8Array, head: Head, machines: readonly MachineRow[]): readonly MachineFault[] => {
+  if (head.renewals === undefined) return []
+  const found = new Map(machines.map((row) => [machineKey(row), machineLineOf(key, row)[2]]))
+  const faults: MachineFault[] = []
+  for (const [kind, name, tag] of head.renewals) {
+    const fault = faultIn(tag, found.get(machineKey({ kind, name })))
+    found.delete(machineKey({ kind, name }))
+    if (fault !== null) faults.push({ kind, name, fault })
+  }
+  for (const { kind, name } of machines)
+    if (found.has(machineKey({ kind, name }))) faults.push({ kind, name, fault: 'added' })
+  return faults
+}
+
+/** Whether the head is from before renewals were under it: it is made anew at once. */
+export const isFormerHead = (text: string): boolean => parse(text)?.renewals === undefined
+
 /**
  * Rows that are not what the head says. @throws Failure `vault-damaged` when the head itself is not ours: then nothing
  * can be said of any row.
  */
 export const checkHead = (
   kek: Kek,
-  rows: readonly SecretRow[],
+  { secrets, machines }: Covered,
   { changes, text }: { readonly changes: number; readonly text: string },
-): readonly HeadFault[] => {
+): HeadFaults => {
   // Made before there was a head: the file outside tells whether it may be (below).
-  if (text === '' && changes === 0) return []
+  if (text === '' && changes === 0) return noFaults
   const head = parse(text)
   const key = headKey(kek)
   try {
-    if (head === undefined || head.mac !== macOf(key, ['head', kek.vaultId, head.changes, head.rows]))
+    if (head === undefined || head.mac !== headMac(key, kek.vaultId, head))
       throw damaged('the head of its secrets is not ours')
-    const found = new Map(rows.map((row) => [named(row.name, row.version), lineOf(key, row)[2]]))
-    const faults: HeadFault[] = []
-    for (const [name, version, tag] of head.rows) {
-      const is = found.get(named(name, version))
-      found.delete(named(name, version))
-      if (tag.startsWith(neverFits))
-        faults.push({ name, version, fault: tag.slice(neverFits.length) as HeadFault['fault'] })
-      else if (is !== tag) faults.push({ name, version, fault: is === undefined ? 'removed' : 'changed' })
-    }
-    for (const row of rows)
-      if (found.has(named(row.name, row.version))) faults.push({ name: row.name, version: row.version, fault: 'added' })
-    if (faults.length === 0 && head.changes !== changes)
+    const faults = { secrets: secretFaults(key, head, secrets), machines: machineFaults(key, head, machines) }
+    const isWhole = faults.secrets.length === 0 && faults.machines.length === 0
+    if (isWhole && head.changes !== changes)
       throw damaged(`its secrets were changed ${changes - head.changes} times without the vault`)
     return faults
   } finally {
@@ -138,6 +201,7 @@ export const openOutside = (options: {
   let state: ReturnType<Outside['state']> = 'unknown'
   let told = false
   let turn: Promise<void> = Promise.resolve()
+  let newest: { readonly changes: number; readonly text: string } | undefined
   const write = async ({ changes, text }: { readonly changes: number; readonly text: string }): Promise<void> => {
     try {
       await disk.makeDirectory(path.slice(0, path.lastIndexOf('/')), 0o700)
@@ -166,7 +230,15 @@ export const openOutside = (options: {
       )
     },
     keep: (head) => {
-      turn = turn.then(() => write(head))
+      // Of what came while one was written, only the newest matters.
+      if (newest === undefined) {
+        turn = turn.then(() => {
+          const last = newest!
+          newest = undefined
+          return write(last)
+        })
+      }
+      newest = head
       return turn
     },
     settled: () => turn,

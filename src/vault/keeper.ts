@@ -9,7 +9,7 @@ import { openGrants, type OauthGrants } from './oauth/grants.ts'
 import type { AskOutside, Fetch, RecordUse, RunCommand } from './ports.ts'
 import { Rotations, type Log } from './rotation/rotations.ts'
 import { openUses, type Uses } from './uses.ts'
-import type { CredentialRule, CredentialVersion, Vault, VaultView } from './port.ts'
+import { personsName, type CredentialRule, type CredentialVersion, type Vault, type VaultView } from './port.ts'
 import { viewOf, type RenewalView } from './views.ts'
 
 export interface KeeperView extends VaultView {
@@ -93,7 +93,30 @@ class VaultKeeper implements Keeper {
       secretFor: (credential) => this.secretFor(credential),
       prove: (credential, rule) => this.#grants.prove(credential, rule),
     })
+    this.#tellTampered()
     this.take(options.rules)
+  }
+
+  /** Told again by each gate until it is mended: somebody writes gate.db who should not. */
+  #tellTampered(): void {
+    const { vault, clock, log } = this.#options
+    const wallMs = clock.wallMs()
+    const told = [
+      ...vault
+        .view()
+        .vault.faults.map(({ name, version, fault }) => ({ name, what: `version ${version} was ${fault}` })),
+      ...vault.tampered.map(({ name, kind, fault }) => ({ name, what: `where its ${kind} stood was ${fault}` })),
+    ]
+    if (told.length === 0) return
+    const notes = told.map(({ name, what }) => ({
+      wallMs,
+      kind: 'credential.tampered',
+      subject: personsName(name),
+      message: `${what} in gate.db by somebody who has not the vault's key`,
+    }))
+    void vault.renew({ add: [], moves: [], drops: [], machines: [], notes }).catch(() => {
+      log('error', 'that gate.db was tampered with could not be written', {})
+    })
   }
 
   async set(name: string, sealed: string, actor: string): ReturnType<Vault['set']> {
@@ -199,7 +222,9 @@ class VaultKeeper implements Keeper {
     if (row.state === 'revoked') throw failure('conflict', `${name}@${version} is revoked already`)
     if (row.state === 'active')
       throw failure('conflict', `${name}@${version} is the one in use: rotate it, or say that it is compromised`)
-    if (row.state === 'staged' || row.state === 'draining')
+    const cycle = this.#rotations.cycle(name)
+    const isUnderWay = cycle !== undefined && (cycle.next === version || cycle.old.includes(version))
+    if ((row.state === 'staged' || row.state === 'draining') && isUnderWay)
       throw failure('conflict', `${name}@${version} belongs to a rotation that is under way: it ends by itself`)
     await this.#mark([row], 'revoked', `said to be revoked at its provider by ${actor}`)
   }
@@ -247,7 +272,7 @@ class VaultKeeper implements Keeper {
   }
 
   #serving(name: string): CredentialVersion | undefined {
-    const row = this.#options.vault.rows(name).findLast((one) => one.state === 'active')
+    const row = this.#options.vault.usable(name)
     return row === undefined ? undefined : { name, version: row.version }
   }
 

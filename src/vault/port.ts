@@ -1,7 +1,7 @@
 /** What the vault is to the rest of its room: sealed versions by name, opened just for one call. */
 import type { CredentialScope, RotationRule, Signing, SwitchOn } from '../model/model.ts'
 import type { Renewal, SecretRow, SecretState } from '../store/store.ts'
-import type { HeadFault } from './head.ts'
+import type { HeadFault, MachineFault } from './head.ts'
 import type { KeyKind } from './keys/record.ts'
 import type { Rekeyed } from './rekey.ts'
 
@@ -33,7 +33,7 @@ export interface VaultView {
     /** How often sealed rows were changed; `outside` says whether an older copy of gate.db would be noticed. */
     readonly changes: number
     readonly outside: 'kept' | 'unknown'
-    /** Rows that somebody without the key has changed, removed or added. */
+    /** Secrets that somebody without the key has changed, removed or added, and that were not set anew since. */
     readonly faults: readonly HeadFault[]
   }
 }
@@ -49,6 +49,10 @@ export interface Vault {
   choose(rule: CredentialRule): CredentialVersion | undefined
   /** The secret for one call; nobody keeps it. @throws Failure `credential-unavailable`. */
   reveal(credential: CredentialVersion): string
+  /** The newest active version of a name that is what was sealed; undefined when there is none. */
+  usable(name: string): SecretRow | undefined
+  /** Saved renewals that somebody without the key has changed, removed or added: they are not gone on from. */
+  readonly tampered: readonly MachineFault[]
   /** All versions of a name, oldest first. */
   rows(name: string): readonly SecretRow[]
   /**

@@ -7,7 +7,15 @@ import type { GateBook, Renewal, SecretRow, SecretState } from '../store/store.t
 import { failure, type Clock, type Disk, type Random } from '../std/std.ts'
 import { backupTo } from './backup.ts'
 import { formerPair, formerRows } from './former.ts'
-import { checkHead, makeHead, type HeadFault, type Outside } from './head.ts'
+import {
+  checkHead,
+  isFormerHead,
+  machineKey,
+  makeHead,
+  type HeadFaults,
+  type MachineFault,
+  type Outside,
+} from './head.ts'
 import type { Unlocked } from './key.ts'
 import type { KeySource } from './keys/kinds.ts'
 import type { KeyKind } from './keys/record.ts'
@@ -72,7 +80,9 @@ const loadPair = async (options: VaultOptions): Promise<Buffer> => {
 
 interface Opened {
   readonly pair: Buffer
-  readonly faults: readonly HeadFault[]
+  readonly faults: HeadFaults
+  /** Renewals that somebody else wrote, until they are written anew; the head goes by it. */
+  readonly doubted: Map<string, MachineFault>
 }
 
 class OpenVault implements Vault {
@@ -80,19 +90,23 @@ class OpenVault implements Vault {
   readonly #privateKey: KeyObject
   /** The pair outlives every rekey, so fingerprints do too. */
   readonly #fingerprintKey: Buffer
-  readonly #faults: readonly HeadFault[]
+  readonly #faults: HeadFaults['secrets']
+  readonly #doubted: Map<string, MachineFault>
+  readonly tampered: readonly MachineFault[]
   readonly #rows = new Map<string, readonly SecretRow[]>()
   #rekeying = false
   /** Sets of one name in one turn must not take the same number: this moves on before the commit. */
   readonly #taken = new Map<string, number>()
 
-  constructor(options: VaultOptions, { pair, faults }: Opened) {
+  constructor(options: VaultOptions, { pair, faults, doubted }: Opened) {
     this.#options = options
     this.#privateKey = privateKeyOf(pair)
     this.#fingerprintKey = fingerprintKeyOf(options.unlocked.vaultId, pair)
-    this.#faults = faults
+    this.#faults = faults.secrets
+    this.#doubted = doubted
+    this.tampered = faults.machines
     // A number that was taken away is not given again.
-    for (const { name, version } of faults) this.#taken.set(name, Math.max(version, this.#taken.get(name) ?? 0))
+    for (const { name, version } of faults.secrets) this.#taken.set(name, Math.max(version, this.#taken.get(name) ?? 0))
     this.#load()
   }
 
@@ -125,17 +139,21 @@ class OpenVault implements Vault {
       keyCheck: unlocked.check,
       changes: book.head().changes,
       outside: outside.state(),
-      faults: this.#faults,
+      faults: this.#faults.filter(({ name, version }) => (this.usable(name)?.version ?? 0) <= version),
     }
     return { sealingKey: publicTextOf(this.#privateKey), credentials, vault }
   }
 
   choose(rule: CredentialRule): CredentialVersion | undefined {
     for (const name of [...rule.pool, rule.name]) {
-      const row = this.#rows.get(name)?.findLast((one) => one.state === 'active')
-      if (row !== undefined && !this.#isDoubtful(row)) return { name, version: row.version }
+      const row = this.usable(name)
+      if (row !== undefined) return { name, version: row.version }
     }
     return undefined
+  }
+
+  usable(name: string): SecretRow | undefined {
+    return this.#rows.get(name)?.findLast((row) => row.state === 'active' && !this.#isDoubtful(row))
   }
 
   reveal({ name, version }: CredentialVersion): string {
@@ -157,7 +175,16 @@ class OpenVault implements Vault {
   }
 
   async renew(change: Renewal): Promise<void> {
-    await this.#options.book.renew(change)
+    // What we write ourselves is not doubted any more, from this very commit on.
+    const believed = change.machines.map(machineKey)
+    const doubts = believed.flatMap((key) => (this.#doubted.has(key) ? [[key, this.#doubted.get(key)!] as const] : []))
+    for (const key of believed) this.#doubted.delete(key)
+    try {
+      await this.#options.book.renew(change)
+    } catch (error) {
+      for (const [key, fault] of doubts) this.#doubted.set(key, fault)
+      throw error
+    }
     this.#load()
   }
 
@@ -214,20 +241,25 @@ class OpenVault implements Vault {
  * What was sealed before a rekey and is written after it would never open again: its write is refused, with all that
  * shares its commit, and whoever wrote it seals and writes again.
  */
-const refuseStale = (kek: Unlocked, { name, version, sealed }: SecretRow, faults: readonly HeadFault[]): void => {
+const refuseStale = (kek: Unlocked, { name, version, sealed }: SecretRow, faults: HeadFaults['secrets']): void => {
   if (!isOfThisForm(sealed) || isSealedBy(kek, sealed)) return
   if (faults.some((fault) => fault.name === name && fault.version === version)) return
   throw failure('credential-unavailable', `${name}@${version} was sealed before the vault's key was changed`)
 }
 
 /** From now on each change seals the head, and tells the file outside. */
-const guardHead = ({ unlocked, book, outside }: VaultOptions, faults: readonly HeadFault[]): void => {
+const guardHead = (
+  { unlocked, book, outside }: VaultOptions,
+  faults: HeadFaults['secrets'],
+  doubted: ReadonlyMap<string, MachineFault>,
+): void => {
   book.sealHeadWith((changes) => {
     // Runs before the COMMIT, within its task; this is after it.
     queueMicrotask(() => void outside.keep(book.head()))
-    const rows = book.secrets()
-    for (const row of rows) refuseStale(unlocked, row, faults)
-    return makeHead({ kek: unlocked, faults }, rows, changes)
+    const [secrets, machines] = [book.secrets(), book.machines()]
+    for (const row of secrets) refuseStale(unlocked, row, faults)
+    const known = { secrets: faults, machines: [...doubted.values()] }
+    return makeHead({ kek: unlocked, faults: known }, { secrets, machines }, changes)
   })
 }
 
@@ -242,16 +274,17 @@ export const openVault = async (options: VaultOptions): Promise<Vault> => {
     throw failure('key-wrong', 'gate.db belongs to another vault than vault.json beside it; nothing was changed')
   }
   takeCurrentKey(unlocked, book)
-  const faults = checkHead(unlocked, book.secrets(), book.head())
+  const faults = checkHead(unlocked, { secrets: book.secrets(), machines: book.machines() }, book.head())
+  const doubted = new Map(faults.machines.map((one) => [machineKey(one), one]))
   await outside.check(book.head())
   await endRekey(options)
-  guardHead(options, faults)
+  guardHead(options, faults.secrets, doubted)
   const pair = await loadPair(options)
   const former = formerRows(book, unlocked, fingerprintKeyOf(unlocked.vaultId, pair), random)
   if (former !== undefined) await book.reseal(() => ({ secrets: former, meta: {} }))
-  else if (book.head().text === '') await book.touchHead()
+  else if (isFormerHead(book.head().text)) await book.touchHead()
   await outside.keep(book.head())
-  const vault = new OpenVault(options, { pair, faults })
+  const vault = new OpenVault(options, { pair, faults, doubted })
   pair.fill(0)
   return vault
 }

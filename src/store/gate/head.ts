@@ -1,7 +1,7 @@
 /**
- * The head of the vault in gate.db: how often sealed rows were changed, and a text of the vault's by which the rows as
- * they are can be told from others. Triggers count, so that no statement is forgotten; the text is written in the same
- * commit as the change.
+ * The head of the vault in gate.db: how often sealed rows, and those of renewals, were changed, and a text of the
+ * vault's by which the rows as they are can be told from others. Triggers count, so that no statement is forgotten; the
+ * text is written in the same commit as the change.
  */
 import type { DatabaseSync } from 'node:sqlite'
 import type { SecretRow } from './rows.ts'

@@ -69,6 +69,15 @@ const steps: readonly string[] = [
     body_bytes INTEGER, target TEXT NOT NULL
   ) STRICT;
   `,
+  // Where a renewal stands decides which key is made or ended next: it is under the head like the secrets.
+  `
+  CREATE TRIGGER renewals_added AFTER INSERT ON renewals
+    BEGIN UPDATE vault_head SET changes = changes + 1; END;
+  CREATE TRIGGER renewals_removed AFTER DELETE ON renewals
+    BEGIN UPDATE vault_head SET changes = changes + 1; END;
+  CREATE TRIGGER renewals_changed AFTER UPDATE ON renewals
+    BEGIN UPDATE vault_head SET changes = changes + 1; END;
+  `,
 ]
 
 /** Brings gate.db to this version's tables. @throws Failure `record-newer` when a newer version wrote it. */

@@ -7,13 +7,14 @@
  *                                              └── lost, later ───────┤ (with the token of before, which is the same)
  *                                      quarantined ◀── invalid_grant ─┘ until a person sets another secret
  */
-import { asFailure, failure, toCivil, type Cancel, type Clock, type Random } from '../../std/std.ts'
+import { asFailure, failure, toCivil, type Clock, type Random } from '../../std/std.ts'
 import type { OauthRule } from '../../model/model.ts'
 import type { MachineRow } from '../../store/store.ts'
 import type { Fetch, RecordUse } from '../ports.ts'
 import type { Log } from '../rotation/rotations.ts'
 import type { TestFact } from '../rotation/rotators.ts'
 import type { CredentialRule, CredentialVersion, Vault } from '../port.ts'
+import { emptyGrant, quarantinedAs, viewOf, type Grant, type GrantView, type Saved, type Tokens } from './grant.ts'
 import { openEndpoints, type EndpointOf } from './endpoints.ts'
 import {
   assertionOf,
@@ -27,12 +28,8 @@ import {
   type TokenRequest,
 } from './token.ts'
 
-export interface GrantView {
-  readonly state: 'empty' | 'fresh' | 'expired' | 'quarantined'
-  readonly expiresMs: number | null
-  readonly refreshedMs: number | null
-  readonly why: string | null
-}
+export type { GrantView } from './grant.ts'
+
 export interface OauthGrants {
   /** An access token that lives long enough for a call. @throws Failure `credential-unavailable`. */
   accessFor(credential: CredentialVersion, rule: OauthRule): Promise<string>
@@ -58,31 +55,6 @@ export interface GrantsOptions {
   readonly ruleOf: (name: string) => CredentialRule | undefined
 }
 
-/** Saved; the tokens themselves are a sealed row beside it, `name+oauth`. */
-interface Saved {
-  /** Version of the secret that the grant stands on. */
-  readonly of: number
-  readonly expiresMs: number | null
-  readonly lifeMs: number | null
-  readonly refreshedMs: number
-  readonly quarantined: string | null
-}
-interface Tokens {
-  readonly access: string
-  readonly refresh: string | null
-}
-interface Grant {
-  saved: Saved | undefined
-  /** In the clear only while it is used: of the access token alone. */
-  access: string | undefined
-  flight: Promise<string> | undefined
-  cancel: Cancel
-  failures: number
-  /** Before it (monotonic) no call makes us ask again. */
-  againMs: number
-  why: string | null
-}
-
 export const grantKind = 'oauth'
 const firstPauseMs = 1_000
 const longestPauseMs = 60_000
@@ -102,12 +74,15 @@ class Grants implements OauthGrants {
     this.#endpointOf = openEndpoints(options)
     for (const { kind, name, state } of options.saved)
       if (kind === grantKind) this.#of(name).saved = JSON.parse(state) as Saved
+    for (const { kind, name } of options.vault.tampered)
+      if (kind === grantKind) Object.assign(this.#of(name), { saved: undefined, isDoubted: true })
   }
 
   async accessFor({ name }: CredentialVersion, rule: OauthRule): Promise<string> {
     const grant = this.#of(name)
     const current = this.#usable(name, grant)
     if (current !== undefined) return current
+    if (grant.isDoubted) await this.#endDoubt(name, grant, rule)
     if (grant.saved?.quarantined != null && grant.saved.of === this.#versionOf(name))
       throw failure('credential-unavailable', `${name} is quarantined: ${grant.saved.quarantined}; sitter vault set`)
     const waitMs = grant.againMs - this.#options.clock.monoMs()
@@ -142,6 +117,7 @@ class Grants implements OauthGrants {
     grant.failures = 0
     grant.againMs = -Infinity
     grant.why = null
+    grant.isDoubted = false
   }
 
   isQuarantined(name: string): boolean {
@@ -151,19 +127,35 @@ class Grants implements OauthGrants {
 
   view(name: string): GrantView | null {
     if (this.#options.ruleOf(name)?.signing?.kind !== 'oauth') return null
-    const { saved, why } = this.#of(name)
-    if (saved === undefined || saved.of !== this.#versionOf(name))
-      return { state: 'empty', expiresMs: null, refreshedMs: null, why }
-    const { expiresMs, refreshedMs, quarantined } = saved
-    const isOver = expiresMs !== null && expiresMs <= this.#options.clock.wallMs()
-    const state = quarantined !== null ? 'quarantined' : isOver ? 'expired' : 'fresh'
-    return { state, expiresMs, refreshedMs, why: quarantined ?? why }
+    return viewOf(this.#of(name), this.#versionOf(name), this.#options.clock.wallMs())
   }
 
   take(names: readonly string[]): void {
     const oauth = names.filter((name) => this.#options.ruleOf(name)?.signing?.kind === 'oauth')
     for (const [name, grant] of this.#grants) if (!oauth.includes(name)) grant.cancel()
-    for (const name of oauth) this.#planNext(name, this.#of(name))
+    for (const name of oauth) {
+      const grant = this.#of(name)
+      const signing = this.#options.ruleOf(name)?.signing
+      if (grant.isDoubted && signing?.kind === 'oauth')
+        void this.#endDoubt(name, grant, signing.oauth).catch((error: unknown) => {
+          this.#options.log('error', asFailure(error).message, { credential: name })
+        })
+      this.#planNext(name, grant)
+    }
+  }
+
+  /**
+   * Which refresh token is the newest is not believed any more, and an older one would end the grant at its server: a
+   * person sets another. Other grants are simply asked for anew.
+   */
+  async #endDoubt(name: string, grant: Grant, { grant: kind }: OauthRule): Promise<void> {
+    const of = this.#versionOf(name)
+    grant.isDoubted = false
+    if (kind !== 'refresh-token' || of === undefined) return
+    const why = "where its grant stood was changed in gate.db without the vault's key"
+    // Before it is written: whoever asks meanwhile shows no token.
+    grant.saved = quarantinedAs(of, this.#options.clock.wallMs(), why)
+    await this.#quarantine(name, grant, of, why)
   }
 
   stop(): void {
@@ -174,21 +166,13 @@ class Grants implements OauthGrants {
   #of(name: string): Grant {
     const known = this.#grants.get(name)
     if (known !== undefined) return known
-    const nothing = {
-      saved: undefined,
-      access: undefined,
-      flight: undefined,
-      failures: 0,
-      againMs: -Infinity,
-      why: null,
-    }
-    const made: Grant = { ...nothing, cancel: () => {} }
+    const made = emptyGrant()
     this.#grants.set(name, made)
     return made
   }
 
   #versionOf(name: string): number | undefined {
-    return this.#options.vault.rows(name).findLast(({ state }) => state === 'active')?.version
+    return this.#options.vault.usable(name)?.version
   }
 
   #usable(name: string, { saved, access }: Grant): string | undefined {
@@ -226,7 +210,7 @@ class Grants implements OauthGrants {
     // The answer may have been lost after the server gave a new token: it gives one for the old one once more.
     if (fact.kind === 'later' && fact.lost) fact = await this.#request(name, of, rule)
     if (fact.kind === 'tokens') return this.#keep(name, grant, of, fact)
-    if (fact.kind === 'refused') return this.#quarantine(name, grant, of, fact.error)
+    if (fact.kind === 'refused') throw await this.#quarantine(name, grant, of, `its token server says ${fact.error}`)
     grant.failures += 1
     grant.why = fact.why
     const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(grant.failures - 1, 10))
@@ -350,19 +334,18 @@ class Grants implements OauthGrants {
     return fact.access
   }
 
-  async #quarantine(name: string, grant: Grant, of: number, error: string): Promise<never> {
+  /** Gives what whoever wants to use it is told. */
+  async #quarantine(name: string, grant: Grant, of: number, why: string): Promise<Error> {
     const { vault, clock, log } = this.#options
     const nowMs = clock.wallMs()
-    const why = `its token server says ${error}`
-    const none = { expiresMs: null, lifeMs: null }
-    const saved: Saved = { of, refreshedMs: grant.saved?.refreshedMs ?? nowMs, ...none, quarantined: why }
+    const saved = quarantinedAs(of, grant.saved?.refreshedMs ?? nowMs, why)
     const note = { wallMs: nowMs, kind: 'credential.quarantined', subject: name, message: why }
     const machine = { kind: grantKind, name, state: JSON.stringify(saved) }
     await vault.renew({ add: [], moves: [], drops: [], machines: [machine], notes: [note] })
     grant.saved = saved
     grant.access = undefined
     log('error', 'a grant is quarantined', { credential: name, why })
-    throw failure('credential-unavailable', `${name} is quarantined: ${why}; sitter vault set`)
+    return failure('credential-unavailable', `${name} is quarantined: ${why}; sitter vault set`)
   }
 
   #planNext(name: string, grant: Grant): void {

@@ -370,6 +370,13 @@ export const step = (cycle: Cycle, fact: Fact, context: StepContext): Stepped | 
   }
 }
 
+/** Somebody else wrote where it stands: what is known of its keys is not believed, and a person looks. */
+export const tamperedCycle = (nowMs: number): Cycle => ({
+  ...freshCycle(nowMs, null),
+  phase: 'person',
+  why: "where it stood was changed in gate.db without the vault's key",
+})
+
 /** The canary's share of live calls: one in a hundred until one was answered, then one in ten. */
 export const canaryShare = (cycle: Cycle): number => (cycle.phase !== 'canary' ? 0 : cycle.fine === 0 ? 0.01 : 0.1)
 

@@ -2,13 +2,23 @@
  * Runs the cycles: one for each secret of the configuration, one deed at a time. What a deed has shown is saved as a
  * fact before the next one; a killed gate goes on from what is saved.
  */
-import { failure, type Cancel, type Clock, type Random } from '../../std/std.ts'
+import { failure, type Clock, type Random } from '../../std/std.ts'
 import type { MachineRow, Note, SecretRow } from '../../store/store.ts'
 import type { Uses } from '../uses.ts'
 import type { OauthRule } from '../../model/model.ts'
 import type { CredentialRule, CredentialVersion, Vault } from '../port.ts'
-import { afterRestart, canaryShare, freshCycle, mayRevoke, step, type Cycle, type Fact } from './cycle.ts'
+import {
+  afterRestart,
+  canaryShare,
+  freshCycle,
+  mayRevoke,
+  step,
+  tamperedCycle,
+  type Cycle,
+  type Fact,
+} from './cycle.ts'
 import { dueAfter, mayBeginAt } from './plan.ts'
+import { isOnTrial, newMember, type Member, type Sealed } from './member.ts'
 import { deedsOf, type Deeds, type Held, type RotatorPorts, type TestFact, type Work } from './rotators.ts'
 export type Log = (level: 'info' | 'warn' | 'error', message: string, fields?: Readonly<Record<string, string>>) => void
 
@@ -27,24 +37,6 @@ export interface RotationsOptions {
 }
 type OauthProof = (credential: CredentialVersion, rule: OauthRule) => Promise<TestFact>
 
-/** A fact, and the new versions that it is about. */
-interface Sealed {
-  readonly fact: Fact
-  readonly add: readonly SecretRow[]
-}
-
-interface Member {
-  readonly name: string
-  rule: CredentialRule
-  deeds: Deeds | null
-  cycle: Cycle
-  busy: boolean
-  /** Since the deed began: it is looked at again after it. */
-  woken: boolean
-  cancel: Cancel
-  /** One fact after the other. */
-  turn: Promise<unknown>
-}
 /** Longest look ahead: a clock that is set, or a computer that slept, is noticed within it. */
 const longestTimerMs = 60_000
 /** After a deed threw (a full disk): it is tried again. */
@@ -61,6 +53,9 @@ export class Rotations {
     this.#options = options
     const rows = options.saved.filter(({ kind }) => kind === rotationKind)
     this.#kept = new Map(rows.map(({ name, state }) => [name, JSON.parse(state) as Cycle]))
+    const nowMs = options.clock.wallMs()
+    for (const { kind, name } of options.vault.tampered)
+      if (kind === rotationKind) this.#kept.set(name, tamperedCycle(nowMs))
   }
 
   /** The rules that hold from now on. */
@@ -125,7 +120,7 @@ export class Rotations {
   /** What a live call has shown of a version. */
   answered(name: string, version: number, accepted: boolean): void {
     const member = this.#members.get(name)
-    if (member === undefined || !this.#isOnTrial(member.cycle, version)) return
+    if (member === undefined || !isOnTrial(member.cycle, version)) return
     const fact: Fact = accepted ? { kind: 'accepted' } : { kind: 'not-accepted', why: 'a live call was refused' }
     // From the second success on it is a count and no news: lost with the gate, and no harm.
     if (accepted && member.cycle.phase === 'canary' && member.cycle.fine > 0) {
@@ -133,10 +128,6 @@ export class Rotations {
       return
     }
     void this.#take(member, fact).then(() => this.#drive(member))
-  }
-
-  #isOnTrial({ phase, next, proven }: Cycle, version: number): boolean {
-    return next === version && (phase === 'canary' || (phase === 'draining' && !proven))
   }
 
   /** A person set a version. */
@@ -173,8 +164,7 @@ export class Rotations {
     } else {
       const kept = this.#kept.get(name) ?? freshCycle(this.#options.clock.wallMs(), null)
       const cycle = this.#planned(name, rule, afterRestart(kept, deeds?.sameAnswer ?? false))
-      const nothing = { busy: false, woken: false, cancel: () => {}, turn: Promise.resolve() }
-      this.#members.set(name, { name, rule, deeds, cycle, ...nothing })
+      this.#members.set(name, newMember({ name, rule, deeds, cycle }))
     }
     this.wake(name)
   }
@@ -189,7 +179,7 @@ export class Rotations {
   }
 
   #active(name: string): SecretRow | undefined {
-    return this.#options.vault.rows(name).findLast(({ state }) => state === 'active')
+    return this.#options.vault.usable(name)
   }
 
   #newLabel(name: string): string {

@@ -1,0 +1,63 @@
+/** What is held of one OAuth grant: saved, sealed, and only in memory; and what people may see of it. */
+import type { Cancel } from '../../std/std.ts'
+
+export interface GrantView {
+  readonly state: 'empty' | 'fresh' | 'expired' | 'quarantined'
+  readonly expiresMs: number | null
+  readonly refreshedMs: number | null
+  readonly why: string | null
+}
+/** Saved; the tokens themselves are a sealed row beside it, `name+oauth`. */
+export interface Saved {
+  /** Version of the secret that the grant stands on. */
+  readonly of: number
+  readonly expiresMs: number | null
+  readonly lifeMs: number | null
+  readonly refreshedMs: number
+  readonly quarantined: string | null
+}
+export interface Tokens {
+  readonly access: string
+  readonly refresh: string | null
+}
+export interface Grant {
+  saved: Saved | undefined
+  /** In the clear only while it is used: of the access token alone. */
+  access: string | undefined
+  flight: Promise<string> | undefined
+  cancel: Cancel
+  failures: number
+  /** Before it (monotonic) no call makes us ask again. */
+  againMs: number
+  why: string | null
+  /** Somebody else wrote where it stands. */
+  isDoubted: boolean
+}
+
+export const emptyGrant = (): Grant => ({
+  saved: undefined,
+  access: undefined,
+  flight: undefined,
+  cancel: () => {},
+  failures: 0,
+  againMs: -Infinity,
+  why: null,
+  isDoubted: false,
+})
+
+export const quarantinedAs = (of: number, refreshedMs: number, why: string): Saved => ({
+  of,
+  expiresMs: null,
+  lifeMs: null,
+  refreshedMs,
+  quarantined: why,
+})
+
+/** `of` is the version of the secret that is in use; a grant that stands on another one is none. */
+export const viewOf = ({ saved, why }: Grant, of: number | undefined, nowMs: number): GrantView => {
+  if (saved === undefined || saved.of !== of) return { state: 'empty', expiresMs: null, refreshedMs: null, why }
+  const { expiresMs, refreshedMs, quarantined } = saved
+  const isOver = expiresMs !== null && expiresMs <= nowMs
+  const state = quarantined !== null ? 'quarantined' : isOver ? 'expired' : 'fresh'
+  return { state, expiresMs, refreshedMs, why: quarantined ?? why }
+}
