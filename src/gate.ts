@@ -9,7 +9,7 @@ import { homedir, tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { readApplied } from './config/config.ts'
-import { openGateway, openTokenCalls, type Gateway, type Log, type Rules } from './gateway/gateway.ts'
+import { openGateway, openTokenCalls, secretFault, type Gateway, type Log, type Rules } from './gateway/gateway.ts'
 import { startHeir } from './heir.ts'
 import { placesOf } from './places.ts'
 import { openPrivateLine } from './private-line.ts'
@@ -27,6 +27,7 @@ import {
 } from './std/std.ts'
 import { lockGate, openGateBook } from './store/store.ts'
 import {
+  grantFault,
   openKeeper,
   openOutside,
   openVault,
@@ -34,6 +35,7 @@ import {
   type KeyFiles,
   type KeyPlaces,
   type RunCommand,
+  type VaultOptions,
 } from './vault/vault.ts'
 import { openSealed } from './wire/seal.ts'
 import type { GateStatus } from './wire/wire.ts'
@@ -119,7 +121,8 @@ const syncFolder = async (path: string): Promise<void> => {
 }
 
 /** Opens what is sealed on disk: the key, gate.db, and the vault in it. */
-const openSafe = async (options: GateOptions, known: (name: string) => boolean) => {
+type OfNames = Pick<VaultOptions, 'known' | 'checkForm'>
+const openSafe = async (options: GateOptions, names: OfNames) => {
   const { dataDirectory, rules, clock, random, disk, log } = options
   const directory = join(dataDirectory, 'gate')
   await disk.makeDirectory(directory, 0o700)
@@ -134,7 +137,8 @@ const openSafe = async (options: GateOptions, known: (name: string) => boolean) 
   const lock = await lockGate(join(directory, 'lock.db'), clock)
   const book = openGateBook(join(directory, 'gate.db'), () => idMaker(clock, random)('gat'))
   book.onLost(options.onLost)
-  const vault = await openVault({ unlocked, book, clock, random, openSealed, known, directory, disk, source, outside })
+  const opened = { unlocked, book, clock, random, openSealed, directory, disk, source, outside }
+  const vault = await openVault({ ...opened, ...names })
   return {
     book,
     vault,
@@ -152,6 +156,19 @@ const ownSecrets = ({ signing }: Rules['credentials'][string]): readonly string[
 /** Credentials, the members of their pools and the secrets of their clients: what may be set. */
 const namesOf = ({ credentials }: Rules): ReadonlySet<string> =>
   new Set(Object.values(credentials).flatMap((one) => [one.name, ...one.pool, ...ownSecrets(one)]))
+
+/** Each credential that a name is a secret of says what is wrong with it. @throws Failure `invalid`. */
+const checkForm = ({ credentials }: Rules, name: string, text: string): void => {
+  const users = Object.values(credentials).filter((one) => one.name === name || one.pool.includes(name))
+  for (const { signing } of users) {
+    const isGrant = signing?.kind === 'oauth'
+    const found = isGrant ? grantFault(signing.oauth, text) : secretFault(signing ?? { kind: 'bearer' }, text)
+    if (found === undefined) continue
+    const kind = isGrant ? `oauth, grant ${signing.oauth.grant}` : (signing?.kind ?? 'bearer')
+    const why = `${name} is of kind ${kind}: its secret is ${found.form}; ${found.fault}`
+    throw new Failure('invalid', `${why}. Nothing was kept: sitter vault set ${name} again`)
+  }
+}
 
 const noPrograms: RunCommand = () => Promise.reject(new Failure('not-allowed', 'this gate starts no programs'))
 const notYet = { kind: 'not-sent', code: 'gate-lost', message: 'the gate is just opening' } as const
@@ -187,8 +204,11 @@ const mostChunks = 64
 /** Opens everything; nothing on disk has changed when it fails with `key-missing` or `key-wrong`. */
 export const openGate = async (options: GateOptions): Promise<Gate> => {
   const { dataDirectory, rules, clock, random, disk, log } = options
-  let names = namesOf(rules)
-  const safe = await openSafe(options, (name) => names.has(name))
+  const now = { rules, names: namesOf(rules) }
+  const safe = await openSafe(options, {
+    known: (name) => now.names.has(name),
+    checkForm: (name, text) => checkForm(now.rules, name, text),
+  })
   const { book, vault } = safe
   const tokens = openTokenCalls(clock)
   const late: { gateway?: Gateway } = {}
@@ -222,7 +242,7 @@ export const openGate = async (options: GateOptions): Promise<Gate> => {
     frozenPath: join(dataDirectory, 'run', 'FROZEN'),
     readRules: async () => {
       const next = (await options.readRules?.()) ?? rules
-      names = namesOf(next)
+      Object.assign(now, { rules: next, names: namesOf(next) })
       keeper.take(Object.values(next.credentials))
       return next
     },

@@ -17,7 +17,7 @@ export const credentialConditions = async (gatelink: GateLink, clock: Clock): Pr
   return renewals.flatMap(({ name, credential, concern, ending }): Condition[] => {
     const facts = { credential, name }
     const near = (ending?.toldDays ?? []).filter((days) => ending!.endsMs - nowMs <= days * dayMs)
-    const isTold = concern === null || (concern.isDue && near.length > 0)
+    const isTold = concern === null || concern.wakesMs > nowMs || (concern.isDue && near.length > 0)
     const waits: Condition[] = isTold
       ? []
       : [

@@ -24,6 +24,7 @@ import { openSkew } from './skew.ts'
 import { openUses } from './uses.ts'
 
 export type { CallJournal, Log, Rules } from './ports.ts'
+export { secretFault } from './signers/signers.ts'
 export { openTokenCalls, type TokenCalls } from './token-calls.ts'
 
 type SavedLimits = Parameters<typeof openBuckets>[0]['saved']

@@ -7,6 +7,8 @@ export interface Concern {
   readonly what: string
   readonly wayOut: string
   readonly sinceMs: number
+  /** Nobody is woken before it: who sets up a swarm is given time. */
+  readonly wakesMs: number
   /** It is only that its day comes: `Ending` tells of that, too. */
   readonly isDue: boolean
 }
@@ -24,7 +26,11 @@ export interface Looked {
   readonly warnBeforeMs: number
   readonly expiresMs: number | null
   readonly hasVersion: boolean
+  /** Another of its pool can be used. */
+  readonly hasOthers: boolean
   readonly isCompromised: boolean
+  /** There is one, but not as it was sealed. */
+  readonly isTampered: boolean
   readonly grant: GrantView | null
 }
 
@@ -32,6 +38,8 @@ const dayMs = 86_400_000
 const days = [30, 14, 7, 3, 1]
 /** A rotation that gets no further for this long is somebody's business. */
 const stuckMs = 900_000
+/** A swarm that is set up has its secrets by then. */
+const setWithinMs = 120_000
 
 /** The end by its provider's word; else the day by which a person wants it replaced, and only as early as was said. */
 export const endingOf = ({ isAutomatic, expiresMs, cycle, warnBeforeMs, hasVersion }: Looked): Ending | null => {
@@ -42,37 +50,59 @@ export const endingOf = ({ isAutomatic, expiresMs, cycle, warnBeforeMs, hasVersi
   return { endsMs: cycle.dueMs, what: 'is to be replaced by hand', toldDays: told }
 }
 
+const missing = ({ name, cycle, isCompromised, isTampered, hasOthers }: Looked): Concern => {
+  const instead = hasOthers ? 'others of its pool are used' : 'whatever needs it is refused'
+  const isHarm = isCompromised || isTampered
+  const [what, wayOut] = isCompromised
+    ? ['compromised, and nothing is sent with it', 'sitter vault set']
+    : isTampered
+      ? [
+          `was changed in gate.db without the vault's key: ${instead}`,
+          'find out who wrote gate.db, then sitter vault set',
+        ]
+      : [`has no secret: ${instead}`, 'sitter vault set']
+  return {
+    severity: hasOthers && !isHarm ? 'warning' : 'critical',
+    what,
+    wayOut: `${wayOut} ${name}`,
+    sinceMs: cycle.sinceMs,
+    wakesMs: isHarm ? cycle.sinceMs : cycle.sinceMs + setWithinMs,
+    isDue: false,
+  }
+}
+
+const dueConcern = ({ name, warnBeforeMs }: Looked, dueMs: number, nowMs: number): Concern => {
+  const by = new Date(dueMs).toISOString().slice(0, 10)
+  return {
+    severity: nowMs > dueMs ? 'critical' : 'warning',
+    what: nowMs > dueMs ? `should have been replaced by ${by}` : `is to be replaced by ${by}`,
+    wayOut: `make a new key at its provider, sitter vault set ${name}, then end the old one`,
+    sinceMs: dueMs - warnBeforeMs,
+    wakesMs: dueMs - warnBeforeMs,
+    isDue: nowMs <= dueMs,
+  }
+}
+
 /** Something that waits for a person now; null when nothing does. */
 export const concernOf = (looked: Looked, nowMs: number): Concern | null => {
-  const { name, cycle, isAutomatic, hasVersion, isCompromised, grant, warnBeforeMs } = looked
-  const set = `sitter vault set ${name}`
+  const { name, cycle, isAutomatic, hasVersion, grant, warnBeforeMs } = looked
+  const since = (sinceMs: number) => ({ sinceMs, wakesMs: sinceMs, isDue: false })
+  if (!hasVersion) return missing(looked)
   if (grant?.state === 'quarantined')
     return {
       severity: 'critical',
       what: `quarantined: ${grant.why}`,
-      wayOut: set,
-      sinceMs: grant.refreshedMs ?? nowMs,
-      isDue: false,
+      wayOut: `sitter vault set ${name}`,
+      ...since(grant.refreshedMs ?? nowMs),
     }
-  if (!hasVersion)
-    return isCompromised
-      ? {
-          severity: 'critical',
-          what: 'compromised, and nothing is sent with it',
-          wayOut: set,
-          sinceMs: cycle.sinceMs,
-          isDue: false,
-        }
-      : null
   if (cycle.phase === 'person')
     return {
       severity: 'warning',
       what: `its rotation waits for you: ${cycle.why}`,
       wayOut: isAutomatic
         ? `look for a key at its provider and end it, then sitter vault rotate ${name}`
-        : `look at its provider which keys there are, then ${set}`,
-      sinceMs: cycle.sinceMs,
-      isDue: false,
+        : `look at its provider which keys there are, then sitter vault set ${name}`,
+      ...since(cycle.sinceMs),
     }
   const isStuck = cycle.why !== null && (cycle.phase === 'idle' || nowMs - cycle.sinceMs >= stuckMs)
   if (isAutomatic && isStuck)
@@ -80,18 +110,8 @@ export const concernOf = (looked: Looked, nowMs: number): Concern | null => {
       severity: 'warning',
       what: `its rotation gets no further (${cycle.phase}): ${cycle.why}`,
       wayOut: `sitter vault status ${name}; it is tried again by itself`,
-      sinceMs: cycle.sinceMs,
-      isDue: false,
+      ...since(cycle.sinceMs),
     }
   const dueMs = isAutomatic ? null : cycle.dueMs
-  if (dueMs === null || nowMs < dueMs - warnBeforeMs) return null
-  const by = new Date(dueMs).toISOString().slice(0, 10)
-  const what = nowMs > dueMs ? `should have been replaced by ${by}` : `is to be replaced by ${by}`
-  return {
-    severity: nowMs > dueMs ? 'critical' : 'warning',
-    what,
-    wayOut: `make a new key at its provider, ${set}, then end the old one`,
-    sinceMs: dueMs - warnBeforeMs,
-    isDue: nowMs <= dueMs,
-  }
+  return dueMs === null || nowMs < dueMs - warnBeforeMs ? null : dueConcern(looked, dueMs, nowMs)
 }

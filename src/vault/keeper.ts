@@ -144,12 +144,19 @@ class VaultKeeper implements Keeper {
         cycle: this.#rotations.cycle(name)!,
         isAutomatic: this.#rotations.isAutomatic(name),
         rows: vault.rows(name),
+        usable: vault.usable(name),
+        hasOthers: this.#hasOthers(name),
         inUse: (version) => this.#uses.count({ name, version }),
         health: this.#health.get(name) ?? healthy,
         grant: this.#grants.view(name),
         nowMs: clock.wallMs(),
       }),
     )
+  }
+
+  #hasOthers(name: string): boolean {
+    const { pool } = this.#rotations.ruleOf(name)!
+    return pool.some((other) => other !== name && this.#options.vault.usable(other) !== undefined)
   }
 
   choose(rule: CredentialRule, choice?: Choice): CredentialVersion | undefined {

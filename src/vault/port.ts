@@ -41,7 +41,7 @@ export interface VaultView {
 export interface Vault {
   /**
    * Opens what was sealed to this gate and stores it as the new active version. @throws Failure `not-found` (no such
-   * credential in the configuration), `invalid` (not sealed to us, or no bearer text).
+   * credential in the configuration), `invalid` (not sealed to us, or not of the form that its kind wants).
    */
   set(name: string, sealed: string, actor: string): Promise<CredentialVersion & { readonly fingerprint: string }>
   view(): VaultView

@@ -45,6 +45,7 @@ export { openKeeper, type Keeper, type KeeperView } from './keeper.ts'
 export type { Asked, AskOutside, Fetch, OwnUse, RecordUse, RunCommand, UseEnd } from './ports.ts'
 export { unlockVault, type KeyFiles, type KeyPlaces, type Unlocked } from './key.ts'
 export type { KeyKind } from './keys/record.ts'
+export { grantFault } from './oauth/token.ts'
 
 export interface VaultOptions {
   readonly unlocked: Unlocked
@@ -55,6 +56,8 @@ export interface VaultOptions {
   readonly openSealed: (privateKey: KeyObject, sealed: string) => Buffer
   /** Names that may be set: credentials and their pool members. */
   readonly known: (name: string) => boolean
+  /** Whether a text has the form that its credential wants. @throws Failure `invalid`, which shows nothing of it. */
+  readonly checkForm?: (name: string, text: string) => void
   /** Folder of gate.db. */
   readonly directory: string
   readonly disk: Disk
@@ -62,8 +65,8 @@ export interface VaultOptions {
   readonly outside: Outside
 }
 
-/** What RFC 6750 allows in a bearer token is a part of this; vendors use more, but never spaces or controls. */
-const bearerText = /^[\x21-\x7e]{1,8192}$/
+/** As long as a frame of the link lets it be, sealed and all. */
+const longestSecret = 65_536
 
 /** The gate's own key pair, born with the vault; the private half is sealed like any secret. */
 const loadPair = async (options: VaultOptions): Promise<Buffer> => {
@@ -223,8 +226,10 @@ class OpenVault implements Vault {
   seal(name: string, text: string, state: SecretState, actor: string): SecretRow {
     // A line that came from a file or a prompt ends with a newline that is no part of the secret.
     const secret = text.replace(/\r?\n$/, '')
-    if (!isOwnName(name) && !bearerText.test(secret)) {
-      throw failure('invalid', 'a bearer secret is 1 to 8192 visible ASCII characters without spaces')
+    if (!isOwnName(name)) {
+      if (secret === '' || secret.length > longestSecret)
+        throw failure('invalid', `a secret has 1 to ${longestSecret} characters: nothing was kept`)
+      this.#options.checkForm?.(name, secret)
     }
     const { unlocked, random, clock } = this.#options
     const version = Math.max(this.#taken.get(name) ?? 0, this.#rows.get(name)?.at(-1)?.version ?? 0) + 1

@@ -39,14 +39,18 @@ export interface Seen {
   readonly cycle: Cycle
   readonly isAutomatic: boolean
   readonly rows: readonly SecretRow[]
+  /** The version in use, when there is one that is what was sealed. */
+  readonly usable: SecretRow | undefined
+  readonly hasOthers: boolean
   readonly inUse: (version: number) => number
   readonly health: Health
   readonly grant: GrantView | null
   readonly nowMs: number
 }
 
-export const viewOf = ({ name, rule, cycle, isAutomatic, rows, inUse, health, grant, nowMs }: Seen): RenewalView => {
-  const active = rows.findLast(({ state }) => state === 'active')?.version ?? null
+export const viewOf = (seen: Seen): RenewalView => {
+  const { name, rule, cycle, isAutomatic, rows, usable, hasOthers, inUse, health, grant, nowMs } = seen
+  const active = usable?.version ?? null
   const expiresMs = active === null ? null : (cycle.ends[active] ?? null)
   const warnBeforeMs = rule.rotation?.warnBeforeMs ?? 0
   const looked: Looked = {
@@ -56,6 +60,8 @@ export const viewOf = ({ name, rule, cycle, isAutomatic, rows, inUse, health, gr
     warnBeforeMs,
     expiresMs,
     hasVersion: active !== null,
+    hasOthers,
+    isTampered: active === null && rows.some(({ state }) => state === 'active'),
     isCompromised: rows.at(-1)?.state === 'compromised',
     grant,
   }

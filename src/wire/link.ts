@@ -309,6 +309,8 @@ export interface RenewalView {
     readonly what: string
     readonly wayOut: string
     readonly sinceMs: number
+    /** Nobody is woken before it. */
+    readonly wakesMs: number
     /** Only that its day comes, of which `ending` tells too. */
     readonly isDue: boolean
   } | null

@@ -60,8 +60,20 @@ test('a body that is to be signed has a bound and is text, and the gate adds its
   expect((await post('/bank/v1/order', 'x'.repeat(1_048_576))).status).toBe(201)
 })
 
-test('a secret that has not its form is told as such, and nothing is sent', async () => {
-  const { call, upstream } = await world({ kind: 'basic' }, 'no-colon-in-here')
+test('a secret that has not the form of its kind is not kept, and one that has not any more is not sent', async () => {
+  const opened = await world({ kind: 'bearer' }, 'no-colon-in-here')
+  const { call, upstream, sitter, set } = opened
+  const { running } = opened
+  const basic = { ...running.rules.credentials['bank']!, signing: { kind: 'basic' } } as const
+  running.rules = { ...running.rules, credentials: { bank: basic } }
+  await sitter.link.config()
+  for (const wrong of ['another-without-one', 'ann7:', ':pass7', 'us er:pass\nword', ' q7:b7']) {
+    const refused = await set(wrong).catch((error: unknown) => error)
+    expect(refused).toMatchObject({ code: 'invalid', message: expect.stringContaining('user:password') as string })
+    expect(String(refused)).toContain('sitter vault set bank')
+    expect(String(refused)).not.toContain(wrong)
+  }
+  expect((await sitter.link.vaultList()).credentials.map(({ version }) => version)).toEqual([1])
   const { status, body } = await call()
   expect({ status, body }).toMatchObject({ status: 503, body: expect.stringContaining('user:password') as string })
   expect(body).not.toContain('no-colon-in-here')

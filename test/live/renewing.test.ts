@@ -56,9 +56,12 @@ test('a condition opens at each bound, and all of them hold until the credential
     what: 'quarantined',
     wayOut: 'sitter vault set bank',
     sinceMs: 0,
+    wakesMs: 0,
     isDue: false,
   } as const
   expect(await keysAt(0, renewal({ concern }))).toEqual(['credentials/bank critical'])
+  // A swarm that is being set up wakes nobody yet.
+  expect(await keysAt(0, renewal({ concern: { ...concern, wakesMs: 1 } }))).toEqual([])
   const due = { ...concern, severity: 'warning', isDue: true } as const
   expect(await keysAt(23 * day, renewal({ concern: due }))).toEqual(['credential-ends/bank/7d warning'])
   expect(await credentialConditions({ ...link(renewal()), gateId: null }, clockAt(0).clock)).toEqual([])

@@ -2,7 +2,8 @@
 import { join } from 'node:path'
 import { realKeyFiles } from '../../src/gate.ts'
 import { realClock, realDisk, realRandom } from '../../src/std/real/real.ts'
-import { idMaker } from '../../src/std/std.ts'
+import { secretFault } from '../../src/gateway/gateway.ts'
+import { Failure, idMaker } from '../../src/std/std.ts'
 import { openGateBook, type GateBook } from '../../src/store/store.ts'
 import { openOutside, openVault, unlockVault, type Vault } from '../../src/vault/vault.ts'
 import { openSealed } from '../../src/wire/seal.ts'
@@ -32,6 +33,10 @@ export const openAt = async (
       random,
       openSealed,
       known: (name) => name.startsWith('bank'),
+      checkForm: (_, text) => {
+        const found = secretFault({ kind: 'bearer' }, text)
+        if (found !== undefined) throw new Failure('invalid', found.fault)
+      },
       directory,
       disk,
       source: { swarm: 'testswarm', files: keyFiles, places },

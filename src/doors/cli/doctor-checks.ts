@@ -288,6 +288,27 @@ export const recordCheck = (
   return check('record', 'enforced', `readable; the last ${counted(seen.entries, 'audit entry', 'audit entries')} fit`)
 }
 
+export interface ConcernSeen {
+  readonly name: string
+  readonly severity: 'warning' | 'critical'
+  readonly what: string
+  readonly wayOut: string
+}
+
+/** What keeps credentials from use, or will; a text says why it is not known. */
+export const credentialsCheck = (
+  seen: { readonly secrets: number; readonly concerns: readonly ConcernSeen[] } | string,
+): Check => {
+  const name = 'credentials'
+  if (typeof seen === 'string') return check(name, 'unknown', seen)
+  const { secrets, concerns } = seen
+  const worst = concerns.find(({ severity }) => severity === 'critical') ?? concerns[0]
+  if (worst === undefined) return check(name, 'enforced', `${counted(secrets, 'secret')}, none waits for a person`)
+  const others = concerns.length === 1 ? '' : `, and ${counted(concerns.length - 1, 'other')} (sitter vault status)`
+  const verdict = worst.severity === 'critical' ? 'absent' : 'weaker'
+  return check(name, verdict, `${worst.name} ${worst.what}${others}`, worst.wayOut)
+}
+
 /** 1 something is broken, 4 something does not hold, else 0. */
 export const exitOfChecks = (checks: readonly Check[]): number => {
   if (checks.some(({ verdict }) => verdict === 'broken')) return 1

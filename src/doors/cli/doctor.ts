@@ -10,6 +10,7 @@ import {
   abilityChecks,
   clockCheck,
   codeCheck,
+  credentialsCheck,
   exitOfChecks,
   filesCheck,
   housingCheck,
@@ -27,6 +28,7 @@ import {
   type Check,
   type Verdict,
 } from './doctor-checks.ts'
+import type { VaultView } from '../api.ts'
 import type { Inspection } from './inspection.ts'
 import { namedDataDirectory, nearestDataDirectory, runningSitter } from './locate.ts'
 import type { Style } from './printer.ts'
@@ -176,6 +178,24 @@ const keyCheck = async (seen: Inspection, swarm: string): Promise<Check> => {
   return privateCheck('vault-key', places.at(-1)!, undefined, seen.uid)
 }
 
+/** A running gate knows what its secrets lack; nobody opens its files for that. */
+const lookAtCredentials = async (
+  { api, world, options }: Invocation,
+  machine: MachineSeen,
+  directory: string | undefined,
+): Promise<Check> => {
+  const found = namedDataDirectory(world, options) ?? (await nearestDataDirectory(world))
+  if (machine.sitterPid === undefined || found !== directory)
+    return credentialsCheck('no sitter runs here that knows which are set')
+  try {
+    const { renewals } = await (await api()).get<VaultView>('/api/v1/credentials')
+    const concerns = renewals.flatMap(({ name, concern }) => (concern === null ? [] : [{ name, ...concern }]))
+    return credentialsCheck({ secrets: renewals.length, concerns })
+  } catch (error) {
+    return credentialsCheck(fault(error))
+  }
+}
+
 const marks: Readonly<Record<Verdict, readonly [mark: string, style: Style]>> = {
   enforced: ['✓', 'green'],
   weaker: ['~', 'yellow'],
@@ -196,6 +216,9 @@ export const doctor: Deed = async (invocation) => {
     ...(config === undefined ? [] : await codeChecks(world, config)),
     ...(config === undefined ? [] : await portChecks(world, seen, config, directory)),
     ...(config === undefined ? [] : [await keyCheck(seen, config.name)]),
+    ...(Object.keys(config?.credentials ?? {}).length === 0
+      ? []
+      : [await lookAtCredentials(invocation, machine, directory)]),
     ...(directory === undefined
       ? [spaceCheck(await seen.space(world.directory))]
       : await directoryChecks(world, seen, directory)),

@@ -6,6 +6,7 @@
  */
 import { createHmac, createPrivateKey, sign as signBytes } from 'node:crypto'
 import { failure } from '../../std/std.ts'
+import { partsFault, type Fault } from './form.ts'
 import { parameterNames, partsOf, withParameters, type Signer } from './signer.ts'
 
 type Sign = (secret: string, payload: string) => string
@@ -15,22 +16,36 @@ const own = ['timestamp', 'recvWindow', 'signature']
 /** HMAC-SHA256 as hex. */
 export const hmacOf: Sign = (secret, payload) => createHmac('sha256', secret).update(payload).digest('hex')
 
+const keyIn = (secret: string): ReturnType<typeof createPrivateKey> | undefined => {
+  try {
+    return createPrivateKey({ key: Buffer.from(secret, 'base64'), format: 'der', type: 'pkcs8' })
+  } catch {
+    return undefined // the cause could show a part of the key
+  }
+}
+
 /** Ed25519 as base64. */
 export const ed25519Of: Sign = (secret, payload) => {
-  let key: ReturnType<typeof createPrivateKey>
-  try {
-    key = createPrivateKey({ key: Buffer.from(secret, 'base64'), format: 'der', type: 'pkcs8' })
-  } catch {
-    // The cause could show a part of the key.
+  const key = keyIn(secret)
+  if (key === undefined)
     throw failure('credential-unavailable', 'its secret is no base64 of a PKCS 8 private key: sitter vault set')
-  }
   return signBytes(null, Buffer.from(payload), key).toString('base64')
 }
 
+const keyFault = (secret: string): Fault => {
+  const fault = partsFault(secret)
+  if (fault !== undefined) return fault
+  const key = keyIn(partsOf(secret, 'apiKey:secret')[1])
+  if (key === undefined) return 'after its colon stands no base64 of a PKCS 8 private key'
+  return key.asymmetricKeyType === 'ed25519' ? undefined : `its key is one of ${key.asymmetricKeyType}, not of Ed25519`
+}
+
 const signer =
-  (sign: Sign) =>
+  (sign: Sign, form: string, fault: (secret: string) => Fault) =>
   (keyHeader: string, windowMs: number): Signer => ({
     needsBody: true,
+    form,
+    fault,
     sign: ({ query, body, nowMs }, secret) => {
       const [keyId, key] = partsOf(secret, 'apiKey:secret')
       const given = [...parameterNames(query), ...parameterNames(body ?? '')]
@@ -49,5 +64,9 @@ const signer =
     },
   })
 
-export const hmac = signer(hmacOf)
-export const ed25519 = signer(ed25519Of)
+export const hmac = signer(hmacOf, 'apiKey:secret', (secret) => partsFault(secret))
+export const ed25519 = signer(
+  ed25519Of,
+  'apiKey: and the key, base64 of its PKCS 8 form (openssl pkey -in key.pem -outform DER | base64 -w0)',
+  keyFault,
+)

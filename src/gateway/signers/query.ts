@@ -3,10 +3,13 @@
  * other way.
  */
 import { failure } from '../../std/std.ts'
+import { textFault } from './form.ts'
 import { parameterNames, withParameters, type Signer } from './signer.ts'
 
 export const query = (parameter: string): Signer => ({
   needsBody: false,
+  form: 'one word of visible ASCII characters, up to 8192',
+  fault: (secret) => textFault(secret),
   sign: (request, secret) => {
     if (parameterNames(request.query).includes(parameter))
       throw failure('invalid', `the gate adds the parameter ${parameter} itself: leave it out`)

@@ -4,6 +4,7 @@
  */
 import { failure } from '../../std/std.ts'
 import type { HeaderPairs } from '../headers.ts'
+import type { Fault } from './form.ts'
 
 export interface ToSign {
   readonly method: string
@@ -27,6 +28,10 @@ export interface Signed {
 export interface Signer {
   /** Whether the whole body must be known before the head is written. */
   readonly needsBody: boolean
+  /** What its secret looks like, for people. */
+  readonly form: string
+  /** What is wrong with a secret that is to be kept. */
+  fault(secret: string): Fault
   /** @throws Failure `credential-unavailable` when the secret has not its form, `invalid` when the request has not. */
   sign(request: ToSign, secret: string): Signed
 }

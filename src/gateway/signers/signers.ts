@@ -10,6 +10,16 @@ import type { Signer } from './signer.ts'
 
 export type { Signed } from './signer.ts'
 
+/** How the secret of a kind of credential looks, and what is wrong with one. Of OAuth grants the vault knows. */
+export const secretFault = (
+  signing: Exclude<Signing, { readonly kind: 'oauth' }>,
+  secret: string,
+): { readonly form: string; readonly fault: string } | undefined => {
+  const { form, fault } = signerOf(signing)
+  const found = fault(secret)
+  return found === undefined ? undefined : { form, fault: found }
+}
+
 export const signerOf = (signing: Signing): Signer => {
   switch (signing.kind) {
     // What is sent of an OAuth grant is its access token.

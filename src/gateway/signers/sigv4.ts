@@ -5,6 +5,7 @@
  */
 import { createHash, createHmac } from 'node:crypto'
 import type { HeaderPairs } from '../headers.ts'
+import { partsFault } from './form.ts'
 import { partsOf, type Signer, type ToSign } from './signer.ts'
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
@@ -58,6 +59,8 @@ const signedHeaders = (request: ToSign, added: HeaderPairs): HeaderPairs => {
 
 export const sigv4 = (region: string, service: string): Signer => ({
   needsBody: true,
+  form: 'accessKeyId:secretAccessKey',
+  fault: (secret) => partsFault(secret),
   sign: (request, secret) => {
     const [keyId, key] = partsOf(secret, 'accessKeyId:secretAccessKey')
     const time = new Date(request.nowMs).toISOString().replace(/[:-]|\.\d{3}/g, '')

@@ -88,6 +88,32 @@ const algorithms: Readonly<Record<string, { readonly alg: string; readonly hash:
   ec: { alg: 'ES256', hash: 'sha256' },
   ed25519: { alg: 'EdDSA', hash: null },
 }
+const keyIn = (text: string): KeyObject | undefined => {
+  try {
+    return createPrivateKey({ key: Buffer.from(text, 'base64'), format: 'der', type: 'pkcs8' })
+  } catch {
+    return undefined // the cause could show a part of the key
+  }
+}
+
+/** How the secret of a grant looks, and what is wrong with one that is to be kept; undefined = nothing. */
+export const grantFault = (
+  { grant, clientId }: OauthRule,
+  secret: string,
+): { readonly form: string; readonly fault: string } | undefined => {
+  if (grant === 'jwt-bearer') {
+    const form = 'a private key (RSA, P-256 or Ed25519): openssl pkey -in key.pem -outform DER | base64 -w0'
+    const key = keyIn(secret)
+    if (key === undefined) return { form, fault: 'it is no base64 of a PKCS 8 private key' }
+    const isKnown = Object.hasOwn(algorithms, key.asymmetricKeyType ?? '')
+    const isCurve = key.asymmetricKeyType !== 'ec' || key.asymmetricKeyDetails?.namedCurve === 'prime256v1'
+    return isKnown && isCurve ? undefined : { form, fault: `its key is of another kind (${key.asymmetricKeyType})` }
+  }
+  const what = grant === 'refresh-token' ? 'a refresh token' : "the client's secret"
+  if (!tokenText.test(secret)) return { form: what, fault: 'it is not one word of visible ASCII characters' }
+  if (grant === 'refresh-token' || clientId !== null || /^[^:]+:./.test(secret)) return undefined
+  return { form: 'clientId:clientSecret', fault: 'the configuration has no clientId, and it has no two parts' }
+}
 const algorithmOf = (key: KeyObject): { readonly alg: string; readonly hash: string | null } => {
   const found = algorithms[key.asymmetricKeyType ?? '']
   if (found === undefined) throw failure('credential-unavailable', 'the key of an assertion is RSA, P-256 or Ed25519')
@@ -103,13 +129,9 @@ export const assertionOf = (
   claims: { readonly issuer: string; readonly subject: string; readonly audience: string; readonly id: string },
   nowMs: number,
 ): string => {
-  let privateKey: KeyObject
-  try {
-    privateKey = createPrivateKey({ key: Buffer.from(key, 'base64'), format: 'der', type: 'pkcs8' })
-  } catch {
-    // The cause could show a part of the key.
+  const privateKey = keyIn(key)
+  if (privateKey === undefined)
     throw failure('credential-unavailable', 'its secret is no base64 of a PKCS 8 private key: sitter vault set')
-  }
   const { alg, hash } = algorithmOf(privateKey)
   const now = Math.floor(nowMs / 1_000)
   const payload = {

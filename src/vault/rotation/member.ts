@@ -1,9 +1,28 @@
-/** One secret that is rotated, as the rotations hold it. */
-import type { Cancel } from '../../std/std.ts'
-import type { SecretRow } from '../../store/store.ts'
-import type { CredentialRule } from '../port.ts'
+/** One secret that is rotated, as the rotations hold it, and what they are given. */
+import type { OauthRule } from '../../model/model.ts'
+import type { Cancel, Clock, Random } from '../../std/std.ts'
+import type { MachineRow, SecretRow } from '../../store/store.ts'
+import type { CredentialRule, CredentialVersion, Vault } from '../port.ts'
+import type { Uses } from '../uses.ts'
 import type { Cycle, Fact } from './cycle.ts'
-import type { Deeds } from './rotators.ts'
+import type { Deeds, RotatorPorts, TestFact } from './rotators.ts'
+
+export type Log = (level: 'info' | 'warn' | 'error', message: string, fields?: Readonly<Record<string, string>>) => void
+
+export interface RotationsOptions {
+  readonly vault: Vault
+  readonly uses: Uses
+  readonly clock: Clock
+  readonly random: Random
+  readonly saved: readonly MachineRow[]
+  readonly ports: RotatorPorts
+  readonly log: Log
+  /** What requests of a rotation are signed with: the version itself, or what it stands for. */
+  readonly secretFor: (credential: { readonly name: string; readonly version: number }) => Promise<string>
+  /** Tries a version of an OAuth client's secret. */
+  readonly prove: OauthProof
+}
+type OauthProof = (credential: CredentialVersion, rule: OauthRule) => Promise<TestFact>
 
 /** A fact, and the new versions that it is about. */
 export interface Sealed {
@@ -30,6 +49,15 @@ export const newMember = (known: Pick<Member, 'name' | 'rule' | 'deeds' | 'cycle
   cancel: () => {},
   turn: Promise.resolve(),
 })
+
+/** Secrets of OAuth clients that are no credentials of the configuration by themselves. */
+export const clientsOf = (rules: readonly CredentialRule[]): readonly CredentialRule[] => {
+  const known = new Set(rules.flatMap(({ name, pool }) => [name, ...pool]))
+  const clients = rules.flatMap(({ signing }) =>
+    signing?.kind === 'oauth' && signing.oauth.clientSecret !== null ? [signing.oauth.clientSecret] : [],
+  )
+  return [...new Set(clients)].filter((name) => !known.has(name)).map((name) => ({ name, pool: [] }))
+}
 
 /** Whether what a live call shows of this version decides anything. */
 export const isOnTrial = ({ phase, next, proven }: Cycle, version: number): boolean =>

@@ -8,6 +8,10 @@ const dayMs = 86_400_000
 export const dueAfter = (rule: RotationRule, activeMs: number, chance: number): number =>
   activeMs + rule.everyMs * (1 + rule.jitter * (2 * chance - 1))
 
+/** Whether a plan holds: there is one, and it is not later than the rule allows now. */
+export const isPlanned = (rule: RotationRule, activeMs: number, dueMs: number | null, nowMs: number): boolean =>
+  dueMs !== null && dueMs <= Math.max(activeMs + rule.everyMs * (1 + rule.jitter), nowMs)
+
 const isIn = ({ days, fromMinute, toMinute }: Blackout, day: number, minute: number): boolean => {
   if (fromMinute < toMinute) return days.includes(day) && minute >= fromMinute && minute < toMinute
   // Over midnight: the day is the one on which it begins.

@@ -2,11 +2,9 @@
  * Runs the cycles: one for each secret of the configuration, one deed at a time. What a deed has shown is saved as a
  * fact before the next one; a killed gate goes on from what is saved.
  */
-import { failure, type Clock, type Random } from '../../std/std.ts'
-import type { MachineRow, Note, SecretRow } from '../../store/store.ts'
-import type { Uses } from '../uses.ts'
-import type { OauthRule } from '../../model/model.ts'
-import type { CredentialRule, CredentialVersion, Vault } from '../port.ts'
+import { failure } from '../../std/std.ts'
+import type { Note, SecretRow } from '../../store/store.ts'
+import type { CredentialRule } from '../port.ts'
 import {
   afterRestart,
   canaryShare,
@@ -17,25 +15,11 @@ import {
   type Cycle,
   type Fact,
 } from './cycle.ts'
-import { dueAfter, mayBeginAt } from './plan.ts'
-import { isOnTrial, newMember, type Member, type Sealed } from './member.ts'
-import { deedsOf, type Deeds, type Held, type RotatorPorts, type TestFact, type Work } from './rotators.ts'
-export type Log = (level: 'info' | 'warn' | 'error', message: string, fields?: Readonly<Record<string, string>>) => void
+import { dueAfter, isPlanned, mayBeginAt } from './plan.ts'
+import { clientsOf, isOnTrial, newMember, type Member, type RotationsOptions, type Sealed } from './member.ts'
+import { deedsOf, type Deeds, type Held, type Work } from './rotators.ts'
 
-export interface RotationsOptions {
-  readonly vault: Vault
-  readonly uses: Uses
-  readonly clock: Clock
-  readonly random: Random
-  readonly saved: readonly MachineRow[]
-  readonly ports: RotatorPorts
-  readonly log: Log
-  /** What requests of a rotation are signed with: the version itself, or what it stands for. */
-  readonly secretFor: (credential: { readonly name: string; readonly version: number }) => Promise<string>
-  /** Tries a version of an OAuth client's secret. */
-  readonly prove: OauthProof
-}
-type OauthProof = (credential: CredentialVersion, rule: OauthRule) => Promise<TestFact>
+export type { Log, RotationsOptions } from './member.ts'
 
 /** Longest look ahead: a clock that is set, or a computer that slept, is noticed within it. */
 const longestTimerMs = 60_000
@@ -61,7 +45,7 @@ export class Rotations {
   /** The rules that hold from now on. */
   take(rules: readonly CredentialRule[]): void {
     const names = new Set<string>()
-    for (const rule of rules) {
+    for (const rule of [...rules, ...clientsOf(rules)]) {
       for (const name of rule.pool.length === 0 ? [rule.name] : rule.pool) {
         names.add(name)
         this.#takeMember(name, rule)
@@ -162,20 +146,32 @@ export class Rotations {
       known.deeds = deeds
       known.cycle = this.#planned(name, rule, known.cycle)
     } else {
-      const kept = this.#kept.get(name) ?? freshCycle(this.#options.clock.wallMs(), null)
+      const kept = this.#kept.get(name) ?? this.#firstCycle(name)
       const cycle = this.#planned(name, rule, afterRestart(kept, deeds?.sameAnswer ?? false))
       this.#members.set(name, newMember({ name, rule, deeds, cycle }))
     }
     this.wake(name)
   }
 
+  /** Saved where there is no secret yet, so that it is known, over restarts, since when it is missing. */
+  #firstCycle(name: string): Cycle {
+    const { clock, vault, log } = this.#options
+    const cycle = freshCycle(clock.wallMs(), null)
+    if (this.#active(name) !== undefined) return cycle
+    const machines = [{ kind: rotationKind, name, state: JSON.stringify(cycle) }]
+    vault.renew({ add: [], moves: [], drops: [], machines, notes: [] }).catch(() => {
+      log('error', 'since when a secret is missing was not written', { credential: name })
+    })
+    return cycle
+  }
+
   /** A plan that was never made, or is later than the rule allows now. */
   #planned(name: string, rule: CredentialRule, cycle: Cycle): Cycle {
     const active = this.#active(name)
     if (rule.rotation === undefined || active === undefined) return cycle
-    const latestMs = active.setMs + rule.rotation.everyMs * (1 + rule.rotation.jitter)
-    if (cycle.dueMs !== null && cycle.dueMs <= Math.max(latestMs, this.#options.clock.wallMs())) return cycle
-    return { ...cycle, dueMs: dueAfter(rule.rotation, active.setMs, this.#options.random.next()) }
+    const { clock, random } = this.#options
+    if (isPlanned(rule.rotation, active.setMs, cycle.dueMs, clock.wallMs())) return cycle
+    return { ...cycle, dueMs: dueAfter(rule.rotation, active.setMs, random.next()) }
   }
 
   #active(name: string): SecretRow | undefined {

@@ -14,6 +14,7 @@ import {
   leftoverCheck,
   nodeCheck,
   portCheck,
+  credentialsCheck,
   privateCheck,
   recordCheck,
   serviceChecks,
@@ -89,6 +90,21 @@ test('What is not there is absent or weaker, what cannot be seen is unknown, and
   expect(privateCheck('k', '/k', { mode: 0o640, uid: 5 }, 5).verdict).toBe('broken')
   expect(privateCheck('k', '/k', { mode: 0o600, uid: 6 }, 5).verdict).toBe('broken')
   expect(privateCheck('k', '/k', undefined, 5).verdict).toBe('unknown')
+  const concern = {
+    name: 'bank',
+    severity: 'critical',
+    what: 'has no secret',
+    wayOut: 'sitter vault set bank',
+  } as const
+  const due = { ...concern, name: 'mail', severity: 'warning' } as const
+  expect(credentialsCheck({ secrets: 2, concerns: [due, concern] })).toMatchObject({
+    verdict: 'absent',
+    says: 'bank has no secret, and 1 other (sitter vault status)',
+    fix: 'sitter vault set bank',
+  })
+  expect(credentialsCheck({ secrets: 1, concerns: [due] }).verdict).toBe('weaker')
+  expect(credentialsCheck({ secrets: 1, concerns: [] }).verdict).toBe('enforced')
+  expect(credentialsCheck('no sitter').verdict).toBe('unknown')
   expect(recordCheck({ ok: false, entries: 3, why: 'entry 4 was changed' }).verdict).toBe('broken')
 })
 

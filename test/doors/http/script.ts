@@ -195,6 +195,7 @@ const renewal = {
     what: 'is to be replaced by 1970-01-02',
     wayOut: 'sitter vault set northbank',
     sinceMs: 1,
+    wakesMs: 0,
     isDue: true,
   },
   ending: { endsMs: 86_400_000, what: 'is to be replaced by hand', toldDays: [7, 3, 1] },

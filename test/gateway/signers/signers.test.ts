@@ -1,10 +1,11 @@
-import { createPublicKey, generateKeyPairSync, verify } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync, verify, type KeyObject } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { signerOf } from '../../../src/gateway/signers/signers.ts'
+import { secretFault, signerOf } from '../../../src/gateway/signers/signers.ts'
 import { ed25519Of, hmacOf } from '../../../src/gateway/signers/binance.ts'
 import type { ToSign } from '../../../src/gateway/signers/signer.ts'
 import { offsetAfter, openSkew } from '../../../src/gateway/skew.ts'
-import type { Signing } from '../../../src/model/model.ts'
+import type { OauthRule, Signing } from '../../../src/model/model.ts'
+import { grantFault } from '../../../src/vault/vault.ts'
 
 const at = (text: string): number => Date.parse(text)
 const request = (more: Partial<ToSign> = {}): ToSign => ({
@@ -55,8 +56,13 @@ test.each(kinds)(
     const isTimed = ['hmac', 'ed25519', 'sigv4'].includes(one.signing.kind)
     expect(JSON.stringify(later) === JSON.stringify(first)).toBe(!isTimed)
     expect(signer.needsBody).toBe(isTimed)
+    expect(secretFault(one.signing as never, one.secret)).toBe(undefined)
+    for (const wrong of ['', `${one.secret}\nmore`, ` ${one.secret}`, `${one.secret} `, `${one.secret}\u0007`, 'ü:ü'])
+      expect(secretFault(one.signing as never, wrong)).toMatchObject({ form: signer.form })
     if (one.wrong !== undefined) {
       const { wrong } = one
+      expect(JSON.stringify(secretFault(one.signing as never, wrong))).not.toContain(wrong.slice(2))
+      expect(secretFault(one.signing as never, wrong)).toMatchObject({ form: signer.form })
       expect(() => signer.sign(request(), wrong)).toThrow(expect.objectContaining({ code: 'credential-unavailable' }))
       expect(() => signer.sign(request(), wrong)).not.toThrow(wrong.slice(2))
     }
@@ -157,4 +163,21 @@ test("an upstream that has not told its time is signed for by the machine's cloc
   expect(skew.of('bank')).toBe(600_000)
   skew.learn('other', new Date(wallMs).toUTCString(), wallMs - 20, wallMs)
   expect(Math.abs(skew.of('other'))).toBeLessThanOrEqual(1_000)
+})
+
+test('the secret of a grant has the form that its grant wants', () => {
+  const grants = (grant: OauthRule['grant'], clientId: string | null = 'swarm') => ({ grant, clientId }) as OauthRule
+  const rsa = generateKeyPairSync('rsa', { modulusLength: 2_048 }).privateKey
+  const other = generateKeyPairSync('ec', { namedCurve: 'secp384r1' }).privateKey
+  const text = (key: KeyObject): string => key.export({ format: 'der', type: 'pkcs8' }).toString('base64')
+  for (const [rule, good, bad] of [
+    [grants('refresh-token'), 'a-refresh-token', 'two words'],
+    [grants('client-credentials'), 'a-secret', ''],
+    [grants('client-credentials', null), 'client:secret', 'secret-alone'],
+    [grants('jwt-bearer'), privateText, 'bm8ga2V5'],
+    [grants('jwt-bearer'), text(rsa), text(other)],
+  ] as const) {
+    expect(grantFault(rule, good)).toBe(undefined)
+    expect(grantFault(rule, bad)).toMatchObject({ form: expect.any(String) as string })
+  }
 })

@@ -163,11 +163,23 @@ test('people are told of an end at 30, 14, 7, 3 and 1 days, of one by hand only 
   const day = 86_400_000
   const cycle = freshCycle(0, 30 * day)
   const usual = { name: 'bank', cycle, warnBeforeMs: 7 * day, hasVersion: true, isCompromised: false, grant: null }
-  const byHand: Looked = { ...usual, isAutomatic: false, expiresMs: null }
+  const byHand: Looked = { ...usual, isAutomatic: false, expiresMs: null, hasOthers: false, isTampered: false }
   expect(endingOf(byHand)).toMatchObject({ endsMs: 30 * day, toldDays: [7, 3, 1] })
   expect(endingOf({ ...byHand, expiresMs: 9 * day })).toMatchObject({ endsMs: 9 * day, toldDays: [30, 14, 7, 3, 1] })
   expect(endingOf({ ...byHand, isAutomatic: true })).toBe(null)
   expect(concernOf(byHand, 22 * day)).toBe(null)
+  // What was never set is a concern from the start; who sets up a swarm is not woken at once.
+  const none = { ...byHand, hasVersion: false, cycle: freshCycle(7, null) }
+  expect(concernOf(none, 8)).toMatchObject({
+    severity: 'critical',
+    what: 'has no secret: whatever needs it is refused',
+    wayOut: 'sitter vault set bank',
+    sinceMs: 7,
+    wakesMs: 120_007,
+  })
+  expect(concernOf({ ...none, hasOthers: true }, 8)).toMatchObject({ severity: 'warning', wakesMs: 120_007 })
+  expect(concernOf({ ...none, isTampered: true }, 8)).toMatchObject({ severity: 'critical', wakesMs: 7 })
+  expect(concernOf({ ...none, isCompromised: true }, 8)).toMatchObject({ severity: 'critical', wakesMs: 7 })
   expect(concernOf(byHand, 24 * day)).toMatchObject({ severity: 'warning', what: 'is to be replaced by 1970-01-31' })
   expect(concernOf(byHand, 31 * day)).toMatchObject({ severity: 'critical' })
   expect(concernOf({ ...byHand, isAutomatic: true, cycle: { ...cycle, why: 'it answered 500' } }, 0)).toMatchObject({

@@ -72,6 +72,7 @@ export const openRotationWorld = async (provider: KeyProvider, rules: Rules) => 
     sitter,
     door,
     ...running,
+    running,
     set: (secret: string, name = 'bank') => setSecret(sitter, secret, name),
     call: (path = '/bank/v1/work'): Promise<Fetched> => fetchBy(door, { path }),
     view: async (name = 'bank'): Promise<Renewal> =>
