@@ -62,6 +62,7 @@ test('The task is in the environment, and the sitter is not', async () => {
       'SITTER_DEADLINE=1900000000000',
       `SITTER_GATE=${join(yard.directory, 'cel_1', 'gate.sock')}`,
       'SITTER_KEY=key-1',
+      'SITTER_MODE=active',
       'SITTER_NUMBER=2',
       'SITTER_TASK=tsk_1',
     ].join('\n'),
@@ -103,6 +104,31 @@ test.each([
   cell.send([runOf(agent, 'att_1', 'report')])
   const error = (await ear.frame('fail', 'att_1')).params['error'] as Record<string, unknown>
   expect({ ...error, partial: error['partial'] }).toMatchObject(told)
+})
+
+test('The words of a failure may be its own; its exit code decides what becomes of it', async () => {
+  const words = '{"error":{"message":"the bank is shut","code":"mode-forbids","retryAfterMs":5000,"kind":"permanent"}}'
+  const { cell, ear } = await open(`printf '%s' '${words}'; exit 75`)
+  cell.send([runOf(agent, 'att_1', 'report')])
+  expect((await ear.frame('fail', 'att_1')).params['error']).toEqual({
+    name: 'ExitCode',
+    message: 'the bank is shut',
+    code: 'mode-forbids',
+    kind: 'transient',
+    retryAfterMs: 5_000,
+  })
+})
+
+test('Each process is told the mode that its agent is in when it begins', async () => {
+  const { cell, ear } = await open('echo $SITTER_MODE')
+  const modes: unknown[] = []
+  for (const mode of ['active', 'shadow', 'active']) {
+    cell.send([{ jsonrpc: '2.0', method: 'mode', params: { agent, mode } }])
+    const attempt = `att_${modes.length + 1}`
+    cell.send([runOf(agent, attempt, 'report')])
+    modes.push((await ear.frame('done', attempt)).params['result'])
+  }
+  expect(modes).toEqual(['active', 'shadow', 'active'])
 })
 
 test('A task that is told to stop may still say what is left', async () => {

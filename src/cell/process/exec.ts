@@ -5,6 +5,7 @@
  *   idle ─ run ─▶ running ─ ended ─▶ telling ─ taken ─▶ idle
  *                    └─ cancel, unseat, drain over: SIGTERM to its group, SIGKILL after 2 s
  */
+import type { Mode } from '../../model/model.ts'
 import { asFailure, failure, JsonText, type Clock, type Disk, type ProcessIdentity } from '../../std/std.ts'
 import { bounds, type CancelRun, type Drain, type Frame, type Ping, type Pong, type Run } from '../../wire/wire.ts'
 import { removeHome } from '../home.ts'
@@ -47,6 +48,8 @@ export class ExecCell implements Cell {
   readonly #events: CellEvents
   /** By attempt: at most one an agent, the fleet gives no more. */
   readonly #tasks = new Map<string, Task>()
+  /** By agent; the next process is told. */
+  readonly #modes: Map<string, Mode>
   #over = false
 
   constructor(
@@ -61,6 +64,7 @@ export class ExecCell implements Cell {
     this.#ports = ports
     this.#walls = ports.walls
     this.#events = events
+    this.#modes = new Map(plan.seats.map(({ agent, mode }) => [agent, mode]))
   }
 
   processOf(agent: string): ProcessIdentity | null {
@@ -104,6 +108,10 @@ export class ExecCell implements Cell {
 
   #take(method: string, params: unknown): void {
     if (method === 'run') void this.#run(params as Run)
+    if (method === 'mode') {
+      const { agent, mode } = params as { readonly agent: string; readonly mode: Mode }
+      this.#modes.set(agent, mode)
+    }
     if (method !== 'cancel') return
     const { attempt, reason } = params as CancelRun
     const task = this.#tasks.get(attempt)
@@ -140,6 +148,8 @@ export class ExecCell implements Cell {
       SITTER_AGENT: agent,
       SITTER_KEY: key,
       SITTER_NUMBER: String(number),
+      // Whoever is not known to be anything may do nothing.
+      SITTER_MODE: this.#modes.get(agent) ?? 'parked',
       ...(deadline === null ? {} : { SITTER_DEADLINE: String(deadline) }),
     }
   }

@@ -24,6 +24,7 @@ export interface ExecFacts {
 /** Usage, data, no input, software, protocol, no permission, configuration: trying again changes nothing. */
 const permanent: ReadonlySet<number | null> = new Set([64, 65, 66, 70, 76, 77, 78])
 
+const longestRetryMs = 366 * 86_400_000
 /** Half a frame: the other is for what its stderr may be when every sign is escaped. */
 const longestPart = bounds.frameBytes / 2
 
@@ -52,31 +53,49 @@ const fail = (error: ErrorReport, errors: string): ExecEnding => ({
   params: { error: { ...error, ...(errors === '' ? {} : { stack: `stderr: ${errors}` }) } },
 })
 
-/**
- * What a program that failed says on stdout of its work: `{"partial": {"done": …, "rest": …}}`. Anything else that
- * it printed is no result. One that does not fit is no reason to do all of it again.
- */
-const partOf = ({ output, tooMuch }: Pick<ExecFacts, 'output' | 'tooMuch'>): Partial<ErrorReport> => {
-  const said = tooMuch ? undefined : resultOf(new TextDecoder().decode(output))
-  if (typeof said !== 'object' || said === null || !Object.hasOwn(said, 'partial')) return {}
-  const { partial } = said as { readonly partial: unknown }
-  if (typeof partial !== 'object' || partial === null || !Object.hasOwn(partial, 'rest'))
+type Said = Readonly<Record<string, unknown>>
+
+const fieldOf = (value: unknown, name: string): unknown =>
+  typeof value === 'object' && value !== null && Object.hasOwn(value, name) ? (value as Said)[name] : undefined
+
+/** What was done and what is left. One that does not fit is no reason to do all of it again. */
+const partOf = (partial: unknown): Partial<ErrorReport> => {
+  if (partial === undefined) return {}
+  const [done, rest] = [fieldOf(partial, 'done'), fieldOf(partial, 'rest')]
+  if (rest === undefined)
     return { code: 'invalid', kind: 'permanent', message: 'its partial does not say what is left (rest)' }
-  const { done, rest } = partial as { readonly done?: unknown; readonly rest: unknown }
-  const bytes = Buffer.byteLength(JSON.stringify(partial))
-  if (bytes > longestPart || isDeep([partial]))
-    return {
-      code: 'too-large',
-      kind: 'permanent',
-      message: `its partial is too deep, or has more than ${longestPart} bytes`,
-    }
+  if (Buffer.byteLength(JSON.stringify(partial)) > longestPart || isDeep([partial])) {
+    const message = `its partial nests too deep, or has more than ${longestPart} bytes`
+    return { code: 'too-large', kind: 'permanent', message }
+  }
   return { partial: { ...(done !== undefined && { done }), rest } }
+}
+
+/** The words that a report has; what is none of them is as good as not said. */
+const errorOf = (said: unknown): Partial<ErrorReport> => {
+  const [message, code] = [fieldOf(said, 'message'), fieldOf(said, 'code')]
+  const retryAfterMs = fieldOf(said, 'retryAfterMs')
+  return {
+    ...(typeof message === 'string' && message !== '' && { message }),
+    ...(typeof code === 'string' && /^[!-~]{1,200}$/.test(code) && { code }),
+    ...(typeof retryAfterMs === 'number' && retryAfterMs >= 0 && retryAfterMs <= longestRetryMs && { retryAfterMs }),
+  }
+}
+
+/**
+ * What a program that failed may say on stdout: `{"error": {"message", "code", "retryAfterMs"}, "partial": {"done",
+ * "rest"}}`, each when it has something to say. Anything else that it printed is no result. What becomes of the task is
+ * decided by its exit code.
+ */
+const saidOf = ({ output, tooMuch }: Pick<ExecFacts, 'output' | 'tooMuch'>): Partial<ErrorReport> => {
+  const said = tooMuch ? undefined : resultOf(new TextDecoder().decode(output))
+  return { ...errorOf(fieldOf(said, 'error')), ...partOf(fieldOf(said, 'partial')) }
 }
 
 export const execEnding = ({ end, output, tooMuch, errors, stopped }: ExecFacts): ExecEnding => {
   const hit = (end.hits ?? []).map(({ says }) => `; ${says}`).join('')
-  const part = end.code === 0 || end.signal !== null ? {} : partOf({ output, tooMuch })
-  if (stopped !== null) return fail({ name: 'Cancelled', message: stopped, kind: 'interrupted', ...part }, errors)
+  const said = end.code === 0 || end.signal !== null ? {} : saidOf({ output, tooMuch })
+  if (stopped !== null) return fail({ ...said, name: 'Cancelled', message: stopped, kind: 'interrupted' }, errors)
   if (end.signal !== null) {
     const message = `the process of the task was killed by ${end.signal}${hit}`
     return fail({ name: 'KilledBySignal', message, code: end.signal, kind: 'poison' }, errors)
@@ -84,7 +103,7 @@ export const execEnding = ({ end, output, tooMuch, errors, stopped }: ExecFacts)
   if (end.code !== 0) {
     const kind = permanent.has(end.code) ? 'permanent' : 'transient'
     const error = { name: 'ExitCode', message: `exit code ${end.code}${hit}`, code: `exit-${end.code}`, kind }
-    return fail({ ...error, ...part }, errors)
+    return fail({ ...error, ...said }, errors)
   }
   const most = `a result may have ${bounds.frameBytes} bytes`
   if (tooMuch) return fail({ name: 'ResultTooLarge', message: most, code: 'too-large', kind: 'permanent' }, errors)
