@@ -6,6 +6,7 @@ import type { Clock, Code } from '../std/std.ts'
 import type { CredentialVersion, Keeper } from '../vault/vault.ts'
 import type { Grant } from '../wire/wire.ts'
 import type { HeaderPairs } from './headers.ts'
+import type { CallsCounted } from './heard.ts'
 import type { Meter } from './meter.ts'
 import type { Modes } from './modes.ts'
 import type { Outbound } from './outbound.ts'
@@ -104,6 +105,7 @@ export interface Room {
   readonly journal: CallJournal
   readonly uses: Uses
   readonly meter: Meter
+  readonly calls: Pick<CallsCounted, 'count'>
   readonly skew: Skew
   readonly log: Log
   readonly modes: Pick<Modes, 'of'>

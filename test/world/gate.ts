@@ -156,6 +156,7 @@ export class WorldGate {
       journal,
       uses: noUses,
       meter: openMeter([]),
+      calls: { count: () => {} },
       log: () => {},
       frozen: () => false,
       ending: () => false,
