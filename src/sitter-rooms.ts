@@ -83,8 +83,9 @@ interface Late {
   readonly settling: PromiseWithResolvers<Settle>
 }
 
-const linkEvents = (late: Late, uses: UseAudit): GateLinkEvents => ({
+const linkEvents = (late: Late, uses: UseAudit, modes: Modes): GateLinkEvents => ({
   uses: uses.take,
+  heard: (agents) => modes.called(agents),
   linked: (gateId) => {
     late.isBack?.()
     late.isBack = undefined
@@ -204,7 +205,7 @@ export const openRooms = async (opening: Opening): Promise<Rooms> => {
     ...incarnation,
     socketPath,
     swarm: applied.config.name,
-    events: linkEvents(late, auditUses(opening, late)),
+    events: linkEvents(late, auditUses(opening, late), modes),
     modes: modes.told(),
   })
   late.gatelink = gatelink

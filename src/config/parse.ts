@@ -236,13 +236,14 @@ const toAlerts = ({ alerts }: ParsedSwarm, directory: string): SwarmConfig['aler
   deadman: alerts.deadman === undefined ? null : { url: alerts.deadman.url, everyMs: alerts.deadman.every },
 })
 
-const toRule = (rule: Exclude<ParsedSwarm['degrade']['types'], false>): DegradeRule => ({
+const toRule = (rule: ParsedSwarm['degrade']['channels'][string] & { readonly calls?: boolean }): DegradeRule => ({
   failures: rule.failures,
   over: rule.over,
   withinMs: rule.within,
   holdMs: rule.hold,
   longestMs: rule.cap,
   least: rule.least,
+  calls: rule.calls ?? false,
 })
 const toDegrade = ({ degrade: { types, agents, channels } }: ParsedSwarm): SwarmConfig['degrade'] => ({
   types: types === false ? null : toRule(types),

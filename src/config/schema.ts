@@ -282,27 +282,36 @@ const alerts = z.strictObject({
     .optional(),
 })
 
-const degradeRule = (least: 'throttled' | 'parked') =>
-  z.strictObject({
-    /** Share of outcomes that may not fail. */
-    failures: share.refine((part) => part > 0, 'a share over 0').default(0.5),
-    /** Outcomes that make a verdict, within `within`. */
-    over: whole(3, 100_000, 'outcomes').default(20),
-    within: positiveDuration.default(60_000),
-    /** First time until it is looked at again; doubled with each step down, up to `cap`. */
-    hold: positiveDuration.default(30_000),
-    cap: positiveDuration.default(600_000),
-    /** How far down it goes. */
-    least: z.enum(['throttled', 'parked']).default(least),
-  })
-const agentRule = z.union([z.literal(false), degradeRule('throttled')], 'false or a rule like {failures: "50%"}')
+const degradeFields = (least: 'throttled' | 'parked') => ({
+  /** Share of outcomes that may not fail. */
+  failures: share.refine((part) => part > 0, 'a share over 0').default(0.5),
+  /** Outcomes that make a verdict, within `within`. */
+  over: whole(3, 100_000, 'outcomes').default(20),
+  within: positiveDuration.default(60_000),
+  /** First time until it is looked at again; doubled with each step down, up to `cap`. */
+  hold: positiveDuration.default(30_000),
+  cap: positiveDuration.default(600_000),
+  /** How far down it goes. */
+  least: z.enum(['throttled', 'parked']).default(least),
+})
+const agentRule = z.union(
+  [
+    z.literal(false),
+    z.strictObject({
+      ...degradeFields('throttled'),
+      /** Agents' own calls through the gate count beside their attempts. */
+      calls: z.boolean().default(false),
+    }),
+  ],
+  'false or a rule like {failures: "50%"}',
+)
 
 /** Rules that make a mode stricter when too much fails, and milder again when it works. */
 const degrade = z.strictObject({
   types: agentRule.prefault({}),
   agents: agentRule.prefault({}),
   /** Channels have no rule unless they are named here. */
-  channels: z.record(name, degradeRule('parked')).default({}),
+  channels: z.record(name, z.strictObject(degradeFields('parked'))).default({}),
 })
 
 export const swarmSchema = z.strictObject({

@@ -12,6 +12,7 @@ import {
   type AgentPriority,
   type Answer,
   type Call,
+  type CallsHeard,
   type CellOpen,
   type BackupAnswer,
   type GateStatus,
@@ -224,6 +225,7 @@ class SitterEnd implements GateLink {
       this.#options.events.linked(raw.gateId)
     } else if (raw['frame'] === 'call') this.#acks.take(this.#gateId, raw as unknown as Call)
     else if (raw['frame'] === 'uses') void this.#audit(from, raw['uses'] as readonly Use[])
+    else if (raw['frame'] === 'heard') this.#options.events.heard?.(raw['agents'] as readonly CallsHeard[])
     else if (raw['frame'] === 'answer') this.#questions.answered(raw as unknown as Answer)
   }
 

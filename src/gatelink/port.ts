@@ -6,6 +6,7 @@ import type {
   AgentPriority,
   BackupAnswer,
   Call,
+  CallsHeard,
   CellOpen,
   Grant,
   GateStatus,
@@ -31,6 +32,8 @@ export interface GateLinkEvents {
   call(call: Call): Promise<void>
   /** Uses of secrets, in order. Acknowledged when the promise resolves: then they stand in the audit log. */
   uses(gateId: string, uses: readonly Use[]): Promise<void>
+  /** What came of agents' own calls lately. */
+  heard?(agents: readonly CallsHeard[]): void
 }
 
 export interface GateLink {

@@ -8,6 +8,7 @@ import type { Grant } from '../wire/wire.ts'
 import type { OpenPrice } from './cost/price.ts'
 import type { Usage, UsageReader } from './cost/usage.ts'
 import type { HeaderPairs } from './headers.ts'
+import type { CallsCounted } from './heard.ts'
 import type { Meter } from './meter.ts'
 import type { Modes } from './modes.ts'
 import type { Outbound } from './outbound.ts'
@@ -113,6 +114,7 @@ export interface Room {
   readonly journal: CallJournal
   readonly uses: Uses
   readonly meter: Meter
+  readonly calls: Pick<CallsCounted, 'count'>
   readonly skew: Skew
   readonly log: Log
   readonly modes: Pick<Modes, 'of'>

@@ -5,10 +5,11 @@ import type { CallOutcome } from '../wire/wire.ts'
 import { callOf, type CallInHand, type CellSeat, type Refusal, type Room } from './call.ts'
 import type { HeaderPairs } from './headers.ts'
 import type { Ended, Flow } from './exchange.ts'
+import { answerFailed, refusalFailed } from './heard.ts'
 import { answerProblem, type Problem } from './problem.ts'
 import { costNow } from './stages/charge.ts'
 import { forward, giveBack } from './stages/forward.ts'
-import { judge } from './stages/judge.ts'
+import { isOurs, judge } from './stages/judge.ts'
 import { prepare } from './stages/order.ts'
 import { witness } from './stages/witness.ts'
 
@@ -79,6 +80,8 @@ const stream = async (
   response.on('drain', () => flow.resume())
   const ended = await flow.ended
   judge(call, room, ended, status)
+  if (!isOurs(ended))
+    room.calls.count(call.agent, answerFailed(call.outcomeClass!, ended.kind === 'answered' ? status : null))
   giveBack(call, room)
   call.signed = null
   await witness(call, room, outcomeOf(ended, status, room.clock.wallMs()))
@@ -96,6 +99,7 @@ const problemOf = (ended: Exclude<Ended, { kind: 'answered' }>): Problem =>
 
 const refuse = async (call: CallInHand, room: Room, response: ServerResponse, refusal: Refusal): Promise<void> => {
   const { code, message } = refusal
+  room.calls.count(call.agent, refusalFailed(code))
   if (call.journal !== null) await witness(call, room, { kind: 'not-sent', code, message })
   // A body that was not read makes the connection useless for another request.
   answerProblem(response, refusal, call.body === null ? {} : lastOnConnection)

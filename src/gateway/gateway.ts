@@ -11,6 +11,7 @@ import type { Room } from './call.ts'
 import { openDoors, type Doors } from './doors.ts'
 import { readModes, textOf } from './frames.ts'
 import { openFreezer, type Freezer } from './freeze.ts'
+import { openCallsCounted, type CallsCounted } from './heard.ts'
 import { askUpstream } from './house-calls.ts'
 import { openGrants, outcomeOfOpen, type Grants } from './grants.ts'
 import { openLinkServer, type LinkServer } from './links.ts'
@@ -83,6 +84,7 @@ interface Parts {
   readonly grants: Grants
   readonly freezer: Freezer
   readonly modes: Modes
+  readonly calls: CallsCounted
 }
 
 /** The word of a person: a freeze holds at once, a thaw only when it is written. */
@@ -92,9 +94,13 @@ const say = async (journal: CallJournal, freezer: Freezer, frozen: boolean): Pro
   return { frozen: await freezer.say(frozen) }
 }
 
+const countsCalls = ({ degrade }: Rules): boolean => degrade?.types?.calls === true || degrade?.agents?.calls === true
+
 /** Whoever waits is looked at by the new limits at once. */
-const takeRules = async ({ readRules }: GatewayOptions, { rules, room }: Parts): Promise<null> => {
-  rules.take(await readRules())
+const takeRules = async ({ readRules }: GatewayOptions, { rules, room, calls }: Parts): Promise<null> => {
+  const next = await readRules()
+  rules.take(next)
+  calls.watch(countsCalls(next))
   for (const name of room.upstreams.keys()) room.lines.wake(name)
   return null
 }
@@ -172,7 +178,7 @@ const answer = async (
 }
 
 /** Gives what is in flight its time, then calls the rest lost. */
-const finish = async ({ room, rules, doors, grants, freezer }: Parts, withinMs: number): Promise<void> => {
+const finish = async ({ room, rules, doors, grants, freezer, calls }: Parts, withinMs: number): Promise<void> => {
   room.lines.dropAll()
   const late = new AbortController()
   await Promise.race([Promise.all([grants.idle(), doors.idle()]), sleep(room.clock, withinMs, late.signal)])
@@ -182,6 +188,7 @@ const finish = async ({ room, rules, doors, grants, freezer }: Parts, withinMs: 
   await Promise.all([grants.idle(), doors.idle()])
   await rules.close()
   room.lines.stop()
+  calls.stop()
   freezer.stop()
 }
 
@@ -225,7 +232,9 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
   const modes = openModes(options.modes)
   const uses = openUses({ clock, book: journal, log })
   const priorities = openPriorities()
-  const opened = { clock, upstreams, vault, buckets, lines, journal, uses, log, modes, priorities }
+  const calls = openCallsCounted(clock, (agents) => late.link?.heard(agents))
+  calls.watch(countsCalls(options.rules))
+  const opened = { clock, upstreams, vault, buckets, lines, journal, uses, log, modes, priorities, calls }
   const room: Room = {
     ...opened,
     meter: openMeter(journal.counts()),
@@ -239,7 +248,7 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
     tell: (number) => late.link?.tell(number),
     tellUnwritten: (grant, outcome, waitedMs) => late.link?.tellUnwritten(grant, outcome, waitedMs),
   })
-  const parts: Parts = { room, rules, doors, grants, freezer, modes }
+  const parts: Parts = { room, rules, doors, grants, freezer, modes, calls }
   const identity = { swarm: options.rules.name, gateId: options.gateId, version: options.version }
   const link = await openLinkServer({
     ...identity,

@@ -3,7 +3,7 @@
  * believed; a lower one is refused, so a deposed sitter sends nothing, also after a restart of the gate.
  */
 import { asFailure, failure, type Failure, type Link, type Listening, type Net } from '../std/std.ts'
-import { lineReader, toLine, type CallOutcome, type Grant, type Open } from '../wire/wire.ts'
+import { lineReader, toLine, type CallOutcome, type CallsHeard, type Grant, type Open } from '../wire/wire.ts'
 import type { Doors } from './doors.ts'
 import { readCell, readGrant, readJournals, readOpen, readPriorities, textOf } from './frames.ts'
 import type { Grants } from './grants.ts'
@@ -14,6 +14,8 @@ import type { Uses } from './uses.ts'
 
 /** A grant's body and a call's answer are larger than an agent's frame. */
 const bounds = { frameBytes: 1024 * 1024, jsonDepth: 64 }
+/** Bytes that the sitter has not read; beyond it hints are dropped. */
+const mostPending = 4 * 1024 * 1024
 
 type Raw = Readonly<Record<string, unknown>>
 
@@ -35,6 +37,8 @@ export interface LinkServerOptions {
 export interface LinkServer {
   tell(journal: number): void
   tellUnwritten(grant: Grant, outcome: CallOutcome, waitedMs: number): void
+  /** A hint, dropped when nobody listens or reads. */
+  heard(agents: readonly CallsHeard[]): void
   stop(): Promise<void>
 }
 
@@ -67,6 +71,11 @@ class GateEnd implements LinkServer {
   tellUnwritten({ grant, subject }: Grant, outcome: CallOutcome, waitedMs: number): void {
     const nothing = { sentMs: null, tookMs: null, cost: null, credential: null }
     this.#sitter?.link.write(toLine({ frame: 'call', journal: 0, grant, subject, outcome, waitedMs, ...nothing }))
+  }
+
+  heard(agents: readonly CallsHeard[]): void {
+    const link = this.#sitter?.link
+    if (link !== undefined && link.pendingBytes < mostPending) link.write(toLine({ frame: 'heard', agents }))
   }
 
   async stop(): Promise<void> {

@@ -26,6 +26,8 @@ export interface Rules {
   readonly name: string
   readonly upstreams: Readonly<Record<string, UpstreamRule>>
   readonly credentials: Readonly<Record<string, CredentialRule>>
+  /** Rules of the sitter; of those that count calls it is told what came of agents' own. None when absent. */
+  readonly degrade?: Readonly<Record<'types' | 'agents', { readonly calls: boolean } | null>>
 }
 
 export interface JournalCall {

@@ -279,6 +279,8 @@ export interface DegradeRule {
   readonly longestMs: number
   /** How far down it goes. */
   readonly least: 'throttled' | 'parked'
+  /** Outcomes of agents' own calls count beside those of their attempts. */
+  readonly calls: boolean
 }
 export interface DegradeSettings {
   /** Null = no rule. */

@@ -4,7 +4,7 @@
  *
  * sitter → gate   open · cell · cell.gone · grant · ack · uses.ack · vault.set · vault.list · vault.renew ·
  *                 vault.notes · vault.rekey · vault.backup · status · freeze · config · mode · priority
- * gate → sitter   opened · call · uses · parked · answer
+ * gate → sitter   opened · call · uses · heard · parked · answer
  *
  * `grant` is the right to send one exact request, and the order to send it. The gate journals it (fsync) before the
  * first byte goes out, spends it once, and tells the outcome with `call` until it is acknowledged. A grant sent again
@@ -133,6 +133,17 @@ export interface UsesAck {
   readonly frame: 'uses.ack'
   readonly upTo: number
 }
+
+/**
+ * gate → sitter: what came of agents' own calls since the last telling, as evidence for rules that count calls. A
+ * hint: once, at most each second, and not kept while no sitter listens.
+ */
+export interface Heard {
+  readonly frame: 'heard'
+  readonly agents: readonly CallsHeard[]
+}
+/** Calls that went well, and calls that failed as far as that says something about who made them. */
+export type CallsHeard = readonly [agent: string, good: number, bad: number]
 
 /** Requests with an `id` get one `answer` with the same id. */
 export interface VaultSet {
@@ -395,4 +406,4 @@ export type ToGate =
   | ModesTold
   | PrioritiesTold
   | ShadowedAsk
-export type FromGate = Opened | Call | Uses | Answer
+export type FromGate = Opened | Call | Uses | Heard | Answer

@@ -366,7 +366,7 @@ test('Hosts that stand by are for pools, at most 16, and nothing is said where n
 test('An agent may be overridden to any mode, and rules watch types and agents unless told otherwise, channels when named', () => {
   const taken = parseConfig(damaged(['agents settler overrides settler/7 mode', 'shadow']), '/swarm')
   expect(taken.agents['settler']!.overrides).toEqual({ 'settler/0007': { mode: 'shadow' } })
-  const usual = { failures: 0.5, over: 20, withinMs: 60_000, holdMs: 30_000, longestMs: 600_000 }
+  const usual = { failures: 0.5, over: 20, withinMs: 60_000, holdMs: 30_000, longestMs: 600_000, calls: false }
   const gentle = { ...usual, least: 'throttled' }
   expect(taken.degrade).toEqual({ types: gentle, agents: gentle, channels: {} })
   const asked = { types: { least: 'parked' }, agents: false, channels: { northbank: { over: 4, hold: '1s' } } }

@@ -162,6 +162,7 @@ export class WorldGate {
       journal,
       uses: noUses,
       meter: openMeter([]),
+      calls: { count: () => {} },
       log: () => {},
       frozen: () => false,
       ending: () => false,

@@ -8,6 +8,8 @@
  *
  * Down: of at least `over` outcomes within `withinMs` the share `failures` failed; on probation a quarter of them is
  * enough; three refusals of a credential in a row park at once, because each further one may close the account.
+ * Calls of agents are counted apart from their attempts, because many calls that go well would hide attempts that do
+ * not, and the other way round: what is ill by either is ill, what is well is so by all that has been heard.
  * Up: never because time passed. Out of `parked` time gives one thing, a probation in which some calls go out; every
  * further step needs outcomes of which at most half that share failed. Times are monotonic ms.
  */
@@ -28,14 +30,24 @@ export interface RuleState {
   readonly nextMs: number | null
   /** It was let up a rung and has not proven itself. */
   readonly probation: boolean
-  /** Outcomes since the last step, or since the last verdict. */
-  readonly good: number
-  readonly bad: number
   /** Refusals of the credential in a row. */
   readonly refused: number
-  /** Outcomes by spans of a sixth of `withinMs`. */
-  readonly spans: readonly { readonly atMs: number; readonly good: number; readonly bad: number }[]
+  /** Attempts, or payments of a channel. */
+  readonly work: Counted
+  /** Calls that agents made themselves. */
+  readonly calls: Counted
 }
+
+export interface Outcomes {
+  readonly good: number
+  readonly bad: number
+}
+/** Outcomes since the last step, or since the last verdict; and by spans of a sixth of `withinMs`. */
+interface Counted extends Outcomes {
+  readonly spans: readonly (Outcomes & { readonly atMs: number })[]
+}
+
+const nothing: Counted = { good: 0, bad: 0, spans: [] }
 
 export const freshRule: RuleState = {
   mode: 'active',
@@ -43,13 +55,13 @@ export const freshRule: RuleState = {
   holdMs: 0,
   nextMs: null,
   probation: false,
-  good: 0,
-  bad: 0,
   refused: 0,
-  spans: [],
+  work: nothing,
+  calls: nothing,
 }
 
-export type RuleFact = 'worked' | 'failed' | 'credential' | 'due'
+/** An outcome of work (`credential`: it was refused), calls, or a time that has come. */
+export type RuleFact = 'worked' | 'failed' | 'credential' | 'due' | Outcomes
 
 export interface RuleStep {
   readonly from: RuleMode
@@ -73,14 +85,15 @@ const above = (mode: RuleMode): RuleMode => rungs[Math.max(0, rungs.indexOf(mode
 
 const percent = (share: number): string => `${Math.round(share * 100)}%`
 
-const spansWith = (policy: RulePolicy, state: RuleState, isGood: boolean, nowMs: number): RuleState['spans'] => {
+const countedWith = (policy: RulePolicy, counted: Counted, more: Outcomes, nowMs: number): Counted => {
   const lengthMs = policy.withinMs / spansKept
   const atMs = Math.floor(nowMs / lengthMs) * lengthMs
-  const recent = state.spans.filter((span) => span.atMs > atMs - policy.withinMs && span.atMs <= atMs)
+  const recent = counted.spans.filter((span) => span.atMs > atMs - policy.withinMs && span.atMs <= atMs)
   const last = recent.at(-1)
   const base = last?.atMs === atMs ? last : { atMs, good: 0, bad: 0 }
-  const next = { atMs, good: base.good + (isGood ? 1 : 0), bad: base.bad + (isGood ? 0 : 1) }
-  return [...(last === base ? recent.slice(0, -1) : recent), next]
+  const next = { atMs, good: base.good + more.good, bad: base.bad + more.bad }
+  const spans = [...(last === base ? recent.slice(0, -1) : recent), next]
+  return { good: counted.good + more.good, bad: counted.bad + more.bad, spans }
 }
 
 /** A step down: the time until the next look doubles with each, and a tenth of chance keeps many from one moment. */
@@ -113,43 +126,70 @@ export interface Now {
   readonly chance: Random
 }
 
+type Verdict = 'well' | 'ill' | 'unclear'
+
 /** What was counted since the last step says that it is well, or not, or not yet. */
-const verdictOf = (policy: RulePolicy, { good, bad }: RuleState, over: number): 'well' | 'ill' | 'unclear' | null => {
+const verdictOf = (policy: RulePolicy, { good, bad }: Outcomes, over: number): Verdict | null => {
   if (good + bad < over) return null
   const share = bad / (good + bad)
   return share >= policy.failures ? 'ill' : share <= policy.failures / 2 ? 'well' : 'unclear'
 }
 
-const told = ({ good, bad }: Pick<RuleState, 'good' | 'bad'>): string => `${bad} of ${good + bad} outcomes failed`
+interface Judged {
+  readonly verdict: Verdict
+  readonly told: string
+}
+
+const told = ({ good, bad }: Outcomes, what: 'outcomes' | 'calls'): string => `${bad} of ${good + bad} ${what} failed`
+
+/** The worse of the two that say something. */
+const judge = (policy: RulePolicy, { work, calls }: RuleState, over: number): Judged | null => {
+  const [ofWork, ofCalls] = [verdictOf(policy, work, over), verdictOf(policy, calls, over)]
+  for (const verdict of ['ill', 'unclear', 'well'] as const) {
+    if (ofWork === verdict) return { verdict, told: told(work, 'outcomes') }
+    if (ofCalls === verdict) return { verdict, told: told(calls, 'calls') }
+  }
+  return null
+}
+
+/** Counts anew from here; what the window holds is still known. */
+const counting = ({ work, calls }: RuleState): Pick<RuleState, 'work' | 'calls'> => ({
+  work: { ...nothing, spans: work.spans },
+  calls: { ...nothing, spans: calls.spans },
+})
 
 /** Judged since its last step: throttled, or back in `active` and on watch. */
 const afterStep = (policy: RulePolicy, state: RuleState, now: Now): RuleDecision => {
   const probes = Math.max(leastProbes, Math.ceil(policy.over * probeShare))
-  const soon = verdictOf(policy, state, state.probation ? probes : policy.over)
-  if (soon === 'ill') {
+  const soon = judge(policy, state, state.probation ? probes : policy.over)
+  if (soon?.verdict === 'ill') {
     const to = below(state.mode, policy.least)
     if (to !== state.mode)
-      return down(policy, state, { to, why: `${state.probation ? 'on probation ' : ''}${told(state)}` }, now)
-    return { state: { ...state, good: 0, bad: 0, nextMs: now.nowMs + state.holdMs }, step: null }
+      return down(policy, state, { to, why: `${state.probation ? 'on probation ' : ''}${soon.told}` }, now)
+    return { state: { ...state, ...counting(state), nextMs: now.nowMs + state.holdMs }, step: null }
   }
   // A bad verdict is believed sooner than the good one that ends the watch.
-  const verdict = state.mode === 'active' ? verdictOf(policy, state, policy.over) : soon
-  if (verdict === 'well') {
-    if (state.mode !== 'active') return up(state, `proven: ${told(state)}`, now)
-    return { state: { ...freshRule, spans: state.spans }, step: null }
+  const judged = state.mode === 'active' ? judge(policy, state, policy.over) : soon
+  if (judged?.verdict === 'well') {
+    if (state.mode !== 'active') return up(state, `proven: ${judged.told}`, now)
+    return { state: { ...freshRule, ...counting(state) }, step: null }
   }
-  return { state: verdict === null ? state : { ...state, good: 0, bad: 0 }, step: null }
+  return { state: judged === null ? state : { ...state, ...counting(state) }, step: null }
 }
 
-const afterOutcome = (policy: RulePolicy, before: RuleState, fact: RuleFact, now: Now): RuleDecision => {
-  const isGood = fact === 'worked'
-  const state: RuleState = {
-    ...before,
-    good: before.good + (isGood ? 1 : 0),
-    bad: before.bad + (isGood ? 0 : 1),
-    refused: fact === 'credential' ? before.refused + 1 : 0,
-    spans: spansWith(policy, before, isGood, now.nowMs),
-  }
+const inWindow = ({ spans }: Counted): Outcomes => ({
+  good: spans.reduce((sum, span) => sum + span.good, 0),
+  bad: spans.reduce((sum, span) => sum + span.bad, 0),
+})
+
+const counted = (policy: RulePolicy, before: RuleState, fact: Exclude<RuleFact, 'due'>, { nowMs }: Now): RuleState => {
+  if (typeof fact === 'object') return { ...before, calls: countedWith(policy, before.calls, fact, nowMs) }
+  const one = fact === 'worked' ? { good: 1, bad: 0 } : { good: 0, bad: 1 }
+  const refused = fact === 'credential' ? before.refused + 1 : 0
+  return { ...before, refused, work: countedWith(policy, before.work, one, nowMs) }
+}
+
+const afterOutcome = (policy: RulePolicy, state: RuleState, now: Now): RuleDecision => {
   if (state.refused >= refusalsThatPark && state.mode !== policy.least)
     return down(
       policy,
@@ -158,21 +198,19 @@ const afterOutcome = (policy: RulePolicy, before: RuleState, fact: RuleFact, now
       now,
     )
   if (state.probation || state.mode !== 'active') return afterStep(policy, state, now)
-  const good = state.spans.reduce((sum, span) => sum + span.good, 0)
-  const bad = state.spans.reduce((sum, span) => sum + span.bad, 0)
-  if (good + bad < policy.over || bad / (good + bad) < policy.failures) return { state, step: null }
-  return down(
-    policy,
-    state,
-    { to: 'throttled', why: `${told({ good, bad })}, ${percent(policy.failures)} are too many` },
-    now,
-  )
+  const [work, calls] = [inWindow(state.work), inWindow(state.calls)]
+  const ill = (outcomes: Outcomes): boolean => verdictOf(policy, outcomes, policy.over) === 'ill'
+  if (!ill(work) && !ill(calls)) return { state, step: null }
+  const why = ill(work) ? told(work, 'outcomes') : told(calls, 'calls')
+  return down(policy, state, { to: 'throttled', why: `${why}, ${percent(policy.failures)} are too many` }, now)
 }
 
 export const decideMode = (policy: RulePolicy, state: RuleState, fact: RuleFact, now: Now): RuleDecision => {
   if (fact !== 'due') {
     // Nothing goes out while it is parked: what is still heard went out before.
-    return state.mode === 'parked' ? { state, step: null } : afterOutcome(policy, state, fact, now)
+    return state.mode === 'parked'
+      ? { state, step: null }
+      : afterOutcome(policy, counted(policy, state, fact, now), now)
   }
   if (state.nextMs === null || now.nowMs < state.nextMs) return { state, step: null }
   if (state.mode === 'parked') return up(state, 'its time has come: some calls go out as a probe', now)

@@ -1,5 +1,5 @@
 /** Modes of the swarm, its types, agents and channels: who set them, why, and how each ends. */
-import type { ToldMode } from '../../wire/wire.ts'
+import type { CallsHeard, ToldMode } from '../../wire/wire.ts'
 import type { Exit, Mode, ModeScope, ModeTarget } from '../../model/model.ts'
 
 export interface ModeSetting {
@@ -49,6 +49,8 @@ export interface Modes {
   set(target: ModeTarget, mode: Mode, by: ModeBy): Promise<ModeAnswer>
   /** What became of a call or an attempt. */
   heard(target: ModeTarget, evidence: Evidence): void
+  /** What came of calls that agents made themselves, for the rules that count them. */
+  called(agents: readonly CallsHeard[]): void
   /** What the gate is to be told. */
   told(): readonly ToldMode[]
   /** The configuration is another one. */

@@ -6,10 +6,20 @@
  * becomes milder holds at the gate first. A gate that is not there is told at its next link, and its own copy is as
  * strict as before until then.
  */
-import { modeRank, stricter, type Mode, type ModeScope, type ModeTarget, type SwarmConfig } from '../../model/model.ts'
+import {
+  agentTarget,
+  modeRank,
+  stricter,
+  typeTarget,
+  type Mode,
+  type ModeScope,
+  type ModeTarget,
+  type SwarmConfig,
+} from '../../model/model.ts'
 import { Failure, type Cancel, type Clock, type Random } from '../../std/std.ts'
 import { patiently, type Command, type ModeRow, type NewEvent, type Store } from '../../store/store.ts'
-import type { ToldMode } from '../../wire/wire.ts'
+import type { CallsHeard, ToldMode } from '../../wire/wire.ts'
+import type { Outcomes } from './decide.ts'
 import type { EffectiveMode, Evidence, ModeAnswer, ModeBy, Modes, ModeSetting } from './port.ts'
 import { openRules, policyOf, rowOf, type Rules, type Stepped } from './rules.ts'
 import { leftOfWord, saveUntil } from './saved.ts'
@@ -75,10 +85,26 @@ class ModesRoom implements Modes {
   }
 
   heard(target: ModeTarget, evidence: Evidence): void {
+    this.#outcomes(target, evidence, evidence === 'worked')
+  }
+
+  called(agents: readonly CallsHeard[]): void {
+    const { types, agents: each } = this.#options.config().degrade
+    const ofTypes = new Map<string, Outcomes>()
+    for (const [agent, good, bad] of agents) {
+      const type = agent.slice(0, agent.lastIndexOf('/'))
+      const sum = ofTypes.get(type) ?? { good: 0, bad: 0 }
+      ofTypes.set(type, { good: sum.good + good, bad: sum.bad + bad })
+      if (each?.calls === true) this.#outcomes(agentTarget(agent), { good, bad }, bad === 0)
+    }
+    if (types?.calls === true) for (const [type, sum] of ofTypes) this.#outcomes(typeTarget(type), sum, sum.bad === 0)
+  }
+
+  #outcomes(target: ModeTarget, fact: Evidence | Outcomes, isGood: boolean): void {
     const watched = this.#rules.stateOf(target)
     // Nearly everything is well, and nobody remembers that of each agent.
-    if (watched === undefined && evidence === 'worked' && target.startsWith('agent:')) return
-    const stepped = this.#rules.heard(target, evidence)
+    if (watched === undefined && isGood && target.startsWith('agent:')) return
+    const stepped = this.#rules.heard(target, fact)
     if (stepped !== undefined) this.#take([stepped])
     else if (watched?.probation && this.#rules.isForgettable(target)) this.#take([], [target])
   }

@@ -8,6 +8,7 @@ import type { Ended } from '../exchange.ts'
 
 /** Our own end of it says nothing about the upstream. */
 const ownDoing = new Set(['given-up', 'enough'])
+export const isOurs = (ended: Ended): boolean => ended.kind !== 'answered' && ownDoing.has(ended.code)
 
 export const judge = (call: CallInHand, room: Room, ended: Ended, status: number): void => {
   const { profile } = call.upstream!.rule
@@ -16,8 +17,8 @@ export const judge = (call: CallInHand, room: Room, ended: Ended, status: number
   // What never left may be tried again whatever it is.
   const safe = ended.kind === 'not-sent' || isSafe(call.method)
   call.outcomeClass = classify(profile, safe, answer)
-  const isOurs = ended.kind !== 'answered' && ownDoing.has(ended.code)
-  room.buckets.ended(call.limits, isOurs && !isAnswered ? null : isFailure(call.outcomeClass, answer.status))
+  const says = isOurs(ended) && !isAnswered ? null : isFailure(call.outcomeClass, answer.status)
+  room.buckets.ended(call.limits, says)
   // A probe may have let others in, or a window may be known to be used up.
   room.lines.wake(call.upstreamName)
 }

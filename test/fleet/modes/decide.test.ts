@@ -17,12 +17,16 @@ const policy: RulePolicy = {
   holdMs: 1_000,
   longestMs: 8_000,
   least: 'parked',
+  calls: false,
 }
 const chance = { next: () => 0, int: () => 0 } as unknown as Parameters<typeof decideMode>[3]['chance']
 
 /** Facts one after the other, 10 ms apart, from a time on. */
 const after = (facts: readonly RuleFact[], from: RuleState = freshRule, nowMs = 1_000, by = policy): RuleState =>
-  facts.reduce((state, fact, at) => decideMode(by, state, fact, { nowMs: nowMs + at * 10, chance }).state, from)
+  facts.reduce<RuleState>(
+    (state, fact, at) => decideMode(by, state, fact, { nowMs: nowMs + at * 10, chance }).state,
+    from,
+  )
 const times = (count: number, fact: RuleFact): RuleFact[] => Array.from({ length: count }, () => fact)
 
 test('too many failures step down one rung at a time, and no lower than the rule says', () => {
@@ -31,6 +35,17 @@ test('too many failures step down one rung at a time, and no lower than the rule
   expect(after(times(16, 'failed')).mode).toBe('parked')
   expect(after(times(99, 'failed'), freshRule, 1_000, { ...policy, least: 'throttled' }).mode).toBe('throttled')
   expect(after([...times(20, 'worked'), ...times(19, 'failed')]).mode).toBe('active')
+})
+
+test('calls are weighed as a whole, and apart from the work: neither hides the other', () => {
+  expect(after([{ good: 9, bad: 8 }]).mode).toBe('active')
+  expect(after([{ good: 8, bad: 8 }]).mode).toBe('throttled')
+  expect(after([...times(99, 'worked'), { good: 0, bad: 8 }]).mode).toBe('throttled')
+  expect(after([{ good: 999, bad: 0 }, ...times(8, 'failed')]).mode).toBe('throttled')
+  const throttled = after([{ good: 0, bad: 500 }])
+  expect(throttled.mode).toBe('throttled')
+  expect(after([{ good: 40, bad: 2 }], throttled, 2_000)).toMatchObject({ mode: 'active', probation: true })
+  expect(after([...times(8, 'failed')], throttled, 2_000).mode).toBe('parked')
 })
 
 test('failures of long ago are forgotten', () => {

@@ -5,7 +5,15 @@ import type { Command, ModeRow, NewEvent, Store } from '../../../src/store/store
 import type { ToldMode } from '../../../src/wire/wire.ts'
 import { VirtualClock } from '../clock.ts'
 
-const rule: DegradeRule = { failures: 0.5, over: 4, withinMs: 60_000, holdMs: 1_000, longestMs: 4_000, least: 'parked' }
+const rule: DegradeRule = {
+  failures: 0.5,
+  over: 4,
+  withinMs: 60_000,
+  holdMs: 1_000,
+  longestMs: 4_000,
+  least: 'parked',
+  calls: false,
+}
 const bank = channelTarget('bank')
 const payer = { agent: 'payer/0001', channel: null }
 const byBank = { agent: 'payer/0001', channel: 'bank' }
@@ -161,4 +169,43 @@ test('an override of the configuration holds beside what people say', async () =
   await modes.set('type:payer', 'parked', by)
   expect(modes.of(payer).mode).toBe('parked')
   modes.stop()
+})
+
+test('calls of agents step their type, and each of them, where a rule counts calls, and nobody elsewhere', async () => {
+  const [store, clock] = [memory(), new VirtualClock()]
+  const degrade = { types: { ...rule, calls: true }, agents: { ...rule, calls: true }, channels: { bank: rule } }
+  const { modes } = await open(store, clock, { degrade })
+  const other = { agent: 'payer/0002', channel: null }
+  modes.called([
+    ['payer/0001', 1, 3],
+    ['payer/0002', 9, 0],
+  ])
+  await clock.settle()
+  expect([modes.of(payer), modes.of(other)]).toMatchObject([
+    {
+      mode: 'throttled',
+      target: 'agent:payer/0001',
+      source: 'rule',
+      reason: '3 of 4 calls failed, 50% are too many',
+    },
+    { mode: 'active' },
+  ])
+  modes.called([
+    ['payer/0001', 0, 5],
+    ['payer/0002', 0, 5],
+  ])
+  await clock.settle()
+  expect(modes.of(other)).toMatchObject({ mode: 'throttled' })
+  expect(modes.list().map(({ target, mode }) => [target, mode])).toEqual([
+    ['agent:payer/0001', 'parked'],
+    ['agent:payer/0002', 'throttled'],
+    ['type:payer', 'throttled'],
+  ])
+  modes.stop()
+
+  const without = await open(memory(), clock, { degrade: { types: rule, agents: rule, channels: {} } })
+  without.modes.called([['payer/0001', 0, 500]])
+  await clock.settle()
+  expect(without.modes.list()).toEqual([])
+  without.modes.stop()
 })
