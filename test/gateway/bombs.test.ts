@@ -121,7 +121,7 @@ test('B22: JSON of any depth and width passes as bytes; nothing of it is parsed 
 })
 
 test('a connection that asks thousands of things at once has a thousand in hand, and an answer to each', async () => {
-  const { door, upstream, gate } = await world()
+  const { door, upstream, gate } = await world({ timeoutMs: 60_000 })
   const held: (() => void)[] = []
   let opened = false
   upstream.answer((_seen, response) => {
