@@ -54,6 +54,7 @@ class Exchange implements Flow {
   readonly #settle: (ended: Ended) => void
   #controller: Dispatcher.DispatchController | undefined
   #started = false
+  #headed = false
   #over = false
   #cancel: Cancel
 
@@ -94,6 +95,7 @@ class Exchange implements Flow {
       onResponseStart: (_controller, status, headers) => {
         if (this.#over || status < 200) return
         this.#alive()
+        this.#headed = true
         this.#sink.head(status, pairs(headers))
       },
       onResponseData: (controller, chunk) => {
@@ -102,7 +104,10 @@ class Exchange implements Flow {
         // A receiver that is slower than the timeout is as bad as a silent upstream: the timer goes on while paused.
         if (!this.#sink.data(chunk)) controller.pause()
       },
-      onResponseEnd: () => this.#end({ kind: 'answered' }),
+      onResponseEnd: () => {
+        if (this.#headed) this.#end({ kind: 'answered' })
+        else this.#fail('no-answer', 'it ended before it said anything')
+      },
       onResponseError: (_controller, error) => this.#fail(codeOf(error), error.message),
     }
   }

@@ -57,11 +57,12 @@ export const headProblem = ({
   rawHeaders,
 }: IncomingMessage): Problem | undefined => {
   if (rawHeaders.length > 2 * mostHeaders) return floodProblem
-  // Of 0.9 there is no head, of 1.0 no framing that both sides agree on; nobody speaks either any more.
-  if (httpVersionMajor !== 1 || httpVersionMinor > 1)
-    return { code: 'invalid', status: 400, message: 'the gate speaks HTTP/1.1' }
+  // Of 0.9 there is no head, and to 1.0 an answer of unknown length is over when the connection is: a part of one that
+  // was cut would be taken for the whole.
+  if (httpVersionMajor !== 1 || httpVersionMinor !== 1)
+    return { code: 'invalid', status: 505, message: 'the gate speaks HTTP/1.1' }
   const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host').length
-  if (hosts === 1 || (hosts === 0 && httpVersionMinor === 0)) return undefined
+  if (hosts === 1) return undefined
   return { code: 'invalid', status: 400, message: 'a request has one Host header' }
 }
 

@@ -146,6 +146,7 @@ const lines: Readonly<Record<string, Line>> = {
       ['gateway/framing.test.ts', 'B16: headers named like parts of a prototype'],
       ['gateway/framing.test.ts', 'B16: a hundred thousand colliding keys'],
       ['gateway/framing.test.ts', "['HTTP/2 with prior knowledge'"],
+      ['gateway/fuzz.slow.ts', 'ten thousand damaged requests'],
     ],
   },
   B20: { what: 'schedules that never or always come', kept: [], later: 'the room of schedules' },
