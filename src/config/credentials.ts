@@ -65,6 +65,11 @@ const rotator = z
       .default([]),
   })
   .refine(({ command, mint }) => (command === undefined) !== (mint === undefined), 'exactly one of command and mint')
+  // A key whose making was not answered is found by its label alone: one that never had it would be made again.
+  .refine(
+    ({ list, body }) => list === undefined || Object.values(body).some((value) => value.includes('{label}')),
+    '{label} in body, by which list finds a key again',
+  )
 
 const oauth = z
   .strictObject({

@@ -23,6 +23,9 @@ export interface Looked {
   readonly name: string
   readonly cycle: Cycle
   readonly isAutomatic: boolean
+  /** When it is to be replaced, in our time. */
+  readonly dueMs: number | null
+  readonly civilMs: number
   readonly warnBeforeMs: number
   readonly expiresMs: number | null
   readonly hasVersion: boolean
@@ -42,12 +45,12 @@ const stuckMs = 900_000
 const setWithinMs = 120_000
 
 /** The end by its provider's word; else the day by which a person wants it replaced, and only as early as was said. */
-export const endingOf = ({ isAutomatic, expiresMs, cycle, warnBeforeMs, hasVersion }: Looked): Ending | null => {
+export const endingOf = ({ isAutomatic, expiresMs, dueMs, warnBeforeMs, hasVersion }: Looked): Ending | null => {
   if (!hasVersion) return null
   if (expiresMs !== null) return { endsMs: expiresMs, what: 'ends at its provider', toldDays: days }
-  if (isAutomatic || cycle.dueMs === null) return null
+  if (isAutomatic || dueMs === null) return null
   const told = days.filter((day) => day * dayMs <= warnBeforeMs)
-  return { endsMs: cycle.dueMs, what: 'is to be replaced by hand', toldDays: told }
+  return { endsMs: dueMs, what: 'is to be replaced by hand', toldDays: told }
 }
 
 const missing = ({ name, cycle, isCompromised, isTampered, hasOthers }: Looked): Concern => {
@@ -71,8 +74,8 @@ const missing = ({ name, cycle, isCompromised, isTampered, hasOthers }: Looked):
   }
 }
 
-const dueConcern = ({ name, warnBeforeMs }: Looked, dueMs: number, nowMs: number): Concern => {
-  const by = new Date(dueMs).toISOString().slice(0, 10)
+const dueConcern = ({ name, warnBeforeMs, civilMs }: Looked, dueMs: number, nowMs: number): Concern => {
+  const by = new Date(dueMs + civilMs).toISOString().slice(0, 10)
   return {
     severity: nowMs > dueMs ? 'critical' : 'warning',
     what: nowMs > dueMs ? `should have been replaced by ${by}` : `is to be replaced by ${by}`,
@@ -112,6 +115,6 @@ export const concernOf = (looked: Looked, nowMs: number): Concern | null => {
       wayOut: `sitter vault status ${name}; it is tried again by itself`,
       ...since(cycle.sinceMs),
     }
-  const dueMs = isAutomatic ? null : cycle.dueMs
+  const dueMs = isAutomatic ? null : looked.dueMs
   return dueMs === null || nowMs < dueMs - warnBeforeMs ? null : dueConcern(looked, dueMs, nowMs)
 }

@@ -2,7 +2,7 @@
  * The vault as calls and people see it: which version a call goes out with, what its answer says of that version, and
  * the machines that renew it. One object in front of the sealed rows, the rotations, the OAuth grants and the healths.
  */
-import { failure, type Clock, type Random } from '../std/std.ts'
+import { failure, toCivil, type Clock, type Random } from '../std/std.ts'
 import type { GateBook, NoteRow } from '../store/store.ts'
 import { afterRefusal, burden, healthy, type Health } from './health.ts'
 import { openGrants, type OauthGrants } from './oauth/grants.ts'
@@ -142,6 +142,9 @@ class VaultKeeper implements Keeper {
         name,
         rule: this.#rotations.ruleOf(name)!,
         cycle: this.#rotations.cycle(name)!,
+        dueMs: this.#rotations.dueMs(name),
+        endsMs: this.#rotations.endsMs(name),
+        civilMs: toCivil(clock, 0),
         isAutomatic: this.#rotations.isAutomatic(name),
         rows: vault.rows(name),
         usable: vault.usable(name),
@@ -168,8 +171,10 @@ class VaultKeeper implements Keeper {
       const at = this.#serving(name)
       if (at === undefined) continue
       const paused = (rule.switchOn?.includes('limit') ?? false) && choice?.paused(name) === true
+      const isOver = (rule.switchOn?.includes('expiry') ?? true) && (this.#rotations.endsMs(name) ?? Infinity) <= nowMs
       const quarantined = this.#grants.isQuarantined(name)
-      const weight = burden(this.#health.get(name) ?? healthy, nowMs) + (paused ? 1e9 : 0) + (quarantined ? 1e12 : 0)
+      const away = (paused ? 1e9 : 0) + (isOver ? 1e10 : 0) + (quarantined ? 1e12 : 0)
+      const weight = burden(this.#health.get(name) ?? healthy, nowMs) + away
       if (best === undefined || weight < best.burden) best = { at, burden: weight }
     }
     if (best === undefined) return undefined

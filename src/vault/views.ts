@@ -37,6 +37,10 @@ export interface Seen {
   readonly name: string
   readonly rule: CredentialRule
   readonly cycle: Cycle
+  readonly dueMs: number | null
+  readonly endsMs: number | null
+  /** What is added to our time to come to the date of the calendar. */
+  readonly civilMs: number
   readonly isAutomatic: boolean
   readonly rows: readonly SecretRow[]
   /** The version in use, when there is one that is what was sealed. */
@@ -49,15 +53,31 @@ export interface Seen {
 }
 
 export const viewOf = (seen: Seen): RenewalView => {
-  const { name, rule, cycle, isAutomatic, rows, usable, hasOthers, inUse, health, grant, nowMs } = seen
+  const {
+    name,
+    rule,
+    cycle,
+    dueMs,
+    endsMs: expiresMs,
+    civilMs,
+    isAutomatic,
+    rows,
+    usable,
+    hasOthers,
+    inUse,
+    health,
+    grant,
+    nowMs,
+  } = seen
   const active = usable?.version ?? null
-  const expiresMs = active === null ? null : (cycle.ends[active] ?? null)
   const warnBeforeMs = rule.rotation?.warnBeforeMs ?? 0
   const looked: Looked = {
     name,
     cycle,
     isAutomatic,
     warnBeforeMs,
+    dueMs,
+    civilMs,
     expiresMs,
     hasVersion: active !== null,
     hasOthers,
@@ -72,7 +92,7 @@ export const viewOf = (seen: Seen): RenewalView => {
     automatic: isAutomatic,
     phase: cycle.phase,
     sinceMs: cycle.sinceMs,
-    dueMs: cycle.dueMs,
+    dueMs,
     expiresMs,
     warnBeforeMs,
     active,

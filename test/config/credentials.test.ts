@@ -52,6 +52,8 @@ test('a rotation is by routes or by a program, and its routes are no agent’s',
   })
   expect(credentialOf(base({ kind: 'bearer' })).rotation.rotator).toEqual({ by: 'person' })
   expect(faultsOf(base({ kind: 'bearer', rotate: {} })).join('\n')).toContain('exactly one of command and mint')
+  const unlabelled = { ...rotate, list: 'GET /keys', body: { name: 'swarm' } }
+  expect(faultsOf(base({ kind: 'bearer', rotate: unlabelled })).join('\n')).toContain('{label} in body')
   const open = { mint: 'POST /v1/payouts', revoke: 'DELETE /keys/{id}' }
   expect(faultsOf(base({ kind: 'bearer', rotate: open }))).toEqual([
     expect.stringMatching(/credentials\.bank\.rotate\.mint: .*agents could use it/),

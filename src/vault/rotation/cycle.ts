@@ -37,7 +37,7 @@ export interface Cycle {
   readonly old: readonly number[]
   /** The provider's ids of versions, where it told them. */
   readonly ids: Readonly<Record<string, string>>
-  /** Known ends of versions by their provider, wall ms. */
+  /** Known ends of versions by their provider: dates of the calendar, and not of our clock. */
   readonly ends: Readonly<Record<string, number>>
   /** The newest version was accepted at least once: by a test, or by a live call. */
   readonly proven: boolean
@@ -45,6 +45,8 @@ export interface Cycle {
   readonly emergency: boolean
   /** A mint may be at the provider now. */
   readonly asked: boolean
+  /** Mints in a row of which nobody knows what came of them; absent in states of before. */
+  readonly lost?: number
   /** Tries of the deed at hand that came to nothing. */
   readonly tries: number
   /** Wall ms before which it is not tried again. */
@@ -105,6 +107,9 @@ export interface StepContext {
 const mostTests = 20
 const firstPauseMs = 1_000
 const longestPauseMs = 600_000
+
+/** What a provider answers, or its rule, is not what was thought: asking on would only make keys and end them. */
+const mostLost = 3
 
 /** A rotation that came to nothing begins anew after this. */
 const afterUndoneMs = 3_600_000
@@ -219,7 +224,7 @@ const inMinting = (cycle: Cycle, fact: Fact, context: StepContext): Stepped | un
   if (fact.kind === 'minted') {
     const ids = fact.id === null ? cycle.ids : { ...cycle.ids, [fact.version]: fact.id }
     const ends = fact.endsMs === null ? cycle.ends : { ...cycle.ends, [fact.version]: fact.endsMs }
-    const entered = enter(cycle, 'testing', nowMs, { next: fact.version, ids, ends, proven: false, why: null })
+    const entered = enter(cycle, 'testing', nowMs, { next: fact.version, ids, ends, proven: false, why: null, lost: 0 })
     return {
       cycle: entered,
       moves: [],
@@ -231,7 +236,7 @@ const inMinting = (cycle: Cycle, fact: Fact, context: StepContext): Stepped | un
   }
   if (fact.kind === 'mint-unknown') {
     return {
-      cycle: enter(cycle, 'looking', nowMs, { why: fact.why }),
+      cycle: enter(cycle, 'looking', nowMs, { why: fact.why, lost: (cycle.lost ?? 0) + 1 }),
       moves: [],
       note: { kind: 'credential.mint-unknown', message: fact.why },
     }
@@ -241,6 +246,8 @@ const inMinting = (cycle: Cycle, fact: Fact, context: StepContext): Stepped | un
 
 const inLooking = (cycle: Cycle, fact: Fact, { nowMs }: StepContext): Stepped | undefined => {
   if (fact.kind === 'none-found') {
+    if ((cycle.lost ?? 0) >= mostLost)
+      return byPerson(cycle, nowMs, `${cycle.lost} times a key was asked for, and nobody knows what came of it`)
     return only(enter(cycle, 'minting', nowMs, { label: fact.label }))
   }
   if (fact.kind === 'still-there') {
@@ -317,7 +324,7 @@ const begin = (cycle: Cycle, fact: Fact & { readonly kind: 'begin' }, nowMs: num
   if (cycle.phase !== 'idle' && cycle.phase !== 'person')
     return only({ ...cycle, emergency: cycle.emergency || emergency })
   return {
-    cycle: enter(cycle, 'minting', nowMs, { label, emergency, next: null, why: null }),
+    cycle: enter(cycle, 'minting', nowMs, { label, emergency, next: null, why: null, lost: 0 }),
     moves: [],
     note: {
       kind: 'credential.rotating',
@@ -359,6 +366,7 @@ export const step = (cycle: Cycle, fact: Fact, context: StepContext): Stepped | 
       return {
         cycle: rest(cycle, context, {
           why: cycle.why,
+          againMs: context.nowMs + afterUndoneMs,
           dueMs: Math.min(context.nextDueMs ?? Infinity, context.nowMs + afterUndoneMs),
         }),
         moves: cycle.next === null ? [] : [{ version: cycle.next, state: fact.ended ? 'revoked' : 'retired' }],

@@ -5,6 +5,7 @@ import type { MachineRow, SecretRow } from '../../store/store.ts'
 import type { CredentialRule, CredentialVersion, Vault } from '../port.ts'
 import type { Uses } from '../uses.ts'
 import type { Cycle, Fact } from './cycle.ts'
+import type { Neighbour } from './plan.ts'
 import type { Deeds, RotatorPorts, TestFact } from './rotators.ts'
 
 export type Log = (level: 'info' | 'warn' | 'error', message: string, fields?: Readonly<Record<string, string>>) => void
@@ -49,6 +50,14 @@ export const newMember = (known: Pick<Member, 'name' | 'rule' | 'deeds' | 'cycle
   cancel: () => {},
   turn: Promise.resolve(),
 })
+
+/** What the others of its pool are at. */
+export const neighboursOf = ({ name, rule }: Member, members: ReadonlyMap<string, Member>): readonly Neighbour[] =>
+  rule.pool.flatMap((other) => {
+    const cycle = other === name ? undefined : members.get(other)?.cycle
+    const busy = cycle !== undefined && cycle.phase !== 'idle' && cycle.phase !== 'person'
+    return cycle === undefined ? [] : [{ busy, doneMs: cycle.doneMs }]
+  })
 
 /** Secrets of OAuth clients that are no credentials of the configuration by themselves. */
 export const clientsOf = (rules: readonly CredentialRule[]): readonly CredentialRule[] => {

@@ -2,7 +2,7 @@
  * Runs the cycles: one for each secret of the configuration, one deed at a time. What a deed has shown is saved as a
  * fact before the next one; a killed gate goes on from what is saved.
  */
-import { failure } from '../../std/std.ts'
+import { failure, fromCivil, toCivil } from '../../std/std.ts'
 import type { Note, SecretRow } from '../../store/store.ts'
 import type { CredentialRule } from '../port.ts'
 import {
@@ -15,9 +15,18 @@ import {
   type Cycle,
   type Fact,
 } from './cycle.ts'
-import { dueAfter, isPlanned, mayBeginAt } from './plan.ts'
-import { clientsOf, isOnTrial, newMember, type Member, type RotationsOptions, type Sealed } from './member.ts'
-import { deedsOf, type Deeds, type Held, type Work } from './rotators.ts'
+import { dueAfter, dueOf, isPlanned, mayBeginAt } from './plan.ts'
+import {
+  clientsOf,
+  isOnTrial,
+  neighboursOf,
+  newMember,
+  type Member,
+  type RotationsOptions,
+  type Sealed,
+} from './member.ts'
+import { newLabel, openDoing, type Doing } from './doing.ts'
+import { deedsOf } from './rotators.ts'
 
 export type { Log, RotationsOptions } from './member.ts'
 
@@ -31,10 +40,16 @@ export class Rotations {
   readonly #options: RotationsOptions
   readonly #members = new Map<string, Member>()
   readonly #kept: Map<string, Cycle>
+  readonly #doing: Doing
   #stopped = false
 
   constructor(options: RotationsOptions) {
     this.#options = options
+    this.#doing = openDoing({
+      options,
+      active: (name) => this.#active(name),
+      take: (member, fact) => this.#take(member, fact),
+    })
     const rows = options.saved.filter(({ kind }) => kind === rotationKind)
     this.#kept = new Map(rows.map(({ name, state }) => [name, JSON.parse(state) as Cycle]))
     const nowMs = options.clock.wallMs()
@@ -75,6 +90,24 @@ export class Rotations {
     return [...this.#members.keys()]
   }
 
+  /** When the version in use ends by its provider's word, in our time; null = it told none. */
+  endsMs(name: string): number | null {
+    const version = this.#active(name)?.version
+    const civilMs = version === undefined ? undefined : this.#members.get(name)?.cycle.ends[version]
+    return civilMs === undefined ? null : fromCivil(this.#options.clock, civilMs)
+  }
+
+  /** When it is to be replaced; null = no version, or nobody said. */
+  dueMs(name: string): number | null {
+    const member = this.#members.get(name)
+    const active = this.#active(name)
+    if (member === undefined) return null
+    const { rule, cycle, deeds } = member
+    if (rule.rotation === undefined || active === undefined) return cycle.dueMs
+    const standing = { setMs: active.setMs, endsMs: this.endsMs(name) }
+    return dueOf(rule.rotation, cycle.dueMs, standing, deeds !== null)
+  }
+
   /** The version that a call is to try, when chance has it that this one is of the canary. */
   canary(name: string): number | undefined {
     const cycle = this.#members.get(name)?.cycle
@@ -97,7 +130,7 @@ export class Rotations {
         'conflict',
         `nobody rotates ${name} by itself: make a new key at its provider, then sitter vault set`,
       )
-    await this.#take(member, { kind: 'begin', label: this.#newLabel(name), emergency })
+    await this.#take(member, { kind: 'begin', label: newLabel(this.#options.random, name), emergency })
     void this.#drive(member)
   }
 
@@ -178,10 +211,6 @@ export class Rotations {
     return this.#options.vault.usable(name)
   }
 
-  #newLabel(name: string): string {
-    return `${name}-${Buffer.from(this.#options.random.bytes(6)).toString('hex')}`
-  }
-
   /** Saves what a fact makes of the cycle; false when it came too late. */
   #take(member: Member, fact: Fact | (() => Sealed)): Promise<boolean> {
     const taken = member.turn.then(() => this.#save(member, typeof fact === 'function' ? fact() : { fact, add: [] }))
@@ -240,19 +269,19 @@ export class Rotations {
       case 'idle':
         return this.#idle(member)
       case 'minting':
-        return this.#mint(member, deeds)
+        return this.#doing.mint(member, deeds)
       case 'looking':
-        return this.#look(member, deeds)
+        return this.#doing.look(member, deeds)
       case 'testing':
-        return this.#test(member, deeds)
+        return this.#doing.test(member, deeds)
       case 'canary':
         return this.#waitOr(member, this.#endOf(member, member.rule.rotation?.canaryMs), 'canary-over')
       case 'draining':
         return this.#drain(member)
       case 'revoking':
-        return this.#revoke(member, deeds, cycle.old[0]!)
+        return this.#doing.revoke(member, deeds, cycle.old[0]!)
       case 'undoing':
-        return this.#revoke(member, deeds, cycle.next!)
+        return this.#doing.revoke(member, deeds, cycle.next!)
       case 'person':
         return null
     }
@@ -272,93 +301,23 @@ export class Rotations {
 
   async #idle(member: Member): Promise<number | null> {
     const { name, rule, cycle } = member
-    if (rule.rotation === undefined || this.#active(name) === undefined) return null
+    const { clock } = this.#options
+    const active = this.#active(name)
+    if (rule.rotation === undefined || active === undefined) return null
     if (cycle.dueMs === null) {
       member.cycle = this.#planned(name, rule, cycle)
       return 0
     }
-    const others = rule.pool.filter((one) => one !== name).map((one) => this.#members.get(one)?.cycle)
-    const neighbours = others.flatMap((one) => (one === undefined ? [] : [one]))
-    const isBusy = (one: Cycle): boolean => one.phase !== 'idle' && one.phase !== 'person'
-    const atMs = mayBeginAt(
-      rule.rotation,
-      cycle.dueMs,
-      neighbours.map((one) => ({ busy: isBusy(one), doneMs: one.doneMs })),
-    )
+    const atMs = mayBeginAt(rule.rotation, {
+      dueMs: this.dueMs(name) ?? cycle.dueMs,
+      standing: { setMs: active.setMs, endsMs: this.endsMs(name) },
+      neighbours: neighboursOf(member, this.#members),
+      civilMs: toCivil(clock, 0),
+    })
     if (atMs === null) return Math.min(longestTimerMs, Math.max(1_000, rule.rotation.gapMs))
-    const waitMs = atMs - this.#options.clock.wallMs()
+    const waitMs = atMs - clock.wallMs()
     if (waitMs > 0) return waitMs
-    await this.#take(member, { kind: 'begin', label: this.#newLabel(name), emergency: false })
-    return 0
-  }
-
-  async #work(member: Member): Promise<Work> {
-    const { name, rule, cycle } = member
-    const active = this.#active(name)
-    if (active === undefined) throw failure('credential-unavailable', `${name} has no active version to ask with`)
-    const { version } = active
-    const by: Held = { version, secret: () => this.#options.secretFor({ name, version }) }
-    return { name, signing: rule.signing ?? { kind: 'bearer' }, by, label: cycle.label ?? '' }
-  }
-
-  #held(name: string, version: number): Held {
-    return { version, secret: async () => this.#options.vault.reveal({ name, version }) }
-  }
-
-  async #mint(member: Member, deeds: Deeds): Promise<number> {
-    const work = await this.#work(member)
-    await this.#take(member, { kind: 'asking' })
-    const minted = await deeds.mint(work)
-    if (minted.kind !== 'minted') {
-      await this.#take(member, minted)
-      return 0
-    }
-    const { secret, id, endsMs } = minted
-    let version = 0
-    // Facts wait for each other, and a rekey may come between: it is sealed when it is written.
-    const sealed = (): Sealed => {
-      const row = this.#options.vault.seal(member.name, secret, 'staged', 'rotation')
-      version = row.version
-      return { fact: { kind: 'minted', version, id, endsMs }, add: [row] }
-    }
-    let taken: boolean
-    try {
-      taken = await this.#take(member, sealed)
-    } catch (error) {
-      if (version !== 0) throw error
-      await this.#take(member, { kind: 'mint-unknown', why: 'what the provider gave is no secret that could be sent' })
-      return 0
-    }
-    // Somebody set a version by hand meanwhile: nobody waits for this key any more.
-    if (!taken) await deeds.revoke(work, { id, held: { version, secret: async () => secret } })
-    return 0
-  }
-
-  async #look(member: Member, deeds: Deeds): Promise<number> {
-    const work = await this.#work(member)
-    const found = await deeds.look(work)
-    if (found.kind !== 'ids') {
-      await this.#take(member, found)
-      return 0
-    }
-    for (const id of found.ids) await deeds.revoke(work, { id, held: null })
-    // What was not there the first time may only not have been there yet, so it is asked for twice.
-    const isGone = found.ids.length === 0 && member.cycle.tries > 0
-    const label = this.#newLabel(member.name)
-    const why = found.ids.length === 0 ? 'no such key yet' : 'a key that nobody has was there, and is ended'
-    await this.#take(member, isGone ? { kind: 'none-found', label } : { kind: 'still-there', why })
-    return 0
-  }
-
-  async #test(member: Member, deeds: Deeds): Promise<number> {
-    const version = member.cycle.next!
-    const { name, rule } = member
-    const { prove } = this.#options
-    const tested =
-      rule.signing?.kind === 'oauth'
-        ? await prove({ name, version }, rule.signing.oauth)
-        : await deeds.test(await this.#work(member), this.#held(name, version))
-    await this.#take(member, tested)
+    await this.#take(member, { kind: 'begin', label: newLabel(this.#options.random, name), emergency: false })
     return 0
   }
 
@@ -371,16 +330,5 @@ export class Rotations {
     const inUse = cycle.old.some((version) => this.#options.uses.count({ name, version }) > 0)
     if (inUse && overlapEndMs <= this.#options.clock.wallMs()) return null
     return this.#waitOr(member, overlapEndMs, 'drained')
-  }
-
-  async #revoke(member: Member, deeds: Deeds, version: number): Promise<number> {
-    const { name, cycle } = member
-    const ended = await deeds.revoke(await this.#work(member), {
-      id: cycle.ids[version] ?? null,
-      held: this.#held(name, version),
-    })
-    const isUndone = cycle.phase === 'undoing' && ended.kind !== 'not-revoked'
-    await this.#take(member, isUndone ? { kind: 'undone', ended: ended.kind === 'revoked' } : ended)
-    return 0
   }
 }

@@ -96,13 +96,40 @@ const endOf = (value: Json): number | null => {
   return Number.isNaN(atMs) ? null : atMs
 }
 
-/** Ids of all objects, however deep, whose label is ours. */
-const idsOf = (json: Json, labelKey: string, idKey: string, label: string): readonly string[] => {
-  if (Array.isArray(json)) return json.flatMap((one) => idsOf(one, labelKey, idKey, label))
+interface Labelled {
+  readonly label: Json
+  readonly id: string | null
+}
+
+/** All objects, however deep, that have a label. */
+const labelledIn = (json: Json, labelKey: string, idKey: string): readonly Labelled[] => {
+  if (Array.isArray(json)) return json.flatMap((one) => labelledIn(one, labelKey, idKey))
   if (typeof json !== 'object' || json === null) return []
-  const id = textAt(json, idKey)
-  const mine = valueAt(json, labelKey) === label && id !== null ? [id] : []
-  return [...mine, ...Object.values(json).flatMap((one) => idsOf(one, labelKey, idKey, label))]
+  const label = valueAt(json, labelKey)
+  const own = label === undefined ? [] : [{ label, id: textAt(json, idKey) }]
+  return [...own, ...Object.values(json).flatMap((one) => labelledIn(one, labelKey, idKey))]
+}
+
+const hasObjects = (json: Json): boolean =>
+  Array.isArray(json) ? json.some((one) => typeof one === 'object' && one !== null) || json.some(hasObjects) : false
+
+/**
+ * Ids of the keys that have our label. That there is none is believed only of an answer that could have shown one:
+ * whoever reads it wrongly would have another key made for each that was lost.
+ */
+const idsOf = (json: Json, labelKey: string, idKey: string, label: string): LookFact => {
+  if (typeof json !== 'object' || json === null)
+    return { kind: 'still-there', why: 'its list of keys is no JSON, or is too long' }
+  const keys = labelledIn(json, labelKey, idKey)
+  const lists = Array.isArray(json) ? [json] : Object.values(json)
+  // Null is how some write an empty list.
+  const isEmpty = lists.some((one) => Array.isArray(one) || one === null) && !lists.some(hasObjects)
+  if (keys.length === 0 && !isEmpty)
+    return { kind: 'still-there', why: `its list shows no key with a ${labelKey}: labelAt may name another place` }
+  const mine = keys.filter((one) => one.label === label)
+  if (mine.some(({ id }) => id === null))
+    return { kind: 'still-there', why: `a key of ours is in its list without its ${idKey}: idAt names another place` }
+  return { kind: 'ids', ids: mine.map(({ id }) => id!) }
 }
 
 const told = (asked: Asked): string =>
@@ -148,7 +175,7 @@ const httpDeeds = (rotator: HttpRotator, ask: AskOutside): Deeds => {
         return { kind: 'cannot-look', why: 'whether a key was made is not known, and its provider cannot be asked' }
       const asked = await send(work, rotator.list, work.by)
       if (!isGood(asked) || asked.kind !== 'answered') return { kind: 'still-there', why: told(asked) }
-      return { kind: 'ids', ids: idsOf(parse(asked.body), rotator.labelAt, idKey, work.label) }
+      return idsOf(parse(asked.body), rotator.labelAt, idKey, work.label)
     },
     test: async (work, next) => {
       if (rotator.test === null) return { kind: 'untested' }
@@ -237,7 +264,7 @@ const commandDeeds = (rotator: CommandRotator, { run, recordUse }: RotatorPorts)
       const { code, json, why } = await start('list', work, {})
       if (code === exitUsage)
         return { kind: 'cannot-look', why: 'whether a key was made is not known: the program has no list' }
-      return code === 0 ? { kind: 'ids', ids: idsOf(json, 'label', 'id', work.label) } : { kind: 'still-there', why }
+      return code === 0 ? idsOf(json, 'label', 'id', work.label) : { kind: 'still-there', why }
     },
     test: async (work, next) => {
       const { code, why } = await start('test', work, { other: ['next', next] })

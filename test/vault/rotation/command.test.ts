@@ -97,6 +97,22 @@ test('a program that does not end is killed, and whether it made a key is not kn
   expect(await one.mint(work)).toMatchObject({ kind: 'mint-unknown', why: 'the program did not end in time' })
 })
 
+test.each([
+  ['[]', { kind: 'ids', ids: [] }],
+  ['{"keys": null}', { kind: 'ids', ids: [] }],
+  ['{"keys": [{"id": 1, "label": "other"}]}', { kind: 'ids', ids: [] }],
+  ['{"keys": [{"id": 1, "label": "l-1"}, {"id": 2, "label": "l-1"}]}', { kind: 'ids', ids: ['1', '2'] }],
+  // None of these says that there is no such key.
+  ['{"keys": [{"id": 1, "label": "l-1"', { kind: 'still-there' }],
+  ['', { kind: 'still-there' }],
+  ['{"keys": [{"id": 1, "name": "l-1"}]}', { kind: 'still-there', why: expect.stringContaining('labelAt') as string }],
+  ['{"keys": [{"key": 1, "label": "l-1"}]}', { kind: 'still-there', why: expect.stringContaining('idAt') as string }],
+  ['{"error": "try later"}', { kind: 'still-there' }],
+])('a list of keys that is %s is read for what it says, and no more', async (printed, expected) => {
+  const one = deeds(`cat > /dev/null; cat <<'END'\n${printed}\nEND`)
+  expect(await one.look(work)).toMatchObject(expected)
+})
+
 test('a use that cannot be written down is none: the program is not started, and no secret is opened', async () => {
   const one = deeds('touch out/started; echo {}')
   refuse = 'the journal is full'

@@ -10,7 +10,7 @@ import {
   type Cycle,
   type Fact,
 } from '../../../src/vault/rotation/cycle.ts'
-import { dueAfter, mayBeginAt, outsideBlackouts } from '../../../src/vault/rotation/plan.ts'
+import { dueAfter, dueOf, mayBeginAt, outsideBlackouts } from '../../../src/vault/rotation/plan.ts'
 import { rotation } from './world.ts'
 
 const kinds = [
@@ -135,11 +135,36 @@ test('a mint that may have been asked for is looked for after a restart, and one
   expect(canaryShare({ ...begun.cycle, phase: 'canary', fine: 1 })).toBe(0.1)
 })
 
+test('keys that are asked for again and again, and never heard of, are a person’s business and not made for ever', () => {
+  const context = { nowMs: 1, nextDueMs: 9, serving: [1] }
+  let cycle = step(freshCycle(0, 0), { kind: 'begin', label: 'l', emergency: false }, context)!.cycle
+  let mints = 0
+  while (cycle.phase !== 'person') {
+    expect(cycle.phase).toBe('minting')
+    mints += 1
+    cycle = step(cycle, { kind: 'mint-unknown', why: 'its answer has no secret' }, context)!.cycle
+    cycle = step(cycle, { kind: 'none-found', label: `l${mints}` }, context)!.cycle
+  }
+  expect(mints).toBe(3)
+  // Whoever looked begins it anew, with as many tries.
+  const again = step(cycle, { kind: 'begin', label: 'm', emergency: false }, context)!.cycle
+  expect(again).toMatchObject({ phase: 'minting', lost: 0 })
+})
+
 test('rotations keep out of blackouts and of each other, and are spread by chance', () => {
   const rule = rotation({ everyMs: 1_000, jitter: 0.1, gapMs: 500 })
   expect([dueAfter(rule, 0, 0), dueAfter(rule, 0, 0.5), dueAfter(rule, 0, 1)]).toEqual([900, 1_000, 1_100])
-  expect(mayBeginAt(rule, 1_000, [{ busy: true, doneMs: null }])).toBe(null)
-  expect(mayBeginAt(rule, 1_000, [{ busy: false, doneMs: 900 }])).toBe(1_400)
+  const asked = { dueMs: 1_000, standing: { setMs: 0, endsMs: null }, civilMs: 0 }
+  const [busy, done] = [
+    { busy: true, doneMs: null },
+    { busy: false, doneMs: 900 },
+  ]
+  expect(mayBeginAt(rule, { ...asked, neighbours: [busy] })).toBe(null)
+  expect(mayBeginAt(rule, { ...asked, neighbours: [done] })).toBe(1_400)
+  // One that ends soon waits for nobody.
+  const ends = { ...asked, standing: { setMs: 0, endsMs: 1_200 } }
+  expect(mayBeginAt(rule, { ...ends, neighbours: [busy] })).toBe(1_000)
+  expect(mayBeginAt(rule, { ...ends, neighbours: [done] })).toBe(1_000)
   const friday = { days: [5], fromMinute: 16 * 60, toMinute: 24 * 60 }
   const night = { days: [0, 1, 2, 3, 4, 5, 6], fromMinute: 22 * 60, toMinute: 6 * 60 }
   const at = (text: string): number => Date.parse(text)
@@ -148,6 +173,29 @@ test('rotations keep out of blackouts and of each other, and are spread by chanc
   expect(outsideBlackouts([friday], at('2026-01-02T17:30:30Z'))).toBe(at('2026-01-03T00:00:00Z'))
   expect(outsideBlackouts([night], at('2026-01-02T23:00:00Z'))).toBe(at('2026-01-03T06:00:00Z'))
   expect(outsideBlackouts([friday, night], at('2026-01-02T17:00:00Z'))).toBe(at('2026-01-03T06:00:00Z'))
+})
+
+test('a version is replaced before it ends by its provider’s word, a third of its life before at most', () => {
+  const rule = rotation({ everyMs: 30_000, jitter: 0, warnBeforeMs: 7_000 })
+  expect(dueOf(rule, 30_000, { setMs: 0, endsMs: null }, true)).toBe(30_000)
+  expect(dueOf(rule, 30_000, { setMs: 0, endsMs: 90_000 }, true)).toBe(30_000)
+  expect(dueOf(rule, 30_000, { setMs: 0, endsMs: 24_000 }, true)).toBe(17_000)
+  expect(dueOf(rule, 30_000, { setMs: 0, endsMs: 9_000 }, true)).toBe(6_000)
+  // A person has until the end.
+  expect(dueOf(rule, 30_000, { setMs: 0, endsMs: 24_000 }, false)).toBe(24_000)
+  expect(dueOf(rule, null, { setMs: 0, endsMs: 24_000 }, false)).toBe(24_000)
+})
+
+test('blackouts are hours of people, whatever our own clock shows: a jump moves what is due by nothing', () => {
+  const at = (text: string): number => Date.parse(text)
+  const friday = { days: [5], fromMinute: 16 * 60, toMinute: 24 * 60 }
+  // 2026-01-02 is a Friday. Ours is two hours behind the machine's, which was put right.
+  const ours = at('2026-01-02T15:30:00Z')
+  expect(outsideBlackouts([friday], ours, 0)).toBe(ours)
+  expect(outsideBlackouts([friday], ours, 7_200_000)).toBe(at('2026-01-02T22:00:00Z'))
+  const rule = rotation({ everyMs: 1_000, gapMs: 0 })
+  const asked = { dueMs: 1_000, standing: { setMs: 0, endsMs: null }, neighbours: [] }
+  for (const civilMs of [0, 7_200_000, -7_200_000, 1e12]) expect(mayBeginAt(rule, { ...asked, civilMs })).toBe(1_000)
 })
 
 test('a credential that is refused again and again rests, longer each time', () => {
@@ -163,7 +211,15 @@ test('people are told of an end at 30, 14, 7, 3 and 1 days, of one by hand only 
   const day = 86_400_000
   const cycle = freshCycle(0, 30 * day)
   const usual = { name: 'bank', cycle, warnBeforeMs: 7 * day, hasVersion: true, isCompromised: false, grant: null }
-  const byHand: Looked = { ...usual, isAutomatic: false, expiresMs: null, hasOthers: false, isTampered: false }
+  const byHand: Looked = {
+    ...usual,
+    isAutomatic: false,
+    expiresMs: null,
+    hasOthers: false,
+    isTampered: false,
+    dueMs: 30 * day,
+    civilMs: 0,
+  }
   expect(endingOf(byHand)).toMatchObject({ endsMs: 30 * day, toldDays: [7, 3, 1] })
   expect(endingOf({ ...byHand, expiresMs: 9 * day })).toMatchObject({ endsMs: 9 * day, toldDays: [30, 14, 7, 3, 1] })
   expect(endingOf({ ...byHand, isAutomatic: true })).toBe(null)

@@ -35,11 +35,13 @@ test('keys of the vault that change amid rotations lose no secret, and refuse no
   const statuses = new Set<number>()
   const phases = new Set<string>()
   const stop = performance.now() + 4_000
+  // A busy machine takes longer for the same rotations.
+  const isUnderWay = (): boolean => performance.now() < stop || provider.keys.length < 4
   const agent = async (): Promise<void> => {
-    while (performance.now() < stop) statuses.add((await call()).status)
+    while (isUnderWay()) statuses.add((await call()).status)
   }
   const rekeys = async (): Promise<void> => {
-    while (performance.now() < stop) {
+    while (isUnderWay()) {
       phases.add((await view()).phase)
       await sitter.link.vaultRekey('file', 'test')
     }
