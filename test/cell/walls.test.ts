@@ -99,7 +99,7 @@ describe(`A sandbox${cannot}`, () => {
     expect(said).toMatch(/^mine\n?sitter\.sock|^mine/)
     expect(said).not.toContain('SECRET')
     expect(String(said).trim().split('\n').at(-1)).toBe(
-      'HOME LANG PATH PWD SITTER_AGENT SITTER_ATTEMPT SITTER_GATE SITTER_KEY SITTER_NUMBER SITTER_TASK TMPDIR'
+      'HOME LANG PATH PWD SITTER_AGENT SITTER_ATTEMPT SITTER_GATE SITTER_KEY SITTER_MODE SITTER_NUMBER SITTER_TASK TMPDIR'
         .split(' ')
         .filter((one) => one !== 'LANG' || process.env['LANG'] !== undefined)
         .join(' '),

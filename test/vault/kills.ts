@@ -23,7 +23,7 @@ const launch = async (place: Place, rules: Rules): Promise<ChildProcess> => {
   const file = join(place.directory, 'rules.json')
   writeFileSync(
     file,
-    JSON.stringify(rules, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value)),
+    JSON.stringify(rules, (_key, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value)),
   )
   const program = join(import.meta.dirname, '..', 'gateway', 'run-gate.ts')
   const flags = ['--disable-warning=ExperimentalWarning', program]

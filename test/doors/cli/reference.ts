@@ -22,6 +22,7 @@ const sources = [
   'store/page.ts',
   'store/sqlite/backup.ts',
   'wire/link.ts',
+  'wire/vault-views.ts',
   'config/plan.ts',
   'config/explain.ts',
   'record/backup/backup.ts',
