@@ -26,3 +26,4 @@ export {
 } from './check.ts'
 export { doneLine, lineReader, runLine, takenLine, toLine, type LineBounds, type LineEvents } from './lines.ts'
 export type * from './link.ts'
+export type * from './status.ts'
