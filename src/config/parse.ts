@@ -186,6 +186,10 @@ const toUpstreams = (parsed: ParsedSwarm): SwarmConfig['upstreams'] =>
       upstream.breaker === false
         ? null
         : { share: upstream.breaker.failures, volume: upstream.breaker.over, probeMs: upstream.breaker.probe },
+    retries:
+      upstream.retries === false
+        ? null
+        : { max: upstream.retries.max, share: upstream.retries.budget, safe: upstream.retries.safe },
     profile: toProfile(upstream.profile),
     price: toPrice(upstream.cost),
   }))

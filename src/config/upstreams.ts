@@ -106,6 +106,23 @@ export const upstream = z.strictObject({
       'false or {failures: "50%", over: "20 calls"}',
     )
     .prefault({}),
+  /** What the gate itself sends again: calls by which certainly nothing was done. `false` = none. */
+  retries: z
+    .union(
+      [
+        z.literal(false),
+        z.strictObject({
+          /** Tries of one call beside its first. */
+          max: whole(1, 10, 'a number of retries').default(2),
+          /** Part of the calls by which retries may add to them. */
+          budget: share.default(0.1),
+          /** Calls that change nothing although their method may: `POST /v1/search`. */
+          safe: z.array(pattern).max(1_000).default([]),
+        }),
+      ],
+      'false or {max: 2, budget: "10%"}',
+    )
+    .prefault({}),
   /** What its provider's answers mean: one that is known by name, or rules of its own. */
   profile: profile.optional(),
   cost: cost.optional(),

@@ -16,6 +16,7 @@ import type { PlainTarget, Route } from './path.ts'
 import type { Signed } from './signers/signers.ts'
 import type { Skew } from './skew.ts'
 import type { Priorities } from './priorities.ts'
+import type { Retries } from './retries.ts'
 import type { CallJournal, CredentialRule, Log, UpstreamRule } from './ports.ts'
 import type { Uses } from './uses.ts'
 
@@ -37,6 +38,8 @@ export interface OpenUpstream {
   readonly credential: CredentialRule | null
   readonly allow: readonly Route[]
   readonly money: readonly Route[]
+  /** Calls that change nothing although their method may. */
+  readonly safe: readonly Route[]
   readonly outbound: Outbound
   /** `host:port` that it stands for. */
   readonly host: string
@@ -119,6 +122,7 @@ export interface Room {
   readonly log: Log
   readonly modes: Pick<Modes, 'of'>
   readonly priorities: Pick<Priorities, 'of'>
+  readonly retries: Retries
   frozen(): boolean
   /** This gate takes on nothing new. */
   ending(): boolean

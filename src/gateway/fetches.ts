@@ -1,17 +1,10 @@
 /** One agent's own call: HTTP in by the cell's socket, through the stages, streaming out and back. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Transform } from 'node:stream'
-import type { CallOutcome } from '../wire/wire.ts'
-import { callOf, type CallInHand, type CellSeat, type Refusal, type Room } from './call.ts'
+import type { CellSeat, Room } from './call.ts'
 import type { HeaderPairs } from './headers.ts'
-import type { Ended, Flow } from './exchange.ts'
-import { answerFailed, refusalFailed } from './heard.ts'
 import { answerProblem, type Problem } from './problem.ts'
-import { costNow } from './stages/charge.ts'
-import { forward, giveBack } from './stages/forward.ts'
-import { isOurs, judge } from './stages/judge.ts'
-import { prepare } from './stages/order.ts'
-import { witness } from './stages/witness.ts'
+import { answerBy, type Asked, type Asker } from './tries.ts'
 
 /** Bound of a request's body. */
 const bodyBytes = 32 * 1024 * 1024
@@ -46,63 +39,19 @@ const bodyOf = (request: IncomingMessage, tooLarge: () => void): { body: Transfo
   return { body, length }
 }
 
-const outcomeOf = (ended: Ended, status: number, closedMs: number): CallOutcome => {
-  if (ended.kind === 'answered') return { kind: 'answered', status, headers: {}, body: '', truncated: false }
-  return ended.kind === 'lost' ? { ...ended, closedMs } : { kind: 'not-sent', code: ended.code, message: ended.message }
-}
-
-const addedHeaders = (call: CallInHand): Record<string, string> => {
-  const cost = costNow(call)
-  return {
-    'x-sitter-call': String(call.journal),
-    'x-sitter-waited-ms': String(Math.round(call.waitedMs)),
-    ...(cost === null ? {} : { 'x-sitter-cost': cost }),
-  }
-}
-
-/** Sends a prepared call and streams its answer; resolves when the outcome is journalled. */
-const stream = async (
-  call: CallInHand,
-  room: Room,
-  response: ServerResponse,
-  hold: (flow: Flow) => void,
-): Promise<Ended> => {
-  let status = 0
-  const flow = forward(call, room, {
-    head: (answered, headers) => {
-      status = answered
-      response.writeHead(answered, [...headers, ...Object.entries(addedHeaders(call))].flat())
-      response.flushHeaders()
-    },
-    data: (chunk) => response.write(chunk),
-  })
-  hold(flow)
-  response.on('drain', () => flow.resume())
-  const ended = await flow.ended
-  judge(call, room, ended, status)
-  if (!isOurs(ended))
-    room.calls.count(call.agent, answerFailed(call.outcomeClass!, ended.kind === 'answered' ? status : null))
-  giveBack(call, room)
-  call.signed = null
-  await witness(call, room, outcomeOf(ended, status, room.clock.wallMs()))
-  return ended
-}
-
 const tooLargeProblem: Problem = { code: 'too-large', message: `a body may have ${bodyBytes} bytes` }
 const lastOnConnection = { connection: 'close' }
 
-/** What the agent is told of a call that got no answer. */
-const problemOf = (ended: Exclude<Ended, { kind: 'answered' }>): Problem =>
-  ended.kind === 'not-sent'
-    ? { code: 'upstream-unreachable', message: `nothing was sent: ${ended.message}` }
-    : { code: 'outcome-unknown', message: `sent, but not answered: ${ended.message}` }
+/** A body up to this size is read whole before anything is done with it, so that it can be sent again. */
+const wholeBytes = 16 * 1024
 
-const refuse = async (call: CallInHand, room: Room, response: ServerResponse, refusal: Refusal): Promise<void> => {
-  const { code, message } = refusal
-  room.calls.count(call.agent, refusalFailed(code))
-  if (call.journal !== null) await witness(call, room, { kind: 'not-sent', code, message })
-  // A body that was not read makes the connection useless for another request.
-  answerProblem(response, refusal, call.body === null ? {} : lastOnConnection)
+/** Undefined: it is longer, or its length is not known. Rejects when the agent goes away in the middle of it. */
+const wholeOf = async (body: Transform | null, length: number | null): Promise<Buffer | null | undefined> => {
+  if (body === null) return null
+  if (length === null || length > wholeBytes) return undefined
+  const chunks: Buffer[] = []
+  for await (const chunk of body as AsyncIterable<Buffer>) chunks.push(chunk)
+  return Buffer.concat(chunks)
 }
 
 /** Serves one request to its end; never rejects because of what an agent or an upstream does. */
@@ -118,37 +67,47 @@ export const serveFetch = async (
   if (Number(request.headers['content-length'] ?? 0) > bodyBytes) {
     return answerProblem(response, tooLargeProblem, lastOnConnection)
   }
-  const state: { tooLarge: boolean; leave: () => void; flow?: Flow } = { tooLarge: false, leave: () => {} }
+  let tooLarge = false
   const { body, length } = bodyOf(request, () => {
-    state.tooLarge = true
+    tooLarge = true
   })
-  const asker = { grant: null, seat, subject: null, agent: null, epoch }
-  const where = { upstreamName: target[1]!, method: request.method ?? '', target: target[2] ?? '/' }
-  const call = callOf({
-    ...asker,
-    ...where,
+  const asker: Asker = { response, whole: undefined, isGone: false, leave: () => {}, flow: undefined }
+  response.on('close', () => {
+    if (response.writableFinished) return
+    asker.isGone = true
+    asker.leave()
+    asker.flow?.abort('given-up')
+  })
+  try {
+    asker.whole = await wholeOf(body, length)
+  } catch {
+    // Half a body of an agent that is gone.
+    return
+  }
+  const asked: Asked = {
+    grant: null,
+    seat,
+    subject: null,
+    agent: null,
+    epoch,
+    upstreamName: target[1]!,
+    method: request.method ?? '',
+    target: target[2] ?? '/',
     body,
     bodyBytes: length,
     waitMs: null,
     headers: headerPairs(request.rawHeaders),
     onWaiting: (leave) => {
-      state.leave = leave
+      asker.leave = leave
     },
-  })
-  response.on('close', () => {
-    if (response.writableFinished) return
-    state.leave()
-    state.flow?.abort('given-up')
-  })
-  const refusal = await prepare(call, room)
-  if (refusal !== undefined) {
-    body?.destroy()
-    return refuse(call, room, response, refusal)
   }
-  const ended = await stream(call, room, response, (flow) => {
-    state.flow = flow
-  })
-  if (ended.kind === 'answered') response.end()
-  else if (state.tooLarge) answerProblem(response, tooLargeProblem, { ...addedHeaders(call), ...lastOnConnection })
-  else answerProblem(response, problemOf(ended), addedHeaders(call))
+  const answered = await answerBy(asked, asker, room)
+  if (answered.with === 'answer') response.end()
+  if (answered.with !== 'problem') return
+  const { problem, headers } = answered
+  // A body that was not read makes the connection useless for another request.
+  const last = asker.whole === undefined && asker.flow === undefined ? lastOnConnection : {}
+  if (asker.flow === undefined) body?.destroy()
+  if (tooLarge) answerProblem(response, tooLargeProblem, { ...headers, ...lastOnConnection })
+  else answerProblem(response, problem, { ...headers, ...last })
 }

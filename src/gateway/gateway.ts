@@ -20,6 +20,7 @@ import { recordUses } from './own-uses.ts'
 import { openModes, type Modes, type SavedMode, type SetMode } from './modes.ts'
 import type { CallJournal, Log, Rules, UseBook } from './ports.ts'
 import { openPriorities } from './priorities.ts'
+import { openRetries } from './retries.ts'
 import { openRules, type OpenRules } from './rules.ts'
 import { openSkew } from './skew.ts'
 import { openUses } from './uses.ts'
@@ -237,6 +238,7 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
   const opened = { clock, upstreams, vault, buckets, lines, journal, uses, log, modes, priorities, calls }
   const room: Room = {
     ...opened,
+    retries: openRetries(options),
     meter: openMeter(journal.counts()),
     skew: openSkew(clock),
     frozen: freezer.frozen,

@@ -1,5 +1,5 @@
 /** What the gateway is given at assembly: rules of the configuration, the journal, and its own small words. */
-import type { BreakerRule, Price, Profile, UpstreamLimit } from '../model/model.ts'
+import type { BreakerRule, Price, Profile, RetryRule, UpstreamLimit } from '../model/model.ts'
 import type { CredentialRule } from '../vault/vault.ts'
 import type { ShadowedCall } from '../wire/wire.ts'
 
@@ -19,6 +19,7 @@ export interface UpstreamRule {
   readonly parkAfterMs: number
   readonly learn: boolean
   readonly breaker: BreakerRule | null
+  readonly retries: RetryRule | null
   readonly profile: Profile | null
   readonly price: Price | null
 }

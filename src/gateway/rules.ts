@@ -68,6 +68,7 @@ export const openRules = (options: { readonly clock: Clock; readonly buckets: Bu
       credential: credentialOf(rule, rules),
       allow: rule.allow.map(parseRoute),
       money: rule.money.map(parseRoute),
+      safe: (rule.retries?.safe ?? []).map(parseRoute),
       host: new URL(rule.url).host,
       weigh: weighing(rule.limits),
       price: openPrice(rule.price),

@@ -15,7 +15,7 @@ export {
 export { agentTypeChanges, restartsFor, type AgentTypeChange, type Setting } from './change.ts'
 export type { Coverage, Evidence } from './evidence.ts'
 export type { Price, TokenRates, UsageRule } from './price.ts'
-export type { AnswerClass, BreakerRule, ClassRule, Profile } from './profile.ts'
+export type { AnswerClass, BreakerRule, ClassRule, Profile, RetryRule } from './profile.ts'
 export { severities, type Severity } from './incident.ts'
 export {
   agentTarget,

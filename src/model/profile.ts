@@ -26,6 +26,16 @@ export interface Profile {
   readonly usage?: UsageRule | undefined
 }
 
+/** Who is tried again by the gate, and how often. */
+export interface RetryRule {
+  /** Tries of one call beside its first. */
+  readonly max: number
+  /** Retries that each call earns its upstream, in [0, 1]. */
+  readonly share: number
+  /** Patterns of calls that change nothing although their method may. */
+  readonly safe: readonly string[]
+}
+
 /** When a breaker opens. */
 export interface BreakerRule {
   /** Share of failures that opens it, in (0, 1]. */

@@ -6,7 +6,7 @@ import type { Mode } from './agent.ts'
 import type { RotationRule, Signing, SwitchOn } from './credential.ts'
 import type { Severity } from './incident.ts'
 import type { Price } from './price.ts'
-import type { BreakerRule, Profile } from './profile.ts'
+import type { BreakerRule, Profile, RetryRule } from './profile.ts'
 import type { Rate } from '../std/std.ts'
 
 export interface RestartPolicy {
@@ -187,6 +187,8 @@ export interface Upstream {
   readonly learn: boolean
   /** Null = no breaker. */
   readonly breaker: BreakerRule | null
+  /** Null = the gate tries nothing again. */
+  readonly retries: RetryRule | null
   /** What its provider's answers mean; null = the usual. */
   readonly profile: Profile | null
   /** What calls cost; null = nothing. */

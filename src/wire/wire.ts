@@ -27,3 +27,4 @@ export {
 export { doneLine, lineReader, runLine, takenLine, toLine, type LineBounds, type LineEvents } from './lines.ts'
 export type * from './link.ts'
 export type * from './vault-views.ts'
+export type * from './status.ts'

@@ -133,12 +133,15 @@ test('a connection that asks thousands of things at once has a thousand in hand,
   })
   const count = 3_000
   let answer = ''
+  let begun = 0
   const socket = connect(door)
   socket.setEncoding('latin1')
   const answered = new Promise<void>((resolve) => {
     socket.on('data', (chunk: string) => {
+      // Only what is new is looked at: all of it again with each chunk takes longer than the answers.
+      begun += statusesOf(answer.slice(-12) + chunk).length
       answer += chunk
-      if (statusesOf(answer.slice(-1_000)).length > 0 && statusesOf(answer).length === count) resolve()
+      if (begun === count) resolve()
     })
   })
   socket.write('GET /bank/v1/a HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(count))

@@ -42,6 +42,7 @@ export const rulesFor = (upstream: { readonly host: string }, more: Partial<Upst
       parkAfterMs: 10_000,
       learn: true,
       breaker: { share: 0.5, volume: 20, probeMs: 5_000 },
+      retries: null,
       profile: null,
       price: pricePerCall,
       ...more,

@@ -7,6 +7,7 @@ import type { Room } from '../../src/gateway/call.ts'
 import { readModes } from '../../src/gateway/frames.ts'
 import { openModes } from '../../src/gateway/modes.ts'
 import { openPriorities } from '../../src/gateway/priorities.ts'
+import { openRetries } from '../../src/gateway/retries.ts'
 import type { Uses } from '../../src/gateway/uses.ts'
 import { openGrants, outcomeOfOpen, type Grants } from '../../src/gateway/grants.ts'
 import { openLinkServer, type LinkServer } from '../../src/gateway/links.ts'
@@ -135,6 +136,7 @@ export class WorldGate {
       parkAfterMs: 10_000,
       learn: true,
       breaker: { share: 0.5, volume: 20, probeMs: 5_000 },
+      retries: null,
       profile: null,
       price: { currency: 'XTS', call: 10_000_000_000n, weight: 0n, weights: [], tokens: null },
     }
@@ -143,6 +145,7 @@ export class WorldGate {
       credential: null,
       allow: rule.allow.map(parseRoute),
       money: rule.money.map(parseRoute),
+      safe: [],
       host: 'bank',
       weigh: () => 1,
       price: openPrice(rule.price),
@@ -153,6 +156,7 @@ export class WorldGate {
     const room: Room = {
       modes,
       priorities,
+      retries: openRetries({ clock, random: seeded(1) }),
       clock,
       upstreams: new Map([['bank', upstream]]),
       vault: { choose: () => undefined, pin: () => undefined, secretFor: noVault, answered: () => {} },

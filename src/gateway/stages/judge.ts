@@ -5,6 +5,10 @@
 import { classify, isFailure, isSafe } from '../../limit/limit.ts'
 import type { CallInHand, Room } from '../call.ts'
 import type { Ended } from '../exchange.ts'
+import { routeMatches } from '../path.ts'
+
+const isDeclaredSafe = ({ upstream, method, plain }: CallInHand): boolean =>
+  upstream!.safe.some((one) => routeMatches(one, method, plain!.segments))
 
 /** Our own end of it says nothing about the upstream. */
 const ownDoing = new Set(['given-up', 'enough'])
@@ -15,7 +19,7 @@ export const judge = (call: CallInHand, room: Room, ended: Ended, status: number
   const isAnswered = ended.kind === 'answered' || ended.code === 'enough'
   const answer = { status: isAnswered ? status : null, body: call.answerText, limited: call.toldToWait }
   // What never left may be tried again whatever it is.
-  const safe = ended.kind === 'not-sent' || isSafe(call.method)
+  const safe = ended.kind === 'not-sent' || isSafe(call.method) || isDeclaredSafe(call)
   call.outcomeClass = classify(profile, safe, answer)
   const says = isOurs(ended) && !isAnswered ? null : isFailure(call.outcomeClass, answer.status)
   room.buckets.ended(call.limits, says)

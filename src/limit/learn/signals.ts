@@ -5,6 +5,7 @@
  * form and the three before it), the pages of GitHub, OpenAI, Anthropic and Binance.
  */
 import { parseDictionary, parseList, type Parameters } from 'structured-headers'
+import type { Clock } from '../../std/std.ts'
 import {
   countOf,
   goDurationMs,
@@ -227,3 +228,9 @@ export const readSignals = (pairs: readonly (readonly [string, string])[], wallM
     ]),
   }
 }
+
+/** The least wait that an answer's headers ask for, in ms; null = none. */
+export const askedWaitMs = (
+  headers: readonly (readonly [string, string])[],
+  clock: Pick<Clock, 'wallMs' | 'civilMs'>,
+): number | null => readSignals(headers, clock.civilMs?.() ?? clock.wallMs()).retryAfterMs

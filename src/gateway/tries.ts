@@ -1,0 +1,225 @@
+/**
+ * One agent's call, from its first try to the answer that the agent gets. The head of an answer that may be tried again
+ * is held back with the beginning of its body until its class is known; everything else streams through.
+ */
+import type { ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
+import { askedWaitMs } from '../limit/limit.ts'
+import { sleep } from '../std/std.ts'
+import type { CallOutcome } from '../wire/wire.ts'
+import { callOf, type CallInHand, type Refusal, type Room } from './call.ts'
+import type { Ended, Flow } from './exchange.ts'
+import type { HeaderPairs } from './headers.ts'
+import type { Problem } from './problem.ts'
+import type { Next } from './retries.ts'
+import { costNow } from './stages/charge.ts'
+import { forward, giveBack } from './stages/forward.ts'
+import { judge } from './stages/judge.ts'
+import { prepare } from './stages/order.ts'
+import { witness } from './stages/witness.ts'
+
+/** As much of an answer as is held back. What is longer is given on: it is no plain refusal. */
+const heldBytes = 64 * 1024
+const mayPassByItself = new Set([408, 409, 423, 425, 429])
+
+export type Asked = Parameters<typeof callOf>[0]
+/** The answering side of a request, and what may be done to its call from outside. */
+export interface Asker {
+  readonly response: ServerResponse
+  /** The body, where it is known to its end and can be sent again; undefined = it streams, and is sent once. */
+  whole: Buffer | null | undefined
+  /** The agent went away: nothing more is sent for it. */
+  isGone: boolean
+  /** Gives up what waits for the agent's sake. */
+  leave: () => void
+  flow: Flow | undefined
+}
+
+interface Tally {
+  tries: number
+  waitedMs: number
+  /** When the first try was let through. */
+  firstMs: number | undefined
+}
+
+const addedHeaders = (call: CallInHand, { tries, waitedMs }: Tally): Record<string, string> => {
+  const cost = costNow(call)
+  return {
+    'x-sitter-call': String(call.journal),
+    'x-sitter-waited-ms': String(Math.round(waitedMs)),
+    ...(tries > 1 ? { 'x-sitter-tries': String(tries) } : {}),
+    ...(cost === null ? {} : { 'x-sitter-cost': cost }),
+  }
+}
+
+const noRetry: HeaderPairs = [['x-should-retry', 'false']]
+
+/** SDKs that ask for this header leave it to the gate to try again. */
+const headOf = (call: CallInHand, tally: Tally, status: number, headers: HeaderPairs): string[] => {
+  const own = status < 400 ? headers : headers.filter(([name]) => name.toLowerCase() !== 'x-should-retry')
+  return [...own, ...(status < 400 ? [] : noRetry), ...Object.entries(addedHeaders(call, tally))].flat()
+}
+
+/** An answer on its way to the agent, or held back from it. */
+class Giving {
+  readonly #response: ServerResponse
+  readonly #mayHold: (status: number) => boolean
+  readonly #head: (status: number, headers: HeaderPairs) => string[]
+  #held: { readonly status: number; readonly headers: HeaderPairs; chunks: Buffer[]; bytes: number } | undefined
+  status = 0
+
+  constructor(
+    response: ServerResponse,
+    mayHold: (status: number) => boolean,
+    head: (status: number, headers: HeaderPairs) => string[],
+  ) {
+    this.#response = response
+    this.#mayHold = mayHold
+    this.#head = head
+  }
+
+  get isHeld(): boolean {
+    return this.#held !== undefined
+  }
+
+  get heldHeaders(): HeaderPairs {
+    return this.#held?.headers ?? []
+  }
+
+  head(status: number, headers: HeaderPairs): void {
+    this.status = status
+    this.#held = { status, headers, chunks: [], bytes: 0 }
+    if (!this.#mayHold(status)) this.release()
+  }
+
+  data(chunk: Buffer): boolean {
+    if (this.#held === undefined) return this.#response.write(chunk)
+    this.#held.chunks.push(chunk)
+    this.#held.bytes += chunk.length
+    return this.#held.bytes <= heldBytes || this.release()
+  }
+
+  /** Gives what was held, and streams from here on. */
+  release(): boolean {
+    if (this.#held === undefined) return true
+    const { status, headers, chunks } = this.#held
+    this.#held = undefined
+    this.#response.writeHead(status, this.#head(status, headers))
+    this.#response.flushHeaders()
+    return chunks.map((chunk) => this.#response.write(chunk)).every(Boolean)
+  }
+}
+
+const outcomeOf = (ended: Ended, status: number, closedMs: number): CallOutcome => {
+  if (ended.kind === 'answered') return { kind: 'answered', status, headers: {}, body: '', truncated: false }
+  return ended.kind === 'lost' ? { ...ended, closedMs } : { kind: 'not-sent', code: ended.code, message: ended.message }
+}
+
+/** Sends a prepared call; resolves when its outcome is journalled. */
+const send = async (call: CallInHand, room: Room, asker: Asker, giving: Giving): Promise<Ended> => {
+  const flow = forward(call, room, giving)
+  asker.flow = flow
+  const resume = (): void => flow.resume()
+  asker.response.on('drain', resume)
+  const ended = await flow.ended
+  asker.response.off('drain', resume)
+  judge(call, room, ended, giving.status)
+  giveBack(call, room)
+  call.signed = null
+  await witness(call, room, outcomeOf(ended, giving.status, room.clock.wallMs()))
+  return ended
+}
+
+const canRetry = (call: CallInHand, { whole }: Asker): boolean =>
+  call.upstream!.rule.retries !== null && whole !== undefined
+
+/** What the agent is told of a call that got no answer. */
+const problemOf = (ended: Exclude<Ended, { kind: 'answered' }>): Problem =>
+  ended.kind === 'not-sent'
+    ? { code: 'upstream-unreachable', message: `nothing was sent: ${ended.message}` }
+    : { code: 'outcome-unknown', message: `sent, but not answered: ${ended.message}` }
+
+const bodyOf = ({ whole }: Asker): Readable | null =>
+  whole === undefined || whole === null ? null : Readable.from([whole])
+
+/** Waits before another try, unless the agent goes away. */
+const pause = async (afterMs: number, room: Room, asker: Asker): Promise<void> => {
+  const left = new AbortController()
+  asker.leave = () => left.abort()
+  await sleep(room.clock, afterMs, left.signal)
+}
+
+const putOff = (call: CallInHand, afterMs: number): Problem => ({
+  code: 'limited',
+  message: `${call.upstreamName} asked for a pause that is longer than this call may wait`,
+  retryAfterMs: Math.ceil(afterMs),
+})
+
+const refuse = async (call: CallInHand, room: Room, refusal: Refusal): Promise<void> => {
+  if (call.journal === null) return
+  await witness(call, room, { kind: 'not-sent', code: refusal.code, message: refusal.message })
+}
+
+export type Answered =
+  | { readonly with: 'answer' | 'nobody' }
+  /** To be told by the caller, which knows what else went wrong. */
+  | { readonly with: 'problem'; readonly problem: Problem; readonly headers: Readonly<Record<string, string>> }
+
+/** One try that was let through, and where its answer stands. */
+interface Try {
+  readonly call: CallInHand
+  readonly giving: Giving
+  readonly ended: Ended
+}
+
+const tryOnce = async (call: CallInHand, asker: Asker, room: Room, tally: Tally): Promise<Try> => {
+  tally.tries += 1
+  if (tally.tries === 1) room.retries.first(call.upstream!.rule)
+  tally.firstMs ??= room.clock.monoMs()
+  const mayHold = (status: number): boolean =>
+    canRetry(call, asker) &&
+    (mayPassByItself.has(status) || status >= 500 || (status >= 400 && call.upstream!.rule.profile !== null))
+  const giving = new Giving(asker.response, mayHold, (status, headers) => headOf(call, tally, status, headers))
+  return { call, giving, ended: await send(call, room, asker, giving) }
+}
+
+const give: Next = { next: 'give' }
+
+/** What comes after it. Whatever the agent has seen of an answer is final. */
+const afterTry = ({ call, giving, ended }: Try, asker: Asker, room: Room, { tries, firstMs = 0 }: Tally): Next => {
+  const isOpen = giving.isHeld || (ended.kind !== 'answered' && giving.status === 0)
+  if (!isOpen || !canRetry(call, asker) || asker.isGone) return give
+  return room.retries.next(call.upstream!.rule, {
+    outcomeClass: call.outcomeClass,
+    tries,
+    askedMs: askedWaitMs(giving.heldHeaders, room.clock),
+    elapsedMs: room.clock.monoMs() - firstMs,
+  })
+}
+
+/** Tries until there is something to tell the agent. Answers are written here; problems are handed back. */
+export const answerBy = async (asked: Asked, asker: Asker, room: Room): Promise<Answered> => {
+  const tally: Tally = { tries: 0, waitedMs: 0, firstMs: undefined }
+  for (;;) {
+    if (asker.isGone) return { with: 'nobody' }
+    const call = callOf({ ...asked, body: asker.whole === undefined ? asked.body : bodyOf(asker) })
+    const refusal = await prepare(call, room)
+    tally.waitedMs += call.waitedMs
+    if (refusal !== undefined) {
+      await refuse(call, room, refusal)
+      return { with: 'problem', problem: refusal, headers: {} }
+    }
+    const tried = await tryOnce(call, asker, room, tally)
+    const next = afterTry(tried, asker, room, tally)
+    const headers = addedHeaders(call, tally)
+    if (next.next === 'again') {
+      tally.waitedMs += next.afterMs
+      await pause(next.afterMs, room, asker)
+      continue
+    }
+    if (next.next === 'park') return { with: 'problem', problem: putOff(call, next.afterMs), headers }
+    if (tried.ended.kind !== 'answered') return { with: 'problem', problem: problemOf(tried.ended), headers }
+    tried.giving.release()
+    return { with: 'answer' }
+  }
+}
