@@ -5,7 +5,7 @@
 import { join } from 'node:path'
 import { answer, readAsk, until } from '../programs.ts'
 import { fill } from './filled.ts'
-import { down, killFamily, up, writeConfig } from './swarm.ts'
+import { cpuMs, down, family, killFamily, up, writeConfig } from './swarm.ts'
 
 interface TaskSeen {
   readonly state: { readonly state: string }
@@ -24,5 +24,9 @@ const { id } = await second.api<{ id: string }>('tasks', { type: 'nothing', payl
 const succeeded = async (): Promise<boolean> => (await second.api<TaskSeen>(`tasks/${id}`)).state.state === 'succeeded'
 await until(succeeded, 10, 30_000)
 const tookMs = performance.now() - startMs
+const cpu = cpuMs(family(second.pid))
 await down(second)
-answer({ 'all working after s': tookMs / 1_000 }, { agents, rows, firstReadyMs: first.readyMs })
+answer(
+  { 'all working after s': tookMs / 1_000, 'CPU s until then': cpu / 1_000 },
+  { agents, rows, firstReadyMs: first.readyMs },
+)

@@ -8,7 +8,7 @@ import type {
   AgentMap,
   AuditVerdict,
   EventView,
-  InboxItem,
+  InboxCauses,
   List,
   SelfAnswer,
   SwarmView,
@@ -22,7 +22,6 @@ import { place } from './route.ts'
 const everyMs = 1_000
 const auditEveryMs = 60_000
 const eventsKept = 200
-const inboxShown = 50
 
 export const heard = signal<Heard>({ atMs: null, fault: null, signedOut: false })
 /** Monotonic now, moved once a second, so that ages on the page grow while no answer comes. */
@@ -39,7 +38,7 @@ export const sitterNowMs = computed(
   () => (swarm.value?.nowMs ?? 0) + Math.max(0, nowMs.value - (heard.value.atMs ?? nowMs.value)),
 )
 export const agents = signal<AgentMap | null>(null)
-export const inbox = signal<List<InboxItem> | null>(null)
+export const inbox = signal<InboxCauses | null>(null)
 export const events = signal<readonly EventView[] | null>(null)
 export const eventsFault = signal<string | null>(null)
 export const samples = signal<readonly Sample[]>([])
@@ -83,10 +82,10 @@ const askOverview = async (view: SwarmView): Promise<void> => {
 
 const askInbox = async (view: SwarmView): Promise<void> => {
   if (view.person === 0) {
-    inbox.value = { items: [], next: null }
+    inbox.value = { items: [], more: false }
     return
   }
-  inbox.value = await ask<List<InboxItem>>(`/api/v1/inbox?limit=${inboxShown}`)
+  inbox.value = await ask<InboxCauses>('/api/v1/inbox?by=cause')
 }
 
 const askAll = async (): Promise<void> => {

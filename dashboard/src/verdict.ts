@@ -87,6 +87,14 @@ export const brokenAnswer = (view: SwarmView, audit: AuditVerdict | null): Answe
     const some = view.fleet.byState[state] ?? 0
     if (some > 0) facts.push({ says: `${counted(some, 'agent')} ${state}`, href: hrefOf(['agents'], { state }) })
   }
+  if (!('unknown' in view.gate))
+    for (const { name, unsigned } of view.gate.upstreams)
+      if (unsigned) facts.push({ says: `calls to ${name} have no credential`, href: hrefOf(['credentials']) })
+  for (const { type, agentType, ready } of view.stalled ?? [])
+    facts.push({
+      says: `${counted(ready, 'task')} of ${type} and no agent of ${agentType} that works`,
+      href: hrefOf(['agents'], { type: agentType }),
+    })
   if (facts.length === 0) return { tone: 'good', says: 'Nothing that is known', facts }
   const bad = !view.ledger.ok || audit?.ok === false || (view.fleet.byState.quarantined ?? 0) > 0
   return { tone: bad ? 'bad' : 'unsure', says: counted(facts.length, 'thing'), facts }
@@ -114,6 +122,18 @@ export const personAnswer = (view: SwarmView, self: SelfAnswer | null): Answer =
       says: `${counted(held, 'held agent')}${whoMay(self, 'release')}`,
       href: hrefOf(['agents'], { state: 'quarantined' }),
     })
+  const credentials = 'unknown' in view.gate ? 0 : (view.gate.credentialsWaiting ?? 0)
+  if (credentials > 0)
+    facts.push({
+      says: `${counted(credentials, 'credential')}${whoMay(self, 'setCredential')}`,
+      href: hrefOf(['credentials']),
+    })
+  const modes = (view.modes?.items ?? []).filter(({ source, exit }) => source === 'person' && exit.kind === 'owner')
+  if (modes.length > 0)
+    facts.push({
+      says: `${counted(modes.length, 'mode')} that somebody set: ${modes.map(({ target }) => target).join(', ')}`,
+      href: hrefOf(['inbox']),
+    })
   if (view.freeze.frozen === true)
     facts.push({ says: `the freeze, until somebody thaws${whoMay(self, 'thaw')}`, href: null })
   if (facts.length === 0) return { tone: 'good', says: 'Nobody', facts }
@@ -121,6 +141,8 @@ export const personAnswer = (view: SwarmView, self: SelfAnswer | null): Answer =
     view.settle.person > 0 && barOf(self, 'resolve') === null,
     dead > 0 && barOf(self, 'redrive') === null,
     held > 0 && barOf(self, 'release') === null,
+    credentials > 0 && barOf(self, 'setCredential') === null,
+    modes.length > 0 && barOf(self, 'restart') === null,
     view.freeze.frozen === true && barOf(self, 'thaw') === null,
   ]
   return { tone: 'unsure', says: can.includes(true) ? 'You, or who has your role' : 'Somebody else', facts }

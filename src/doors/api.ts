@@ -80,8 +80,18 @@ export interface SwarmView {
   readonly idle: boolean
   /** Everything that waits for a person. */
   readonly person: number
+  /** Tasks that are ready and have nobody: every agent of their type is out of work. Absent = none. */
+  readonly stalled?: readonly StalledWork[]
   /** Capabilities that this version does not have; each a plain sentence. */
   readonly notBuilt: readonly string[]
+}
+export interface StalledWork {
+  /** Task type, and the agents that could do it. */
+  readonly type: string
+  readonly agentType: string
+  readonly ready: number
+  /** How those agents are: all of them are in one of these. */
+  readonly states: Readonly<Record<string, number>>
 }
 /** GET /api/v1/agents/{type}/{number} */
 export interface AgentDescription extends AgentView {
@@ -341,8 +351,21 @@ export interface InboxItem {
   /** Payments, tasks or agents that this row stands for. */
   readonly count: number
   readonly what: string
+  /** What items of one kind have in common: their words without what names one of them. */
+  readonly cause: string
   readonly sinceMs: number
   readonly wayOut: string
+}
+/** GET /api/v1/inbox?by=cause: all of a kind that have one cause; `more`: of 5,000 items no further was looked. */
+export interface InboxCause extends Omit<InboxItem, 'id'> {
+  /** The first 20. */
+  readonly ids: readonly string[]
+  /** What chooses dead letters like these; `error` only where all of them share a text. */
+  readonly like?: { readonly type: string; readonly error?: string }
+}
+export interface InboxCauses {
+  readonly items: readonly InboxCause[]
+  readonly more: boolean
 }
 export interface AuditVerdict {
   readonly ok: boolean

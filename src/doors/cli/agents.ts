@@ -28,7 +28,8 @@ const exitText = (agent: AgentView, nowMs: number): string => {
   const moment = whenMs === undefined ? '' : whenMs <= nowMs ? 'due' : `in ${duration(whenMs - nowMs)}`
   // A time alone says all; every other exit needs its word.
   const named = kind === 'time' && what === undefined && moment !== '' ? '' : (what ?? kind)
-  return [named, who === undefined ? '' : `by ${who}`, moment].filter((part) => part !== '').join(' ')
+  const exit = [named, who === undefined ? '' : `by ${who}`].filter((part) => part !== '').join(' ')
+  return [exit, moment].filter((part) => part !== '').join(', ')
 }
 
 const countsOf = (agents: readonly AgentView[]): Record<string, number> => {

@@ -1,12 +1,12 @@
 /** `events`, `inbox`, `export`: what happened, what waits, and all of it. */
 import { failure, sleep } from '../../std/std.ts'
-import type { EventView, InboxItem } from '../api.ts'
+import type { EventView, InboxCauses, InboxItem } from '../api.ts'
 import { required } from './asking.ts'
 import type { Api } from './client.ts'
 import { exportKinds } from './completion.ts'
 import { sseReader } from './sse.ts'
 import { eventLine } from './story.ts'
-import { tableLines } from './table.ts'
+import { tableLines, type Column } from './table.ts'
 import { age, counted, plain, safeJson } from './text.ts'
 import type { Deed, Invocation } from './verb.ts'
 
@@ -58,7 +58,7 @@ export const events: Deed = async (invocation) => {
   const newest = await api.all<EventView>(
     '/api/v1/events',
     { subject: options.text('subject'), newestFirst: 'true' },
-    options.whole('limit') ?? (isFollowed ? usualBefore : usualEvents),
+    options.whole('tail') ?? options.whole('limit') ?? (isFollowed ? usualBefore : usualEvents),
   )
   const inOrder = newest.toReversed()
   if (printer.json) for (const event of inOrder) printer.jsonLine(JSON.stringify(event))
@@ -68,29 +68,49 @@ export const events: Deed = async (invocation) => {
   return 0
 }
 
-export const inbox: Deed = async ({ api, printer, world }) => {
-  const items = await (await api()).all<InboxItem>('/api/v1/inbox')
+type Waiting = Pick<InboxItem, 'kind' | 'count' | 'what' | 'sinceMs' | 'wayOut'>
+
+/** A way out is to be typed: it has a line of its own, and is never cut. */
+const printWaiting = <Row extends Waiting>(
+  { printer, world }: Invocation,
+  rows: readonly Row[],
+  id: Column<Row>,
+): void => {
   const nowMs = world.clock.wallMs()
-  if (items.length === 0 && !printer.json) {
-    printer.note('nothing waits for a person')
+  const [head = '', ...lines] = tableLines(
+    rows,
+    [
+      { head: 'SINCE', value: (row) => age(nowMs, row.sinceMs), align: 'right' },
+      { head: 'KIND', value: (row) => row.kind },
+      id,
+      { head: 'WHAT', value: (row) => row.what, shrink: true },
+    ],
+    printer.columns,
+  )
+  const wayOut = (index: number): string => printer.paint('dim', `       way out: ${plain(rows[index]!.wayOut)}`)
+  printer.lines([printer.paint('dim', head), ...lines.flatMap((line, index) => [line, wayOut(index)])])
+}
+
+const byCause = async (invocation: Invocation, api: Api): Promise<number> => {
+  const { items, more } = await api.get<InboxCauses>('/api/v1/inbox', { by: 'cause' })
+  if (items.length === 0) {
+    invocation.printer.note('nothing waits for a person')
     return 0
   }
+  printWaiting(invocation, items, { head: 'COUNT', value: ({ count }) => String(count), align: 'right' })
+  if (more) invocation.printer.note('there is more: only the first 5,000 things were looked at')
+  return 4
+}
+
+/** By cause for people, one by one for programs and whoever asks for it. */
+export const inbox: Deed = async (invocation) => {
+  const { options, printer } = invocation
+  const api = await invocation.api()
+  if (!(printer.json || printer.quiet || options.flag('each'))) return byCause(invocation, api)
+  const items = await api.all<InboxItem>('/api/v1/inbox')
   if (printer.json || printer.quiet) printer.list(items, (item) => item.id, [])
-  else {
-    const [head = '', ...rows] = tableLines(
-      items,
-      [
-        { head: 'SINCE', value: (item) => age(nowMs, item.sinceMs), align: 'right' },
-        { head: 'KIND', value: (item) => item.kind },
-        { head: 'ID', value: (item) => item.id },
-        { head: 'WHAT', value: (item) => item.what, shrink: true },
-      ],
-      printer.columns,
-    )
-    // A way out is to be typed: it has a line of its own, and is never cut.
-    const wayOut = (index: number): string => printer.paint('dim', `       way out: ${plain(items[index]!.wayOut)}`)
-    printer.lines([printer.paint('dim', head), ...rows.flatMap((row, index) => [row, wayOut(index)])])
-  }
+  else if (items.length === 0) printer.note('nothing waits for a person')
+  else printWaiting(invocation, items, { head: 'ID', value: ({ id }) => id })
   return items.length === 0 ? 0 : 4
 }
 

@@ -1,6 +1,6 @@
 /** What a look at the swarm means: is a promise broken, is something unwell, does something wait for a person. Pure. */
 import type { Trouble } from '../../fleet/fleet.ts'
-import type { AuditVerdict, LedgerCheck, SwarmView } from '../api.ts'
+import type { AuditVerdict, LedgerCheck, StalledWork, SwarmView } from '../api.ts'
 import { count, counted, plain } from './text.ts'
 
 export interface Judgement {
@@ -35,6 +35,14 @@ const modesUnwell = ({ modes }: SwarmView): string[] =>
     .filter(({ target, mode }) => mode !== 'active' && (target === 'swarm' || target.startsWith('channel:')))
     .map(({ target, mode, actor, reason }) => `${plain(target)} is ${mode} by ${plain(actor)}: ${plain(reason)}`)
 
+/** "1 think task has nobody to do it: 3 agents of crasher quarantined". */
+export const stalledText = ({ type, agentType, ready, states }: StalledWork): string => {
+  const whose = Object.entries(states).map(
+    ([state, some]) => `${counted(some, 'agent')} of ${plain(agentType)} ${state}`,
+  )
+  return `${counted(ready, 'task')} of ${plain(type)} ${ready === 1 ? 'has' : 'have'} nobody: ${whose.join(', ')}`
+}
+
 const unwellOf = (view: SwarmView): string[] => {
   const { fleet, gate } = view
   const { reporting, of } = fleet.coverage
@@ -48,6 +56,7 @@ const unwellOf = (view: SwarmView): string[] => {
     ...(reporting < of ? [`${count(reporting)} of ${counted(of, 'agent')} reporting`] : []),
     ...(fleet.admission.short === null ? [] : ['the host is short: no new cell starts']),
     ...fleet.troubles.map(troubleText),
+    ...(view.stalled ?? []).map(stalledText),
     ...lost.map((state) => `${counted(fleet.byState[state]!, 'agent')} ${state}`),
   ]
 }

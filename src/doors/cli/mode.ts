@@ -1,9 +1,10 @@
 /** `mode`: what is set, and a person's word. */
 import { modes } from '../../model/model.ts'
 import { failure } from '../../std/std.ts'
-import type { EffectiveMode, ModeAnswer, ModeSetting } from '../api.ts'
-import { onlyDry } from './asking.ts'
-import { age, at, plain } from './text.ts'
+import type { EffectiveMode, ModeAnswer, ModeSetting, SwarmView } from '../api.ts'
+import { confirm, onlyDry } from './asking.ts'
+import type { Api } from './client.ts'
+import { age, at, counted, plain } from './text.ts'
 import type { Deed, Invocation } from './verb.ts'
 
 const exitText = ({ exit }: Pick<ModeSetting, 'exit'>): string => {
@@ -38,6 +39,43 @@ const list = async ({ api, printer, world }: Invocation): Promise<number> => {
   return 0
 }
 
+const nothingSent = 'what changes anything outside is recorded and not sent'
+const does: Partial<Record<string, string>> = {
+  shadow: `${nothingSent}; payments are held for a person`,
+  readonly: 'nothing that changes anything outside is sent; payments wait',
+  parked: 'no work begins, no call and no payment goes out',
+}
+
+const agentsOf = ({ fleet }: SwarmView, target: string): number | null => {
+  if (target === 'swarm') return fleet.agents
+  const name = target.startsWith('type:') ? target.slice('type:'.length) : target
+  const states = Object.hasOwn(fleet.byType, name) ? fleet.byType[name]! : null
+  return states && Object.values(states).reduce<number>((sum, count) => sum + (count ?? 0), 0)
+}
+
+/**
+ * Asked of a person at a terminal before more than one agent is kept from what it does, and before payments go out that
+ * wait. A script means what it says, and what stops something must not be kept waiting for an answer.
+ */
+const asked = async (invocation: Invocation, api: Api, wanted: string, target: string): Promise<void> => {
+  const { world, options } = invocation
+  if (options.flag('yes') || !world.stdin.isTerminal || /\/\d+$/.test(target)) return
+  const harm = does[wanted]
+  if (harm !== undefined) {
+    const agents = agentsOf(await api.get<SwarmView>('/api/v1/swarm'), target)
+    const whom = agents === null ? plain(target) : `${plain(target)}, ${counted(agents, 'agent')}`
+    return confirm(invocation, `${wanted} for ${whom}: ${harm}.`, agents === null ? target : String(agents))
+  }
+  const set = await api.all<ModeSetting>('/api/v1/modes')
+  const holds = set.some(
+    (one) => !one.target.startsWith('agent:') && (one.mode === 'readonly' || one.mode === 'parked'),
+  )
+  if (!holds) return
+  const waiting = (await api.get<SwarmView>('/api/v1/swarm')).settle.byState['reserved']?.count ?? 0
+  if (waiting > 0)
+    await confirm(invocation, `${counted(waiting, 'payment')} that wait may go out by this.`, String(waiting))
+}
+
 export const mode: Deed = async (invocation) => {
   const [wanted, target = 'swarm'] = invocation.arguments
   if (wanted === undefined) return list(invocation)
@@ -56,6 +94,7 @@ export const mode: Deed = async (invocation) => {
   }
   if (onlyDry(invocation, `set ${target} to ${wanted}`, { verb: 'mode', ...body })) return 0
   const api = await invocation.api()
+  await asked(invocation, api, wanted, target)
   const answer = await api.post<ModeAnswer>('/api/v1/modes', body)
   const stricter = answer.settings.filter((one) => one.source !== 'person' && one.mode === answer.mode)
   printer.show(answer, () => [

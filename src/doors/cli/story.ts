@@ -17,7 +17,13 @@ export const section = (title: string, lines: readonly string[]): string[] => [
 ]
 
 export const eventLine = (event: EventView): string =>
-  [at(event.wallMs), event.level.padEnd(5), plain(event.kind), plain(event.subject), plain(event.message)].join('  ')
+  [
+    at(event.wallMs),
+    event.level.padEnd(5),
+    plain(event.kind).padEnd(17),
+    plain(event.subject),
+    plain(event.message),
+  ].join('  ')
 
 /** What was done, and which payload is the rest. */
 const partLines = ({ partial }: ErrorReport): string[] => {

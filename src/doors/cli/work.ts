@@ -49,7 +49,8 @@ const columns = (nowMs: number): readonly Column<TaskView>[] => [
   { head: 'TRIES', value: (task) => `${task.attempts}/${task.maxAttempts}`, align: 'right' },
   { head: 'AGENT', value: (task) => task.agent ?? '–' },
   { head: 'AGE', value: (task) => age(nowMs, task.createdMs), align: 'right' },
-  { head: 'KEY', value: (task) => task.key ?? '', drop: true },
+  // A key that only says which request brought it is none that anybody chose.
+  { head: 'KEY', value: (task) => (task.key?.startsWith('req_') === true ? '' : (task.key ?? '')), drop: true },
   { head: 'ERROR', value: (task) => task.error?.message ?? '', shrink: true },
 ]
 

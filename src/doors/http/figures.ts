@@ -6,7 +6,7 @@
 import type { ModeSetting } from '../../fleet/fleet.ts'
 import type { GateStatus } from '../../wire/wire.ts'
 import { sleep } from '../../std/std.ts'
-import type { SwarmView } from '../api.ts'
+import type { StalledWork, SwarmView } from '../api.ts'
 import type { Rooms } from './rooms.ts'
 
 type Slow = Pick<SwarmView, 'work' | 'settle' | 'ledger' | 'durations' | 'agentsThatSucceeded' | 'figuresMs'>
@@ -76,6 +76,23 @@ const personCount = (
   return settle.person + dead + fleet.quarantines + credentials + personsModes(modes).length
 }
 
+/** In these an agent takes no work until somebody, or a time, lets it. */
+const out: ReadonlySet<string> = new Set(['quarantined', 'stopped', 'paused'])
+
+/** Work that is ready and that nobody can take. */
+export const stalledWork = (
+  tasks: Rooms['config']['tasks'],
+  { work, fleet }: Pick<SwarmView, 'work' | 'fleet'>,
+): readonly StalledWork[] =>
+  Object.entries(work.byType).flatMap(([type, counts]) => {
+    const ready = counts['ready'] ?? 0
+    const agentType = Object.hasOwn(tasks, type) ? tasks[type]!.agent : undefined
+    if (ready === 0 || agentType === undefined) return []
+    const known = Object.entries(fleet.byType[agentType] ?? {}).filter(([, count]) => count > 0)
+    const isOut = known.length > 0 && known.every(([state]) => out.has(state))
+    return isOut ? [{ type, agentType, ready, states: Object.fromEntries(known) }] : []
+  })
+
 export type Figures = (rooms: Rooms) => Promise<SwarmView>
 
 /** One per door. */
@@ -92,6 +109,7 @@ export const figuresMaker = (): Figures => {
     const fleet = rooms.fleet.summary()
     const modes = rooms.modes.list()
     const { work, settle } = kept.slow
+    const stalled = stalledWork(rooms.config.tasks, { work, fleet })
     return {
       name: rooms.name,
       version: rooms.version,
@@ -108,6 +126,7 @@ export const figuresMaker = (): Figures => {
       idle: work.idle && settle.idle,
       modes: { count: modes.length, items: modes.slice(0, modesShown) },
       person: personCount({ work, fleet, settle, gate }, modes),
+      ...(stalled.length > 0 && { stalled }),
       notBuilt: rooms.notBuilt,
     }
   }

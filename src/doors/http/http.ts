@@ -18,6 +18,7 @@ import { openApiRoutes } from './routes/openapi.ts'
 import { pageRoutes } from './routes/page.ts'
 import { recordRoutes } from './routes/record.ts'
 import { modeRoutes } from './routes/modes.ts'
+import { inboxRoutes } from './routes/inbox.ts'
 import { swarmRoutes } from './routes/swarm.ts'
 import { selfRoutes } from './routes/self.ts'
 import { sharedRoutes } from './routes/shared.ts'
@@ -64,6 +65,7 @@ const routesOf = (page: Page, once: Once, all: () => readonly Route[]): readonly
   ...pageRoutes(page),
   ...openApiRoutes(all),
   ...swarmRoutes(once),
+  ...inboxRoutes,
   ...modeRoutes(once),
   ...agentRoutes(once),
   ...taskRoutes(once),

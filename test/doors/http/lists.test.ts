@@ -210,6 +210,24 @@ test('the inbox pages through unknown payments, dead letters and quarantined age
   expect(await json(await house.call('/api/v1/inbox'))).toMatchObject({ next: null, items: { length: 4 } })
 })
 
+test('the inbox by cause counts what is one thing to understand', async () => {
+  await using house = await openHouse()
+  await addSettlement(house.store, 'row-1', true)
+  await addSettlement(house.store, 'row-2', true)
+  house.script.agents.push(agentOf('settler', 31, 'quarantined'))
+  const { items, more } = (await json(await house.call('/api/v1/inbox?by=cause'))) as unknown as {
+    items: { kind: string; count: number; ids: string[] }[]
+    more: boolean
+  }
+  expect(items.map(({ kind, count, ids }) => [kind, count, ids.length])).toEqual([
+    ['unknown-settlement', 2, 2],
+    ['quarantined', 2, 1],
+    ['credential', 1, 1],
+  ])
+  expect(more).toBe(false)
+  expect((await house.call('/api/v1/inbox?by=day')).status).toBe(422)
+})
+
 test('events list oldest or newest first, and by subject', async () => {
   await using house = await openHouse()
   await addEvents(house.store, 5)

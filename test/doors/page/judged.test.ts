@@ -88,11 +88,38 @@ test('who must act is told by what each role may, and whether that is the one wh
   })
   expect(personAnswer(held, self('approver')).says).toBe('Somebody else')
   expect(personAnswer(held, null).says).toBe('Somebody else')
+  const owner = { kind: 'owner', who: 'operator' }
+  const others = but({
+    gate: { ...gate, credentialsWaiting: 1 },
+    modes: {
+      count: 2,
+      items: [
+        { target: 'type:payer', source: 'person', exit: owner },
+        { target: 'channel:bank', source: 'rule', exit: { kind: 'time' } },
+      ],
+    },
+  })
+  expect(personAnswer(others, self('operator'))).toMatchObject({
+    says: 'You, or who has your role',
+    facts: [
+      { says: expect.stringMatching(/^1 credential/) as string, href: '#/credentials' },
+      { says: '1 mode that somebody set: type:payer' },
+    ],
+  })
   const paying = but({ settle: { byState: {}, person: 4 } })
   expect(personAnswer(paying, self('approver'))).toMatchObject({
     says: 'You, or who has your role',
     facts: [{ says: '4 payments (approver)' }],
   })
+})
+
+test('work that nobody can do, and calls without a credential, are broken', () => {
+  const stalled = [{ type: 'think', agentType: 'crasher', ready: 1, states: { quarantined: 3 } }]
+  const unsigned = { ...gate, upstreams: [{ ...upstream, unsigned: true }] }
+  expect(brokenAnswer(but({ stalled, gate: unsigned }), null).facts.map(({ says }) => says)).toEqual([
+    'calls to bank have no credential',
+    '1 task of think and no agent of crasher that works',
+  ])
 })
 
 test('each button asks for a path that the door has, and is for exactly the roles that the door lets in', () => {
