@@ -10,11 +10,12 @@ import type { CallOutcome } from '../wire/wire.ts'
 import { callOf, type CallInHand, type Refusal, type Room } from './call.ts'
 import type { Ended, Flow } from './exchange.ts'
 import type { HeaderPairs } from './headers.ts'
+import { answerFailed, refusalFailed } from './heard.ts'
 import type { Problem } from './problem.ts'
 import type { Next } from './retries.ts'
 import { costNow } from './stages/charge.ts'
 import { forward, giveBack } from './stages/forward.ts'
-import { judge } from './stages/judge.ts'
+import { isOurs, judge } from './stages/judge.ts'
 import { prepare } from './stages/order.ts'
 import { witness } from './stages/witness.ts'
 
@@ -156,6 +157,7 @@ const putOff = (call: CallInHand, afterMs: number): Problem => ({
 })
 
 const refuse = async (call: CallInHand, room: Room, refusal: Refusal): Promise<void> => {
+  room.calls.count(call.agent, refusalFailed(refusal.code))
   if (call.journal === null) return
   await witness(call, room, { kind: 'not-sent', code: refusal.code, message: refusal.message })
 }
@@ -197,6 +199,12 @@ const afterTry = ({ call, giving, ended }: Try, asker: Asker, room: Room, { trie
   })
 }
 
+/** A call says one thing about its agent, however often the gate tried it. */
+const heard = ({ call, giving, ended }: Try, room: Room): void => {
+  if (isOurs(ended)) return
+  room.calls.count(call.agent, answerFailed(call.outcomeClass!, ended.kind === 'answered' ? giving.status : null))
+}
+
 /** Tries until there is something to tell the agent. Answers are written here; problems are handed back. */
 export const answerBy = async (asked: Asked, asker: Asker, room: Room): Promise<Answered> => {
   const tally: Tally = { tries: 0, waitedMs: 0, firstMs: undefined }
@@ -217,6 +225,7 @@ export const answerBy = async (asked: Asked, asker: Asker, room: Room): Promise<
       await pause(next.afterMs, room, asker)
       continue
     }
+    heard(tried, room)
     if (next.next === 'park') return { with: 'problem', problem: putOff(call, next.afterMs), headers }
     if (tried.ended.kind !== 'answered') return { with: 'problem', problem: problemOf(tried.ended), headers }
     tried.giving.release()

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import type { Bank } from './bank.ts'
 
-export const configFor = ({ upstream }: Bank, more: object = {}): object => ({
+export const configFor = ({ upstream }: Bank, more: object = {}, bank: object = {}): object => ({
   name: 'modes',
   agents: {
     payer: {
@@ -23,6 +23,7 @@ export const configFor = ({ upstream }: Bank, more: object = {}): object => ({
       allow: ['GET /v1/**', 'POST /v1/**'],
       money: ['POST /v1/payouts'],
       limits: [{ per: 'upstream', rate: '200/s' }],
+      ...bank,
     },
   },
   channels: {
