@@ -28,6 +28,7 @@ export {
   type CallCount,
   type CallEnd,
   type CallRow,
+  type CallSpent,
   type GateBook,
   type GateLock,
   type LimitRow,
@@ -39,4 +40,6 @@ export {
   type Resealed,
   type SecretRow,
   type SecretState,
+  type SpentIn,
+  type SpentSum,
 } from './gate/gate.ts'

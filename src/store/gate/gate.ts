@@ -6,6 +6,7 @@ export type {
   CallCount,
   CallEnd,
   CallRow,
+  CallSpent,
   LimitRow,
   MachineRow,
   NewCall,
@@ -14,4 +15,6 @@ export type {
   Renewal,
   SecretRow,
   SecretState,
+  SpentIn,
+  SpentSum,
 } from './rows.ts'

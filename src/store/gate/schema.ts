@@ -78,6 +78,20 @@ const steps: readonly string[] = [
   CREATE TRIGGER renewals_changed AFTER UPDATE ON renewals
     BEGIN UPDATE vault_head SET changes = changes + 1; END;
   `,
+  // Amounts are texts of trillionths: sums of them do not fit into 64 bits. Nobody's calls have the agent ''.
+  `
+  ALTER TABLE calls ADD COLUMN reserved TEXT;
+  CREATE TABLE budgets (
+    budget TEXT NOT NULL, owner TEXT NOT NULL, window_ms REAL NOT NULL, spent TEXT NOT NULL,
+    PRIMARY KEY (budget, owner)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE costs (
+    span TEXT NOT NULL CHECK (span IN ('hour', 'day')), at_ms REAL NOT NULL,
+    agent TEXT NOT NULL, upstream TEXT NOT NULL, currency TEXT NOT NULL,
+    known TEXT NOT NULL, counted TEXT NOT NULL, calls INTEGER NOT NULL, unknown INTEGER NOT NULL,
+    PRIMARY KEY (span, at_ms, agent, upstream, currency)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ]
 
 /** Brings gate.db to this version's tables. @throws Failure `record-newer` when a newer version wrote it. */
