@@ -9,6 +9,7 @@ import type { AskOutside, Keeper, KeyKind, RecordUse } from '../vault/vault.ts'
 import type { GateStatus } from '../wire/wire.ts'
 import type { Room } from './call.ts'
 import { openBudgets, type Budgets, type SavedSum } from './cost/budgets.ts'
+import { standingOf } from './cost/standing.ts'
 import { spentOfOpen } from './cost/spent.ts'
 import { openDoors, type Doors } from './doors.ts'
 import { readModes, textOf } from './frames.ts'
@@ -179,6 +180,8 @@ const answer = async (
       return takeRules(options, parts)
     case 'mode':
       return takeModes(parts, frame)
+    case 'standing':
+      return Promise.resolve(standingOf(parts.budgets))
     case 'shadowed':
       return Promise.resolve(shadowedFrom(journal, frame))
     default:
