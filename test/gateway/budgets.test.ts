@@ -191,14 +191,17 @@ test('spend is never over budget and one call, though the gate is killed with ca
   expect((await call('payer/0002'))?.status).toBe(201)
   const db = new DatabaseSync(join(place.data, 'gate', 'gate.db'), { readOnly: true })
   const rows = db.prepare('SELECT ended, cost, COUNT(*) AS calls FROM calls GROUP BY ended, cost ORDER BY calls').all()
-  const totals = db.prepare("SELECT known, counted, calls, unknown FROM costs WHERE span = 'day' ORDER BY agent").all()
+  const totals = db
+    .prepare(`SELECT known_pico AS known, counted_pico AS counted, calls, unknown FROM costs
+      WHERE span = 'day' ORDER BY agent`)
+    .all()
   db.close()
   expect(rows.map((row) => ({ ...row }))).toEqual([
     { ended: 'lost', cost: 'unknown', calls: 3 },
     { ended: 'answered', cost: '0.01 XTS', calls: 8 },
   ])
   expect(totals.map((row) => ({ ...row }))).toEqual([
-    { known: '70000000000', counted: '100000000000', calls: 10, unknown: 3 },
-    { known: '10000000000', counted: '10000000000', calls: 1, unknown: 0 },
+    { known: 70_000_000_000, counted: 100_000_000_000, calls: 10, unknown: 3 },
+    { known: 10_000_000_000, counted: 10_000_000_000, calls: 1, unknown: 0 },
   ])
 })

@@ -48,6 +48,31 @@ export interface SpentIn {
   readonly warnAt: bigint
   readonly most: bigint
 }
+/** Amounts are trillionths. */
+export interface CostSum {
+  readonly currency: string
+  /** Of calls whose cost is known. */
+  readonly known: bigint
+  /** The same, and what the others count as. */
+  readonly counted: bigint
+  readonly calls: number
+  readonly unknown: number
+}
+export interface CostsAsk {
+  readonly by: 'agent' | 'type' | 'upstream'
+  readonly sinceMs: number
+  readonly nowMs: number
+  readonly limit: number
+  readonly offset: number
+}
+export interface CostsRead {
+  /** Beginning of the hour or day from which on all is counted. */
+  readonly fromMs: number
+  readonly totals: readonly CostSum[]
+  /** The dearest first; the owner '' = nobody's. */
+  readonly items: readonly (CostSum & { readonly owner: string })[]
+  readonly more: boolean
+}
 export interface SpentSum {
   readonly budget: string
   readonly owner: string
