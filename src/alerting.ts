@@ -9,6 +9,7 @@ import type { Fleet, FleetSummary, Modes, ModeSetting } from './fleet/fleet.ts'
 import type { FreezeSwitch, GateLink } from './gatelink/gatelink.ts'
 import type { Condition, Notice, Target } from './record/record.ts'
 import { credentialConditions } from './renewing.ts'
+import type { Spending } from './spending.ts'
 import { Failure, type Clock, type Outside, type Proc } from './std/std.ts'
 import type { Store } from './store/store.ts'
 
@@ -20,6 +21,7 @@ export interface AlertingRooms {
   readonly gatelink: GateLink
   readonly freeze: Pick<FreezeSwitch, 'file'>
   readonly modes: Pick<Modes, 'list'>
+  readonly spending: Pick<Spending, 'conditions'>
   readonly clock: Clock
 }
 
@@ -236,6 +238,7 @@ export const conditionsOf = (rooms: AlertingRooms): (() => Promise<readonly Cond
     return [
       ...switchConditions(rooms),
       ...modeConditions(rooms),
+      ...rooms.spending.conditions(),
       ...hostConditions(fleet),
       ...heldConditions(rooms, fleet),
       ...orderConditions(fleet),

@@ -16,6 +16,7 @@ import { openPrivateLine } from './private-line.ts'
 import { keptClock, realDisk, realNet, realProc, realRandom, refuseDumps } from './std/real/real.ts'
 import {
   asFailure,
+  every,
   Failure,
   idMaker,
   type Clock,
@@ -63,6 +64,9 @@ export interface GateOptions {
 export interface Gate extends Service {
   status(): GateStatus
 }
+
+/** How often sums that nobody looks at any more are dropped. */
+const forgetEveryMs = 6 * 3_600_000
 
 /** How long calls in flight may go on when the gate ends. */
 const finishMs = 10_000
@@ -224,6 +228,8 @@ export const openGate = async (options: GateOptions): Promise<Gate> => {
     recordUse: (use) => late.gateway?.recordUse(use) ?? Promise.reject(new Failure('gate-lost', notYet.message)),
     ask: async (asking) => (await late.gateway?.ask(asking)) ?? notYet,
   })
+  book.forgetSpent(clock.wallMs())
+  const stopForgetting = every(clock, forgetEveryMs, () => book.forgetSpent(clock.wallMs()))
   const gateway = await openGateway({
     rules,
     clock,
@@ -236,6 +242,7 @@ export const openGate = async (options: GateOptions): Promise<Gate> => {
     gateId: book.gateId,
     version: options.version,
     limits: { saved: book.limits(), saveWith: (rows) => book.saveLimitsWith(rows) },
+    spentSums: book.spentSums,
     modes: { saved: book.modes(), save: (modes) => book.saveModes(modes) },
     pid: process.pid,
     linkSocket: options.linkSocket,
@@ -251,6 +258,7 @@ export const openGate = async (options: GateOptions): Promise<Gate> => {
   return {
     status: gateway.status,
     stop: async () => {
+      stopForgetting()
       keeper.stop()
       await gateway.stop(finishMs)
       await tokens.close()

@@ -47,7 +47,7 @@ export interface LiveConfigOptions {
 
 type Parts = Record<string, Record<string, unknown>>
 
-const parts = ['agents', 'tasks', 'upstreams', 'credentials', 'channels', 'rehearsals'] as const
+const parts = ['agents', 'tasks', 'upstreams', 'credentials', 'channels', 'rehearsals', 'budgets'] as const
 
 /** Without a prototype, as the parsed parts are: no name reaches one. */
 const copied = (config: SwarmConfig): SwarmConfig => {

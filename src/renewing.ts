@@ -1,6 +1,6 @@
 /**
  * What the sitter does about credentials that renew themselves in the gate: it wakes people in time, and brings what
- * happened there into the record, each note once by its number, at least once over a crash.
+ * happened there, also to budgets, into the record, each note once by its number, at least once over a crash.
  */
 import type { GateLink } from './gatelink/gatelink.ts'
 import type { Condition } from './record/record.ts'
@@ -55,6 +55,8 @@ const loud = [
   'credential.compromised',
   'credential.not-accepted',
   'credential.mint-unknown',
+  'budget.warned',
+  'budget.spent',
 ]
 
 /** Takes the notes of the gate into events and audit entries until it is stopped. */

@@ -31,6 +31,7 @@ import { openAlerts, openTokens, type Alerts, type Tokens } from './record/recor
 import { agentTarget, channelTarget, typeTarget, type Mode, type ModeScope } from './model/model.ts'
 import { recordBack } from './recovery.ts'
 import { openRenewalNotes } from './renewing.ts'
+import { openSpending, type Spending } from './spending.ts'
 import { openSettle, type Settle } from './settle/settle.ts'
 import { failStop, fleetLine, logFault, logLine } from './sitter-log.ts'
 import { realDisk, realNet, realOutside, realPressure, realProc, realRandom } from './std/real/real.ts'
@@ -53,6 +54,7 @@ export interface Rooms {
   readonly settle: Settle
   readonly freeze: FreezeSwitch
   readonly modes: Modes
+  readonly spending: Spending
   readonly tokens: Tokens
   readonly live: LiveConfig
   readonly alerts: Alerts
@@ -249,15 +251,16 @@ export const openRooms = async (opening: Opening): Promise<Rooms> => {
   const settle = openSettle({ ...here, ...incarnation, ...modeFor, channels, tasks, store, work, gatelink, frozen })
   Object.assign(late, { fleet, work, settle })
   late.settling.resolve(settle)
+  const spending = openSpending({ ...here, gatelink, modes, onFault: logFault })
   const alerts = await openAlerts({
     ...here,
     store,
     swarm: config.name,
-    conditions: conditionsOf({ ...here, config, store, fleet, gatelink, freeze: controls.freeze, modes }),
+    conditions: conditionsOf({ ...here, config, store, fleet, gatelink, freeze: controls.freeze, modes, spending }),
     targets: targetsOf(config, { ...here, outside: realOutside(), environment: process.env }),
     onFault: logFault,
   })
   const renewals = openRenewalNotes({ ...here, store, gatelink, onFault: logFault })
   modes.start()
-  return { store, gatelink, cells, fleet, work, settle, alerts, renewals, modes, ...controls }
+  return { store, gatelink, cells, fleet, work, settle, alerts, renewals, spending, modes, ...controls }
 }

@@ -251,6 +251,7 @@ const inTime = async (what: string, deed: Promise<unknown>): Promise<void> => {
 const close = async (rooms: Rooms, door: HttpDoor, store: Store, withinMs: number): Promise<void> => {
   logLine('info', 'stopping: no new work')
   rooms.renewals.stop()
+  rooms.spending.stop()
   rooms.alerts.stop()
   rooms.modes.stop()
   await rooms.work.stop()

@@ -9,7 +9,6 @@ const keys: Readonly<Record<string, string>> = {
   schedules: 'schedules',
   workflows: 'workflows',
   approvals: 'approvals',
-  budgets: 'budgets',
   retention: 'retention',
   metrics: 'metrics settings',
   adoptWithin: 'the adoption of cells by a new sitter',

@@ -5,6 +5,7 @@
  */
 import { resolve } from 'node:path'
 import { formatAgent, parseAgent, type Profile } from '../model/model.ts'
+import { toBudget } from './budgets.ts'
 import { toCredential } from './credentials.ts'
 import { configInvalid, faultAt, type ConfigFault, type Path } from './faults.ts'
 import { toFaults } from './issues.ts'
@@ -290,6 +291,7 @@ const normalise = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig => (
   },
   alerts: toAlerts(parsed, baseDirectory),
   degrade: toDegrade(parsed),
+  budgets: named(parsed.budgets, toBudget),
   api: parsed.api,
 })
 

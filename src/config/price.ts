@@ -28,7 +28,9 @@ const amount = (what: string, finest: bigint) =>
     })
 
 const million = 1_000_000n
-const each = amount('an amount as text like "0.0025 USD"', 1n)
+/** An amount finer than a coin. */
+export const costOf = (what: string) => amount(what, 1n)
+const each = costOf('an amount as text like "0.0025 USD"')
 const perMillion = amount('an amount per million tokens, as text like "3.00 USD"', million)
 
 const rates = z.strictObject({
@@ -123,6 +125,12 @@ export const toPrice = (given: Parsed | undefined): Price | null => {
             most: tokens.most.pico,
           },
   }
+}
+
+/** The currencies that stand in a price as its author wrote it. */
+export const currenciesOf = (raw: unknown): readonly string[] => {
+  if (typeof raw === 'string') return / ([A-Z]{3})$/.exec(raw)?.slice(1) ?? []
+  return typeof raw === 'object' && raw !== null ? Object.values(raw).flatMap(currenciesOf) : []
 }
 
 /** Nobody knows where an answer tells its tokens, unless the profile says so. */

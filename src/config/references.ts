@@ -4,6 +4,7 @@
  */
 import { parseAgent } from '../model/model.ts'
 import { parseRate } from '../std/std.ts'
+import { budgetFaults } from './budgets.ts'
 import { faultAt, nearest, show, type ConfigFault, type Path } from './faults.ts'
 import { valueAt } from './issues.ts'
 import { orderFaults } from './order.ts'
@@ -235,6 +236,7 @@ export const crossFaults = (raw: unknown): readonly ConfigFault[] => [
     ...channelRoutes(raw, name),
     ...outcomes(raw, name),
   ]),
+  ...namesAt(raw, 'budgets').flatMap((name) => budgetFaults(raw, name)),
   ...credentials(raw),
   ...rehearsals(raw),
   ...entriesAt(raw, ['degrade', 'channels']).flatMap(([name]) => {

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { modes, severities, usualPriority } from '../model/model.ts'
+import { budget } from './budgets.ts'
 import { credential } from './credentials.ts'
 import { upstream } from './upstreams.ts'
 import { health } from './health.ts'
@@ -336,6 +337,8 @@ export const swarmSchema = z.strictObject({
   /** Who is woken, and who notices when nobody can be. */
   alerts: alerts.prefault({}),
   degrade: degrade.prefault({}),
+  /** What may be spent on calls. */
+  budgets: z.record(name, budget).default({}),
   api: z
     .strictObject({ host: listenHost.default('127.0.0.1'), port: whole(0, 65_535, 'a port').default(7_700) })
     .prefault({}),

@@ -20,6 +20,7 @@ import {
   type Opened,
   type RekeyAnswer,
   type ShadowedCall,
+  type Standing,
   type ToldMode,
   type ToGate,
   type Use,
@@ -144,6 +145,10 @@ class SitterEnd implements GateLink {
     this.#modes = modes
     if (this.#gateId === null) throw failure('gate-lost', 'the link to the gate is down: told when it is up again')
     await this.#tellModes()
+  }
+
+  standing(): Promise<Standing> {
+    return this.#ask((id) => ({ frame: 'standing', id }))
   }
 
   shadowed(after: number, limit: number): Promise<readonly ShadowedCall[]> {

@@ -12,6 +12,7 @@ import type {
   GateStatus,
   RekeyAnswer,
   ShadowedCall,
+  Standing,
   ToldMode,
   Use,
   VaultNote,
@@ -70,6 +71,8 @@ export interface GateLink {
    * written them; rejects `gate-lost` when they could only be put down for the next link.
    */
   modes(modes: readonly ToldMode[]): Promise<void>
+  /** Who has spent so much that somebody should do something about it. */
+  standing(): Promise<Standing>
   /** Calls of agents that the gate recorded instead of sending. */
   shadowed(after: number, limit: number): Promise<readonly ShadowedCall[]>
   stop(): Promise<void>

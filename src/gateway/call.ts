@@ -5,6 +5,7 @@ import type { AnswerClass, Mode, UpstreamLimit } from '../model/model.ts'
 import type { Clock, Code } from '../std/std.ts'
 import type { CredentialVersion, Keeper } from '../vault/vault.ts'
 import type { Grant } from '../wire/wire.ts'
+import type { Budgets, Reservation } from './cost/budgets.ts'
 import type { OpenPrice } from './cost/price.ts'
 import type { Usage, UsageReader } from './cost/usage.ts'
 import type { HeaderPairs } from './headers.ts'
@@ -98,6 +99,8 @@ export interface CallInHand {
   sentMonoMs: number | null
   /** Beginning of an answer that is no success, for the codes of its provider. */
   answerText: string
+  /** What it may still spend; null = it reserved nothing, or has ended. */
+  reservation: Reservation | null
   /** Reads what its answer says of the tokens used, while it streams. */
   reading: UsageReader | null
   /** Null: its answer told none, or has not ended. */
@@ -123,6 +126,7 @@ export interface Room {
   readonly modes: Pick<Modes, 'of'>
   readonly priorities: Pick<Priorities, 'of'>
   readonly retries: Retries
+  readonly budgets: Pick<Budgets, 'look' | 'reserve' | 'release' | 'settle'>
   frozen(): boolean
   /** This gate takes on nothing new. */
   ending(): boolean
@@ -166,6 +170,7 @@ export const callOf = (asked: Asked): CallInHand => ({
   sentWallMs: null,
   sentMonoMs: null,
   answerText: '',
+  reservation: null,
   reading: null,
   usage: null,
   toldToWait: false,

@@ -8,6 +8,9 @@ import { openBuckets, openLines, type Buckets } from '../limit/limit.ts'
 import type { AskOutside, Keeper, KeyKind, RecordUse } from '../vault/vault.ts'
 import type { GateStatus } from '../wire/wire.ts'
 import type { Room } from './call.ts'
+import { openBudgets, type Budgets, type SavedSum } from './cost/budgets.ts'
+import { standingOf } from './cost/standing.ts'
+import { spentOfOpen } from './cost/spent.ts'
 import { openDoors, type Doors } from './doors.ts'
 import { readModes, textOf } from './frames.ts'
 import { openFreezer, type Freezer } from './freeze.ts'
@@ -39,6 +42,8 @@ export interface GatewayOptions {
   readonly net: Net
   readonly vault: Keeper
   readonly journal: CallJournal & UseBook
+  /** What was spent in the windows of budgets; asked once the calls that were left open are counted. */
+  readonly spentSums: () => readonly SavedSum[]
   readonly limits: { readonly saved: SavedLimits; readonly saveWith: (rows: () => SavedLimits) => void }
   readonly modes: {
     /** Undefined = this gate was never told. */
@@ -64,15 +69,17 @@ export interface Gateway {
 }
 
 /** Calls that the gate before left open are lost from now on; the sitter is told when it links. */
-const endWhatWasOpen = async ({ journal, clock, log }: GatewayOptions): Promise<void> => {
+const endWhatWasOpen = async ({ journal, rules, clock, log }: GatewayOptions): Promise<void> => {
   const outcome = outcomeOfOpen(clock)
+  const budgets = Object.values(rules.budgets)
   const ended = await journal.endOpen((call) => ({
     ended: 'lost',
     status: null,
     outcome: call.grant === null ? null : JSON.stringify(outcome),
     sentMs: null,
     tookMs: null,
-    cost: null,
+    cost: call.reserved === null ? null : 'unknown',
+    spent: spentOfOpen(call, budgets, clock.wallMs()),
   }))
   if (ended > 0) log('warn', 'calls of the gate before have no known outcome', { calls: ended })
 }
@@ -86,6 +93,7 @@ interface Parts {
   readonly freezer: Freezer
   readonly modes: Modes
   readonly calls: CallsCounted
+  readonly budgets: Budgets
 }
 
 /** The word of a person: a freeze holds at once, a thaw only when it is written. */
@@ -98,10 +106,11 @@ const say = async (journal: CallJournal, freezer: Freezer, frozen: boolean): Pro
 const countsCalls = ({ degrade }: Rules): boolean => degrade?.types?.calls === true || degrade?.agents?.calls === true
 
 /** Whoever waits is looked at by the new limits at once. */
-const takeRules = async ({ readRules }: GatewayOptions, { rules, room, calls }: Parts): Promise<null> => {
+const takeRules = async ({ readRules }: GatewayOptions, { rules, room, calls, budgets }: Parts): Promise<null> => {
   const next = await readRules()
   rules.take(next)
   calls.watch(countsCalls(next))
+  budgets.take(Object.values(next.budgets))
   for (const name of room.upstreams.keys()) room.lines.wake(name)
   return null
 }
@@ -171,6 +180,8 @@ const answer = async (
       return takeRules(options, parts)
     case 'mode':
       return takeModes(parts, frame)
+    case 'standing':
+      return Promise.resolve(standingOf(parts.budgets))
     case 'shadowed':
       return Promise.resolve(shadowedFrom(journal, frame))
     default:
@@ -231,11 +242,12 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
   // The link and the grants know each other: outcomes may be told as soon as the link is there.
   const late: { link?: LinkServer; ending?: true } = {}
   const modes = openModes(options.modes)
+  const budgets = openBudgets(clock, Object.values(options.rules.budgets), options.spentSums())
   const uses = openUses({ clock, book: journal, log })
   const priorities = openPriorities()
   const calls = openCallsCounted(clock, (agents) => late.link?.heard(agents))
   calls.watch(countsCalls(options.rules))
-  const opened = { clock, upstreams, vault, buckets, lines, journal, uses, log, modes, priorities, calls }
+  const opened = { clock, upstreams, vault, buckets, lines, journal, uses, log, modes, priorities, calls, budgets }
   const room: Room = {
     ...opened,
     retries: openRetries(options),
@@ -250,7 +262,7 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
     tell: (number) => late.link?.tell(number),
     tellUnwritten: (grant, outcome, waitedMs) => late.link?.tellUnwritten(grant, outcome, waitedMs),
   })
-  const parts: Parts = { room, rules, doors, grants, freezer, modes, calls }
+  const parts: Parts = { room, rules, doors, grants, freezer, modes, calls, budgets }
   const identity = { swarm: options.rules.name, gateId: options.gateId, version: options.version }
   const link = await openLinkServer({
     ...identity,

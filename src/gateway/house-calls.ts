@@ -12,13 +12,14 @@ import { forward, giveBack } from './stages/forward.ts'
 import { journal } from './stages/journal.ts'
 import { judge } from './stages/judge.ts'
 import { mode } from './stages/mode.ts'
+import { reserve } from './stages/spend.ts'
 import { witness } from './stages/witness.ts'
 
 const keptBytes = 256 * 1024
 const waitMs = 30_000
 /** They have a breaker of their own: what agents' calls run into says nothing about them. */
 const endpoint = 'credentials'
-const stages = [mode, admit, journal]
+const stages = [mode, admit, reserve, journal]
 
 type Asking = Parameters<AskOutside>[0]
 

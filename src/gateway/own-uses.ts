@@ -23,6 +23,7 @@ const rowOf = (use: OwnUse, { name, version }: OwnUse['credentials'][number], be
   waitedMs: 0,
   host: use.host,
   decision: 'allowed',
+  reserved: null,
 })
 
 /** Rejects with `audit-behind`, `frozen`, or with what the journal throws: then no secret may be opened. */

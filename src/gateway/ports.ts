@@ -1,5 +1,5 @@
 /** What the gateway is given at assembly: rules of the configuration, the journal, and its own small words. */
-import type { BreakerRule, Price, Profile, RetryRule, UpstreamLimit } from '../model/model.ts'
+import type { BreakerRule, Budget, Price, Profile, RetryRule, UpstreamLimit } from '../model/model.ts'
 import type { CredentialRule } from '../vault/vault.ts'
 import type { ShadowedCall } from '../wire/wire.ts'
 
@@ -29,8 +29,27 @@ export interface Rules {
   readonly credentials: Readonly<Record<string, CredentialRule>>
   /** Rules of the sitter; of those that count calls it is told what came of agents' own. None when absent. */
   readonly degrade?: Readonly<Record<'types' | 'agents', { readonly calls: boolean } | null>>
+  readonly budgets: Readonly<Record<string, Budget>>
 }
 
+/** What a call has spent, in trillionths; null = not known. */
+export interface JournalSpent {
+  readonly agent: string | null
+  readonly upstream: string
+  readonly currency: string
+  readonly atMs: number
+  readonly endedMs: number
+  readonly known: bigint | null
+  readonly counted: bigint
+  readonly places: readonly {
+    readonly budget: string
+    readonly owner: string
+    readonly windowMs: number
+    readonly endsMs: number
+    readonly warnAt: bigint
+    readonly most: bigint
+  }[]
+}
 export interface JournalCall {
   readonly grant: string | null
   readonly subject: string | null
@@ -47,6 +66,7 @@ export interface JournalCall {
   readonly waitedMs: number
   readonly host: string | null
   readonly decision: 'allowed' | 'refused' | null
+  readonly reserved: string | null
 }
 export interface JournalEnd {
   readonly ended: 'answered' | 'not-sent' | 'lost'
@@ -55,6 +75,8 @@ export interface JournalEnd {
   readonly sentMs: number | null
   readonly tookMs: number | null
   readonly cost: string | null
+  /** Counted in the same commit. */
+  readonly spent?: JournalSpent | null
 }
 export interface JournalRow extends JournalCall {
   readonly journal: number

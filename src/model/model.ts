@@ -14,6 +14,7 @@ export {
 } from './agent.ts'
 export { agentTypeChanges, restartsFor, type AgentTypeChange, type Setting } from './change.ts'
 export type { Coverage, Evidence } from './evidence.ts'
+export type { Budget, BudgetOwner } from './budget.ts'
 export type { Price, TokenRates, UsageRule } from './price.ts'
 export type { AnswerClass, BreakerRule, ClassRule, Profile, RetryRule } from './profile.ts'
 export { severities, type Severity } from './incident.ts'

@@ -3,6 +3,7 @@
  * every path absolute.
  */
 import type { Mode } from './agent.ts'
+import type { Budget } from './budget.ts'
 import type { RotationRule, Signing, SwitchOn } from './credential.ts'
 import type { Severity } from './incident.ts'
 import type { Price } from './price.ts'
@@ -306,5 +307,6 @@ export interface SwarmConfig {
   readonly machine: MachineBounds
   readonly alerts: AlertSettings
   readonly degrade: DegradeSettings
+  readonly budgets: Readonly<Record<string, Budget>>
   readonly api: { readonly host: string; readonly port: number }
 }

@@ -83,7 +83,7 @@ export const codes = {
   'breaker-open': transient(503),
   'mode-forbids': refused(403, 5),
   'intent-required': refused(403, 5),
-  'budget-spent': refused(403, 5),
+  'budget-spent': transient(429),
   'credential-unavailable': transient(503),
   'audit-behind': transient(503),
   'upstream-unreachable': transient(503),

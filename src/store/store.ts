@@ -28,6 +28,10 @@ export {
   type CallCount,
   type CallEnd,
   type CallRow,
+  type CallSpent,
+  type CostsAsk,
+  type CostsRead,
+  type CostSum,
   type GateBook,
   type GateLock,
   type LimitRow,
@@ -39,4 +43,6 @@ export {
   type Resealed,
   type SecretRow,
   type SecretState,
+  type SpentIn,
+  type SpentSum,
 } from './gate/gate.ts'

@@ -3,7 +3,8 @@
  * `open`.
  *
  * sitter → gate   open · cell · cell.gone · grant · ack · uses.ack · vault.set · vault.list · vault.renew ·
- *                 vault.notes · vault.rekey · vault.backup · status · freeze · config · mode · priority
+ *                 vault.notes · vault.rekey · vault.backup · status · freeze · config · mode · priority ·
+ *                 standing
  * gate → sitter   opened · call · uses · heard · parked · answer
  *
  * `grant` is the right to send one exact request, and the order to send it. The gate journals it (fsync) before the
@@ -11,6 +12,7 @@
  * gets the journalled outcome.
  */
 import type { Mode } from '../model/model.ts'
+import type { StandingAsk } from './standing.ts'
 
 /** sitter → gate, first frame. A lower epoch than one seen before is refused: a deposed sitter sends nothing. */
 export interface Open {
@@ -287,4 +289,5 @@ export type ToGate =
   | ModesTold
   | PrioritiesTold
   | ShadowedAsk
+  | StandingAsk
 export type FromGate = Opened | Call | Uses | Heard | Answer

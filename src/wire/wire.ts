@@ -26,5 +26,6 @@ export {
 } from './check.ts'
 export { doneLine, lineReader, runLine, takenLine, toLine, type LineBounds, type LineEvents } from './lines.ts'
 export type * from './link.ts'
+export type * from './standing.ts'
 export type * from './vault-views.ts'
 export type * from './status.ts'

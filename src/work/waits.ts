@@ -11,6 +11,7 @@ import { parked } from './endings.ts'
 const waits: Readonly<Record<string, WaitReason>> = {
   limited: 'rate',
   'breaker-open': 'retry',
+  'budget-spent': 'quota',
 }
 
 /** Where the gate's word on when to come back was not handed on. */

@@ -1,8 +1,5 @@
-import { spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { afterEach, expect, test } from 'vitest'
 import {
   canary,
@@ -14,6 +11,7 @@ import {
   type Place,
   type UpstreamRules,
 } from './harness.ts'
+import { launchGate, type GateProcess } from './launch.ts'
 import { openUpstream, type TestUpstream } from './upstream.ts'
 
 let closing: (() => unknown)[] = []
@@ -22,48 +20,16 @@ afterEach(async () => {
   closing = []
 })
 
-interface Process {
-  readonly child: ChildProcess
-  readonly lines: string[]
+const launch = async (
+  place: Place,
+  upstream: TestUpstream,
+  more: Partial<UpstreamRules> = {},
+): Promise<GateProcess> => {
+  const running = await launchGate(place, rulesFor(upstream, more))
+  closing.push(() => running.end('SIGKILL'))
+  return running
 }
-
-const launch = async (place: Place, upstream: TestUpstream, more: Partial<UpstreamRules> = {}): Promise<Process> => {
-  const rules = join(place.directory, 'rules.json')
-  writeFileSync(
-    rules,
-    JSON.stringify(rulesFor(upstream, more), (_key, value: unknown) =>
-      typeof value === 'bigint' ? `${value}n` : value,
-    ),
-  )
-  const child = spawn(
-    process.execPath,
-    [
-      '--disable-warning=ExperimentalWarning',
-      join(import.meta.dirname, 'run-gate.ts'),
-      place.data,
-      place.config,
-      place.socket,
-      rules,
-    ],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  )
-  closing.push(() => {
-    child.kill('SIGKILL')
-  })
-  const lines: string[] = []
-  await new Promise<void>((resolve, reject) => {
-    createInterface(child.stdout!).on('line', (line) => {
-      lines.push(line)
-      if (line === 'open') resolve()
-    })
-    child.on('exit', () => reject(new Error(`the gate ended: ${lines.join('\n')}`)))
-  })
-  return { child, lines }
-}
-const end = async ({ child }: Process, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> => {
-  child.kill(signal)
-  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
-}
+const end = (running: GateProcess, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> => running.end(signal)
 
 const world = async (more: Partial<UpstreamRules> = {}) => {
   const upstream = await openUpstream()

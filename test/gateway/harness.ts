@@ -49,6 +49,7 @@ export const rulesFor = (upstream: { readonly host: string }, more: Partial<Upst
     },
   },
   credentials: { bank: { name: 'bank', pool: [] } },
+  budgets: {},
 })
 
 export interface Place {

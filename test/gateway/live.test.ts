@@ -106,7 +106,12 @@ test('an upstream that is gone refuses; a new one, and a new credential, can be 
   const { get, take, sitter, upstream, gate } = await world()
   const { upstreams } = rulesFor(upstream)
   const other = { ...upstreams['bank']!, name: 'other', credential: 'fresh' }
-  await take({ name: 'testswarm', upstreams: { other }, credentials: { fresh: { name: 'fresh', pool: [] } } })
+  await take({
+    name: 'testswarm',
+    upstreams: { other },
+    credentials: { fresh: { name: 'fresh', pool: [] } },
+    budgets: {},
+  })
   expect(codeOf((await get('/bank/v1/a')).body)).toBe('not-allowed')
   expect(codeOf((await get('/other/v1/a')).body)).toBe('credential-unavailable')
   await setSecret(sitter, 'secret-of-fresh', 'fresh')

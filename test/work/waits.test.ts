@@ -10,6 +10,7 @@ const error = (more: object = {}) => ({ name: 'E', message: 'no', ...more })
 test('Which refusals of the gate are waits, and for what', () => {
   expect(waitFor(error({ code: 'limited', status: 429 }))).toBe('rate')
   expect(waitFor(error({ code: 'breaker-open', status: 503 }))).toBe('retry')
+  expect(waitFor(error({ code: 'budget-spent', status: 429 }))).toBe('quota')
   expect(waitFor(error({ code: 'limited', kind: 'transient' }))).toBe('rate')
   // The agent says that it is one of its own, or that no other time will help.
   expect(waitFor(error({ code: 'limited', kind: 'permanent' }))).toBeUndefined()

@@ -13,6 +13,7 @@ import { openGrants, outcomeOfOpen, type Grants } from '../../src/gateway/grants
 import { openLinkServer, type LinkServer } from '../../src/gateway/links.ts'
 import { openSkew } from '../../src/gateway/skew.ts'
 import { openMeter } from '../../src/gateway/meter.ts'
+import { openBudgets } from '../../src/gateway/cost/budgets.ts'
 import { openPrice } from '../../src/gateway/cost/price.ts'
 import { parseRoute } from '../../src/gateway/path.ts'
 import { openBuckets, openLines } from '../../src/limit/limit.ts'
@@ -157,6 +158,7 @@ export class WorldGate {
       modes,
       priorities,
       retries: openRetries({ clock, random: seeded(1) }),
+      budgets: openBudgets(clock, []),
       clock,
       upstreams: new Map([['bank', upstream]]),
       vault: { choose: () => undefined, pin: () => undefined, secretFor: noVault, answered: () => {} },

@@ -4,8 +4,8 @@ import type { Exit, Mode, ModeScope, ModeTarget } from '../../model/model.ts'
 
 export interface ModeSetting {
   readonly target: ModeTarget
-  /** `config`: an override of the configuration. */
-  readonly source: 'person' | 'rule' | 'config'
+  /** `config`: an override of the configuration. `budget`: what it may spend is spent; the gate knows that itself. */
+  readonly source: 'person' | 'rule' | 'config' | 'budget'
   readonly mode: Mode
   readonly reason: string
   readonly actor: string
@@ -19,6 +19,17 @@ export interface EffectiveMode extends Omit<ModeSetting, 'source' | 'exit'> {
   readonly exit: Exit | null
   /** Only a person ends it. */
   readonly person: boolean
+}
+
+/** Who may spend nothing more for now. */
+export interface Spent {
+  readonly per: string
+  /** `settler/0042` or `settler`. */
+  readonly owner: string
+  readonly budget: string
+  readonly spent: string
+  readonly most: string
+  readonly endsMs: number
 }
 
 export interface ModeBy {
@@ -51,6 +62,8 @@ export interface Modes {
   heard(target: ModeTarget, evidence: Evidence): void
   /** What came of calls that agents made themselves, for the rules that count them. */
   called(agents: readonly CallsHeard[]): void
+  /** All that have spent what they may, by the gate's word of now; whoever is not among them is not parked for it. */
+  spent(spent: readonly Spent[]): void
   /** What the gate is to be told. */
   told(): readonly ToldMode[]
   /** The configuration is another one. */

@@ -20,11 +20,12 @@ import { Failure, type Cancel, type Clock, type Random } from '../../std/std.ts'
 import { patiently, type Command, type ModeRow, type NewEvent, type Store } from '../../store/store.ts'
 import type { CallsHeard, ToldMode } from '../../wire/wire.ts'
 import type { Outcomes } from './decide.ts'
-import type { EffectiveMode, Evidence, ModeAnswer, ModeBy, Modes, ModeSetting } from './port.ts'
+import type { EffectiveMode, Evidence, ModeAnswer, ModeBy, Modes, ModeSetting, Spent } from './port.ts'
 import { openRules, policyOf, rowOf, type Rules, type Stepped } from './rules.ts'
 import { leftOfWord, saveUntil } from './saved.ts'
 import { effectiveOf, gathered, overridesOf, strictestOf, toldModes, type Settings } from './settings.ts'
-import { assertKnown, subjectOf } from './target.ts'
+import { parksOf, sameParks, spentTarget, tellingOf as tellingOfParks, type Parks } from './spent.ts'
+import { assertKnown, isKnown, subjectOf } from './target.ts'
 
 export interface ModesOptions {
   readonly store: Pick<Store, 'transact' | 'read' | 'writable'>
@@ -52,6 +53,7 @@ class ModesRoom implements Modes {
   readonly #openedMs: number
   readonly #decided: Stepped[] = []
   readonly #forgotten: ModeTarget[] = []
+  #parks: Parks = new Map()
   #settings: Settings = new Map()
   #turn: Promise<unknown> = Promise.resolve()
   #cancel: Cancel | undefined
@@ -107,6 +109,13 @@ class ModesRoom implements Modes {
     const stepped = this.#rules.heard(target, fact)
     if (stepped !== undefined) this.#take([stepped])
     else if (watched?.probation && this.#rules.isForgettable(target)) this.#take([], [target])
+  }
+
+  spent(spent: readonly Spent[]): void {
+    const { clock, config, onFault } = this.#options
+    const known = spent.filter((one) => isKnown(config(), spentTarget(one)))
+    if (this.#stopped || sameParks(this.#parks, parksOf(known, this.#parks, clock.wallMs()))) return
+    this.#inTurn(() => this.#park(known)).catch(onFault)
   }
 
   reconfigured(): void {
@@ -240,6 +249,17 @@ class ModesRoom implements Modes {
     await this.#apply()
   }
 
+  async #park(spent: readonly Spent[]): Promise<void> {
+    const { clock, store } = this.#options
+    const wallMs = clock.wallMs()
+    const parks = parksOf(spent, this.#parks, wallMs)
+    const telling = tellingOfParks(this.#parks, parks, wallMs)
+    if (this.#stopped) return
+    if (telling.length > 0) await patiently(store, telling)
+    this.#parks = parks
+    await this.#apply()
+  }
+
   /** What holds is gathered anew, and everybody hears of it. */
   async #apply(): Promise<'taken' | 'unknown'> {
     const before = this.#settings
@@ -265,6 +285,7 @@ class ModesRoom implements Modes {
     this.#settings = gathered([
       ...overridesOf(this.#options.config(), this.#openedMs),
       ...[...this.#persons.values()].map((row) => this.#asSetting(row)),
+      ...this.#parks.values(),
       ...[...this.#stepped.values()].filter(({ mode }) => mode !== 'active').map((row) => this.#asSetting(row)),
     ])
   }

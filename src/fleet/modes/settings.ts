@@ -62,7 +62,8 @@ export const gathered = (all: readonly ModeSetting[]): Settings => {
 /** What the gate is told: the strictest of each target. */
 export const toldModes = (settings: Settings): readonly ToldMode[] =>
   [...settings.values()].flatMap((of) => {
-    const strictest = strictestOf(of)
+    // Of budgets it has told us: it refuses those calls by their own code, and what costs nothing goes on.
+    const strictest = strictestOf(of.filter(({ source }) => source !== 'budget'))
     return strictest === undefined || strictest.mode === 'active'
       ? []
       : [{ target: strictest.target, mode: strictest.mode, reason: strictest.reason.slice(0, 500) }]

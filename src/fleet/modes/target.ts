@@ -26,11 +26,11 @@ export const readTarget = (config: Named, text: string): ModeTarget => {
   throw unknown(text)
 }
 
-/** @throws Failure `not-found` when the configuration does not have it. */
-export const assertKnown = ({ agents, channels }: Named, target: ModeTarget): void => {
+/** Whether the configuration has it. */
+export const isKnown = ({ agents, channels }: Named, target: ModeTarget): boolean => {
   const [kind = '', name = ''] = target === swarmTarget ? [swarmTarget] : target.split(':', 2)
   const agent = kind === 'agent' ? parseAgent(name) : undefined
-  const isThere =
+  return (
     kind === swarmTarget ||
     (kind === 'type' && Object.hasOwn(agents, name)) ||
     (kind === 'channel' && Object.hasOwn(channels, name)) ||
@@ -38,7 +38,12 @@ export const assertKnown = ({ agents, channels }: Named, target: ModeTarget): vo
       Object.hasOwn(agents, agent.type) &&
       agent.number >= 1 &&
       agent.number <= agents[agent.type]!.count)
-  if (!isThere) throw unknown(target)
+  )
+}
+
+/** @throws Failure `not-found` when the configuration does not have it. */
+export const assertKnown = (config: Named, target: ModeTarget): void => {
+  if (!isKnown(config, target)) throw unknown(target)
 }
 
 /** An agent's events are told under its own id. */

@@ -6,6 +6,7 @@ import type { Ended, Flow } from '../exchange.ts'
 import { beginReading, readsTokens } from './charge.ts'
 import { learn } from './learn.ts'
 import { openScrubbing, type Scrubbing } from './scrub.ts'
+import { letGo } from './spend.ts'
 
 export interface Receiver {
   head(status: number, headers: HeaderPairs): void
@@ -103,6 +104,7 @@ export const forward = (call: CallInHand, room: Room, receiver: Receiver): Flow 
 export const giveBack = (call: CallInHand, room: Room): void => {
   call.release?.()
   call.release = null
+  if (call.sentWallMs === null) letGo(call, room)
   if (!call.charged) return
   call.charged = false
   room.buckets.giveUp(call.limits)

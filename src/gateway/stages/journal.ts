@@ -2,7 +2,7 @@
  * Durable before the first byte leaves, and before a secret is opened: one row per call, one fsync per turn. A grant
  * that stands there already is never sent again.
  */
-import { assert, asFailure } from '../../std/std.ts'
+import { assert, asFailure, formatCost } from '../../std/std.ts'
 import type { CallInHand, Stage } from '../call.ts'
 import type { JournalCall } from '../ports.ts'
 import { mode } from './mode.ts'
@@ -24,6 +24,7 @@ export const rowOf = (call: CallInHand, nowMs: number): JournalCall => ({
   waitedMs: call.waitedMs,
   host: call.upstream === null ? null : new URL(call.upstream.rule.url).host,
   decision: call.decision,
+  reserved: call.reservation === null ? null : formatCost(call.reservation.most),
 })
 
 export const journal: Stage = async (call, room) => {

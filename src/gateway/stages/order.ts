@@ -10,11 +10,12 @@ import { pin } from './pin.ts'
 import { route } from './route.ts'
 import { scope } from './scope.ts'
 import { sign } from './sign.ts'
+import { look, reserve } from './spend.ts'
 
 /** While a call waited, its mode or its upstream's rules may have become others: it is looked at again, by those. */
 const again: Stage = async (call, room) => {
   if (room.upstreams.get(call.upstreamName) === call.upstream) return mode(call, room)
-  for (const stage of [route, mode, intent, scope]) {
+  for (const stage of [route, mode, intent, scope, look]) {
     const refusal = await stage(call, room)
     if (refusal !== undefined) return refusal
   }
@@ -27,8 +28,10 @@ const before: readonly Stage[] = [
   mode,
   intent,
   scope,
+  look,
   admit,
   again,
+  reserve,
   pin,
   journal,
   sign,

@@ -1,25 +1,48 @@
 /** Counts what happened, and writes it into the journal together with what it cost. */
-import { asFailure, sleep } from '../../std/std.ts'
+import { asFailure, formatCost, sleep } from '../../std/std.ts'
 import type { CallOutcome } from '../../wire/wire.ts'
 import type { CallInHand, Room } from '../call.ts'
-import { costText } from '../cost/price.ts'
-import type { JournalEnd } from '../ports.ts'
+import { costText, type Charge } from '../cost/price.ts'
+import { spentBy } from '../cost/spent.ts'
+import type { JournalEnd, JournalSpent } from '../ports.ts'
 import { chargeNow } from './charge.ts'
 import { keyOf } from './route.ts'
+import { payerOf } from './spend.ts'
 
-const costOf = (call: CallInHand, { kind }: CallOutcome): string | null => {
-  const charge = kind === 'not-sent' ? null : chargeNow(call, kind === 'answered')
-  return charge === null ? null : costText(charge.cost)
+/** Settled once: a second end of one call is not counted. */
+const spentOf = (call: CallInHand, room: Room, { cost, counted }: Charge): JournalSpent | null => {
+  const { reservation } = call
+  if (reservation === null) return null
+  room.budgets.settle(reservation, counted)
+  call.reservation = null
+  if (counted.pico > reservation.most.pico)
+    room.log('warn', 'a call cost more than its price says is the most', {
+      upstream: call.upstreamName,
+      agent: call.agent,
+      cost: formatCost(counted),
+      most: formatCost(reservation.most),
+    })
+  const known = cost === 'unknown' ? null : cost.pico
+  return spentBy(
+    payerOf(call),
+    reservation.places,
+    { known, counted },
+    { atMs: call.begunMs!, endedMs: room.clock.wallMs() },
+  )
 }
 
-export const endOf = (call: CallInHand, room: Room, outcome: CallOutcome): JournalEnd => ({
-  ended: outcome.kind,
-  status: outcome.kind === 'answered' ? outcome.status : null,
-  outcome: call.grant === null ? null : JSON.stringify(outcome),
-  sentMs: call.sentWallMs,
-  tookMs: call.sentMonoMs === null ? null : room.clock.monoMs() - call.sentMonoMs,
-  cost: costOf(call, outcome),
-})
+export const endOf = (call: CallInHand, room: Room, outcome: CallOutcome): JournalEnd => {
+  const charge = outcome.kind === 'not-sent' ? null : chargeNow(call, outcome.kind === 'answered')
+  return {
+    ended: outcome.kind,
+    status: outcome.kind === 'answered' ? outcome.status : null,
+    outcome: call.grant === null ? null : JSON.stringify(outcome),
+    sentMs: call.sentWallMs,
+    tookMs: call.sentMonoMs === null ? null : room.clock.monoMs() - call.sentMonoMs,
+    cost: charge === null ? null : costText(charge.cost),
+    spent: charge === null ? null : spentOf(call, room, charge),
+  }
+}
 
 /** How long to wait before a full disk is tried again. */
 const againMs = 250

@@ -131,6 +131,7 @@ const notNow = (status: number, headers: Values): PayVerdict | undefined => {
 /** Codes of the gate that pass by themselves or by a person's act; the others count as a try. */
 const freeCodes = new Set([
   'limited',
+  'budget-spent',
   'frozen',
   'breaker-open',
   'credential-unavailable',

@@ -9,9 +9,10 @@ import { modeBookOf, type ModeBook } from './modes.ts'
 import type { LimitRow, SecretRow } from './rows.ts'
 import { renewalsOf, type Renewals } from './renewals.ts'
 import { migrate } from './schema.ts'
+import { spendingOf, type Spending } from './spending.ts'
 import { openTurn } from './turn.ts'
 
-export interface GateBook extends Journal, Renewals, ModeBook, VaultHead {
+export interface GateBook extends Journal, Renewals, ModeBook, VaultHead, Spending {
   /** Born with gate.db: another id means another journal. */
   readonly gateId: string
   meta(name: string): string | undefined
@@ -80,6 +81,7 @@ export const openGateBook = (path: string, newGateId: () => string): GateBook =>
     ...renewalsOf(db, turn),
     ...modeBookOf(db, turn),
     ...headOf(db, turn),
+    ...spendingOf(db),
     onLost: (listener) => turn.onLost(listener),
     close: () => {
       turn.close()

@@ -6,6 +6,10 @@ export type {
   CallCount,
   CallEnd,
   CallRow,
+  CallSpent,
+  CostsAsk,
+  CostsRead,
+  CostSum,
   LimitRow,
   MachineRow,
   NewCall,
@@ -14,4 +18,6 @@ export type {
   Renewal,
   SecretRow,
   SecretState,
+  SpentIn,
+  SpentSum,
 } from './rows.ts'

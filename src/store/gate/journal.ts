@@ -4,6 +4,7 @@
  */
 import type { DatabaseSync } from 'node:sqlite'
 import type { CallCount, CallEnd, CallRow, NewCall } from './rows.ts'
+import { addSpentOf } from './spending.ts'
 import type { Turn } from './turn.ts'
 
 export interface Journal {
@@ -50,6 +51,7 @@ interface Raw {
   sent_ms: number | null
   took_ms: number | null
   cost: string | null
+  reserved: string | null
   acked: number
 }
 
@@ -70,6 +72,7 @@ const asRow = (raw: Raw): CallRow => ({
   waitedMs: raw.waited_ms,
   host: raw.host,
   decision: raw.decision,
+  reserved: raw.reserved,
   acked: raw.acked === 1,
   end:
     raw.ended === null
@@ -101,6 +104,7 @@ const valuesOf = (call: NewCall): (string | number | null)[] => [
   call.waitedMs,
   call.host,
   call.decision,
+  call.reserved,
 ]
 
 const usesOf = (db: DatabaseSync): Pick<Journal, 'uses' | 'useCount'> => {
@@ -115,7 +119,8 @@ const usesOf = (db: DatabaseSync): Pick<Journal, 'uses' | 'useCount'> => {
 export const journalOf = (db: DatabaseSync, turn: Turn): Journal => {
   const insert =
     db.prepare(`INSERT INTO calls (grant_id, subject, agent, cell, upstream, method, path, hash, credential, version,
-    epoch, begun_ms, waited_ms, host, decision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    epoch, begun_ms, waited_ms, host, decision, reserved)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (grant_id) DO NOTHING RETURNING journal`)
   const finish = db.prepare(`UPDATE calls SET ended = ?, status = ?, outcome = ?, sent_ms = ?, took_ms = ?, cost = ?
     WHERE journal = ? AND ended IS NULL`)
@@ -126,12 +131,15 @@ export const journalOf = (db: DatabaseSync, turn: Turn): Journal => {
   const untold = db.prepare(`SELECT journal FROM calls
     WHERE grant_id IS NOT NULL AND acked = 0 AND ended IS NOT NULL AND journal > ? ORDER BY journal LIMIT ?`)
 
+  const addSpent = addSpentOf(db)
+
   const add = (call: NewCall): number | 'spent' => {
     const made = insert.get(...valuesOf(call)) as { journal: number } | undefined
     return made?.journal ?? 'spent'
   }
   const conclude = (journal: number, end: CallEnd): void => {
-    finish.run(end.ended, end.status, end.outcome, end.sentMs, end.tookMs, end.cost, journal)
+    const ended = finish.run(end.ended, end.status, end.outcome, end.sentMs, end.tookMs, end.cost, journal)
+    if (ended.changes === 1 && end.spent) addSpent(end.spent)
   }
   const one = (raw: unknown): CallRow | undefined => (raw === undefined ? undefined : asRow(raw as Raw))
 

@@ -17,7 +17,7 @@ export interface Renewals {
 }
 
 /** Nobody took them for so long that older ones are no news. */
-const mostNotes = 10_000
+export const mostNotes = 10_000
 const notesAtOnce = 500
 
 export const renewalsOf = (db: DatabaseSync, turn: Turn): Renewals => {

@@ -21,6 +21,63 @@ export interface NewCall {
   readonly host: string | null
   /** Of a use of a secret: it was let, or it was not. Null when no secret is used. */
   readonly decision: 'allowed' | 'refused' | null
+  /** The most that it may cost, as text; null when that is nothing. */
+  readonly reserved: string | null
+}
+/** What a call has spent: in budgets, and in the totals of its agent and upstream. Amounts are trillionths. */
+export interface CallSpent {
+  readonly agent: string | null
+  readonly upstream: string
+  readonly currency: string
+  /** When it began. */
+  readonly atMs: number
+  readonly endedMs: number
+  /** Null when it is not known. */
+  readonly known: bigint | null
+  /** What it counts as: the same, or the most that it may have been. */
+  readonly counted: bigint
+  readonly places: readonly SpentIn[]
+}
+/** One owner's window of one budget. */
+export interface SpentIn {
+  readonly budget: string
+  readonly owner: string
+  readonly windowMs: number
+  readonly endsMs: number
+  /** Who reaches these is noted. */
+  readonly warnAt: bigint
+  readonly most: bigint
+}
+/** Amounts are trillionths. */
+export interface CostSum {
+  readonly currency: string
+  /** Of calls whose cost is known. */
+  readonly known: bigint
+  /** The same, and what the others count as. */
+  readonly counted: bigint
+  readonly calls: number
+  readonly unknown: number
+}
+export interface CostsAsk {
+  readonly by: 'agent' | 'type' | 'upstream'
+  readonly sinceMs: number
+  readonly nowMs: number
+  readonly limit: number
+  readonly offset: number
+}
+export interface CostsRead {
+  /** Beginning of the hour or day from which on all is counted. */
+  readonly fromMs: number
+  readonly totals: readonly CostSum[]
+  /** The dearest first; the owner '' = nobody's. */
+  readonly items: readonly (CostSum & { readonly owner: string })[]
+  readonly more: boolean
+}
+export interface SpentSum {
+  readonly budget: string
+  readonly owner: string
+  readonly windowMs: number
+  readonly spent: bigint
 }
 export interface CallEnd {
   readonly ended: 'answered' | 'not-sent' | 'lost'
@@ -29,7 +86,10 @@ export interface CallEnd {
   readonly outcome: string | null
   readonly sentMs: number | null
   readonly tookMs: number | null
+  /** Money text; `unknown`; null when it was not sent, or costs nothing. */
   readonly cost: string | null
+  /** Written with it; not read back. */
+  readonly spent?: CallSpent | null
 }
 export interface CallRow extends NewCall {
   readonly journal: number

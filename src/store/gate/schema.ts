@@ -78,6 +78,24 @@ const steps: readonly string[] = [
   CREATE TRIGGER renewals_changed AFTER UPDATE ON renewals
     BEGIN UPDATE vault_head SET changes = changes + 1; END;
   `,
+  // Amounts are trillionths, of which sums do not fit into 64 bits: text, or whole units and the rest apart, which SQL
+  // can add up. Nobody's calls have the agent ''.
+  `
+  ALTER TABLE calls ADD COLUMN reserved TEXT;
+  CREATE TABLE budgets (
+    budget TEXT NOT NULL, owner TEXT NOT NULL, window_ms REAL NOT NULL, spent TEXT NOT NULL,
+    PRIMARY KEY (budget, owner)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE costs (
+    span TEXT NOT NULL CHECK (span IN ('hour', 'day')), at_ms REAL NOT NULL,
+    agent TEXT NOT NULL, upstream TEXT NOT NULL, currency TEXT NOT NULL,
+    known_units INTEGER NOT NULL, known_pico INTEGER NOT NULL,
+    counted_units INTEGER NOT NULL, counted_pico INTEGER NOT NULL,
+    calls INTEGER NOT NULL, unknown INTEGER NOT NULL,
+    PRIMARY KEY (span, at_ms, agent, upstream, currency)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX calls_cost ON calls (agent, begun_ms) WHERE cost IS NOT NULL AND agent IS NOT NULL;
+  `,
 ]
 
 /** Brings gate.db to this version's tables. @throws Failure `record-newer` when a newer version wrote it. */

@@ -209,3 +209,30 @@ test('calls of agents step their type, and each of them, where a rule counts cal
   expect(without.modes.list()).toEqual([])
   without.modes.stop()
 })
+
+test('who has spent its budget gets no work until the gate says otherwise; the gate, which said so, is not told', async () => {
+  const [store, clock] = [memory(), new VirtualClock()]
+  const { modes, told } = await open(store, clock)
+  const spent = {
+    per: 'agent',
+    owner: 'payer/0001',
+    budget: 'daily',
+    spent: '1.00 USD',
+    most: '1.00 USD',
+    endsMs: 9e12,
+  }
+  modes.spent([spent, { ...spent, owner: 'payer/0099' }])
+  modes.spent([spent])
+  await clock.settle()
+  expect(modes.of(payer)).toMatchObject({ mode: 'parked', source: 'budget', person: false, exit: { at: 9e12 } })
+  expect(modes.of({ agent: 'payer/0002', channel: null }).mode).toBe('active')
+  expect(told.at(-1)).toEqual([])
+  // A person's word beside it is told, and neither hides the other.
+  await modes.set('agent:payer/0001', 'shadow', by)
+  expect(told.at(-1)).toMatchObject([{ target: 'agent:payer/0001', mode: 'shadow' }])
+  expect(modes.of(payer).mode).toBe('parked')
+  modes.spent([])
+  await clock.settle()
+  expect(modes.of(payer).mode).toBe('shadow')
+  expect(kinds(store, 'payer/0001')).toEqual(['mode.stepped-down', 'mode.set', 'mode.stepped-up'])
+})

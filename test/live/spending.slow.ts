@@ -1,0 +1,97 @@
+/**
+ * A runaway agent in a whole swarm, under a budget, with the gate killed while it spends. What reached the upstream, by
+ * its own log, is what counts.
+ */
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Swarm } from './swarm.ts'
+
+const everyMs = 15_000
+const perWindow = 40
+const seen: { readonly url: string; readonly atMs: number }[] = []
+let server: Server
+let swarm: Swarm
+
+interface Setting {
+  readonly target: string
+  readonly source: string
+  readonly mode: string
+  readonly reason: string
+}
+
+beforeAll(async () => {
+  server = createServer((request, response) => {
+    seen.push({ url: request.url ?? '', atMs: Date.now() })
+    request.resume().on('end', () => response.writeHead(200, { 'content-type': 'application/json' }).end('{}'))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`
+  const agent = { run: { module: join(import.meta.dirname, 'spender-worker.ts') }, upstreams: ['api'] }
+  swarm = await Swarm.start({
+    name: 'spending',
+    agents: { runaway: { ...agent, count: 1 }, steady: { ...agent, count: 1 } },
+    tasks: { burn: { agent: 'runaway' }, steady: { agent: 'steady' } },
+    upstreams: {
+      api: { url: `http://${host}`, grant: [host], allow: ['POST /v1/**'], cost: { call: '0.01 XTS' }, breaker: false },
+    },
+    budgets: { short: { per: 'agent', types: ['runaway'], spend: '0.40 XTS', every: `${everyMs / 1_000}s` } },
+    api: { port: 0 },
+  })
+}, 60_000)
+
+afterAll(async () => {
+  const left = await swarm.stop()
+  server.close()
+  expect(left).toEqual([])
+}, 60_000)
+
+const burnt = () => seen.filter(({ url }) => url === '/v1/burn')
+const settings = async (): Promise<readonly Setting[]> =>
+  (await swarm.api('modes')).items as unknown as readonly Setting[]
+
+test('A runaway is parked by its budget and comes back with each window; nobody else notices, over a kill of the gate', async () => {
+  const spendMs = 4 * everyMs
+  const steady = await swarm.submit('steady', { ms: spendMs })
+  const burn = await swarm.submit('burn', { ms: spendMs })
+  const parked = await swarm.until('the runaway is parked', async () =>
+    (await settings()).find(({ source }) => source === 'budget'),
+  )
+  expect(parked).toMatchObject({ target: 'agent:runaway/0001', mode: 'parked' })
+  expect(parked.reason).toContain('0.40 XTS of 0.40 XTS spent, budget short')
+  const incidents = await swarm.until('an incident', async () => {
+    const { items } = await swarm.api('incidents')
+    return items!.some(({ key }) => key === 'budgets/short') && items
+  })
+  expect(incidents.find(({ key }) => key === 'budgets/short')).toMatchObject({ severity: 'warning' })
+  await swarm.until('it comes back', async () => (await settings()).length === 0)
+  const before = burnt().length
+  const isSpending = async (): Promise<boolean> => burnt().length > before + 3
+  await swarm.until('it spends again', isSpending, 2 * everyMs)
+  process.kill(swarm.process('gate').pid, 'SIGKILL')
+  await swarm.until('both have ended', async () => (await swarm.task(burn)).state !== 'running', 2 * spendMs)
+  const ended = await swarm.ended(burn)
+  const { result } = (await swarm.ended(steady)) as { result: { codes: Record<string, number>; longestMs: number } }
+  // It asked all the time, and more than one window was used up.
+  expect((ended.result as Record<string, number>)['budget-spent']).toBeGreaterThan(100)
+  const windows = new Set(burnt().map(({ atMs }) => Math.floor(atMs / everyMs)))
+  expect(windows.size).toBeGreaterThanOrEqual(4)
+  expect(burnt().length).toBeLessThanOrEqual(windows.size * perWindow + 1)
+  // A call that is under way at an edge may be seen behind it.
+  for (const window of windows)
+    expect(burnt().filter(({ atMs }) => Math.floor(atMs / everyMs) === window).length).toBeLessThanOrEqual(
+      perWindow + 1,
+    )
+  expect(
+    Object.keys(result.codes)
+      .toSorted()
+      .filter((code) => code !== 'gone' && code !== '502'),
+  ).toEqual(['ok'])
+  expect(result.codes['ok']).toBeGreaterThan(spendMs / 50 / 3)
+  const { items } = await swarm.api('events?subject=runaway/0001&limit=1000')
+  const kinds = items!.map(({ kind }) => kind as string)
+  expect(kinds).toEqual(
+    expect.arrayContaining(['budget.warned', 'budget.spent', 'mode.stepped-down', 'mode.stepped-up']),
+  )
+}, 180_000)

@@ -1,0 +1,75 @@
+import { expect, test } from 'vitest'
+import type { Modes } from '../src/fleet/fleet.ts'
+import type { BudgetStanding, Standing } from '../src/gatelink/gatelink.ts'
+import { budgetConditions, openSpending } from '../src/spending.ts'
+import { VirtualClock } from './fleet/clock.ts'
+
+const one = (more: Partial<BudgetStanding> = {}): BudgetStanding => ({
+  budget: 'hourly',
+  per: 'agent',
+  owner: 'writer/0001',
+  state: 'spent',
+  spent: '2.00 USD',
+  most: '2.00 USD',
+  endsMs: Date.parse('2026-01-01T11:00:00Z'),
+  ...more,
+})
+
+test('A budget is one incident, however many have spent theirs; what many share is worse', () => {
+  const [agents, swarm] = budgetConditions([
+    one(),
+    one({ owner: 'writer/0002' }),
+    one({ owner: 'writer/0003', state: 'warned', spent: '1.70 USD' }),
+    one({ budget: 'all', per: 'swarm', owner: 'swarm' }),
+  ])
+  expect(agents).toMatchObject({
+    key: 'budgets/hourly',
+    severity: 'warning',
+    title: 'budget hourly: writer/0001 (and 1 more) has spent 2.00 USD of 2.00 USD, until 2026-01-01T11:00:00.000Z',
+    facts: { spent: 2, warned: 1 },
+  })
+  expect(swarm).toMatchObject({ key: 'budgets/all', severity: 'critical' })
+  expect(budgetConditions([one({ per: 'swarm', state: 'warned' })])).toMatchObject([{ severity: 'warning' }])
+})
+
+test('What the gate says holds; while it is away, what it said last holds until its window is over', async () => {
+  const clock = new VirtualClock()
+  const parked: string[][] = []
+  const gate = { gateId: 'gat_1' as string | null, says: { budgets: [] } as Standing }
+  const spending = openSpending({
+    gatelink: {
+      get gateId() {
+        return gate.gateId
+      },
+      standing: async () => gate.says,
+    },
+    modes: { spent: (spent: Parameters<Modes['spent']>[0]) => void parked.push(spent.map(({ owner }) => owner)) },
+    clock,
+    onFault: (error) => {
+      throw error
+    },
+  })
+  const looked = async (): Promise<string[] | undefined> => {
+    await clock.advance(1_000)
+    await clock.settle()
+    return parked.at(-1)
+  }
+  const endsMs = clock.wallMs() + 10_000
+  gate.says = {
+    budgets: [
+      one({ endsMs }),
+      one({ owner: 'writer/0002', state: 'warned', endsMs }),
+      one({ per: 'swarm', owner: 'swarm', endsMs }),
+      one({ per: 'type', owner: 'reader', endsMs }),
+    ],
+  }
+  // What all share is refused by the gate; those who spend nothing go on.
+  expect(await looked()).toEqual(['writer/0001', 'reader'])
+  gate.gateId = null
+  expect(await looked()).toEqual(['writer/0001', 'reader'])
+  expect(spending.conditions()).toHaveLength(1)
+  await clock.advance(10_000)
+  expect(await looked()).toEqual([])
+  expect(spending.conditions()).toEqual([])
+  spending.stop()
+})
