@@ -116,6 +116,9 @@ test('Hours are counted from the hour on, days beyond two of them; pages follow 
     more: false,
   })
   expect(book.costs({ ...ask, sinceMs: nowMs - hourMs, nowMs: nowMs + 100 * hourMs }).totals).toHaveLength(1)
+  book.forgetSpent(nowMs + 1_000 * 24 * hourMs)
+  expect(book.costs({ ...ask, sinceMs: nowMs - 100 * hourMs, nowMs: nowMs + 100 * hourMs }).totals).toEqual([])
+  expect(book.costs({ ...ask, sinceMs: 0 }).totals).toMatchObject([{ counted: 23n, calls: 3 }])
 })
 
 test('Of one agent and a time, calls tell what they cost; unknown ones count as they had reserved', async () => {

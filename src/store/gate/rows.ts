@@ -60,6 +60,7 @@ export interface CostSum {
 }
 export interface CostsAsk {
   readonly by: 'agent' | 'type' | 'upstream'
+  /** 0 = all that there ever was. */
   readonly sinceMs: number
   readonly nowMs: number
   readonly limit: number

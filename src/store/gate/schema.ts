@@ -87,7 +87,7 @@ const steps: readonly string[] = [
     PRIMARY KEY (budget, owner)
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE costs (
-    span TEXT NOT NULL CHECK (span IN ('hour', 'day')), at_ms REAL NOT NULL,
+    span TEXT NOT NULL CHECK (span IN ('hour', 'day', 'all')), at_ms REAL NOT NULL,
     agent TEXT NOT NULL, upstream TEXT NOT NULL, currency TEXT NOT NULL,
     known_units INTEGER NOT NULL, known_pico INTEGER NOT NULL,
     counted_units INTEGER NOT NULL, counted_pico INTEGER NOT NULL,

@@ -28,9 +28,11 @@ const sumsKeptMs = 62 * dayMs
 const hoursKeptMs = 48 * hourMs
 const daysKeptMs = 400 * dayMs
 
+/** Each call counts in its hour, its day and in all that there ever was, which is never dropped. */
 const spans = [
-  { span: 'hour', lengthMs: hourMs },
-  { span: 'day', lengthMs: dayMs },
+  { span: 'hour', startOf: (ms: number) => Math.floor(ms / hourMs) * hourMs },
+  { span: 'day', startOf: (ms: number) => Math.floor(ms / dayMs) * dayMs },
+  { span: 'all', startOf: () => 0 },
 ] as const
 
 /** Trillionths of one unit. */
@@ -78,10 +80,9 @@ const totalsOf = (db: DatabaseSync): AddSpent => {
     calls = calls + 1, unknown = unknown + excluded.unknown`)
   return ({ agent, upstream, currency, atMs, known, counted }) => {
     const sum = known ?? 0n
-    for (const { span, lengthMs } of spans) {
-      const startMs = Math.floor(atMs / lengthMs) * lengthMs
+    for (const { span, startOf } of spans) {
       const amounts = [sum / unit, sum % unit, counted / unit, counted % unit]
-      add.run(span, startMs, agent ?? '', upstream, currency, ...amounts, known === null ? 1 : 0)
+      add.run(span, startOf(atMs), agent ?? '', upstream, currency, ...amounts, known === null ? 1 : 0)
     }
   }
 }
@@ -126,9 +127,9 @@ const sums = `SUM(known_units) AS known_units, SUM(known_pico) AS known_pico, SU
   SUM(counted_pico) AS counted_pico, SUM(calls) AS calls, SUM(unknown) AS unknown`
 
 const readCosts = (db: DatabaseSync, { by, sinceMs, nowMs, limit, offset }: CostsAsk): CostsRead => {
-  const isHours = nowMs - sinceMs <= mostHours * hourMs
-  const [span, lengthMs] = isHours ? ['hour', hourMs] : ['day', dayMs]
-  const fromMs = Math.floor(sinceMs / lengthMs) * lengthMs
+  const [hours, days, all] = spans
+  const { span, startOf } = sinceMs === 0 ? all : nowMs - sinceMs <= mostHours * hourMs ? hours : days
+  const fromMs = startOf(sinceMs)
   const ask = (sql: string, ...values: (string | number)[]): SumsRow[] => {
     const statement = db.prepare(sql)
     statement.setReadBigInts(true)
