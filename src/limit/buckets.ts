@@ -13,10 +13,11 @@ import { openLearned, type Known } from './learn/learned.ts'
 import { readSignals } from './learn/signals.ts'
 import { hostPlace, limitName, scopeName, throttledName, type Scope } from './names.ts'
 import { openPauses } from './pauses.ts'
-import { SlidingShelf } from './sliding-shelf.ts'
+import { Road } from './road.ts'
 import { smoothGauge, SmoothShelf } from './smooth.ts'
 import { atShare } from './throttle.ts'
 import { shapeOf, type RateRule, type Shape } from './shape.ts'
+import { WindowShelf } from './windows.ts'
 
 /** What an upstream's rules say beside its fixed limits. */
 export interface Watching {
@@ -80,10 +81,16 @@ export interface Buckets {
   renew(upstream: { readonly name: string; readonly host?: string }, rules: readonly UpstreamLimit[]): void
 }
 
+interface Asked {
+  readonly scope: Scope
+  readonly weight: number
+}
+
 /** The limits of the configuration, whatever their kind. */
 const openConfigured = (clock: Clock, saved: readonly LimitRow[]) => {
   const smooth = new SmoothShelf(clock, saved)
-  const sliding = new SlidingShelf(clock, saved)
+  const windows = new WindowShelf(clock, saved)
+  const roads = new Map<string, Road>()
   const concurrency = new Concurrency()
   const shapes = new WeakMap<RateRule, Shape>()
   const shapeFor = (rule: RateRule): Shape => {
@@ -91,17 +98,24 @@ const openConfigured = (clock: Clock, saved: readonly LimitRow[]) => {
     shapes.set(rule, shape)
     return shape
   }
+  /** One for each address: as many as the configuration ever had. */
+  const roadTo = ({ host, upstream }: Scope): Road => {
+    const road = roads.get(host ?? upstream) ?? new Road()
+    roads.set(host ?? upstream, road)
+    return road
+  }
   return {
-    gauge: (rule: UpstreamLimit, name: string, weight: number): Gauge => {
-      if (!('rate' in rule)) return concurrency.gauge(name, rule)
-      if (rule.window === 'sliding') return sliding.gauge(name, rule, weight)
-      return smoothGauge(smooth, { name, shape: shapeFor(rule) }, weight, rule.per !== 'agent')
+    gauges: (rule: UpstreamLimit, name: string, { scope, weight }: Asked): readonly Gauge[] => {
+      if (!('rate' in rule)) return [concurrency.gauge(name, rule)]
+      const window = windows.gauge(name, rule, weight, roadTo(scope))
+      if (rule.window === 'sliding') return [window]
+      return [window, smoothGauge(smooth, { name, shape: shapeFor(rule) }, weight, rule.per !== 'agent')]
     },
-    changed: (stamp: Stamp): readonly LimitRow[] => [...smooth.changed(stamp), ...sliding.changed(stamp)],
+    changed: (stamp: Stamp): readonly LimitRow[] => [...smooth.changed(stamp), ...windows.changed(stamp)],
     renew: (places: readonly string[], rules: readonly UpstreamLimit[]): void => {
       for (const place of places) {
         smooth.renew(place, rules)
-        sliding.renew(place, rules)
+        windows.renew(place, rules)
       }
     },
   }
@@ -125,7 +139,7 @@ export const openBuckets = (options: {
     applied: (rules, scope, watching) => [
       ...rules.flatMap((rule, index) => {
         const weight = watching?.weigh?.(rule) ?? 1
-        return weight === 0 ? [] : [configured.gauge(rule, limitName(rule, index, scope), weight)]
+        return weight === 0 ? [] : configured.gauges(rule, limitName(rule, index, scope), { scope, weight })
       }),
       ...(watching?.learn === true ? [learned.gauge(scopeName(scope))] : []),
       ...(watching?.breaker ? [breakers.gauge(breakerName(scope, watching.endpoint), watching.breaker)] : []),
@@ -136,7 +150,8 @@ export const openBuckets = (options: {
         const less = atShare(rule, share)
         // Whoever waits for it lets the others of its line pass.
         const name = throttledName(less, index, scope, target)
-        return weight === 0 ? [] : [{ ...configured.gauge(less, name, weight), shared: false }]
+        if (weight === 0) return []
+        return configured.gauges(less, name, { scope, weight }).map((gauge) => ({ ...gauge, shared: false }))
       }),
     readyAt: (gauges, nowMs) => {
       let atMs = nowMs
@@ -162,7 +177,7 @@ export const openBuckets = (options: {
     },
     pausedUntil: (scope) => pauses.until(scopeName(scope)),
     answered: (scope, { gauges, status, headers, sentMs, learn, knownLimits }) => {
-      for (const gauge of gauges) gauge.heard?.()
+      for (const gauge of gauges) gauge.heard?.(clock.monoMs())
       const told = readSignals(headers, clock.civilMs?.() ?? clock.wallMs())
       const name = scopeName(scope)
       if (learn) learned.hear(name, told, { refused: status === 429, limits: knownLimits })

@@ -19,7 +19,7 @@ export interface Gauge {
   sent(nowMs: number): void
   giveUp(): void
   /** The head of its answer is here. */
-  heard?(): void
+  heard?(nowMs: number): void
   /** Once, after it was sent: whether the upstream failed; null = that says nothing about it. */
   ended?(failed: boolean | null, nowMs: number): void
 }

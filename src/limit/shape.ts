@@ -1,12 +1,11 @@
 /**
- * The arithmetic of a fixed limit: GCRA with the burst inside the rate. Of rate R per window W, guard g and burst B
- * the provider sees at most N = floor(R × (1 − g)) calls in any window of length W: B at once, the other N − B spread
- * evenly over the window.
+ * The pace of a smooth limit: GCRA. Of rate R per window W, guard g and burst B, N = floor(R × (1 − g)) calls a window
+ * go at even distances, B of them at once after a quiet time. That no window sees more than N is not its matter but
+ * that of the window beside it (ledger.ts): so a burst lies inside the rate, and all of N can be used.
  *
  * What counts is when a call is really sent, not when it was admitted: in between lie the journal's fsync and perhaps
  * a handshake. A bucket therefore keeps `tatMs` (theoretical arrival time) of calls sent, and how many are admitted
- * and not yet sent; an admission must hold even if all of those leave in this very instant. So no delay on our side
- * can ever bunch calls beyond N.
+ * and not yet sent; an admission must hold even if all of those leave in this very instant.
  */
 import type { RatedLimit } from '../model/model.ts'
 
@@ -35,7 +34,7 @@ export const shapeOf = (rule: RateRule): Shape => {
   // What weighs more than the burst could never go.
   const heaviest = Math.max(1, ...rule.weights.map(({ weight }) => weight))
   const burst = Math.min(Math.max(heaviest, Math.floor(rule.burst)), count - 1)
-  const intervalMs = windowMs / (count - burst)
+  const intervalMs = windowMs / count
   return { count, windowMs, intervalMs, toleranceMs: (burst - 1) * intervalMs }
 }
 
@@ -44,6 +43,9 @@ export const freshBucket: Bucket = { tatMs: -Infinity, pending: 0 }
 /** Nothing left at `nowMs`: the state that no true history of this shape can exceed. */
 export const emptyTat = (shape: Shape, nowMs: number): number => nowMs + shape.toleranceMs + shape.intervalMs
 
+/** Sums of intervals are no whole numbers. */
+const roundingMs = 1e-6
+
 /**
  * When the next call may be admitted: at most `nowMs` means now; Infinity means not before a pending one is sent or
  * given up.
@@ -51,7 +53,8 @@ export const emptyTat = (shape: Shape, nowMs: number): number => nowMs + shape.t
 export const readyAtMs = (shape: Shape, bucket: Bucket, nowMs: number, weight = 1): number => {
   const pendingMs = (bucket.pending + weight - 1) * shape.intervalMs
   if (pendingMs > shape.toleranceMs) return Infinity
-  return bucket.tatMs + pendingMs - shape.toleranceMs > nowMs ? bucket.tatMs + pendingMs - shape.toleranceMs : nowMs
+  const atMs = bucket.tatMs + pendingMs - shape.toleranceMs
+  return atMs > nowMs + roundingMs ? atMs : nowMs
 }
 
 export const admitted = (bucket: Bucket, weight = 1): Bucket => ({ ...bucket, pending: bucket.pending + weight })

@@ -119,7 +119,7 @@ const isSmooth = (rule: UpstreamLimit): rule is RatedLimit => 'rate' in rule && 
 export const smoothGauge = (shelf: SmoothShelf, limit: Applied, asked: number, shared: boolean): Gauge => {
   const { toleranceMs, intervalMs } = shelf.shape(limit)
   // What weighs more than ever goes at once goes as the heaviest that may: it must not wait for ever.
-  const weight = Math.min(asked, Math.floor(toleranceMs / intervalMs) + 1)
+  const weight = Math.min(asked, Math.round(toleranceMs / intervalMs) + 1)
   return {
     shared,
     paceMs: weight * intervalMs,

@@ -7,7 +7,7 @@ import { handClock } from './clock.ts'
 
 const perSecond = (count: number, per: LimitOwner = 'upstream'): RatedLimit => ({
   per,
-  rate: { count: count + 1, windowMs: 1_000 },
+  rate: { count, windowMs: 1_000 },
   burst: 1,
   guard: 0,
   window: 'smooth',
@@ -16,13 +16,13 @@ const perSecond = (count: number, per: LimitOwner = 'upstream'): RatedLimit => (
 })
 const breaker = { share: 0.5, volume: 2, probeMs: 5_000 }
 
-const open = (rules: readonly RatedLimit[]) => {
+const open = (rules: readonly RatedLimit[], answers: 'at-once' | 'later' = 'at-once') => {
   const clock = handClock()
   const buckets = openBuckets({ clock, random: seeded(1), saved: [] })
   const lines = openLines({ clock, buckets })
   const scopeOf = (agent: string) => ({ upstream: 'bank', credential: 'a', agent })
   const sent: string[] = []
-  /** Asks for a place; sent as soon as it is admitted, and its answer is a later matter. */
+  /** Asks for a place; sent as soon as it is admitted. */
   const ask = (name: string, options: { granted?: boolean; agent?: string; waitMs?: number } = {}) => {
     const scope = scopeOf(options.agent ?? `a/${name}`)
     const limits: readonly Gauge[] = buckets.applied(rules, scope, { endpoint: 'GET /**', learn: false, breaker })
@@ -44,6 +44,7 @@ const open = (rules: readonly RatedLimit[]) => {
         if (!admission.admitted) return
         sent.push(name)
         buckets.sent(limits, clock.monoMs())
+        if (answers === 'at-once') buckets.ended(limits, false)
         lines.wake('bank')
       },
     })
@@ -102,7 +103,7 @@ test('Those who come back when they were told find room, and nothing of the rate
 test('An agent at its own limit is told for itself, and holds up nobody', () => {
   const { ask, clock } = open([perSecond(1_000), perSecond(1, 'agent')])
   const own = Array.from({ length: 13 }, (_, index) => ask(String(index), { agent: 'a/0001' }))
-  expect(own.filter(({ answer }) => answer?.admitted === false)).toHaveLength(2)
+  expect(own.filter(({ answer }) => answer?.admitted === false)).toHaveLength(3)
   const [first, second] = own.slice(-2).map(({ answer }) => backMs(answer))
   expect(first).toBeGreaterThan(9_000)
   expect(second).toBe(first)
@@ -128,7 +129,7 @@ test('A pause that outlasts their patience sends away those who wait already; pa
 })
 
 test('Nobody waits for a breaker: not when it opens while they stand in line, nor for the probe of another', () => {
-  const { ask, clock } = open([perSecond(2)])
+  const { ask, clock } = open([perSecond(2)], 'later')
   const calls = [ask('one'), ask('two')]
   clock.advance(600)
   const waits = [ask('three'), ask('four')]

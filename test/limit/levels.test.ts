@@ -9,7 +9,7 @@ import { handClock } from './clock.ts'
 
 const tenPerSecond: RatedLimit = {
   per: 'upstream',
-  rate: { count: 11, windowMs: 1_000 },
+  rate: { count: 10, windowMs: 1_000 },
   burst: 1,
   guard: 0,
   window: 'smooth',
@@ -38,6 +38,7 @@ const open = () => {
         if (!admission.admitted) return
         served.push({ name, priority, waitedMs: admission.waitedMs })
         buckets.sent(limits, clock.monoMs())
+        buckets.ended(limits, null)
         lines.wake('bank')
       },
     })

@@ -80,6 +80,8 @@ export const forward = (call: CallInHand, room: Room, receiver: Receiver): Flow 
       head: (status, headers) => {
         hearing.on = status >= 400 && rule.profile !== null
         learn(call, room, status, headers)
+        // That calls have arrived makes room in the windows in which they stand.
+        room.lines.wake(rule.name)
         const seen = scrubbing.head(status, headers)
         beginReading(call, seen)
         receiver.head(status, seen)

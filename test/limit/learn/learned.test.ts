@@ -210,7 +210,7 @@ test('A limit that an answer named once and none names again holds nobody up aft
     expect(gauge.readyAt(clock.monoMs())).toBe(clock.monoMs())
     gauge.admit(clock.monoMs())
     gauge.sent(clock.monoMs())
-    gauge.heard!()
+    gauge.heard!(clock.monoMs())
     learned.hear('api\nkey', { retryAfterMs: null, skewMs: null, signals: [] }, heard)
   }
 })

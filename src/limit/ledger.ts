@@ -1,0 +1,186 @@
+/**
+ * A window as its provider counts it: so many calls in any span of its length, counted where they arrive. Calls stand
+ * here from when they leave until a window after they have arrived (road.ts), so neither a stall nor a burst after a
+ * quiet time shows the provider more than it allows.
+ *
+ *   pending ── sent ──▶ under way ── its answer, its end, or the answer of a later one ──▶ arrived ── a window ──▶ gone
+ *
+ * Where answers usually come so late that they say little about arrivals (a model that writes for a minute), counting
+ * all of that as way would cost more than it is worth: there a twentieth of the window counts, and what goes far beyond
+ * the usual.
+ * Times are monotonic ms.
+ */
+import type { Road } from './road.ts'
+
+export interface WindowShape {
+  readonly count: number
+  readonly windowMs: number
+}
+
+/** Calls that left in one part of the window stand here as one. */
+interface Group {
+  firstMs: number
+  /** The last of them left. */
+  sentMs: number
+  weight: number
+  /** Of how many of them neither answer nor end is known. */
+  open: number
+  /** When the last of those was; null = they have not all. */
+  knownMs: number | null
+  /** By then the last of them had arrived; null = not known yet. */
+  arrivedMs: number | null
+}
+export type Place = Group
+
+/** A window is kept in so many parts: what is given away by it is a part. */
+const parts = 500
+/** Proofs that usually come later than they could by more than this share of the window say little. */
+const strictWithin = 1 / 20
+/** So much of the window counts as way all the same, and what is beyond so many times the usual. */
+const countedShare = 1 / 20
+const beyondUsual = 3
+/** Calls on several connections overtake each other: an answer speaks for those before it this much later. */
+const overtakenShare = 1 / 100
+/** A call of which nothing is heard, and no end comes: nobody waits for it for ever. */
+const mostHeldMs = 600_000
+/** A window has both its ends: what comes exactly a window later would be one too many. */
+const edgeMs = 0.001
+
+export class Ledger {
+  readonly shape: WindowShape
+  readonly #road: Road
+  readonly #groups: Group[] = []
+  /** Groups before this one have arrived. */
+  #arrived = 0
+  #total = 0
+  #pending = 0
+
+  constructor(shape: WindowShape, road: Road) {
+    this.shape = shape
+    this.#road = road
+  }
+
+  /** What counts now: at most the shape's count. */
+  used(nowMs: number): number {
+    this.#settle(nowMs)
+    return this.#pending + this.#total
+  }
+
+  /** At most `nowMs` = at once; Infinity = when a call before it was sent, given up, answered or ended. */
+  readyAt(nowMs: number, asked: number): number {
+    this.#settle(nowMs)
+    const weight = Math.min(asked, this.shape.count)
+    let excess = this.#pending + weight - this.shape.count
+    if (excess > 0) return Infinity
+    excess += this.#total
+    let atMs = nowMs
+    for (const group of this.#groups) {
+      if (excess <= 0) break
+      atMs = Math.max(atMs, this.#overMs(group))
+      excess -= group.weight
+    }
+    return atMs
+  }
+
+  pend(weight: number): void {
+    this.#pending += weight
+  }
+
+  sent(nowMs: number, weight: number): Place {
+    this.#pending -= weight
+    this.#total += weight
+    const last = this.#groups.at(-1)
+    if (
+      last !== undefined &&
+      last.open > 0 &&
+      last.arrivedMs === null &&
+      nowMs - last.firstMs < this.shape.windowMs / parts
+    ) {
+      last.sentMs = nowMs
+      last.weight += weight
+      last.open += 1
+      return last
+    }
+    const group: Group = { firstMs: nowMs, sentMs: nowMs, weight, open: 1, knownMs: null, arrivedMs: null }
+    this.#groups.push(group)
+    return group
+  }
+
+  /** One of these calls was answered, so it had arrived; or it has ended without an answer, and never will. */
+  known(place: Place, nowMs: number): void {
+    place.open -= 1
+    if (place.open <= 0) place.knownMs ??= nowMs
+    this.#settle(nowMs)
+  }
+
+  /** Another one of this shape; calls that are admitted are so by it. */
+  renewed(shape: WindowShape, arrivals: Parameters<Ledger['fill']>[0]): Ledger {
+    const next = new Ledger(shape, this.#road)
+    next.fill(arrivals)
+    next.#pending = this.#pending
+    return next
+  }
+
+  /** So much is taken to have arrived, each at its time, the oldest first. */
+  fill(arrivals: readonly { readonly atMs: number; readonly weight: number }[]): void {
+    for (const { atMs, weight } of arrivals) {
+      this.#groups.splice(this.#arrived, 0, {
+        firstMs: atMs,
+        sentMs: atMs,
+        weight,
+        open: 0,
+        knownMs: atMs,
+        arrivedMs: atMs,
+      })
+      this.#arrived += 1
+      this.#total += weight
+    }
+  }
+
+  #settle(nowMs: number): void {
+    for (let group = this.#groups[this.#arrived]; group !== undefined; group = this.#groups[this.#arrived]) {
+      const arrivedMs = this.#arrivedBy(group, nowMs)
+      if (arrivedMs === undefined) break
+      // Arrivals have the order of their sending.
+      group.arrivedMs = Math.max(arrivedMs, this.#groups[this.#arrived - 1]?.arrivedMs ?? -Infinity)
+      this.#arrived += 1
+    }
+    for (let group = this.#groups[0]; group !== undefined; group = this.#groups[0]) {
+      if (this.#overMs(group) > nowMs) break
+      this.#total -= group.weight
+      this.#groups.shift()
+      this.#arrived = Math.max(0, this.#arrived - 1)
+    }
+  }
+
+  /** By when a group had arrived; undefined = nobody knows yet. */
+  #arrivedBy({ sentMs, knownMs }: Group, nowMs: number): number | undefined {
+    const { windowMs } = this.shape
+    const others = this.#road.provenMs(sentMs)
+    const byOthers = others === undefined ? Infinity : others + windowMs * overtakenShare
+    const provenMs = Math.min(knownMs ?? Infinity, byOthers)
+    if (provenMs > nowMs) return nowMs - sentMs > mostHeldMs ? nowMs : undefined
+    return sentMs + this.#wayOf(Math.max(0, provenMs - this.#road.leastMs - sentMs))
+  }
+
+  /** Within this, that an answer is late says little; 0 where answers are quick. */
+  get #usualMs(): number {
+    const { spreadMs } = this.#road
+    return spreadMs <= this.shape.windowMs * strictWithin ? 0 : spreadMs * beyondUsual
+  }
+
+  #wayOf(lateMs: number): number {
+    const usualMs = this.#usualMs
+    return usualMs === 0 ? lateMs : Math.max(Math.min(lateMs, this.shape.windowMs * countedShare), lateMs - usualMs)
+  }
+
+  /** When it counts no more, as far as is known now; Infinity = as long as nothing is heard of it. */
+  #overMs({ sentMs, arrivedMs }: Group): number {
+    const { windowMs } = this.shape
+    if (arrivedMs !== null) return arrivedMs + windowMs + edgeMs
+    // Answers may well take a window and more: that there is none yet says nothing.
+    const usualMs = this.#usualMs
+    if (this.#road.leastMs + usualMs < windowMs) return Infinity
+    return sentMs + windowMs * (usualMs === 0 ? 1 : 1 + countedShare) + edgeMs
+  }
+}
