@@ -66,7 +66,7 @@ export const fuzzRequests = async (count: number, seed: number): Promise<void> =
       expect(['GET', 'POST']).toContain(method)
       expect(url).toMatch(/^\/v1\/[^/\\#]+/)
       if (method === 'POST') expect(url).not.toMatch(/^\/v1\/payouts[;/]*(?:\?|$)/i)
-      expect(url).not.toMatch(/\/\.\.?(?:\/|$)|%2f|%5c/i)
+      expect(url.split('?', 1)[0]).not.toMatch(/\/\.\.?(?:\/|$)|%2f|%5c/i)
       expect(headers['host']).toBe(upstream.host)
       expect(rawHeaders.filter((name) => name.toLowerCase() === 'host')).toHaveLength(1)
       expect(headers['authorization']).toBe(`Bearer ${canary}`)
