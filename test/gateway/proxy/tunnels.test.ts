@@ -49,7 +49,7 @@ const world = async (
   const running = await startGate(place, rules)
   const sitter = startSitter(place)
   await sitter.linked()
-  await setSecret(sitter)
+  await setSecret(sitter, signing?.kind === 'hmac' ? `key-id:${canary}` : canary)
   const door = join(place.directory, 'cell.sock')
   sitter.link.openCell({ cell: 'cel_1', socketPath: door, type: 'payer', agents, upstreams: ['bank', 'shop'] })
   await untilOpen(door)
@@ -272,8 +272,7 @@ test.each([
 ] as const)(
   'what a program has put where a credential of kind %s goes is replaced',
   async (kind, signing, said, sent) => {
-    const { door, bank, pem, sitter } = await world({}, ['payer/0001'], signing)
-    if (kind === 'hmac') await setSecret(sitter, `key-id:${canary}`)
+    const { door, bank, pem } = await world({}, ['payer/0001'], signing)
     const { socket } = await tunnelTo(door, bank.host)
     const secure = await secured(socket, { ca: pem, host: '127.0.0.2' })
     const answer = await saidAfter(secure, get(`/v1/a?${said}&x=1`, bank.host, 'x-key: placeholder\r\n'))
