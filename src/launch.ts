@@ -126,6 +126,8 @@ const passedOn = [
   'XDG_CONFIG_HOME',
   'XDG_RUNTIME_DIR',
   'CREDENTIALS_DIRECTORY',
+  // Whom to trust beside the world's authorities: an upstream of one's own has a certificate of one's own.
+  'NODE_EXTRA_CA_CERTS',
   // How the loader finds the program, and what it loads before it: all of ours are the same program.
   'LD_LIBRARY_PATH',
   'LD_PRELOAD',

@@ -71,6 +71,8 @@ export interface CellPlan {
   readonly walls?: boolean
   /** Beside its own program, what a sandbox may read: absolute paths. */
   readonly readable?: readonly string[]
+  /** Its program knows no gate: it is given a proxy, and these values where it looks for its credentials. */
+  readonly proxy?: { readonly placeholders: Readonly<Record<string, string>> }
   /** The time from the start of the process to its hello; the kind's own when absent. */
   readonly startWithinMs?: number
   /** The bounds of each machine in a `vm` cell, and how many there may be. */

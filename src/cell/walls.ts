@@ -11,6 +11,8 @@ export interface Inhabitant {
   /** The program and its arguments. */
   readonly words: readonly string[]
   readonly directory: string
+  /** Words before those of the program, which become it (process/bridge.ts). */
+  readonly through?: readonly string[]
   /** A folder that it may write, beside what is its own. */
   readonly writable?: string
 }
@@ -161,8 +163,8 @@ export const plainWalls =
       sitterSocket: plan.sitterSocket,
       gateSocket: plan.gateSocket,
       group: group.directory,
-      wrap: ({ words: [name = '', ...args], directory }) => {
-        const [command = '', ...rest] = [...group.before, find(name), ...args]
+      wrap: ({ words: [name = '', ...args], directory, through = [] }) => {
+        const [command = '', ...rest] = [...group.before, ...through, find(name), ...args]
         return { command, args: rest, cwd: directory, env: {} }
       },
       terminate: () => false,

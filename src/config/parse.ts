@@ -118,6 +118,7 @@ const toAgents = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig['agen
     count: agent.count,
     cell: toCell(agent, parsed, baseDirectory),
     upstreams: agent.upstreams,
+    ...(agent.proxy && { proxy: agent.proxy === true ? { placeholders: {} } : agent.proxy }),
     restart: {
       type: agent.restart.type,
       max: agent.restart.max,

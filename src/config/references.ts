@@ -56,6 +56,7 @@ const programs = (raw: unknown, type: string): readonly ConfigFault[] => {
   if (at('run', 'command') === undefined && at('run', 'exec') === undefined)
     return [
       ...ofMachines,
+      ...(at('proxy') === undefined ? [] : [wrong(['proxy'], 'it to be left out: a module calls ctx.fetch')]),
       ...(kind === 'process' || kind === 'sandbox'
         ? [faultAt(kindPath, show(kind), '"pool" or "vm" for a module; perCell: 1 gives each its own')]
         : []),

@@ -23,6 +23,7 @@ import {
   storeAddress,
   template,
   usualOutcome,
+  variable,
   webAddress,
   whole,
   words,
@@ -95,6 +96,16 @@ const agent = z.strictObject({
     .optional(),
   /** Upstreams that they may call. */
   upstreams: z.array(z.string()).max(1_000).default([]),
+  /**
+   * For programs that know nothing of a gate: `HTTPS_PROXY` and the like lead them to the hosts of their upstreams, and
+   * to nothing else. `placeholders` are set where they look for a credential; the gate puts the real one in its place.
+   */
+  proxy: z
+    .union(
+      [z.literal(true), z.strictObject({ placeholders: z.record(variable, notEmpty('a text')).default({}) })],
+      'true or {placeholders: {API_KEY: "placeholder"}}',
+    )
+    .optional(),
   restart: restart.prefault({}),
   /** An agent that has been idle for so long sleeps: no process, until work for its type is due. Never when absent. */
   hibernate: z

@@ -85,6 +85,15 @@ export const name = text('a name: small letters, digits and hyphens, a letter fi
   /^[a-z][a-z0-9-]{0,62}$/.test(given) ? given : undefined,
 )
 
+/** What leads a program to the gate is not the configuration's to say. */
+export const variable = text(
+  'a variable like "OPENAI_API_KEY", none of the sitter, of proxies or of loaders',
+  (given) =>
+    /^[A-Za-z_][A-Za-z0-9_]{0,127}$/.test(given) && !/^(SITTER_|LD_|NODE_|PATH$|.*_PROXY$)/i.test(given)
+      ? given
+      : undefined,
+)
+
 export const pattern = text(
   'a pattern like "POST /v1/payouts" or "GET /v1/**"',
   (given) => parsePattern(given) && given,

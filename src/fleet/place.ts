@@ -41,6 +41,7 @@ export const hostPlan = (
   limits: settings.limits,
   ...(settings.cell.vm && { vm: { ...settings.cell.vm, agents: settings.perCell } }),
   ...(settings.cell.walls !== undefined && { walls: settings.cell.walls }),
+  ...(settings.proxy && { proxy: settings.proxy }),
   ...(settings.cell.readable && { readable: settings.cell.readable }),
   startWithinMs: settings.startWithinMs,
 })

@@ -48,6 +48,14 @@ const v6 = (text: string): readonly number[] | undefined => {
   return all.length === 8 && all.every((group) => group >= 0 && group <= 0xffff) ? all : undefined
 }
 
+/** The 4 or 16 bytes of an address; undefined when the text is none. */
+export const addressBytes = (address: string): Buffer | undefined => {
+  const four = v4(address)
+  const six = four === undefined ? v6(address) : undefined
+  if (four !== undefined) return Buffer.from(four.toString(16).padStart(8, '0'), 'hex')
+  return six && Buffer.from(six.map((group) => group.toString(16).padStart(4, '0')).join(''), 'hex')
+}
+
 const publicV6 = (groups: readonly number[]): boolean => {
   const [first, second] = groups as [number, number]
   // Only 2000::/3 is public unicast; v4-mapped, NAT64, ULA and link-local lie outside of it.

@@ -66,7 +66,9 @@ export interface CallInHand {
   readonly method: string
   /** Path and query as asked for. */
   readonly target: string
-  readonly headers: HeaderPairs
+  headers: HeaderPairs
+  /** Its program knows of no gate: what it says as its credential is a placeholder. */
+  readonly unaware?: boolean
   body: string | Readable | null
   /** Length of a streamed body where the agent told it. */
   bodyBytes: number | null
@@ -145,6 +147,7 @@ type Asked = Pick<
   | 'method'
   | 'target'
   | 'headers'
+  | 'unaware'
   | 'body'
   | 'bodyBytes'
   | 'waitMs'

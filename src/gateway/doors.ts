@@ -3,9 +3,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { asFailure, type Disk } from '../std/std.ts'
 import type { CellOpen } from '../wire/wire.ts'
 import type { CellSeat, Room } from './call.ts'
+import { aimOf } from './asking.ts'
 import { serveFetch } from './fetches.ts'
 import { headProblem, refuseBadFraming, serverOptions } from './framing.ts'
 import { answerProblem, type Problem } from './problem.ts'
+import type { Authority } from './proxy/certificates.ts'
+import { openTunnels, type Tunnels } from './proxy/tunnels.ts'
 
 export interface Doors {
   /** Opens a cell's door, or takes over its new list of agents. Rejects when its socket cannot be made. */
@@ -26,6 +29,7 @@ interface Door {
   inHand: number
   readonly socketPath: string
   readonly server: Server
+  readonly tunnels: Tunnels
   readonly ready: Promise<void>
 }
 
@@ -37,6 +41,9 @@ const tooMany: Problem = {
   message: `a cell may have ${mostInHand} calls in hand`,
   retryAfterMs: 1_000,
 }
+
+/** What programs that go through a proxy must trust. No upstream has such a name. */
+const certificatePath = '/.gate/ca.pem'
 
 const seatOf = ({ cell, agents, upstreams }: CellOpen): CellSeat => ({
   cell,
@@ -62,13 +69,15 @@ const listen = async (server: Server, socketPath: string, disk: Disk): Promise<v
 class CellDoors implements Doors {
   readonly #room: Room
   readonly #disk: Disk
+  readonly #authority: Authority
   readonly #doors = new Map<string, Door>()
   #inFlight = 0
   #idlers: (() => void)[] = []
 
-  constructor(room: Room, disk: Disk) {
+  constructor(room: Room, disk: Disk, authority: Authority) {
     this.#room = room
     this.#disk = disk
+    this.#authority = authority
   }
 
   async open(cell: CellOpen, epoch: number): Promise<void> {
@@ -83,9 +92,10 @@ class CellDoors implements Doors {
     server.maxConnections = mostConnections
     server.on('request', (request, response) => void this.#serve(door, request, response))
     refuseBadFraming(server)
+    const tunnels = openTunnels(server, { room: this.#room, authority: this.#authority, seat: () => door.seat })
     const { socketPath } = cell
     const ready = listen(server, socketPath, this.#disk)
-    const door: Door = { seat: seatOf(cell), epoch, listening: false, inHand: 0, socketPath, server, ready }
+    const door: Door = { seat: seatOf(cell), epoch, listening: false, inHand: 0, socketPath, server, tunnels, ready }
     this.#doors.set(cell.cell, door)
     try {
       await ready
@@ -106,6 +116,7 @@ class CellDoors implements Doors {
     await new Promise<void>((resolve) => {
       door.server.close(() => resolve())
       door.server.closeAllConnections()
+      door.tunnels.close()
     })
   }
 
@@ -126,15 +137,23 @@ class CellDoors implements Doors {
     return new Promise((resolve) => this.#idlers.push(resolve))
   }
 
+  #answerCertificate(response: ServerResponse): void {
+    response.writeHead(200, { 'content-type': 'application/x-pem-file' }).end(this.#authority.pem)
+  }
+
   async #serve(door: Door, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const problem = headProblem(request)
     if (problem !== undefined) return answerProblem(response, problem, { connection: 'close' })
     if (door.inHand >= mostInHand) return answerProblem(response, tooMany)
     const { seat, epoch } = door
+    const tunnel = door.tunnels.of(request.socket)
+    if (tunnel === undefined && request.url === certificatePath) return this.#answerCertificate(response)
+    const aim = aimOf(request, { seat, room: this.#room, tunnel })
+    if ('code' in aim) return answerProblem(response, aim)
     this.#inFlight += 1
     door.inHand += 1
     try {
-      await serveFetch({ request, response }, seat, this.#room, epoch)
+      await serveFetch({ request, response, aim }, seat, this.#room, epoch)
     } catch (error) {
       const { code, message } = asFailure(error)
       this.#room.log('error', 'a call of an agent failed inside the gate', { code, message })
@@ -147,4 +166,4 @@ class CellDoors implements Doors {
   }
 }
 
-export const openDoors = (room: Room, disk: Disk): Doors => new CellDoors(room, disk)
+export const openDoors = (room: Room, disk: Disk, authority: Authority): Doors => new CellDoors(room, disk, authority)

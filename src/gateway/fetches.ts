@@ -1,6 +1,7 @@
 /** One agent's own call: HTTP in by the cell's socket, through the stages, streaming out and back. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Transform } from 'node:stream'
+import type { Aim } from './asking.ts'
 import type { CellSeat, Room } from './call.ts'
 import type { HeaderPairs } from './headers.ts'
 import { answerProblem, type Problem } from './problem.ts'
@@ -9,12 +10,12 @@ import { answerBy, type Asked, type Asker } from './tries.ts'
 /** Bound of a request's body. */
 const bodyBytes = 32 * 1024 * 1024
 
-const targetText = /^\/([A-Za-z0-9][A-Za-z0-9._-]{0,63})(\/.*)?$/s
-
-const headerPairs = (raw: readonly string[]): HeaderPairs => {
+/** Who asks may stand beside the request, in the address of its proxy. */
+const headerPairs = (raw: readonly string[], agent: string | undefined): HeaderPairs => {
   const pairs: [string, string][] = []
   for (let index = 0; index + 1 < raw.length; index += 2) pairs.push([raw[index]!, raw[index + 1]!])
-  return pairs
+  const isSaid = agent === undefined || pairs.some(([name]) => name.toLowerCase() === 'x-sitter-agent')
+  return isSaid ? pairs : [...pairs, ['x-sitter-agent', agent]]
 }
 
 const bodyOf = (request: IncomingMessage, tooLarge: () => void): { body: Transform | null; length: number | null } => {
@@ -56,14 +57,12 @@ const wholeOf = async (body: Transform | null, length: number | null): Promise<B
 
 /** Serves one request to its end; never rejects because of what an agent or an upstream does. */
 export const serveFetch = async (
-  exchange: { readonly request: IncomingMessage; readonly response: ServerResponse },
+  exchange: { readonly request: IncomingMessage; readonly response: ServerResponse; readonly aim: Aim },
   seat: CellSeat,
   room: Room,
   epoch: number,
 ): Promise<void> => {
-  const { request, response } = exchange
-  const target = targetText.exec(request.url ?? '')
-  if (target === null) return answerProblem(response, { code: 'not-allowed', message: 'ask for /<upstream>/<path>' })
+  const { request, response, aim } = exchange
   if (Number(request.headers['content-length'] ?? 0) > bodyBytes) {
     return answerProblem(response, tooLargeProblem, lastOnConnection)
   }
@@ -90,13 +89,14 @@ export const serveFetch = async (
     subject: null,
     agent: null,
     epoch,
-    upstreamName: target[1]!,
+    upstreamName: aim.upstreamName,
     method: request.method ?? '',
-    target: target[2] ?? '/',
+    target: aim.target,
+    unaware: aim.unaware,
     body,
     bodyBytes: length,
     waitMs: null,
-    headers: headerPairs(request.rawHeaders),
+    headers: headerPairs(request.rawHeaders, aim.agent),
     onWaiting: (leave) => {
       asker.leave = leave
     },

@@ -76,7 +76,4 @@ export const refuseBadFraming = (server: Server): void => {
   server.maxHeadersCount = 0
   server.on('clientError', (error, socket) => refuseSocket(socket, problemOfError(error)))
   server.on('checkExpectation', refuseExpectation)
-  server.on('connect', (_request: IncomingMessage, socket: Duplex) => {
-    refuseSocket(socket, { code: 'not-allowed', message: 'the gate opens no tunnels here' })
-  })
 }

@@ -25,6 +25,7 @@ import type { CallJournal, Log, Rules, UseBook } from './ports.ts'
 import { openPriorities } from './priorities.ts'
 import { openRetries } from './retries.ts'
 import { openRules, type OpenRules } from './rules.ts'
+import { openAuthority } from './proxy/certificates.ts'
 import { openSkew } from './skew.ts'
 import { openUses } from './uses.ts'
 
@@ -256,7 +257,12 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
     frozen: freezer.frozen,
     ending: () => late.ending === true,
   }
-  const doors = openDoors(room, disk)
+  const { random } = options
+  const doors = openDoors(
+    room,
+    disk,
+    openAuthority({ clock, random, swarm: options.rules.name, seed: vault.authoritySeed }),
+  )
   const grants = openGrants({
     room,
     tell: (number) => late.link?.tell(number),

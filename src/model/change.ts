@@ -40,6 +40,7 @@ const fromTheStart: Readonly<Record<Setting, boolean>> = {
   limits: true,
   config: true,
   upstreams: false,
+  proxy: true,
   restart: false,
   hibernate: false,
   health: true,

@@ -77,6 +77,8 @@ export interface AgentType {
     readonly readable?: readonly string[]
   }
   readonly upstreams: readonly string[]
+  /** Its program knows no gate and is given a proxy; `placeholders` by variable. Absent = it speaks to the gate. */
+  readonly proxy?: { readonly placeholders: Readonly<Record<string, string>> }
   readonly restart: RestartPolicy
   /** Its agents sleep when they have been idle for so long; absent = never. */
   readonly hibernate?: {

@@ -26,6 +26,7 @@ export interface Choice {
 }
 
 export interface Keeper {
+  readonly authoritySeed: Vault['authoritySeed']
   set: Vault['set']
   view(): KeeperView
   /** Secrets that wait for a person. */
@@ -71,6 +72,7 @@ export interface KeeperOptions {
 const mostOpenKeys = 10_000
 
 class VaultKeeper implements Keeper {
+  readonly authoritySeed: Uint8Array
   readonly #options: KeeperOptions
   readonly #uses: Uses
   readonly #rotations: Rotations
@@ -82,6 +84,7 @@ class VaultKeeper implements Keeper {
 
   constructor(options: KeeperOptions) {
     this.#options = options
+    this.authoritySeed = options.vault.authoritySeed
     const saved = options.book.machines()
     this.#uses = openUses(({ name }) => this.#rotations.wake(name))
     this.#grants = openGrants({ ...options, saved, ruleOf: (name) => this.#rotations.ruleOf(name) })

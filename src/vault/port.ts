@@ -39,6 +39,8 @@ export interface VaultView {
 }
 
 export interface Vault {
+  /** 48 secret bytes for the key of the gate's certificate authority; the same as long as the vault is. */
+  readonly authoritySeed: Uint8Array
   /**
    * Opens what was sealed to this gate and stores it as the new active version. @throws Failure `not-found` (no such
    * credential in the configuration), `invalid` (not sealed to us, or not of the form that its kind wants).

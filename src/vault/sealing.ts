@@ -96,6 +96,10 @@ export const rewrap = (
 export const fingerprintKeyOf = (vaultId: string, pair: Uint8Array): Buffer =>
   Buffer.from(hkdfSync('sha256', pair, vaultId, 'fingerprint 2', keyBytes))
 
+/** What the key of the gate's certificate authority is made from; of the pair, so that it outlives every rekey too. */
+export const authoritySeedOf = (vaultId: string, pair: Uint8Array): Buffer =>
+  Buffer.from(hkdfSync('sha256', pair, vaultId, 'certificate authority 1', 48))
+
 /**
  * Twelve hex digits by which people compare secrets; keyed, so that a short secret cannot be guessed from it.
  */

@@ -29,6 +29,7 @@ import {
 } from './port.ts'
 import { endRekey, rekey, sealingKeyPlace, takeCurrentKey, type Rekeyed } from './rekey.ts'
 import {
+  authoritySeedOf,
   fingerprintKeyOf,
   fingerprintOf,
   isOfThisForm,
@@ -96,6 +97,7 @@ class OpenVault implements Vault {
   readonly #faults: HeadFaults['secrets']
   readonly #doubted: Map<string, MachineFault>
   readonly tampered: readonly MachineFault[]
+  readonly authoritySeed: Uint8Array
   readonly #rows = new Map<string, readonly SecretRow[]>()
   #rekeying = false
   /** Sets of one name in one turn must not take the same number: this moves on before the commit. */
@@ -108,6 +110,7 @@ class OpenVault implements Vault {
     this.#faults = faults.secrets
     this.#doubted = doubted
     this.tampered = faults.machines
+    this.authoritySeed = authoritySeedOf(options.unlocked.vaultId, pair)
     // A number that was taken away is not given again.
     for (const { name, version } of faults.secrets) this.#taken.set(name, Math.max(version, this.#taken.get(name) ?? 0))
     this.#load()

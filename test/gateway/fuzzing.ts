@@ -33,7 +33,8 @@ const say = async (door: string, bytes: string, inFlight: () => number): Promise
     socket.write(bytes, 'latin1', () => resolve())
   })
   await turns(40)
-  while (inFlight() > 0) await turns(5)
+  // Half a body is waited for by the gate for longer than anybody wants to watch.
+  for (let untilMs = performance.now() + 1_000; inFlight() > 0 && performance.now() < untilMs;) await turns(5)
   await turns(5)
   socket.end()
   await closed
@@ -44,7 +45,9 @@ const say = async (door: string, bytes: string, inFlight: () => number): Promise
 export const fuzzRequests = async (count: number, seed: number): Promise<void> => {
   const upstream = await openUpstream()
   const elsewhere = await listenAt('127.0.0.2', upstream.port)
-  const opened = await openDoorTo(upstream, { breaker: null, limits: [], timeoutMs: 500 }, ['payer/0001'])
+  const opened = await openDoorTo(upstream, { breaker: null, limits: [], retries: null, timeoutMs: 500 }, [
+    'payer/0001',
+  ])
   const { door, gate } = opened
   let checked = 0
   let sentBy = 0
@@ -66,7 +69,7 @@ export const fuzzRequests = async (count: number, seed: number): Promise<void> =
       expect(['GET', 'POST']).toContain(method)
       expect(url).toMatch(/^\/v1\/[^/\\#]+/)
       if (method === 'POST') expect(url).not.toMatch(/^\/v1\/payouts[;/]*(?:\?|$)/i)
-      expect(url).not.toMatch(/\/\.\.?(?:\/|$)|%2f|%5c/i)
+      expect(url.split('?', 1)[0]).not.toMatch(/\/\.\.?(?:\/|$)|%2f|%5c/i)
       expect(headers['host']).toBe(upstream.host)
       expect(rawHeaders.filter((name) => name.toLowerCase() === 'host')).toHaveLength(1)
       expect(headers['authorization']).toBe(`Bearer ${canary}`)
@@ -100,7 +103,7 @@ export const fuzzAnswers = async (count: number, seed: number): Promise<void> =>
     if (own === undefined) socket.end(bytes, 'latin1')
     else socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${own.length}\r\n\r\n${own}`)
   })
-  const opened = await openDoorTo(asUpstream(listener!), { breaker: null, learn: false, timeoutMs: 500 })
+  const opened = await openDoorTo(asUpstream(listener!), { breaker: null, learn: false, retries: null, timeoutMs: 500 })
   const { door, gate } = opened
   let call = 0
   let whole = 0

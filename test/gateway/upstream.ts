@@ -21,7 +21,7 @@ export interface TestUpstream {
   close(): Promise<void>
 }
 
-export const openUpstream = async (port = 0): Promise<TestUpstream> => {
+export const openUpstream = async (port = 0, address = '127.0.0.1'): Promise<TestUpstream> => {
   const seen: Seen[] = []
   let waiters: { count: number; resolve: () => void }[] = []
   let handle = (_seen: Seen, response: ServerResponse, _request: IncomingMessage): void => {
@@ -51,12 +51,12 @@ export const openUpstream = async (port = 0): Promise<TestUpstream> => {
     })
   })
   await new Promise<void>((resolve) => {
-    server.listen(port, '127.0.0.1', resolve)
+    server.listen(port, address, resolve)
   })
   const { port: bound } = server.address() as AddressInfo
   return {
     port: bound,
-    host: `127.0.0.1:${bound}`,
+    host: `${address}:${bound}`,
     seen,
     answer: (handler) => {
       handle = handler

@@ -196,6 +196,7 @@ export const spawned = [
   'src/agent/guest.ts',
   'src/cell/pool/host.ts',
   'src/cell/pool/watchdog.ts',
+  'src/cell/process/bridge.ts',
   'src/config/evaluate.ts',
   'src/config/trial.ts',
   'src/drill/canary.ts',

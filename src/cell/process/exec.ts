@@ -10,6 +10,7 @@ import { asFailure, failure, JsonText, type Clock, type Disk, type ProcessIdenti
 import { bounds, type CancelRun, type Drain, type Frame, type Ping, type Pong, type Run } from '../../wire/wire.ts'
 import { removeHome } from '../home.ts'
 import type { Cell, CellEvents, CellPlan } from '../port.ts'
+import { wayOf } from './bridged.ts'
 import type { WalledChild, Walls } from '../walls.ts'
 import { startProgram, type ProgramPorts } from './program.ts'
 import { execEnding, type ExecEnding } from './verdict.ts'
@@ -142,6 +143,7 @@ export class ExecCell implements Cell {
   #environment({ agent, attempt, task, key, number, deadline }: Run): Readonly<Record<string, string>> {
     return {
       ...this.#plan.env,
+      ...this.#plan.proxy?.placeholders,
       SITTER_GATE: this.#walls.gateSocket,
       SITTER_TASK: task,
       SITTER_ATTEMPT: attempt,
@@ -184,7 +186,11 @@ export class ExecCell implements Cell {
     }
     try {
       const child = await startProgram(this.#ports, {
-        walled: this.#walls.wrap({ words: this.#plan.run.exec!, directory: this.#plan.run.directory! }),
+        walled: this.#walls.wrap({
+          words: this.#plan.run.exec!,
+          directory: this.#plan.run.directory!,
+          through: wayOf(this.#plan),
+        }),
         walls: this.#walls,
         env: this.#environment(task.run),
         onLine,

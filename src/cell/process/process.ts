@@ -6,6 +6,7 @@
 import { chmod } from 'node:fs/promises'
 import { failure, type Clock, type Disk, type Net, type Proc } from '../../std/std.ts'
 import type { Cell, CellEvents, CellKind, CellPlan } from '../port.ts'
+import { wayOf } from './bridged.ts'
 import { ProcessCell } from './cell.ts'
 import { ExecCell } from './exec.ts'
 import { makeHome } from '../home.ts'
@@ -60,9 +61,14 @@ export const processCells = (ports: ProcessPorts): CellKind => {
     try {
       await openToFolder(plan.sitterSocket)
       const child = await startProgram(programs, {
-        walled: walls.wrap({ words: plan.run.command!, directory: plan.run.directory! }),
+        walled: walls.wrap({ words: plan.run.command!, directory: plan.run.directory!, through: wayOf(plan) }),
         walls,
-        env: { ...plan.env, SITTER_SOCKET: walls.sitterSocket, SITTER_GATE: walls.gateSocket },
+        env: {
+          ...plan.env,
+          ...plan.proxy?.placeholders,
+          SITTER_SOCKET: walls.sitterSocket,
+          SITTER_GATE: walls.gateSocket,
+        },
         onLine: (stream, text) => cell.line(stream, text),
       })
       const withinMs = plan.startWithinMs ?? ports.startWithinMs ?? defaultStartMs
@@ -86,7 +92,7 @@ export const processCells = (ports: ProcessPorts): CellKind => {
       try {
         if (plan.run.command !== undefined) return await startCommand(plan, walls, events)
         // What is wrong with the program is told now, not with its first task.
-        walls.wrap({ words, directory: plan.run.directory! })
+        walls.wrap({ words, directory: plan.run.directory!, through: wayOf(plan) })
       } catch (error) {
         await walls.close()
         throw failure('cell-start', `cell ${plan.id}: ${(error as Error).message}`, { cause: error })

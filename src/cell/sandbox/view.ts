@@ -7,6 +7,7 @@ import { homedir } from 'node:os'
 import { delimiter, dirname, isAbsolute, join, resolve } from 'node:path'
 import { failure } from '../../std/std.ts'
 import type { StandbyPlan } from '../port.ts'
+import { wayFiles } from '../process/bridged.ts'
 import type { Inhabitant } from '../walls.ts'
 import { insideHome, isSystem } from './arguments.ts'
 
@@ -94,13 +95,15 @@ const assertReadable = (paths: readonly string[], uid: number | null): void => {
 /** What a program sees; `path` is where those are looked for that are not the system's. */
 export const programView =
   (path: string): View =>
-  ({ words: [name = '', ...args], directory }, plan, uid) => {
+  ({ words: [name = '', ...args], directory, through = [] }, plan, uid) => {
     const program = findInside(name, path)
-    const needed = [...readableFor({ words: [program, ...args], directory }), ...(plan.readable ?? [])]
+    const way = through.length === 0 ? [] : wayFiles()
+    const needed = [...readableFor({ words: [program, ...args], directory }), ...(plan.readable ?? []), ...way]
     assertReadable([...needed, program], uid)
     // A folder that is its owner's alone is not shown; what the command line names in there is, at its own path.
     const isShown = directory !== '/' && directory !== insideHome && isReadable(directory, uid)
-    return { words: [program, ...args], readable: isShown ? [directory, ...needed] : needed, cwd: directory }
+    const words = [...through, program, ...args]
+    return { words, readable: isShown ? [directory, ...needed] : needed, cwd: directory }
   }
 
 /** Whether a user can read all of these folders. */

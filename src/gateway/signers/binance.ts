@@ -46,6 +46,7 @@ const signer =
     needsBody: true,
     form,
     fault,
+    own: { parameters: own },
     sign: ({ query, body, nowMs }, secret) => {
       const [keyId, key] = partsOf(secret, 'apiKey:secret')
       const given = [...parameterNames(query), ...parameterNames(body ?? '')]

@@ -10,6 +10,7 @@ export const query = (parameter: string): Signer => ({
   needsBody: false,
   form: 'one word of visible ASCII characters, up to 8192',
   fault: (secret) => textFault(secret),
+  own: { parameters: [parameter] },
   sign: (request, secret) => {
     if (parameterNames(request.query).includes(parameter))
       throw failure('invalid', `the gate adds the parameter ${parameter} itself: leave it out`)

@@ -32,6 +32,11 @@ export interface Signer {
   readonly form: string
   /** What is wrong with a secret that is to be kept. */
   fault(secret: string): Fault
+  /**
+   * What it says itself, in lower case: of a program that signs by itself, with a placeholder, this is left out. An
+   * `authorization` goes no further anyway.
+   */
+  readonly own?: { readonly parameters?: readonly string[]; readonly headers?: readonly string[] }
   /** @throws Failure `credential-unavailable` when the secret has not its form, `invalid` when the request has not. */
   sign(request: ToSign, secret: string): Signed
 }

@@ -50,7 +50,9 @@ const isSigned = (name: string): boolean => name === 'content-type' || name === 
 
 const signedHeaders = (request: ToSign, added: HeaderPairs): HeaderPairs => {
   const own = request.headers.map(([name, value]) => [name.toLowerCase(), value] as const)
-  const all = [['host', request.host] as const, ...own.filter(([name]) => isSigned(name)), ...added]
+  // What is added takes the place of what was there.
+  const isOwn = (name: string): boolean => isSigned(name) && !added.some(([other]) => other === name)
+  const all = [['host', request.host] as const, ...own.filter(([name]) => isOwn(name)), ...added]
   const byName = Map.groupBy(all, ([name]) => name)
   return [...byName]
     .map(([name, pairs]) => [name, pairs.map(([, value]) => value.trim().replace(/ +/g, ' ')).join(',')] as const)
@@ -61,6 +63,7 @@ export const sigv4 = (region: string, service: string): Signer => ({
   needsBody: true,
   form: 'accessKeyId:secretAccessKey',
   fault: (secret) => partsFault(secret),
+  own: { headers: ['x-amz-date', 'x-amz-content-sha256', 'x-amz-security-token'] },
   sign: (request, secret) => {
     const [keyId, key] = partsOf(secret, 'accessKeyId:secretAccessKey')
     const time = new Date(request.nowMs).toISOString().replace(/[:-]|\.\d{3}/g, '')

@@ -5,6 +5,7 @@
 import type { Readable } from 'node:stream'
 import { asFailure, failure } from '../../std/std.ts'
 import type { CallInHand, Stage } from '../call.ts'
+import type { Signer } from '../signers/signer.ts'
 import { signerOf } from '../signers/signers.ts'
 
 /** A body over which a signature goes must be whole before its head is written; beyond this it is refused. */
@@ -34,11 +35,24 @@ const wholeBody = async (call: CallInHand): Promise<string | null> => {
   return call.body
 }
 
+/** What a program that knows of no gate has signed by itself: the gate says the same, with the real secret. */
+const leaveOut = (call: CallInHand, { own = {} }: Signer): void => {
+  const { parameters = [], headers = [] } = own
+  const { query } = call.plain!
+  const left = query
+    .slice(1)
+    .split('&')
+    .filter((pair) => !parameters.includes(pair.split('=', 1)[0]!))
+  if (parameters.length > 0) call.plain = { ...call.plain!, query: left.length === 0 ? '' : `?${left.join('&')}` }
+  call.headers = call.headers.filter(([name]) => !headers.includes(name.toLowerCase()))
+}
+
 export const sign: Stage = async (call, room) => {
   if (call.credential === null) return undefined
   const { rule, credential } = call.upstream!
   try {
     const signer = signerOf(credential?.signing ?? { kind: 'bearer' })
+    if (call.unaware === true) leaveOut(call, signer)
     const body = signer.needsBody ? await wholeBody(call) : null
     const { path, query } = call.plain!
     const nowMs = room.clock.wallMs() + room.skew.of(rule.name)
