@@ -225,9 +225,7 @@ const issueRehearsalTokens = async (
   return issued
 }
 
-/**
- * The places of a data directory on this machine; every program finds the same ones, for it gets the same environment.
- */
+/** Places of a data directory on this machine; every program finds the same ones, for it gets the same environment. */
 const machinePlaces = (dataDirectory: string): Places =>
   placesOf(dataDirectory, process.env['XDG_RUNTIME_DIR'] ?? tmpdir())
 

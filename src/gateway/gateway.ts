@@ -25,7 +25,7 @@ import type { CallJournal, Log, Rules, UseBook } from './ports.ts'
 import { openPriorities } from './priorities.ts'
 import { openRetries } from './retries.ts'
 import { openRules, type OpenRules } from './rules.ts'
-import { openAuthority } from './proxy/certificates.ts'
+import { openAuthority, type Authority } from './proxy/certificates.ts'
 import { openSkew } from './skew.ts'
 import { openUses } from './uses.ts'
 
@@ -222,6 +222,9 @@ const openLimits = ({ clock, random, limits, log }: GatewayOptions): Buckets => 
   return buckets
 }
 
+const authorityOf = ({ clock, random, rules, vault }: GatewayOptions): Authority =>
+  openAuthority({ clock, random, swarm: rules.name, seed: vault.authoritySeed })
+
 export const openGateway = async (options: GatewayOptions): Promise<Gateway> => {
   const { clock, disk, net, vault, journal, log } = options
   await endWhatWasOpen(options)
@@ -257,12 +260,7 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
     frozen: freezer.frozen,
     ending: () => late.ending === true,
   }
-  const { random } = options
-  const doors = openDoors(
-    room,
-    disk,
-    openAuthority({ clock, random, swarm: options.rules.name, seed: vault.authoritySeed }),
-  )
+  const doors = openDoors(room, disk, authorityOf(options))
   const grants = openGrants({
     room,
     tell: (number) => late.link?.tell(number),

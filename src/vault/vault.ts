@@ -261,14 +261,15 @@ const guardHead = (
   faults: HeadFaults['secrets'],
   doubted: ReadonlyMap<string, MachineFault>,
 ): void => {
-  book.sealHeadWith((changes) => {
-    // Runs before the COMMIT, within its task; this is after it.
-    queueMicrotask(() => void outside.keep(book.head()))
-    const [secrets, machines] = [book.secrets(), book.machines()]
-    for (const row of secrets) refuseStale(unlocked, row, faults)
-    const known = { secrets: faults, machines: [...doubted.values()] }
-    return makeHead({ kek: unlocked, faults: known }, { secrets, machines }, changes)
-  })
+  book.sealHeadWith(
+    (changes) => {
+      const [secrets, machines] = [book.secrets(), book.machines()]
+      for (const row of secrets) refuseStale(unlocked, row, faults)
+      const known = { secrets: faults, machines: [...doubted.values()] }
+      return makeHead({ kek: unlocked, faults: known }, { secrets, machines }, changes)
+    },
+    (head) => void outside.keep(head),
+  )
 }
 
 /**

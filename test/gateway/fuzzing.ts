@@ -34,7 +34,8 @@ const say = async (door: string, bytes: string, inFlight: () => number): Promise
   })
   await turns(40)
   // Half a body is waited for by the gate for longer than anybody wants to watch.
-  for (let untilMs = performance.now() + 1_000; inFlight() > 0 && performance.now() < untilMs;) await turns(5)
+  const untilMs = performance.now() + 1_000
+  while (inFlight() > 0 && performance.now() < untilMs) await turns(5)
   await turns(5)
   socket.end()
   await closed

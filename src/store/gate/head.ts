@@ -13,8 +13,11 @@ export interface Resealed {
 }
 export interface VaultHead {
   head(): { readonly changes: number; readonly text: string }
-  /** From now on each commit that changes sealed rows writes what this makes of them; when it throws, all is undone. */
-  sealHeadWith(seal: (changes: number) => string): void
+  /**
+   * From now on each commit that changes sealed rows writes what this makes of them; when it throws, all is undone. The
+   * head that is durable is told to `durable`, before anybody learns of the commit.
+   */
+  sealHeadWith(seal: (changes: number) => string, durable: (head: ReturnType<VaultHead['head']>) => void): void
   /** Seals the head again in a commit of its own, as if something had changed. */
   touchHead(): Promise<void>
   /** Seals rows anew, after all else in its commit; resolves or rejects before whatever else was written with it. */
@@ -32,11 +35,18 @@ export const headOf = (db: DatabaseSync, turn: Turn): VaultHead => {
   )
   return {
     head: () => get.get() as { changes: number; text: string },
-    sealHeadWith: (make) => {
+    sealHeadWith: (make, durable) => {
+      let made: { changes: number; text: string } | undefined
       // One look of 2 µs in each commit.
       turn.beforeCommit(() => {
+        made = undefined
         const { changes, sealed } = count.get() as { changes: number; sealed: number }
-        if (changes !== sealed) put.run(make(changes))
+        if (changes === sealed) return
+        made = { changes, text: make(changes) }
+        put.run(made.text)
+      })
+      turn.afterCommit(() => {
+        if (made !== undefined) durable(made)
       })
     },
     touchHead: () =>

@@ -26,6 +26,8 @@ export interface Turn {
   writeLast<Value>(run: () => Value): Promise<Value>
   /** Called inside every transaction, just before its COMMIT. */
   beforeCommit(also: () => void): void
+  /** Called after each commit that is durable, before anybody is told of it; also after the one of `close`. */
+  afterCommit(also: () => void): void
   onLost(listener: (cause: Error) => void): void
   /** Commits what is pending and refuses what comes later. */
   close(): void
@@ -37,6 +39,7 @@ export const openTurn = (db: DatabaseSync): Turn => {
   let closed = false
   let lost: Error | undefined
   const extras: (() => void)[] = []
+  const followers: (() => void)[] = []
   const listeners: ((cause: Error) => void)[] = []
 
   const rollBack = (writes: readonly Write[], cause: unknown): void => {
@@ -80,6 +83,7 @@ export const openTurn = (db: DatabaseSync): Turn => {
       // A full disk is no lost book: the frame that would have made the turn valid was never whole.
       return isFull(cause) ? rollBack(toTell, cause) : lose(toTell, cause)
     }
+    for (const also of followers) also()
     for (const write of toTell) write.resolve(write.value)
   }
   const write = <Value>(run: () => Value, last: boolean): Promise<Value> =>
@@ -96,6 +100,9 @@ export const openTurn = (db: DatabaseSync): Turn => {
     writeLast: (run) => write(run, true),
     beforeCommit: (also) => {
       extras.push(also)
+    },
+    afterCommit: (also) => {
+      followers.push(also)
     },
     onLost: (listener) => {
       listeners.push(listener)
