@@ -11,7 +11,7 @@ import type { Room } from './call.ts'
 import { openBudgets, type Budgets, type SavedSum } from './cost/budgets.ts'
 import { standingOf } from './cost/standing.ts'
 import { spentOfOpen } from './cost/spent.ts'
-import { openDoors, type Doors } from './doors.ts'
+import { openDoors, type Doors, type OpenDoor } from './doors.ts'
 import { readModes, textOf } from './frames.ts'
 import { openFreezer, type Freezer } from './freeze.ts'
 import { openCallsCounted, type CallsCounted } from './heard.ts'
@@ -29,6 +29,7 @@ import { openSkew } from './skew.ts'
 import { openUses } from './uses.ts'
 
 export type { CallJournal, Log, Rules } from './ports.ts'
+export type { OpenDoor } from './doors.ts'
 export { secretFault } from './signers/signers.ts'
 export { openTokenCalls, type TokenCalls } from './token-calls.ts'
 
@@ -54,6 +55,10 @@ export interface GatewayOptions {
   readonly version: string
   readonly pid: number
   readonly linkSocket: string
+  /** Who makes the cells' sockets, when the gate may not. */
+  readonly openDoor?: OpenDoor | undefined
+  /** As whom this process runs. */
+  readonly user: () => GateStatus['user']
   readonly frozenPath: string
   /** The sitter says that the applied configuration may be another: reads it. */
   readonly readRules: () => Promise<Rules>
@@ -256,7 +261,7 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
     frozen: freezer.frozen,
     ending: () => late.ending === true,
   }
-  const doors = openDoors(room, disk)
+  const doors = openDoors(room, disk, options.openDoor)
   const grants = openGrants({
     room,
     tell: (number) => late.link?.tell(number),
@@ -304,6 +309,7 @@ const statusOf = (options: GatewayOptions, { room, doors, grants }: Parts): Gate
   return {
     gateId: options.gateId,
     pid: options.pid,
+    user: options.user(),
     frozen: room.frozen(),
     queued: room.lines.waiting(),
     inFlight: grants.inFlight() + doors.inFlight(),
