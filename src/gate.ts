@@ -11,6 +11,7 @@ import { readApplied } from './config/config.ts'
 import {
   openGateway,
   openTokenCalls,
+  secretEnd,
   secretFault,
   type Gateway,
   type Log,
@@ -85,7 +86,7 @@ const forgetEveryMs = 6 * 3_600_000
 const finishMs = 10_000
 
 /** Opens what is sealed on disk: the key, gate.db, and the vault in it. */
-type OfNames = Pick<VaultOptions, 'known' | 'checkForm'>
+type OfNames = Pick<VaultOptions, 'known' | 'checkForm' | 'endOf'>
 const openSafe = async (options: GateOptions, names: OfNames) => {
   const { dataDirectory, rules, clock, random, disk, log } = options
   const directory = join(dataDirectory, 'gate')
@@ -134,6 +135,13 @@ const checkForm = ({ credentials }: Rules, name: string, text: string): void => 
   }
 }
 
+/** The first end that it has by any of its uses. */
+const endOf = ({ credentials }: Rules, name: string, text: string): number | null => {
+  const users = Object.values(credentials).filter((one) => one.name === name || one.pool.includes(name))
+  const ends = users.map(({ signing }) => secretEnd(signing ?? { kind: 'bearer' }, text)).filter((end) => end !== null)
+  return ends.length === 0 ? null : Math.min(...ends)
+}
+
 const noPrograms: RunCommand = () => Promise.reject(new Failure('not-allowed', 'this gate starts no programs'))
 const notYet = { kind: 'not-sent', code: 'gate-lost', message: 'the gate is just opening' } as const
 
@@ -144,6 +152,7 @@ export const openGate = async (options: GateOptions): Promise<Gate> => {
   const safe = await openSafe(options, {
     known: (name) => now.names.has(name),
     checkForm: (name, text) => checkForm(now.rules, name, text),
+    endOf: (name, text) => endOf(now.rules, name, text),
   })
   const { book, vault } = safe
   const tokens = openTokenCalls(clock)

@@ -30,7 +30,7 @@ import { openUses } from './uses.ts'
 
 export type { CallJournal, Log, Rules } from './ports.ts'
 export type { OpenDoor } from './doors.ts'
-export { secretFault } from './signers/signers.ts'
+export { secretEnd, secretFault } from './signers/signers.ts'
 export { openTokenCalls, type TokenCalls } from './token-calls.ts'
 
 type SavedLimits = Parameters<typeof openBuckets>[0]['saved']
