@@ -3,17 +3,27 @@
  * ever holds a secret. It ends when the watch's private line closes or by SIGTERM: it takes on nothing new, and
  * finishes what is in flight.
  */
-import { constants, readFileSync, writeSync } from 'node:fs'
-import { link, mkdir, open, rename, rm } from 'node:fs/promises'
+import { readFileSync, writeSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { readApplied } from './config/config.ts'
-import { openGateway, openTokenCalls, secretFault, type Gateway, type Log, type Rules } from './gateway/gateway.ts'
+import {
+  openGateway,
+  openTokenCalls,
+  secretEnd,
+  secretFault,
+  type Gateway,
+  type Log,
+  type OpenDoor,
+  type Rules,
+} from './gateway/gateway.ts'
+import { openHands, type Hands } from './gate-hands.ts'
+import { userNow } from './gate-user.ts'
 import { startHeir } from './heir.ts'
 import { placesOf } from './places.ts'
-import { openPrivateLine } from './private-line.ts'
-import { keptClock, realDisk, realNet, realProc, realRandom, refuseDumps } from './std/real/real.ts'
+import { openPrivateLine, type PrivateLine } from './private-line.ts'
+import { keptClock, realDisk, realNet, realRandom, refuseDumps } from './std/real/real.ts'
 import {
   asFailure,
   every,
@@ -22,7 +32,6 @@ import {
   type Clock,
   type Disk,
   type Net,
-  type Proc,
   type Random,
   type Service,
 } from './std/std.ts'
@@ -40,6 +49,8 @@ import {
 } from './vault/vault.ts'
 import { openSealed } from './wire/seal.ts'
 import type { GateStatus } from './wire/wire.ts'
+
+export { realKeyFiles, runWith } from './gate-outside.ts'
 
 export interface GateOptions {
   /** Absolute path; gate.db is `gate/gate.db` in it, the freeze file `run/FROZEN`. */
@@ -60,6 +71,9 @@ export interface GateOptions {
   readonly readRules?: () => Promise<Rules>
   /** Starts the programs that rotate; none are started without it. */
   readonly run?: RunCommand
+  /** Makes the cells' sockets; the gate itself without it. */
+  readonly openDoor?: OpenDoor | undefined
+  readonly user?: () => GateStatus['user']
 }
 export interface Gate extends Service {
   status(): GateStatus
@@ -71,61 +85,8 @@ const forgetEveryMs = 6 * 3_600_000
 /** How long calls in flight may go on when the gate ends. */
 const finishMs = 10_000
 
-export const realKeyFiles = (): KeyFiles => ({
-  read: async (path) => {
-    try {
-      // One descriptor for both: what was looked at is what is read.
-      const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
-      try {
-        const { mode, uid } = await handle.stat()
-        return { bytes: await handle.readFile(), mode: mode & 0o7777, owner: uid }
-      } finally {
-        await handle.close()
-      }
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
-      if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
-      throw new Failure('key-missing', `${path} cannot be read: ${code ?? 'unknown error'}`, { cause: error })
-    }
-  },
-  create: async (path, text) => {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-    const draft = `${path}.draft`
-    const handle = await open(draft, 'w', 0o600)
-    try {
-      await handle.chmod(0o600)
-      await handle.writeFile(text)
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-    // A link, unlike a rename, takes nobody's place.
-    try {
-      await link(draft, path)
-    } finally {
-      await rm(draft, { force: true })
-    }
-    await syncFolder(dirname(path))
-  },
-  rename: async (from, to) => {
-    await rename(from, to)
-    await syncFolder(dirname(to))
-  },
-  remove: (path) => rm(path, { force: true }),
-  self: process.getuid?.() ?? null,
-})
-
-const syncFolder = async (path: string): Promise<void> => {
-  const folder = await open(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
-}
-
 /** Opens what is sealed on disk: the key, gate.db, and the vault in it. */
-type OfNames = Pick<VaultOptions, 'known' | 'checkForm'>
+type OfNames = Pick<VaultOptions, 'known' | 'checkForm' | 'endOf'>
 const openSafe = async (options: GateOptions, names: OfNames) => {
   const { dataDirectory, rules, clock, random, disk, log } = options
   const directory = join(dataDirectory, 'gate')
@@ -174,36 +135,15 @@ const checkForm = ({ credentials }: Rules, name: string, text: string): void => 
   }
 }
 
+/** The first end that it has by any of its uses. */
+const endOf = ({ credentials }: Rules, name: string, text: string): number | null => {
+  const users = Object.values(credentials).filter((one) => one.name === name || one.pool.includes(name))
+  const ends = users.map(({ signing }) => secretEnd(signing ?? { kind: 'bearer' }, text)).filter((end) => end !== null)
+  return ends.length === 0 ? null : Math.min(...ends)
+}
+
 const noPrograms: RunCommand = () => Promise.reject(new Failure('not-allowed', 'this gate starts no programs'))
 const notYet = { kind: 'not-sent', code: 'gate-lost', message: 'the gate is just opening' } as const
-
-/** Programs of the operator that rotate a secret: it comes and goes by their stdin and stdout alone. */
-export const runWith =
-  (proc: Proc, clock: Clock, own: Readonly<Record<string, string | undefined>>): RunCommand =>
-  async ({ command: [program = '', ...args], directory, environment, input, withinMs }) => {
-    const chunks: Uint8Array[] = []
-    const passed = ['PATH', 'HOME', 'LANG'].flatMap((name) => (own[name] === undefined ? [] : [[name, own[name]]]))
-    const child = await proc.spawn({
-      command: program,
-      args,
-      env: { ...(Object.fromEntries(passed) as Record<string, string>), ...environment },
-      cwd: directory,
-      ownGroup: true,
-      dieWithParent: true,
-      onOutput: (chunk) => {
-        if (chunks.length < mostChunks) chunks.push(chunk)
-      },
-      input,
-    })
-    const cancel = clock.timer(withinMs, () => child.killGroup('SIGKILL'))
-    await child.closed
-    cancel()
-    child.killGroup('SIGKILL')
-    const { code } = await child.ended
-    return { code, output: Buffer.concat(chunks).toString('utf8') }
-  }
-/** A key is short; a program that prints more than this many reads says something else. */
-const mostChunks = 64
 
 /** Opens everything; nothing on disk has changed when it fails with `key-missing` or `key-wrong`. */
 export const openGate = async (options: GateOptions): Promise<Gate> => {
@@ -212,6 +152,7 @@ export const openGate = async (options: GateOptions): Promise<Gate> => {
   const safe = await openSafe(options, {
     known: (name) => now.names.has(name),
     checkForm: (name, text) => checkForm(now.rules, name, text),
+    endOf: (name, text) => endOf(now.rules, name, text),
   })
   const { book, vault } = safe
   const tokens = openTokenCalls(clock)
@@ -245,7 +186,9 @@ export const openGate = async (options: GateOptions): Promise<Gate> => {
     spentSums: book.spentSums,
     modes: { saved: book.modes(), save: (modes) => book.saveModes(modes) },
     pid: process.pid,
+    user: options.user ?? (() => userNow('it is a part of another process')),
     linkSocket: options.linkSocket,
+    openDoor: options.openDoor,
     frozenPath: join(dataDirectory, 'run', 'FROZEN'),
     readRules: async () => {
       const next = (await options.readRules?.()) ?? rules
@@ -277,66 +220,84 @@ const lineLog =
 const readVersion = (): string =>
   (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version
 
-/** The process behind `_gate --data-dir D [--link-socket S]`; runs until it is told to end. */
-export const runGate = async (argv: readonly string[]): Promise<void> => {
-  const { values } = parseArgs({
-    args: [...argv],
-    options: { 'data-dir': { type: 'string' }, 'link-socket': { type: 'string' }, heir: { type: 'boolean' } },
-  })
-  const disk = realDisk()
-  const dataDirectory = resolve(values['data-dir'] ?? '.')
-  const places = placesOf(dataDirectory, process.env['XDG_RUNTIME_DIR'] ?? tmpdir())
-  const clock = keptClock(places.clock)
-  const log = lineLog(clock)
+/** Told to end, or left alone by the watch: then whoever brings the swarm up again is started first. */
+const waitForEnd = (
+  clock: Clock,
+  log: Log,
+  leaveHeir: (() => Promise<void>) | null,
+): { readonly line: PrivateLine; readonly ended: Promise<void> } => {
   const ending = Promise.withResolvers<void>()
   let asked = false
   const end = (isAsked: boolean) => (): void => {
-    if (!isAsked && values.heir === true && !asked) startHeir(values['data-dir']!)
+    const heir = isAsked || asked || leaveHeir === null ? Promise.resolve() : leaveHeir()
     asked ||= isAsked
-    ending.resolve()
+    void heir.catch(() => log('error', 'nobody could be started to bring the swarm up again')).finally(ending.resolve)
   }
   const line = openPrivateLine(clock, { closed: end(false), stop: end(true) })
   // Node would open its inspector for whoever sends it, and an inspector reads secrets.
   process.on('SIGUSR1', () => log('warn', 'SIGUSR1 is ignored: nobody looks into the gate'))
   process.on('SIGTERM', ending.resolve)
   process.on('SIGINT', ending.resolve)
+  return { line, ended: ending.promise }
+}
+
+/** The process behind `_gate --data-dir D [--link-socket S]`; runs until it is told to end. */
+export const runGate = async (argv: readonly string[]): Promise<void> => {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: { 'data-dir': { type: 'string' }, 'link-socket': { type: 'string' }, heir: { type: 'boolean' } },
+  })
+  const dataDirectory = resolve(values['data-dir'] ?? '.')
+  const places = placesOf(dataDirectory, process.env['XDG_RUNTIME_DIR'] ?? tmpdir())
+  const clock = keptClock(places.clock)
+  const log = lineLog(clock)
+  const late: { hands?: Hands } = {}
+  const leaveHeir = async (): Promise<void> => late.hands?.heir() ?? startHeir(dataDirectory)
+  const { line, ended } = waitForEnd(clock, log, values.heir === true ? leaveHeir : null)
   try {
     const dumps = await refuseDumps()
     if (dumps !== 'none') log('warn', 'a crash of the gate could leave its memory in a core file', { dumps })
     if (values['data-dir'] === undefined) throw new Failure('usage', 'the gate needs --data-dir')
-    let applied = await readApplied(disk, dataDirectory)
+    let applied = await readApplied(realDisk(), dataDirectory)
     const rules = applied.config
+    const hands = await openHands({ dataDirectory, swarm: rules.name, clock })
+    late.hands = hands
+    hands.onGone(() => {
+      log('error', "the gate's porter is gone: the gate can open nothing without it")
+      process.exit(1)
+    })
     const gate = await openGate({
+      ...hands,
       dataDirectory,
       rules,
       clock,
-      disk,
       random: realRandom(),
       net: realNet(),
       version: readVersion(),
       log,
       linkSocket: values['link-socket'] ?? places.gateSocket,
-      keyFiles: realKeyFiles(),
       keyPlaces: {
         credentialsDirectory: process.env['CREDENTIALS_DIRECTORY'] ?? null,
         configHome: process.env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'),
       },
       readRules: async () => {
-        const next = await readApplied(disk, dataDirectory)
+        const next = await readApplied(hands.disk, dataDirectory)
         if (next.hash !== applied.hash) log('info', 'another configuration is taken over', { version: next.version })
         applied = next
         return next.config
       },
-      run: runWith(realProc(), clock, process.env),
       onLost: (cause) => {
         log('error', cause.message, { code: asFailure(cause).code })
         process.exit(1)
       },
     })
-    log('info', 'the gate is open', { pid: process.pid, dumps, upstreams: Object.keys(rules.upstreams).length })
+    const { uid, hidden, why } = hands.changeUser()
+    const upstreams = Object.keys(rules.upstreams).length
+    log('info', 'the gate is open', { pid: process.pid, dumps, upstreams, uid, hidden, why })
     line.ready({ pid: process.pid, gateId: gate.status().gateId })
-    await ending.promise
+    await ended
     await gate.stop()
+    hands.close()
     log('info', 'the gate is closed')
   } catch (error) {
     const { code, message } = asFailure(error)

@@ -6,6 +6,7 @@ import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { housingOf, programPath, readMachine } from './cell/cell.ts'
 import type { Inspection } from './doors/cli/cli.ts'
+import { gateUserHere } from './gate-user.ts'
 import { placesOf } from './places.ts'
 import { realPressure } from './std/real/real.ts'
 
@@ -96,7 +97,7 @@ const seen = async (pid: number): Promise<Seen | undefined> => {
   }
 }
 
-const programVerbs = ['_sitter', '_gate', '_rehearsal']
+const programVerbs = ['_sitter', '_gate', '_porter', '_rehearsal']
 
 const leftovers: Inspection['leftovers'] = async (dataDirectory) => {
   const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^[0-9]+$/.test(name)).map(Number)
@@ -123,6 +124,7 @@ export const realInspection = (): Inspection => ({
   nodeVersion: process.version,
   platform: `${process.platform}-${process.arch}`,
   uid: process.getuid?.(),
+  gateUser: gateUserHere,
   keyPlaces: (swarm) => {
     const credentials = process.env['CREDENTIALS_DIRECTORY']
     const home = process.env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config')

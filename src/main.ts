@@ -13,6 +13,8 @@ const runProcess = async (verb: string, argv: readonly string[]): Promise<void> 
   switch (verb) {
     case '_gate':
       return (await import('./gate.ts')).runGate(argv)
+    case '_porter':
+      return (await import('./porter-process.ts')).runPorter(argv)
     case '_rehearsal':
       return (await import('./rehearsal-process.ts')).runRehearsal(argv)
     case '_heir':

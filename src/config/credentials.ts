@@ -105,7 +105,7 @@ const scope = z.strictObject({
 
 export const credential = z
   .strictObject({
-    kind: z.enum(['bearer', 'basic', 'header', 'query', 'hmac', 'ed25519', 'sigv4', 'oauth']),
+    kind: z.enum(['bearer', 'basic', 'header', 'query', 'hmac', 'ed25519', 'sigv4', 'mtls', 'oauth']),
     /** The header that carries the secret (kind header), or the id of the key (hmac, ed25519). */
     header: header.optional(),
     /** The query parameter that carries the secret. */
@@ -155,6 +155,7 @@ const toSigning = (given: Parsed): Signing => {
   switch (given.kind) {
     case 'bearer':
     case 'basic':
+    case 'mtls':
       return { kind: given.kind }
     case 'header':
       return { kind: 'header', header: given.header! }

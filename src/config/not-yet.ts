@@ -29,11 +29,6 @@ const values: readonly { readonly path: string; readonly starts: readonly string
   { path: 'agents.*.cell', starts: ['worker'], what: 'cells other than "pool", "vm", "process" and "sandbox"' },
   { path: 'agents.*.cell.kind', starts: ['worker'], what: 'cells other than "pool", "vm", "process" and "sandbox"' },
   {
-    path: 'credentials.*.kind',
-    starts: ['mtls'],
-    what: 'client certificates',
-  },
-  {
     path: 'channels.*.kind',
     starts: ['paypal', 'binance', 'ach', 'nacha', 'sepa', 'iso20022', 'file', 'manual'],
     what: 'channels other than "http"',

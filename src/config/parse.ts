@@ -177,6 +177,7 @@ const toUpstreams = (parsed: ParsedSwarm): SwarmConfig['upstreams'] =>
     name,
     url: upstream.url,
     grant: upstream.grant,
+    ca: upstream.ca ?? null,
     credential: upstream.credentials,
     allow: upstream.allow,
     money: upstream.money,

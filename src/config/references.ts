@@ -218,6 +218,20 @@ const credentials = (raw: unknown): readonly ConfigFault[] =>
     ]
   })
 
+/** Certificates are shown and looked at by TLS alone. */
+const certificates = (raw: unknown, upstream: string): readonly ConfigFault[] => {
+  const path: Path = ['upstreams', upstream]
+  if (textAt(raw, [...path, 'url'])?.startsWith('http:') !== true) return []
+  const credential = textAt(raw, [...path, 'credentials'])
+  const isMtls = credential !== undefined && textAt(raw, ['credentials', credential, 'kind']) === 'mtls'
+  return [
+    ...(isMtls ? [faultAt([...path, 'url'], 'an http address', `https: ${credential} is a client certificate`)] : []),
+    ...(valueAt(raw, [...path, 'ca']) === undefined
+      ? []
+      : [faultAt([...path, 'ca'], 'it beside an http address', 'it to be left out, or an https address')]),
+  ]
+}
+
 export const crossFaults = (raw: unknown): readonly ConfigFault[] => [
   ...agents(raw),
   ...orderFaults(raw),
@@ -225,6 +239,7 @@ export const crossFaults = (raw: unknown): readonly ConfigFault[] => [
   ...namesAt(raw, 'upstreams').flatMap((name) => [
     ...refers(raw, ['upstreams', name, 'credentials'], 'credentials'),
     ...limits(raw, name),
+    ...certificates(raw, name),
     ...priceFaults(raw, name),
   ]),
   ...namesAt(raw, 'credentials').flatMap((name) =>

@@ -1,4 +1,5 @@
 /** The part of the schema that says what is outside: upstreams, their limits, breakers, and what their answers mean. */
+import { X509Certificate } from 'node:crypto'
 import { z } from 'zod'
 import { cost } from './price.ts'
 import { profiles } from './profiles.ts'
@@ -8,6 +9,22 @@ import { calls, hostPort, notEmpty, origin, pattern, positiveDuration, rate, sha
 const limitOwner = z.enum(['credential', 'upstream', 'host', 'type', 'agent'])
 /** The calls that a limit is for; all when absent. */
 const limitMatch = z.array(pattern).max(100).default([])
+
+const pemBlock = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g
+
+const areCertificates = (text: string): boolean => {
+  try {
+    const found = text.match(pemBlock) ?? []
+    for (const one of found) new X509Certificate(one)
+    return found.length > 0
+  } catch {
+    return false // what is wrong with it is told by what was expected
+  }
+}
+const certificates = z
+  .string()
+  .max(262_144)
+  .refine(areCertificates, 'certificates as PEM (-----BEGIN CERTIFICATE-----)')
 
 const limit = z.strictObject({
   per: limitOwner,
@@ -80,6 +97,8 @@ export const upstream = z.strictObject({
   url: origin,
   /** Private addresses that may be connected to. */
   grant: z.array(hostPort).max(1_000).default([]),
+  /** PEM of the authorities of its certificate, where the usual ones do not know it. */
+  ca: certificates.optional(),
   /** Name of the credential that the gate signs with. */
   credentials: z.string().nullable().default(null),
   allow: z.array(pattern).min(1).max(1_000),

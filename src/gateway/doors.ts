@@ -28,9 +28,8 @@ interface Door {
   listening: boolean
   inHand: number
   readonly socketPath: string
-  readonly server: Server
   readonly tunnels: Tunnels
-  readonly ready: Promise<void>
+  readonly ready: Promise<() => Promise<void>>
 }
 
 const mostConnections = 1_024
@@ -51,33 +50,43 @@ const seatOf = ({ cell, agents, upstreams }: CellOpen): CellSeat => ({
   upstreams: new Set(upstreams),
 })
 
+/** Makes the socket of a cell and serves it; resolves with what closes it. */
+export type OpenDoor = (server: Server, socketPath: string) => Promise<() => Promise<void>>
+
 /**
  * Takes over a socket file that a dead gate left. The cell's folder is 0700 and belongs to whom the cell runs as (a
  * sandbox has a user of its own), so the file itself is open to all who can come that far.
  */
-const listen = async (server: Server, socketPath: string, disk: Disk): Promise<void> => {
-  await disk.remove(socketPath)
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen({ path: socketPath, readableAll: true, writableAll: true }, () => {
-      server.off('error', reject)
-      resolve()
+const listenBy =
+  (disk: Disk): OpenDoor =>
+  async (server, socketPath) => {
+    await disk.remove(socketPath)
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen({ path: socketPath, readableAll: true, writableAll: true }, () => {
+        server.off('error', reject)
+        resolve()
+      })
     })
-  })
-}
+    return () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      })
+  }
 
 class CellDoors implements Doors {
   readonly #room: Room
-  readonly #disk: Disk
   readonly #authority: Authority
+  readonly #openDoor: OpenDoor
   readonly #doors = new Map<string, Door>()
   #inFlight = 0
   #idlers: (() => void)[] = []
 
-  constructor(room: Room, disk: Disk, authority: Authority) {
+  constructor(room: Room, authority: Authority, openDoor: OpenDoor) {
     this.#room = room
-    this.#disk = disk
     this.#authority = authority
+    this.#openDoor = openDoor
   }
 
   async open(cell: CellOpen, epoch: number): Promise<void> {
@@ -85,7 +94,8 @@ class CellDoors implements Doors {
     if (known !== undefined && known.socketPath === cell.socketPath) {
       known.seat = seatOf(cell)
       known.epoch = epoch
-      return known.ready
+      await known.ready
+      return
     }
     if (known !== undefined) await this.close(cell.cell)
     const server = createServer(serverOptions)
@@ -94,8 +104,8 @@ class CellDoors implements Doors {
     refuseBadFraming(server)
     const tunnels = openTunnels(server, { room: this.#room, authority: this.#authority, seat: () => door.seat })
     const { socketPath } = cell
-    const ready = listen(server, socketPath, this.#disk)
-    const door: Door = { seat: seatOf(cell), epoch, listening: false, inHand: 0, socketPath, server, tunnels, ready }
+    const ready = this.#openDoor(server, socketPath)
+    const door: Door = { seat: seatOf(cell), epoch, listening: false, inHand: 0, socketPath, tunnels, ready }
     this.#doors.set(cell.cell, door)
     try {
       await ready
@@ -110,14 +120,11 @@ class CellDoors implements Doors {
     const door = this.#doors.get(cell)
     if (door === undefined) return
     this.#doors.delete(cell)
-    await door.ready.catch(() => {
-      /* it never opened; whoever opened it was told */
-    })
-    await new Promise<void>((resolve) => {
-      door.server.close(() => resolve())
-      door.server.closeAllConnections()
-      door.tunnels.close()
-    })
+    // One that never opened needs no closing; whoever opened it was told.
+    const shut = await door.ready.catch(() => undefined)
+    const closed = shut?.()
+    door.tunnels.close()
+    await closed
   }
 
   async closeAll(): Promise<void> {
@@ -166,4 +173,5 @@ class CellDoors implements Doors {
   }
 }
 
-export const openDoors = (room: Room, disk: Disk, authority: Authority): Doors => new CellDoors(room, disk, authority)
+export const openDoors = (room: Room, disk: Disk, authority: Authority, openDoor = listenBy(disk)): Doors =>
+  new CellDoors(room, authority, openDoor)

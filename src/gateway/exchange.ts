@@ -8,6 +8,7 @@ import type { Readable } from 'node:stream'
 import type { Dispatcher, Pool } from 'undici'
 import type { Cancel, Clock } from '../std/std.ts'
 import type { HeaderPairs } from './headers.ts'
+import type { ClientIdentity } from './signers/signers.ts'
 
 export interface OutboundRequest {
   readonly method: string
@@ -15,6 +16,8 @@ export interface OutboundRequest {
   readonly target: string
   readonly headers: HeaderPairs
   readonly body: string | Readable | null
+  /** With what its connection is to be opened. */
+  readonly identity?: ClientIdentity | undefined
   /** Bound of the whole exchange up to the answer's head, and of each silence within its body. */
   readonly timeoutMs: number
 }

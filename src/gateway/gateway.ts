@@ -11,7 +11,7 @@ import type { Room } from './call.ts'
 import { openBudgets, type Budgets, type SavedSum } from './cost/budgets.ts'
 import { standingOf } from './cost/standing.ts'
 import { spentOfOpen } from './cost/spent.ts'
-import { openDoors, type Doors } from './doors.ts'
+import { openDoors, type Doors, type OpenDoor } from './doors.ts'
 import { readModes, textOf } from './frames.ts'
 import { openFreezer, type Freezer } from './freeze.ts'
 import { openCallsCounted, type CallsCounted } from './heard.ts'
@@ -30,7 +30,8 @@ import { openSkew } from './skew.ts'
 import { openUses } from './uses.ts'
 
 export type { CallJournal, Log, Rules } from './ports.ts'
-export { secretFault } from './signers/signers.ts'
+export type { OpenDoor } from './doors.ts'
+export { secretEnd, secretFault } from './signers/signers.ts'
 export { openTokenCalls, type TokenCalls } from './token-calls.ts'
 
 type SavedLimits = Parameters<typeof openBuckets>[0]['saved']
@@ -55,6 +56,10 @@ export interface GatewayOptions {
   readonly version: string
   readonly pid: number
   readonly linkSocket: string
+  /** Who makes the cells' sockets, when the gate may not. */
+  readonly openDoor?: OpenDoor | undefined
+  /** As whom this process runs. */
+  readonly user: () => GateStatus['user']
   readonly frozenPath: string
   /** The sitter says that the applied configuration may be another: reads it. */
   readonly readRules: () => Promise<Rules>
@@ -260,7 +265,7 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
     frozen: freezer.frozen,
     ending: () => late.ending === true,
   }
-  const doors = openDoors(room, disk, authorityOf(options))
+  const doors = openDoors(room, disk, authorityOf(options), options.openDoor)
   const grants = openGrants({
     room,
     tell: (number) => late.link?.tell(number),
@@ -308,6 +313,7 @@ const statusOf = (options: GatewayOptions, { room, doors, grants }: Parts): Gate
   return {
     gateId: options.gateId,
     pid: options.pid,
+    user: options.user(),
     frozen: room.frozen(),
     queued: room.lines.waiting(),
     inFlight: grants.inFlight() + doors.inFlight(),

@@ -12,6 +12,7 @@ import { Pool } from 'undici'
 import type { Clock } from '../std/std.ts'
 import { mayConnect } from './address.ts'
 import { mostHeaderBytes } from './framing.ts'
+import { openPools } from './pools.ts'
 import { beginExchange, type Ended, type Flow, type OutboundRequest, type Sink } from './exchange.ts'
 
 export interface Outbound {
@@ -62,7 +63,7 @@ const checkedLookup =
 
 /** An upstream's origin whose host is written as an address is checked here: no name is looked up for it. */
 export const openOutbound = (
-  rule: { readonly url: string; readonly grant: readonly string[] },
+  rule: { readonly url: string; readonly grant: readonly string[]; readonly ca?: string | null },
   clock: Clock,
   resolve: Resolve = resolveBySystem,
 ): Outbound => {
@@ -70,17 +71,20 @@ export const openOutbound = (
   const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port)
   const literal = /^(\d+\.\d+\.\d+\.\d+|\[.*\])$/.test(url.hostname) ? url.hostname.replace(/^\[|\]$/g, '') : undefined
   const forbidden = literal !== undefined && !mayConnect({ host: literal, address: literal, port }, rule.grant)
-  const pool = new Pool(url.origin, {
-    connections: mostConnections,
-    pipelining: 1,
-    allowH2: false,
-    maxHeaderSize: mostHeaderBytes,
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    keepAliveTimeout: 4_000,
-    connect: { timeout: connectMs, lookup: checkedLookup(port, rule.grant, resolve) } as NonNullable<
-      Pool.Options['connect']
-    >,
+  const lookup = checkedLookup(port, rule.grant, resolve)
+  const trusted = rule.ca == null ? {} : { ca: rule.ca }
+  const pools = openPools(clock, (identity) => {
+    const own = identity === undefined ? {} : { cert: identity.certificate, key: identity.key }
+    return new Pool(url.origin, {
+      connections: mostConnections,
+      pipelining: 1,
+      allowH2: false,
+      maxHeaderSize: mostHeaderBytes,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      keepAliveTimeout: 4_000,
+      connect: { timeout: connectMs, lookup, ...trusted, ...own } as NonNullable<Pool.Options['connect']>,
+    })
   })
   const refusal: Ended = {
     kind: 'not-sent',
@@ -91,8 +95,8 @@ export const openOutbound = (
     send: (request, sink) =>
       forbidden
         ? { ended: Promise.resolve(refusal), resume: () => {}, abort: () => {} }
-        : beginExchange(pool, clock, request, sink),
-    close: () => pool.destroy(),
-    retire: () => pool.close(),
+        : beginExchange(pools.of(request.identity), clock, request, sink),
+    close: () => pools.end((pool) => pool.destroy()),
+    retire: () => pools.end((pool) => pool.close()),
   }
 }

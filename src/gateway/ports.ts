@@ -10,6 +10,7 @@ export interface UpstreamRule {
   readonly name: string
   readonly url: string
   readonly grant: readonly string[]
+  readonly ca?: string | null
   readonly credential: string | null
   readonly allow: readonly string[]
   readonly money: readonly string[]

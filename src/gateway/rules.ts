@@ -28,7 +28,7 @@ const textOf = (value: unknown): string =>
 const same = (one: unknown, other: unknown): boolean => textOf(one) === textOf(other)
 
 const sameAddress = (one: UpstreamRule, other: UpstreamRule): boolean =>
-  one.url === other.url && same(one.grant, other.grant)
+  one.url === other.url && same(one.grant, other.grant) && (one.ca ?? null) === (other.ca ?? null)
 
 /** The limits of an upstream with their patterns read once. */
 export const weighing = (limits: readonly UpstreamLimit[]): OpenUpstream['weigh'] => {

@@ -10,6 +10,8 @@ export type Signing =
   | { readonly kind: 'query'; readonly parameter: string }
   /** By Binance's rules: a timestamp, and a signature over query and body, in the query. */
   | { readonly kind: 'hmac' | 'ed25519'; readonly keyHeader: string; readonly windowMs: number }
+  /** A client certificate: the secret is PEM, certificate and private key. */
+  | { readonly kind: 'mtls' }
   | { readonly kind: 'sigv4'; readonly region: string; readonly service: string }
   /** The access token that its grant stands for, as a bearer. */
   | { readonly kind: 'oauth'; readonly oauth: OauthRule }

@@ -178,6 +178,8 @@ export interface Upstream {
   readonly url: string
   /** Private addresses that may be connected to, `host:port`. */
   readonly grant: readonly string[]
+  /** PEM of the authorities that its certificate is believed by; null = those of Node. */
+  readonly ca?: string | null
   readonly credential: string | null
   /** Patterns `METHOD /path/**`. */
   readonly allow: readonly string[]

@@ -126,7 +126,7 @@ class VaultKeeper implements Keeper {
     const set = await this.#options.vault.set(name, sealed, actor)
     this.#health.delete(name)
     await this.#grants.wasSet(name)
-    await this.#rotations.wasSet(name, set.version)
+    await this.#rotations.wasSet(name, set.version, set.endsMs)
     return set
   }
 

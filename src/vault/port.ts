@@ -38,6 +38,12 @@ export interface VaultView {
   }
 }
 
+export interface SetFacts {
+  readonly fingerprint: string
+  /** When it ends by what stands in it, a date of the calendar; null = it does not say. */
+  readonly endsMs: number | null
+}
+
 export interface Vault {
   /** 48 secret bytes for the key of the gate's certificate authority; the same as long as the vault is. */
   readonly authoritySeed: Uint8Array
@@ -45,7 +51,7 @@ export interface Vault {
    * Opens what was sealed to this gate and stores it as the new active version. @throws Failure `not-found` (no such
    * credential in the configuration), `invalid` (not sealed to us, or not of the form that its kind wants).
    */
-  set(name: string, sealed: string, actor: string): Promise<CredentialVersion & { readonly fingerprint: string }>
+  set(name: string, sealed: string, actor: string): Promise<CredentialVersion & SetFacts>
   view(): VaultView
   /** The version that a credential of the configuration stands for now, undefined when none is active. */
   choose(rule: CredentialRule): CredentialVersion | undefined
@@ -55,6 +61,8 @@ export interface Vault {
   usable(name: string): SecretRow | undefined
   /** Saved renewals that somebody without the key has changed, removed or added: they are not gone on from. */
   readonly tampered: readonly MachineFault[]
+  /** When a secret ends by what stands in it, a date of the calendar; null = it does not say. */
+  endOf(name: string, text: string): number | null
   /** All versions of a name, oldest first. */
   rows(name: string): readonly SecretRow[]
   /**

@@ -59,6 +59,8 @@ export interface VaultOptions {
   readonly known: (name: string) => boolean
   /** Whether a text has the form that its credential wants. @throws Failure `invalid`, which shows nothing of it. */
   readonly checkForm?: (name: string, text: string) => void
+  /** When a secret ends by what stands in it, a date of the calendar; null = it does not say. */
+  readonly endOf?: (name: string, text: string) => number | null
   /** Folder of gate.db. */
   readonly directory: string
   readonly disk: Disk
@@ -122,12 +124,14 @@ class OpenVault implements Vault {
     }
     const opened = this.#options.openSealed(this.#privateKey, sealed)
     try {
-      const row = this.seal(name, opened.toString('utf8'), 'active', actor)
+      const text = opened.toString('utf8')
+      const row = this.seal(name, text, 'active', actor)
+      const endsMs = this.endOf(name, text)
       await this.#options.book.addSecret(row)
       this.#load()
       // Whoever is told that it is set is told when an older copy comes back, too.
       await this.#options.outside.settled()
-      return { name, version: row.version, fingerprint: row.fingerprint }
+      return { name, version: row.version, fingerprint: row.fingerprint, endsMs }
     } finally {
       opened.fill(0)
     }
@@ -174,6 +178,10 @@ class OpenVault implements Vault {
     } finally {
       opened.fill(0)
     }
+  }
+
+  endOf(name: string, text: string): number | null {
+    return this.#options.endOf?.(name, text) ?? null
   }
 
   rows(name: string): readonly SecretRow[] {

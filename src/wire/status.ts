@@ -3,6 +3,16 @@
 export interface GateStatus {
   readonly gateId: string
   readonly pid: number
+  readonly user: {
+    /** Null where there are no users. */
+    readonly uid: number | null
+    /** Nobody else runs as it. */
+    readonly own: boolean
+    /** Only root may read its memory; null = not known. */
+    readonly hidden: boolean | null
+    /** Why it has no user of its own; null when it has. */
+    readonly why: string | null
+  }
   readonly frozen: boolean
   readonly queued: number
   readonly inFlight: number

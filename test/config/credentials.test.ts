@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { issue } from '../gateway/certificates.ts'
 import { inspectConfig } from '../../src/config/parse.ts'
 
 const base = (credential: object, more: object = {}): object => ({
@@ -29,7 +30,15 @@ test('each kind has what it needs, and says what is missing', () => {
     ['oauth', 'oauth'],
   ])
     expect(faultsOf(base({ kind })).join('\n')).toContain(`credentials.bank.${key}: this key for the kind "${kind}"`)
-  expect(faultsOf(base({ kind: 'mtls' })).join('\n')).toContain('client certificates yet')
+  expect(credentialOf(base({ kind: 'mtls' })).signing).toEqual({ kind: 'mtls' })
+  const plain = { url: 'http://127.0.0.1:1', grant: ['127.0.0.1:1'], credentials: 'bank', allow: ['GET /v1/**'] }
+  expect(faultsOf(base({ kind: 'mtls' }, { upstreams: { bank: plain } }))).toEqual([
+    expect.stringMatching(/upstreams\.bank\.url: .*https/),
+  ])
+  const trusting = { ...plain, ca: issue('authority').certificate }
+  expect(faultsOf(base({ kind: 'bearer' }, { upstreams: { bank: trusting } })).join('\n')).toMatch(/bank\.ca: .*https/)
+  const wrong = { ...plain, url: 'https://bank.example.com', ca: './ca.pem' }
+  expect(faultsOf(base({ kind: 'bearer' }, { upstreams: { bank: wrong } })).join('\n')).toMatch(/bank\.ca: .*as PEM/)
 })
 
 test('a rotation is by routes or by a program, and its routes are no agent’s', () => {

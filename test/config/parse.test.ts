@@ -177,7 +177,6 @@ test('What this version cannot do is refused by name, and not taken and ignored'
     ['agents settler cell', /cells other than "pool", "vm", "process" and "sandbox" yet/, 'worker'],
     ['agents settler cell kind', /cells other than "pool", "vm", "process" and "sandbox" yet/, 'worker'],
     ['agents settler limits calls', /calls of one agent yet/, '50/s'],
-    ['credentials northbank kind', /client certificates yet/, 'mtls'],
     ['channels northbank kind', /"http" yet/, 'paypal'],
   ]
   for (const [path, told, value] of later) {

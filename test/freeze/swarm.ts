@@ -66,7 +66,8 @@ export const openSwarm = async (upstream: { readonly host: string }): Promise<Te
   const data = join(directory, 'd')
   const places = placesOf(data, directory)
   const env = { PATH: process.env['PATH'], XDG_CONFIG_HOME: join(directory, 'c'), XDG_RUNTIME_DIR: directory }
-  for (const folder of [data, places.run, places.sockets, places.logs, places.cells]) {
+  const cell = join(places.sockets, 'cel_1')
+  for (const folder of [data, places.run, places.sockets, cell, places.logs, places.cells]) {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     chmodSync(folder, 0o700)
   }
@@ -84,7 +85,7 @@ export const openSwarm = async (upstream: { readonly host: string }): Promise<Te
     baseDirectory: directory,
     config,
   })
-  const cellSocket = join(places.sockets, 'cell.sock')
+  const cellSocket = join(cell, 'gate.sock')
   const children: ChildProcess[] = []
   const start: TestSwarm['start'] = async (name) => {
     const child = spawn(process.execPath, [...flags, main, `_${name}`, '--data-dir', data], {

@@ -57,6 +57,9 @@ const ofSitter = [
   'timekeeping.ts',
 ]
 
+/** What of the gate's assembly looks at the machine itself. */
+const ofGate = ['gate-outside.ts', 'gate-user.ts', 'gate-hands.ts', 'porter.ts']
+
 /** An allow-list: a room that is not here may not exist, an import that is not here is refused. */
 export const rows: Readonly<Record<string, Row>> = {
   std: { floor: 0, imports: [] },
@@ -83,7 +86,18 @@ export const rows: Readonly<Record<string, Row>> = {
   'sitter-log.ts': { floor: 9, imports: ['fleet', 'record'] },
   'sitter-rooms.ts': { floor: 9, imports: [...inSitter, ...pieces, ...ofSitter] },
   'sitter.ts': { floor: 9, imports: [...inSitter, ...pieces, ...ofSitter, 'not-built.ts', 'rehearsal', 'doors'] },
-  'gate.ts': { floor: 9, imports: [...pieces, 'store', 'config', 'vault', 'limit', 'gateway', 'wire'] },
+  'gate.ts': { floor: 9, imports: [...pieces, ...ofGate, 'store', 'config', 'vault', 'limit', 'gateway', 'wire'] },
+  'gate-outside.ts': { floor: 9, imports: [], types: ['vault'] },
+  'gate-user.ts': { floor: 9, imports: [] },
+  'gate-hands.ts': { floor: 9, imports: ['heir.ts', ...ofGate], types: ['gateway', 'vault'] },
+  'porter.ts': { floor: 9, imports: [], types: ['gateway', 'vault'] },
+  'porter-rules.ts': { floor: 9, imports: ['places.ts', 'porter.ts'], types: ['vault'] },
+  // Root's, for the gate (decision 0033): it takes types of the gate's rooms, and loads none of them.
+  'porter-process.ts': {
+    floor: 9,
+    imports: ['heir.ts', 'places.ts', 'gate-outside.ts', 'porter.ts', 'porter-rules.ts', 'config'],
+    types: ['vault'],
+  },
   'watch.ts': { floor: 9, imports: [] },
   'watch-note.ts': { floor: 9, imports: ['watch.ts'] },
   'places.ts': { floor: 9, imports: [] },
@@ -102,7 +116,7 @@ export const rows: Readonly<Record<string, Row>> = {
   'heir-process.ts': { floor: 9, imports: [...pieces, 'launch.ts'] },
   'recovery.ts': { floor: 9, imports: ['store', 'cell'] },
   'not-built.ts': { floor: 9, imports: [] },
-  'inspection.ts': { floor: 9, imports: [...pieces, 'cell', 'doors'] },
+  'inspection.ts': { floor: 9, imports: [...pieces, 'gate-user.ts', 'cell', 'doors'] },
   'rehearsal-process.ts': { floor: 9, imports: [...pieces, 'config', 'rehearsal'] },
   'launch.ts': { floor: 9, imports: [...pieces, 'deadman.ts', 'config', 'gatelink', 'record', 'cell'] },
   'index.ts': { floor: 9, imports: ['config', 'agent'] },
@@ -116,6 +130,7 @@ export const rows: Readonly<Record<string, Row>> = {
       'heir-process.ts',
       'places.ts',
       'rehearsal-process.ts',
+      'porter-process.ts',
       'doors',
       'config',
       'rehearsal',
@@ -131,6 +146,8 @@ export const sideDoors: Readonly<Record<string, readonly string[]>> = {
     'src/sitter.ts',
     'src/sitter-rooms.ts',
     'src/gate.ts',
+    'src/gate-hands.ts',
+    'src/porter-process.ts',
     'src/watch.ts',
     'src/main.ts',
     'src/launch.ts',
@@ -142,6 +159,8 @@ export const sideDoors: Readonly<Record<string, readonly string[]>> = {
   ],
   // Sealing loads cryptography: not behind wire's front door, or every host of agents would load it too (decision 0007).
   'src/wire/seal.ts': ['src/gate.ts', 'src/gatelink/'],
+  // Hashing loads cryptography, which no host of agents needs.
+  'src/model/users.ts': ['src/gate-hands.ts', 'src/gate-user.ts', 'src/cell/sandbox/'],
   // Each door is a program of its own kind: the sitter loads no CLI, the CLI no server.
   'src/doors/http/http.ts': ['src/sitter.ts'],
   'src/doors/cli/cli.ts': ['src/main.ts', 'src/inspection.ts'],
@@ -158,7 +177,7 @@ export const closures: readonly Closure[] = [
     from: ['src/sitter.ts', 'src/sitter-rooms.ts', 'src/watch.ts', 'src/doors/'],
     never: ['vault', 'limit', 'gateway'],
   },
-  { from: ['src/gate.ts'], never: ['cell', 'fleet', 'work', 'schedule', 'settle', 'doors'] },
+  { from: ['src/gate.ts', 'src/porter-process.ts'], never: ['cell', 'fleet', 'work', 'schedule', 'settle', 'doors'] },
   { from: ['src/agent/'], only: ['std', 'model', 'wire', 'agent'] },
   { from: ['src/cell/pool/host.ts'], only: ['std', 'model', 'wire', 'agent', 'cell'] },
 ]
@@ -176,6 +195,11 @@ export const worldly = [
   'src/sitter-log.ts',
   'src/sitter-rooms.ts',
   'src/gate.ts',
+  'src/gate-outside.ts',
+  'src/gate-user.ts',
+  'src/gate-hands.ts',
+  'src/porter.ts',
+  'src/porter-process.ts',
   'src/watch.ts',
   'src/main.ts',
   'src/launch.ts',

@@ -1,14 +1,9 @@
 /**
  * A user of its own for each cell, where the sitter may change users: so that the kernel itself keeps cells apart, and
- * apart from the sitter. The numbers belong to nobody: they lie above what systemd and containers give away
- * (systemd's UIDS-GIDS), and each swarm takes its own 65,536 of them.
+ * apart from the sitter.
  */
-import { createHash } from 'node:crypto'
+import { userNumbersOf } from '../../model/users.ts'
 import { assert } from '../../std/std.ts'
-
-const first = 0x70000000
-const perSwarm = 65_536
-const swarms = 4_096
 
 export interface Uids {
   /** Of all hosts of a swarm together: they share compiled code. */
@@ -18,18 +13,19 @@ export interface Uids {
 }
 
 export const openUids = (swarm: string): Uids => {
-  const base = first + (createHash('sha256').update(swarm).digest().readUInt16BE(0) % swarms) * perSwarm
+  const { hosts, firstCell, cells } = userNumbersOf(swarm)
   const taken = new Set<number>()
-  let last = 0
+  let next = 0
   return {
-    hosts: base,
+    hosts,
     take: () => {
-      assert(taken.size < perSwarm - 1, 'a swarm has fewer than 65,535 cells')
+      assert(taken.size < cells, 'a swarm has fewer cells than numbers for them')
       // The longest unused first: what a cell leaves somewhere is not soon another's.
-      do last = 1 + (last % (perSwarm - 1))
-      while (taken.has(base + last))
-      taken.add(base + last)
-      return base + last
+      for (; taken.has(firstCell + next); next = (next + 1) % cells);
+      const uid = firstCell + next
+      next = (next + 1) % cells
+      taken.add(uid)
+      return uid
     },
     release: (uid) => taken.delete(uid),
   }

@@ -7,7 +7,7 @@ import type { AgentType, SwarmConfig, Trial } from '../../config/config.ts'
 import { shortOf } from '../../fleet/fleet.ts'
 import { standbysWanted, type MachineBounds } from '../../model/model.ts'
 import type { PressureReading } from '../../std/std.ts'
-import type { ServiceSeen } from './inspection.ts'
+import type { GateUserSeen, ServiceSeen } from './inspection.ts'
 import { count, counted } from './text.ts'
 
 /**
@@ -86,7 +86,35 @@ export const userCheck = (uid: number | undefined): Check => {
       'runs as root: whoever takes over an agent has the machine',
       'run it as a user of its own',
     )
-  return check('user', 'weaker', `runs as uid ${uid}; gate and agents share it, so the kernel does not keep them apart`)
+  return check(
+    'user',
+    'weaker',
+    `runs as uid ${uid}; the gate shares it, and so do agents without a sandbox: the kernel does not keep them apart`,
+  )
+}
+
+/** As whom the gate runs, or would; a text says why it is not known. */
+export const gateUserCheck = (seen: GateUserSeen | string): Check => {
+  const name = 'gate-user'
+  if (typeof seen === 'string') return check(name, 'unknown', seen)
+  const { uid, own, hidden, why } = seen
+  if (!own)
+    return check(
+      name,
+      'weaker',
+      `the gate has no user of its own: ${why}. Who else runs as it may read its memory and the vault's key`,
+      uid === 0
+        ? 'mend what is said, and `sitter up` again'
+        : 'keep agents in sandboxes and pools (cell-…): they see neither; root can give the gate a user of its own',
+    )
+  if (hidden !== true)
+    return check(
+      name,
+      'weaker',
+      `the gate runs as uid ${uid}, which is nobody else's; whether only root reads its memory is not sure`,
+      'sysctl fs.suid_dumpable=0',
+    )
+  return check(name, 'enforced', `the gate runs as uid ${uid}, nobody else's; only root reads its memory`)
 }
 
 /** Descriptors of the sitter: per cell a socket, its streams, its disk, /proc; connections, files, what Node holds. */

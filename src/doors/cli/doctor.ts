@@ -13,6 +13,7 @@ import {
   credentialsCheck,
   exitOfChecks,
   filesCheck,
+  gateUserCheck,
   housingCheck,
   leftoverCheck,
   logCheck,
@@ -28,7 +29,7 @@ import {
   type Check,
   type Verdict,
 } from './doctor-checks.ts'
-import type { VaultView } from '../api.ts'
+import type { SwarmView, VaultView } from '../api.ts'
 import type { Inspection } from './inspection.ts'
 import { namedDataDirectory, nearestDataDirectory, runningSitter } from './locate.ts'
 import type { Style } from './printer.ts'
@@ -178,21 +179,30 @@ const keyCheck = async (seen: Inspection, swarm: string): Promise<Check> => {
   return privateCheck('vault-key', places.at(-1)!, undefined, seen.uid)
 }
 
-/** A running gate knows what its secrets lack; nobody opens its files for that. */
-const lookAtCredentials = async (
+/** A running gate knows what its secrets lack, and as whom it runs; nobody opens its files for that. */
+const askGate = async (
   { api, world, options }: Invocation,
-  machine: MachineSeen,
-  directory: string | undefined,
-): Promise<Check> => {
+  { machine, seen, directory }: { machine: MachineSeen; seen: Inspection; directory: string | undefined },
+  { name: swarm, credentials }: SwarmConfig,
+): Promise<Check[]> => {
   const found = namedDataDirectory(world, options) ?? (await nearestDataDirectory(world))
+  const hasAny = Object.keys(credentials).length > 0
   if (machine.sitterPid === undefined || found !== directory)
-    return credentialsCheck('no sitter runs here that knows which are set')
+    return [
+      gateUserCheck(seen.gateUser(swarm)),
+      ...(hasAny ? [credentialsCheck('no sitter runs here that knows which are set')] : []),
+    ]
   try {
-    const { renewals } = await (await api()).get<VaultView>('/api/v1/credentials')
+    const door = await api()
+    const { gate } = await door.get<SwarmView>('/api/v1/swarm')
+    const { renewals } = await door.get<VaultView>('/api/v1/credentials')
     const concerns = renewals.flatMap(({ name, concern }) => (concern === null ? [] : [{ name, ...concern }]))
-    return credentialsCheck({ secrets: renewals.length, concerns })
+    return [
+      gateUserCheck('unknown' in gate ? gate.unknown : gate.user),
+      ...(hasAny ? [credentialsCheck({ secrets: renewals.length, concerns })] : []),
+    ]
   } catch (error) {
-    return credentialsCheck(fault(error))
+    return [gateUserCheck(fault(error)), ...(hasAny ? [credentialsCheck(fault(error))] : [])]
   }
 }
 
@@ -216,9 +226,7 @@ export const doctor: Deed = async (invocation) => {
     ...(config === undefined ? [] : await codeChecks(world, config)),
     ...(config === undefined ? [] : await portChecks(world, seen, config, directory)),
     ...(config === undefined ? [] : [await keyCheck(seen, config.name)]),
-    ...(Object.keys(config?.credentials ?? {}).length === 0
-      ? []
-      : [await lookAtCredentials(invocation, machine, directory)]),
+    ...(config === undefined ? [] : await askGate(invocation, { machine, seen, directory }, config)),
     ...(directory === undefined
       ? [spaceCheck(await seen.space(world.directory))]
       : await directoryChecks(world, seen, directory)),

@@ -14,11 +14,21 @@ export interface ServiceSeen {
   readonly watchdog: string | undefined
 }
 
+/** As whom a gate runs. */
+export interface GateUserSeen {
+  readonly uid: number | null
+  readonly own: boolean
+  readonly hidden: boolean | null
+  readonly why: string | null
+}
+
 export interface Inspection {
   readonly nodeVersion: string
   readonly platform: string
   /** Undefined where there are no user ids. */
   readonly uid: number | undefined
+  /** As whom a gate would run that is started here now. */
+  gateUser(swarm: string): GateUserSeen
   /** Where the vault's key of a swarm may lie, in the order in which it is looked for. */
   keyPlaces(swarm: string): readonly string[]
   /** The path by which a cell of this kind runs a program; undefined when there is none that it may run. */

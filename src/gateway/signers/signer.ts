@@ -18,12 +18,20 @@ export interface ToSign {
   /** The upstream's wall clock, as far as its answers have told. */
   readonly nowMs: number
 }
+/** With what a connection is opened. */
+export interface ClientIdentity {
+  /** PEM: its own certificate first. */
+  readonly certificate: string
+  readonly key: string
+}
 export interface Signed {
   readonly query: string
   /** Added to the request. */
   readonly headers: HeaderPairs
   /** What must not come back. */
   readonly secrets: readonly string[]
+  /** It goes over a connection of this identity alone. */
+  readonly identity?: ClientIdentity
 }
 export interface Signer {
   /** Whether the whole body must be known before the head is written. */
@@ -37,6 +45,8 @@ export interface Signer {
    * `authorization` goes no further anyway.
    */
   readonly own?: { readonly parameters?: readonly string[]; readonly headers?: readonly string[] }
+  /** When the secret ends by what stands in it, wall ms of the calendar; null = it does not say. */
+  readonly endsMs?: (secret: string) => number | null
   /** @throws Failure `credential-unavailable` when the secret has not its form, `invalid` when the request has not. */
   sign(request: ToSign, secret: string): Signed
 }

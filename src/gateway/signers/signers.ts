@@ -4,11 +4,15 @@ import { basic } from './basic.ts'
 import { bearer } from './bearer.ts'
 import { ed25519, hmac } from './binance.ts'
 import { header } from './header.ts'
+import { mtls } from './mtls.ts'
 import { query } from './query.ts'
 import { sigv4 } from './sigv4.ts'
 import type { Signer } from './signer.ts'
 
-export type { Signed } from './signer.ts'
+export type { ClientIdentity, Signed } from './signer.ts'
+
+/** When a secret ends by what stands in it, wall ms of the calendar; null = it does not say. */
+export const secretEnd = (signing: Signing, secret: string): number | null => signerOf(signing).endsMs?.(secret) ?? null
 
 /** How the secret of a kind of credential looks, and what is wrong with one. Of OAuth grants the vault knows. */
 export const secretFault = (
@@ -36,6 +40,8 @@ export const signerOf = (signing: Signing): Signer => {
       return hmac(signing.keyHeader, signing.windowMs)
     case 'ed25519':
       return ed25519(signing.keyHeader, signing.windowMs)
+    case 'mtls':
+      return mtls
     case 'sigv4':
       return sigv4(signing.region, signing.service)
   }

@@ -67,6 +67,7 @@ export const forward = (call: CallInHand, room: Room, receiver: Receiver): Flow 
       target: call.plain!.path + (call.signed?.query ?? call.plain!.query),
       headers: headersOut(call),
       body: call.body,
+      identity: call.signed?.identity,
       timeoutMs: rule.timeoutMs,
     },
     {

@@ -2,7 +2,8 @@
  * Keeps this process's memory out of core files. The bound is 1 byte, not 0: a core that is piped to a program (as
  * systemd and Ubuntu do) ignores a bound of 0, and only 1 makes the kernel give it up (fs/coredump.c); a file needs a
  * page at least. A process can be bound from outside by its number, which is all that Node needs for it. What is not
- * reached from here is PR_SET_DUMPABLE: a debugger of the same user or of root may still attach.
+ * reached from here is PR_SET_DUMPABLE: unless the process changes its user (gate-user.ts), a debugger of the same user
+ * may still attach.
  */
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'

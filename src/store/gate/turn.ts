@@ -33,6 +33,13 @@ export interface Turn {
   close(): void
 }
 
+/** What is to be last is written last, and told first. */
+const ordered = (writes: readonly Write[]): { inOrder: readonly Write[]; toTell: readonly Write[] } => {
+  if (!writes.some(({ last }) => last)) return { inOrder: writes, toTell: writes }
+  const inOrder = writes.toSorted((one, other) => Number(one.last) - Number(other.last))
+  return { inOrder, toTell: inOrder.toReversed() }
+}
+
 export const openTurn = (db: DatabaseSync): Turn => {
   let pending: Write[] = []
   let scheduled = false
@@ -60,10 +67,7 @@ export const openTurn = (db: DatabaseSync): Turn => {
   const flush = (): void => {
     scheduled = false
     const writes = pending
-    const inOrder = writes.some(({ last }) => last)
-      ? writes.toSorted((one, other) => Number(one.last) - Number(other.last))
-      : writes
-    const toTell = inOrder === writes ? writes : inOrder.toReversed()
+    const { inOrder, toTell } = ordered(writes)
     pending = []
     if (writes.length === 0) return
     if (lost) {

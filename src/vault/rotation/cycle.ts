@@ -83,7 +83,7 @@ export type Fact =
   /** What was made is ended at its provider, or cannot be ended there by us. */
   | { readonly kind: 'undone'; readonly ended: boolean }
   /** A person set a version. */
-  | { readonly kind: 'set'; readonly version: number }
+  | { readonly kind: 'set'; readonly version: number; readonly endsMs: number | null }
 
 export interface Move {
   readonly version: number
@@ -337,17 +337,22 @@ const begin = (cycle: Cycle, fact: Fact & { readonly kind: 'begin' }, nowMs: num
  * A version by hand ends whatever was under way: what was coming is given up, and what served before is left to the
  * person who set the new one.
  */
-const setByHand = (cycle: Cycle, version: number, context: StepContext): Stepped => {
+const setByHand = (
+  cycle: Cycle,
+  { version, endsMs }: Fact & { readonly kind: 'set' },
+  context: StepContext,
+): Stepped => {
   const given = new Set([...context.serving, ...(cycle.next === null ? [] : [cycle.next])])
   given.delete(version)
   const moves = [...given].map((one): Move => ({ version: one, state: 'retired' }))
-  return { cycle: rest({ ...cycle, next: null, old: [] }, context, { proven: false }), moves, note: null }
+  const ends: Cycle['ends'] = endsMs === null ? {} : { [version]: endsMs }
+  return { cycle: rest({ ...cycle, next: null, old: [] }, context, { proven: false, ends }), moves, note: null }
 }
 
 /** The next state; undefined when a fact does not belong to this one: it came too late, and changes nothing. */
 export const step = (cycle: Cycle, fact: Fact, context: StepContext): Stepped | undefined => {
   if (fact.kind === 'begin') return begin(cycle, fact, context.nowMs)
-  if (fact.kind === 'set') return setByHand(cycle, fact.version, context)
+  if (fact.kind === 'set') return setByHand(cycle, fact, context)
   switch (cycle.phase) {
     case 'minting':
       return inMinting(cycle, fact, context)
@@ -378,21 +383,5 @@ export const step = (cycle: Cycle, fact: Fact, context: StepContext): Stepped | 
   }
 }
 
-/** Somebody else wrote where it stands: what is known of its keys is not believed, and a person looks. */
-export const tamperedCycle = (nowMs: number): Cycle => ({
-  ...freshCycle(nowMs, null),
-  phase: 'person',
-  why: "where it stood was changed in gate.db without the vault's key",
-})
-
 /** The canary's share of live calls: one in a hundred until one was answered, then one in ten. */
 export const canaryShare = (cycle: Cycle): number => (cycle.phase !== 'canary' ? 0 : cycle.fine === 0 ? 0.01 : 0.1)
-
-/**
- * A machine that was left by a killed gate: a mint may have been asked for, so it is looked for. Everything else is
- * harmless to do again, and so is a mint that the provider answers with the same secret.
- */
-export const afterRestart = (cycle: Cycle, sameAnswer: boolean): Cycle =>
-  cycle.phase === 'minting' && cycle.asked && !sameAnswer
-    ? { ...cycle, phase: 'looking', asked: false, why: 'the gate ended while a new version was being made' }
-    : cycle

@@ -57,7 +57,8 @@ export const openDoing = (ask: DoingOptions): Doing => {
     const sealed = (): Sealed => {
       const row = options.vault.seal(member.name, secret, 'staged', 'rotation')
       version = row.version
-      return { fact: { kind: 'minted', version, id, endsMs }, add: [row] }
+      const ends = endsMs ?? options.vault.endOf(member.name, secret)
+      return { fact: { kind: 'minted', version, id, endsMs: ends }, add: [row] }
     }
     let taken: boolean
     try {
@@ -102,10 +103,8 @@ export const openDoing = (ask: DoingOptions): Doing => {
 
   const revoke = async (member: Member, deeds: Deeds, version: number): Promise<number> => {
     const { name, cycle } = member
-    const ended = await deeds.revoke(await work(member), {
-      id: cycle.ids[version] ?? null,
-      held: held(name, version),
-    })
+    const key = { id: cycle.ids[version] ?? null, held: held(name, version) }
+    const ended = await deeds.revoke(await work(member), key)
     const isUndone = cycle.phase === 'undoing' && ended.kind !== 'not-revoked'
     await take(member, isUndone ? { kind: 'undone', ended: ended.kind === 'revoked' } : ended)
     return 0

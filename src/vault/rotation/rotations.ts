@@ -5,16 +5,8 @@
 import { failure, fromCivil, toCivil } from '../../std/std.ts'
 import type { Note, SecretRow } from '../../store/store.ts'
 import type { CredentialRule } from '../port.ts'
-import {
-  afterRestart,
-  canaryShare,
-  freshCycle,
-  mayRevoke,
-  step,
-  tamperedCycle,
-  type Cycle,
-  type Fact,
-} from './cycle.ts'
+import { canaryShare, freshCycle, mayRevoke, step, type Cycle, type Fact } from './cycle.ts'
+import { afterRestart, tamperedCycle } from './resumed.ts'
 import { dueAfter, dueOf, isPlanned, mayBeginAt } from './plan.ts'
 import {
   clientsOf,
@@ -148,9 +140,9 @@ export class Rotations {
   }
 
   /** A person set a version. */
-  async wasSet(name: string, version: number): Promise<void> {
+  async wasSet(name: string, version: number, endsMs: number | null): Promise<void> {
     const member = this.#members.get(name)
-    if (member !== undefined) await this.#take(member, { kind: 'set', version })
+    if (member !== undefined) await this.#take(member, { kind: 'set', version, endsMs })
     this.wake(name)
   }
 

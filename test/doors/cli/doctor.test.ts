@@ -15,6 +15,7 @@ import {
   nodeCheck,
   portCheck,
   credentialsCheck,
+  gateUserCheck,
   privateCheck,
   recordCheck,
   serviceChecks,
@@ -105,6 +106,12 @@ test('What is not there is absent or weaker, what cannot be seen is unknown, and
   expect(credentialsCheck({ secrets: 1, concerns: [due] }).verdict).toBe('weaker')
   expect(credentialsCheck({ secrets: 1, concerns: [] }).verdict).toBe('enforced')
   expect(credentialsCheck('no sitter').verdict).toBe('unknown')
+  const user = { uid: 7, own: true, hidden: true, why: null }
+  expect(gateUserCheck(user).verdict).toBe('enforced')
+  expect(gateUserCheck({ ...user, hidden: null }).verdict).toBe('weaker')
+  const shared = gateUserCheck({ uid: 7, own: false, hidden: false, why: 'only root may give it another' })
+  expect(shared).toMatchObject({ verdict: 'weaker', says: expect.stringContaining('only root') as string })
+  expect(gateUserCheck('no gate').verdict).toBe('unknown')
   expect(recordCheck({ ok: false, entries: 3, why: 'entry 4 was changed' }).verdict).toBe('broken')
 })
 

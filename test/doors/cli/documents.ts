@@ -64,6 +64,7 @@ export const swarm = (change: Partial<SwarmView> = {}): SwarmView => ({
   gate: {
     gateId: 'gat_1',
     pid: 77,
+    user: { uid: 1_000, own: false, hidden: false, why: 'only root may give it another' },
     frozen: false,
     queued: 0,
     inFlight: 0,

@@ -1,6 +1,7 @@
 import { createPublicKey, generateKeyPairSync, verify, type KeyObject } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { secretFault, signerOf } from '../../../src/gateway/signers/signers.ts'
+import { issue } from '../certificates.ts'
 import { ed25519Of, hmacOf } from '../../../src/gateway/signers/binance.ts'
 import type { ToSign } from '../../../src/gateway/signers/signer.ts'
 import { offsetAfter, openSkew } from '../../../src/gateway/skew.ts'
@@ -21,6 +22,8 @@ const request = (more: Partial<ToSign> = {}): ToSign => ({
 const pair = generateKeyPairSync('ed25519')
 const privateText = pair.privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64')
 
+const client = issue('client')
+
 /** One of each kind, with a secret of its form. */
 const kinds: readonly { readonly signing: Signing; readonly secret: string; readonly wrong?: string }[] = [
   { signing: { kind: 'bearer' }, secret: 'token-of-a-bearer' },
@@ -38,6 +41,7 @@ const kinds: readonly { readonly signing: Signing; readonly secret: string; read
     wrong: 'key-id:bm8ga2V5',
   },
   { signing: { kind: 'sigv4', region: 'us-east-1', service: 's3' }, secret: 'AKID:key/secret', wrong: 'only-an-id' },
+  { signing: { kind: 'mtls' }, secret: client.certificate + client.key, wrong: client.certificate },
 ]
 
 test.each(kinds)(
@@ -57,7 +61,9 @@ test.each(kinds)(
     expect(JSON.stringify(later) === JSON.stringify(first)).toBe(!isTimed)
     expect(signer.needsBody).toBe(isTimed)
     expect(secretFault(one.signing as never, one.secret)).toBe(undefined)
-    for (const wrong of ['', `${one.secret}\nmore`, ` ${one.secret}`, `${one.secret} `, `${one.secret}\u0007`, 'ü:ü'])
+    // What stands around PEM is nobody's business.
+    const around = [`${one.secret}\nmore`, ` ${one.secret}`, `${one.secret} `, `${one.secret}\u0007`]
+    for (const wrong of ['', 'ü:ü', ...(one.signing.kind === 'mtls' ? [] : around)])
       expect(secretFault(one.signing as never, wrong)).toMatchObject({ form: signer.form })
     if (one.wrong !== undefined) {
       const { wrong } = one

@@ -2,14 +2,8 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { afterRefusal, burden, healthy } from '../../../src/vault/health.ts'
 import { concernOf, endingOf, type Looked } from '../../../src/vault/concerns.ts'
-import {
-  afterRestart,
-  canaryShare,
-  freshCycle,
-  step,
-  type Cycle,
-  type Fact,
-} from '../../../src/vault/rotation/cycle.ts'
+import { afterRestart } from '../../../src/vault/rotation/resumed.ts'
+import { canaryShare, freshCycle, step, type Cycle, type Fact } from '../../../src/vault/rotation/cycle.ts'
 import { dueAfter, dueOf, mayBeginAt, outsideBlackouts } from '../../../src/vault/rotation/plan.ts'
 import { rotation } from './world.ts'
 
@@ -46,7 +40,7 @@ const factOf = (kind: (typeof kinds)[number], emergency: boolean, newest: number
     case 'none-found':
       return { kind, label: 'another' }
     case 'set':
-      return { kind, version: newest + 1 }
+      return { kind, version: newest + 1, endsMs: null }
     case 'asking':
     case 'accepted':
     case 'untested':
