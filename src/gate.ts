@@ -183,7 +183,7 @@ export const openGate = async (options: GateOptions): Promise<Gate> => {
     gateId: book.gateId,
     version: options.version,
     limits: { saved: book.limits(), saveWith: (rows) => book.saveLimitsWith(rows) },
-    spentSums: book.spentSums,
+    spending: book,
     modes: { saved: book.modes(), save: (modes) => book.saveModes(modes) },
     pid: process.pid,
     user: options.user ?? (() => userNow('it is a part of another process')),

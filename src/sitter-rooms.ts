@@ -220,6 +220,7 @@ export const openRooms = async (opening: Opening): Promise<Rooms> => {
   const hooks = fleetHooks(late, store)
   const cells = await openCells({ ...here, dataDirectory: places.data, sockets: places.sockets, agents: config.agents })
   late.cells = cells
+  const spending = openSpending({ ...here, gatelink, modes, config, onFault: logFault })
   const fleet = await openFleet({
     ...here,
     ...incarnation,
@@ -230,6 +231,7 @@ export const openRooms = async (opening: Opening): Promise<Rooms> => {
     config,
     hooks,
     modeOf,
+    costOf: spending.costOf,
     cells: cells.kinds,
     housing: cells.housing,
     beds: await openBeds({ directory: places.asleep, mostBytes: mostAsleepBytes }),
@@ -251,7 +253,6 @@ export const openRooms = async (opening: Opening): Promise<Rooms> => {
   const settle = openSettle({ ...here, ...incarnation, ...modeFor, channels, tasks, store, work, gatelink, frozen })
   Object.assign(late, { fleet, work, settle })
   late.settling.resolve(settle)
-  const spending = openSpending({ ...here, gatelink, modes, onFault: logFault })
   const alerts = await openAlerts({
     ...here,
     store,

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Modes } from '../src/fleet/fleet.ts'
 import type { BudgetStanding, Standing } from '../src/gatelink/gatelink.ts'
-import { budgetConditions, openSpending } from '../src/spending.ts'
+import { budgetConditions, costIn, openSpending } from '../src/spending.ts'
 import { VirtualClock } from './fleet/clock.ts'
 
 const one = (more: Partial<BudgetStanding> = {}): BudgetStanding => ({
@@ -42,8 +42,10 @@ test('What the gate says holds; while it is away, what it said last holds until 
         return gate.gateId
       },
       standing: async () => gate.says,
+      costs: async () => Promise.reject(new Error('nothing has a price')),
     },
     modes: { spent: (spent: Parameters<Modes['spent']>[0]) => void parked.push(spent.map(({ owner }) => owner)) },
+    config: { upstreams: {} },
     clock,
     onFault: (error) => {
       throw error
@@ -71,5 +73,54 @@ test('What the gate says holds; while it is away, what it said last holds until 
   await clock.advance(10_000)
   expect(await looked()).toEqual([])
   expect(spending.conditions()).toEqual([])
+  spending.stop()
+})
+
+test('What an agent has cost is told with its beginning; who is not among all that were read cost nothing', () => {
+  const usd = { currency: 'USD', cost: '0.0123', counted: '0.51', calls: 3, unknown: 1 }
+  const costs = {
+    fromMs: Date.parse('2026-01-01T09:00:00Z'),
+    byAgent: new Map([['writer/0001', [usd, { ...usd, currency: 'EUR', unknown: 0 }]]]),
+    isWhole: true,
+  }
+  expect(costIn(costs, 'writer/0001')).toBe('0.0123 USD and of 1 calls unknown + 0.0123 EUR since 09:00 UTC')
+  expect(costIn(costs, 'writer/0002')).toBe('nothing since 09:00 UTC')
+  expect(costIn({ ...costs, isWhole: false }, 'writer/0002')).toBeNull()
+})
+
+test('Costs are read page by page, seldom, and are not known any more when the gate is away for long', async () => {
+  const clock = new VirtualClock()
+  const asked: number[] = []
+  const gate = { gateId: 'gat_1' as string | null }
+  const sum = { currency: 'USD', cost: '0.01', counted: '0.01', calls: 1, unknown: 0 }
+  const spending = openSpending({
+    gatelink: {
+      get gateId() {
+        return gate.gateId
+      },
+      standing: async () => ({ budgets: [] }),
+      costs: async ({ offset, limit }) => {
+        asked.push(offset)
+        const items = Array.from({ length: limit }, (_, at) => ({ owner: `writer/${offset + at}`, ...sum }))
+        return { fromMs: 0, totals: [], items, more: offset < 1_000 }
+      },
+    },
+    modes: { spent: () => {} },
+    config: { upstreams: { llm: { price: {} } } } as never,
+    clock,
+    onFault: (error) => {
+      throw error
+    },
+  })
+  expect(spending.costOf('writer/1500')).toBeNull()
+  for (let second = 0; second < 20; second += 1) {
+    await clock.advance(1_000)
+    await clock.settle()
+  }
+  expect(asked).toEqual([0, 1_000])
+  expect(spending.costOf('writer/1500')).toBe('0.01 USD since 00:00 UTC')
+  gate.gateId = null
+  await clock.advance(400_000)
+  expect(spending.costOf('writer/1500')).toBeNull()
   spending.stop()
 })

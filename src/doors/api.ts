@@ -25,6 +25,8 @@ import type {
 import type { RedriveAnswer, WorkSummary } from '../work/work.ts'
 import type { BackupAnswer, GateStatus, RekeyAnswer, RenewalView, VaultView } from '../wire/wire.ts'
 
+export type * from './costs-api.ts'
+
 export interface List<Item> {
   readonly items: readonly Item[]
   readonly next: string | null

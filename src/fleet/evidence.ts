@@ -24,9 +24,9 @@ const progressOf = (live: Live, agent: Agent): Evidence => ({
   value: isStill(live, agent) ? 'no' : agent.seen === null ? 'unknown' : 'yes',
 })
 
-/** Whether anybody gains by it. What it costs is not known: the gate does not count calls by agent. */
+/** Whether anybody gains by it, and what its calls have cost by the gate's sums. */
 const useOf = (live: Live, agent: Agent): Evidence => {
-  const { clock } = live.options
+  const { clock, costOf } = live.options
   const accepted = perHour(agent.useful, clock.monoMs())
   const hadTime = clock.wallMs() - agent.sinceMs >= hourMs && agent.attempt !== null
   return {
@@ -34,7 +34,7 @@ const useOf = (live: Live, agent: Agent): Evidence => {
     source: 'accepted outcomes, committed',
     atMs: agent.finishedMs,
     value: accepted > 0 ? 'yes' : hadTime ? 'no' : 'unknown',
-    detail: `${accepted} in the last hour of this sitter; cost unknown (calls are not counted by agent)`,
+    detail: `${accepted} in the last hour of this sitter; cost ${costOf?.(agent.id) ?? 'unknown'}`,
   }
 }
 

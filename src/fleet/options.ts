@@ -51,6 +51,8 @@ export interface FleetOptions {
    * absent = nobody looks.
    */
   readonly seesItself?: () => boolean
+  /** What an agent's calls have cost lately, in words; null = not known. Absent = nobody counts. */
+  readonly costOf?: (agent: string) => string | null
   /** Asks programs that have probes; absent = nobody can, and none of them passes. */
   readonly probe?: AskProbe
   /** Cells that start at the same time; default 4 (two per core of the smallest machine it is meant for). */

@@ -3,5 +3,14 @@ export { openGateLink, type GateLinkOptions } from './link.ts'
 export { frozenText, openFreeze, type FreezeFile, type FreezeNote, type FreezeSwitch } from './freeze.ts'
 export { openUseAudit, type UseAudit } from './use-audit.ts'
 export type { GateLink, GateLinkEvents } from './port.ts'
-export type { BudgetStanding, Call, CallOutcome, Grant, GrantedRequest, Standing } from '../wire/wire.ts'
+export type {
+  BudgetStanding,
+  Call,
+  CostsTold,
+  CostTold,
+  CallOutcome,
+  Grant,
+  GrantedRequest,
+  Standing,
+} from '../wire/wire.ts'
 export { sealTo } from '../wire/seal.ts'

@@ -147,6 +147,14 @@ class SitterEnd implements GateLink {
     await this.#tellModes()
   }
 
+  costs(ask: Parameters<GateLink['costs']>[0]): ReturnType<GateLink['costs']> {
+    return this.#ask((id) => ({ frame: 'costs', id, ...ask }))
+  }
+
+  costOf(agent: string, fromMs: number, untilMs: number): ReturnType<GateLink['costOf']> {
+    return this.#ask((id) => ({ frame: 'cost.of', id, agent, fromMs, untilMs }))
+  }
+
   standing(): Promise<Standing> {
     return this.#ask((id) => ({ frame: 'standing', id }))
   }

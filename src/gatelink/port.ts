@@ -8,6 +8,9 @@ import type {
   Call,
   CallsHeard,
   CellOpen,
+  CostsQuestion,
+  CostsTold,
+  CostTold,
   Grant,
   GateStatus,
   RekeyAnswer,
@@ -71,6 +74,10 @@ export interface GateLink {
    * written them; rejects `gate-lost` when they could only be put down for the next link.
    */
   modes(modes: readonly ToldMode[]): Promise<void>
+  /** What calls have cost, by agent, type or upstream. */
+  costs(ask: Omit<CostsQuestion, 'frame' | 'id'>): Promise<CostsTold>
+  /** What an agent's calls have cost that began in this time. */
+  costOf(agent: string, fromMs: number, untilMs: number): Promise<readonly CostTold[]>
   /** Who has spent so much that somebody should do something about it. */
   standing(): Promise<Standing>
   /** Calls of agents that the gate recorded instead of sending. */

@@ -8,8 +8,9 @@ import { openBuckets, openLines, type Buckets } from '../limit/limit.ts'
 import type { AskOutside, Keeper, KeyKind, RecordUse } from '../vault/vault.ts'
 import type { GateStatus } from '../wire/wire.ts'
 import type { Room } from './call.ts'
-import { openBudgets, type Budgets, type SavedSum } from './cost/budgets.ts'
+import { openBudgets, type Budgets } from './cost/budgets.ts'
 import { standingOf } from './cost/standing.ts'
+import { costOfTold, costsTold } from './cost/told.ts'
 import { spentOfOpen } from './cost/spent.ts'
 import { openDoors, type Doors, type OpenDoor } from './doors.ts'
 import { readModes, textOf } from './frames.ts'
@@ -21,7 +22,7 @@ import { openLinkServer, type LinkServer } from './links.ts'
 import { openMeter } from './meter.ts'
 import { recordUses } from './own-uses.ts'
 import { openModes, type Modes, type SavedMode, type SetMode } from './modes.ts'
-import type { CallJournal, Log, Rules, UseBook } from './ports.ts'
+import type { CallJournal, Log, Rules, SpendingBook, UseBook } from './ports.ts'
 import { openPriorities } from './priorities.ts'
 import { openRetries } from './retries.ts'
 import { openRules, type OpenRules } from './rules.ts'
@@ -44,8 +45,7 @@ export interface GatewayOptions {
   readonly net: Net
   readonly vault: Keeper
   readonly journal: CallJournal & UseBook
-  /** What was spent in the windows of budgets; asked once the calls that were left open are counted. */
-  readonly spentSums: () => readonly SavedSum[]
+  readonly spending: SpendingBook
   readonly limits: { readonly saved: SavedLimits; readonly saveWith: (rows: () => SavedLimits) => void }
   readonly modes: {
     /** Undefined = this gate was never told. */
@@ -186,6 +186,10 @@ const answer = async (
       return takeRules(options, parts)
     case 'mode':
       return takeModes(parts, frame)
+    case 'costs':
+      return Promise.resolve(costsTold(options.spending, frame, options.clock.wallMs()))
+    case 'cost.of':
+      return Promise.resolve(costOfTold(options.spending, frame))
     case 'standing':
       return Promise.resolve(standingOf(parts.budgets))
     case 'shadowed':
@@ -251,7 +255,7 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
   // The link and the grants know each other: outcomes may be told as soon as the link is there.
   const late: { link?: LinkServer; ending?: true } = {}
   const modes = openModes(options.modes)
-  const budgets = openBudgets(clock, Object.values(options.rules.budgets), options.spentSums())
+  const budgets = openBudgets(clock, Object.values(options.rules.budgets), options.spending.spentSums())
   const uses = openUses({ clock, book: journal, log })
   const priorities = openPriorities()
   const calls = openCallsCounted(clock, (agents) => late.link?.heard(agents))

@@ -107,6 +107,38 @@ export interface CallJournal {
   setMeta(values: Readonly<Record<string, string>>): Promise<void>
 }
 
+/** Sums in trillionths. */
+export interface CostSums {
+  readonly currency: string
+  readonly known: bigint
+  readonly counted: bigint
+  readonly calls: number
+  readonly unknown: number
+}
+/** What gate.db knows of what was spent. */
+export interface SpendingBook {
+  /** Of budgets; asked once the calls that were left open are counted. */
+  spentSums(): readonly {
+    readonly budget: string
+    readonly owner: string
+    readonly windowMs: number
+    readonly spent: bigint
+  }[]
+  costs(ask: {
+    readonly by: 'agent' | 'type' | 'upstream'
+    readonly sinceMs: number
+    readonly nowMs: number
+    readonly limit: number
+    readonly offset: number
+  }): {
+    readonly fromMs: number
+    readonly totals: readonly CostSums[]
+    readonly items: readonly (CostSums & { readonly owner: string })[]
+    readonly more: boolean
+  }
+  costOf(agent: string, fromMs: number, untilMs: number): readonly CostSums[]
+}
+
 /** Uses of secrets in the journal, by number, until they are in the audit log. */
 export interface UseBook {
   /** Rows that use a secret or were refused one, in order, after `after`. */

@@ -4,7 +4,7 @@
  *
  * sitter → gate   open · cell · cell.gone · grant · ack · uses.ack · vault.set · vault.list · vault.renew ·
  *                 vault.notes · vault.rekey · vault.backup · status · freeze · config · mode · priority ·
- *                 standing
+ *                 standing · costs · cost.of
  * gate → sitter   opened · call · uses · heard · parked · answer
  *
  * `grant` is the right to send one exact request, and the order to send it. The gate journals it (fsync) before the
@@ -12,6 +12,7 @@
  * gets the journalled outcome.
  */
 import type { Mode } from '../model/model.ts'
+import type { CostOfQuestion, CostsQuestion } from './costs.ts'
 import type { StandingAsk } from './standing.ts'
 
 /** sitter → gate, first frame. A lower epoch than one seen before is refused: a deposed sitter sends nothing. */
@@ -290,4 +291,6 @@ export type ToGate =
   | PrioritiesTold
   | ShadowedAsk
   | StandingAsk
+  | CostsQuestion
+  | CostOfQuestion
 export type FromGate = Opened | Call | Uses | Heard | Answer

@@ -25,6 +25,7 @@ export {
   type Checked,
 } from './check.ts'
 export { doneLine, lineReader, runLine, takenLine, toLine, type LineBounds, type LineEvents } from './lines.ts'
+export type * from './costs.ts'
 export type * from './link.ts'
 export type * from './standing.ts'
 export type * from './vault-views.ts'

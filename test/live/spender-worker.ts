@@ -14,8 +14,9 @@ export default defineAgent({
           // An answer that is not read holds its connection.
           const text = await answer.text()
           code = answer.ok ? 'ok' : (JSON.parse(text) as { code: string }).code
-        } catch {
-          // The gate is away: it asks again.
+        } catch (error) {
+          // It does not end its task, as it should: it asks again.
+          code = (error as { code?: string }).code ?? 'gone'
         }
         codes[code] = (codes[code] ?? 0) + 1
         await wait(code === 'ok' ? 60 : 20)

@@ -89,6 +89,16 @@ test('A runaway is parked by its budget and comes back with each window; nobody 
       .filter((code) => code !== 'gone' && code !== '502'),
   ).toEqual(['ok'])
   expect(result.codes['ok']).toBeGreaterThan(spendMs / 50 / 3)
+  const told = await swarm.run('cost', '--by', 'agent', '--json')
+  const costs = JSON.parse(told.out) as { items: readonly { owner: string; cost: string; calls: number }[] }
+  const runaway = costs.items.find(({ owner }) => owner === 'runaway/0001')!
+  // Calls that were under way when the gate was killed are counted, whether they were seen or not.
+  expect(Math.abs(runaway.calls - burnt().length)).toBeLessThanOrEqual(1)
+  const ofTask = JSON.parse((await swarm.run('cost', burn, '--json')).out) as { sums: readonly { calls: number }[] }
+  expect(ofTask.sums[0]!.calls).toBe(runaway.calls)
+  const { evidence } = await swarm.api('agents/steady/1')
+  const useful = (evidence as readonly { fact: string; detail?: string }[]).find(({ fact }) => fact === 'useful')!
+  expect(useful.detail).toMatch(/; cost [0-9.]+ XTS( and of \d+ calls unknown)? since \d\d:\d\d UTC$/)
   const { items } = await swarm.api('events?subject=runaway/0001&limit=1000')
   const kinds = items!.map(({ kind }) => kind as string)
   expect(kinds).toEqual(

@@ -211,6 +211,20 @@ const outside: readonly Verb[] = [
     load: async () => (await import('./outside.ts')).upstreamShow,
   },
   {
+    path: 'cost',
+    group: 'Money',
+    summary: 'what calls have cost, the dearest first, and which budgets are spent',
+    parameters: [['[id]', 'a task or a settlement: what its calls have cost']],
+    options: [
+      ['--by <what>', 'agent, type or upstream (default type)'],
+      ['--since <time>', 'calls that began since then, in whole hours or days: 24h (default), 7d, all'],
+      ['--limit <n>', 'at most this many, up to 1000 (default 100)'],
+    ],
+    examples: ['cost', 'cost --by agent --since 1h', 'cost tsk_0198…', 'cost --since all --json'],
+    gives: 'CostAnswer, with an id CostOfAnswer',
+    load: async () => (await import('./cost.ts')).cost,
+  },
+  {
     path: 'channel ls',
     group: 'Money',
     summary: 'ways to pay, and what became of the payments through each',

@@ -7,6 +7,7 @@ import { readPage, type Page } from './page.ts'
 import type { Rooms } from './rooms.ts'
 import type { Route } from './route.ts'
 import { agentRoutes } from './routes/agents.ts'
+import { costRoutes } from './routes/costs.ts'
 import { configRoutes } from './routes/config.ts'
 import { deadLetterRoutes } from './routes/dead-letters.ts'
 import { gateRoutes } from './routes/gate.ts'
@@ -73,6 +74,7 @@ const routesOf = (page: Page, once: Once, all: () => readonly Route[]): readonly
   ...sharedRoutes,
   ...moneyRoutes(once),
   ...gateRoutes(once),
+  ...costRoutes,
   ...recordRoutes,
   ...selfRoutes,
   ...tokenRoutes(once),

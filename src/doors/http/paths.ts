@@ -213,6 +213,8 @@ export const pathFacts: Readonly<Record<string, PathFacts>> = {
   },
   'GET /api/v1/upstreams': list('Upstreams with their figures.'),
   'GET /api/v1/upstreams/:name': look('An upstream with its figures.'),
+  'GET /api/v1/costs': list('What calls have cost by agent, type or upstream, the dearest first.'),
+  'GET /api/v1/costs/:id': look('What the calls of a task or a settlement have cost.'),
   'GET /api/v1/channels': list('Ways to pay, and what became of the payments through each.'),
   'GET /metrics': { ...look('Figures for Prometheus.'), gives: 'text' },
   'GET /api/v1/metrics': look('The same figures as JSON.'),

@@ -7,6 +7,7 @@ import { groupSummaries, laterVerbs, verbs } from '../../../src/doors/cli/verbs.
 /** Where interfaces that JSON is made of are declared. */
 const sources = [
   'doors/api.ts',
+  'doors/costs-api.ts',
   'drill/report.ts',
   'doors/cli/run.ts',
   'doors/cli/judgement.ts',
@@ -23,6 +24,8 @@ const sources = [
   'store/sqlite/backup.ts',
   'wire/link.ts',
   'wire/vault-views.ts',
+  'wire/costs.ts',
+  'wire/standing.ts',
   'config/plan.ts',
   'config/explain.ts',
   'record/backup/backup.ts',

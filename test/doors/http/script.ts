@@ -215,6 +215,19 @@ export const gateOf = (script: Script, told: Told[]): GateLink =>
       told.push({ deed: 'gate.modes', with: modes })
     },
     shadowed: async () => [],
+    standing: async () => ({ budgets: [] }),
+    costs: async (ask: { readonly offset: number; readonly limit: number }) => {
+      if (script.gateId === null) throw new Failure('gate-lost', 'no link to the gate')
+      told.push({ deed: 'gate.costs', with: ask })
+      const sum = { currency: 'USD', cost: '0.0123', counted: '0.51', calls: 3, unknown: 1 }
+      const items = ['writer', 'reader', ''].map((owner) => ({ owner, ...sum }))
+      const page = items.slice(ask.offset, ask.offset + ask.limit)
+      return { fromMs: 1_000, totals: [sum], items: page, more: ask.offset + ask.limit < items.length }
+    },
+    costOf: async (agent: string, fromMs: number, untilMs: number) => {
+      told.push({ deed: 'gate.costOf', with: { agent, fromMs, untilMs } })
+      return [{ currency: 'USD', cost: '0.01', counted: '0.01', calls: 1, unknown: 0 }]
+    },
     vaultRekey: async (kind: string, actor: string) => {
       told.push({ deed: 'vaultRekey', with: { kind, actor } })
       return { kind, secrets: 1, former: null }

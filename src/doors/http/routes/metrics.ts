@@ -89,6 +89,35 @@ const hostFamilies = ({ short, reading, startsWaiting }: FleetSummary['admission
   ]
 }
 
+/** As many upstreams as have labels; what is beyond is left out. */
+const mostUpstreams = 200
+
+/** Absent while the gate does not tell. */
+const costFamilies = async ({ gatelink }: Rooms): Promise<Family[]> => {
+  const ask = { by: 'upstream', sinceMs: 0, limit: mostUpstreams, offset: 0 } as const
+  const told = await Promise.all([gatelink.costs(ask), gatelink.standing()]).catch(() => undefined)
+  if (told === undefined) return []
+  const [{ items }, { budgets }] = told
+  const standing = Map.groupBy(budgets, ({ budget, state }) => JSON.stringify({ budget, state }))
+  return [
+    counter(
+      'sitter_call_cost_total',
+      'What calls have cost, in major units of the currency; of those whose cost is known.',
+      items.map(({ owner, currency, cost }) => [{ upstream: owner, currency }, Number(cost)]),
+    ),
+    counter(
+      'sitter_calls_of_unknown_cost_total',
+      'Calls whose cost nobody knows.',
+      items.map(({ owner, currency, unknown }) => [{ upstream: owner, currency }, unknown]),
+    ),
+    gauge(
+      'sitter_budgets',
+      'Owners of a budget that have nearly (warned) or all (spent) of it spent in its window of now.',
+      [...standing].map(([labels, all]) => [JSON.parse(labels) as Record<string, string>, all.length]),
+    ),
+  ]
+}
+
 const gateFamilies = async (rooms: Rooms): Promise<Family[]> => {
   const status = await gateStatus(rooms)
   if ('unknown' in status)
@@ -106,6 +135,7 @@ const gateFamilies = async (rooms: Rooms): Promise<Family[]> => {
         Object.entries(byStatus).map(([answer, count]) => [{ upstream: name, status: answer }, count] as const),
       ),
     ),
+    ...(await costFamilies(rooms)),
     gauge(
       'sitter_breaker_state',
       'Worst breaker of an upstream: 0 closed, 1 half-open, 2 open.',
