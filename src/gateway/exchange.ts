@@ -21,7 +21,12 @@ export interface OutboundRequest {
   /** Bound of the whole exchange up to the answer's head, and of each silence within its body. */
   readonly timeoutMs: number
 }
+/** Of a request that was kept back in the last moment. */
+export const notNowCode = 'not-now'
+
 export interface Sink {
+  /** Asked in the last moment before the first byte: why it must not go out now, undefined = it may. */
+  notNow?(): string | undefined
   /** The request is about to be written. */
   started(): void
   head(status: number, headers: HeaderPairs): void
@@ -122,6 +127,11 @@ class Exchange implements Flow {
     if (this.#started) {
       this.#fail('reset', 'the connection was reset after the request had been sent')
       throw new Error('a request is sent once')
+    }
+    const notNow = this.#sink.notNow?.()
+    if (notNow !== undefined) {
+      this.#fail(notNowCode, notNow)
+      throw new Error(notNow)
     }
     this.#started = true
     this.#sink.started()

@@ -8,8 +8,8 @@
 import { asFailure, type Clock } from '../std/std.ts'
 import type { CallOutcome, Grant } from '../wire/wire.ts'
 import { callOf, type CallInHand, type Refusal, type Room } from './call.ts'
-import type { Flow } from './exchange.ts'
-import { forward, giveBack } from './stages/forward.ts'
+import { notNowCode, type Flow } from './exchange.ts'
+import { forward, giveBack, pausedForMs } from './stages/forward.ts'
 import { rowOf } from './stages/journal.ts'
 import { judge } from './stages/judge.ts'
 import { prepare } from './stages/order.ts'
@@ -113,6 +113,8 @@ const exchange = (one: InHand, room: Room): Promise<CallOutcome> => {
         truncated: cut,
       }
     }
+    if (ended.code === notNowCode)
+      return { kind: 'not-sent', code: 'limited', message: ended.message, retryAfterMs: pausedForMs(call, room) }
     return ended.kind === 'lost'
       ? { ...ended, closedMs: room.clock.wallMs() }
       : { kind: 'not-sent', code: ended.code, message: ended.message }

@@ -8,13 +8,13 @@ import { askedWaitMs } from '../limit/limit.ts'
 import { sleep } from '../std/std.ts'
 import type { CallOutcome } from '../wire/wire.ts'
 import { callOf, type CallInHand, type Refusal, type Room } from './call.ts'
-import type { Ended, Flow } from './exchange.ts'
+import { notNowCode, type Ended, type Flow } from './exchange.ts'
 import type { HeaderPairs } from './headers.ts'
 import { answerFailed, refusalFailed } from './heard.ts'
 import type { Problem } from './problem.ts'
 import type { Next } from './retries.ts'
 import { costNow } from './stages/charge.ts'
-import { forward, giveBack } from './stages/forward.ts'
+import { forward, giveBack, pausedForMs } from './stages/forward.ts'
 import { isOurs, judge } from './stages/judge.ts'
 import { prepare } from './stages/order.ts'
 import { witness } from './stages/witness.ts'
@@ -218,6 +218,12 @@ export const answerBy = async (asked: Asked, asker: Asker, room: Room): Promise<
       return { with: 'problem', problem: refusal, headers: {} }
     }
     const tried = await tryOnce(call, asker, room, tally)
+    if (tried.ended.kind === 'not-sent' && tried.ended.code === notNowCode) {
+      // It was no try: it waits like those that had not been let through.
+      tally.tries -= 1
+      if (asker.whole !== undefined) continue
+      return { with: 'problem', problem: putOff(call, pausedForMs(call, room)), headers: {} }
+    }
     const next = afterTry(tried, asker, room, tally)
     const headers = addedHeaders(call, tally)
     if (next.next === 'again') {

@@ -98,3 +98,11 @@ test('While a probe is under way the others are told so at once', async () => {
   expect((await probe).status).toBe(200)
   expect(upstream.seen).toHaveLength(3)
 })
+
+test('An agent that looks at the status alone keeps no connection, however often it asks', async () => {
+  const { get, upstream } = await world({})
+  upstream.answer((_seen, response) => response.end('x'.repeat(10_000)))
+  for (let count = 0; count < 300; count += 1) expect((await get('/v1/a')).status).toBe(200)
+  upstream.answer((_seen, response) => response.end('y'.repeat(1_000_000)))
+  expect((await (await get('/v1/long')).text()).length).toBe(1_000_000)
+})

@@ -2,11 +2,14 @@
 import { connect } from 'node:net'
 import fc from 'fast-check'
 import { afterEach, expect, test } from 'vitest'
+import { openOutbound } from '../../src/gateway/outbound.ts'
 import { nextTry, RetryBudget } from '../../src/gateway/retries.ts'
 import type { AnswerClass } from '../../src/model/model.ts'
+import { realClock } from '../../src/std/real/real.ts'
 import { seeded } from '../../src/std/std.ts'
 import { fetchBy, type UpstreamRules } from './harness.ts'
 import { openDoorTo } from './door.ts'
+import { listenAt } from './listeners.ts'
 import { openUpstream, type Seen, type TestUpstream } from './upstream.ts'
 
 let closing: (() => Promise<void>)[] = []
@@ -203,4 +206,23 @@ test('A budget is refilled by calls and, slowly, by time', () => {
   expect(spend(10_000_001)).toBe(5)
   for (let call = 0; call < 100_000; call += 1) budget.earn(0.1)
   expect(spend(10_000_001)).toBe(100)
+})
+
+test('What is kept back in the last moment never leaves, and the next call over its connection does', async () => {
+  const listener = await listenAt('127.0.0.1')
+  const url = `http://127.0.0.1:${listener.port}`
+  const outbound = openOutbound({ url, grant: [`127.0.0.1:${listener.port}`] }, realClock())
+  closing.push(
+    () => listener.close(),
+    () => outbound.close(),
+  )
+  const call = (target: string, notNow: string | undefined) =>
+    outbound.send(
+      { method: 'GET', target, headers: [], body: null, timeoutMs: 5_000 },
+      { notNow: () => notNow, started: () => {}, head: () => {}, data: () => true },
+    ).ended
+  expect(await call('/first', undefined)).toEqual({ kind: 'answered' })
+  expect(await call('/kept', 'paused')).toEqual({ kind: 'not-sent', code: 'not-now', message: 'paused' })
+  expect(await call('/next', undefined)).toEqual({ kind: 'answered' })
+  expect(listener.heard().match(/GET \S+/g)).toEqual(['GET /first', 'GET /next'])
 })

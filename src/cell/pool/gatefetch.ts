@@ -3,11 +3,15 @@
  * host 5 MB and agents that only settle never need it.
  */
 import type { ClientRequest, IncomingMessage, Agent as HttpAgent, request as HttpRequest } from 'node:http'
+import { PassThrough, pipeline, type Readable } from 'node:stream'
 import { TaskFailure, type FetchInit, type UpstreamAnswer, type UpstreamFetch } from '../../agent/agent.ts'
 
 const mostBodyBytes = 32 * 1_048_576
-/** Connections that a cell keeps to its gate; more calls wait here. */
-const mostConnections = 64
+/**
+ * Connections that a cell has to its gate; more calls wait here, where nobody knows which of them is urgent. More than
+ * one for each agent of a full cell, and a quarter of what the gate takes.
+ */
+const mostConnections = 256
 const safeMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 interface Http {
@@ -29,16 +33,30 @@ const bodyOf = (
   return { body: JSON.stringify(body), headers: { 'content-type': 'application/json', ...headers } }
 }
 
+/**
+ * An answer is read ahead of its agent, so far: one of which only the status is looked at must not keep its connection,
+ * of which there are few. What is longer is read as fast as the agent does.
+ */
+const aheadBytes = 64 * 1024
+
+const bodyFrom = (message: IncomingMessage): Readable => {
+  const body = new PassThrough({ highWaterMark: aheadBytes })
+  // Whoever reads it is told; of an error in what nobody reads nobody needs to hear.
+  pipeline(message, body, () => {})
+  return body
+}
+
 const answerOf = (message: IncomingMessage): UpstreamAnswer => {
   const headers: Record<string, string> = {}
   for (const [name, value] of Object.entries(message.headers)) {
     if (name !== '__proto__' && value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value
   }
   const status = message.statusCode ?? 0
+  const body = bodyFrom(message)
   const text = async (): Promise<string> => {
     const parts: Uint8Array[] = []
     let bytes = 0
-    for await (const part of message as AsyncIterable<Uint8Array>) {
+    for await (const part of body as AsyncIterable<Uint8Array>) {
       bytes += part.length
       if (bytes > mostBodyBytes)
         throw new TaskFailure(`the answer has more than ${mostBodyBytes} bytes`, {
@@ -53,7 +71,7 @@ const answerOf = (message: IncomingMessage): UpstreamAnswer => {
     status,
     ok: status >= 200 && status < 300,
     headers,
-    body: message,
+    body,
     text,
     json: async () => JSON.parse(await text()) as unknown,
   }

@@ -48,6 +48,10 @@ const afterScrubbing = async (call: CallInHand, flow: Flow, scrubbing: Scrubbing
   }
 }
 
+/** For how long its upstream and credential pause, in ms; 0 = they do not. */
+export const pausedForMs = (call: CallInHand, room: Room): number =>
+  Math.max(0, room.buckets.pausedUntil(call.scope!) - room.clock.monoMs())
+
 export const forward = (call: CallInHand, room: Room, receiver: Receiver): Flow => {
   const { rule, outbound } = call.upstream!
   const hearing = { on: false }
@@ -71,6 +75,8 @@ export const forward = (call: CallInHand, room: Room, receiver: Receiver): Flow 
       timeoutMs: rule.timeoutMs,
     },
     {
+      // Between being let through and the first byte lie the journal and perhaps a handshake.
+      notNow: () => (pausedForMs(call, room) > 0 ? 'the upstream asked for a pause in the last moment' : undefined),
       started: () => {
         call.sentWallMs = room.clock.wallMs()
         call.sentMonoMs = room.clock.monoMs()

@@ -4,14 +4,14 @@
  */
 import { classify, isFailure, isSafe } from '../../limit/limit.ts'
 import type { CallInHand, Room } from '../call.ts'
-import type { Ended } from '../exchange.ts'
+import { notNowCode, type Ended } from '../exchange.ts'
 import { routeMatches } from '../path.ts'
 
 const isDeclaredSafe = ({ upstream, method, plain }: CallInHand): boolean =>
   upstream!.safe.some((one) => routeMatches(one, method, plain!.segments))
 
 /** Our own end of it says nothing about the upstream. */
-const ownDoing = new Set(['given-up', 'enough'])
+const ownDoing = new Set(['given-up', 'enough', notNowCode])
 export const isOurs = (ended: Ended): boolean => ended.kind !== 'answered' && ownDoing.has(ended.code)
 
 export const judge = (call: CallInHand, room: Room, ended: Ended, status: number): void => {
