@@ -47,6 +47,7 @@ import {
   type WatchLine,
   type WatchOptions,
 } from './watch.ts'
+import { openWatchNote, type WatchNotes } from './watch-note.ts'
 
 export interface LaunchAsk {
   /** Null = what was applied last; nothing is evaluated then. */
@@ -229,10 +230,15 @@ const machinePlaces = (dataDirectory: string): Places =>
   placesOf(dataDirectory, process.env['XDG_RUNTIME_DIR'] ?? tmpdir())
 
 /** The watch, whose log is whole on disk when it has stopped, or could not start, and whose service manager is told. */
-const startLogged = async (log: LogWriter, service: Told, options: WatchOptions): Promise<Watch> => {
+const startLogged = async (
+  log: LogWriter,
+  service: Told,
+  { note, ...options }: WatchOptions & { readonly note: WatchNotes },
+): Promise<Watch> => {
+  const end = (): Promise<unknown> => Promise.all([log.stop(), note.remove()])
   try {
-    const watch = await startWatch(options)
-    const stopped = watch.stopped.then(() => log.stop())
+    const watch = await startWatch({ ...options, onChange: (change) => note.changed(change) })
+    const stopped = watch.stopped.then(async () => void (await end()))
     const stop = async (withinMs: number): Promise<void> => {
       await Promise.all([service.stopping(), watch.stop(withinMs)])
       await stopped
@@ -240,12 +246,12 @@ const startLogged = async (log: LogWriter, service: Told, options: WatchOptions)
     }
     return { ...watch, stopped, stop }
   } catch (error) {
-    await log.stop()
+    await end()
     throw error
   }
 }
 
-/** The file is evaluated here, with the environment of whoever started the swarm; the sitter has another. */
+/** The file is evaluated here, with the environment of whoever started the swarm. */
 const readAgain = async (options: LoadOptions): Promise<Reload> => {
   const { file } = options
   try {
@@ -260,18 +266,16 @@ const readAgain = async (options: LoadOptions): Promise<Reload> => {
 const deadmanOf = ({ alerts }: SwarmConfig, clock: Clock, onEvent: (line: WatchLine) => void): Deadman | undefined => {
   if (alerts.deadman === null) return undefined
   const { host } = new URL(alerts.deadman.url)
+  const say = (level: WatchLine['level'], what: string): void =>
+    onEvent({ at: clock.wallMs(), level, message: `the dead-man's ping ${what}` })
   return openDeadman({
     ...alerts.deadman,
     clock,
     outside: realOutside(),
     told: (works, detail) =>
-      onEvent({
-        at: clock.wallMs(),
-        level: works ? 'info' : 'error',
-        message: works
-          ? `the dead-man's ping reaches ${host} again`
-          : `the dead-man's ping does not reach ${host}: ${detail}; it will ring there`,
-      }),
+      works
+        ? say('info', `reaches ${host} again`)
+        : say('error', `does not reach ${host}: ${detail}; it will ring there`),
   })
 }
 
@@ -310,6 +314,24 @@ const tellSitter = (watch: Watch | undefined, { ended }: WatchLine): void => {
   if (ended !== undefined && ended.program !== 'sitter') watch?.tell('sitter', `ended ${JSON.stringify(ended)}`)
 }
 
+/** What the watch says: to the log, the sitter, and who listens; the first hundred lines also to who comes later. */
+const openTelling = (log: LogWriter, clock: Clock, tell: (line: WatchLine) => void) => {
+  const listeners = new Set<(line: WatchLine) => void>()
+  const early: WatchLine[] = []
+  const onEvent = (line: WatchLine): void => {
+    log.put({ level: logLevels[line.level], time: line.at, room: 'watch', msg: line.message })
+    tell(line)
+    if (listeners.size === 0 && early.length < 100) early.push(line)
+    for (const listener of listeners) listener(line)
+  }
+  const say = (level: WatchLine['level'], message: string): void => onEvent({ at: clock.wallMs(), level, message })
+  const listen = (listener: (line: WatchLine) => void): void => {
+    for (const line of early.splice(0)) listener(line)
+    listeners.add(listener)
+  }
+  return { onEvent, say, listen }
+}
+
 const watchWasGone = 'the watch was killed: this is another one, started by what was left of the swarm'
 
 /** @throws Failure `config-…`, `already-running`, `fresh-refused`, `port-taken`, `key-…`: then nothing runs. */
@@ -327,16 +349,8 @@ export const launch = async (ask: LaunchAsk): Promise<Launched> => {
   // What an older watch was told to read is older than this file.
   await disk.remove(places.reload)
   const log = openLogWriter({ folder: realFolder(places.logs), clock })
-  const listeners = new Set<(line: WatchLine) => void>()
-  const early: WatchLine[] = []
   const late: { watch?: Watch; reloading: Promise<void> } = { reloading: Promise.resolve() }
-  const onEvent = (line: WatchLine): void => {
-    log.put({ level: logLevels[line.level], time: line.at, room: 'watch', msg: line.message })
-    tellSitter(late.watch, line)
-    if (listeners.size === 0 && early.length < 100) early.push(line)
-    for (const listener of listeners) listener(line)
-  }
-  const say = (level: WatchLine['level'], message: string): void => onEvent({ at: clock.wallMs(), level, message })
+  const { onEvent, say, listen } = openTelling(log, clock, (line) => tellSitter(late.watch, line))
   for (const message of warnings) say('warn', message)
   const readOnce = async (): Promise<void> => {
     await disk.writeWhole(places.reload, JSON.stringify(await readAgain(source)), 0o600)
@@ -346,6 +360,7 @@ export const launch = async (ask: LaunchAsk): Promise<Launched> => {
   const reload = (): void => void (late.reloading = late.reloading.then(readOnce).catch(notRead))
   const [deadman, service] = [deadmanOf(loaded.config, clock, onEvent), tellService(realNotify(), { clock, onEvent })]
   const watch = await startLogged(log, service, {
+    note: openWatchNote({ disk, path: places.watchNote, clock, proc, pid: process.pid }),
     programs: programsOf(loaded.config, places),
     lockFile: places.watchLock,
     directory: places.data,
@@ -375,10 +390,7 @@ export const launch = async (ask: LaunchAsk): Promise<Launched> => {
       return watch.facts('sitter')['loginUrl'] as string
     },
     token,
-    onEvent: (listener) => {
-      for (const line of early.splice(0)) listener(line)
-      listeners.add(listener)
-    },
+    onEvent: listen,
     reload,
     stop: watch.stop,
     failed: watch.failed,

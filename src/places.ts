@@ -30,6 +30,8 @@ export interface Places {
   readonly alive: string
   /** What the watch read when it was told to read the configuration again. */
   readonly reload: string
+  /** What the watch knows of its programs. */
+  readonly watchNote: string
   /** Its presence freezes the gate. */
   readonly frozen: string
 }
@@ -60,6 +62,7 @@ export const placesOf = (data: string, shortDirectory: string): Places => {
     api: join(data, 'run', 'api.json'),
     alive: join(data, 'run', 'alive'),
     reload: join(data, 'run', 'reload.json'),
+    watchNote: join(data, 'run', 'watch.json'),
     frozen: join(data, 'run', 'FROZEN'),
   }
 }

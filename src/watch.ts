@@ -42,6 +42,10 @@ export interface WatchLine {
     readonly deaths: number
   }
 }
+export type ProgramChange =
+  | { readonly is: 'started'; readonly program: string; readonly pid: number }
+  | { readonly is: 'ready'; readonly program: string }
+  | ({ readonly is: 'ended' } & NonNullable<WatchLine['ended']>)
 export interface WatchOptions {
   /** Started in this order, each when the one before is ready; stopped in the reverse order. */
   readonly programs: readonly Program[]
@@ -54,6 +58,7 @@ export interface WatchOptions {
   readonly patienceMs?: number
   onLine(program: string, stream: 'stdout' | 'stderr', line: string): void
   onEvent(line: WatchLine): void
+  onChange?(change: ProgramChange): void
   /** A program that shows progress has shown it again. */
   onProgress?(program: string): void
   /** A program asked that the configuration's file be read again. */
@@ -186,16 +191,13 @@ class Keeper {
       if (this.#refusal) return this.#end(this.#refusal)
       this.#deaths = this.#options.clock.monoMs() - startedMs >= provenMs ? 1 : this.#deaths + 1
       if (this.#deaths > deathsMost && !this.#everReady) {
-        return this.#end(
-          new Failure(
-            'cell-start',
-            `${this.program.name} died ${this.#deaths} times in a row, last by ${end} ${this.#lastError}`.trim(),
-          ),
-        )
+        const often = `${this.program.name} died ${this.#deaths} times in a row`
+        return this.#end(new Failure('cell-start', `${often}, last by ${end} ${this.#lastError}`.trim()))
       }
       const delayMs = Math.min(longestDelayMs, firstDelayMs * 2 ** Math.min(20, this.#deaths - 1))
       const ended = { program: this.program.name, by: end, againInMs: delayMs, deaths: this.#deaths }
       this.#tell('warn', `ended by ${end}; starting it again in ${delayMs} ms`, ended)
+      this.#options.onChange?.({ is: 'ended', ...ended })
       await new Promise<void>((resolve) => {
         this.#options.clock.timer(delayMs, resolve)
       })
@@ -233,6 +235,7 @@ class Keeper {
           this.#hurried = 0
           this.facts = readFacts(line.slice(6))
           this.#ready.resolve()
+          this.#options.onChange?.({ is: 'ready', program: name })
         } else if (line.startsWith('failed ')) this.#refusal = this.#readRefusal(line.slice(7))
         else if (line === 'progress') this.#options.onProgress?.(name)
         else if (line === 'reload') this.#options.onReload?.()
@@ -240,6 +243,7 @@ class Keeper {
       },
     })
     this.#child = child
+    this.#options.onChange?.({ is: 'started', program: name, pid: child.identity.pid })
     const left = Promise.withResolvers<undefined>()
     this.#leave = () => left.resolve(undefined)
     if (this.#stopping) this.#kill(child)
@@ -251,12 +255,8 @@ class Keeper {
       if (late && !silent && !this.#stopping) {
         silent = true
         if (!isReady) this.#hurried += 1
-        this.#tell(
-          'error',
-          isReady
-            ? `gave no sign of life for ${silentAfterMs} ms: killed`
-            : `was not ready within ${readyWithinMs} ms: killed`,
-        )
+        const why = isReady ? `gave no sign of life for ${silentAfterMs}` : `was not ready within ${readyWithinMs}`
+        this.#tell('error', `${why} ms: killed`)
         this.#kill(child)
       }
       cancel = clock.timer(1_000, look)

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { realClock, realProc } from '../src/std/real/real.ts'
 import { cannotTrace, injectFault, untraced } from './storage/strace.ts'
-import { lockInstance, startWatch, type Program, type Watch, type WatchLine } from '../src/watch.ts'
+import { lockInstance, startWatch, type Program, type ProgramChange, type Watch, type WatchLine } from '../src/watch.ts'
 
 /** Programs of a few lines; each speaks over descriptor 3 as the real ones do, and tells its pid in `ready`. */
 const opening = `const line = new (require('node:net').Socket)({ fd: 3 })
@@ -35,6 +35,7 @@ afterEach(async () => {
 interface Started {
   readonly watch: Watch
   readonly lines: WatchLine[]
+  readonly changes: ProgramChange[]
   readonly lockFile: string
   /** Facts of the program's next `ready` after the ones that are known now. */
   again(name: keyof typeof programs): Promise<Readonly<Record<string, unknown>>>
@@ -44,6 +45,7 @@ const start = async (names: readonly (keyof typeof programs)[], more: Partial<Pr
   const directory = mkdtempSync(join(tmpdir(), 'sitter-watch-'))
   const lockFile = join(directory, 'watch.db')
   const lines: WatchLine[] = []
+  const changes: ProgramChange[] = []
   const watch = await startWatch({
     programs: names.map((name) => {
       const file = join(directory, `${name}.cjs`)
@@ -58,6 +60,7 @@ const start = async (names: readonly (keyof typeof programs)[], more: Partial<Pr
     patienceMs: 1_000,
     onLine: () => undefined,
     onEvent: (line) => lines.push(line),
+    onChange: (change) => changes.push(change),
   })
   open.push(watch)
   const again = async (name: string): Promise<Readonly<Record<string, unknown>>> => {
@@ -65,7 +68,7 @@ const start = async (names: readonly (keyof typeof programs)[], more: Partial<Pr
     await expect.poll(() => watch.facts(name) !== before, { timeout: 15_000, interval: 20 }).toBe(true)
     return watch.facts(name)
   }
-  return { watch, lines, lockFile, again }
+  return { watch, lines, changes, lockFile, again }
 }
 
 const lives = (pid: number): boolean => {
@@ -75,6 +78,15 @@ const lives = (pid: number): boolean => {
     return false
   }
 }
+
+test('what became of each program is told, life after life', async () => {
+  const { watch, changes, again } = await start(['honest'])
+  const next = again('honest')
+  process.kill(watch.facts('honest')['pid'] as number, 'SIGKILL')
+  await next
+  expect(changes.map(({ is }) => is)).toEqual(['started', 'ready', 'ended', 'started', 'ready'])
+  expect(changes[2]).toMatchObject({ program: 'honest', by: 'signal SIGKILL', deaths: 1, againInMs: 100 })
+})
 
 test('a program that dies is started again, and the others are left alone', async () => {
   const { watch, lines, again } = await start(['honest', 'parent'])

@@ -8,7 +8,7 @@ import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Failure, type Child, type Clock, type Disk, type Proc } from '../std/std.ts'
 import { grantedVariable, type Environment } from './env.ts'
-import { configInvalid } from './faults.ts'
+import { configInvalid, type ConfigFault } from './faults.ts'
 import { reportReader, type Report } from './report.ts'
 
 export interface EvaluationPorts {
@@ -141,6 +141,12 @@ const refuseError = (file: string, error: NonNullable<Report['error']>): Failure
   })
 }
 
+/** `unset`: variables that it asks for and that are not there; in their place stands an empty text. */
+export interface Evaluated {
+  readonly value: unknown
+  readonly unset: readonly ConfigFault[]
+}
+
 /**
  * The default export of a `.ts` or `.js` config as plain data.
  * @throws Failure `config-unreadable` (with file and line where known), or `config-invalid` naming every unset variable
@@ -150,7 +156,7 @@ export const evaluateConfig = async (
   ports: EvaluationPorts,
   file: string,
   environment: Environment,
-): Promise<unknown> => {
+): Promise<Evaluated> => {
   const folders = await readable(ports.disk, dirname(file))
   const index = pathToFileURL(join(dirname(here), '..', `index${extension}`)).href
   const child = { program: 'evaluate', args: [index] } as const
@@ -162,17 +168,15 @@ export const evaluateConfig = async (
     if (more.length > 0 && runs < mostRuns) continue
     if (more.length > 0)
       throw new Failure('config-unreadable', `${file}: the names of its variables depend on one another too deeply`)
-    const missing = report.asked.filter(({ name, needed }) => needed && !environment[name])
-    if (missing.length > 0) {
-      throw configInvalid(
-        missing.map(({ name }) => ({
-          path: `env('${name}')`,
-          found: 'nothing',
-          expected: `${name} to be set in the environment or in .env beside the config`,
-        })),
-        file,
-      )
-    }
+    const unset = report.asked
+      .filter(({ name, needed }) => needed && !environment[name])
+      .map(({ name }) => ({
+        path: `env('${name}')`,
+        found: 'nothing',
+        expected: `${name} to be set in the environment or in .env beside the config`,
+      }))
+    // What fails with nothing in its place may be all right with something.
+    if (unset.length > 0 && (report.error || report.strange)) throw configInvalid(unset, file)
     if (report.error) throw refuseError(file, report.error)
     if (report.strange) {
       throw configInvalid(
@@ -184,6 +188,6 @@ export const evaluateConfig = async (
         file,
       )
     }
-    return report.value
+    return { value: report.value, unset }
   }
 }

@@ -16,6 +16,8 @@ export interface ConfigFault {
   readonly expected: string
   /** The nearest valid word, when one is near. */
   readonly nearest?: string
+  /** Where it stands in the file, from 1; absent where code makes it. */
+  readonly line?: number
 }
 
 /** People read a screen, not a flood; the count of the rest is told. */
@@ -83,9 +85,10 @@ export const faultAt = (path: Path, found: string, expected: string, near?: stri
   ...(near === undefined ? {} : { nearest: near }),
 })
 
-export const formatFault = (fault: ConfigFault): string =>
-  `${fault.path === '' ? 'the whole config' : fault.path}: found ${fault.found}, expected ${fault.expected}` +
-  (fault.nearest === undefined ? '' : `; did you mean ${JSON.stringify(fault.nearest)}?`)
+export const formatFault = ({ path, found, expected, nearest: near, line }: ConfigFault): string =>
+  `${path === '' ? 'the whole config' : path}: found ${found}, expected ${expected}` +
+  (near === undefined ? '' : `; did you mean ${JSON.stringify(near)}?`) +
+  (line === undefined ? '' : ` (line ${line})`)
 
 /** Failure `config-invalid`; facts.errors holds one line per fault, and the message all of them. */
 export const configInvalid = (faults: readonly ConfigFault[], file?: string): Failure => {

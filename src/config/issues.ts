@@ -64,8 +64,11 @@ export const toFaults = (issue: Issue, raw: unknown, valid: ValidKeys, base: Pat
       return ofUnion(issue, path, raw, valid)
     case 'invalid_key':
       return [faultAt(path, 'this name', issue.issues.map((inner) => inner.message).join(' and '))]
-    case 'invalid_type':
-      return [faultAt(path, show(value), kinds[issue.expected] ?? issue.expected)]
+    case 'invalid_type': {
+      // The library's own words say less than ours; a shape that has words of its own says what it reads.
+      const own = issue.message.startsWith('Invalid input') ? undefined : issue.message
+      return [faultAt(path, show(value), own ?? kinds[issue.expected] ?? issue.expected)]
+    }
     case 'invalid_value': {
       const words = issue.values.map(String)
       const near = typeof value === 'string' ? nearest(value, words) : undefined

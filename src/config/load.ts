@@ -5,10 +5,11 @@
 import { basename, dirname, extname, resolve } from 'node:path'
 import { Failure, type Disk } from '../std/std.ts'
 import { processEnvironment, withEnvFile, type Environment } from './env.ts'
-import { evaluateConfig, type EvaluationPorts } from './evaluation.ts'
+import { evaluateConfig, type Evaluated, type EvaluationPorts } from './evaluation.ts'
 import { configInvalid, faultAt, show, type ConfigFault } from './faults.ts'
 import { valueAt } from './issues.ts'
 import { inspectConfig } from './parse.ts'
+import { withLines } from './place.ts'
 import { refuseSecrets } from './scan.ts'
 import type { SwarmConfig } from './types.ts'
 
@@ -47,7 +48,7 @@ const readJson = (file: string, text: string): unknown => {
   }
 }
 
-const readRaw = async (options: LoadOptions, baseDirectory: string): Promise<unknown> => {
+const readRaw = async (options: LoadOptions, baseDirectory: string): Promise<Evaluated & { text: string }> => {
   const { file, disk } = options
   const kind = extname(file)
   if (kind !== '.json' && !modules.includes(kind))
@@ -58,12 +59,12 @@ const readRaw = async (options: LoadOptions, baseDirectory: string): Promise<unk
       file,
       'there is no such file; name a swarm.config.ts, .js or .json, as in `sitter up path/to/swarm.config.ts`',
     )
-  if (kind === '.json') return readJson(file, text)
+  if (kind === '.json') return { value: readJson(file, text), unset: [], text }
   const environment = withEnvFile(
     options.environment ?? processEnvironment(),
     await readIfThere(disk, resolve(baseDirectory, '.env')),
   )
-  return evaluateConfig(options, file, environment)
+  return { ...(await evaluateConfig(options, file, environment)), text }
 }
 
 /** Modules that agents run and that are not there. */
@@ -83,11 +84,24 @@ const missingModules = async (disk: Disk, raw: unknown, baseDirectory: string): 
   return faults.flat()
 }
 
+interface Given {
+  readonly raw: unknown
+  readonly baseDirectory: string
+  readonly file: string
+  /** Of the file, where its lines are to be told. */
+  readonly text?: string
+  /** Variables that are not set: what an empty text in their place is no good for is their fault. */
+  readonly unset?: readonly ConfigFault[]
+}
+
 /** Checks a value whole: schema, references, and modules that must be there. @throws Failure `config-invalid`. */
-export const checkRaw = async (disk: Disk, raw: unknown, baseDirectory: string, file: string): Promise<SwarmConfig> => {
+export const checkRaw = async (disk: Disk, given: Given): Promise<SwarmConfig> => {
+  const { raw, baseDirectory, file, text, unset = [] } = given
   const inspected = inspectConfig(raw, baseDirectory)
-  const faults = [...inspected.faults, ...(await missingModules(disk, raw, baseDirectory))]
-  if (inspected.config === null || faults.length > 0) throw configInvalid(faults, file)
+  const found = [...inspected.faults, ...(await missingModules(disk, raw, baseDirectory))]
+  const faults = [...unset, ...(unset.length === 0 ? found : found.filter((fault) => fault.found !== '""'))]
+  if (inspected.config === null || faults.length > 0)
+    throw configInvalid(text === undefined ? faults : withLines(faults, text), file)
   return inspected.config
 }
 
@@ -99,8 +113,8 @@ export const checkRaw = async (disk: Disk, raw: unknown, baseDirectory: string, 
 export const loadConfig = async (options: LoadOptions): Promise<LoadedConfig> => {
   const file = resolve(options.file)
   const baseDirectory = dirname(file)
-  const raw = await readRaw({ ...options, file }, baseDirectory)
-  const config = await checkRaw(options.disk, raw, baseDirectory, file)
+  const { value: raw, unset, text } = await readRaw({ ...options, file }, baseDirectory)
+  const config = await checkRaw(options.disk, { raw, baseDirectory, file, text, unset })
   await refuseSecrets({ disk: options.disk, file, raw, baseDirectory, agents: Object.values(config.agents) })
   return { file, raw, baseDirectory, config }
 }

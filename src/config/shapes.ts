@@ -10,7 +10,7 @@ import { parsePattern, parseRoute } from './route.ts'
 /** A schema of text that `read` turns into a value; `expected` is told when it cannot. */
 const text = <Value>(expected: string, read: (given: string) => Value | undefined) =>
   z
-    .string()
+    .string(expected)
     .max(4_096)
     .transform((given, context): Value => {
       const value = read(given)

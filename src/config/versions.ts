@@ -219,7 +219,7 @@ class RecordedVersions implements ConfigVersions {
 
   async #load({ file, baseDirectory, raw: given }: Candidate): Promise<LoadedConfig> {
     const raw = withPasswordsOf(given, this.#running.raw)
-    return { file, baseDirectory, raw, config: await checkRaw(this.#options.disk, raw, baseDirectory, file) }
+    return { file, baseDirectory, raw, config: await checkRaw(this.#options.disk, { raw, baseDirectory, file }) }
   }
 }
 

@@ -176,6 +176,22 @@ test('What JSON cannot carry is refused with its path', async () => {
   ])
 })
 
+test('A variable that is not set hides no other fault, and brings none of its own', async () => {
+  const failed = await refusal(
+    load({
+      'swarm.config.ts': `import { defineSwarm, env } from 'swarmsitter'
+export default defineSwarm({
+  name: env('NAME'), agents: { one: { run: { module: './agent.ts' }, count: -1, heartbeat: 5 } } })`,
+      'agent.ts': '',
+    }),
+  )
+  expect(failed.facts['errors']).toEqual([
+    "env('NAME'): found nothing, expected NAME to be set in the environment or in .env beside the config (line 3)",
+    expect.stringMatching(/^agents\.one\.count: found -1, expected .* \(line 3\)$/),
+    expect.stringMatching(/^agents\.one\.heartbeat: found 5, expected a duration over zero like .* \(line 3\)$/),
+  ])
+})
+
 test('No file, no export, another ending, and a lost module are told with the way out', async () => {
   const nothing = await refusal(load({}))
   expect([nothing.code, nothing.message]).toEqual([

@@ -42,7 +42,7 @@ const upstairs = [
 ]
 const assemblies = ['sitter.ts', 'gate.ts', 'watch.ts']
 /** Pieces of the assemblies that more than one of them uses; they lie beside them. */
-const pieces = ['places.ts', 'private-line.ts', 'watch.ts', 'heir.ts']
+const pieces = ['places.ts', 'private-line.ts', 'watch.ts', 'watch-note.ts', 'heir.ts']
 
 /** What the sitter's assembly is too large to hold itself. */
 const ofSitter = [
@@ -85,6 +85,7 @@ export const rows: Readonly<Record<string, Row>> = {
   'sitter.ts': { floor: 9, imports: [...inSitter, ...pieces, ...ofSitter, 'not-built.ts', 'rehearsal', 'doors'] },
   'gate.ts': { floor: 9, imports: [...pieces, 'store', 'config', 'vault', 'limit', 'gateway', 'wire'] },
   'watch.ts': { floor: 9, imports: [] },
+  'watch-note.ts': { floor: 9, imports: ['watch.ts'] },
   'places.ts': { floor: 9, imports: [] },
   'private-line.ts': { floor: 9, imports: [] },
   'live-config.ts': { floor: 9, imports: [...pieces, 'store', 'config', 'gatelink', 'cell', 'fleet'] },

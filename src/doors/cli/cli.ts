@@ -31,8 +31,13 @@ export const runCli = async (argv: readonly string[], world: Surroundings): Prom
     printer,
     interrupted: interrupt.signal,
     api: async () => {
-      const [{ openApi }, { locate }] = await Promise.all([import('./client.ts'), import('./locate.ts')])
-      return openApi(world, await locate(world, options), interrupt.signal)
+      const [{ openApi }, { locate }, { slowTeller }] = await Promise.all([
+        import('./client.ts'),
+        import('./locate.ts'),
+        import('./silence.ts'),
+      ])
+      const slow = slowTeller(world, options, printer)
+      return openApi(world, await locate(world, options), interrupt.signal, slow)
     },
   }
   const gone = new Promise<number>((resolve) => {
@@ -44,9 +49,10 @@ export const runCli = async (argv: readonly string[], world: Surroundings): Prom
         await verb.load()
       )(invocation)
     } catch (error) {
-      return interrupt.signal.aborted
-        ? 130
-        : printError(printer, error, `\`sitter ${verb.path} --help\` shows what there is`)
+      if (interrupt.signal.aborted) return 130
+      const { aboutSilence } = await import('./silence.ts')
+      const told = await aboutSilence(world, options, error)
+      return printError(printer, told, `\`sitter ${verb.path} --help\` shows what there is`)
     }
   }
   try {

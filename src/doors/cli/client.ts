@@ -40,6 +40,8 @@ export interface Api {
 }
 
 const answerWithinMs = 30_000
+/** Longer than any answer of a sitter that is well, shorter than a person waits without a word. */
+const slowAfterMs = 3_000
 const pageSize = 1_000
 /** A list in memory; 100,000 tasks are about 100 MB as JSON. */
 const mostItems = 100_000
@@ -110,10 +112,11 @@ type Call = (path: string, init: RequestInit, withinMs: number | null) => Promis
 
 /** Calls with the token, at most `withinMs` long; null = as long as the answer streams. */
 const caller =
-  (world: Surroundings, door: Door, interrupted: AbortSignal | undefined): Call =>
+  (world: Surroundings, door: Door, interrupted: AbortSignal | undefined, slow: () => void): Call =>
   async (path, init, withinMs) => {
     const late = new AbortController()
     const cancel = withinMs === null ? () => {} : world.clock.timer(withinMs, () => late.abort())
+    const cancelSlow = withinMs === null ? () => {} : world.clock.timer(slowAfterMs, slow)
     const signal = interrupted === undefined ? late.signal : AbortSignal.any([late.signal, interrupted])
     const headers = { authorization: `Bearer ${door.token}`, ...(init.headers as Record<string, string>) }
     try {
@@ -131,12 +134,14 @@ const caller =
       throw error
     } finally {
       cancel()
+      cancelSlow()
     }
   }
 
-export const openApi = (world: Surroundings, door: Door, interrupted?: AbortSignal): Api => {
+/** `slow` is called when a request has no answer for three seconds. */
+export const openApi = (world: Surroundings, door: Door, interrupted?: AbortSignal, slow = (): void => {}): Api => {
   const newId = idMaker(world.clock, world.random)
-  const call = caller(world, door, interrupted)
+  const call = caller(world, door, interrupted, slow)
   const api: Api = {
     url: door.url,
     get: async (path, query, withinMs = answerWithinMs) =>
