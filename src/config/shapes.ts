@@ -27,7 +27,7 @@ export const positiveDuration = text(
 export const size = text('a size like "256MB" or "256MiB"', (given) => parseSize(given) || undefined)
 export const rate = text('a rate like "100/s" or "6000/min"', parseRate)
 
-export const money = z
+const money = z
   .string()
   .max(100)
   .transform((given, context) => {

@@ -52,9 +52,7 @@ export const openTurn = (db: DatabaseSync): Turn => {
   const rollBack = (writes: readonly Write[], cause: unknown): void => {
     // A full disk has rolled back by itself already; a second ROLLBACK would throw and hide the cause.
     if (db.isTransaction) db.exec('ROLLBACK')
-    const told = failure('journal-failed', 'the gate could not write its journal, nothing was written or sent', {
-      cause,
-    })
+    const told = failure('journal-failed', 'the gate could not write its journal: nothing written or sent', { cause })
     for (const write of writes) write.reject(told)
   }
 
