@@ -27,19 +27,6 @@ export const positiveDuration = text(
 export const size = text('a size like "256MB" or "256MiB"', (given) => parseSize(given) || undefined)
 export const rate = text('a rate like "100/s" or "6000/min"', parseRate)
 
-const money = z
-  .string()
-  .max(100)
-  .transform((given, context) => {
-    try {
-      return parseMoney(given)
-    } catch (error) {
-      const why = error instanceof Failure ? error.message.slice(error.message.indexOf(': ') + 2) : 'not readable'
-      context.addIssue({ code: 'custom', message: `money as text like "12.34 EUR" (${why})` })
-      return z.NEVER
-    }
-  })
-
 /** A whole number, also as digits in text, because `env()` gives text. */
 export const whole = (low: number, high: number, what: string) =>
   z
