@@ -1,6 +1,6 @@
 /** `alerts` and `incident`: what somebody must know of, who was told, and saying that it was seen. */
 import { formatDuration } from '../../std/std.ts'
-import type { AlertAnswer, IncidentDescription } from '../api.ts'
+import type { AlertAnswer, EventView, IncidentDescription } from '../api.ts'
 import { confirm, onlyDry, required } from './asking.ts'
 import type { Printer } from './printer.ts'
 import { eventLine } from './story.ts'
@@ -48,6 +48,27 @@ const noticeLine = ({ kind, target, tries, ended, error, dueMs }: IncidentDescri
   return `  ${kind} to ${target}: ${result}`
 }
 
+/** A wall time is told as one, whatever else as it is. */
+const factText = ([name, value]: readonly [string, unknown]): string =>
+  /Ms$/.test(name) && typeof value === 'number' && value > earliestMs
+    ? `  ${name.slice(0, -2)}: ${at(value)}`
+    : `  ${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`
+/** Smaller numbers are durations. */
+const earliestMs = 1_000_000_000_000
+
+/** What differs between two of a kind: ids, agents, numbers. */
+const alike = ({ kind, message }: EventView): string =>
+  `${kind} ${message.replaceAll(/\b[a-z]{3}_[\w-]+|\b[a-z][a-z0-9-]*\/[\d-]+|\d+/g, '#')}`
+
+/** The first of each kind stands for all that are like it: forty losses of one cause hide what else there was. */
+const folded = (events: readonly EventView[]): string[] => {
+  const groups = [...Map.groupBy(events, alike).values()]
+  return groups.map(([first, ...others]) => {
+    const last = others.at(-1)
+    return `  ${eventLine(first!)}${last === undefined ? '' : `  (and ${others.length} more like it until ${at(last.wallMs)})`}`
+  })
+}
+
 const story = (incident: IncidentDescription, nowMs: number): string[] => {
   const { id, key, severity, title, facts, proposed, openedMs, resolvedMs, notices, timeLine } = incident
   const lasted = formatDuration(Math.round(((resolvedMs ?? nowMs) - openedMs) / 1_000) * 1_000)
@@ -55,12 +76,12 @@ const story = (incident: IncidentDescription, nowMs: number): string[] => {
     `${id}  ${severity}  ${key}  ${stateOf({ ...incident, silencedUntilMs: null })}`,
     title,
     `since ${at(openedMs)}, ${resolvedMs === null ? `for ${lasted} now` : `over after ${lasted}`}`,
-    ...Object.entries(facts).map(([name, value]) => `  ${name}: ${JSON.stringify(value)}`),
+    ...Object.entries(facts).map(factText),
     `proposed: ${proposed}`,
     ...(notices.length === 0 ? ['nobody was told: no target, or silenced'] : ['told:', ...notices.map(noticeLine)]),
     ...(timeLine === null
       ? ['it lies too far back for a time line: sitter events --limit tells more']
-      : ['warnings and errors around it:', ...timeLine.map((event) => `  ${eventLine(event)}`)]),
+      : ['warnings and errors around it:', ...folded(timeLine)]),
   ].map(plain)
 }
 
