@@ -65,7 +65,8 @@ const folded = (events: readonly EventView[]): string[] => {
   const groups = [...Map.groupBy(events, alike).values()]
   return groups.map(([first, ...others]) => {
     const last = others.at(-1)
-    return `  ${eventLine(first!)}${last === undefined ? '' : `  (and ${others.length} more like it until ${at(last.wallMs)})`}`
+    const more = last === undefined ? '' : `  (and ${others.length} more like it until ${at(last.wallMs)})`
+    return `  ${eventLine(first!)}${more}`
   })
 }
 
