@@ -194,6 +194,12 @@ const evidenceFor = (modes: Modes) => ({
   },
 })
 
+/** Whoever drills may harm pays nobody, whatever it asks. */
+const payers =
+  (config: Pick<SwarmConfig, 'agents'>) =>
+  (agent: string): boolean =>
+    config.agents[agent.slice(0, agent.lastIndexOf('/'))]?.canary !== true
+
 export const openRooms = async (opening: Opening): Promise<Rooms> => {
   const { applied, places, store, epoch, lastLife, here, seesItself } = opening
   const late: Late = { settling: Promise.withResolvers() }
@@ -244,7 +250,7 @@ export const openRooms = async (opening: Opening): Promise<Rooms> => {
   const { tasks, channels } = config
   const { waitsOutside } = hooks
   const { heard, ended } = evidenceFor(modes)
-  const modeFor = { heard, modeOf: (scope: ModeScope) => modes.of(scope) }
+  const modeFor = { heard, mayPay: payers(config), modeOf: (scope: ModeScope) => modes.of(scope) }
   const around = { waitsOutside, ended, urgent: gatelink.priorities.bind(gatelink), modeOf: effective }
   const work = openWork({ ...here, ...incarnation, ...around, tasks, store, fleet })
   const frozen = (): boolean => controls.freeze.file() !== 'absent'

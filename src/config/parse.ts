@@ -135,6 +135,7 @@ const toAgents = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig['agen
     ...(agent.health !== undefined && { health: toHealth(agent.health, baseDirectory) }),
     ...(agent.dependsOn !== undefined && { dependsOn: [...new Set(agent.dependsOn)] }),
     ...(agent.maxLifetime !== undefined && { maxLifetimeMs: agent.maxLifetime }),
+    ...(agent.canary && { canary: true as const }),
     heartbeatMs: agent.heartbeat,
     stuckAfterMs: agent.stuckAfter,
     startWithinMs: agent.startWithin,

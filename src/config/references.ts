@@ -41,6 +41,19 @@ const health = (raw: unknown, type: string): readonly ConfigFault[] => {
   return [faultAt(path, 'this key', "cell: 'process' beside it: this version cannot ask a program in a sandbox")]
 }
 
+/** What drills may harm must not be near money: no route that moves it, and no upstream that a channel pays by. */
+const canaries = (raw: unknown, type: string): readonly ConfigFault[] => {
+  if (valueAt(raw, ['agents', type, 'canary']) !== true) return []
+  const paying = new Set(namesAt(raw, 'channels').map((name) => textAt(raw, ['channels', name, 'upstream'])))
+  return entriesAt(raw, ['agents', type, 'upstreams']).flatMap(([index, name]) => {
+    if (typeof name !== 'string') return []
+    const money = valueAt(raw, ['upstreams', name, 'money'])
+    const moves = paying.has(name) || (Array.isArray(money) && money.length > 0)
+    const path = ['agents', type, 'upstreams', Number(index)]
+    return moves ? [faultAt(path, show(name), 'an upstream that moves no money, because drills harm canaries')] : []
+  })
+}
+
 /** What a module has and a program has not, and the other way round. */
 const programs = (raw: unknown, type: string): readonly ConfigFault[] => {
   const at = (...path: string[]): unknown => valueAt(raw, ['agents', type, ...path])
@@ -90,6 +103,7 @@ const agents = (raw: unknown): readonly ConfigFault[] =>
     ...overrides(raw, type),
     ...programs(raw, type),
     ...health(raw, type),
+    ...canaries(raw, type),
   ])
 
 const limits = (raw: unknown, upstream: string): readonly ConfigFault[] =>

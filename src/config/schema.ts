@@ -94,6 +94,8 @@ const agent = z.strictObject({
       '"pool", "vm", "process", "sandbox" or {kind: …}',
     )
     .optional(),
+  /** Drills may harm them while the swarm works: they reach no upstream that moves money, and pay nobody. */
+  canary: z.boolean().default(false),
   /** Upstreams that they may call. */
   upstreams: z.array(z.string()).max(1_000).default([]),
   /**

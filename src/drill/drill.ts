@@ -4,10 +4,12 @@
  */
 import { failure } from '../std/std.ts'
 import { drills } from './drills.ts'
+import { runId } from './history.ts'
 import type { DrillReport, DrillRun } from './report.ts'
 import { Scratch, type ScratchPorts } from './scratch.ts'
 
-export { keepRun, keptRuns } from './history.ts'
+export { keepRun, keptRuns, runId } from './history.ts'
+export { liveDrills, runLive } from './live.ts'
 export type { Check, DrillReport, DrillRun } from './report.ts'
 
 export const drillNames: readonly { readonly name: string; readonly what: string }[] = drills
@@ -47,6 +49,13 @@ export const runDrills = async (ask: RunAsk): Promise<DrillRun> => {
     leftovers = await scratch.stop()
   }
   const held = leftovers.length === 0 && reports.every((one) => one.held)
-  const id = `drill_${new Date(atMs).toISOString().replaceAll(/[:.]/g, '-')}`
-  return { id, atMs, version, tookMs: Math.round(clock.monoMs() - fromMs), held, leftovers, drills: reports }
+  return {
+    id: runId(atMs),
+    atMs,
+    version,
+    tookMs: Math.round(clock.monoMs() - fromMs),
+    held,
+    leftovers,
+    drills: reports,
+  }
 }

@@ -7,6 +7,9 @@ const mostKept = 100
 const folderOf = (dataDirectory: string): string => join(dataDirectory, 'drills')
 const isRun = (name: string): boolean => /^drill_[0-9A-Za-z-]+\.json$/.test(name)
 
+/** The name of a run that began then. */
+export const runId = (atMs: number): string => `drill_${new Date(atMs).toISOString().replaceAll(/[:.]/g, '-')}`
+
 export const keepRun = async (disk: Disk, dataDirectory: string, run: DrillRun): Promise<void> => {
   const folder = folderOf(dataDirectory)
   await disk.makeDirectory(folder, 0o700)

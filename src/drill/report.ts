@@ -33,6 +33,8 @@ export interface DrillRun {
   /** Of the swarm itself, looked for when it was down. */
   readonly leftovers: readonly string[]
   readonly drills: readonly DrillReport[]
+  /** The canary of a swarm that worked; absent = a swarm of its own. */
+  readonly live?: { readonly swarm: string; readonly agent: string }
 }
 
 export const check = (what: string, held: boolean, found: unknown): Check => ({

@@ -1,6 +1,7 @@
 /** Front door of the fleet. */
 export { usualBounds } from './admission/bounds.ts'
 export { shortOf } from './admission/decide.ts'
+export { chooseCanary } from './canaries.ts'
 export { fingerprintOf } from './governor/decide.ts'
 export type { FleetLine } from './line.ts'
 export type { FleetOptions, LastLife } from './live.ts'

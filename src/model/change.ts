@@ -50,6 +50,7 @@ const fromTheStart: Readonly<Record<Setting, boolean>> = {
   overrides: false,
   dependsOn: false,
   maxLifetimeMs: false,
+  canary: false,
 }
 const settings = Object.keys(fromTheStart) as readonly Setting[]
 

@@ -105,6 +105,8 @@ export interface AgentType {
   readonly dependsOn?: readonly string[]
   /** A process of this type is replaced before it is older; absent = never for its age. */
   readonly maxLifetimeMs?: number
+  /** Its agents are there to be harmed by drills: they reach no money, and pay nobody. */
+  readonly canary?: true
   readonly overrides: Readonly<Record<string, { readonly mode?: Mode }>>
   /** Given to every agent of the type as `ctx.config`; never a secret. */
   readonly config: Readonly<Record<string, unknown>>

@@ -16,6 +16,8 @@ export interface SettleOptions {
   readonly frozen: () => boolean
   /** The strictest mode that holds for a payment; absent = every one is active. */
   readonly modeOf?: (scope: ModeScope) => HoldingMode
+  /** False = this agent pays nobody, whatever it asks. */
+  readonly mayPay?: (agent: string) => boolean
   /** What an outcome said about its channel. */
   readonly heard?: (channel: string, evidence: 'worked' | 'failed' | 'credential') => void
   readonly clock: Clock

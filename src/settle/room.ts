@@ -81,6 +81,8 @@ class SettleRoom implements Settle {
   }
 
   async request(ask: SettleAsk, agent: string): Promise<SettleOutcome> {
+    if (this.#options.mayPay?.(agent) === false)
+      throw new Failure('not-allowed', `${agent} is a canary, which pays nobody: drills harm it`)
     const { channel, amountMinor } = readAsk(ask, this.#options.channels)
     const there = await this.#options.store.read.settlementByReference(channel.payer, ask.reference)
     if (there !== undefined) return this.#join(there, { ...ask, amountMinor, channel: channel.name })

@@ -363,6 +363,15 @@ test('Hosts that stand by are for pools, at most 16, and nothing is said where n
   ])
 })
 
+test('A canary is near no money: no upstream that has money routes, and none that a channel pays by', () => {
+  expect(parseConfig(damaged(['agents settler canary', false]), '/swarm').agents['settler']!.canary).toBeUndefined()
+  expect(() => parseConfig(damaged(['agents settler canary', true]), '/swarm')).toThrow(
+    'agents.settler.upstreams[0]: found "northbank", expected an upstream that moves no money',
+  )
+  const far = parseConfig(damaged(['agents settler canary', true], ['agents settler upstreams', []]), '/swarm')
+  expect(far.agents['settler']!.canary).toBe(true)
+})
+
 test('An agent may be overridden to any mode, and rules watch types and agents unless told otherwise, channels when named', () => {
   const taken = parseConfig(damaged(['agents settler overrides settler/7 mode', 'shadow']), '/swarm')
   expect(taken.agents['settler']!.overrides).toEqual({ 'settler/0007': { mode: 'shadow' } })

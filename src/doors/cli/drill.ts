@@ -1,7 +1,8 @@
 /** `drill`: harms done on purpose to a swarm of its own; what was found is kept beside the record of the real one. */
 import type { DrillReport, DrillRun } from '../../drill/drill.ts'
 import { failure } from '../../std/std.ts'
-import { onlyDry } from './asking.ts'
+import type { SwarmView } from '../api.ts'
+import { confirm, onlyDry } from './asking.ts'
 import { namedDataDirectory, nearestDataDirectory } from './locate.ts'
 import { at, count, counted, duration, plain } from './text.ts'
 import type { Deed, Invocation } from './verb.ts'
@@ -20,7 +21,8 @@ const reportLines = (report: DrillReport, { printer }: Invocation): readonly str
   ]
 }
 
-const endLines = ({ drills, held, leftovers, tookMs, id }: DrillRun): readonly string[] => [
+const endLines = ({ drills, held, leftovers, tookMs, id, live }: DrillRun): readonly string[] => [
+  ...(live === undefined ? [] : [`live, on ${plain(live.agent)} of ${plain(live.swarm)}`]),
   ...leftovers.map((one) => `left of the drill's swarm: ${plain(one)}`),
   `${count(drills.filter((one) => one.held).length)} of ${counted(drills.length, 'drill')} held, ` +
     `${held ? 'nothing left' : 'see above'}, in ${duration(tookMs)} (${plain(id)})`,
@@ -105,8 +107,52 @@ const run: Deed = async (invocation) => {
   return done.held ? 0 : 1
 }
 
+/** On a canary of the swarm that works; the same report, kept in the same place. */
+const runOnCanary: Deed = async (invocation) => {
+  const { world, printer, options } = invocation
+  const [name] = invocation.arguments
+  const agent = options.text('agent')
+  const { keepRun, liveDrills, runId, runLive } = await import('../../drill/drill.ts')
+  if (name === undefined || agent === undefined)
+    throw failure(
+      'usage',
+      'a live drill is one harm to one canary: sitter drill <name> --live --agent <type or agent>',
+      {
+        facts: { wayOut: `names: ${liveDrills.join(', ')}; agents: types with \`canary: true\`` },
+      },
+    )
+  if (onlyDry(invocation, `drill ${plain(name)} on ${plain(agent)}`, { verb: 'drill', name, agent, live: true }))
+    return 0
+  const api = await invocation.api()
+  const swarm = (await api.get<SwarmView>('/api/v1/swarm')).name
+  await confirm(invocation, `${plain(name)} harms ${plain(agent)} of ${plain(swarm)}, which works.`, agent)
+  const interrupt = new AbortController()
+  for (const sign of ['SIGINT', 'SIGTERM'] as const) world.onSignal(sign, () => interrupt.abort())
+  const [atMs, fromMs] = [world.clock.wallMs(), world.clock.monoMs()]
+  const ask = { clock: world.clock, name, agent, interrupted: interrupt.signal }
+  const { report, agent: victim } = await runLive({ ...ask, get: api.get, post: api.post })
+  const tookMs = Math.round(world.clock.monoMs() - fromMs)
+  const live = { swarm, agent: victim }
+  const done = {
+    id: runId(atMs),
+    atMs,
+    version: world.version,
+    tookMs,
+    held: report.held,
+    leftovers: [],
+    drills: [report],
+    live,
+  }
+  const directory = await dataDirectory(invocation)
+  if (directory !== undefined) await keepRun(world.disk, directory, done)
+  if (printer.json) printer.document(done)
+  else printer.lines([...reportLines(report, invocation), ...endLines(done)])
+  return done.held ? 0 : 1
+}
+
 export const drill: Deed = async (invocation) => {
   const [name] = invocation.arguments
+  if (invocation.options.flag('live')) return runOnCanary(invocation)
   if (name === 'ls') return list(invocation)
   return name === 'show' ? show(invocation) : run(invocation)
 }

@@ -50,7 +50,7 @@ const noticeLine = ({ kind, target, tries, ended, error, dueMs }: IncidentDescri
 
 /** A wall time is told as one, whatever else as it is. */
 const factText = ([name, value]: readonly [string, unknown]): string =>
-  /Ms$/.test(name) && typeof value === 'number' && value > earliestMs
+  name.endsWith('Ms') && typeof value === 'number' && value > earliestMs
     ? `  ${name.slice(0, -2)}: ${at(value)}`
     : `  ${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`
 /** Smaller numbers are durations. */

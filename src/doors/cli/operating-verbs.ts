@@ -28,14 +28,18 @@ export const practising: readonly Verb[] = [
   {
     path: 'drill',
     group: 'Run',
-    summary: 'fire drills on a small swarm of their own: exit 0 only when everything held',
+    summary: 'fire drills on a small swarm of their own, or on a canary of this one: exit 0 only when everything held',
     parameters: [
       ['[name]', 'kill stop loop leak silence storm lost-answer clock-jump record-locked (default: all), or ls, show'],
       ['[id]', 'with show: an earlier run (default: the newest)'],
     ],
-    options: dryRun,
+    options: [
+      ['--live', 'on a canary of the swarm that works: kill stop loop leak silence'],
+      ['--agent <id>', 'with --live: a type with canary: true, or one of its agents'],
+      ...dryRun,
+    ],
     ownsInterrupt: true,
-    examples: ['drill', 'drill stop --json', 'drill ls', 'drill show'],
+    examples: ['drill', 'drill stop --json', 'drill kill --live --agent canary', 'drill ls', 'drill show'],
     gives: 'DrillRun, with ls List<DrillRun>',
     exits: { 1: 'something did not hold' },
     load: async () => (await import('./drill.ts')).drill,

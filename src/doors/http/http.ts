@@ -9,6 +9,7 @@ import type { Route } from './route.ts'
 import { agentRoutes } from './routes/agents.ts'
 import { configRoutes } from './routes/config.ts'
 import { deadLetterRoutes } from './routes/dead-letters.ts'
+import { drillRoutes } from './routes/drills.ts'
 import { gateRoutes } from './routes/gate.ts'
 import { healthRoutes } from './routes/health.ts'
 import { logRoutes } from './routes/logs.ts'
@@ -65,6 +66,7 @@ const routesOf = (page: Page, once: Once, all: () => readonly Route[]): readonly
   ...pageRoutes(page),
   ...openApiRoutes(all),
   ...swarmRoutes(once),
+  ...drillRoutes(),
   ...inboxRoutes,
   ...modeRoutes(once),
   ...agentRoutes(once),

@@ -12,6 +12,7 @@ import { applyBody, candidateBody, rollbackBody } from './routes/config.ts'
 import { orderBody, restartBody } from './routes/agents.ts'
 import { backupBody, credentialBody, rekeyBody, renewBody as renewCredentialBody, revokeBody } from './routes/gate.ts'
 import { reasonBody, resolveBody } from './routes/money.ts'
+import { drillBody, drillEndBody } from './routes/drills.ts'
 import { modeBody, modeForBody } from './routes/modes.ts'
 import { freeBody, renewBody, stateBody, takeBody } from './routes/shared.ts'
 import { downBody, freezeBody, thawBody } from './routes/swarm.ts'
@@ -72,6 +73,8 @@ export const pathFacts: Readonly<Record<string, PathFacts>> = {
     takes: freezeBody,
   },
   'POST /api/v1/swarm/thaw': { ...act('Ends a freeze.'), takes: thawBody },
+  'POST /api/v1/drills': { ...act('Says that a drill begins on a canary, if one may.', 201), takes: drillBody },
+  'POST /api/v1/drills/:id/end': { ...act('Says what a drill has found.'), takes: drillEndBody },
   'GET /api/v1/modes': list('Modes that are set, with who set them, why, and how each ends.'),
   'GET /api/v1/modes/recorded': list('Calls that a mode of shadow kept from being sent, oldest first.'),
   'POST /api/v1/modes': { ...act('Sets a mode for the swarm, a type, an agent or a channel.'), takes: modeForBody },
