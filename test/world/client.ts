@@ -50,7 +50,7 @@ export class Client {
     const earlier = [...this.acked.values()].at(-1)
     const asks = Array.from({ length: type === 'file' ? 1 : between(random, 1, most) }, (): TaskAsk => {
       const index = (this.#index += 1)
-      const payload = { kind: type === 'pay' ? 'pay' : 'plain', index, workMs: between(random, 50, 40_000) }
+      const payload = { kind: type === 'pay' ? 'pay' : 'plain', index, workMs: between(random, 50, 40_000), left: 4 }
       return {
         type,
         payload,

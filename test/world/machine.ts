@@ -7,6 +7,7 @@ import type { Child, Disk, Proc, ProcessEnd, ProcessIdentity, SpawnOptions } fro
 import { WorldProcess, type Timeline } from '../worlds/timeline.ts'
 import { Host } from './host.ts'
 import type { WorldNet } from './net.ts'
+import { Parts } from './parts.ts'
 import type { Times } from './times.ts'
 import type { Weather } from './weather.ts'
 
@@ -91,6 +92,7 @@ export interface History {
   /** Attempts that their agent said were done, with the result that it gave. */
   readonly done: Map<string, string>
   readonly times: Times
+  readonly parts: Parts
 }
 
 export class Machine {
@@ -115,7 +117,7 @@ export class Machine {
     this.weather = ask.weather
     this.net = ask.net
     this.violated = ask.violated
-    this.history = { done: new Map(), times: ask.times }
+    this.history = { done: new Map(), times: ask.times, parts: new Parts(ask.violated) }
   }
 
   get list(): HostProcess[] {

@@ -81,6 +81,12 @@ export const planted: Readonly<Record<string, { readonly bug: string; readonly p
       },
     ],
   },
+  'rest-lost': {
+    bug: 'what an attempt left of its work is told to people, and the next one is given all of it again',
+    pieces: [
+      { file: 'work/decide.ts', is: 'error.partial?.rest === undefined', becomes: 'error.partial?.rest !== null' },
+    ],
+  },
   'told-before-written': {
     bug: 'an agent hears that its work is done before the record has taken it',
     pieces: [

@@ -93,6 +93,13 @@ const judgeCounts = async (world: World, { tasks, attempts, settlements }: Rows)
     (await read.attemptCounts()).map((one) => [one.outcome, one.count] as const),
     attempts.map(({ outcome }) => outcome ?? 'running'),
   )
+  compare(
+    'parts',
+    (await read.partialCounts()).map((one) => [one.type, one.count] as const),
+    attempts.flatMap(({ error, task }) =>
+      error?.partial === undefined ? [] : [tasks.find(({ id }) => id === task)!.type],
+    ),
+  )
   const byState = new Map<string, number>()
   for (const one of await read.settlementCounts()) byState.set(one.state, (byState.get(one.state) ?? 0) + one.count)
   compare(

@@ -57,6 +57,8 @@ export interface Habits {
   readonly fails: number
   readonly failsForGood: number
   readonly parks: number
+  /** Does one piece of its work, and leaves the rest. */
+  readonly parts: number
   /** Makes no progress until it is cancelled. */
   readonly stuck: number
   /** And does not even give up then. */
@@ -105,6 +107,7 @@ const habitsOf = (random: Random): Habits => {
     fails: some(120),
     failsForGood: some(20),
     parks: some(60),
+    parts: some(80),
     stuck: some(8),
     deaf: some(3),
     forgets: some(8),

@@ -17,12 +17,24 @@ export interface Payload {
   readonly kind: 'plain' | 'pay'
   readonly index: number
   readonly workMs: number
+  /** Pieces of it that are left to do; of those that do not pay. */
+  readonly left: number
 }
 /** Answers that no repetition changes. */
 const disowned: ReadonlySet<unknown> = new Set(['stale', 'not-found', 'not-your-agent'])
 const sayAgainMs = 2_000
 
-type Fate = 'works' | 'fails' | 'fails-for-good' | 'parks' | 'stuck' | 'deaf' | 'forgets' | 'breaks' | 'vanishes'
+type Fate =
+  | 'works'
+  | 'fails'
+  | 'fails-for-good'
+  | 'parks'
+  | 'parts'
+  | 'stuck'
+  | 'deaf'
+  | 'forgets'
+  | 'breaks'
+  | 'vanishes'
 
 const fateOf = ({ ask: { weather } }: Host): Fate => {
   const { habits } = weather
@@ -30,6 +42,7 @@ const fateOf = ({ ask: { weather } }: Host): Fate => {
     ['fails', habits.fails],
     ['fails-for-good', habits.failsForGood],
     ['parks', habits.parks],
+    ['parts', habits.parts],
     ['stuck', habits.stuck],
     ['deaf', habits.deaf],
     ['forgets', habits.forgets],
@@ -52,7 +65,8 @@ class Attempt implements Working {
     this.#host = host
     this.#fate = fateOf(host)
     host.ask.history.times.begins(run.key)
-    const { workMs } = run.payload as Payload
+    const { workMs, left } = run.payload as Payload
+    host.ask.history.parts.begins(run.key, left)
     this.#after(workMs, () => this.#worked())
     if (this.#fate === 'deaf') host.ask.ill(`${run.agent} is deaf`, 'for-good')
   }
@@ -79,6 +93,8 @@ class Attempt implements Working {
         return this.#end('fail', { error: { name: 'Error', message: 'never', kind: 'permanent' } })
       case 'parks':
         return this.#park(between(this.#host.ask.weather.random, 1_000, 300_000))
+      case 'parts':
+        return this.#part(payload)
       case 'forgets':
         this.#host.ask.ill(`${agent} forgot what it had in hand`, 'just-now')
         this.#host.drop(agent)
@@ -121,6 +137,17 @@ class Attempt implements Working {
       if (state === 'unknown') this.#end('park', { reason: 'approval' })
       else this.#end('done', { result: { by: attempt, state } })
     })
+  }
+
+  /** One piece is done; the others are tried again, or left to a person. */
+  #part(payload: Payload): void {
+    const left = payload.left - 1
+    const kind = this.#host.ask.weather.chance(200) ? 'permanent' : 'transient'
+    if (payload.kind === 'pay' || left < 1) return this.#end('done', { result: { by: this.run.attempt } })
+    const partial = { done: { pieces: 1 }, rest: { ...payload, left } }
+    this.#end('fail', { error: { name: 'Partly', message: 'one piece', kind, partial } }, () =>
+      this.#host.ask.history.parts.told(this.run.key, left),
+    )
   }
 
   /** It names a date by the machine's clock. */
