@@ -4,7 +4,7 @@
  * into its sentence.
  */
 import { z } from 'zod'
-import { Failure, parseDuration, parseMoney, parseRate, parseSize } from '../std/std.ts'
+import { parseDuration, parseRate, parseSize } from '../std/std.ts'
 import { parsePattern, parseRoute } from './route.ts'
 
 /** A schema of text that `read` turns into a value; `expected` is told when it cannot. */

