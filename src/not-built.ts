@@ -4,7 +4,7 @@
  */
 export const notBuilt: readonly string[] = [
   'NATS as the bus',
-  'limits learned from answers, circuit breakers, budgets: fixed limits and Retry-After only',
+  'budgets of calls',
   'workflows, schedules',
   'approvals by rule (a person can hold, release and cancel a payment), fallback between channels, reconciliation ' +
     'files, tax reports, payment files other than CSV',

@@ -218,21 +218,6 @@ export interface BatchEnd {
   readonly existed: number
   readonly refused: number
 }
-/** One of GET /api/v1/upstreams: as configured, and as the gate has seen it since it began. */
-export interface UpstreamAnswer {
-  readonly name: string
-  readonly url: string
-  readonly credential: string | null
-  readonly allow: readonly string[]
-  readonly money: readonly string[]
-  readonly limits: GateStatus['upstreams'][number]['limits']
-  readonly calls: number
-  readonly byStatus: Readonly<Record<string, number>>
-  readonly latencyMs: GateStatus['upstreams'][number]['latencyMs']
-  readonly learned: GateStatus['upstreams'][number]['learned']
-  readonly unsigned: boolean
-  readonly breakers: GateStatus['upstreams'][number]['breakers']
-}
 /** One of GET /api/v1/channels. */
 export interface ChannelAnswer {
   readonly name: string
@@ -396,3 +381,4 @@ export type {
   RenewalView,
   VaultView,
 }
+export type { LimitUsage, UpstreamAnswer, UpstreamShown } from './upstreams.ts'

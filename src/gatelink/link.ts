@@ -16,6 +16,7 @@ import {
   type CellOpen,
   type BackupAnswer,
   type GateStatus,
+  type LimitsView,
   type Grant,
   type Opened,
   type RekeyAnswer,
@@ -131,6 +132,10 @@ class SitterEnd implements GateLink {
 
   status(): Promise<GateStatus> {
     return this.#ask((id) => ({ frame: 'status', id }))
+  }
+
+  limits(upstream: string): Promise<LimitsView> {
+    return this.#ask((id) => ({ frame: 'limits', id, upstream }))
   }
 
   freeze(frozen: boolean, actor: string): Promise<{ readonly frozen: boolean }> {

@@ -13,6 +13,7 @@ import type {
   CostTold,
   Grant,
   GateStatus,
+  LimitsView,
   RekeyAnswer,
   ShadowedCall,
   Standing,
@@ -65,6 +66,8 @@ export interface GateLink {
   /** What is in use, sealed to an age recipient. */
   vaultBackup(recipient: string, actor: string): Promise<BackupAnswer>
   status(): Promise<GateStatus>
+  /** One upstream's limits closely. Rejects `not-found`. */
+  limits(upstream: string): Promise<LimitsView>
   /** Tells the gate the word of a person; resolves with whether it is frozen now, for the file may still say so. */
   freeze(frozen: boolean, actor: string): Promise<{ readonly frozen: boolean }>
   /** The applied configuration may be another: resolves when the gate has read it and taken it over. */

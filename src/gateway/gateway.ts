@@ -29,6 +29,7 @@ import { openRules, type OpenRules } from './rules.ts'
 import { openAuthority, type Authority } from './proxy/certificates.ts'
 import { openSkew } from './skew.ts'
 import { openUses } from './uses.ts'
+import { limitsSeen, upstreamsSeen } from './views.ts'
 
 export type { CallJournal, Log, Rules } from './ports.ts'
 export type { OpenDoor } from './doors.ts'
@@ -180,6 +181,8 @@ const answer = async (
       return vault.notes(Number.isSafeInteger(frame['after']) ? (frame['after'] as number) : 0)
     case 'status':
       return Promise.resolve(statusOf(options, parts))
+    case 'limits':
+      return Promise.resolve(limitsSeen(parts.room, textOf(frame, 'upstream')))
     case 'freeze':
       return say(journal, parts.freezer, frame['frozen'] === true)
     case 'config':
@@ -302,44 +305,14 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
   }
 }
 
-const wallOf = (clock: Clock, monoMs: number): number => Math.round(clock.wallMs() + monoMs - clock.monoMs())
-
-const breakersOf = ({ buckets, clock }: Room, upstream: string): GateStatus['upstreams'][number]['breakers'] =>
-  buckets.breakers().flatMap((one) => {
-    const { state, endpoint, credential, sinceMs, nextProbeMs, failedProbes } = one
-    if (one.upstream !== upstream || state === 'closed' || sinceMs === null || nextProbeMs === null) return []
-    const times = { sinceMs: wallOf(clock, sinceMs), nextProbeMs: wallOf(clock, nextProbeMs) }
-    return [{ endpoint, credential, state, failedProbes, ...times }]
-  })
-
-const statusOf = (options: GatewayOptions, { room, doors, grants }: Parts): GateStatus => {
-  const { clock } = options
-  return {
-    gateId: options.gateId,
-    pid: options.pid,
-    user: options.user(),
-    frozen: room.frozen(),
-    queued: room.lines.waiting(),
-    inFlight: grants.inFlight() + doors.inFlight(),
-    cells: doors.count(),
-    credentialsWaiting: options.vault.waiting(),
-    upstreams: [...room.upstreams.values()].map(({ rule, credential }) => {
-      const version = credential === null ? undefined : room.vault.choose(credential)
-      const scope = { upstream: rule.name, credential: version?.name ?? null, agent: null }
-      const leftMs = room.buckets.pausedUntil(scope) - clock.monoMs()
-      return {
-        name: rule.name,
-        ...room.meter.figures(rule.name),
-        limits: rule.limits.map((limit) => ({
-          per: limit.per,
-          rate: 'rate' in limit ? `${limit.rate.count}/${limit.rate.windowMs / 1_000}s` : `${limit.concurrent} at once`,
-          pausedUntilMs: leftMs > 0 ? clock.wallMs() + leftMs : null,
-          waiting: room.lines.waiting(rule.name),
-        })),
-        learned: room.buckets.known(scope).map((one) => ({ ...one, untilMs: wallOf(clock, one.untilMs) })),
-        unsigned: credential !== null && version === undefined,
-        breakers: breakersOf(room, rule.name),
-      }
-    }),
-  }
-}
+const statusOf = (options: GatewayOptions, { room, doors, grants }: Parts): GateStatus => ({
+  gateId: options.gateId,
+  pid: options.pid,
+  user: options.user(),
+  frozen: room.frozen(),
+  queued: room.lines.waiting(),
+  inFlight: grants.inFlight() + doors.inFlight(),
+  cells: doors.count(),
+  credentialsWaiting: options.vault.waiting(),
+  upstreams: upstreamsSeen(room),
+})

@@ -9,20 +9,31 @@ export interface UpstreamFigures {
   readonly byStatus: Readonly<Record<string, number>>
   /** Of answers since this gate started; null before the first. */
   readonly latencyMs: { readonly p50: number; readonly p95: number; readonly p99: number } | null
+  /** For limits, of calls that were let through since this gate started; null before the first. */
+  readonly waitMs: { readonly p50: number; readonly p95: number; readonly p99: number } | null
 }
 export interface Meter {
   /** `outcome`: status of an answer, or `lost` or `not-sent`. */
   count(upstream: string, outcome: string, tookMs: number | null): void
+  /** A call was let through by its limits after so long. */
+  waited(upstream: string, ms: number): void
   figures(upstream: string): UpstreamFigures
 }
 
 interface Counted {
   readonly byStatus: Map<string, number>
   readonly histogram: RecordableHistogram
+  readonly waits: RecordableHistogram
   calls: number
 }
 
 const hundredths = (histogram: RecordableHistogram, percent: number): number => histogram.percentile(percent) / 100
+/** The histogram keeps integers: hundredths of a millisecond. */
+const record = (histogram: RecordableHistogram, ms: number): void => histogram.record(Math.max(1, Math.round(ms * 100)))
+const percentiles = (histogram: RecordableHistogram): UpstreamFigures['latencyMs'] =>
+  histogram.count === 0
+    ? null
+    : { p50: hundredths(histogram, 50), p95: hundredths(histogram, 95), p99: hundredths(histogram, 99) }
 
 export const openMeter = (
   before: readonly {
@@ -36,7 +47,7 @@ export const openMeter = (
   const of = (upstream: string): Counted => {
     const known = upstreams.get(upstream)
     if (known !== undefined) return known
-    const made: Counted = { byStatus: new Map(), histogram: createHistogram(), calls: 0 }
+    const made: Counted = { byStatus: new Map(), histogram: createHistogram(), waits: createHistogram(), calls: 0 }
     upstreams.set(upstream, made)
     return made
   }
@@ -49,16 +60,13 @@ export const openMeter = (
     count: (upstream, outcome, tookMs) => {
       const counted = of(upstream)
       add(counted, outcome, 1)
-      // The histogram keeps integers: hundredths of a millisecond.
-      if (tookMs !== null) counted.histogram.record(Math.max(1, Math.round(tookMs * 100)))
+      if (tookMs !== null) record(counted.histogram, tookMs)
     },
+    waited: (upstream, ms) => record(of(upstream).waits, ms),
     figures: (upstream) => {
-      const { calls, byStatus, histogram } = of(upstream)
-      const latencyMs =
-        histogram.count === 0
-          ? null
-          : { p50: hundredths(histogram, 50), p95: hundredths(histogram, 95), p99: hundredths(histogram, 99) }
-      return { calls, byStatus: Object.fromEntries(byStatus), latencyMs }
+      const { calls, byStatus, histogram, waits } = of(upstream)
+      const [latencyMs, waitMs] = [percentiles(histogram), percentiles(waits)]
+      return { calls, byStatus: Object.fromEntries(byStatus), latencyMs, waitMs }
     },
   }
 }

@@ -17,6 +17,7 @@ import { Road } from './road.ts'
 import { smoothGauge, SmoothShelf } from './smooth.ts'
 import { atShare } from './throttle.ts'
 import { shapeOf, type RateRule, type Shape } from './shape.ts'
+import type { Domain, Usage } from './usage.ts'
 import { WindowShelf } from './windows.ts'
 
 /** What an upstream's rules say beside its fixed limits. */
@@ -72,6 +73,10 @@ export interface Buckets {
   /** For people: what is left of a scope's limits by the provider's own word, and breakers that are not closed. */
   known(scope: Scope): readonly Known[]
   breakers(): readonly BreakerView[]
+  /** For people: each of these limits for this scope; null where each agent or type has its own. */
+  usage(rules: readonly UpstreamLimit[], scope: Scope): readonly (Usage | null)[]
+  /** For people: these limits for each owner that they count now, the most used first, a hundred at most. */
+  domains(rules: readonly UpstreamLimit[], scope: Scope): readonly Domain[]
   /** Rows that changed since the last asking. */
   changed(): readonly LimitRow[]
   /**
@@ -85,6 +90,30 @@ interface Asked {
   readonly scope: Scope
   readonly weight: number
 }
+
+/** Told of at once. */
+const mostDomains = 100
+
+/** `names`: of what is counted by limits of this one's kind. */
+const openViews = (
+  usage: (rule: UpstreamLimit, name: string) => Usage,
+  names: (rule: UpstreamLimit) => Iterable<string>,
+): Pick<Buckets, 'usage' | 'domains'> => ({
+  usage: (rules, scope) =>
+    rules.map((rule, index) =>
+      rule.per === 'agent' || rule.per === 'type' ? null : usage(rule, limitName(rule, index, scope)),
+    ),
+  domains: (rules, scope) =>
+    rules
+      .flatMap((rule, index) => {
+        const prefix = limitName(rule, index, { ...scope, credential: null, agent: null })
+        return [...names(rule)]
+          .filter((name) => name.startsWith(prefix))
+          .map((name): Domain => ({ per: rule.per, owner: name.slice(prefix.length), ...usage(rule, name) }))
+      })
+      .toSorted((one, other) => other.used / other.of - one.used / one.of)
+      .slice(0, mostDomains),
+})
 
 /** The limits of the configuration, whatever their kind. */
 const openConfigured = (clock: Clock, saved: readonly LimitRow[]) => {
@@ -104,6 +133,11 @@ const openConfigured = (clock: Clock, saved: readonly LimitRow[]) => {
     roads.set(host ?? upstream, road)
     return road
   }
+  const usage = (rule: UpstreamLimit, name: string): Usage => {
+    const nowMs = clock.monoMs()
+    if (!('rate' in rule)) return concurrency.usage(name, rule, nowMs)
+    return windows.usage(name, nowMs) ?? { used: 0, of: shapeFor(rule).count, freeAtMs: nowMs }
+  }
   return {
     gauges: (rule: UpstreamLimit, name: string, { scope, weight }: Asked): readonly Gauge[] => {
       if (!('rate' in rule)) return [concurrency.gauge(name, rule)]
@@ -111,6 +145,7 @@ const openConfigured = (clock: Clock, saved: readonly LimitRow[]) => {
       if (rule.window === 'sliding') return [window]
       return [window, smoothGauge(smooth, { name, shape: shapeFor(rule) }, weight, rule.per !== 'agent')]
     },
+    views: openViews(usage, (rule) => ('rate' in rule ? windows : concurrency).names()),
     changed: (stamp: Stamp): readonly LimitRow[] => [...smooth.changed(stamp), ...windows.changed(stamp)],
     renew: (places: readonly string[], rules: readonly UpstreamLimit[]): void => {
       for (const place of places) {
@@ -186,6 +221,7 @@ export const openBuckets = (options: {
     isUsedUp: (scope) => learned.known(scopeName(scope)).some(({ left }) => left === 0),
     known: (scope) => learned.known(scopeName(scope)),
     breakers: () => breakers.list(),
+    ...configured.views,
     changed: () => {
       const stamp = clock.stamp()
       return [configured, learned, breakers].flatMap((kind) => kind.changed(stamp)).concat(pauses.changed())

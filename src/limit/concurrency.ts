@@ -4,9 +4,19 @@
  */
 import type { ConcurrencyLimit } from '../model/model.ts'
 import type { Gauge } from './gauge.ts'
+import type { Usage } from './usage.ts'
 
 export class Concurrency {
   readonly #held = new Map<string, number>()
+
+  usage(name: string, rule: ConcurrencyLimit, nowMs: number): Usage {
+    const used = this.#held.get(name) ?? 0
+    return { used, of: rule.concurrent, freeAtMs: used < rule.concurrent ? nowMs : Infinity }
+  }
+
+  names(): Iterable<string> {
+    return this.#held.keys()
+  }
 
   gauge(name: string, rule: ConcurrencyLimit): Gauge {
     let holds = false

@@ -15,6 +15,8 @@ export interface Lines {
    */
   wake(upstream: string): void
   waiting(upstream?: string): number
+  /** How many calls each agent has waiting there, the most first, a hundred agents at most. */
+  waitingBy(upstream: string): readonly { readonly agent: string; readonly waiting: number }[]
   stop(): void
 }
 
@@ -25,6 +27,8 @@ const mostPerAgent = 32
 /** How exactly the end of patience is kept. */
 const sweepMs = 100
 const fullRetryMs = 1_000
+/** Told of at once. */
+const mostAgents = 100
 
 const agentKey = ({ scope }: Wanted): string => `${scope.upstream}\n${scope.agent ?? ''}`
 
@@ -87,6 +91,14 @@ export const openLines = ({ clock, buckets }: { readonly clock: Clock; readonly 
       if (upstream === undefined) return total
       return [...lines.values()].reduce((sum, line) => sum + (line.scope.upstream === upstream ? line.waiting : 0), 0)
     },
+    waitingBy: (upstream) =>
+      [...perAgent]
+        .flatMap(([key, waiting]) => {
+          const [of, agent = ''] = key.split('\n')
+          return of === upstream ? [{ agent, waiting }] : []
+        })
+        .toSorted((one, other) => other.waiting - one.waiting || (one.agent < other.agent ? -1 : 1))
+        .slice(0, mostAgents),
     stop: () => {
       cancelSweep?.()
       for (const line of lines.values()) line.stop()

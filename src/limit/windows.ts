@@ -10,6 +10,7 @@ import { Ledger, type Place, type WindowShape } from './ledger.ts'
 import { limitPrefix, placeOf, ruleOf } from './names.ts'
 import type { Road } from './road.ts'
 import { shapeOf } from './shape.ts'
+import type { Usage } from './usage.ts'
 
 const mostKept = 20_000
 /** Steps in which a history is told. */
@@ -105,6 +106,18 @@ export class WindowShelf {
       this.#kept.set(name, { rule, ledger: ledger.renewed(will, historyOf(rule, will.count, nowMs)) })
       this.#dirty.add(name)
     }
+  }
+
+  /** Of windows in use, by the name of their limit. */
+  usage(name: string, nowMs: number): Usage | undefined {
+    const kept = this.#kept.get(name)
+    if (kept === undefined) return undefined
+    const { ledger } = kept
+    return { used: ledger.used(nowMs), of: ledger.shape.count, freeAtMs: ledger.readyAt(nowMs, 1) }
+  }
+
+  names(): Iterable<string> {
+    return this.#kept.keys()
   }
 
   changed(stamp: Stamp): readonly LimitRow[] {

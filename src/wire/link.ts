@@ -3,8 +3,8 @@
  * `open`.
  *
  * sitter → gate   open · cell · cell.gone · grant · ack · uses.ack · vault.set · vault.list · vault.renew ·
- *                 vault.notes · vault.rekey · vault.backup · status · freeze · config · mode · priority ·
- *                 standing · costs · cost.of
+ *                 vault.notes · vault.rekey · vault.backup · status · limits · freeze · config · mode ·
+ *                 priority · standing · costs · cost.of
  * gate → sitter   opened · call · uses · heard · parked · answer
  *
  * `grant` is the right to send one exact request, and the order to send it. The gate journals it (fsync) before the
@@ -204,6 +204,12 @@ export interface StatusAsk {
   readonly frame: 'status'
   readonly id: string
 }
+/** Answered with a `LimitsView`; refused `not-found`. */
+export interface LimitsAsk {
+  readonly frame: 'limits'
+  readonly id: string
+  readonly upstream: string
+}
 export interface Freeze {
   readonly frame: 'freeze'
   readonly id: string
@@ -285,6 +291,7 @@ export type ToGate =
   | VaultRekey
   | VaultBackup
   | StatusAsk
+  | LimitsAsk
   | Freeze
   | ConfigChanged
   | ModesTold

@@ -1,4 +1,19 @@
 /** What the gate says about itself and its upstreams; for people. */
+export interface LimitUsage {
+  /** Calls, or what they weigh, that count now. */
+  readonly used: number
+  /** Most that may: the rate less its guard, or calls at once. */
+  readonly of: number
+  /** Wall ms from which one more may go; null = when one that is under way is answered or ends. */
+  readonly freeAtMs: number | null
+}
+/** Value of `limits`: one upstream's limits closely, the most used first; a hundred of each at most. */
+export interface LimitsView {
+  /** `owner`: a credential, a type or an agent; empty where the limit has none. */
+  readonly domains: readonly (LimitUsage & { readonly per: string; readonly owner: string })[]
+  readonly waiting: readonly { readonly agent: string; readonly waiting: number }[]
+}
+
 /** Value of `status`. */
 export interface GateStatus {
   readonly gateId: string
@@ -28,8 +43,12 @@ export interface GateStatus {
       readonly rate: string
       readonly pausedUntilMs: number | null
       readonly waiting: number
+      /** With our credential of now; null where each agent or type has its own. */
+      readonly usage: LimitUsage | null
     }[]
     readonly latencyMs: { readonly p50: number; readonly p95: number; readonly p99: number } | null
+    /** Of calls that were let through, for their limits. */
+    readonly waitMs: { readonly p50: number; readonly p95: number; readonly p99: number } | null
     /** What the provider itself said is left of its limits, with our credential of now; wall ms. */
     readonly learned: readonly { readonly name: string; readonly left: number | null; readonly untilMs: number }[]
     /** Calls need a credential, and none that is configured can be used now. */

@@ -20,8 +20,9 @@ const world = async (more: Partial<UpstreamRules>) => {
   const agents = ['payer/0001']
   opened.sitter.link.openCell({ cell: 'cel_1', socketPath: door, type: 'payer', agents, upstreams: ['bank'] })
   const fetch = gateFetch(door)
-  const get = (path: string) =>
-    fetch({ agent: 'payer/0001', upstream: 'bank', path, init: {}, signal: new AbortController().signal })
+  const gone = new AbortController()
+  const get = (path: string, signal = new AbortController().signal) =>
+    fetch({ agent: 'payer/0001', upstream: 'bank', path, init: {}, signal })
   const refused = (path: string): Promise<Refused> =>
     get(path).then(
       (answer) => {
@@ -29,7 +30,7 @@ const world = async (more: Partial<UpstreamRules>) => {
       },
       (error: unknown) => error as Refused,
     )
-  return { ...opened, upstream, get, refused }
+  return { ...opened, upstream, get, refused, gone }
 }
 interface Refused extends Error {
   readonly code: string
@@ -105,4 +106,35 @@ test('An agent that looks at the status alone keeps no connection, however often
   for (let count = 0; count < 300; count += 1) expect((await get('/v1/a')).status).toBe(200)
   upstream.answer((_seen, response) => response.end('y'.repeat(1_000_000)))
   expect((await (await get('/v1/long')).text()).length).toBe(1_000_000)
+})
+
+test('How full each limit is, when it is free, who uses it and who waits can be seen, and looking changes nothing', async () => {
+  const plain = { burst: 1, guard: 0, window: 'sliding', match: [], weights: [] } as const
+  const limits = [
+    { per: 'upstream', rate: { count: 3, windowMs: 60_000 }, ...plain },
+    { per: 'agent', rate: { count: 5, windowMs: 60_000 }, ...plain },
+    { per: 'upstream', concurrent: 9, match: [] },
+  ] as const
+  const { get, sitter, gate, gone } = await world({ limits, parkAfterMs: 120_000 })
+  const look = async () => [gate.status().upstreams[0]!.limits, await sitter.link.limits('bank')] as const
+  const [before, fresh] = await look()
+  expect(before.map(({ usage }) => usage && [usage.used, usage.of])).toEqual([[0, 3], null, [0, 9]])
+  expect(fresh).toEqual({ domains: [], waiting: [] })
+  for (let count = 0; count < 3; count += 1) await get('/v1/a')
+  const waits = get('/v1/a', gone.signal).catch(() => 'gone')
+  while (gate.status().queued === 0) await sitter.link.status()
+  for (let looks = 0; looks < 3; looks += 1) {
+    const [seen, closely] = await look()
+    expect(seen[0]!.usage).toMatchObject({ used: 3, of: 3 })
+    expect(seen[0]!.usage!.freeAtMs! - Date.now()).toBeGreaterThan(50_000)
+    expect(closely.domains.map(({ per, owner, used, of }) => [per, owner, used, of])).toEqual([
+      ['upstream', '', 3, 3],
+      ['agent', 'payer/0001', 3, 5],
+    ])
+    expect(closely.waiting).toEqual([{ agent: 'payer/0001', waiting: 1 }])
+  }
+  expect(gate.status().upstreams[0]!.waitMs).not.toBeNull()
+  gone.abort()
+  expect(await waits).toBe('gone')
+  await expect(sitter.link.limits('nobody')).rejects.toMatchObject({ code: 'not-found' })
 })

@@ -1,14 +1,13 @@
 /** `upstream` and `channel`: what the swarm reaches outside, and how it pays. */
-import type { ChannelAnswer, List, UpstreamAnswer } from '../api.ts'
+import type { ChannelAnswer, LimitUsage, List, UpstreamAnswer, UpstreamShown } from '../api.ts'
 import { required } from './asking.ts'
 import { facts, section } from './story.ts'
 import { age, count, duration, plain, tally } from './text.ts'
 import type { Deed } from './verb.ts'
 
-const latencyText = ({ latencyMs }: UpstreamAnswer): string =>
-  latencyMs === null
-    ? 'none seen'
-    : `${duration(latencyMs.p50)} / ${duration(latencyMs.p95)} / ${duration(latencyMs.p99)}`
+const percentilesText = (ms: UpstreamAnswer['latencyMs']): string =>
+  ms === null ? 'none seen' : `${duration(ms.p50)} / ${duration(ms.p95)} / ${duration(ms.p99)}`
+const latencyText = ({ latencyMs }: UpstreamAnswer): string => percentilesText(latencyMs)
 
 /** `20/1s` → `20/s`. */
 const rateText = (rate: string): string => rate.replace(/\/1(?=[a-z])/, '/')
@@ -34,6 +33,27 @@ const stateText = ({ breakers }: UpstreamAnswer): string =>
 const limitText = ({ limits }: UpstreamAnswer): string =>
   limits.map(({ rate, per }) => `${rateText(rate)} per ${per}`).join(', ')
 
+const freeText = ({ used, of, freeAtMs }: LimitUsage, nowMs: number): string => {
+  const free =
+    freeAtMs === null ? 'free with the next answer' : freeAtMs <= nowMs ? 'free' : `free in ${age(freeAtMs, nowMs)}`
+  return `${count(used)} of ${count(of)} used, ${free}`
+}
+
+/** Those of one owner are lines of their own below. */
+const limitLine =
+  (nowMs: number) =>
+  ({ rate, per, waiting, pausedUntilMs, usage }: UpstreamAnswer['limits'][number]): string => {
+    const isPaused = pausedUntilMs !== null && pausedUntilMs > nowMs
+    const paused = isPaused ? `, paused for ${age(pausedUntilMs, nowMs)} as the upstream asked` : ''
+    const used = usage === null ? '' : `${freeText(usage, nowMs)}, `
+    return plain(`${rateText(rate)} per ${per}: ${used}${count(waiting)} waiting${paused}`)
+  }
+
+const ownerLines = ({ domains }: UpstreamShown, nowMs: number): readonly string[] =>
+  domains
+    .filter(({ owner, used }) => owner !== '' && used > 0)
+    .map((one) => plain(`${one.owner} (per ${one.per}): ${freeText(one, nowMs)}`))
+
 export const upstreamList: Deed = async ({ api, printer }) => {
   const { items } = await (await api()).get<List<UpstreamAnswer>>('/api/v1/upstreams')
   printer.list(items, (one) => one.name, [
@@ -53,7 +73,7 @@ export const upstreamShow: Deed = async (invocation) => {
   const { printer, world } = invocation
   const name = required(invocation, 0)
   const api = await invocation.api()
-  const one = await api.get<UpstreamAnswer>(`/api/v1/upstreams/${encodeURIComponent(name)}`)
+  const one = await api.get<UpstreamShown>(`/api/v1/upstreams/${encodeURIComponent(name)}`)
   const nowMs = world.clock.wallMs()
   printer.show(one, () => [
     ...facts([
@@ -62,14 +82,13 @@ export const upstreamShow: Deed = async (invocation) => {
       ['credential', one.credential === null ? 'none' : plain(one.credential)],
       ['calls', `${count(one.calls)}: ${statusText(one)}`],
       ['latency', `${latencyText(one)} (p50 / p95 / p99)`],
+      ['wait', `${percentilesText(one.waitMs)} (p50 / p95 / p99)`],
     ]),
+    ...section('limits', one.limits.map(limitLine(nowMs))),
+    ...section('used by', ownerLines(one, nowMs)),
     ...section(
-      'limits',
-      one.limits.map(({ rate, per, waiting, pausedUntilMs }) => {
-        const isPaused = pausedUntilMs !== null && pausedUntilMs > nowMs
-        const paused = isPaused ? `, paused for ${age(pausedUntilMs, nowMs)} as the upstream asked` : ''
-        return plain(`${rateText(rate)} per ${per}: ${count(waiting)} waiting${paused}`)
-      }),
+      'waiting',
+      one.waiting.map(({ agent, waiting }) => plain(`${agent}: ${count(waiting)}`)),
     ),
     ...section(
       'left by its own word',

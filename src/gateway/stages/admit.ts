@@ -47,6 +47,7 @@ export const admit: Stage = async (call, room) => {
   if (admission.admitted) {
     call.limits = limits
     call.charged = true
+    room.meter.waited(call.upstreamName, admission.waitedMs)
     return undefined
   }
   if (admission.why === 'dropped') {

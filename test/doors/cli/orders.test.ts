@@ -269,7 +269,22 @@ test('an upstream is shown with what is not known as not known, and channels wit
     credential: null,
     allow: ['GET /v1/**'],
     money: ['POST /v1/payouts'],
-    limits: [{ per: 'credential', rate: '400/s', pausedUntilMs: null, waiting: 3 }],
+    limits: [
+      {
+        per: 'credential',
+        rate: '400/s',
+        pausedUntilMs: null,
+        waiting: 3,
+        usage: { used: 380, of: 380, freeAtMs: null },
+      },
+      { per: 'agent', rate: '5/s', pausedUntilMs: null, waiting: 3, usage: null },
+    ],
+    domains: [
+      { per: 'agent', owner: 'settler/0007', used: 4, of: 4, freeAtMs: null },
+      { per: 'agent', owner: 'settler/0008', used: 0, of: 4, freeAtMs: 0 },
+    ],
+    waiting: [{ agent: 'settler/0007', waiting: 3 }],
+    waitMs: { p50: 1_000, p95: 2_000, p99: 3_000 },
     calls: 0,
     byStatus: {},
     learned: [],
@@ -294,6 +309,11 @@ test('an upstream is shown with what is not known as not known, and channels wit
   })
   expect((await sitter('upstream', 'ls')).stdout).toMatch(/bank .*none seen/)
   expect((await sitter('upstream', 'show', 'bank')).stdout).toContain('only by grant (money)\n  POST /v1/payouts')
+  const { stdout } = await sitter('upstream', 'show', 'bank')
+  expect(stdout).toContain('400/s per credential: 380 of 380 used, free with the next answer, 3 waiting')
+  expect(stdout).toContain('5/s per agent: 3 waiting')
+  expect(stdout).toContain('used by\n  settler/0007 (per agent): 4 of 4 used, free with the next answer\n')
+  expect(stdout).toContain('waiting\n  settler/0007: 3')
   expect((await sitter('upstream', 'show', 'mail')).code).toBe(3)
   expect((await sitter('channel', 'ls')).stdout).toMatch(/a person +2 settled/)
 })

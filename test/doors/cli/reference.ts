@@ -8,6 +8,7 @@ import { groupSummaries, laterVerbs, verbs } from '../../../src/doors/cli/verbs.
 const sources = [
   'doors/api.ts',
   'doors/costs-api.ts',
+  'doors/upstreams.ts',
   'drill/report.ts',
   'doors/cli/run.ts',
   'doors/cli/judgement.ts',
@@ -25,6 +26,7 @@ const sources = [
   'wire/link.ts',
   'wire/vault-views.ts',
   'wire/costs.ts',
+  'wire/status.ts',
   'wire/standing.ts',
   'config/plan.ts',
   'config/explain.ts',

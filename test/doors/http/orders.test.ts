@@ -67,7 +67,12 @@ test('upstreams are shown as configured and as the gate saw them; without the ga
   await using house = await openHouse()
   const known = { name: 'northbank', url: 'http://127.0.0.1:9100', credential: 'northbank', calls: 4_121 }
   expect(await items(await house.call('/api/v1/upstreams'))).toMatchObject([known])
-  expect(await json(await house.call('/api/v1/upstreams/northbank'))).toMatchObject(known)
+  expect(await json(await house.call('/api/v1/upstreams/northbank'))).toMatchObject({
+    ...known,
+    limits: [{ per: 'credential', usage: { used: 380, of: 380 } }],
+    domains: [{ per: 'credential', owner: 'northbank', used: 380 }],
+    waiting: [{ agent: 'settler/0007', waiting: 3 }],
+  })
   expect((await house.call('/api/v1/upstreams/southbank')).status).toBe(404)
   house.rooms.gatelink.status = () => Promise.reject(new Error('down'))
   expect((await house.call('/api/v1/upstreams/northbank')).status).toBe(503)

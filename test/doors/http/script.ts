@@ -173,6 +173,8 @@ export const settleOf = (script: Script, told: Told[]): Settle =>
     summary: async () => script.settle,
   }) as unknown as Settle
 
+const usage = { used: 380, of: 380, freeAtMs: 1_700_000_000_500 }
+
 const renewal = {
   name: 'northbank',
   credential: 'northbank',
@@ -253,6 +255,10 @@ export const gateOf = (script: Script, told: Told[]): GateLink =>
     vaultRenew: async (deed: string, name: string, version: number | null, actor: string) => {
       told.push({ deed: `vault.${deed}`, with: { name, version, actor } })
     },
+    limits: async () => ({
+      domains: [{ per: 'credential', owner: 'northbank', ...usage }],
+      waiting: [{ agent: 'settler/0007', waiting: 3 }],
+    }),
     status: async () => ({
       gateId: 'gat_1',
       pid: 99,
@@ -270,7 +276,8 @@ export const gateOf = (script: Script, told: Told[]): GateLink =>
           unsigned: false,
           breakers: [],
           latencyMs: { p50: 11, p95: 31, p99: 74 },
-          limits: [{ per: 'credential', rate: '400/s', pausedUntilMs: null, waiting: 3 }],
+          waitMs: null,
+          limits: [{ per: 'credential', rate: '400/s', pausedUntilMs: null, waiting: 3, usage }],
         },
       ],
     }),

@@ -109,7 +109,7 @@ const unconfigured = { url: 'unknown', credential: null, allow: [], money: [] }
 const upstream = async ({ rooms, params }: Ask): Promise<Reply> => {
   const found = (await upstreamsOf(rooms)).find(({ name }) => name === params['name'])
   if (found === undefined) throw new Failure('not-found', `there is no upstream ${params['name']!.slice(0, 80)}`)
-  return ok(found)
+  return ok({ ...found, ...(await rooms.gatelink.limits(found.name)) })
 }
 
 const resolveText = (resolve: Channel['resolve']): string | null => {

@@ -118,6 +118,14 @@ const costFamilies = async ({ gatelink }: Rooms): Promise<Family[]> => {
   ]
 }
 
+const inSeconds = (
+  upstream: string,
+  ms: { readonly p50: number; readonly p95: number; readonly p99: number } | null,
+): Parameters<typeof summary>[2] =>
+  ms === null
+    ? []
+    : [{ labels: { upstream }, count: null, p50: ms.p50 / 1_000, p95: ms.p95 / 1_000, p99: ms.p99 / 1_000 }]
+
 const gateFamilies = async (rooms: Rooms): Promise<Family[]> => {
   const status = await gateStatus(rooms)
   if ('unknown' in status)
@@ -147,19 +155,20 @@ const gateFamilies = async (rooms: Rooms): Promise<Family[]> => {
     summary(
       'sitter_call_duration_seconds',
       'Time to the answer of an upstream, since the gate started.',
-      upstreams.flatMap(({ name, latencyMs }) =>
-        latencyMs === null
-          ? []
-          : [
-              {
-                labels: { upstream: name },
-                count: null,
-                p50: latencyMs.p50 / 1_000,
-                p95: latencyMs.p95 / 1_000,
-                p99: latencyMs.p99 / 1_000,
-              },
-            ],
-      ),
+      upstreams.flatMap(({ name, latencyMs }) => inSeconds(name, latencyMs)),
+    ),
+    summary(
+      'sitter_limit_wait_seconds',
+      'Time for which calls to an upstream waited for its limits before they were let through, since the gate started.',
+      upstreams.flatMap(({ name, waitMs }) => inSeconds(name, waitMs)),
+    ),
+    gauge(
+      'sitter_limit_used_ratio',
+      'Part of the fullest limit of an upstream that is used, of those that are not kept by agent or type.',
+      upstreams.flatMap(({ name, limits }) => {
+        const shares = limits.flatMap(({ usage }) => (usage === null ? [] : [usage.used / usage.of]))
+        return shares.length === 0 ? [] : [[{ upstream: name }, Math.max(...shares)] as const]
+      }),
     ),
   ]
 }

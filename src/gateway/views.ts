@@ -1,0 +1,73 @@
+/** What people are told of upstreams, their limits and their breakers. Looking changes nothing. */
+import { failure, type Clock } from '../std/std.ts'
+import type { Scope, Usage } from '../limit/limit.ts'
+import type { GateStatus, LimitsView, LimitUsage } from '../wire/wire.ts'
+import type { OpenUpstream, Room } from './call.ts'
+
+type Seen = GateStatus['upstreams'][number]
+
+const wallOf = (clock: Clock, monoMs: number): number => Math.round(clock.wallMs() + monoMs - clock.monoMs())
+
+const usageOf = (clock: Clock, { used, of, freeAtMs }: Usage): LimitUsage => ({
+  used,
+  of,
+  freeAtMs: Number.isFinite(freeAtMs) ? wallOf(clock, freeAtMs) : null,
+})
+
+const breakersOf = ({ buckets, clock }: Room, upstream: string): Seen['breakers'] =>
+  buckets.breakers().flatMap((one) => {
+    const { state, endpoint, credential, sinceMs, nextProbeMs, failedProbes } = one
+    if (one.upstream !== upstream || state === 'closed' || sinceMs === null || nextProbeMs === null) return []
+    const times = { sinceMs: wallOf(clock, sinceMs), nextProbeMs: wallOf(clock, nextProbeMs) }
+    return [{ endpoint, credential, state, failedProbes, ...times }]
+  })
+
+/** With the credential that would be used now; none is chosen by this. */
+const scopeOf = ({ vault }: Room, { rule, credential, host }: OpenUpstream): Scope => {
+  const version = credential === null ? undefined : vault.choose(credential)
+  return { upstream: rule.name, host, credential: version?.name ?? null, agent: null }
+}
+
+const limitsOf = (room: Room, upstream: OpenUpstream, scope: Scope): Seen['limits'] => {
+  const { clock, buckets, lines } = room
+  const { limits, name } = upstream.rule
+  const leftMs = buckets.pausedUntil(scope) - clock.monoMs()
+  const usage = buckets.usage(limits, scope)
+  return limits.map((limit, index) => {
+    const one = usage[index] ?? null
+    return {
+      per: limit.per,
+      rate: 'rate' in limit ? `${limit.rate.count}/${limit.rate.windowMs / 1_000}s` : `${limit.concurrent} at once`,
+      pausedUntilMs: leftMs > 0 ? clock.wallMs() + leftMs : null,
+      waiting: lines.waiting(name),
+      usage: one === null ? null : usageOf(clock, one),
+    }
+  })
+}
+
+export const upstreamsSeen = (room: Room): readonly Seen[] =>
+  [...room.upstreams.values()].map((upstream) => {
+    const { rule, credential } = upstream
+    const scope = scopeOf(room, upstream)
+    return {
+      name: rule.name,
+      ...room.meter.figures(rule.name),
+      limits: limitsOf(room, upstream, scope),
+      learned: room.buckets.known(scope).map((one) => ({ ...one, untilMs: wallOf(room.clock, one.untilMs) })),
+      unsigned: credential !== null && scope.credential === null,
+      breakers: breakersOf(room, rule.name),
+    }
+  })
+
+/** @throws Failure `not-found` */
+export const limitsSeen = (room: Room, name: string): LimitsView => {
+  const upstream = room.upstreams.get(name)
+  if (upstream === undefined) throw failure('not-found', `there is no upstream ${name.slice(0, 80)}`)
+  const { clock, buckets, lines } = room
+  return {
+    domains: buckets
+      .domains(upstream.rule.limits, scopeOf(room, upstream))
+      .map((one) => ({ per: one.per, owner: one.owner, ...usageOf(clock, one) })),
+    waiting: lines.waitingBy(name),
+  }
+}
