@@ -14,7 +14,17 @@ import { mayConnect } from './address.ts'
 import { mostHeaderBytes } from './framing.ts'
 import { beginExchange, type Ended, type Flow, type OutboundRequest, type Sink } from './exchange.ts'
 
+/** Where an upstream is, and whether it may be connected to. */
+export interface Guard {
+  readonly url: URL
+  /** Its host is an address that may not. */
+  readonly forbidden: boolean
+  /** For each connection: gives only addresses that may. */
+  readonly lookup: LookupFunction
+}
+
 export interface Outbound {
+  readonly guard: Guard
   send(request: OutboundRequest, sink: Sink): Flow
   close(): Promise<void>
   /** Takes nothing more, and closes when what is under way has ended. */
@@ -33,16 +43,17 @@ export type Resolve = (
 
 const resolveBySystem: Resolve = (host, reply) => resolveName(host, { all: true }, reply)
 
+type LookupFunction = (
+  host: string,
+  options: { readonly all?: boolean | undefined; readonly family?: unknown },
+  reply: LookupReply,
+) => void
 type LookupReply = (error: NodeJS.ErrnoException | null, address: string | LookupAddress[], family?: number) => void
 
 /** Resolves once and gives the connection only addresses that may be connected to. */
 const checkedLookup =
-  (port: number, grants: readonly string[], resolve: Resolve) =>
-  (
-    host: string,
-    options: { readonly all?: boolean | undefined; readonly family?: unknown },
-    reply: LookupReply,
-  ): void => {
+  (port: number, grants: readonly string[], resolve: Resolve): LookupFunction =>
+  (host, options, reply) => {
     resolve(host, (error, found) => {
       if (error) return reply(error, '')
       const fine = found.filter(({ address }) => mayConnect({ host, address, port }, grants))
@@ -60,16 +71,20 @@ const checkedLookup =
     })
   }
 
+type Granted = { readonly url: string; readonly grant: readonly string[] }
+
 /** An upstream's origin whose host is written as an address is checked here: no name is looked up for it. */
-export const openOutbound = (
-  rule: { readonly url: string; readonly grant: readonly string[] },
-  clock: Clock,
-  resolve: Resolve = resolveBySystem,
-): Outbound => {
+const guardOf = (rule: Granted, resolve: Resolve): Guard => {
   const url = new URL(rule.url)
   const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port)
   const literal = /^(\d+\.\d+\.\d+\.\d+|\[.*\])$/.test(url.hostname) ? url.hostname.replace(/^\[|\]$/g, '') : undefined
   const forbidden = literal !== undefined && !mayConnect({ host: literal, address: literal, port }, rule.grant)
+  return { url, forbidden, lookup: checkedLookup(port, rule.grant, resolve) }
+}
+
+export const openOutbound = (rule: Granted, clock: Clock, resolve: Resolve = resolveBySystem): Outbound => {
+  const guard = guardOf(rule, resolve)
+  const { url, forbidden, lookup } = guard
   const pool = new Pool(url.origin, {
     connections: mostConnections,
     pipelining: 1,
@@ -78,9 +93,7 @@ export const openOutbound = (
     headersTimeout: 0,
     bodyTimeout: 0,
     keepAliveTimeout: 4_000,
-    connect: { timeout: connectMs, lookup: checkedLookup(port, rule.grant, resolve) } as NonNullable<
-      Pool.Options['connect']
-    >,
+    connect: { timeout: connectMs, lookup } as NonNullable<Pool.Options['connect']>,
   })
   const refusal: Ended = {
     kind: 'not-sent',
@@ -88,6 +101,7 @@ export const openOutbound = (
     message: `${url.host} is a private address and is not granted`,
   }
   return {
+    guard,
     send: (request, sink) =>
       forbidden
         ? { ended: Promise.resolve(refusal), resume: () => {}, abort: () => {} }

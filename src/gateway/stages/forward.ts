@@ -48,6 +48,15 @@ const afterScrubbing = async (call: CallInHand, flow: Flow, scrubbing: Scrubbing
   }
 }
 
+/** It leaves now: from here on it counts, whatever comes. */
+export const leave = (call: CallInHand, room: Room): void => {
+  call.sentWallMs = room.clock.wallMs()
+  call.sentMonoMs = room.clock.monoMs()
+  call.charged = false
+  room.buckets.sent(call.limits, call.sentMonoMs)
+  room.lines.wake(call.upstreamName)
+}
+
 export const forward = (call: CallInHand, room: Room, receiver: Receiver): Flow => {
   const { rule, outbound } = call.upstream!
   const hearing = { on: false }
@@ -70,13 +79,7 @@ export const forward = (call: CallInHand, room: Room, receiver: Receiver): Flow 
       timeoutMs: rule.timeoutMs,
     },
     {
-      started: () => {
-        call.sentWallMs = room.clock.wallMs()
-        call.sentMonoMs = room.clock.monoMs()
-        call.charged = false
-        room.buckets.sent(call.limits, call.sentMonoMs)
-        room.lines.wake(rule.name)
-      },
+      started: () => leave(call, room),
       head: (status, headers) => {
         hearing.on = status >= 400 && rule.profile !== null
         learn(call, room, status, headers)
