@@ -9,14 +9,17 @@ export interface Route {
 
 export const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 
+/** Of patterns also: a WebSocket, and each message that an agent sends by one, which only limits count. */
+const patternMethods: readonly string[] = [...methods, 'WEBSOCKET', 'MESSAGE']
+
 const segmentIsPlain = (segment: string): boolean =>
   /^[A-Za-z0-9._~!$&'()+,;=:@{}-]+$/.test(segment) && segment !== '.' && segment !== '..'
 
-const split = (text: string): Route | undefined => {
+const split = (text: string, known: readonly string[]): Route | undefined => {
   const space = text.indexOf(' ')
   const method = text.slice(0, space)
   const path = text.slice(space + 1)
-  return space > 0 && methods.some((known) => known === method) && path.startsWith('/') && path.length <= 2_048
+  return space > 0 && known.includes(method) && path.startsWith('/') && path.length <= 2_048
     ? { method, path }
     : undefined
 }
@@ -25,7 +28,7 @@ const segments = (path: string): readonly string[] => (path === '/' ? [] : path.
 
 /** `METHOD /path` with a concrete path and, when allowed, a query; undefined when it is none. */
 export const parseRoute = (text: string, query: 'query' | 'no-query'): Route | undefined => {
-  const route = split(text)
+  const route = split(text, methods)
   if (!route) return undefined
   const mark = route.path.indexOf('?')
   if (mark >= 0 && (query === 'no-query' || !/^[A-Za-z0-9._~!$'()*+,;=:@/?&{}%-]*$/.test(route.path.slice(mark + 1))))
@@ -35,7 +38,7 @@ export const parseRoute = (text: string, query: 'query' | 'no-query'): Route | u
 
 /** `METHOD /path/**`; undefined when it is none. */
 export const parsePattern = (text: string): Route | undefined => {
-  const route = split(text)
+  const route = split(text, patternMethods)
   if (!route) return undefined
   const parts = segments(route.path)
   const good = parts.every(

@@ -69,6 +69,8 @@ export interface CallInHand {
   headers: HeaderPairs
   /** Its program knows of no gate: what it says as its credential is a placeholder. */
   readonly unaware?: boolean
+  /** It opens a WebSocket: a handshake by GET, allowed and limited as what it opens. */
+  readonly isSocket?: boolean
   body: string | Readable | null
   /** Length of a streamed body where the agent told it. */
   bodyBytes: number | null
@@ -148,6 +150,7 @@ type Asked = Pick<
   | 'target'
   | 'headers'
   | 'unaware'
+  | 'isSocket'
   | 'body'
   | 'bodyBytes'
   | 'waitMs'

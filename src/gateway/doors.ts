@@ -1,14 +1,18 @@
 /** The sockets of the cells: one HTTP server per cell, and what comes in by it is from that cell and no other. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
 import { asFailure, type Disk } from '../std/std.ts'
 import type { CellOpen } from '../wire/wire.ts'
 import type { CellSeat, Room } from './call.ts'
-import { aimOf } from './asking.ts'
+import { aimOf, type Aim } from './asking.ts'
 import { serveFetch } from './fetches.ts'
 import { headProblem, refuseBadFraming, serverOptions } from './framing.ts'
 import { answerProblem, type Problem } from './problem.ts'
 import type { Authority } from './proxy/certificates.ts'
 import { openTunnels, type Tunnels } from './proxy/tunnels.ts'
+import { responseOn, wantsSocket } from './sockets/handshake.ts'
+import type { Relay } from './sockets/relay.ts'
+import { serveSocket } from './sockets/serve.ts'
 
 export interface Doors {
   /** Opens a cell's door, or takes over its new list of agents. Rejects when its socket cannot be made. */
@@ -20,6 +24,8 @@ export interface Doors {
   inFlight(): number
   /** Resolves when no call is in hand. */
   idle(): Promise<void>
+  /** Says to open WebSockets that this gate ends: they would go on for ever. */
+  endRelays(): void
 }
 
 interface Door {
@@ -29,6 +35,7 @@ interface Door {
   inHand: number
   readonly socketPath: string
   readonly tunnels: Tunnels
+  readonly relays: Set<Relay>
   readonly ready: Promise<() => Promise<void>>
 }
 
@@ -98,14 +105,16 @@ class CellDoors implements Doors {
       return
     }
     if (known !== undefined) await this.close(cell.cell)
-    const server = createServer(serverOptions)
+    const server = createServer({ ...serverOptions, shouldUpgradeCallback: wantsSocket })
     server.maxConnections = mostConnections
     server.on('request', (request, response) => void this.#serve(door, request, response))
+    server.on('upgrade', (request, socket, head) => void this.#upgrade(door, request, [socket, head]))
     refuseBadFraming(server)
     const tunnels = openTunnels(server, { room: this.#room, authority: this.#authority, seat: () => door.seat })
     const { socketPath } = cell
     const ready = this.#openDoor(server, socketPath)
-    const door: Door = { seat: seatOf(cell), epoch, listening: false, inHand: 0, socketPath, tunnels, ready }
+    const state = { listening: false, inHand: 0, relays: new Set<Relay>() }
+    const door: Door = { seat: seatOf(cell), epoch, socketPath, tunnels, ready, ...state }
     this.#doors.set(cell.cell, door)
     try {
       await ready
@@ -124,6 +133,7 @@ class CellDoors implements Doors {
     const shut = await door.ready.catch(() => undefined)
     const closed = shut?.()
     door.tunnels.close()
+    for (const relay of door.relays) relay.cut()
     await closed
   }
 
@@ -144,32 +154,65 @@ class CellDoors implements Doors {
     return new Promise((resolve) => this.#idlers.push(resolve))
   }
 
+  endRelays(): void {
+    for (const { relays } of this.#doors.values()) for (const relay of relays) relay.close(1001, 'the gate is ending')
+  }
+
   #answerCertificate(response: ServerResponse): void {
     response.writeHead(200, { 'content-type': 'application/x-pem-file' }).end(this.#authority.pem)
   }
 
-  async #serve(door: Door, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  /** What is asked for, where it may be asked at all. */
+  #aimOf(door: Door, request: IncomingMessage): Aim | Problem {
     const problem = headProblem(request)
-    if (problem !== undefined) return answerProblem(response, problem, { connection: 'close' })
-    if (door.inHand >= mostInHand) return answerProblem(response, tooMany)
-    const { seat, epoch } = door
-    const tunnel = door.tunnels.of(request.socket)
-    if (tunnel === undefined && request.url === certificatePath) return this.#answerCertificate(response)
-    const aim = aimOf(request, { seat, room: this.#room, tunnel })
-    if ('code' in aim) return answerProblem(response, aim)
+    if (problem !== undefined) return problem
+    if (door.inHand >= mostInHand) return tooMany
+    return aimOf(request, { seat: door.seat, room: this.#room, tunnel: door.tunnels.of(request.socket) })
+  }
+
+  /** Counts a call while it is in hand. */
+  async #hold(door: Door, work: () => Promise<void>, failed: () => void): Promise<void> {
     this.#inFlight += 1
     door.inHand += 1
     try {
-      await serveFetch({ request, response, aim }, seat, this.#room, epoch)
+      await work()
     } catch (error) {
       const { code, message } = asFailure(error)
       this.#room.log('error', 'a call of an agent failed inside the gate', { code, message })
-      answerProblem(response, { code: 'bug', message: 'the gate failed on this call' })
+      failed()
     }
     door.inHand -= 1
     this.#inFlight -= 1
     if (this.#inFlight > 0) return
     for (const resolve of this.#idlers.splice(0)) resolve()
+  }
+
+  async #serve(door: Door, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.url === certificatePath && door.tunnels.of(request.socket) === undefined)
+      return this.#answerCertificate(response)
+    const aim = this.#aimOf(door, request)
+    // Of a head that nobody should have sent, the end of what follows is not to be trusted either.
+    const last = 'code' in aim && aim.status !== undefined ? { connection: 'close' } : {}
+    if ('code' in aim) return answerProblem(response, aim, last)
+    const { seat, epoch } = door
+    const failed = (): void => answerProblem(response, { code: 'bug', message: 'the gate failed on this call' })
+    await this.#hold(door, () => serveFetch({ request, response, aim }, seat, this.#room, epoch), failed)
+  }
+
+  /** A WebSocket, which ends with the door at the latest. */
+  async #upgrade(door: Door, request: IncomingMessage, [socket, head]: readonly [Duplex, Buffer]): Promise<void> {
+    socket.on('error', () => {
+      /* the agent is gone; its close says so */
+    })
+    const aim = this.#aimOf(door, request)
+    if ('code' in aim) return answerProblem(responseOn(request, socket), aim)
+    const opened = (relay: Relay): void => {
+      door.relays.add(relay)
+      void relay.over.then(() => door.relays.delete(relay))
+    }
+    const { seat, epoch } = door
+    const work = (): Promise<void> => serveSocket({ request, socket, head, aim }, { seat, epoch }, this.#room, opened)
+    await this.#hold(door, work, () => socket.destroy())
   }
 }
 

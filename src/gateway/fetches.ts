@@ -3,20 +3,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Transform } from 'node:stream'
 import type { Aim } from './asking.ts'
 import type { CellSeat, Room } from './call.ts'
-import type { HeaderPairs } from './headers.ts'
+import { pairsOf } from './headers.ts'
 import { answerProblem, type Problem } from './problem.ts'
 import { answerBy, type Asked, type Asker } from './tries.ts'
 
 /** Bound of a request's body. */
 const bodyBytes = 32 * 1024 * 1024
-
-/** Who asks may stand beside the request, in the address of its proxy. */
-const headerPairs = (raw: readonly string[], agent: string | undefined): HeaderPairs => {
-  const pairs: [string, string][] = []
-  for (let index = 0; index + 1 < raw.length; index += 2) pairs.push([raw[index]!, raw[index + 1]!])
-  const isSaid = agent === undefined || pairs.some(([name]) => name.toLowerCase() === 'x-sitter-agent')
-  return isSaid ? pairs : [...pairs, ['x-sitter-agent', agent]]
-}
 
 const bodyOf = (request: IncomingMessage, tooLarge: () => void): { body: Transform | null; length: number | null } => {
   const told = request.headers['content-length']
@@ -96,7 +88,7 @@ export const serveFetch = async (
     body,
     bodyBytes: length,
     waitMs: null,
-    headers: headerPairs(request.rawHeaders, aim.agent),
+    headers: pairsOf(request.rawHeaders, aim.agent),
     onWaiting: (leave) => {
       asker.leave = leave
     },

@@ -205,6 +205,7 @@ const answer = async (
 /** Gives what is in flight its time, then calls the rest lost. */
 const finish = async ({ room, rules, doors, grants, freezer, calls }: Parts, withinMs: number): Promise<void> => {
   room.lines.dropAll()
+  doors.endRelays()
   const late = new AbortController()
   await Promise.race([Promise.all([grants.idle(), doors.idle()]), sleep(room.clock, withinMs, late.signal)])
   late.abort()

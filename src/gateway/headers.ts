@@ -5,6 +5,14 @@
 
 export type HeaderPairs = readonly (readonly [name: string, value: string])[]
 
+/** A request's own headers. Who asks may stand beside them, in the address of a proxy. */
+export const pairsOf = (raw: readonly string[], agent: string | undefined): HeaderPairs => {
+  const pairs: [string, string][] = []
+  for (let index = 0; index + 1 < raw.length; index += 2) pairs.push([raw[index]!, raw[index + 1]!])
+  const isSaid = agent === undefined || pairs.some(([name]) => name.toLowerCase() === 'x-sitter-agent')
+  return isSaid ? pairs : [...pairs, ['x-sitter-agent', agent]]
+}
+
 const tokenText = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 /** Bytes but for controls: what lies beyond latin1 is no byte. */
 const valueText = /^[\t\x20-\x7e\x80-\xff]*$/
@@ -40,6 +48,10 @@ const namedByConnection = (headers: HeaderPairs): ReadonlySet<string> =>
           .map((part) => part.trim()),
       ),
   )
+
+/** Those of a WebSocket's handshake belong to the two ends of a connection, and each side of the gate has its own. */
+export const withoutHandshake = (headers: HeaderPairs): HeaderPairs =>
+  headers.filter(([name]) => !name.toLowerCase().startsWith('sec-websocket-'))
 
 /** An agent's headers as they may go out. */
 export const outgoing = (headers: HeaderPairs): HeaderPairs => {

@@ -28,7 +28,7 @@ export interface LinkServerOptions {
   readonly journal: CallJournal
   readonly uses: Uses
   readonly grants: () => Grants
-  readonly doors: Doors
+  readonly doors: Pick<Doors, 'open' | 'close' | 'closeAll'>
   readonly priorities: Priorities
   readonly log: Log
   /** Answers `vault.…`, `status`, `freeze`, `config`; rejects for any other question. */

@@ -15,7 +15,19 @@ import { mostHeaderBytes } from './framing.ts'
 import { openPools } from './pools.ts'
 import { beginExchange, type Ended, type Flow, type OutboundRequest, type Sink } from './exchange.ts'
 
+/** Where an upstream is, and whether it may be connected to. */
+export interface Guard {
+  readonly url: URL
+  /** Its host is an address that may not. */
+  readonly forbidden: boolean
+  /** For each connection: gives only addresses that may. */
+  readonly lookup: LookupFunction
+  /** Authorities of its own, in place of the world's. */
+  readonly trusted: { readonly ca?: string }
+}
+
 export interface Outbound {
+  readonly guard: Guard
   send(request: OutboundRequest, sink: Sink): Flow
   close(): Promise<void>
   /** Takes nothing more, and closes when what is under way has ended. */
@@ -34,16 +46,17 @@ export type Resolve = (
 
 const resolveBySystem: Resolve = (host, reply) => resolveName(host, { all: true }, reply)
 
+type LookupFunction = (
+  host: string,
+  options: { readonly all?: boolean | undefined; readonly family?: unknown },
+  reply: LookupReply,
+) => void
 type LookupReply = (error: NodeJS.ErrnoException | null, address: string | LookupAddress[], family?: number) => void
 
 /** Resolves once and gives the connection only addresses that may be connected to. */
 const checkedLookup =
-  (port: number, grants: readonly string[], resolve: Resolve) =>
-  (
-    host: string,
-    options: { readonly all?: boolean | undefined; readonly family?: unknown },
-    reply: LookupReply,
-  ): void => {
+  (port: number, grants: readonly string[], resolve: Resolve): LookupFunction =>
+  (host, options, reply) => {
     resolve(host, (error, found) => {
       if (error) return reply(error, '')
       const fine = found.filter(({ address }) => mayConnect({ host, address, port }, grants))
@@ -61,18 +74,21 @@ const checkedLookup =
     })
   }
 
+type Granted = { readonly url: string; readonly grant: readonly string[]; readonly ca?: string | null }
+
 /** An upstream's origin whose host is written as an address is checked here: no name is looked up for it. */
-export const openOutbound = (
-  rule: { readonly url: string; readonly grant: readonly string[]; readonly ca?: string | null },
-  clock: Clock,
-  resolve: Resolve = resolveBySystem,
-): Outbound => {
+const guardOf = (rule: Granted, resolve: Resolve): Guard => {
   const url = new URL(rule.url)
   const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port)
   const literal = /^(\d+\.\d+\.\d+\.\d+|\[.*\])$/.test(url.hostname) ? url.hostname.replace(/^\[|\]$/g, '') : undefined
   const forbidden = literal !== undefined && !mayConnect({ host: literal, address: literal, port }, rule.grant)
-  const lookup = checkedLookup(port, rule.grant, resolve)
   const trusted = rule.ca == null ? {} : { ca: rule.ca }
+  return { url, forbidden, lookup: checkedLookup(port, rule.grant, resolve), trusted }
+}
+
+export const openOutbound = (rule: Granted, clock: Clock, resolve: Resolve = resolveBySystem): Outbound => {
+  const guard = guardOf(rule, resolve)
+  const { url, forbidden, lookup, trusted } = guard
   const pools = openPools(clock, (identity) => {
     const own = identity === undefined ? {} : { cert: identity.certificate, key: identity.key }
     return new Pool(url.origin, {
@@ -92,6 +108,7 @@ export const openOutbound = (
     message: `${url.host} is a private address and is not granted`,
   }
   return {
+    guard,
     send: (request, sink) =>
       forbidden
         ? { ended: Promise.resolve(refusal), resume: () => {}, abort: () => {} }

@@ -13,6 +13,8 @@ export interface Scrubber {
   push(chunk: Buffer): Buffer
   /** The rest. A beginning of a secret that was cut off is blotted out too. */
   end(): Buffer
+  /** Bytes that are whole. */
+  bytes(bytes: Buffer): Buffer
   /** A text that is whole. */
   text(text: string): string
 }
@@ -105,7 +107,8 @@ const openScan = (secrets: readonly string[]): ((given: Buffer, last: boolean) =
 
 export const openScrubber = (secrets: readonly string[]): Scrubber => {
   const scan = openScan(secrets)
-  if (scan === undefined) return { push: (chunk) => chunk, end: () => nothing, text: (text) => text }
+  if (scan === undefined)
+    return { push: (chunk) => chunk, end: () => nothing, bytes: (bytes) => bytes, text: (text) => text }
   let held: Buffer = nothing
   return {
     push: (chunk) => {
@@ -118,6 +121,7 @@ export const openScrubber = (secrets: readonly string[]): Scrubber => {
       held = nothing
       return out
     },
+    bytes: (bytes) => scan(bytes, true).out,
     // Header values are bytes: latin1 keeps each as it is.
     text: (text) => scan(Buffer.from(text, 'latin1'), true).out.toString('latin1'),
   }

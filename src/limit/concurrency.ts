@@ -29,6 +29,7 @@ export class Concurrency {
     }
     return {
       shared: rule.per !== 'agent',
+      holds: true,
       readyAt: (nowMs) => ((this.#held.get(name) ?? 0) < rule.concurrent ? nowMs : Infinity),
       admit: () => {
         holds = true

@@ -7,6 +7,8 @@ export interface Gauge {
   readonly shared: boolean
   /** Monotonic ms: at most `nowMs` = at once; Infinity = when a call before it was sent, given up or answered. */
   readyAt(nowMs: number): number
+  /** What is taken of it is taken until the end of what a call has opened, not of its answer. */
+  readonly holds?: true
   /** Ms that a call of this weight takes up while the limit is used to the full; absent = not known. */
   readonly paceMs?: number
   /**

@@ -190,7 +190,7 @@ export class WorldGate {
       uses: noUses,
       priorities,
       grants: () => late.grants!,
-      doors: { open: nothing, close: nothing, closeAll: nothing, count: () => 0, inFlight: () => 0, idle: nothing },
+      doors: { open: nothing, close: nothing, closeAll: nothing },
       log: () => {},
       ask: (frame) => {
         const told = frame['frame'] === 'mode' ? readModes(frame) : undefined

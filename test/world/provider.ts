@@ -7,6 +7,7 @@ import { between } from '../../src/std/std.ts'
 import type { Timeline, WorldProcess } from '../worlds/timeline.ts'
 import type { Weather } from './weather.ts'
 import type { Ended, Flow, OutboundRequest, Sink } from '../../src/gateway/exchange.ts'
+import type { Outbound } from '../../src/gateway/outbound.ts'
 
 export interface Payment {
   readonly key: string
@@ -63,12 +64,10 @@ export class Provider {
   }
 
   /** Its network as one gate sees it. */
-  of(gate: WorldProcess): {
-    send(request: OutboundRequest, sink: Sink): Flow
-    close(): Promise<void>
-    retire(): Promise<void>
-  } {
+  of(gate: WorldProcess): Outbound {
     return {
+      // No agent of a world opens a socket.
+      guard: { url: new URL('http://provider.world'), forbidden: true, lookup: () => {}, trusted: {} },
       send: (request, sink) => this.#send(gate, request, sink),
       close: async () => {},
       retire: async () => {},

@@ -52,6 +52,15 @@ const afterScrubbing = async (call: CallInHand, flow: Flow, scrubbing: Scrubbing
 export const pausedForMs = (call: CallInHand, room: Room): number =>
   Math.max(0, room.buckets.pausedUntil(call.scope!) - room.clock.monoMs())
 
+/** It leaves now: from here on it counts, whatever comes. */
+export const leave = (call: CallInHand, room: Room): void => {
+  call.sentWallMs = room.clock.wallMs()
+  call.sentMonoMs = room.clock.monoMs()
+  call.charged = false
+  room.buckets.sent(call.limits, call.sentMonoMs)
+  room.lines.wake(call.upstreamName)
+}
+
 export const forward = (call: CallInHand, room: Room, receiver: Receiver): Flow => {
   const { rule, outbound } = call.upstream!
   const hearing = { on: false }
@@ -77,13 +86,7 @@ export const forward = (call: CallInHand, room: Room, receiver: Receiver): Flow 
     {
       // Between being let through and the first byte lie the journal and perhaps a handshake.
       notNow: () => (pausedForMs(call, room) > 0 ? 'the upstream asked for a pause in the last moment' : undefined),
-      started: () => {
-        call.sentWallMs = room.clock.wallMs()
-        call.sentMonoMs = room.clock.monoMs()
-        call.charged = false
-        room.buckets.sent(call.limits, call.sentMonoMs)
-        room.lines.wake(rule.name)
-      },
+      started: () => leave(call, room),
       head: (status, headers) => {
         hearing.on = status >= 400 && rule.profile !== null
         learn(call, room, status, headers)

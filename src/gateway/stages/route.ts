@@ -7,6 +7,13 @@ import { headerOf, notGrantable } from '../headers.ts'
 import { plainTarget, routeMatches } from '../path.ts'
 
 const methodText = /^[A-Z]{3,16}$/
+/** What an agent opens by asking for it with an upgrade; no request has this method. */
+export const socketMethod = 'WEBSOCKET'
+const isNeverSent = ({ method, isSocket }: CallInHand): boolean =>
+  !methodText.test(method) ||
+  method === 'CONNECT' ||
+  method === 'TRACE' ||
+  (method === socketMethod) !== (isSocket === true)
 
 /** What an agent's own call is known by, should its outcome stay open; null = nothing. */
 export const keyOf = (call: CallInHand): string | null => {
@@ -24,9 +31,7 @@ const choose = (call: CallInHand, room: Room): CallInHand['credential'] | undefi
 export const route: Stage = (call, room) => {
   const upstream = room.upstreams.get(call.upstreamName)
   if (upstream === undefined) return { code: 'not-allowed', message: 'no such upstream' }
-  if (!methodText.test(call.method) || call.method === 'CONNECT' || call.method === 'TRACE') {
-    return { code: 'not-allowed', message: 'this method is never sent' }
-  }
+  if (isNeverSent(call)) return { code: 'not-allowed', message: 'this method is never sent' }
   const plain = plainTarget(call.target)
   if (plain === undefined)
     return { code: 'not-allowed', message: 'this path can be read in more than one way, so it is not sent' }

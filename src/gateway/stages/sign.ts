@@ -58,7 +58,8 @@ export const sign: Stage = async (call, room) => {
     const nowMs = room.clock.wallMs() + room.skew.of(rule.name)
     const { host } = new URL(rule.url)
     const secret = await room.vault.secretFor(call.credential)
-    call.signed = signer.sign({ method: call.method, path, query, host, headers: call.headers, body, nowMs }, secret)
+    const method = call.isSocket === true ? 'GET' : call.method
+    call.signed = signer.sign({ method, path, query, host, headers: call.headers, body, nowMs }, secret)
   } catch (error) {
     const { code, message, retryAfterMs } = asFailure(error)
     return { code, message, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }
