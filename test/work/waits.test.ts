@@ -1,5 +1,6 @@
 /** What the gate puts off is no try: the task waits in the record, and comes back from there. */
 import { expect, test } from 'vitest'
+import { execEnding } from '../../src/cell/process/verdict.ts'
 import { seeded } from '../../src/std/std.ts'
 import { openWork } from '../../src/work/work.ts'
 import { waitFor, waitUntil } from '../../src/work/waits.ts'
@@ -17,6 +18,17 @@ test('Which refusals of the gate are waits, and for what', () => {
   expect(waitFor(error({ code: 'upstream-unreachable', status: 503 }))).toBeUndefined()
   expect(waitFor(error({ code: 'constructor' }))).toBeUndefined()
   expect(waitFor(error({ status: 429 }))).toBeUndefined()
+})
+
+test('A program of one process a task hands on what the gate said on its stdout', () => {
+  const output = Buffer.from(JSON.stringify({ error: { code: 'limited', retryAfterMs: 7_000 } }))
+  const end = { code: 75, signal: null }
+  const ending = execEnding({ end, output, tooMuch: false, errors: '', stopped: null })
+  if (ending.method !== 'fail') throw new Error('it failed')
+  expect(waitFor(ending.params.error)).toBe('rate')
+  expect(ending.params.error.retryAfterMs).toBe(7_000)
+  const permanent = execEnding({ end: { ...end, code: 65 }, output, tooMuch: false, errors: '', stopped: null })
+  expect(permanent.method === 'fail' && waitFor(permanent.params.error)).toBeUndefined()
 })
 
 test('It is never looked at again before the time that was told, and those who were told the same come apart', () => {
