@@ -118,7 +118,7 @@ export interface CallInHand {
 export interface Room {
   readonly clock: Clock
   readonly upstreams: ReadonlyMap<string, OpenUpstream>
-  readonly vault: Pick<Keeper, 'choose' | 'pin' | 'secretFor' | 'answered'>
+  readonly vault: Pick<Keeper, 'choose' | 'openMember' | 'pin' | 'secretFor' | 'answered'>
   readonly buckets: Buckets
   readonly lines: Lines
   readonly journal: CallJournal

@@ -68,6 +68,7 @@ export interface JournalCall {
   readonly host: string | null
   readonly decision: 'allowed' | 'refused' | null
   readonly reserved: string | null
+  readonly key?: string | null
 }
 export interface JournalEnd {
   readonly ended: 'answered' | 'not-sent' | 'lost'

@@ -19,7 +19,7 @@ export interface KeeperView extends VaultView {
 export interface Choice {
   /** What the call is for, when it has a name: an open outcome of the same keeps its credential. */
   readonly subject: string | null
-  /** An idempotency key of an agent's own call. */
+  /** Hash of the idempotency key of an agent's own call. */
   readonly key: string | null
   /** Whether limits or the upstream's own word make this credential wait. */
   readonly paused: (name: string) => boolean
@@ -42,8 +42,10 @@ export interface Keeper {
   ): { readonly credential: CredentialVersion; readonly release: () => void } | undefined
   /** What is signed with. @throws Failure `credential-unavailable`. */
   secretFor(credential: CredentialVersion): Promise<string>
+  /** The member with which something was sent whose effect nobody knows: whatever is sent of the same goes by it. */
+  openMember(choice: Pick<Choice, 'subject' | 'key'>): string | undefined
   /** `status` null: no answer came. */
-  answered(credential: CredentialVersion, status: number | null, key: string | null): void
+  answered(credential: CredentialVersion, status: number | null): void
   /** @throws Failure `not-found`, `conflict`. */
   rotate(name: string): Promise<void>
   compromised(name: string, actor: string): Promise<void>
@@ -68,9 +70,6 @@ export interface KeeperOptions {
   readonly log: Log
 }
 
-/** Agents' keys whose outcome is open; beyond it the oldest are forgotten, and so is their stickiness. */
-const mostOpenKeys = 10_000
-
 class VaultKeeper implements Keeper {
   readonly authoritySeed: Uint8Array
   readonly #options: KeeperOptions
@@ -78,7 +77,6 @@ class VaultKeeper implements Keeper {
   readonly #rotations: Rotations
   readonly #grants: OauthGrants
   readonly #health = new Map<string, Health>()
-  readonly #openKeys = new Map<string, string>()
   /** The member that a pool used last: another one is news. */
   readonly #used = new Map<string, string>()
 
@@ -166,7 +164,7 @@ class VaultKeeper implements Keeper {
   }
 
   choose(rule: CredentialRule, choice?: Choice): CredentialVersion | undefined {
-    const open = this.#openMember(choice)
+    const open = choice === undefined ? undefined : this.openMember(choice)
     const names = [...new Set([...rule.pool, rule.name])]
     const nowMs = this.#options.clock.wallMs()
     let best: { readonly at: CredentialVersion; readonly burden: number } | undefined
@@ -187,6 +185,12 @@ class VaultKeeper implements Keeper {
     return canary === undefined ? best.at : { name: best.at.name, version: canary }
   }
 
+  openMember({ subject, key }: Pick<Choice, 'subject' | 'key'>): string | undefined {
+    const { book } = this.#options
+    if (subject !== null) return book.openCredential(subject)
+    return key === null ? undefined : book.openCredentialByKey(key)
+  }
+
   pin(credential: CredentialVersion): ReturnType<Keeper['pin']> {
     const { name, version } = credential
     const isActive = this.#options.vault.rows(name).some((row) => row.version === version && row.state === 'active')
@@ -201,9 +205,8 @@ class VaultKeeper implements Keeper {
       : this.#options.vault.reveal(credential)
   }
 
-  answered(credential: CredentialVersion, status: number | null, key: string | null): void {
+  answered(credential: CredentialVersion, status: number | null): void {
     const { name, version } = credential
-    if (key !== null) this.#keepKey(name, key, status === null || status >= 500)
     if (status === null || status >= 500) return
     const switchOn = this.#rotations.ruleOf(name)?.switchOn ?? ['401', '403', 'expiry']
     const isRefusal = (status === 401 || status === 403) && switchOn.includes(status === 401 ? '401' : '403')
@@ -289,20 +292,6 @@ class VaultKeeper implements Keeper {
   #serving(name: string): CredentialVersion | undefined {
     const row = this.#options.vault.usable(name)
     return row === undefined ? undefined : { name, version: row.version }
-  }
-
-  /** The member with which something was sent whose effect nobody knows. */
-  #openMember(choice: Choice | undefined): string | undefined {
-    if (choice === undefined) return undefined
-    if (choice.subject !== null) return this.#options.book.openCredential(choice.subject)
-    return choice.key === null ? undefined : this.#openKeys.get(choice.key)
-  }
-
-  #keepKey(name: string, key: string, isOpen: boolean): void {
-    this.#openKeys.delete(key)
-    if (!isOpen) return
-    this.#openKeys.set(key, name)
-    if (this.#openKeys.size > mostOpenKeys) this.#openKeys.delete(this.#openKeys.keys().next().value!)
   }
 
   #noteSwitch(pool: string, name: string): void {

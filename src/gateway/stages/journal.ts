@@ -6,6 +6,7 @@ import { assert, asFailure, formatCost } from '../../std/std.ts'
 import type { CallInHand, Stage } from '../call.ts'
 import type { JournalCall } from '../ports.ts'
 import { mode } from './mode.ts'
+import { keyOf } from './route.ts'
 
 /** The row of a call as far as it is known; stages before `route` leave gaps that the asking fills. */
 export const rowOf = (call: CallInHand, nowMs: number): JournalCall => ({
@@ -24,6 +25,7 @@ export const rowOf = (call: CallInHand, nowMs: number): JournalCall => ({
   waitedMs: call.waitedMs,
   host: call.upstream === null ? null : new URL(call.upstream.rule.url).host,
   decision: call.decision,
+  key: call.credential === null ? null : keyOf(call),
   reserved: call.reservation === null ? null : formatCost(call.reservation.most),
 })
 

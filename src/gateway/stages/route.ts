@@ -2,6 +2,7 @@
  * Where it goes: an upstream of the configuration, by a path that its allow-list has, with the credential that it
  * stands for now.
  */
+import { createHash } from 'node:crypto'
 import type { CallInHand, Room, Stage } from '../call.ts'
 import { headerOf, notGrantable } from '../headers.ts'
 import { plainTarget, routeMatches } from '../path.ts'
@@ -15,10 +16,21 @@ const isNeverSent = ({ method, isSocket }: CallInHand): boolean =>
   method === 'TRACE' ||
   (method === socketMethod) !== (isSocket === true)
 
-/** What an agent's own call is known by, should its outcome stay open; null = nothing. */
+/** What an agent's own call is known by, should its outcome stay open: a hash, for keys are anybody's texts. */
 export const keyOf = (call: CallInHand): string | null => {
   const key = call.grant === null ? headerOf(call.headers, 'idempotency-key') : undefined
-  return key === undefined ? null : `${call.upstreamName}\n${call.agent}\n${key.slice(0, 200)}`
+  if (key === undefined) return null
+  return createHash('sha256')
+    .update(JSON.stringify([call.upstreamName, call.agent, key]))
+    .digest('hex')
+    .slice(0, 32)
+}
+
+const noneOf = (credential: string, call: CallInHand, room: Room): string => {
+  const held = room.vault.openMember({ subject: call.subject, key: keyOf(call) })
+  return held === undefined
+    ? `${credential} has no active version: sitter vault set ${credential}`
+    : `an earlier call of the same is open with ${held}, which has no active version: sitter vault set ${held}`
 }
 
 const choose = (call: CallInHand, room: Room): CallInHand['credential'] | undefined => {
@@ -58,12 +70,8 @@ export const route: Stage = (call, room) => {
   call.plain = plain
   if (upstream.credential !== null) {
     const credential = choose(call, room)
-    if (credential === undefined) {
-      return {
-        code: 'credential-unavailable',
-        message: `${upstream.credential.name} has no active version: sitter vault set`,
-      }
-    }
+    if (credential === undefined)
+      return { code: 'credential-unavailable', message: noneOf(upstream.credential.name, call, room) }
     call.credential = credential
   }
   call.scope = {

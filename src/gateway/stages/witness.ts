@@ -6,7 +6,6 @@ import { costText, type Charge } from '../cost/price.ts'
 import { spentBy } from '../cost/spent.ts'
 import type { JournalEnd, JournalSpent } from '../ports.ts'
 import { chargeNow } from './charge.ts'
-import { keyOf } from './route.ts'
 import { payerOf } from './spend.ts'
 
 /** Settled once: a second end of one call is not counted. */
@@ -55,7 +54,7 @@ const againMs = 250
 export const witness = async (call: CallInHand, room: Room, outcome: CallOutcome): Promise<JournalEnd | undefined> => {
   const end = endOf(call, room, outcome)
   if (call.credential !== null && call.epoch > 0 && outcome.kind !== 'not-sent')
-    room.vault.answered(call.credential, end.status, keyOf(call))
+    room.vault.answered(call.credential, end.status)
   room.meter.count(
     call.upstreamName,
     end.status === null ? end.ended : String(end.status),

@@ -105,6 +105,7 @@ const valuesOf = (call: NewCall): (string | number | null)[] => [
   call.host,
   call.decision,
   call.reserved,
+  call.key ?? null,
 ]
 
 const usesOf = (db: DatabaseSync): Pick<Journal, 'uses' | 'useCount'> => {
@@ -116,11 +117,28 @@ const usesOf = (db: DatabaseSync): Pick<Journal, 'uses' | 'useCount'> => {
   }
 }
 
+/** Answers that say nothing of an earlier try with the same key: it may still be under way there. */
+const saysNothing = new Set([401, 403, 408, 409, 423, 425, 429])
+
+/** A clear answer ends what was open under its key; a call by which nothing was done leaves it as it was. */
+const forgetKeyOf = (db: DatabaseSync): ((journal: number, end: CallEnd) => void) => {
+  const keyed = db.prepare('SELECT key FROM calls WHERE journal = ?')
+  const forgetOne = db.prepare('UPDATE calls SET key = NULL WHERE journal = ?')
+  const forgetAll = db.prepare('UPDATE calls SET key = NULL WHERE key = ?')
+  return (journal, { ended, status }) => {
+    if (ended === 'lost' || (status ?? 0) >= 500) return
+    const { key } = (keyed.get(journal) ?? { key: null }) as { key: string | null }
+    if (key === null) return
+    if (status === null || saysNothing.has(status)) forgetOne.run(journal)
+    else forgetAll.run(key)
+  }
+}
+
 export const journalOf = (db: DatabaseSync, turn: Turn): Journal => {
   const insert =
     db.prepare(`INSERT INTO calls (grant_id, subject, agent, cell, upstream, method, path, hash, credential, version,
-    epoch, begun_ms, waited_ms, host, decision, reserved)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    epoch, begun_ms, waited_ms, host, decision, reserved, key)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (grant_id) DO NOTHING RETURNING journal`)
   const finish = db.prepare(`UPDATE calls SET ended = ?, status = ?, outcome = ?, sent_ms = ?, took_ms = ?, cost = ?
     WHERE journal = ? AND ended IS NULL`)
@@ -132,6 +150,7 @@ export const journalOf = (db: DatabaseSync, turn: Turn): Journal => {
     WHERE grant_id IS NOT NULL AND acked = 0 AND ended IS NOT NULL AND journal > ? ORDER BY journal LIMIT ?`)
 
   const addSpent = addSpentOf(db)
+  const forgetKey = forgetKeyOf(db)
 
   const add = (call: NewCall): number | 'spent' => {
     const made = insert.get(...valuesOf(call)) as { journal: number } | undefined
@@ -140,6 +159,7 @@ export const journalOf = (db: DatabaseSync, turn: Turn): Journal => {
   const conclude = (journal: number, end: CallEnd): void => {
     const ended = finish.run(end.ended, end.status, end.outcome, end.sentMs, end.tookMs, end.cost, journal)
     if (ended.changes === 1 && end.spent) addSpent(end.spent)
+    forgetKey(journal, end)
   }
   const one = (raw: unknown): CallRow | undefined => (raw === undefined ? undefined : asRow(raw as Raw))
 

@@ -14,6 +14,8 @@ export interface Renewals {
   notes(after: number): Promise<readonly NoteRow[]>
   /** The credential of the last call for a subject whose effect nobody knows; undefined when there is none. */
   openCredential(subject: string): string | undefined
+  /** The same for an agent's call by its key, calls that are under way included. */
+  openCredentialByKey(key: string): string | undefined
 }
 
 /** Nobody took them for so long that older ones are no news. */
@@ -32,6 +34,8 @@ export const renewalsOf = (db: DatabaseSync, turn: Turn): Renewals => {
   const forget = db.prepare('DELETE FROM notes WHERE number <= ?')
   const open = db.prepare(`SELECT credential FROM calls
     WHERE subject = ? AND subject IS NOT NULL AND (ended = 'lost' OR status >= 500) ORDER BY journal DESC LIMIT 1`)
+  const openKey = db.prepare(`SELECT credential FROM calls
+    WHERE key = ? AND key IS NOT NULL AND credential IS NOT NULL ORDER BY journal DESC LIMIT 1`)
   return {
     machines: () => db.prepare('SELECT kind, name, state FROM renewals').all() as unknown as MachineRow[],
     renew: ({ add, moves, drops, machines, notes }) =>
@@ -51,6 +55,8 @@ export const renewalsOf = (db: DatabaseSync, turn: Turn): Renewals => {
           WHERE number > ? ORDER BY number LIMIT ?`)
         .all(after, notesAtOnce) as unknown as NoteRow[]
     },
+    openCredentialByKey: (key) =>
+      (openKey.get(key) as { credential: string | null } | undefined)?.credential ?? undefined,
     openCredential: (subject) => {
       const row = open.get(subject) as { credential: string | null } | undefined
       return row?.credential ?? undefined

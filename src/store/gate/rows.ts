@@ -23,6 +23,8 @@ export interface NewCall {
   readonly decision: 'allowed' | 'refused' | null
   /** The most that it may cost, as text; null when that is nothing. */
   readonly reserved: string | null
+  /** Hash of what an agent's call is known by; the next one of the same keeps its credential while this one is open. */
+  readonly key?: string | null
 }
 /** What a call has spent: in budgets, and in the totals of its agent and upstream. Amounts are trillionths. */
 export interface CallSpent {

@@ -1,7 +1,7 @@
 /**
- * Tables of gate.db, in numbered steps that only go forward. The journal is append-only but for three columns: how a
- * call ended, its outcome, and whether the sitter acknowledged it. A grant's id is unique for ever: that is what "spent
- * once" rests on.
+ * Tables of gate.db, in numbered steps that only go forward. The journal is append-only but for how a call ended, its
+ * outcome, whether the sitter acknowledged it, and the key by which it is known while that is open. A grant's id is
+ * unique for ever: that is what "spent once" rests on.
  */
 import type { DatabaseSync } from 'node:sqlite'
 import { failure } from '../../std/std.ts'
@@ -95,6 +95,12 @@ const steps: readonly string[] = [
     PRIMARY KEY (span, at_ms, agent, upstream, currency)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX calls_cost ON calls (agent, begun_ms) WHERE cost IS NOT NULL AND agent IS NOT NULL;
+  `,
+  // What an agent's call is known by, while what became of it is open: the next one of the same goes out with the same
+  // credential. It is taken away when a call of the same got its answer, so that the index stays small.
+  `
+  ALTER TABLE calls ADD COLUMN key TEXT;
+  CREATE INDEX calls_keys ON calls (key, journal) WHERE key IS NOT NULL;
   `,
 ]
 
