@@ -83,9 +83,9 @@ property.prop([
       lateMs: () => random.next() * 5,
     })
     expect(mostIn(sent, windowMs)).toBeLessThanOrEqual(count)
-    // Nearly all that is allowed is used.
+    // Most of what is allowed is used; what is too heavy for the rest of a window waits for the next one.
     const total = sent.reduce((sum, [, weight]) => sum + weight, 0)
-    if (count >= 20) expect(total).toBeGreaterThan(0.55 * 5 * count)
+    if (count >= 20) expect(total).toBeGreaterThan(0.6 * 5 * (count - 2 * most))
   },
 )
 
