@@ -53,7 +53,7 @@ const agentConditions = ({ config }: AlertingRooms, { byType, groupsHeld = [] }:
 const modeConditions = ({ modes }: AlertingRooms): Condition[] => {
   const byKey = new Map<string, ModeSetting[]>()
   for (const one of modes.list()) {
-    if (one.source !== 'rule') continue
+    if (one.source !== 'rule' && one.source !== 'repeats') continue
     const [, type] = /^agent:(.+)\/[0-9]+$/.exec(one.target) ?? []
     const key = `modes/${type === undefined ? one.target : `agents:${type}`}`
     byKey.set(key, [...(byKey.get(key) ?? []), one])

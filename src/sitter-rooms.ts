@@ -35,7 +35,7 @@ import { openSpending, type Spending } from './spending.ts'
 import { openSettle, type Settle } from './settle/settle.ts'
 import { failStop, fleetLine, logFault, logLine } from './sitter-log.ts'
 import { realDisk, realNet, realOutside, realPressure, realProc, realRandom } from './std/real/real.ts'
-import { idMaker, type Clock } from './std/std.ts'
+import { asFailure, idMaker, type Clock } from './std/std.ts'
 import { outlast, patiently, type Store } from './store/store.ts'
 import { openWork, type Work } from './work/work.ts'
 
@@ -170,6 +170,22 @@ const openControls = async (
   }),
 })
 
+const runawayActor = 'rule:repeats'
+
+/** Who was taken out by a person, or is in quarantine for something else, stays as it is. */
+const runaway = async (late: Late, agent: string, why: string | null): Promise<void> => {
+  const ref = parseAgent(agent)
+  const view = ref && late.fleet?.view(ref)
+  if (ref === undefined || view === undefined) return
+  try {
+    if (why !== null) await late.fleet!.order('quarantine', [ref], { actor: runawayActor, reason: why, charged: true })
+    else if (view.state === 'quarantined' && view.reason?.includes(runawayActor) === true)
+      await late.fleet!.unquarantine([ref], runawayActor)
+  } catch (error) {
+    if (asFailure(error).code !== 'conflict') throw error
+  }
+}
+
 /** Read before the gate is linked: it is told what holds before anything else. */
 const modesOf = ({ applied, store, here }: Opening, late: Late): Promise<Modes> =>
   openModes({
@@ -177,6 +193,12 @@ const modesOf = ({ applied, store, here }: Opening, late: Late): Promise<Modes> 
     store,
     config: () => late.config ?? applied.config,
     tell: (told) => late.gatelink!.modes(told),
+    progressedMs: (agent) => {
+      const ref = parseAgent(agent)
+      const evidence = ref === undefined ? [] : (late.fleet?.view(ref)?.evidence ?? [])
+      return evidence.find(({ fact }) => fact === 'progresses')?.atMs ?? null
+    },
+    quarantine: (agent, why) => runaway(late, agent, why),
     changed: () => {
       late.fleet?.remode()
       late.work?.remoded()

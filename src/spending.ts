@@ -13,7 +13,7 @@ export interface SpendingOptions {
   readonly gatelink: Pick<GateLink, 'gateId' | 'standing' | 'costs'>
   /** What runs now. */
   readonly config: Pick<SwarmConfig, 'upstreams'>
-  readonly modes: Pick<Modes, 'spent'>
+  readonly modes: Pick<Modes, 'spent' | 'repeating'>
   readonly clock: Clock
   readonly onFault: (error: unknown) => void
 }
@@ -104,8 +104,11 @@ export const openSpending = ({ gatelink, modes, config, clock, onFault }: Spendi
     costs = await readCosts(gatelink, clock.wallMs())
   }
   const look = async (): Promise<void> => {
-    if (gatelink.gateId !== null) standing = (await gatelink.standing()).budgets
-    else standing = standing.filter(({ endsMs }) => endsMs > clock.wallMs())
+    if (gatelink.gateId !== null) {
+      const told = await gatelink.standing()
+      standing = told.budgets
+      modes.repeating(told.repeats)
+    } else standing = standing.filter(({ endsMs }) => endsMs > clock.wallMs())
     await lookAtCosts()
     modes.spent(standing.filter(({ state, per }) => state === 'spent' && (per === 'agent' || per === 'type')))
   }

@@ -35,7 +35,7 @@ test('A budget is one incident, however many have spent theirs; what many share 
 test('What the gate says holds; while it is away, what it said last holds until its window is over', async () => {
   const clock = new VirtualClock()
   const parked: string[][] = []
-  const gate = { gateId: 'gat_1' as string | null, says: { budgets: [] } as Standing }
+  const gate = { gateId: 'gat_1' as string | null, says: { budgets: [], repeats: [] } as Standing }
   const spending = openSpending({
     gatelink: {
       get gateId() {
@@ -44,7 +44,10 @@ test('What the gate says holds; while it is away, what it said last holds until 
       standing: async () => gate.says,
       costs: async () => Promise.reject(new Error('nothing has a price')),
     },
-    modes: { spent: (spent: Parameters<Modes['spent']>[0]) => void parked.push(spent.map(({ owner }) => owner)) },
+    modes: {
+      spent: (spent: Parameters<Modes['spent']>[0]) => void parked.push(spent.map(({ owner }) => owner)),
+      repeating: () => {},
+    },
     config: { upstreams: {} },
     clock,
     onFault: (error) => {
@@ -58,6 +61,7 @@ test('What the gate says holds; while it is away, what it said last holds until 
   }
   const endsMs = clock.wallMs() + 10_000
   gate.says = {
+    repeats: [],
     budgets: [
       one({ endsMs }),
       one({ owner: 'writer/0002', state: 'warned', endsMs }),
@@ -98,14 +102,14 @@ test('Costs are read page by page, seldom, and are not known any more when the g
       get gateId() {
         return gate.gateId
       },
-      standing: async () => ({ budgets: [] }),
+      standing: async () => ({ budgets: [], repeats: [] }),
       costs: async ({ offset, limit }) => {
         asked.push(offset)
         const items = Array.from({ length: limit }, (_, at) => ({ owner: `writer/${offset + at}`, ...sum }))
         return { fromMs: 0, totals: [], items, more: offset < 1_000 }
       },
     },
-    modes: { spent: () => {} },
+    modes: { spent: () => {}, repeating: () => {} },
     config: { upstreams: { llm: { price: {} } } } as never,
     clock,
     onFault: (error) => {

@@ -253,9 +253,20 @@ const toRule = (rule: ParsedSwarm['degrade']['channels'][string] & { readonly ca
   least: rule.least,
   calls: rule.calls ?? false,
 })
-const toDegrade = ({ degrade: { types, agents, channels } }: ParsedSwarm): SwarmConfig['degrade'] => ({
+const toRepeats = (rule: ParsedSwarm['degrade']['repeats']): SwarmConfig['degrade']['repeats'] =>
+  rule === false
+    ? null
+    : {
+        calls: rule.calls,
+        withinMs: rule.within,
+        holdMs: rule.hold,
+        longestMs: rule.cap,
+        least: rule.least,
+      }
+const toDegrade = ({ degrade: { types, agents, repeats, channels } }: ParsedSwarm): SwarmConfig['degrade'] => ({
   types: types === false ? null : toRule(types),
   agents: agents === false ? null : toRule(agents),
+  repeats: toRepeats(repeats),
   channels: named(channels, toRule),
 })
 

@@ -320,10 +320,29 @@ const agentRule = z.union(
   'false or a rule like {failures: "50%"}',
 )
 
+/** Whoever makes the same call again and again, and nothing comes of it. */
+const repeatRule = z.union(
+  [
+    z.literal(false),
+    z.strictObject({
+      /** So many times the same method, path, query and body. */
+      calls: whole(10, 100_000, 'calls').default(100),
+      within: positiveDuration.default(60_000),
+      /** Time until it is looked at again; doubled with each step down, up to `cap`. */
+      hold: positiveDuration.default(30_000),
+      cap: positiveDuration.default(600_000),
+      /** How far down it goes. */
+      least: z.enum(['throttled', 'shadow', 'quarantined']).default('throttled'),
+    }),
+  ],
+  'false or a rule like {calls: 100, within: "1m"}',
+)
+
 /** Rules that make a mode stricter when too much fails, and milder again when it works. */
 const degrade = z.strictObject({
   types: agentRule.prefault({}),
   agents: agentRule.prefault({}),
+  repeats: repeatRule.prefault({}),
   /** Channels have no rule unless they are named here. */
   channels: z.record(name, z.strictObject(degradeFields('parked'))).default({}),
 })

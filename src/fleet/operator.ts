@@ -72,9 +72,9 @@ export const standDown = (live: Live, agent: Agent, reason: string): void => {
   if (agent.state === 'stopping') move(live, agent, 'ended')
 }
 
-export const leaveCell = (live: Live, agent: Agent, reason: string): void => {
+export const leaveCell = (live: Live, agent: Agent, reason: string, charged = false): void => {
   const { cell } = agent
-  unseat(live, agent, { cause: reason, collateral: true })
+  unseat(live, agent, { cause: reason, collateral: !charged })
   if (cell === null || cell.gone) return
   if (cell.agents.size > 0) {
     if (cell.phase === 'ready') live.deeds.vacate(cell, agent, reason)

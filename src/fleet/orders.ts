@@ -49,7 +49,12 @@ const resume = (live: Live, agent: Agent): Agent | undefined => {
 }
 
 /** Does it to one agent; gives it back when it must be started. */
-const obey = (live: Live, order: AgentOrder, agent: Agent, reason: string): Agent | undefined => {
+const obey = (
+  live: Live,
+  order: AgentOrder,
+  agent: Agent,
+  { reason, charged }: Omit<OrderedBy, 'actor'>,
+): Agent | undefined => {
   switch (order) {
     case 'start':
       return agent
@@ -69,7 +74,7 @@ const obey = (live: Live, order: AgentOrder, agent: Agent, reason: string): Agen
       forget(live, agent)
       dropBed(live, agent)
       move(live, agent, 'quarantine', reason)
-      leaveCell(live, agent, reason)
+      leaveCell(live, agent, reason, charged)
       hold(live, agent, 'quarantined')
       return undefined
   }
@@ -109,7 +114,7 @@ export const orderAgents = async (
   }
   tell(live, order, done, by)
   const reason = `${past[order]} by ${by.actor}: ${by.reason}`
-  const rising = done.map((agent) => obey(live, order, agent, reason)).filter((agent) => agent !== undefined)
+  const rising = done.map((agent) => obey(live, order, agent, { ...by, reason })).filter((agent) => agent !== undefined)
   hurry(rising)
   rise(live, rising, 'start')
   await live.record.flush()

@@ -168,6 +168,8 @@ export type AgentOrder = 'start' | 'stop' | 'pause' | 'resume' | 'quarantine'
 export interface OrderedBy {
   readonly actor: string
   readonly reason: string
+  /** What is in hand is charged to its task as a try: it is not to go on with another agent for ever. */
+  readonly charged?: boolean
 }
 export interface OrderAnswer {
   readonly done: readonly string[]

@@ -17,6 +17,7 @@ import type { PlainTarget, Route } from './path.ts'
 import type { Signed } from './signers/signers.ts'
 import type { Skew } from './skew.ts'
 import type { Priorities } from './priorities.ts'
+import type { Repeats } from './repeats.ts'
 import type { Retries } from './retries.ts'
 import type { CallJournal, CredentialRule, Log, UpstreamRule } from './ports.ts'
 import type { Uses } from './uses.ts'
@@ -130,6 +131,7 @@ export interface Room {
   readonly modes: Pick<Modes, 'of'>
   readonly priorities: Pick<Priorities, 'of'>
   readonly retries: Retries
+  readonly repeats: Pick<Repeats, 'asked' | 'paceMs'>
   readonly budgets: Pick<Budgets, 'look' | 'reserve' | 'release' | 'settle'>
   frozen(): boolean
   /** This gate takes on nothing new. */

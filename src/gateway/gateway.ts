@@ -4,7 +4,7 @@
  * then is lost and journalled as such.
  */
 import { failure, sleep, type Clock, type Disk, type Net, type Random } from '../std/std.ts'
-import { openBuckets, openLines, type Buckets } from '../limit/limit.ts'
+import { openBuckets, openLines, type Buckets, type Lines } from '../limit/limit.ts'
 import type { AskOutside, Keeper, KeyKind, RecordUse } from '../vault/vault.ts'
 import type { GateStatus } from '../wire/wire.ts'
 import type { Room } from './call.ts'
@@ -24,6 +24,7 @@ import { recordUses } from './own-uses.ts'
 import { openModes, type Modes, type SavedMode, type SetMode } from './modes.ts'
 import type { CallJournal, Log, Rules, SpendingBook, UseBook } from './ports.ts'
 import { openPriorities } from './priorities.ts'
+import { openRepeats, type Repeats } from './repeats.ts'
 import { openRetries } from './retries.ts'
 import { openRules, type OpenRules } from './rules.ts'
 import { openAuthority, type Authority } from './proxy/certificates.ts'
@@ -101,6 +102,7 @@ interface Parts {
   readonly modes: Modes
   readonly calls: CallsCounted
   readonly budgets: Budgets
+  readonly repeats: Repeats
 }
 
 /** The word of a person: a freeze holds at once, a thaw only when it is written. */
@@ -113,10 +115,14 @@ const say = async (journal: CallJournal, freezer: Freezer, frozen: boolean): Pro
 const countsCalls = ({ degrade }: Rules): boolean => degrade?.types?.calls === true || degrade?.agents?.calls === true
 
 /** Whoever waits is looked at by the new limits at once. */
-const takeRules = async ({ readRules }: GatewayOptions, { rules, room, calls, budgets }: Parts): Promise<null> => {
+const takeRules = async (
+  { readRules }: GatewayOptions,
+  { rules, room, calls, budgets, repeats }: Parts,
+): Promise<null> => {
   const next = await readRules()
   rules.take(next)
   calls.watch(countsCalls(next))
+  repeats.watch(next.degrade?.repeats ?? null)
   budgets.take(Object.values(next.budgets))
   for (const name of room.upstreams.keys()) room.lines.wake(name)
   return null
@@ -194,7 +200,7 @@ const answer = async (
     case 'cost.of':
       return Promise.resolve(costOfTold(options.spending, frame))
     case 'standing':
-      return Promise.resolve(standingOf(parts.budgets))
+      return Promise.resolve(standingOf(parts.budgets, parts.repeats))
     case 'shadowed':
       return Promise.resolve(shadowedFrom(journal, frame))
     default:
@@ -238,35 +244,47 @@ const openLimits = ({ clock, random, limits, log }: GatewayOptions): Buckets => 
 const authorityOf = ({ clock, random, rules, vault }: GatewayOptions): Authority =>
   openAuthority({ clock, random, swarm: rules.name, seed: vault.authoritySeed })
 
-export const openGateway = async (options: GatewayOptions): Promise<Gateway> => {
-  const { clock, disk, net, vault, journal, log } = options
-  await endWhatWasOpen(options)
-  const buckets = openLimits(options)
-  const lines = openLines({ clock, buckets })
-  const freezer = await openFreezer({
+/** What is counted of calls: outcomes by agent, what was spent, and repeats. */
+const openCounting = ({ clock, rules, spending }: GatewayOptions, heard: Parameters<typeof openCallsCounted>[1]) => {
+  const calls = openCallsCounted(clock, heard)
+  calls.watch(countsCalls(rules))
+  const repeats = openRepeats(clock)
+  repeats.watch(rules.degrade?.repeats ?? null)
+  return { calls, repeats, budgets: openBudgets(clock, Object.values(rules.budgets), spending.spentSums()) }
+}
+
+/** A freeze lets go of all who wait. */
+const openSwitch = ({ clock, disk, frozenPath: path, journal, log }: GatewayOptions, lines: Lines): Promise<Freezer> =>
+  openFreezer({
     clock,
     disk,
-    path: options.frozenPath,
+    path,
     said: journal.meta('frozen') === 'yes',
     changed: (frozen, why) => {
       log('warn', frozen ? 'frozen: nothing is sent' : 'thawed', { why })
       if (frozen) lines.dropAll()
     },
   })
+
+export const openGateway = async (options: GatewayOptions): Promise<Gateway> => {
+  const { clock, disk, net, vault, journal, log } = options
+  await endWhatWasOpen(options)
+  const buckets = openLimits(options)
+  const lines = openLines({ clock, buckets })
+  const freezer = await openSwitch(options, lines)
   const rules = openRules({ clock, buckets })
   rules.take(options.rules)
   const { upstreams } = rules
   // The link and the grants know each other: outcomes may be told as soon as the link is there.
   const late: { link?: LinkServer; ending?: true } = {}
   const modes = openModes(options.modes)
-  const budgets = openBudgets(clock, Object.values(options.rules.budgets), options.spending.spentSums())
   const uses = openUses({ clock, book: journal, log })
   const priorities = openPriorities()
-  const calls = openCallsCounted(clock, (agents) => late.link?.heard(agents))
-  calls.watch(countsCalls(options.rules))
-  const opened = { clock, upstreams, vault, buckets, lines, journal, uses, log, modes, priorities, calls, budgets }
+  const counting = openCounting(options, (agents) => late.link?.heard(agents))
+  const opened = { clock, upstreams, vault, buckets, lines, journal, uses, log, modes, priorities }
   const room: Room = {
     ...opened,
+    ...counting,
     retries: openRetries(options),
     meter: openMeter(journal.counts()),
     skew: openSkew(clock),
@@ -279,7 +297,7 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
     tell: (number) => late.link?.tell(number),
     tellUnwritten: (grant, outcome, waitedMs) => late.link?.tellUnwritten(grant, outcome, waitedMs),
   })
-  const parts: Parts = { room, rules, doors, grants, freezer, modes, calls, budgets }
+  const parts: Parts = { room, rules, doors, grants, freezer, modes, ...counting }
   const identity = { swarm: options.rules.name, gateId: options.gateId, version: options.version }
   const link = await openLinkServer({
     ...identity,

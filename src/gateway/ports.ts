@@ -1,5 +1,5 @@
 /** What the gateway is given at assembly: rules of the configuration, the journal, and its own small words. */
-import type { BreakerRule, Budget, Price, Profile, RetryRule, UpstreamLimit } from '../model/model.ts'
+import type { BreakerRule, Budget, Price, Profile, RepeatRule, RetryRule, UpstreamLimit } from '../model/model.ts'
 import type { CredentialRule } from '../vault/vault.ts'
 import type { ShadowedCall } from '../wire/wire.ts'
 
@@ -29,7 +29,9 @@ export interface Rules {
   readonly upstreams: Readonly<Record<string, UpstreamRule>>
   readonly credentials: Readonly<Record<string, CredentialRule>>
   /** Rules of the sitter; of those that count calls it is told what came of agents' own. None when absent. */
-  readonly degrade?: Readonly<Record<'types' | 'agents', { readonly calls: boolean } | null>>
+  readonly degrade?: Readonly<Record<'types' | 'agents', { readonly calls: boolean } | null>> & {
+    readonly repeats: RepeatRule | null
+  }
   readonly budgets: Readonly<Record<string, Budget>>
 }
 

@@ -17,6 +17,7 @@ import { costNow } from './stages/charge.ts'
 import { forward, giveBack, pausedForMs } from './stages/forward.ts'
 import { isOurs, judge } from './stages/judge.ts'
 import { prepare } from './stages/order.ts'
+import { callName } from './stages/pace.ts'
 import { witness } from './stages/witness.ts'
 
 /** As much of an answer as is held back. What is longer is given on: it is no plain refusal. */
@@ -162,6 +163,12 @@ const refuse = async (call: CallInHand, room: Room, refusal: Refusal): Promise<v
   await witness(call, room, { kind: 'not-sent', code: refusal.code, message: refusal.message })
 }
 
+/** Once for each time that the agent asked, whatever came of it. */
+const repeats = (call: CallInHand, { whole }: Asker, room: Room): void => {
+  if (call.agent === null) return
+  room.repeats.asked(call.agent, callName(call), whole === undefined ? (call.bodyBytes ?? -1) : whole)
+}
+
 export type Answered =
   | { readonly with: 'answer' | 'nobody' }
   /** To be told by the caller, which knows what else went wrong. */
@@ -213,6 +220,7 @@ export const answerBy = async (asked: Asked, asker: Asker, room: Room): Promise<
     const call = callOf({ ...asked, body: asker.whole === undefined ? asked.body : bodyOf(asker) })
     const refusal = await prepare(call, room)
     tally.waitedMs += call.waitedMs
+    if (tally.tries === 0) repeats(call, asker, room)
     if (refusal !== undefined) {
       await refuse(call, room, refusal)
       return { with: 'problem', problem: refusal, headers: {} }

@@ -291,10 +291,24 @@ export interface DegradeRule {
   /** Outcomes of agents' own calls count beside those of their attempts. */
   readonly calls: boolean
 }
+/**
+ * When an agent counts as a runaway: it makes the same call `calls` times within `withinMs`, and nothing comes of it.
+ * Each step down holds for `holdMs`, twice as long each time, at most `longestMs`.
+ */
+export interface RepeatRule {
+  readonly calls: number
+  readonly withinMs: number
+  readonly holdMs: number
+  readonly longestMs: number
+  /** How far down it goes. */
+  readonly least: 'throttled' | 'shadow' | 'quarantined'
+}
 export interface DegradeSettings {
   /** Null = no rule. */
   readonly types: DegradeRule | null
   readonly agents: DegradeRule | null
+  /** Null = nobody is watched. */
+  readonly repeats: RepeatRule | null
   /** Only the channels that are named: a rule that stops payments is asked for. */
   readonly channels: Readonly<Record<string, DegradeRule>>
 }

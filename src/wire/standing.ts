@@ -1,4 +1,4 @@
-/** What the gate sees of those who spend, as far as somebody should do something about it. */
+/** What the gate sees of those who spend or repeat themselves, as far as somebody should do something about it. */
 
 /** sitter → gate. Answered with `Standing`. */
 export interface StandingAsk {
@@ -18,7 +18,18 @@ export interface BudgetStanding {
   /** Wall ms at which its next window begins. */
   readonly endsMs: number
 }
+/** An agent that makes the same call again and again. */
+export interface RepeatStanding {
+  readonly agent: string
+  /** `POST /llm/v1/messages` */
+  readonly call: string
+  /** Since `sinceMs`, and within the window of the rule, about. */
+  readonly times: number
+  readonly lately: number
+  readonly sinceMs: number
+}
 export interface Standing {
   /** The most spent first. */
   readonly budgets: readonly BudgetStanding[]
+  readonly repeats: readonly RepeatStanding[]
 }

@@ -370,20 +370,3 @@ test('A canary is near no money: no upstream that has money routes, and none tha
   const far = parseConfig(damaged(['agents settler canary', true], ['agents settler upstreams', []]), '/swarm')
   expect(far.agents['settler']!.canary).toBe(true)
 })
-
-test('An agent may be overridden to any mode, and rules watch types and agents unless told otherwise, channels when named', () => {
-  const taken = parseConfig(damaged(['agents settler overrides settler/7 mode', 'shadow']), '/swarm')
-  expect(taken.agents['settler']!.overrides).toEqual({ 'settler/0007': { mode: 'shadow' } })
-  const usual = { failures: 0.5, over: 20, withinMs: 60_000, holdMs: 30_000, longestMs: 600_000, calls: false }
-  const gentle = { ...usual, least: 'throttled' }
-  expect(taken.degrade).toEqual({ types: gentle, agents: gentle, channels: {} })
-  const asked = { types: { least: 'parked' }, agents: false, channels: { northbank: { over: 4, hold: '1s' } } }
-  expect(parseConfig(damaged(['degrade', asked]), '/swarm').degrade).toEqual({
-    types: { ...usual, least: 'parked' },
-    agents: null,
-    channels: { northbank: { ...usual, over: 4, holdMs: 1_000, least: 'parked' } },
-  })
-  expect(errorsOf(damaged(['degrade', { channels: { nortbank: {} } }]))).toEqual([
-    expect.stringMatching(/degrade.channels.nortbank.*did you mean "northbank"\?/),
-  ])
-})

@@ -33,6 +33,8 @@ beforeAll(async () => {
     name: 'spending',
     agents: { runaway: { ...agent, count: 1 }, steady: { ...agent, count: 1 } },
     tasks: { burn: { agent: 'runaway' }, steady: { agent: 'steady' } },
+    // It is its budget that is looked at here.
+    degrade: { repeats: false },
     upstreams: {
       api: { url: `http://${host}`, grant: [host], allow: ['POST /v1/**'], cost: { call: '0.01 XTS' }, breaker: false },
     },

@@ -7,6 +7,7 @@ import type { Room } from '../../src/gateway/call.ts'
 import { readModes } from '../../src/gateway/frames.ts'
 import { openModes } from '../../src/gateway/modes.ts'
 import { openPriorities } from '../../src/gateway/priorities.ts'
+import { openRepeats } from '../../src/gateway/repeats.ts'
 import { openRetries } from '../../src/gateway/retries.ts'
 import type { Uses } from '../../src/gateway/uses.ts'
 import { openGrants, outcomeOfOpen, type Grants } from '../../src/gateway/grants.ts'
@@ -159,6 +160,7 @@ export class WorldGate {
       priorities,
       retries: openRetries({ clock, random: seeded(1) }),
       budgets: openBudgets(clock, []),
+      repeats: openRepeats(clock),
       clock,
       upstreams: new Map([['bank', upstream]]),
       vault: {

@@ -5,7 +5,7 @@ import type { Exit, Mode, ModeScope, ModeTarget } from '../../model/model.ts'
 export interface ModeSetting {
   readonly target: ModeTarget
   /** `config`: an override of the configuration. `budget`: what it may spend is spent; the gate knows that itself. */
-  readonly source: 'person' | 'rule' | 'config' | 'budget'
+  readonly source: 'person' | 'rule' | 'config' | 'budget' | 'repeats'
   readonly mode: Mode
   readonly reason: string
   readonly actor: string
@@ -30,6 +30,16 @@ export interface Spent {
   readonly spent: string
   readonly most: string
   readonly endsMs: number
+}
+
+/** Who makes the same call again and again. */
+export interface Repeating {
+  readonly agent: string
+  readonly call: string
+  readonly times: number
+  /** Within the window of the rule. */
+  readonly lately: number
+  readonly sinceMs: number
 }
 
 export interface ModeBy {
@@ -64,6 +74,8 @@ export interface Modes {
   called(agents: readonly CallsHeard[]): void
   /** All that have spent what they may, by the gate's word of now; whoever is not among them is not parked for it. */
   spent(spent: readonly Spent[]): void
+  /** All that the gate sees repeat themselves now; whoever is not among them does not. */
+  repeating(seen: readonly Repeating[]): void
   /** What the gate is to be told. */
   told(): readonly ToldMode[]
   /** The configuration is another one. */

@@ -20,12 +20,15 @@ import { Failure, type Cancel, type Clock, type Random } from '../../std/std.ts'
 import { patiently, type Command, type ModeRow, type NewEvent, type Store } from '../../store/store.ts'
 import type { CallsHeard, ToldMode } from '../../wire/wire.ts'
 import type { Outcomes } from './decide.ts'
-import type { EffectiveMode, Evidence, ModeAnswer, ModeBy, Modes, ModeSetting, Spent } from './port.ts'
+import type { EffectiveMode, Evidence, ModeAnswer, ModeBy, Modes, ModeSetting, Repeating, Spent } from './port.ts'
+import { openRepeatWatch, repeatActor, type RepeatStep, type RepeatWatch } from './repeat-watch.ts'
+import { rungs } from './repeats.ts'
 import { openRules, policyOf, rowOf, type Rules, type Stepped } from './rules.ts'
 import { leftOfWord, saveUntil } from './saved.ts'
 import { effectiveOf, gathered, overridesOf, strictestOf, toldModes, type Settings } from './settings.ts'
-import { parksOf, sameParks, spentTarget, tellingOf as tellingOfParks, type Parks } from './spent.ts'
+import { budgetActor, parksOf, sameParks, spentTarget, stepsOf, type Parks } from './spent.ts'
 import { assertKnown, isKnown, subjectOf } from './target.ts'
+import { tellingOf, type Step } from './telling.ts'
 
 export interface ModesOptions {
   readonly store: Pick<Store, 'transact' | 'read' | 'writable'>
@@ -37,6 +40,10 @@ export interface ModesOptions {
   readonly tell: (modes: readonly ToldMode[]) => Promise<void>
   /** Another mode holds for somebody. */
   readonly changed: () => void
+  /** Wall ms of the last work of an agent that we saw; null = none. */
+  readonly progressedMs?: (agent: string) => number | null
+  /** Puts an agent into quarantine; `why` null = takes it out, if it is there for that. */
+  readonly quarantine?: (agent: string, why: string | null) => Promise<void>
   readonly onFault: (error: unknown) => void
 }
 
@@ -50,6 +57,7 @@ class ModesRoom implements Modes {
   readonly #persons = new Map<ModeTarget, ModeRow>()
   readonly #stepped = new Map<ModeTarget, ModeRow>()
   readonly #rules: Rules
+  readonly #repeats: RepeatWatch
   readonly #openedMs: number
   readonly #decided: Stepped[] = []
   readonly #forgotten: ModeTarget[] = []
@@ -62,8 +70,11 @@ class ModesRoom implements Modes {
   constructor(options: ModesOptions, rows: readonly ModeRow[]) {
     this.#options = options
     this.#openedMs = options.clock.wallMs()
-    for (const row of rows) (row.source === 'person' ? this.#persons : this.#stepped).set(row.target, row)
+    for (const row of rows)
+      if (row.source !== 'repeats') (row.source === 'person' ? this.#persons : this.#stepped).set(row.target, row)
     this.#rules = openRules({ ...options, rows: [...this.#stepped.values()] })
+    const repeats = rows.filter(({ source }) => source === 'repeats')
+    this.#repeats = openRepeatWatch({ ...options, rule: () => options.config().degrade.repeats, rows: repeats })
     this.#gather()
   }
 
@@ -118,8 +129,19 @@ class ModesRoom implements Modes {
     this.#inTurn(() => this.#park(known)).catch(onFault)
   }
 
+  repeating(seen: readonly Repeating[]): void {
+    const { config, progressedMs = () => null } = this.#options
+    const known = seen.filter(({ agent }) => isKnown(config(), agentTarget(agent)))
+    this.#repeated(this.#repeats.look(known, progressedMs))
+  }
+
+  #repeated(steps: readonly RepeatStep[]): void {
+    if (steps.length > 0 && !this.#stopped) this.#inTurn(() => this.#takeRepeats(steps)).catch(this.#options.onFault)
+  }
+
   reconfigured(): void {
     const { config } = this.#options
+    this.#repeated(this.#repeats.unwatched())
     const unwatched = [...this.#stepped.keys()].filter((target) => policyOf(config(), target) === undefined)
     for (const target of unwatched) this.#rules.forget(target)
     this.#take([], unwatched)
@@ -155,7 +177,7 @@ class ModesRoom implements Modes {
     const until = row.untilMs === null ? '' : ` until ${new Date(row.untilMs).toISOString()}`
     const changes: Command[] =
       mode === 'active'
-        ? (['person', 'rule'] as const).map((source) => ({ kind: 'mode.clear', with: { target, source } }))
+        ? (['person', 'rule', 'repeats'] as const).map((source) => ({ kind: 'mode.clear', with: { target, source } }))
         : [{ kind: 'mode.put', with: row }]
     const message = `${target} is set to ${mode} by ${actor}${until}: ${reason}`
     await store.transact([
@@ -178,6 +200,7 @@ class ModesRoom implements Modes {
       this.#persons.delete(target)
       this.#stepped.delete(target)
       this.#rules.forget(target)
+      this.#repeats.forget(target)
     } else this.#persons.set(target, row)
     const gate = await this.#apply()
     const settings = this.#settings.get(target) ?? []
@@ -207,7 +230,11 @@ class ModesRoom implements Modes {
     const commands: Command[] = [
       ...rows.map((row): Command => ({ kind: 'mode.put', with: row })),
       ...gone.map((target): Command => ({ kind: 'mode.clear', with: { target, source: 'rule' } })),
-      ...(decided.length === 0 ? [] : tellingOf(decided, clock)),
+      ...tellingOf(
+        decided.map((one) => stepOf(one, clock)),
+        'rule:degrade',
+        clock.wallMs(),
+      ),
     ]
     if (commands.length > 0) await patiently(store, commands)
     for (const row of rows) this.#stepped.set(row.target, row)
@@ -249,11 +276,24 @@ class ModesRoom implements Modes {
     await this.#apply()
   }
 
+  /** Recorded and told first; then who is to have no process loses it, and who is tried again gets one. */
+  async #takeRepeats(steps: readonly RepeatStep[]): Promise<void> {
+    const { store, clock, quarantine } = this.#options
+    const rows = steps.map(({ target, row }): Command =>
+      row === null ? { kind: 'mode.clear', with: { target, source: 'repeats' } } : { kind: 'mode.put', with: row },
+    )
+    await patiently(store, [...rows, ...tellingOf(steps.map(stepOfRepeat), repeatActor, clock.wallMs())])
+    await this.#apply()
+    for (const { agent, step } of steps)
+      if (step.to === 'quarantined' || step.from === 'quarantined')
+        await quarantine?.(agent, step.to === 'quarantined' ? step.why : null)
+  }
+
   async #park(spent: readonly Spent[]): Promise<void> {
     const { clock, store } = this.#options
     const wallMs = clock.wallMs()
     const parks = parksOf(spent, this.#parks, wallMs)
-    const telling = tellingOfParks(this.#parks, parks, wallMs)
+    const telling = tellingOf(stepsOf(this.#parks, parks), budgetActor, wallMs)
     if (this.#stopped) return
     if (telling.length > 0) await patiently(store, telling)
     this.#parks = parks
@@ -286,6 +326,7 @@ class ModesRoom implements Modes {
       ...overridesOf(this.#options.config(), this.#openedMs),
       ...[...this.#persons.values()].map((row) => this.#asSetting(row)),
       ...this.#parks.values(),
+      ...this.#repeats.settings(),
       ...[...this.#stepped.values()].filter(({ mode }) => mode !== 'active').map((row) => this.#asSetting(row)),
     ])
   }
@@ -335,45 +376,17 @@ class ModesRoom implements Modes {
   }
 }
 
-/** An audit entry and an event for each step; the event can be asked for by its subject. */
-const tellingOf = (stepped: readonly Stepped[], clock: Clock): Command[] => {
-  const wallMs = clock.wallMs()
-  const told = stepped.map(({ target, step, state }) => {
-    const isDown = stricter(step.from, step.to) === step.to
-    const waitMs = state.nextMs === null ? null : Math.round(state.nextMs - clock.monoMs())
-    const facts = { target, ...step, trips: state.trips, nextInMs: waitMs, probation: state.probation }
-    const name = `mode.stepped-${isDown ? 'down' : 'up'}`
-    return { target, isDown, facts, name, message: `${target}: ${step.from} → ${step.to}: ${step.why}` }
-  })
-  return [
-    {
-      kind: 'events.add',
-      with: {
-        wallMs,
-        events: told.map(({ target, isDown, facts, name, message }) => ({
-          kind: name,
-          level: isDown ? 'warn' : 'info',
-          subject: subjectOf(target),
-          message,
-          facts,
-        })),
-      },
-    },
-    {
-      kind: 'audit.append',
-      with: {
-        wallMs,
-        entries: told.map(({ target, facts, name }) => ({
-          actor: 'rule:degrade',
-          action: name,
-          object: target,
-          decision: 'done',
-          facts,
-        })),
-      },
-    },
-  ]
+const stepOf = ({ target, step, state }: Stepped, clock: Clock): Step => {
+  const waitMs = state.nextMs === null ? null : Math.round(state.nextMs - clock.monoMs())
+  const facts = { trips: state.trips, nextInMs: waitMs, probation: state.probation }
+  return { target, ...step, isDown: stricter(step.from, step.to) === step.to, facts }
 }
+
+const stepOfRepeat = ({ target, step }: RepeatStep): Step => ({
+  target,
+  ...step,
+  isDown: rungs.indexOf(step.to) > rungs.indexOf(step.from),
+})
 
 /** Reads what holds; nothing ends by its time, and no rule acts, before `start`. */
 export const openModes = async (options: ModesOptions): Promise<Modes> =>

@@ -6,6 +6,7 @@ import { identify } from './identify.ts'
 import { intent } from './intent.ts'
 import { journal } from './journal.ts'
 import { mode } from './mode.ts'
+import { pace } from './pace.ts'
 import { pin } from './pin.ts'
 import { route } from './route.ts'
 import { scope } from './scope.ts'
@@ -28,6 +29,7 @@ const before: readonly Stage[] = [
   mode,
   intent,
   scope,
+  pace,
   look,
   admit,
   again,

@@ -5,7 +5,8 @@ import type { Defined } from './result.ts'
 export interface ModeRow {
   /** `swarm`, `type:settler`, `agent:settler/0042`, `channel:northbank` */
   readonly target: string
-  readonly source: 'person' | 'rule'
+  /** `repeats`: the rule for runaways. */
+  readonly source: 'person' | 'rule' | 'repeats'
   /** A rule keeps its row while it watches what it let go on: `active` then. */
   readonly mode: Mode
   readonly reason: string

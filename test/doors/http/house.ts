@@ -143,7 +143,7 @@ export const openHouse = async (options: Partial<HttpOptions> = {}): Promise<Tes
     modes,
     config: {
       name: 'payouts',
-      degrade: { types: null, agents: null, channels: {} },
+      degrade: { types: null, agents: null, repeats: null, channels: {} },
       agents: { settler: { count: 5_000, overrides: {} }, notifier: { count: 10, overrides: {} } },
       tasks: taskTypes,
       channels: {

@@ -217,7 +217,7 @@ export const gateOf = (script: Script, told: Told[]): GateLink =>
       told.push({ deed: 'gate.modes', with: modes })
     },
     shadowed: async () => [],
-    standing: async () => ({ budgets: [] }),
+    standing: async () => ({ budgets: [], repeats: [] }),
     costs: async (ask: { readonly offset: number; readonly limit: number }) => {
       if (script.gateId === null) throw new Failure('gate-lost', 'no link to the gate')
       told.push({ deed: 'gate.costs', with: ask })

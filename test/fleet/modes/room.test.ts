@@ -41,12 +41,13 @@ type MemoryStore = ReturnType<typeof memory>
 
 const open = async (store: MemoryStore, clock: VirtualClock, change: object = {}) => {
   const told: (readonly ToldMode[])[] = []
+  const quarantined: string[] = []
   const seen: string[] = []
   const gate = { there: true }
   const config = {
     agents: { payer: { name: 'payer', count: 2, overrides: {} } },
     channels: { bank: {} },
-    degrade: { types: null, agents: null, channels: { bank: rule } },
+    degrade: { types: null, agents: null, repeats: null, channels: { bank: rule } },
     ...change,
   } as unknown as SwarmConfig
   const modes: Modes = await openModes({
@@ -60,13 +61,16 @@ const open = async (store: MemoryStore, clock: VirtualClock, change: object = {}
       told.push(list)
     },
     changed: () => seen.push('rooms'),
+    quarantine: async (agent, why) => {
+      quarantined.push(`${agent}: ${why}`)
+    },
     onFault: (error) => {
       throw error
     },
   })
   modes.start()
   await clock.settle()
-  return { modes, told, seen, gate }
+  return { modes, told, seen, gate, quarantined }
 }
 const by = { actor: 'token:ada', reason: 'month end', forMs: null }
 const fails = async (modes: Modes, clock: VirtualClock, count: number): Promise<void> => {
@@ -154,7 +158,7 @@ test('a restart resumes each step and each word; a rule that left the configurat
   await clock.advance(2_100)
   expect(second.modes.of(byBank).mode).toBe('throttled')
   second.modes.stop()
-  const third = await open(store, clock, { degrade: { types: null, agents: null, channels: {} } })
+  const third = await open(store, clock, { degrade: { types: null, agents: null, repeats: null, channels: {} } })
   expect(third.modes.of(byBank).mode).toBe('active')
   expect(third.modes.of({ agent: 'payer/0002', channel: null }).mode).toBe('shadow')
   third.modes.stop()
@@ -173,7 +177,12 @@ test('an override of the configuration holds beside what people say', async () =
 
 test('calls of agents step their type, and each of them, where a rule counts calls, and nobody elsewhere', async () => {
   const [store, clock] = [memory(), new VirtualClock()]
-  const degrade = { types: { ...rule, calls: true }, agents: { ...rule, calls: true }, channels: { bank: rule } }
+  const degrade = {
+    types: { ...rule, calls: true },
+    agents: { ...rule, calls: true },
+    repeats: null,
+    channels: { bank: rule },
+  }
   const { modes } = await open(store, clock, { degrade })
   const other = { agent: 'payer/0002', channel: null }
   modes.called([
@@ -203,7 +212,7 @@ test('calls of agents step their type, and each of them, where a rule counts cal
   ])
   modes.stop()
 
-  const without = await open(memory(), clock, { degrade: { types: rule, agents: rule, channels: {} } })
+  const without = await open(memory(), clock, { degrade: { types: rule, agents: rule, repeats: null, channels: {} } })
   without.modes.called([['payer/0001', 0, 500]])
   await clock.settle()
   expect(without.modes.list()).toEqual([])
@@ -235,4 +244,72 @@ test('who has spent its budget gets no work until the gate says otherwise; the g
   await clock.settle()
   expect(modes.of(payer).mode).toBe('shadow')
   expect(kinds(store, 'payer/0001')).toEqual(['mode.stepped-down', 'mode.set', 'mode.stepped-up'])
+})
+
+test('a runaway goes down step by step, out of its cell at the end, and on after a restart; then it is tried again', async () => {
+  const [store, clock] = [memory(), new VirtualClock()]
+  const repeats = { calls: 10, withinMs: 4_000, holdMs: 10_000, longestMs: 60_000, least: 'quarantined' }
+  const degrade = { types: null, agents: null, repeats, channels: {} }
+  const first = await open(store, clock, { degrade })
+  let times = 0
+  const goOn = async (modes: Modes, seconds: number): Promise<void> => {
+    for (let second = 0; second < seconds; second += 1) {
+      times += 10
+      modes.repeating([
+        { agent: 'payer/0001', call: 'POST /llm/v1', times, lately: 40, sinceMs: 1 },
+        { agent: 'payer/0009', call: 'POST /llm/v1', times, lately: 40, sinceMs: 1 },
+      ])
+      await clock.advance(1_000)
+      await clock.settle()
+    }
+  }
+  await goOn(first.modes, 3)
+  expect(first.modes.of(payer)).toMatchObject({ mode: 'throttled', source: 'repeats', person: false })
+  expect(first.told.at(-1)).toMatchObject([{ target: 'agent:payer/0001', mode: 'throttled' }])
+  await goOn(first.modes, 11)
+  expect(first.modes.of(payer)).toMatchObject({
+    mode: 'shadow',
+    reason: expect.stringContaining('though it was throttled'),
+  })
+  first.modes.stop()
+  const second = await open(store, clock, { degrade })
+  expect(second.modes.of(payer)).toMatchObject({ mode: 'shadow', source: 'repeats' })
+  await goOn(second.modes, 30)
+  expect(second.quarantined).toEqual([expect.stringContaining('payer/0001: POST /llm/v1: ')])
+  expect(second.modes.of(payer).mode).toBe('parked')
+  for (let at = 0; at < 45; at += 1) {
+    second.modes.repeating([])
+    await clock.advance(1_000)
+    await clock.settle()
+  }
+  expect(second.quarantined.at(-1)).toBe('payer/0001: null')
+  expect(second.modes.of(payer).mode).toBe('shadow')
+  expect(kinds(store, 'payer/0001')).toEqual([
+    'mode.stepped-down',
+    'mode.stepped-down',
+    'mode.stepped-down',
+    'mode.stepped-up',
+  ])
+  // A person's word lets it begin anew.
+  await second.modes.set('agent:payer/0001', 'active', by)
+  expect(second.modes.of(payer).mode).toBe('active')
+  expect((await open(store, clock, { degrade })).modes.list()).toEqual([])
+})
+
+test('a configuration that watches for no runaways lets all of them go', async () => {
+  const [store, clock] = [memory(), new VirtualClock()]
+  const repeats = { calls: 10, withinMs: 4_000, holdMs: 10_000, longestMs: 60_000, least: 'shadow' }
+  const degrade = { types: null, agents: null, repeats: repeats as typeof repeats | null, channels: {} }
+  const { modes } = await open(store, clock, { degrade })
+  const seen = { agent: 'payer/0001', call: 'POST /llm/v1', lately: 40, sinceMs: 1 }
+  modes.repeating([{ ...seen, times: 10 }])
+  await clock.advance(2_000)
+  modes.repeating([{ ...seen, times: 40 }])
+  await clock.settle()
+  expect(modes.of(payer).mode).toBe('throttled')
+  degrade.repeats = null
+  modes.reconfigured()
+  await clock.settle()
+  expect(modes.list()).toEqual([])
+  expect(kinds(store, 'payer/0001')).toEqual(['mode.stepped-down', 'mode.stepped-up'])
 })

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Spent } from '../../../src/fleet/modes/port.ts'
-import { parksOf, sameParks, tellingOf } from '../../../src/fleet/modes/spent.ts'
+import { parksOf, sameParks, stepsOf } from '../../../src/fleet/modes/spent.ts'
 
 const spent = (more: Partial<Spent> = {}): Spent => ({
   per: 'agent',
@@ -36,18 +36,13 @@ test('Who has spent all is parked until the last of its windows is over, since w
   ).toBe('type:payer')
 })
 
-test('Each step is recorded once, down and up, in events and audit', () => {
+test('Each is told when it is parked and when it comes back, and not in between', () => {
   const parks = parksOf([spent()], none, 1_000)
-  const kinds = (before: typeof parks, after: typeof parks): unknown[] =>
-    tellingOf(before, after, 1_000).map((command) =>
-      command.kind === 'events.add'
-        ? command.with.events.map(({ kind, subject }) => [kind, subject])
-        : command.kind === 'audit.append' && command.with.entries.map(({ action, object }) => [action, object]),
-    )
-  expect(kinds(none, parks)).toEqual([
-    [['mode.stepped-down', 'payer/0001']],
-    [['mode.stepped-down', 'agent:payer/0001']],
+  expect(stepsOf(none, parks)).toMatchObject([
+    { target: 'agent:payer/0001', from: 'active', to: 'parked', isDown: true },
   ])
-  expect(kinds(parks, none)).toEqual([[['mode.stepped-up', 'payer/0001']], [['mode.stepped-up', 'agent:payer/0001']]])
-  expect(tellingOf(parks, parks, 1_000)).toEqual([])
+  expect(stepsOf(parks, none)).toMatchObject([
+    { target: 'agent:payer/0001', from: 'parked', to: 'active', isDown: false },
+  ])
+  expect(stepsOf(parks, parks)).toEqual([])
 })
