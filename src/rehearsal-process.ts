@@ -24,10 +24,12 @@ export const runRehearsal = async (argv: readonly string[]): Promise<void> => {
   const running: RunningRehearsal[] = []
   try {
     const { config } = await readApplied(realDisk(), data)
-    for (const { name, port, seed, rate, faults, latencyMs, query } of Object.values(config.rehearsals)) {
+    for (const { name, kind, tokens, port, seed, rate, faults, latencyMs, query } of Object.values(config.rehearsals)) {
       running.push(
         await startRehearsal({
           name,
+          kind,
+          tokens,
           port,
           seed,
           rate,

@@ -225,6 +225,8 @@ const toChannels = (parsed: ParsedSwarm): SwarmConfig['channels'] =>
 const toRehearsals = (parsed: ParsedSwarm): SwarmConfig['rehearsals'] =>
   named(parsed.rehearsal, (rehearsal, name): Rehearsal => ({
     name,
+    kind: rehearsal.kind,
+    tokens: rehearsal.tokens,
     port: rehearsal.port,
     seed: rehearsal.seed,
     rate: rehearsal.rate.count / (rehearsal.rate.windowMs / 1_000),

@@ -188,6 +188,27 @@ const outcomes = (raw: unknown, channel: string): readonly ConfigFault[] => {
   })
 }
 
+/** Faults that only one kind of provider has. */
+const faultsOf: Readonly<Record<string, readonly string[]>> = {
+  bank: ['cutBeforeAccept', 'decline', 'late'],
+  llm: ['overloaded'],
+}
+
+/** What a provider of this kind cannot do. */
+const strange = (raw: unknown, name: string): readonly ConfigFault[] => {
+  const kind = textAt(raw, ['rehearsal', name, 'kind']) ?? 'bank'
+  const others = Object.entries(faultsOf).flatMap(([other, faults]) => (other === kind ? [] : faults))
+  const wrong = (path: Path): ConfigFault => faultAt(path, `it at a ${kind}`, 'it to be left out')
+  return [
+    ...(kind === 'bank' && valueAt(raw, ['rehearsal', name, 'tokens']) !== undefined
+      ? [wrong(['rehearsal', name, 'tokens'])]
+      : []),
+    ...entriesAt(raw, ['rehearsal', name, 'faults'])
+      .filter(([fault]) => others.includes(fault))
+      .map(([fault]) => wrong(['rehearsal', name, 'faults', fault])),
+  ]
+}
+
 const rehearsals = (raw: unknown): readonly ConfigFault[] =>
   namesAt(raw, 'rehearsal').flatMap((name) => {
     const shares = entriesAt(raw, ['rehearsal', name, 'faults']).map(([fault, share]) =>
@@ -195,6 +216,7 @@ const rehearsals = (raw: unknown): readonly ConfigFault[] =>
     )
     const sum = shares.reduce((total, share) => total + share, 0)
     return [
+      ...strange(raw, name),
       ...refers(raw, ['rehearsal', name, 'credential'], 'credentials'),
       // Shares are decimal text in the file and doubles here; a millionth over is rounding.
       ...(sum > 1.000_001

@@ -246,6 +246,10 @@ const machine = z.strictObject({
 })
 
 const rehearsal = z.strictObject({
+  /** `bank` pays; `llm` answers `POST /v1/messages` as Anthropic's API does. */
+  kind: z.enum(['bank', 'llm']).default('bank'),
+  /** Of `llm`: tokens that it gives, input and output, like "20000/min". */
+  tokens: rate.default({ count: 20_000, windowMs: 60_000 }),
   port: whole(0, 65_535, 'a port'),
   seed: whole(0, 4_294_967_295, 'a seed').default(1),
   rate: rate.refine(({ count, windowMs }) => count * 1_000 >= windowMs, 'at least one request a second, like "400/s"'),
@@ -256,6 +260,7 @@ const rehearsal = z.strictObject({
     .strictObject({
       limited: share,
       error: share,
+      overloaded: share,
       slow: share,
       acceptThenCut: share,
       cutBeforeAccept: share,

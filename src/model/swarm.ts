@@ -246,9 +246,12 @@ export interface Channel {
   /** Payment tries that are proven not to have been accepted, before it is `failed`. */
   readonly tries: number
 }
-/** A rehearsal provider that `up` starts beside the swarm; it behaves like a bank, with faults on request. */
+/** A rehearsal provider that `up` starts beside the swarm; it behaves like a real one, with faults on request. */
 export interface Rehearsal {
   readonly name: string
+  readonly kind: 'bank' | 'llm'
+  /** Tokens that a language model gives in a window; a bank has none. */
+  readonly tokens: Rate
   readonly port: number
   readonly seed: number
   /** Requests per second it accepts before it answers 429. */
@@ -260,7 +263,15 @@ export interface Rehearsal {
   readonly latencyMs: number
   readonly query: boolean
 }
-export type RehearsalFault = 'limited' | 'error' | 'slow' | 'acceptThenCut' | 'cutBeforeAccept' | 'decline' | 'late'
+export type RehearsalFault =
+  | 'limited'
+  | 'error'
+  | 'overloaded'
+  | 'slow'
+  | 'acceptThenCut'
+  | 'cutBeforeAccept'
+  | 'decline'
+  | 'late'
 
 /** Who is told of incidents: exactly one of webhook (a URL that is posted to) and command (words). */
 export interface AlertTarget {

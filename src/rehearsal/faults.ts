@@ -1,10 +1,19 @@
 /**
- * Which fault a payout request meets: a pure function of seed, key and the request's number for that key, so that a run
+ * Which fault a request meets: a pure function of seed, key and the request's number for that key, so that a run
  * repeats and a retry is not doomed to its predecessor's fate. Declining is drawn by reference, and is final.
  */
 import { createHash } from 'node:crypto'
 
-export const faultNames = ['limited', 'error', 'cutBeforeAccept', 'acceptThenCut', 'late', 'slow', 'decline'] as const
+export const faultNames = [
+  'limited',
+  'error',
+  'overloaded',
+  'cutBeforeAccept',
+  'acceptThenCut',
+  'late',
+  'slow',
+  'decline',
+] as const
 export type FaultName = (typeof faultNames)[number]
 /** Shares in [0, 1] of payout requests; an absent one is 0. */
 export type FaultShares = Readonly<Partial<Record<FaultName, number>>>

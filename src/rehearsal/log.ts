@@ -21,6 +21,9 @@ export const lineKinds = [
   'balance',
   'faults',
   'full',
+  'answered',
+  'overloaded',
+  'cut',
 ] as const
 export type LineKind = (typeof lineKinds)[number]
 
@@ -43,6 +46,10 @@ export interface Line {
   /** The injected fault, when one was met. */
   readonly fault?: string
   readonly detail?: string
+  /** What a language model was asked for, and the tokens that it billed. */
+  readonly model?: string
+  readonly input?: number
+  readonly output?: number
 }
 
 export interface Log {

@@ -9,12 +9,18 @@ import { assert, Failure, type Clock } from '../std/std.ts'
 import { newBook } from './book.ts'
 import { wrongShares, type FaultShares } from './faults.ts'
 import { openLog, type LineKind } from './log.ts'
-import { serve, type Provider } from './provider.ts'
+import { serveLlm, type LlmProvider } from './llm/provider.ts'
+import { tokenWindow } from './llm/tokens.ts'
+import { serve } from './provider.ts'
 import { bearerIs, tokenIn } from './token.ts'
 import { slidingWindow } from './window.ts'
 
 export interface RehearsalOptions {
   readonly name: string
+  /** `bank` when absent; `llm` answers `POST /v1/messages`. */
+  readonly kind?: 'bank' | 'llm'
+  /** Of `llm`: tokens that it gives in any window of so many ms; 20,000 a minute when absent. */
+  readonly tokens?: { readonly count: number; readonly windowMs: number }
   /** 0 = any free one. */
   readonly port: number
   readonly host?: string
@@ -75,7 +81,10 @@ const checked = (faults: FaultShares): FaultShares => {
   return faults
 }
 
-const openProvider = async (options: RehearsalOptions, token: string, logFile: string): Promise<Provider> => {
+const usualTokens = { count: 20_000, windowMs: 60_000 }
+
+const openProvider = async (options: RehearsalOptions, token: string, logFile: string): Promise<LlmProvider> => {
+  const { count, windowMs } = options.tokens ?? usualTokens
   const book = newBook()
   const log = await openLog(logFile, (line) => book.take(line))
   let last = book.lastRequest
@@ -87,6 +96,7 @@ const openProvider = async (options: RehearsalOptions, token: string, logFile: s
     book,
     log,
     window: slidingWindow(options.rate),
+    tokens: tokenWindow(count, windowMs),
     allowed: bearerIs(token),
     settings: {
       faults: checked(options.faults ?? {}),
@@ -110,21 +120,21 @@ const closeServer = async (server: Server): Promise<void> => {
 }
 
 /**
- * Starts a bank-like provider and resolves when it answers.
+ * Starts a provider and resolves when it answers.
  * @throws Failure `port-taken`, `file-invalid` (a damaged log), `invalid` (shares that are none).
  */
 export const startRehearsal = async (options: RehearsalOptions): Promise<RunningRehearsal> => {
   assert(options.rate >= 1, 'a rehearsal takes at least one request per second')
   checked(options.faults ?? {})
   await mkdir(options.directory, { recursive: true, mode: 0o700 })
-  const opened = Promise.withResolvers<Provider>()
+  const opened = Promise.withResolvers<LlmProvider>()
   const underWay = new Set<Promise<void>>()
   const host = options.host ?? '127.0.0.1'
   const server = createServer(
     { requestTimeout: 10_000, headersTimeout: 5_000, keepAliveTimeout: 60_000 },
     (request, response) => {
       const turn = opened.promise
-        .then((provider) => serve(provider, request, response))
+        .then((provider) => (options.kind === 'llm' ? serveLlm : serve)(provider, request, response))
         .catch(() => {
           // The log cannot be read or written: a bank that answered now could forget what it said. It hangs up, on
           // everybody, for good.
@@ -139,7 +149,7 @@ export const startRehearsal = async (options: RehearsalOptions): Promise<Running
   // The port is taken before the log is touched: it keeps a second provider of this config off the log.
   const port = await listen(server, options.port, host)
   const logFile = join(options.directory, 'log.ndjson')
-  let provider: Provider
+  let provider: LlmProvider
   let token: string
   try {
     token = options.credentialToken ?? (await tokenIn(join(options.directory, 'token')))

@@ -38,3 +38,21 @@ test('Its config loads, with 5,000 agents in three languages, and its ports foll
   expect(config.rehearsals['northbank']?.port).toBe(9_333)
   expect(config.upstreams['northbank']).toMatchObject({ url: 'http://127.0.0.1:9333', grant: ['127.0.0.1:9333'] })
 })
+
+test('The example with language models loads: every call has a price, the one that loops a budget, and its provider fits', async () => {
+  const environment = { REHEARSAL_PORT: '9334', SITTER_PORT: '7334' }
+  const ports = { disk: realDisk(), proc: realProc(), clock: realClock() }
+  const file = join(import.meta.dirname, '../../examples/llm-agents/swarm.config.ts')
+  const { config } = await loadConfig({ ...ports, environment, file })
+  expect(config.upstreams['llm']).toMatchObject({ url: 'http://127.0.0.1:9334', profile: { name: 'anthropic' } })
+  expect(config.upstreams['llm']!.price!.tokens!.models.map(({ model }) => model)).toEqual([
+    'rehearsal-small',
+    'rehearsal-large',
+  ])
+  expect(config.budgets['looper-daily']).toMatchObject({ per: 'agent', types: ['looper'] })
+  expect(config.rehearsals['llm']).toMatchObject({
+    kind: 'llm',
+    port: 9_334,
+    tokens: { count: 30_000, windowMs: 60_000 },
+  })
+})

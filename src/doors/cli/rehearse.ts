@@ -39,8 +39,10 @@ const byConfig = async ({ options, world, arguments: [given] }: Invocation): Pro
     throw failure('usage', `${file} has no rehearsals`, {
       facts: { wayOut: 'give it some under `rehearsal`, or run one with --port' },
     })
-  return all.map(({ name, port, seed, rate, faults, latencyMs, query }) => ({
+  return all.map(({ name, kind, tokens, port, seed, rate, faults, latencyMs, query }) => ({
     name,
+    kind,
+    tokens,
     port,
     seed,
     rate,

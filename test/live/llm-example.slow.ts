@@ -1,0 +1,33 @@
+/** The example with language models, from beginning to end as a stranger runs it. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { freePort } from '../crash/swarm.ts'
+
+const root = join(import.meta.dirname, '..', '..')
+
+test('All notes are written, the looper is stopped by its budget, and the provider billed what the sitter says it cost', async () => {
+  const own = await mkdtemp(join(tmpdir(), 'llm-'))
+  const ports = { REHEARSAL_PORT: String(await freePort()), SITTER_PORT: '0' }
+  const env = { ...process.env, ...ports, XDG_CONFIG_HOME: join(own, 'keys'), NO_COLOR: '1' }
+  const words = ['run', '-s', 'example:llm', '--', '--data-dir', join(own, 'data'), '--notes', '40']
+  const child = spawn('npm', words, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  let text = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (part: string) => (text += part))
+  const [code] = (await once(child, 'close')) as [number]
+  const lines = (await readFile(join(own, 'data', 'rehearsal', 'llm', 'log.ndjson'), 'utf8')).trimEnd().split('\n')
+  await rm(own, { recursive: true, force: true })
+  expect(text).toContain('both sides agree to the last digit')
+  expect(text).toMatch(/notes +40 written, 0 given up/)
+  expect(code).toBe(0)
+  // What it may spend and one call: 0.02 USD, and at most 200 tokens of 0.000015 USD with a short question.
+  const [, spent = ''] = /the looper +spent ([0-9.]+) USD/.exec(text) ?? []
+  expect(Number(spent)).toBeGreaterThanOrEqual(0.02)
+  expect(Number(spent)).toBeLessThan(0.02 + 0.0032)
+  // The gate keeps the limits: the provider had to say no by its own bad moments alone.
+  expect(lines.filter((line) => line.includes('"over-limit"'))).toEqual([])
+}, 300_000)
