@@ -31,8 +31,12 @@ export const recordUses =
   (room: Pick<Room, 'clock' | 'journal' | 'uses' | 'log' | 'frozen'>): RecordUse =>
   async (use) => {
     const { clock, journal, uses, log } = room
-    if (uses.behind()) throw failure('audit-behind', 'too many uses of secrets are not in the audit log yet')
-    if (room.frozen() && !use.whileFrozen) throw failure('frozen', 'the swarm is frozen')
+    if (uses.behind())
+      throw failure(
+        'audit-behind',
+        'too many uses of secrets are not in the audit log yet: nothing is used until the sitter has written them',
+      )
+    if (room.frozen() && !use.whileFrozen) throw failure('frozen', 'the swarm is frozen: sitter thaw')
     const [begunMs, begunMono] = [clock.wallMs(), clock.monoMs()]
     // All in one commit: they are asked for in one turn.
     const numbers = await Promise.all(use.credentials.map((one) => journal.begin(rowOf(use, one, begunMs))))

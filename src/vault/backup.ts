@@ -17,7 +17,9 @@ export const backupTo = async (recipient: string, credentials: readonly BackedUp
   try {
     encrypter.addRecipient(recipient)
   } catch (cause) {
-    throw failure('invalid', 'this is no age recipient: it begins with age1', { cause })
+    throw failure('invalid', 'this is no age recipient: it begins with age1 (age-keygen -y key.txt prints it)', {
+      cause,
+    })
   }
   const text = Buffer.from(canonicalJson({ kind: 'swarmsitter credentials 1', credentials }))
   try {

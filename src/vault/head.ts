@@ -104,7 +104,9 @@ const parse = (text: string): Head | undefined => {
 }
 
 const damaged = (why: string): Error =>
-  failure('vault-damaged', `gate.db was changed by somebody who has not the vault's key: ${why}; nothing was changed`)
+  failure('vault-damaged', `gate.db was changed by somebody who has not the vault's key: ${why}; nothing was changed`, {
+    facts: { wayOut: 'find out who writes there; restore gate.db and vault.json from one backup' },
+  })
 
 const faultIn = (tag: string, is: string | undefined): HeadFault['fault'] | null => {
   if (tag.startsWith(neverFits)) return tag.slice(neverFits.length) as HeadFault['fault']

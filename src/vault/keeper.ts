@@ -226,24 +226,29 @@ class VaultKeeper implements Keeper {
   /** With somebody to make a new one it serves until then, some seconds; without, nothing more is sent with it. */
   async compromised(name: string, actor: string): Promise<void> {
     if (this.#rotations.ruleOf(name) === undefined)
-      throw failure('not-found', `no credential is called ${name.slice(0, 80)}`)
+      throw failure('not-found', `the configuration has no credential ${name.slice(0, 80)}: sitter vault status`)
     if (this.#rotations.isAutomatic(name)) return this.#rotations.begin(name, true)
     const rows = this.#options.vault.rows(name).filter(({ state }) => state === 'active' || state === 'draining')
-    if (rows.length === 0) throw failure('conflict', `${name} has no version that is in use`)
+    if (rows.length === 0) throw failure('conflict', `${name} has no version that is in use: sitter vault set ${name}`)
     await this.#mark(rows, 'compromised', `taken out of use by ${actor}: end it at its provider, and set another one`)
   }
 
   async revoke(name: string, version: number, actor: string): Promise<void> {
     const rows = this.#options.vault.rows(name)
     const row = rows.find((one) => one.version === version)
-    if (row === undefined) throw failure('not-found', `${name.slice(0, 80)}@${version} is not in the vault`)
-    if (row.state === 'revoked') throw failure('conflict', `${name}@${version} is revoked already`)
+    if (row === undefined)
+      throw failure('not-found', `${name.slice(0, 80)}@${version} is not in the vault: sitter vault ls shows what is`)
+    if (row.state === 'revoked')
+      throw failure('conflict', `${name}@${version} is revoked already: nothing is left to do`)
     if (row.state === 'active')
-      throw failure('conflict', `${name}@${version} is the one in use: rotate it, or say that it is compromised`)
+      throw failure('conflict', `${name}@${version} is in use: sitter vault rotate ${name}, or --compromised with it`)
     const cycle = this.#rotations.cycle(name)
     const isUnderWay = cycle !== undefined && (cycle.next === version || cycle.old.includes(version))
     if ((row.state === 'staged' || row.state === 'draining') && isUnderWay)
-      throw failure('conflict', `${name}@${version} belongs to a rotation that is under way: it ends by itself`)
+      throw failure(
+        'conflict',
+        `${name}@${version} belongs to a rotation that is under way and ends it: sitter vault status`,
+      )
     await this.#mark([row], 'revoked', `said to be revoked at its provider by ${actor}`)
   }
 

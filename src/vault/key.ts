@@ -36,7 +36,9 @@ export const pendingBound = (vaultId: string, from: string, to: string) => ['rek
 const refuse = (record: VaultRecord, source: KeySource, found: readonly ('missing' | 'wrong')[]): Error => {
   const paths = pathsFor(record.key, source)
   if (found.includes('wrong')) {
-    return failure('key-wrong', `the key at ${paths.join(' or ')} is not the key of this vault; nothing was changed`)
+    return failure('key-wrong', `the key at ${paths.join(' or ')} is not the key of this vault; nothing was changed`, {
+      facts: { wayOut: 'put the right one there; after a rekey the one before lies beside it as .former-…' },
+    })
   }
   return failure(
     'key-missing',
@@ -79,7 +81,10 @@ const makeVault = async (options: UnlockOptions, source: KeySource): Promise<Unl
 export const unlockVault = async (options: UnlockOptions): Promise<Unlocked> => {
   const { swarm, directory, disk, keyFiles, places } = options
   if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(swarm))
-    throw failure('config-invalid', 'the name of the swarm cannot name a key file')
+    throw failure(
+      'config-invalid',
+      'the name of the swarm cannot name a key file: letters, digits, `.`, `_` and `-`, at most 64',
+    )
   const source: KeySource = { swarm, files: keyFiles, places }
   const record = await readRecord(directory, disk)
   if (record !== undefined) return openRecord(record, source)

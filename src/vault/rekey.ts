@@ -62,7 +62,11 @@ export const takeCurrentKey = (unlocked: Unlocked, book: GateBook): void => {
   const { record, other } = unlocked
   const check = book.meta('vault-check')
   if (other === null || check === undefined || check === unlocked.check) return
-  if (check !== other.check) throw failure('key-wrong', 'gate.db is sealed by neither key of its rekey')
+  if (check !== other.check)
+    throw failure(
+      'key-wrong',
+      'gate.db is sealed by neither key of its rekey: put back gate.db and vault.json of one backup',
+    )
   unlocked.key.fill(0)
   Object.assign(unlocked as Changing, { key: other.key, check, other: null, record })
 }
@@ -133,14 +137,15 @@ const pendingOf = (from: Kek, to: Kek, key: KeyRecord, random: Random): Pending 
 export const rekey = async (options: RekeyOptions, kind: KeyKind, resealedNow: () => void): Promise<Rekeyed> => {
   const { unlocked, book, directory, disk, random, source } = options
   const { vaultId, record } = unlocked
-  if (record.pending !== undefined) throw failure('conflict', 'a rekey is under way')
+  if (record.pending !== undefined) throw failure('conflict', 'a rekey is under way: ask again when it has ended')
   const changing = unlocked as Changing
   const from: Kek = { key: unlocked.key, vaultId, check: unlocked.check }
   // What an earlier one left undone would be in the way, and may be the only copy of the key in use.
   await settleKeyFile(from, source)
   const made = await newKey(kind, vaultId, source, random)
   const to: Kek = { key: made.key, vaultId, check: made.record.check }
-  if (to.check === from.check) throw failure('conflict', 'that is the key that this vault has already')
+  if (to.check === from.check)
+    throw failure('conflict', 'that is the key that this vault has already: put another one there, then ask again')
   changing.record = { ...record, pending: pendingOf(from, to, made.record, random) }
   const goBack = async (): Promise<void> => {
     Object.assign(changing, { key: from.key, check: from.check, record })

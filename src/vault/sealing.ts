@@ -43,10 +43,16 @@ export const isOfThisForm = (sealed: Uint8Array): boolean => form.equals(sealed.
 const wrap = (kek: Kek, place: Place, dataKey: Uint8Array, random: Random): Buffer =>
   Buffer.concat([form, idOf(kek), sealBox(kek.key, dataKey, boundOf(kek.vaultId, place, 'key'), random)])
 
+const wayOut = ({ name }: Place): string => `sitter vault set ${name.split('+')[0]}, or restore gate.db from a backup`
+
 const damaged = (place: Place, cause: unknown): Error =>
-  failure('credential-unavailable', `${place.name}@${place.version} cannot be opened: it is damaged or was moved`, {
-    cause,
-  })
+  failure(
+    'credential-unavailable',
+    `${place.name}@${place.version} cannot be opened, damaged or moved: ${wayOut(place)}`,
+    {
+      cause,
+    },
+  )
 
 const unwrap = (kek: Kek, place: Place, sealed: Uint8Array): Buffer => {
   try {

@@ -120,7 +120,10 @@ class OpenVault implements Vault {
 
   async set(name: string, sealed: string, actor: string): ReturnType<Vault['set']> {
     if (!this.#options.known(name)) {
-      throw failure('not-found', `no credential or pool member is called ${JSON.stringify(name.slice(0, 80))}`)
+      throw failure(
+        'not-found',
+        `the configuration has no credential or pool member ${JSON.stringify(name.slice(0, 80))}: sitter vault status`,
+      )
     }
     const opened = this.#options.openSealed(this.#privateKey, sealed)
     try {
@@ -168,9 +171,13 @@ class OpenVault implements Vault {
 
   reveal({ name, version }: CredentialVersion): string {
     const row = this.#rows.get(name)?.find((one) => one.version === version)
-    if (row === undefined) throw failure('credential-unavailable', `${name}@${version} is not in the vault`)
+    if (row === undefined)
+      throw failure('credential-unavailable', `${name}@${version} is not in the vault: sitter vault ls shows what is`)
     if (this.#isDoubtful(row)) {
-      throw failure('credential-unavailable', `${personsName(name)} was changed without the vault's key: set it anew`)
+      throw failure(
+        'credential-unavailable',
+        `${personsName(name)} was changed without the vault's key: sitter vault set ${personsName(name)}`,
+      )
     }
     const opened = openAtRest(this.#options.unlocked, { name, version }, row.sealed)
     try {
@@ -203,7 +210,7 @@ class OpenVault implements Vault {
   }
 
   async rekey(kind: KeyKind): Promise<Rekeyed> {
-    if (this.#rekeying) throw failure('conflict', 'a rekey is under way')
+    if (this.#rekeying) throw failure('conflict', 'a rekey is under way: ask again when it has ended')
     this.#rekeying = true
     try {
       const done = await rekey(this.#options, kind, () => this.#load())
@@ -260,7 +267,7 @@ class OpenVault implements Vault {
 const refuseStale = (kek: Unlocked, { name, version, sealed }: SecretRow, faults: HeadFaults['secrets']): void => {
   if (!isOfThisForm(sealed) || isSealedBy(kek, sealed)) return
   if (faults.some((fault) => fault.name === name && fault.version === version)) return
-  throw failure('credential-unavailable', `${name}@${version} was sealed before the vault's key was changed`)
+  throw failure('credential-unavailable', `${name}@${version} was sealed before the vault's key was changed: ask again`)
 }
 
 /** From now on each change seals the head, and tells the file outside. */
@@ -288,7 +295,10 @@ export const openVault = async (options: VaultOptions): Promise<Vault> => {
   const { unlocked, book, outside, random } = options
   const vaultId = book.meta('vault-id')
   if (vaultId !== undefined && vaultId !== unlocked.vaultId) {
-    throw failure('key-wrong', 'gate.db belongs to another vault than vault.json beside it; nothing was changed')
+    throw failure(
+      'key-wrong',
+      'gate.db belongs to another vault than vault.json beside it: put both of one backup there; nothing was changed',
+    )
   }
   takeCurrentKey(unlocked, book)
   const faults = checkHead(unlocked, { secrets: book.secrets(), machines: book.machines() }, book.head())

@@ -108,3 +108,23 @@ test('$CREDENTIALS_DIRECTORY comes first, and a lost vault.json is not taken for
   rmSync(join(root, 'gate', 'vault.json'))
   await expect(open(root, join(root, 'config'), credentials)).rejects.toMatchObject({ code: 'key-missing' })
 })
+
+test('each refusal of the vault says what to do', async () => {
+  const { vault } = await open(await newRoot())
+  const { sealingKey } = vault.view()
+  const told = async (ask: () => unknown): Promise<string> => {
+    try {
+      await ask()
+    } catch (error) {
+      return (error as Error).message
+    }
+    throw new Error('it was not refused')
+  }
+  await vault.set('bank', sealTo(sealingKey, 'a-secret'), 'ann')
+  expect(await told(() => vault.set('stranger', sealTo(sealingKey, 'x'), 'ann'))).toContain('sitter vault status')
+  expect(await told(() => vault.reveal({ name: 'bank', version: 9 }))).toContain('sitter vault ls')
+  expect(await told(() => vault.backup('nobody'))).toContain('age-keygen')
+  const first = vault.rekey('file')
+  expect(await told(() => vault.rekey('file'))).toContain('ask again')
+  await first
+})

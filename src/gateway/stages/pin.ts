@@ -8,7 +8,7 @@ export const pin: Stage = (call, room) => {
   if (call.credential === null) return undefined
   const pinned = room.vault.pin(call.credential)
   if (pinned === undefined) {
-    const message = `${call.credential.name} has no active version any more: sitter vault set`
+    const message = `${call.credential.name} has no active version any more: sitter vault set ${call.credential.name}`
     return { code: 'credential-unavailable', message }
   }
   call.credential = pinned.credential

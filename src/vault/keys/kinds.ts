@@ -150,7 +150,10 @@ export const newKey = async (kind: KeyKind, vaultId: string, source: KeySource, 
     if (found === undefined) throw needed('passphrase', 'passphrase', source)
     const words = withoutNewline(found.bytes)
     if (words.length < shortestPassphrase)
-      throw failure('invalid', `a passphrase has ${shortestPassphrase} characters or more`)
+      throw failure(
+        'invalid',
+        `a passphrase has ${shortestPassphrase} characters or more: put a longer one at ${found.path}`,
+      )
     const salt = Buffer.from(random.bytes(16)).toString('base64')
     const key = await derive(words, { ...usual, salt })
     found.bytes.fill(0)

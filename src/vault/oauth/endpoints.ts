@@ -27,6 +27,7 @@ export const openEndpoints = ({ clock, fetch }: { readonly clock: Clock; readonl
       }
       if (asked.kind !== 'answered') why = asked.message
     }
-    throw failure('credential-unavailable', `the token endpoint of ${new URL(issuer).host} is not known: ${why}`)
+    const where = `the token endpoint of ${new URL(issuer).host} is not known`
+    throw failure('credential-unavailable', `${where}: ${why}; correct oauth.issuer, or write oauth.token`)
   }
 }

@@ -84,7 +84,10 @@ class Grants implements OauthGrants {
     if (current !== undefined) return current
     if (grant.isDoubted) await this.#endDoubt(name, grant, rule)
     if (grant.saved?.quarantined != null && grant.saved.of === this.#versionOf(name))
-      throw failure('credential-unavailable', `${name} is quarantined: ${grant.saved.quarantined}; sitter vault set`)
+      throw failure(
+        'credential-unavailable',
+        `${name} is quarantined: ${grant.saved.quarantined}; sitter vault set ${name}`,
+      )
     const waitMs = grant.againMs - this.#options.clock.monoMs()
     if (waitMs > 0 && grant.flight === undefined)
       throw failure('credential-unavailable', `no token for ${name}: ${grant.why}`, { retryAfterMs: waitMs })
@@ -205,7 +208,8 @@ class Grants implements OauthGrants {
 
   async #ask(name: string, grant: Grant, rule: OauthRule): Promise<string> {
     const of = this.#versionOf(name)
-    if (of === undefined) throw failure('credential-unavailable', `${name} has no active version: sitter vault set`)
+    if (of === undefined)
+      throw failure('credential-unavailable', `${name} has no active version: sitter vault set ${name}`)
     let fact: TokenFact & { readonly sentMs?: number } = await this.#request(name, of, rule)
     // The answer may have been lost after the server gave a new token: it gives one for the old one once more.
     if (fact.kind === 'later' && fact.lost) fact = await this.#request(name, of, rule)
@@ -301,7 +305,7 @@ class Grants implements OauthGrants {
     if (clientSecret === null) return null
     const version = this.#versionOf(clientSecret)
     if (version === undefined)
-      throw failure('credential-unavailable', `${clientSecret} has no active version: sitter vault set`)
+      throw failure('credential-unavailable', `${clientSecret} has no active version: sitter vault set ${clientSecret}`)
     return this.#options.vault.reveal({ name: clientSecret, version })
   }
 
@@ -345,7 +349,7 @@ class Grants implements OauthGrants {
     grant.saved = saved
     grant.access = undefined
     log('error', 'a grant is quarantined', { credential: name, why })
-    return failure('credential-unavailable', `${name} is quarantined: ${why}; sitter vault set`)
+    return failure('credential-unavailable', `${name} is quarantined: ${why}; sitter vault set ${name}`)
   }
 
   #planNext(name: string, grant: Grant): void {

@@ -116,7 +116,8 @@ export const grantFault = (
 }
 const algorithmOf = (key: KeyObject): { readonly alg: string; readonly hash: string | null } => {
   const found = algorithms[key.asymmetricKeyType ?? '']
-  if (found === undefined) throw failure('credential-unavailable', 'the key of an assertion is RSA, P-256 or Ed25519')
+  if (found === undefined)
+    throw failure('credential-unavailable', 'the key of an assertion is RSA, P-256 or Ed25519: sitter vault set')
   return found
 }
 

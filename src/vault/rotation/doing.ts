@@ -30,7 +30,8 @@ const openWork =
   ({ options, active }: DoingOptions) =>
   async ({ name, rule, cycle }: Member): Promise<Work> => {
     const serving = active(name)
-    if (serving === undefined) throw failure('credential-unavailable', `${name} has no active version to ask with`)
+    if (serving === undefined)
+      throw failure('credential-unavailable', `${name} has no active version to ask with: sitter vault set ${name}`)
     const { version } = serving
     const by: Held = { version, secret: () => options.secretFor({ name, version }) }
     return { name, signing: rule.signing ?? { kind: 'bearer' }, by, label: cycle.label ?? '' }

@@ -116,7 +116,8 @@ export class Rotations {
   /** Begins a rotation now. @throws Failure `conflict` when there is nothing to rotate. */
   async begin(name: string, emergency: boolean): Promise<void> {
     const member = this.#memberOf(name)
-    if (this.#active(name) === undefined) throw failure('conflict', `${name} has no active version: sitter vault set`)
+    if (this.#active(name) === undefined)
+      throw failure('conflict', `${name} has no active version: sitter vault set ${name}`)
     if (member.deeds === null)
       throw failure(
         'conflict',
@@ -159,7 +160,11 @@ export class Rotations {
 
   #memberOf(name: string): Member {
     const member = this.#members.get(name)
-    if (member === undefined) throw failure('not-found', `no credential or pool member is called ${name.slice(0, 80)}`)
+    if (member === undefined)
+      throw failure(
+        'not-found',
+        `the configuration has no credential or pool member ${name.slice(0, 80)}: sitter vault status`,
+      )
     return member
   }
 
