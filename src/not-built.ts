@@ -4,7 +4,6 @@
  */
 export const notBuilt: readonly string[] = [
   'NATS as the bus',
-  'budgets of calls',
   'workflows, schedules',
   'approvals by rule (a person can hold, release and cancel a payment), fallback between channels, reconciliation ' +
     'files, tax reports, payment files other than CSV',

@@ -38,6 +38,8 @@ const kept: readonly (readonly [bound: string, file: string, title: string])[] =
   ['a request in 60 s', 'doors/http/admission.test.ts', 'a request that never ends is answered 408'],
   ['gate body 32 MiB', 'gateway/doors.test.ts', 'a body over the bound is refused before anything is sent'],
   ['signed body 1 MiB', 'gateway/signed.test.ts', 'a body that is to be signed has a bound and is text'],
+  ['a budget', 'gateway/budgets.test.ts', 'an agent spends its budget and not one call more'],
+  ['16 calls of 20,000 agents', 'gateway/repeats.test.ts', 'It is bounded by agents and by calls of each'],
   ['20,000 uses of secrets', 'gateway/uses.test.ts', 'when 20,000 uses wait for the audit log nothing is used'],
   ['50,000 writes', 'bounds/record.test.ts', '50,000 writes may wait for the record'],
   ['disk', 'storage/record-full.test.ts', 'a full disk refuses writes, goes on reading'],

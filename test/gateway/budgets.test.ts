@@ -67,7 +67,16 @@ const world = async (budgets: readonly Budget[], more: Partial<UpstreamRules> = 
   const door = await openDoor({ link: sitter.link, directory: place.directory }, agents)
   const call = (agent: string): Promise<Fetched> =>
     fetchBy(door, { method: 'POST', path: '/bank/v1/a', headers: { 'x-sitter-agent': agent } })
-  return { upstream, sitter, place, call, door }
+  return {
+    upstream,
+    sitter,
+    call,
+    /** Other budgets for the running gate. */
+    take: async (next: readonly Budget[]) => {
+      running.rules = rulesWith(upstream, next, more)
+      await sitter.link.config()
+    },
+  }
 }
 
 test('an agent spends its budget and not one call more, at once or one after the other; another is unaffected', async () => {
@@ -93,6 +102,23 @@ test('who is at 80 % and at 100 % is told once each, in the commit of the call t
     { kind: 'budget.warned', subject: 'payer/0001', message: expect.stringMatching(/^0\.08 XTS of 0\.10 XTS spent, /) },
     { kind: 'budget.spent', subject: 'payer/0001', message: expect.stringMatching(/^0\.10 XTS of 0\.10 XTS spent, /) },
   ])
+})
+
+test('another amount holds at once, with what was spent so far; who has spent is told in the standing', async () => {
+  const { call, sitter, take } = await world([budgetOf()])
+  for (let at = 0; at < 10; at += 1) await call('payer/0001')
+  expect(codeOf(await call('payer/0001'))).toBe('budget-spent')
+  const { budgets } = await sitter.link.standing()
+  expect(budgets).toMatchObject([
+    { budget: 'daily', per: 'agent', owner: 'payer/0001', state: 'spent', spent: '0.10 XTS', most: '0.10 XTS' },
+  ])
+  await take([budgetOf({ spend: { pico: 120_000_000_000n, currency: 'XTS' } })])
+  expect(said([await call('payer/0001'), await call('payer/0001'), await call('payer/0001')])).toEqual({
+    answered: 2,
+    'budget-spent': 1,
+  })
+  await take([])
+  expect((await call('payer/0001')).status).toBe(201)
 })
 
 test('a window that is over begins anew by itself', async () => {
