@@ -9,7 +9,7 @@ import type { FleetHooks } from './port.ts'
 
 export interface LastLife {
   readonly diedMs: number
-  readonly given: readonly { readonly agent: string; readonly startedMs: number }[]
+  readonly given: readonly { readonly agent: string; readonly task: string; readonly startedMs: number }[]
 }
 
 export interface FleetOptions {

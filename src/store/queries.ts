@@ -255,8 +255,10 @@ export interface Queries extends IncidentQueries {
   agents(): Promise<readonly AgentRow[]>
   /** What the fleet of this host remembers beside its agents, by name. */
   fleetNotes(owner: string): Promise<readonly { readonly name: string; readonly value: string }[]>
-  /** Who has work in hand, by the record, and when it was given: newest first. */
-  inHand(limit: number): Promise<readonly { readonly agent: string; readonly startedMs: number }[]>
+  /** Who has work in hand, by the record, which, and when it was given: newest first. */
+  inHand(
+    limit: number,
+  ): Promise<readonly { readonly agent: string; readonly task: string; readonly startedMs: number }[]>
   /** When a sitter of this host last said that it works, and its epoch. */
   host(owner: string): Promise<{ readonly epoch: number; readonly beatMs: number | null } | undefined>
   cellsAlive(): Promise<readonly CellView[]>

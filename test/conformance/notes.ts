@@ -35,9 +35,9 @@ export const notesSuite = (
   it('who has work in hand is told with the time of its beginning, until it ends', async (store) => {
     expect(await store.read.inHand(10)).toEqual([])
     await store.transact([submit([task('one'), task('two')]), claim([1])])
-    expect(await store.read.inHand(10)).toEqual([{ agent: 'settler/1', startedMs: 20 }])
+    expect(await store.read.inHand(10)).toEqual([{ agent: 'settler/1', task: 'tsk_one', startedMs: 20 }])
     await store.transact([claim([2], 1, { wallMs: 25 })])
-    expect(await store.read.inHand(1)).toEqual([{ agent: 'settler/2', startedMs: 25 }])
+    expect(await store.read.inHand(1)).toEqual([{ agent: 'settler/2', task: 'tsk_two', startedMs: 25 }])
     await store.transact([succeed('one'), succeed('two')])
     expect(await store.read.inHand(10)).toEqual([])
   })

@@ -9,7 +9,16 @@ import { planLook } from '../order/starts.ts'
 import { formatAgents } from '../range.ts'
 import { readObject } from '../saved.ts'
 import { notify } from '../wiring.ts'
-import { aloneAfterMs, chainOf, justBeforeMs, suspectsOf, touchedAt, type LostLife, type Touch } from './decide.ts'
+import {
+  aloneAfterMs,
+  chainOf,
+  handsAt,
+  justBeforeMs,
+  suspectsOf,
+  touchedAt,
+  type LostLife,
+  type Touch,
+} from './decide.ts'
 
 const noteName = 'lives'
 /** Whoever has not come up by then is no reason to wait for any longer. */
@@ -24,17 +33,21 @@ interface Kept {
   readonly solo: number
 }
 
+const textsIn = (value: unknown): readonly string[] =>
+  Array.isArray(value) ? value.filter((one): one is string => typeof one === 'string') : []
+
 const readKept = (text: string | undefined): Kept => {
   const value = text === undefined ? undefined : readObject(text)
   const lives = value?.['chain']
   const alone = value?.['alone']
   const solo = value?.['solo']
   return {
-    chain: (Array.isArray(lives) ? (lives as readonly Partial<LostLife>[]) : []).flatMap(({ epoch, diedMs, touched }) =>
-      typeof epoch === 'number' && typeof diedMs === 'number' && Array.isArray(touched)
-        ? [{ epoch, diedMs, touched: touched.filter((one): one is string => typeof one === 'string') }]
-        : [],
-    ),
+    chain: (Array.isArray(lives) ? (lives as readonly Partial<LostLife>[]) : []).flatMap((life) => {
+      const { epoch, diedMs, touched, hands } = life
+      return typeof epoch === 'number' && typeof diedMs === 'number' && Array.isArray(touched)
+        ? [{ epoch, diedMs, touched: textsIn(touched), hands: textsIn(hands) }]
+        : []
+    }),
     alone: typeof alone === 'string' ? alone : null,
     solo: typeof solo === 'number' ? solo : 0,
   }
@@ -65,7 +78,8 @@ export const judgeLastLife = (live: Live, rows: readonly AgentRow[], notes: Read
   if (lastLife === undefined) return
   const { diedMs } = lastLife
   const touched = touchedAt(touchesOf(rows, lastLife), diedMs, agents.size).filter((id) => agents.has(id))
-  const life: LostLife = { epoch: epoch - 1, diedMs, touched }
+  const hands = handsAt(lastLife.given, diedMs).filter((hand) => agents.has(hand.slice(0, hand.indexOf(' '))))
+  const life: LostLife = { epoch: epoch - 1, diedMs, touched, hands }
   const chain = chainOf(before.chain, life)
   const solo = before.alone !== null && touched.includes(before.alone) ? before.solo + 1 : 0
   const home = (ids: readonly string[]): boolean => new Set(ids.map((id) => agents.get(id)?.home)).size === 1

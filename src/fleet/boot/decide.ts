@@ -3,6 +3,8 @@
  *
  *   a life ends without order ─▶ touched: who was started or given work just before ─┐
  *   three lives or more in a row ── in all of them, and few ─▶ suspect: starts last, by itself
+ *     or the same work in the same hand in all of them, and little of it: where all start in one moment, and
+ *     the sitter dies in it, only the work tells them apart
  *   a suspect that was started by itself, and touched again ─▶ it starts later each time
  *
  * A sitter that is killed from outside touches somebody too: where few have all the work, the same ones each time. So
@@ -28,6 +30,8 @@ export interface LostLife {
   readonly epoch: number
   readonly diedMs: number
   readonly touched: readonly string[]
+  /** What had just been given: `agent task`. */
+  readonly hands: readonly string[]
 }
 
 /** Of a life that ended at `diedMs`: each once, the last ones first. */
@@ -42,16 +46,30 @@ export const touchedAt = (touches: readonly Touch[], diedMs: number, agents: num
   return sorted.filter(([, atMs]) => atMs >= edgeMs).map(([agent]) => agent)
 }
 
-const inAll = (lives: readonly LostLife[]): readonly string[] => {
+/** More is no little work: it would not point at anybody. */
+const mostHands = 200
+
+/** Of a life that ended at `diedMs`: what had been given just before, the newest first. */
+export const handsAt = (
+  given: readonly { readonly agent: string; readonly task: string; readonly startedMs: number }[],
+  diedMs: number,
+): readonly string[] =>
+  given
+    .filter(({ startedMs }) => startedMs >= diedMs - justBeforeMs)
+    .slice(0, mostHands)
+    .map(({ agent, task }) => `${agent} ${task}`)
+
+const inAll = (lives: readonly LostLife[], of: 'touched' | 'hands'): readonly string[] => {
   const [first, ...others] = lives
-  return (first?.touched ?? []).filter((agent) => others.every(({ touched }) => touched.includes(agent)))
+  const sets = others.map((life) => new Set(life[of]))
+  return (first?.[of] ?? []).filter((one) => sets.every((set) => set.has(one)))
 }
 
 /** The lives that speak about the same agents, the newest last; one that touched none of them begins anew. */
 export const chainOf = (before: readonly LostLife[], life: LostLife): readonly LostLife[] => {
   if (life.touched.length === 0) return []
   const chain = [...before, life].slice(-mostLives)
-  return inAll(chain).length > 0 ? chain : [life]
+  return inAll(chain, 'touched').length > 0 || inAll(chain, 'hands').length > 0 ? chain : [life]
 }
 
 /** The first two times by itself it is only the last. */
@@ -68,7 +86,10 @@ export const suspectsOf = (
   sharesHome: (agents: readonly string[]) => boolean,
 ): readonly string[] => {
   if (chain.length < leastLives) return []
-  const common = inAll(chain)
-  const few = common.length <= Math.max(1, Math.floor(agents * mostShare))
-  return few || (common.length <= mostOfHome && sharesHome(common)) ? common : []
+  const most = Math.max(1, Math.floor(agents * mostShare))
+  const common = inAll(chain, 'touched')
+  const isFew = common.length <= most || (common.length <= mostOfHome && sharesHome(common))
+  if (common.length > 0 && isFew) return common
+  const hands = [...new Set(inAll(chain, 'hands').map((hand) => hand.slice(0, hand.indexOf(' '))))]
+  return hands.length <= most ? hands : []
 }

@@ -46,8 +46,8 @@ export const recordReads = (session: Session): RecordReads => ({
   fleetNotes: (owner) =>
     session.all<{ name: string; value: string }>('SELECT name, value FROM fleet_notes WHERE owner = ?', owner),
   inHand: (limit) =>
-    session.all<{ agent: string; startedMs: number }>(
-      `SELECT agent, started_ms AS startedMs FROM tasks WHERE state = 'running' AND agent IS NOT NULL
+    session.all<{ agent: string; task: string; startedMs: number }>(
+      `SELECT agent, id AS task, started_ms AS startedMs FROM tasks WHERE state = 'running' AND agent IS NOT NULL
        ORDER BY started_ms DESC LIMIT ?`,
       limit,
     ),

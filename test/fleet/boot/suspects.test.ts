@@ -1,11 +1,11 @@
 /** A sitter that dies again and again through one agent: who is suspected, and that the swarm comes up without it. */
 import { expect, test } from 'vitest'
-import { aloneAfterMs, chainOf, suspectsOf, touchedAt, type LostLife } from '../../../src/fleet/boot/decide.ts'
+import { aloneAfterMs, chainOf, handsAt, suspectsOf, touchedAt, type LostLife } from '../../../src/fleet/boot/decide.ts'
 import type { AgentType } from '../../../src/model/model.ts'
 import { seeded, shuffled } from './chance.ts'
 import { agentType, openWorld, type World } from '../world.ts'
 
-const life = (epoch: number, ...touched: string[]): LostLife => ({ epoch, diedMs: epoch * 1_000, touched })
+const life = (epoch: number, ...touched: string[]): LostLife => ({ epoch, diedMs: epoch * 1_000, touched, hands: [] })
 const apart = (): boolean => false
 
 test('Touched is who was started or given work in the last two seconds, the latest of them', () => {
@@ -35,6 +35,25 @@ test('Three lives in a row point at those that all of them touched, if these are
   expect(suspectsOf(two, 10, () => true)).toEqual(['a', 'v'])
 })
 
+test('Where all start in one moment and the sitter dies in it, the same work in the same hand points at whoever has it', () => {
+  const agents = Array.from({ length: 30 }, (_, index) => `w/${index}`)
+  const given = (epoch: number) => [
+    ...agents.map((agent) => ({ agent, task: `t${agent}${epoch}`, startedMs: 9_990 })),
+    { agent: 'v', task: 'bite', startedMs: 9_985 },
+    { agent: 'w/old', task: 'slow', startedMs: 7_000 },
+  ]
+  const lost = (epoch: number): LostLife => ({
+    ...life(epoch, ...(epoch % 2 === 0 ? agents.slice(0, 12) : agents.slice(12, 24))),
+    hands: handsAt(given(epoch), 10_000),
+  })
+  const chain = [lost(1), lost(2), lost(3)].reduce(chainOf, [] as LostLife[])
+  expect(suspectsOf(chain, 31, apart)).toEqual(['v'])
+  expect(suspectsOf(chain.slice(1), 31, apart)).toEqual([])
+  // Another agent that has the same work is no sign of this one.
+  const moved = { ...lost(4), hands: ['w/1 bite'] }
+  expect(suspectsOf([...chain, moved].slice(1), 31, apart)).toEqual([])
+})
+
 test('Who is touched by a death of its own again waits longer each time, and never for ever', () => {
   expect([0, 1, 2, 3, 4, 50].map(aloneAfterMs)).toEqual([0, 0, 4_000, 8_000, 16_000, 300_000])
 })
@@ -53,7 +72,10 @@ const villain = 'clerk/0002'
 
 /** The sitter dies: with its cells, and with nothing more in the record than what is there. */
 const die = async ({ clock, cells, record, fleet }: World, given: readonly string[]): Promise<World> => {
-  const lastLife = { diedMs: clock.wallMs(), given: given.map((agent) => ({ agent, startedMs: clock.wallMs() - 40 })) }
+  const lastLife = {
+    diedMs: clock.wallMs(),
+    given: given.map((agent, at) => ({ agent, task: `tsk_${record.epoch}_${at}`, startedMs: clock.wallMs() - 40 })),
+  }
   const epoch = record.epoch + 1
   record.epoch = epoch
   for (const cell of cells.living) cell.end()
@@ -122,8 +144,8 @@ test('A suspect that waits for another one in its group keeps it from nothing: a
     await world.clock.advance(4_000)
     const atMs = world.clock.wallMs()
     const given = [
-      { agent: 'clerk/0001', startedMs: atMs - 90 },
-      { agent: 'clerk/0002', startedMs: atMs - 40 },
+      { agent: 'clerk/0001', task: `tsk_${lives}_1`, startedMs: atMs - 90 },
+      { agent: 'clerk/0002', task: `tsk_${lives}_2`, startedMs: atMs - 40 },
     ]
     const { clock, cells, record, fleet } = world
     record.epoch += 1
