@@ -143,7 +143,6 @@ const endOf = ({ credentials }: Rules, name: string, text: string): number | nul
 }
 
 const noPrograms: RunCommand = () => Promise.reject(new Failure('not-allowed', 'this gate starts no programs'))
-const notYet = { kind: 'not-sent', code: 'gate-lost', message: 'the gate is just opening' } as const
 
 /** Opens everything; nothing on disk has changed when it fails with `key-missing` or `key-wrong`. */
 export const openGate = async (options: GateOptions): Promise<Gate> => {
@@ -156,7 +155,8 @@ export const openGate = async (options: GateOptions): Promise<Gate> => {
   })
   const { book, vault } = safe
   const tokens = openTokenCalls(clock)
-  const late: { gateway?: Gateway } = {}
+  // A renewal that is due at once waits for the way out: told that there is none yet it would pause, and calls fail.
+  const opened = Promise.withResolvers<Gateway>()
   const keeper = openKeeper({
     vault,
     book,
@@ -166,8 +166,8 @@ export const openGate = async (options: GateOptions): Promise<Gate> => {
     rules: Object.values(rules.credentials),
     fetch: tokens.fetch,
     run: options.run ?? noPrograms,
-    recordUse: (use) => late.gateway?.recordUse(use) ?? Promise.reject(new Failure('gate-lost', notYet.message)),
-    ask: async (asking) => (await late.gateway?.ask(asking)) ?? notYet,
+    recordUse: async (use) => (await opened.promise).recordUse(use),
+    ask: async (asking) => (await opened.promise).ask(asking),
   })
   book.forgetSpent(clock.wallMs())
   const stopForgetting = every(clock, forgetEveryMs, () => book.forgetSpent(clock.wallMs()))
@@ -197,7 +197,7 @@ export const openGate = async (options: GateOptions): Promise<Gate> => {
       return next
     },
   })
-  late.gateway = gateway
+  opened.resolve(gateway)
   return {
     status: gateway.status,
     stop: async () => {

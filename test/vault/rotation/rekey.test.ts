@@ -38,11 +38,13 @@ test('keys of the vault that change amid rotations lose no secret, and refuse no
   // A busy machine takes longer for the same rotations.
   const isUnderWay = (): boolean => performance.now() < stop || provider.keys.length < 4
   const agent = async (): Promise<void> => {
-    while (isUnderWay()) statuses.add((await call()).status)
+    while (isUnderWay()) {
+      statuses.add((await call()).status)
+      phases.add((await view()).phase)
+    }
   }
   const rekeys = async (): Promise<void> => {
     while (isUnderWay()) {
-      phases.add((await view()).phase)
       await sitter.link.vaultRekey('file', 'test')
     }
   }
