@@ -297,6 +297,8 @@ export const runGate = async (argv: readonly string[]): Promise<void> => {
     line.ready({ pid: process.pid, gateId: gate.status().gateId })
     await ended
     await gate.stop()
+    // Root made it, in a folder of root's: closing it could not take the file away.
+    await hands.disk.remove(values['link-socket'] ?? places.gateSocket)
     hands.close()
     log('info', 'the gate is closed')
   } catch (error) {

@@ -27,6 +27,7 @@ export const mayOpen = ({ places, keyPlaces, swarm }: PorterWorld, deed: PathDee
   const isHead = dirname(path) === heads && headName.test(basename(path))
   const isVaultRecord = path === join(places.gate, 'vault.json')
   const isKey = basename(path).startsWith(swarm) && keyEnd.test(basename(path).slice(swarm.length))
+  const isDoor = basename(path) === 'gate.sock' && [places.cells, places.sockets].includes(dirname(dirname(path)))
   switch (deed) {
     case 'readTextIfThere':
       return isHead || isVaultRecord || path === join(places.data, 'config', 'current.json')
@@ -37,8 +38,9 @@ export const mayOpen = ({ places, keyPlaces, swarm }: PorterWorld, deed: PathDee
     case 'exists':
       return [places.frozen, join(places.gate, 'gate.db')].includes(path)
     case 'door':
+      return isDoor
     case 'remove':
-      return basename(path) === 'gate.sock' && [places.cells, places.sockets].includes(dirname(dirname(path)))
+      return isDoor || path === places.gateSocket
     case 'keyRead':
       return isKey && [own, keyPlaces.credentialsDirectory].includes(dirname(path))
     case 'keyCreate':
