@@ -72,7 +72,7 @@ test('A runaway is parked by its budget and comes back with each window; nobody 
   const isSpending = async (): Promise<boolean> => burnt().length > before + 3
   await swarm.until('it spends again', isSpending, 2 * everyMs)
   process.kill(swarm.process('gate').pid, 'SIGKILL')
-  await swarm.until('both have ended', async () => (await swarm.task(burn)).state !== 'running', 2 * spendMs)
+  await swarm.until('both have ended', async () => (await swarm.task(burn)).state !== 'running', 4 * spendMs)
   const ended = await swarm.ended(burn)
   const { result } = (await swarm.ended(steady)) as { result: { codes: Record<string, number>; longestMs: number } }
   // It asked all the time, and more than one window was used up.
