@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { drain, endToEnd, latency, submit } from './queue.ts'
-import { audit, density, idle, killed, ledger, recovery } from './whole.ts'
+import { audit, density, gate, idle, killed, ledger, recovery, streams } from './whole.ts'
 import { keep, missed, race, tell, type Machine, type Runner } from './rounds.ts'
 import { startPostgres, startRedis } from './servers.ts'
 
@@ -21,6 +21,8 @@ const races: Readonly<Record<string, { readonly title: string; runners(short: bo
   density: { title: '50,000 registered, 500 awake', runners: density },
   kill: { title: 'Killed process to its replacement ready', runners: killed },
   recovery: { title: 'Everything killed -9', runners: recovery },
+  gate: { title: 'Through the gate', runners: gate },
+  streams: { title: 'Slow streams through the gate', runners: streams },
   audit: { title: 'Audit chain', runners: audit },
   ledger: { title: 'Ledger, two-phase', runners: ledger },
 }

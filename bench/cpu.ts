@@ -47,10 +47,10 @@ const threadsMs = (pid: number): number => {
   }
 }
 
-/** CPU time so far of everything below the process that started this one; NaN where the machine does not say. */
-export const cpuMs = (): number => {
+/** CPU time so far of a process and all below it, in ms; of those below the one that started this one by default. */
+export const cpuMs = (root = process.ppid): number => {
   try {
-    return below(process.ppid).reduce((sum, pid) => sum + threadsMs(pid), 0)
+    return below(root).reduce((sum, pid) => sum + threadsMs(pid), 0)
   } catch {
     return Number.NaN
   }

@@ -34,6 +34,23 @@ export const killed = (short: boolean): readonly Runner[] => {
   ]
 }
 
+/** nginx is not a package: without it the rounds say so. */
+export const gate = (short: boolean): readonly Runner[] => {
+  const options = { warmMs: short ? 3_000 : 6_000, measureMs: short ? 3_000 : 10_000 }
+  const through = (how: string): Runner => alone(how, 'gate/race.ts', { ...options, how })
+  return [
+    through('gate without a credential'),
+    { ...through('nginx'), floor: { figure: 'requests/s', atLeast: 0.2 } },
+    through('bare Node'),
+    through('gate with a credential'),
+  ]
+}
+
+export const streams = (short: boolean): readonly Runner[] => {
+  const count = short ? 2_000 : 10_000
+  return [alone(`ours, ${count} slow streams`, 'gate/streams.ts', { streams: count, lookMs: short ? 10_000 : 40_000 })]
+}
+
 export const recovery = (short: boolean): readonly Runner[] => {
   const rows = short ? 100_000 : 1_000_000
   return [alone(`ours, 5,000 agents, ${rows} rows`, 'swarm/recovery.ts', { agents: 5_000, rows })]
