@@ -298,7 +298,8 @@ export const runGate = async (argv: readonly string[]): Promise<void> => {
     await ended
     await gate.stop()
     // Root made it, in a folder of root's: closing it could not take the file away.
-    await hands.disk.remove(values['link-socket'] ?? places.gateSocket)
+    const isOurs = values['link-socket'] === undefined
+    if (isOurs) await hands.disk.remove(places.gateSocket).catch(() => log('warn', 'its socket was left', {}))
     hands.close()
     log('info', 'the gate is closed')
   } catch (error) {
