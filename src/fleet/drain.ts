@@ -45,6 +45,7 @@ const beginStop = (live: Live): void => {
   live.phase = 'stopping'
   live.agenda.stop()
   live.stillness.stop()
+  live.parole.stop()
   for (const agent of live.agents.values()) {
     refile(live, agent)
     if (agent.cell?.phase === 'ready' && agent.state !== 'stopped') move(live, agent, 'stop')

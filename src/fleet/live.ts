@@ -160,6 +160,8 @@ export interface Group {
   /** Why a person wants its host begun anew; null = nobody does. */
   anew: string | null
   cancelTrial: Cancel | null
+  /** When the trial that runs is over (monotonic). */
+  trialMs: number
   /** When its last cell was lost, until its agents are back: the recovery time in events. */
   lostMs: number | null
   recycledMs: number | null
@@ -342,6 +344,8 @@ export interface Live {
   readonly free: Map<string, FreeQueue<Agent>>
   readonly agenda: Agenda
   readonly stillness: Stillness
+  /** Looks for waits that nobody ends. */
+  readonly parole: { readonly stop: Cancel }
   readonly record: FleetRecord
   readonly turn: Turn
   /** Probes that are asked now, and those that wait. */

@@ -13,6 +13,7 @@ import { keeperOf } from './parts.ts'
 import { formatAgents } from './range.ts'
 import { afterLoss, asProbe, freshPolicy, settled, stableAfterMs, type Decision, type Policy } from './restart.ts'
 import { calmMs, mostParts, partingsAfter, partsAfter } from './split.ts'
+import { endedWell, endWell } from './well.ts'
 import { notify } from './wiring.ts'
 
 /** Lost agents of one cell that get an event each; more share one. */
@@ -63,7 +64,7 @@ export const rise = (live: Live, agents: readonly Agent[], event: 'start' | 'due
 }
 
 /** The time of an agent that waits by itself has come. */
-const ownDue = (live: Live, agent: Agent): void => {
+export const ownDue = (live: Live, agent: Agent): void => {
   if (live.phase !== 'open') return
   agent.cancelDue = null
   if (!agent.group.quarantined) {
@@ -169,7 +170,7 @@ export const agentsLost = (live: Live, agents: readonly Agent[], cause: string):
   live.deeds.fell(agents, cause)
 }
 
-const groupDue = (live: Live, group: Group): void => {
+export const groupDue = (live: Live, group: Group): void => {
   group.cancelDue = null
   if (live.phase !== 'open') return
   const restart = groupRestart(live, group, () => groupRises(live, group))
@@ -192,6 +193,8 @@ const groupRises = (live: Live, group: Group): void => {
   })
   for (const agent of held) if (agent !== probe) touch(live, agent)
   rise(live, [probe], 'due')
+  // It is seated in a cell that lives.
+  if (group.cell?.phase === 'ready') beginTrial(live, group)
 }
 
 /**
@@ -217,7 +220,8 @@ export const proven = (live: Live, group: Group): void => {
   group.cancelTrial?.()
   group.cancelTrial = null
   if (!group.quarantined || live.phase !== 'open') return
-  const life = { readyMs: group.cell?.readyMs ?? null, progressed: true }
+  // Work is proof for good; having lived for a while lets the others go, and what comes next is still held against it.
+  const life = { readyMs: group.cell?.readyMs ?? null, progressed: group.cell?.progressed ?? false }
   group.policy = settled(groupPolicy(group), group.policy, life, live.options.clock.monoMs())
   group.quarantined = false
   group.cancelDue?.()
@@ -233,12 +237,20 @@ export const proven = (live: Live, group: Group): void => {
   rise(live, held, 'due')
 }
 
+/** Its time is over. A cell in which nobody is left, for its probe was lost by its own fault, has proven nothing. */
+export const endTrial = (live: Live, group: Group): void => {
+  group.cancelTrial = null
+  if ((group.cell?.agents.size ?? 0) > 0) proven(live, group)
+  else groupDue(live, group)
+}
+
 /** Gives a quarantined group its chance: stable for long enough, and the rest follows. */
 export const beginTrial = (live: Live, group: Group): void => {
   if (!group.quarantined) return
   group.cancelTrial?.()
   const stableMs = stableAfterMs(groupPolicy(group), group.policy)
-  group.cancelTrial = live.agenda.after(stableMs, () => proven(live, group))
+  group.trialMs = live.options.clock.monoMs() + stableMs
+  group.cancelTrial = live.agenda.after(stableMs, () => endTrial(live, group))
 }
 
 /** Agents that wait for their cell, at what its policy decided. */
@@ -313,30 +325,6 @@ const proofOf = (live: Live, cell: LiveCell): number => {
   })
   touchKeeper(live, home)
   return home.partings.proofMs
-}
-
-/** A program with nothing in hand that ended by itself, and says that it went well: to `transient` that is no loss. */
-const endedWell = ({ group, killedFor, agents }: LiveCell, { cause, end }: CellEnd): boolean =>
-  group.settings.restart.type === 'transient' &&
-  group.settings.run.command !== undefined &&
-  killedFor === null &&
-  cause === 'exit' &&
-  end?.code === 0 &&
-  [...agents].every(({ attempt, taken }) => attempt === null && !taken)
-
-const endWell = (live: Live, { id, agents }: LiveCell): void => {
-  const reason = 'it ended by itself, with exit code 0'
-  for (const agent of agents) {
-    unseat(live, agent, { cause: reason, collateral: true })
-    if (agent.ordered !== null) continue
-    move(live, agent, 'stop', reason)
-    if (agent.state === 'stopping') move(live, agent, 'ended')
-    notify(live, 'agent.ended', 'info', {
-      subject: agent.id,
-      message: `${agent.id} ended by itself, with exit code 0: it is not started again`,
-      facts: { cell: id, restart: 'transient' },
-    })
-  }
 }
 
 /** A cell is gone: who is charged, who waits for what, what was lost; told in one event with the evidence. */

@@ -34,6 +34,7 @@ import { orderAgents } from './orders.ts'
 import { planLook } from './order/starts.ts'
 import { openOrder } from './order/state.ts'
 import { fell, resumeBands, withMates } from './order/strategy.ts'
+import { openParole } from './parole.ts'
 import type { Fleet, FreeAgent } from './port.ts'
 import { openTurns } from './probes/probes.ts'
 import { cancelAttempt, challenge } from './pulse.ts'
@@ -66,6 +67,7 @@ const depose = (live: Live, detail: string): void => {
   live.phase = 'deposed'
   live.agenda.stop()
   live.stillness.stop()
+  live.parole.stop()
   say(live, 'error', `a newer sitter acts for this host, every cell is killed: ${detail}`)
   for (const cell of live.cells.values()) kill(live, cell, 'a newer sitter acts for this host')
   void endStandbys(live, 'a newer sitter acts for this host')
@@ -109,6 +111,7 @@ const assemble = (options: FleetOptions, roster: Roster): Live => {
     free: new Map(Object.keys(options.config.agents).map((type) => [type, new FreeQueue<Agent>()])),
     agenda,
     stillness: openStillness(clock, () => isWaiting(live)),
+    parole: openParole(clock, () => live),
     record: openFleetRecord({
       store,
       owner,

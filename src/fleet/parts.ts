@@ -25,6 +25,7 @@ export const groupOf = (settings: AgentType, index: number, part: Part | null = 
   quarantined: false,
   anew: null,
   cancelTrial: null,
+  trialMs: Infinity,
   lostMs: null,
   recycledMs: null,
 })

@@ -39,7 +39,7 @@ export interface PolicyState {
   readonly quarantines: number
   /** Delay of the last quarantine's probe, 0 = none. */
   readonly probeMs: number
-  /** Started as a probe and not yet proven stable. */
+  /** Started as a probe, and not yet proven by finished work (or by a life as long as it was kept away). */
   readonly probation: boolean
 }
 export const freshPolicy: PolicyState = {
@@ -99,7 +99,11 @@ export const isStable = (policy: Policy, state: PolicyState, life: Life, nowMs: 
 const isCalm = (policy: Policy, state: PolicyState, life: Life, nowMs: number): boolean =>
   life.readyMs !== null && nowMs - life.readyMs >= Math.max(policy.withinMs, state.probeMs)
 
-/** The state once stability is proven: a monthly crash starts at the base delay again. */
+/**
+ * The state once stability is proven: a monthly crash starts at the base delay again. That a probe is up proves little,
+ * for it may die of its first work: probation ends with work, or where there is none, when it has lived for as long as
+ * it was kept away.
+ */
 export const settled = (policy: Policy, state: PolicyState, life: Life, nowMs: number): PolicyState => {
   if (!isStable(policy, state, life, nowMs)) return state
   const calm = isCalm(policy, state, life, nowMs)
@@ -107,7 +111,7 @@ export const settled = (policy: Policy, state: PolicyState, life: Life, nowMs: n
     losses: state.losses,
     inARow: 0,
     delayMs: 0,
-    probation: false,
+    probation: state.probation && !life.progressed && !calm,
     quarantines: calm ? 0 : state.quarantines,
     probeMs: calm ? 0 : state.probeMs,
   }
@@ -143,7 +147,8 @@ export const afterLoss = (policy: Policy, before: PolicyState, loss: Loss, chanc
   const recent = state.losses.filter((atMs) => atMs >= loss.nowMs - policy.withinMs)
   const losses = loss.fromOutside === true ? recent : [...recent, loss.nowMs].slice(-(policy.max + 1))
   const counted = { ...state, losses, inARow: state.inARow + 1 }
-  if (state.probation) return quarantine(counted, 'probe-failed', chance)
+  // Who is killed from outside has not failed.
+  if (state.probation && loss.fromOutside !== true) return quarantine(counted, 'probe-failed', chance)
   if (losses.length > policy.max) return quarantine(counted, 'window', chance)
   if (counted.inARow > policy.max) return quarantine(counted, 'in-a-row', chance)
   return restart(policy, counted, chance)

@@ -39,11 +39,11 @@ export const patienceMs = 90_000
 let attempts = 0
 /** Gives the task to the one, once it is free, and something harmless to some others, so that it is not alone at work. */
 export const misbehave = async (yard: Yard, task: string, mates = 3, bad = culprit): Promise<void> => {
-  const all = await yard.until(() => {
-    const free = yard.fleet.take('villain', 200)
-    if (free.some(({ agent }) => agent === bad)) return free
-    for (const { agent } of free) yard.fleet.release(agent)
-    return undefined
+  // Given back while we look they would be free at once, and this would look again, for ever.
+  const all: FreeAgent[] = []
+  await yard.until(() => {
+    all.push(...yard.fleet.take('villain', 200))
+    return all.some(({ agent }) => agent === bad)
   })
   const others = all.filter(({ agent }) => agent !== bad)
   const run = (one: FreeAgent, type: string, payload = {}): void =>

@@ -104,6 +104,25 @@ test('a probe lost before it is stable is quarantined at once, one that worked i
   expect(after.state.quarantines).toBe(1)
 })
 
+test('that a probe is up ends no probation: work does, or a life as long as it was kept away', () => {
+  const state = { ...asProbe(freshPolicy), quarantines: 1, probeMs: 600_000 }
+  const up = (forMs: number, progressed = false): boolean =>
+    settled(policy, state, { readyMs: 0, progressed }, forMs).probation
+  expect(up(599_999)).toBe(true)
+  expect(up(600_000)).toBe(false)
+  expect(up(10, true)).toBe(false)
+  // It dies of the first work that it gets, an hour after nobody had any for it.
+  const late = { ...state, probeMs: 2 * 3_600_000 }
+  const loss = { nowMs: 3_600_000, life: { readyMs: 0, progressed: false }, counts: true }
+  expect(afterLoss(policy, late, loss, chance)).toMatchObject({ action: 'quarantine', why: 'probe-failed' })
+})
+
+test('a probe that is killed from outside has not failed, and is still on probation', () => {
+  const state = { ...asProbe(freshPolicy), quarantines: 1, probeMs: 600_000 }
+  const decision = afterLoss(policy, state, { nowMs: 1e7, life: died, counts: true, fromOutside: true }, chance)
+  expect(decision).toMatchObject({ action: 'restart', state: { probation: true, inARow: 1 } })
+})
+
 test('only a whole window without a loss makes quarantines forgotten', () => {
   const state = { ...freshPolicy, quarantines: 3, probeMs: 40_000 }
   expect(settled(policy, state, { readyMs: 0, progressed: true }, 39_999).quarantines).toBe(3)

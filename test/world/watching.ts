@@ -52,6 +52,8 @@ export class Watching {
   #event({ kind, subject, facts }: { kind: string; subject: string; facts: Readonly<Record<string, unknown>> }): void {
     if (kind === 'task.died' && facts['reason'] === 'deadline') this.#world.times.diedOfDeadline(subject)
     if (kind === 'agent.quarantined') this.quarantines += 1
+    // The second way out is for what nobody has thought of: who needs it was forgotten by the first.
+    if (kind === 'agent.overdue') this.#world.violated(`${subject} was not tried at its time`)
     if (kind === 'agent.released') this.#losses.delete(subject)
     if (kind !== 'agent.lost' || typeof facts['state'] !== 'string') return
     const { monoMs } = this.#world.timeline

@@ -133,6 +133,24 @@ export class Governor {
     return [...this.#causes.values()].filter(({ state }) => state.held !== null).map((cause) => this.#told(cause))
   }
 
+  /** Causes whose next try should have been so long ago, and was not: we stood still, or nobody looks any more. */
+  late(byMs: number): readonly string[] {
+    const sinceMs = this.#clock.monoMs() - byMs
+    return [...this.#causes.values()]
+      .filter(
+        ({ state: { held }, waiting }) =>
+          held !== null && held.trying.length === 0 && waiting.size > 0 && held.nextMs < sinceMs,
+      )
+      .map(({ key }) => key)
+  }
+
+  /** Looks again, should nobody look any more. */
+  wake(): void {
+    this.#cancel?.()
+    this.#cancel = undefined
+    this.#arm()
+  }
+
   kept(): readonly KeptCause[] {
     return [...this.#causes.values()]
       .filter(({ state }) => state.held !== null || state.last !== null)

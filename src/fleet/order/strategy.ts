@@ -244,6 +244,15 @@ const bandRises = (live: Live, band: Band): void => {
   rise(live, held, 'due')
 }
 
+/** Groups in quarantine that nobody brings back, and what does. */
+export const bandsLate = (
+  live: Live,
+  isOver: (due: NonNullable<Band['due']>) => boolean,
+): { readonly who: string; readonly agents: readonly Agent[]; go(): void }[] =>
+  live.order.bands
+    .filter(({ quarantined, falling, due }) => quarantined && !falling && (due === null || isOver(due)))
+    .map((band) => ({ who: noteName(band), agents: heldBy(live, band), go: () => bandRises(live, band) }))
+
 const lift = (live: Live, band: Band, policy: Band['policy']): void => {
   band.cancelDue?.()
   band.cancelDue = null

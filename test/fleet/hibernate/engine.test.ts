@@ -22,12 +22,14 @@ const stateOf = ({ fleet }: Yard, agent: string): string =>
 /** Gives a task to an agent of this name, as soon as it is free. */
 const give = async (yard: Yard, agent: string, type: string, payload: unknown): Promise<string> => {
   yard.fleet.want('villain', yard.settings.count)
+  // Others are given back afterwards: given back while we look they are free at once, and this looks again, for ever.
+  const others: string[] = []
   const free = await yard.until(() => {
     const all = yard.fleet.take('villain', 2)
-    const mine = all.find((one) => one.agent === agent)
-    for (const { agent: not } of all) if (not !== agent) yard.fleet.release(not)
-    return mine
+    others.push(...all.map((one) => one.agent).filter((id) => id !== agent))
+    return all.find((one) => one.agent === agent)
   })
+  for (const one of others) yard.fleet.release(one)
   yard.fleet.want('villain', 0)
   const attempt = `att_${(count += 1)}`
   yard.run(free, attempt, type, payload)
