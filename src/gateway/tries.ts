@@ -69,6 +69,8 @@ class Giving {
   readonly #head: (status: number, headers: HeaderPairs) => string[]
   #held: { readonly status: number; readonly headers: HeaderPairs; chunks: Buffer[]; bytes: number } | undefined
   status = 0
+  /** Of its body something was written, and its head with that. */
+  #hasBegun = false
 
   constructor(
     response: ServerResponse,
@@ -95,10 +97,15 @@ class Giving {
   }
 
   data(chunk: Buffer): boolean {
-    if (this.#held === undefined) return this.#response.write(chunk)
+    if (this.#held === undefined) return this.#write(chunk)
     this.#held.chunks.push(chunk)
     this.#held.bytes += chunk.length
     return this.#held.bytes <= heldBytes || this.release()
+  }
+
+  #write(chunk: Buffer): boolean {
+    this.#hasBegun = true
+    return this.#response.write(chunk)
   }
 
   /** Gives what was held, and streams from here on. */
@@ -106,9 +113,13 @@ class Giving {
     if (this.#held === undefined) return true
     const { status, headers, chunks } = this.#held
     this.#held = undefined
-    this.#response.writeHead(status, this.#head(status, headers))
-    this.#response.flushHeaders()
-    return chunks.map((chunk) => this.#response.write(chunk)).every(Boolean)
+    const response = this.#response
+    response.writeHead(status, this.#head(status, headers))
+    // A short answer comes with its head, and goes on with it: one write instead of two.
+    queueMicrotask(() => {
+      if (!this.#hasBegun && !response.writableEnded && !response.destroyed) response.flushHeaders()
+    })
+    return chunks.map((chunk) => this.#write(chunk)).every(Boolean)
   }
 }
 

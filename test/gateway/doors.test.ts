@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { writeFileSync, rmSync, mkdirSync } from 'node:fs'
@@ -269,4 +270,22 @@ test('a door whose cell is gone is closed, and status counts what happened', asy
   sitter.link.closeCell('cel_1')
   expect((await sitter.link.status()).cells).toBe(0)
   await expect(fetchBy(door, { path: '/bank/v1/a' })).rejects.toThrow(/ENOENT|ECONNREFUSED/)
+})
+
+test('the head of an answer is there before its body, and a short answer comes whole', async () => {
+  const { door, upstream } = await world({}, ['payer/0001'])
+  const late: (() => void)[] = []
+  upstream.answer((_seen, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    response.flushHeaders()
+    late.push(() => response.end('data: at last\n\n'))
+  })
+  const socket = connect(door)
+  socket.write('GET /bank/v1/stream HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n')
+  const head = String((await once(socket, 'data'))[0])
+  expect(head).toMatch(/^HTTP\/1\.1 200 OK\r\n/)
+  expect(head).not.toContain('at last')
+  late[0]!()
+  expect(String((await once(socket, 'data'))[0])).toContain('data: at last')
+  socket.destroy()
 })

@@ -158,3 +158,16 @@ test('A second end of one call counts nothing; a mark is noted by the call that 
   book.forgetSpent(nowMs + 100 * 24 * hourMs)
   expect(book.spentSums()).toEqual([])
 })
+
+test('What was added up for a commit that did not come about is in no later one', async () => {
+  const book = open()
+  const journal = (await book.begin(callOf('writer/0001', 'llm', nowMs, '0.50 USD'))) as number
+  const told = { ...ended, cost: 'unknown', spent: spentOf({ known: 5n, counted: 5n }) }
+  const together = await Promise.allSettled([book.end(journal, told), book.setMeta({ broken: {} as string })])
+  expect(together.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+  // A commit that ends no call writes none of it either.
+  await book.setMeta({ fine: 'yes' })
+  await book.end(journal, told)
+  const ask = { by: 'agent', sinceMs: 0, nowMs, limit: 10, offset: 0 } as const
+  expect(book.costs(ask).items).toMatchObject([{ known: 5n, counted: 5n, calls: 1 }])
+})

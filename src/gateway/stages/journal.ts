@@ -23,7 +23,7 @@ export const rowOf = (call: CallInHand, nowMs: number): JournalCall => ({
   epoch: call.epoch,
   begunMs: nowMs,
   waitedMs: call.waitedMs,
-  host: call.upstream === null ? null : new URL(call.upstream.rule.url).host,
+  host: call.upstream?.host ?? null,
   decision: call.decision,
   key: call.credential === null ? null : keyOf(call),
   reserved: call.reservation === null ? null : formatCost(call.reservation.most),

@@ -209,8 +209,18 @@ const distinct = (signals: readonly Signal[]): readonly Signal[] => {
   return [...byName.values()].slice(0, mostSignals)
 }
 
+/** A piece of the name of each header that any of the readers looks for; most answers have none of them. */
+const telling = /rate-?limit|retry-after|^x-(?:mbx|sapi)-/i
+
+const dateOf = (pairs: readonly (readonly [string, string])[]): string | undefined =>
+  headersOf(pairs.filter(([name]) => name.length === 4 && name.toLowerCase() === 'date')).get('date')
+
 /** Reads an answer's headers. `wallMs` is what the machine's clock said when the answer came. */
 export const readSignals = (pairs: readonly (readonly [string, string])[], wallMs: number): Told => {
+  if (!pairs.some(([name]) => telling.test(name))) {
+    const dateMs = httpDateMs(dateOf(pairs))
+    return { retryAfterMs: null, skewMs: dateMs === undefined ? null : dateMs - wallMs, signals: [] }
+  }
   const headers = headersOf(pairs)
   const dateMs = httpDateMs(headers.get('date'))
   const theirWallMs = dateMs ?? wallMs

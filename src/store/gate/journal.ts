@@ -149,7 +149,7 @@ export const journalOf = (db: DatabaseSync, turn: Turn): Journal => {
   const untold = db.prepare(`SELECT journal FROM calls
     WHERE grant_id IS NOT NULL AND acked = 0 AND ended IS NOT NULL AND journal > ? ORDER BY journal LIMIT ?`)
 
-  const addSpent = addSpentOf(db)
+  const addSpent = addSpentOf(db, turn)
   const forgetKey = forgetKeyOf(db)
 
   const add = (call: NewCall): number | 'spent' => {

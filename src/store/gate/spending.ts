@@ -6,6 +6,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { formatCost, parseCost } from '../../std/std.ts'
 import { mostNotes } from './renewals.ts'
+import type { Turn } from './turn.ts'
 import type { CallSpent, CostsAsk, CostsRead, CostSum, SpentIn, SpentSum } from './rows.ts'
 
 export interface Spending {
@@ -68,30 +69,59 @@ const sumsOf = (db: DatabaseSync): ((place: SpentIn, spent: CallSpent) => void) 
   }
 }
 
+/** What calls of one agent, upstream and currency have spent that began in the same hour. */
+interface Total extends Pick<CallSpent, 'agent' | 'upstream' | 'currency' | 'atMs'> {
+  known: bigint
+  counted: bigint
+  calls: number
+  unknown: number
+}
+
 /** One statement a span: SQL adds, and keeps the rest below one unit. */
-const totalsOf = (db: DatabaseSync): AddSpent => {
+const totalsOf = (db: DatabaseSync): ((total: Total) => void) => {
   const add = db.prepare(`INSERT INTO costs (span, at_ms, agent, upstream, currency,
-    known_units, known_pico, counted_units, counted_pico, calls, unknown) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)
+    known_units, known_pico, counted_units, counted_pico, calls, unknown) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (span, at_ms, agent, upstream, currency) DO UPDATE SET
     known_units = known_units + excluded.known_units + (known_pico + excluded.known_pico) / ${unit},
     known_pico = (known_pico + excluded.known_pico) % ${unit},
     counted_units = counted_units + excluded.counted_units + (counted_pico + excluded.counted_pico) / ${unit},
     counted_pico = (counted_pico + excluded.counted_pico) % ${unit},
-    calls = calls + 1, unknown = unknown + excluded.unknown`)
-  return ({ agent, upstream, currency, atMs, known, counted }) => {
-    const sum = known ?? 0n
-    for (const { span, startOf } of spans) {
-      const amounts = [sum / unit, sum % unit, counted / unit, counted % unit]
-      add.run(span, startOf(atMs), agent ?? '', upstream, currency, ...amounts, known === null ? 1 : 0)
-    }
+    calls = calls + excluded.calls, unknown = unknown + excluded.unknown`)
+  return ({ agent, upstream, currency, atMs, known, counted, calls, unknown }) => {
+    const amounts = [known / unit, known % unit, counted / unit, counted % unit]
+    for (const { span, startOf } of spans)
+      add.run(span, startOf(atMs), agent ?? '', upstream, currency, ...amounts, calls, unknown)
   }
 }
 
-export const addSpentOf = (db: DatabaseSync): AddSpent => {
+/**
+ * Totals are added up here for all calls that end in one commit, and written once: three statements a call were 7 % of
+ * what a call costs the gate.
+ */
+export const addSpentOf = (db: DatabaseSync, turn: Pick<Turn, 'number' | 'beforeCommit'>): AddSpent => {
   const [addToSum, addToTotals] = [sumsOf(db), totalsOf(db)]
+  const totals = new Map<string, Total>()
+  let of = turn.number()
+  const here = (): Map<string, Total> => {
+    // What was added up for a commit that did not come about is none of the next one's.
+    if (of !== turn.number()) totals.clear()
+    of = turn.number()
+    return totals
+  }
+  turn.beforeCommit(() => {
+    for (const total of here().values()) addToTotals(total)
+    totals.clear()
+  })
   return (spent) => {
     for (const place of spent.places) addToSum(place, spent)
-    addToTotals(spent)
+    const { agent, upstream, currency, atMs, known, counted } = spent
+    const key = `${agent}\n${upstream}\n${currency}\n${Math.floor(atMs / hourMs)}`
+    const total = here().get(key) ?? { agent, upstream, currency, atMs, known: 0n, counted: 0n, calls: 0, unknown: 0 }
+    total.known += known ?? 0n
+    total.counted += counted
+    total.calls += 1
+    total.unknown += known === null ? 1 : 0
+    totals.set(key, total)
   }
 }
 

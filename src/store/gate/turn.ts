@@ -17,6 +17,8 @@ interface Write {
 }
 
 export interface Turn {
+  /** Which of its commits is being made, or was made last. */
+  number(): number
   /**
    * Resolves after the commit is durable. Rejects with `journal-failed` (nothing written) or `record-unknown` (nobody
    * knows).
@@ -40,11 +42,16 @@ const ordered = (writes: readonly Write[]): { inOrder: readonly Write[]; toTell:
   return { inOrder, toTell: inOrder.toReversed() }
 }
 
+const rejectAll = (writes: readonly Write[], cause: unknown): void => {
+  for (const write of writes) write.reject(cause)
+}
+
 export const openTurn = (db: DatabaseSync): Turn => {
   let pending: Write[] = []
   let scheduled = false
   let closed = false
   let lost: Error | undefined
+  let number = 0
   const extras: (() => void)[] = []
   const followers: (() => void)[] = []
   const listeners: ((cause: Error) => void)[] = []
@@ -53,25 +60,23 @@ export const openTurn = (db: DatabaseSync): Turn => {
     // A full disk has rolled back by itself already; a second ROLLBACK would throw and hide the cause.
     if (db.isTransaction) db.exec('ROLLBACK')
     const told = failure('journal-failed', 'the gate could not write its journal: nothing written or sent', { cause })
-    for (const write of writes) write.reject(told)
+    rejectAll(writes, told)
   }
 
   const lose = (writes: readonly Write[], cause: unknown): void => {
     lost = failure('record-unknown', 'a COMMIT of gate.db failed: whether it is durable is not known', { cause })
-    for (const write of writes) write.reject(lost)
+    rejectAll(writes, lost)
     for (const listener of listeners) listener(lost)
   }
 
   const flush = (): void => {
     scheduled = false
+    number += 1
     const writes = pending
     const { inOrder, toTell } = ordered(writes)
     pending = []
     if (writes.length === 0) return
-    if (lost) {
-      for (const write of writes) write.reject(lost)
-      return
-    }
+    if (lost) return rejectAll(writes, lost)
     try {
       db.exec('BEGIN IMMEDIATE')
       for (const write of inOrder) write.value = write.run()
@@ -98,6 +103,7 @@ export const openTurn = (db: DatabaseSync): Turn => {
     })
 
   return {
+    number: () => number,
     write: (run) => write(run, false),
     writeLast: (run) => write(run, true),
     beforeCommit: (also) => {
