@@ -1,14 +1,22 @@
 /**
- * Three projects. `unit`: rooms whose tests are pure or bring their own fake world; they share workers, which costs a fifth of isolated
- * ones. `integration`: everything else (processes, sockets, files), one forked process per test file, so that what one leaves behind
- * cannot reach another. A new folder is integration until it is named here: sharing a worker has to be earned. `page`: the page is built once, and all its
- * files share one process and one browser, of which they leave nothing to each other but warmth. The long tests have a configuration
- * of their own (vitest.slow.config.ts).
+ * Four projects. `unit`: rooms whose tests are pure or bring their own fake world; they share threads. `integration`: everything else
+ * (programs, sockets, files), in processes that one file after the other uses: what it holds it gives back, and loading the code for each
+ * file anew costs as much as the tests. `alone`: files that measure the memory of their own process have one for themselves. `page`: the
+ * page is built once, and all its files share one process and one browser, of which they leave nothing to each other but warmth. The
+ * long tests have a configuration of their own (vitest.slow.config.ts).
  */
 import { defineConfig } from 'vitest/config'
 
 const pure = ['test/house.test.ts', 'test/{std,model,wire}/*.test.ts']
 const page = ['test/doors/page/*.test.ts']
+const alone = [
+  'bounds/garbage',
+  'gateway/bombs',
+  'gateway/cost/usage',
+  'gateway/sockets/sockets',
+  'cell/hostile',
+  'hostile/input',
+].map((name) => `test/${name}.test.ts`)
 const never = ['**/node_modules/**', 'test/house/fixtures/**']
 
 /** On a busy machine all of it takes long; no bound of the product is measured by these. */
@@ -43,9 +51,11 @@ export default defineConfig({
           ...isolated.test,
           name: 'integration',
           include: ['test/**/*.test.ts'],
-          exclude: [...never, ...pure, ...page],
+          exclude: [...never, ...pure, ...page, ...alone],
+          isolate: false,
         },
       },
+      { ...isolated, test: { ...isolated.test, name: 'alone', include: alone, exclude: never } },
       {
         ...isolated,
         test: {

@@ -6,7 +6,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { openProbe } from '../../src/cell/cell.ts'
 import { realProc } from '../../src/std/real/real.ts'
 import { processes } from '../crash/machine.ts'
-import { freePort } from '../crash/swarm.ts'
+import { freePort } from '../port.ts'
 
 const ask = openProbe(realProc())
 const usual = { agent: 'notifier/0007', directory: '/', withinMs: 5_000 }

@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { judge, type Verdict } from '../crash/judge.ts'
 import { processes } from '../crash/machine.ts'
-import { freePort } from '../crash/swarm.ts'
+import { freePort } from '../port.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 const own = mkdtempSync(join(tmpdir(), 'sitter-job-'))

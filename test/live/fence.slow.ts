@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { freePort } from '../crash/swarm.ts'
+import { freePort } from '../port.ts'
 import { isThere, processes, type Process } from '../crash/machine.ts'
 import { Swarm } from './swarm.ts'
 

@@ -150,6 +150,21 @@ test('Another program: its agents begin anew, one part after the other, and nobo
   })
 })
 
+test('An invalid one is refused with every fault, by apply and by SIGHUP; nothing changes', async () => {
+  const [places, versions] = [await swarm.places('worker'), await swarm.versions()]
+  swarm.write({ ...config(), agnets: {}, tasks: { wait: { agent: 'nobody', priority: 77 } } })
+  const { code, err } = await swarm.run('config', 'apply', swarm.file)
+  expect([code, err]).toEqual([2, expect.stringContaining('config-invalid') as string])
+  for (const fault of ['agnets', 'tasks.wait.agent', 'tasks.wait.priority']) expect(err).toContain(fault)
+  swarm.up.kill('SIGHUP')
+  const refused = await swarm.until('an event', async () =>
+    (await swarm.api('events?subject=config&limit=1000')).items!.findLast(({ kind }) => kind === 'config.refused'),
+  )
+  expect(refused).toMatchObject({ level: 'error', facts: { code: 'config-invalid', by: 'signal:SIGHUP' } })
+  expect(await swarm.versions()).toEqual(versions)
+  expect(await swarm.places('worker')).toEqual(places)
+})
+
 test('A release that does not start costs its own part only; going back mends it', async () => {
   await swarm.apply(config({ worker: { run: { module: module('broken-worker') }, startWithin: '1s' } }))
   await swarm.until('one part is down', async () =>
@@ -178,21 +193,6 @@ test('A limit reaches the gate as it runs, and the upstream sees the new rate', 
     expect(times.filter((other) => other >= atMs && other < atMs + 1_000).length, String(index)).toBeLessThanOrEqual(8)
   await swarm.apply(config())
   expect(swarm.process('gate')).toEqual(gate)
-})
-
-test('An invalid one is refused with every fault, by apply and by SIGHUP; nothing changes', async () => {
-  const [places, versions] = [await swarm.places('worker'), await swarm.versions()]
-  swarm.write({ ...config(), agnets: {}, tasks: { wait: { agent: 'nobody', priority: 77 } } })
-  const { code, err } = await swarm.run('config', 'apply', swarm.file)
-  expect([code, err]).toEqual([2, expect.stringContaining('config-invalid') as string])
-  for (const fault of ['agnets', 'tasks.wait.agent', 'tasks.wait.priority']) expect(err).toContain(fault)
-  swarm.up.kill('SIGHUP')
-  const refused = await swarm.until('an event', async () =>
-    (await swarm.api('events?subject=config&limit=1000')).items!.findLast(({ kind }) => kind === 'config.refused'),
-  )
-  expect(refused).toMatchObject({ level: 'error', facts: { code: 'config-invalid', by: 'signal:SIGHUP' } })
-  expect(await swarm.versions()).toEqual(versions)
-  expect(await swarm.places('worker')).toEqual(places)
 })
 
 test('What only a new sitter reaches is named and refused whole', async () => {

@@ -5,7 +5,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { freePort } from '../crash/swarm.ts'
+import { freePort } from '../port.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 

@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { freePort } from '../crash/swarm.ts'
+import { freePort } from '../port.ts'
 import type { How } from './strict-provider.ts'
 import { Swarm } from './swarm.ts'
 

@@ -8,6 +8,7 @@ import { createRequire } from 'node:module'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
+import { freePort } from '../port.ts'
 
 /** The package's libraries are linked by an install script that we do not run. */
 const linkLibraries = (): void => {
@@ -29,14 +30,6 @@ const linkLibraries = (): void => {
     }
   }
 }
-
-export const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo
-      server.close(() => resolve(port))
-    })
-  })
 
 /** A busy disk takes its time for the directories of a hundred databases. */
 export const stopMs = 180_000

@@ -1,13 +1,12 @@
 /** What `init` writes runs; and what runs is looked at with the other verbs of those who operate. */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import type { MetricsAnswer } from '../../../src/doors/api.ts'
 import type { Check } from '../../../src/doors/cli/doctor-checks.ts'
+import { freePort } from '../../port.ts'
 import { run, start, type Ended, type Started } from './child.ts'
 
 const project = resolve(import.meta.dirname, '../../..')
@@ -20,16 +19,6 @@ const folder = async (): Promise<string> => {
   const directory = await mkdtemp(join(tmpdir(), 'sitter-init-'))
   cleanups.push(() => rm(directory, { recursive: true, force: true }))
   return directory
-}
-
-/** A port that was free a moment ago. */
-const freePort = async (): Promise<string> => {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return String(port)
 }
 
 interface Swarm {
@@ -47,8 +36,8 @@ const scaffold = async (): Promise<Swarm> => {
   await symlink(project, join(directory, 'node_modules', 'swarmsitter'))
   const env = {
     XDG_CONFIG_HOME: join(directory, '.config'),
-    REHEARSAL_PORT: await freePort(),
-    SITTER_PORT: await freePort(),
+    REHEARSAL_PORT: String(await freePort()),
+    SITTER_PORT: String(await freePort()),
     NO_COLOR: '1',
   }
   return {

@@ -3,7 +3,8 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { freePort, sitter, type Place, type Run } from '../../crash/swarm.ts'
+import { sitter, type Place, type Run } from '../../crash/swarm.ts'
+import { freePort } from '../../port.ts'
 import type { CellSeen } from './witnesses.ts'
 
 export interface Size {
