@@ -30,7 +30,7 @@ const execArgv = ['--conditions=source', '--disable-warning=ExperimentalWarning'
  * More than the machine has cores: most files wait for processes and for time that must pass. A file's CPU time is at
  * most a third (live/live-config) of its time.
  */
-const maxWorkers = 4
+const maxWorkers = 5
 
 /** Each file in a process of its own. */
 export const isolated = { resolve, ssr: { resolve }, test: { pool: 'forks' as const, execArgv, ...patience } }

@@ -4,6 +4,7 @@
  * finishes what is in flight.
  */
 import { readFileSync, writeSync } from 'node:fs'
+import { flushCompileCache } from 'node:module'
 import { homedir, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -291,6 +292,8 @@ export const runGate = async (argv: readonly string[]): Promise<void> => {
         process.exit(1)
       },
     })
+    // A process that is killed writes no compiled code, and this one may write none as another user.
+    flushCompileCache()
     const { uid, hidden, why } = hands.changeUser()
     const upstreams = Object.keys(rules.upstreams).length
     log('info', 'the gate is open', { pid: process.pid, dumps, upstreams, uid, hidden, why })

@@ -18,6 +18,8 @@ export interface Places {
   /** Machines of agents that sleep. */
   readonly asleep: string
   readonly logs: string
+  /** Compiled code of the swarm's own programs: no cell writes there. */
+  readonly code: string
   readonly run: string
   readonly rehearsal: string
   readonly lock: string
@@ -53,6 +55,7 @@ export const placesOf = (data: string, shortDirectory: string): Places => {
     cells: join(data, 'cells'),
     asleep: join(data, 'asleep'),
     logs: join(data, 'logs'),
+    code: join(data, 'code'),
     run: join(data, 'run'),
     rehearsal: join(data, 'rehearsal'),
     lock: join(data, 'run', 'lock.db'),

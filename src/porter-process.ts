@@ -1,5 +1,6 @@
 /** The process behind `_porter --data-dir D`: hears the gate by the line between them, and ends with it. */
 import { rename } from 'node:fs/promises'
+import { flushCompileCache } from 'node:module'
 import { createServer, type Server } from 'node:net'
 import { homedir, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -117,4 +118,5 @@ export const runPorter = async (argv: readonly string[]): Promise<void> => {
     )
   })
   say({ ready: true })
+  flushCompileCache()
 }

@@ -4,6 +4,7 @@
  * starts it again and it reads again.
  */
 import { chmod, mkdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
+import { flushCompileCache } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -222,6 +223,8 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
     process.on('SIGTERM', () => stop(drainMs))
     process.on('SIGINT', ignored)
     line.ready({ url: door.url, loginUrl: door.loginUrl, epoch })
+    // A process that is killed writes no compiled code.
+    flushCompileCache()
     logLine('info', 'sitter ready', { url: door.url, epoch, pid: process.pid, directory: dirname(places.record) })
   } catch (error) {
     logFault(error)

@@ -23,9 +23,9 @@ interface Group {
   /** The last of them left. */
   sentMs: number
   weight: number
-  /** Of how many of them neither answer nor end is known. */
+  /** The part of it of which neither answer nor end is known. */
   open: number
-  /** When the last of those was; null = they have not all. */
+  /** When the last answer or end of one of them was; null = none was yet. */
   knownMs: number | null
   /** By then the last of them had arrived; null = not known yet. */
   arrivedMs: number | null
@@ -39,8 +39,11 @@ const strictWithin = 1 / 20
 /** So much of the window counts as way all the same, and what is beyond so many times the usual. */
 const countedShare = 1 / 20
 const beyondUsual = 3
-/** Calls on several connections overtake each other: an answer speaks for those before it this much later. */
-const overtakenShare = 1 / 100
+/**
+ * By so much of the window ways differ. An answer speaks for calls that left so much before its own, for on several
+ * connections they overtake each other; and of the least that a call and its answer ever took, so much may be luck.
+ */
+const jitterShare = 1 / 200
 /** A call of which nothing is heard, and no end comes: nobody waits for it for ever. */
 const mostHeldMs = 600_000
 /** A window has both its ends: what comes exactly a window later would be one too many. */
@@ -76,7 +79,8 @@ export class Ledger {
     let atMs = nowMs
     for (const group of this.#groups) {
       if (excess <= 0) break
-      atMs = Math.max(atMs, this.#overMs(group))
+      const heard = this.#isPart(group) ? group.weight - group.open : 0
+      atMs = Math.max(atMs, heard >= excess ? this.#partOverMs(group) : this.#overMs(group))
       excess -= group.weight
     }
     return atMs
@@ -98,18 +102,18 @@ export class Ledger {
     ) {
       last.sentMs = nowMs
       last.weight += weight
-      last.open += 1
+      last.open += weight
       return last
     }
-    const group: Group = { firstMs: nowMs, sentMs: nowMs, weight, open: 1, knownMs: null, arrivedMs: null }
+    const group: Group = { firstMs: nowMs, sentMs: nowMs, weight, open: weight, knownMs: null, arrivedMs: null }
     this.#groups.push(group)
     return group
   }
 
-  /** One of these calls was answered, so it had arrived; or it has ended without an answer, and never will. */
-  known(place: Place, nowMs: number): void {
-    place.open -= 1
-    if (place.open <= 0) place.knownMs ??= nowMs
+  /** A call of this weight was answered, so it had arrived; or it has ended without an answer, and never will. */
+  known(place: Place, nowMs: number, weight: number): void {
+    place.open -= weight
+    place.knownMs = nowMs
     this.#settle(nowMs)
   }
 
@@ -146,21 +150,47 @@ export class Ledger {
       this.#arrived += 1
     }
     for (let group = this.#groups[0]; group !== undefined; group = this.#groups[0]) {
-      if (this.#overMs(group) > nowMs) break
+      if (this.#overMs(group) > nowMs) {
+        // The only group of a burst may have to wait for one slow answer: those that were heard do not.
+        if (this.#isPart(group) && this.#partOverMs(group) <= nowMs) {
+          this.#total -= group.weight - group.open
+          group.weight = group.open
+        }
+        break
+      }
       this.#total -= group.weight
       this.#groups.shift()
       this.#arrived = Math.max(0, this.#arrived - 1)
     }
   }
 
+  /** Some of it was heard of, and the rest nobody speaks for yet. */
+  #isPart({ arrivedMs, open, weight }: Group): boolean {
+    return arrivedMs === null && open > 0 && open < weight
+  }
+
+  /** When those of it that were heard of count no more. */
+  #partOverMs({ sentMs, knownMs }: Group): number {
+    return this.#byProof(sentMs, knownMs!) + this.shape.windowMs + edgeMs
+  }
+
   /** By when a group had arrived; undefined = nobody knows yet. */
-  #arrivedBy({ sentMs, knownMs }: Group, nowMs: number): number | undefined {
-    const { windowMs } = this.shape
-    const others = this.#road.provenMs(sentMs)
-    const byOthers = others === undefined ? Infinity : others + windowMs * overtakenShare
-    const provenMs = Math.min(knownMs ?? Infinity, byOthers)
+  #arrivedBy({ sentMs, knownMs, open }: Group, nowMs: number): number | undefined {
+    // What left in the same moment says nothing: a stall may begin between the two.
+    const byOthers = this.#road.provenMs(sentMs + this.#jitterMs) ?? Infinity
+    const provenMs = Math.min(open <= 0 ? knownMs! : Infinity, byOthers)
     if (provenMs > nowMs) return nowMs - sentMs > mostHeldMs ? nowMs : undefined
-    return sentMs + this.#wayOf(Math.max(0, provenMs - this.#road.leastMs - sentMs))
+    return this.#byProof(sentMs, provenMs)
+  }
+
+  get #jitterMs(): number {
+    return this.shape.windowMs * jitterShare
+  }
+
+  /** By when a call had arrived whose arrival is proven. */
+  #byProof(sentMs: number, provenMs: number): number {
+    const backMs = Math.max(0, this.#road.leastMs - this.#jitterMs)
+    return sentMs + this.#wayOf(Math.max(0, provenMs - backMs - sentMs))
   }
 
   /** Within this, that an answer is late says little; 0 where answers are quick. */

@@ -72,7 +72,7 @@ export class WindowShelf {
     const { count, windowMs } = windowOf(rule)
     let place: { readonly ledger: Ledger; readonly in: Place; readonly sentMs: number } | undefined
     const known = (nowMs: number): void => {
-      place?.ledger.known(place.in, nowMs)
+      place?.ledger.known(place.in, nowMs, weight)
       place = undefined
     }
     return {

@@ -144,23 +144,42 @@ test('A call whose answer never comes keeps its place until its own end, and a w
   ledger.pend(1)
   const place = ledger.sent(0, 1)
   expect(ledger.readyAt(5_000, 1)).toBe(Infinity)
-  ledger.known(place, 30_000)
+  ledger.known(place, 30_000, 1)
   expect(ledger.readyAt(30_000, 1)).toBeCloseTo(31_000)
   expect(ledger.used(31_001)).toBe(0)
 })
 
-test('An answer speaks for all calls before it, and for none after it', () => {
+test('An answer speaks for calls that left a little before its own, and for none beside or after it', () => {
   const road = new Road()
   const ledger = new Ledger({ count: 3, windowMs: 1_000 }, road)
   ledger.pend(3)
-  for (const at of [0, 100, 200]) ledger.sent(at, 1)
-  road.heard(100, 400)
-  // On another connection the one before it may come a little later.
-  expect(ledger.used(1_409)).toBe(3)
-  expect(ledger.used(1_411)).toBe(1)
-  expect(ledger.readyAt(1_411, 3)).toBe(Infinity)
+  for (const at of [0, 100, 104]) ledger.sent(at, 1)
+  road.heard(104, 400)
+  expect(ledger.used(1_399)).toBe(3)
+  expect(ledger.used(1_401)).toBe(2)
+  expect(ledger.readyAt(1_401, 3)).toBe(Infinity)
   road.heard(200, 1_500)
-  expect(ledger.readyAt(1_520, 3)).toBeCloseTo(2_510)
+  expect(ledger.readyAt(1_520, 3)).toBeCloseTo(2_500)
+})
+
+test('Of a burst, those that were answered leave after a window; one that is not keeps its own place', () => {
+  const ledger = new Ledger({ count: 3, windowMs: 1_000 }, new Road())
+  ledger.pend(3)
+  const [one, other] = [ledger.sent(0, 1), ledger.sent(0.5, 1)]
+  ledger.sent(1, 1)
+  ledger.known(one, 10, 1)
+  ledger.known(other, 30, 1)
+  expect(ledger.readyAt(40, 2)).toBeCloseTo(1_030)
+  expect(ledger.readyAt(40, 3)).toBe(Infinity)
+  expect(ledger.used(1_029)).toBe(3)
+  expect(ledger.used(1_032)).toBe(1)
+  expect(ledger.readyAt(1_032, 2)).toBe(1_032)
+})
+
+test('A stall that begins in the middle of a burst shows no window more than it allows', () => {
+  const rule = rated(100, 1_000, { window: 'sliding' })
+  const { arrived } = play(rule, { ...quick, stalls: [[5_066, 5_080]] }, { forMs: 20_000, seed: 657_571_549 })
+  expect(mostIn(arrived, 1_000)).toBeLessThanOrEqual(100)
 })
 
 test('One stall does not pass for what is usual', () => {
