@@ -5,8 +5,8 @@
  * (matrix.ts); then at each work of one agent (villain.ts); then one payment at each of its system calls (points.ts);
  * then 50 changes of the vault's key, each cut off (test/vault/rekey-kills.ts); then all drills twice (drills.ts); then
  * `--seconds` (120) of churn, whose descriptors and memory must stay flat (test/bounds/churn.ts); then a record in
- * PostgreSQL behind a way that breaks (postgres.ts); then the long tests of all rooms (`*.slow.ts`, tests.ts).
- * Credentials that renew themselves are killed apart (`--only 'renewing credentials'`, ../vault/kills.ts).
+ * PostgreSQL behind a way that breaks (postgres.ts); credentials that renew themselves (../vault/kills.ts). What pays
+ * and what mostly waits run beside each other; then the long tests of all rooms (`*.slow.ts`, tests.ts).
  *
  * `--long`: 200 kills under 20,000 tasks and 2,000 payments, spread so that work is always under way, about 45 minutes;
  * 100 cut COMMITs and 10 crashes of PostgreSQL, about half an hour.
@@ -233,15 +233,10 @@ let passed = 0
 let skipped = 0
 const points = (): Promise<Verdict[]> => atEveryPoint(join(memory, 'points'), values.long ? 1 : 8)
 
-const parts = [
+type Part = readonly [name: string, run: () => Promise<Verdict[]>]
+const paying: readonly Part[] = [
   ['under fire', underFire],
-  ['all at once', allAtOnce],
-  ['matrix', matrix],
-  ['villain', villainAtWork],
   ['at every point', points],
-  ['renewing credentials', renewing],
-  ['rekeys', () => amidRekeys(50)],
-  ['drills', () => drillTwice(join(directory, 'drills'))],
   ['churn', () => churn(join(directory, 'churn'), Number(values.seconds))],
   [
     'on PostgreSQL',
@@ -251,10 +246,24 @@ const parts = [
         random: seeded(seed),
       }),
   ],
-  ['long tests', () => longTests(directory)],
-] as const
-if (values.only !== undefined && !parts.some(([name]) => name === values.only)) {
-  console.error(`no part is called ${values.only}: ${parts.map(([name]) => name).join(', ')}`)
+]
+/** They wait more than they work. */
+const waiting: readonly Part[] = [
+  ['all at once', allAtOnce],
+  ['matrix', matrix],
+  ['villain', villainAtWork],
+  ['renewing credentials', renewing],
+  ['rekeys', () => amidRekeys(50)],
+  ['drills', () => drillTwice(join(directory, 'drills'))],
+]
+/** Parts of one step run beside each other. */
+const steps: readonly (readonly (readonly Part[])[])[] = [
+  [paying, waiting],
+  [[['long tests', () => longTests(directory)]]],
+]
+const names = steps.flat(2).map(([name]) => name)
+if (values.only !== undefined && !names.includes(values.only)) {
+  console.error(`no part is called ${values.only}: ${names.join(', ')}`)
   clear()
   process.exit(2)
 }
@@ -285,10 +294,10 @@ const within = async (scenario: () => Promise<Verdict[]>): Promise<Verdict[]> =>
   }
 }
 
-for (const [name, scenario] of parts) {
-  if (values.only !== undefined && values.only !== name) continue
+const runPart = async ([name, scenario]: Part): Promise<void> => {
+  if (values.only !== undefined && values.only !== name) return
   const startedMs = performance.now()
-  console.log(`\n${name}`)
+  console.log(`${name} begins`)
   let verdicts: Verdict[]
   try {
     verdicts = await within(scenario)
@@ -297,13 +306,20 @@ for (const [name, scenario] of parts) {
       { title: `${name} ran`, wrong: [error instanceof Error ? (error.stack ?? error.message) : String(error)] },
     ]
   }
+  console.log(`\n${name}, ${Math.round((performance.now() - startedMs) / 1_000)} s`)
   const wrong = report(verdicts)
-  console.log(`  ${Math.round((performance.now() - startedMs) / 1_000)} s`)
   failed += wrong
   const left = verdicts.filter((one) => one.skipped).length
   skipped += left
   passed += verdicts.length - wrong - left
 }
+
+for (const lanes of steps)
+  await Promise.all(
+    lanes.map(async (parts) => {
+      for (const part of parts) await runPart(part)
+    }),
+  )
 if (failed === 0 && !values.keep) clear()
 else console.log(`\nkept in ${directory} and ${memory}; again with --seed ${seed}`)
 console.log(`\n${passed} passed, ${failed} failed, ${skipped} skipped`)
