@@ -36,7 +36,7 @@ import {
   type Random,
   type Service,
 } from './std/std.ts'
-import { lockGate, openGateBook } from './store/store.ts'
+import { lockGate, openGateBook, type GateBook } from './store/store.ts'
 import {
   grantFault,
   openKeeper,
@@ -86,6 +86,23 @@ const forgetEveryMs = 6 * 3_600_000
 /** How long calls in flight may go on when the gate ends. */
 const finishMs = 10_000
 
+/** SQLITE_CORRUPT and SQLITE_NOTADB: no start mends it. */
+const isBroken = (error: unknown): boolean =>
+  error instanceof Error && 'errcode' in error && [11, 26].includes(Number(error.errcode) & 0xff)
+
+/** @throws Failure `vault-damaged` when gate.db is no database (any more); else what `work` throws. */
+const readingBook = async <Value>(path: string, work: () => Promise<Value>): Promise<Value> => {
+  try {
+    return await work()
+  } catch (error) {
+    if (!isBroken(error)) throw error
+    throw new Failure('vault-damaged', `${path} is damaged: ${asFailure(error).message}; nothing was changed`, {
+      cause: error,
+      facts: { wayOut: 'restore gate.db and vault.json from one backup' },
+    })
+  }
+}
+
 /** Opens what is sealed on disk: the key, gate.db, and the vault in it. */
 type OfNames = Pick<VaultOptions, 'known' | 'checkForm' | 'endOf'>
 const openSafe = async (options: GateOptions, names: OfNames) => {
@@ -101,10 +118,20 @@ const openSafe = async (options: GateOptions, names: OfNames) => {
     onFault: (why) => log('warn', 'an older copy of gate.db would not be noticed: its head cannot be kept', { why }),
   })
   const lock = await lockGate(join(directory, 'lock.db'), clock)
-  const book = openGateBook(join(directory, 'gate.db'), () => idMaker(clock, random)('gat'))
-  book.onLost(options.onLost)
-  const opened = { unlocked, book, clock, random, openSealed, directory, disk, source, outside }
-  const vault = await openVault({ ...opened, ...names })
+  const path = join(directory, 'gate.db')
+  const opening: { book?: GateBook } = {}
+  const { book, vault } = await readingBook(path, async () => {
+    const book = openGateBook(path, () => idMaker(clock, random)('gat'))
+    opening.book = book
+    book.onLost(options.onLost)
+    const opened = { unlocked, book, clock, random, openSealed, directory, disk, source, outside }
+    return { book, vault: await openVault({ ...opened, ...names }) }
+  }).catch((error: unknown) => {
+    // What was refused is left as it was found, without a journal file beside it.
+    opening.book?.close()
+    lock.release()
+    throw error
+  })
   return {
     book,
     vault,
