@@ -209,10 +209,12 @@ const issueRehearsalTokens = async (
   const url = watch.facts('sitter')['url'] as string
   const vault = (await api(url, token, 'credentials')) as VaultAnswer
   const issued: string[] = []
-  for (const { name, credential } of wanted) {
+  for (const { name, kind, credential } of wanted) {
     const member = config.credentials[credential!]?.pool[0] ?? credential!
     if (vault.credentials.some((one) => one.name === member && one.state === 'active')) continue
-    const secret = (await readFile(join(places.rehearsal, name, 'token'), 'utf8')).trim()
+    const kept = (await readFile(join(places.rehearsal, name, 'token'), 'utf8')).trim()
+    // Its client signs: the secret has a key's name before it.
+    const secret = kind === 'exchange' ? `rehearsal:${kept}` : kept
     await api(url, token, 'credentials', { name: member, sealed: sealTo(vault.sealingKey, secret) })
     issued.push(member)
   }

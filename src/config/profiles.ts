@@ -25,6 +25,9 @@ const binance: Profile = {
     { status: ['5xx', 409], safe: false, class: 'unknown' },
   ],
   limits: { 'weight-1M': 6_000, 'ip-weight-1M': 12_000, 'uid-weight-1M': 180_000 },
+  // By source address, "not the API keys"; orders and what has `uid` in its name count by account.
+  bans: { 418: 'host' },
+  perHost: ['weight-', 'ip-weight-'],
 }
 
 const paypal: Profile = {

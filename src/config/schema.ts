@@ -246,8 +246,8 @@ const machine = z.strictObject({
 })
 
 const rehearsal = z.strictObject({
-  /** `bank` pays; `llm` answers `POST /v1/messages` as Anthropic's API does. */
-  kind: z.enum(['bank', 'llm']).default('bank'),
+  /** `bank` pays; `llm` answers `POST /v1/messages` as Anthropic's API does; `exchange` is one like Binance. */
+  kind: z.enum(['bank', 'llm', 'exchange']).default('bank'),
   /** Of `llm`: tokens that it gives, input and output, like "20000/min". */
   tokens: rate.default({ count: 20_000, windowMs: 60_000 }),
   port: whole(0, 65_535, 'a port'),

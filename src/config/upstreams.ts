@@ -75,6 +75,12 @@ const profile = z.union(
         .default([]),
       /** Limits that answers only tell the use of, by the name of their signal. */
       limits: z.record(z.string(), whole(1, 1_000_000_000, 'a limit')).optional(),
+      /** Statuses by which it bans, and whom: `{ 418: 'host' }` all who come from here, else one credential. */
+      bans: z
+        .record(z.string().regex(/^[45]\d\d$/, 'an HTTP status from 400'), z.enum(['host', 'credential']))
+        .optional(),
+      /** Beginnings of the names of limits that count all who come from here, not one credential. */
+      perHost: z.array(notEmpty('the beginning of a name of `limits`')).max(20).optional(),
       /** Where answers tell the tokens that they used: paths of keys in their JSON, like `usage.input_tokens`. */
       usage: z
         .strictObject({

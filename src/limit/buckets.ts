@@ -6,9 +6,11 @@
 import type { BreakerRule, UpstreamLimit } from '../model/model.ts'
 import type { Clock, Random, Stamp } from '../std/std.ts'
 import type { LimitRow } from '../store/store.ts'
+import { openBans, type Banned } from './bans.ts'
 import { openBreakers, type BreakerEvents, type BreakerView } from './breaker/breakers.ts'
 import { Concurrency } from './concurrency.ts'
 import type { Gauge } from './gauge.ts'
+import { openDomains } from './learn/domains.ts'
 import { openLearned, type Known } from './learn/learned.ts'
 import { readSignals } from './learn/signals.ts'
 import { hostPlace, limitName, scopeName, throttledName, type Scope } from './names.ts'
@@ -26,6 +28,8 @@ export interface Watching {
   readonly endpoint: string
   /** Whether limits are learned from answers. */
   readonly learn: boolean
+  /** Beginnings of the names of signals that count all who come from here. */
+  readonly perHost?: readonly string[] | undefined
   /** Null = no breaker. */
   readonly breaker: BreakerRule | null
   /** What the call weighs by a rule, 0 when the rule is not for it; absent = 1 by all. */
@@ -46,7 +50,14 @@ export interface Answered {
   readonly learn: boolean
   /** Limits that the provider is known to have, by the name of the header that tells their use. */
   readonly knownLimits: Readonly<Record<string, number>>
+  /** As in `Watching`. */
+  readonly perHost?: readonly string[] | undefined
+  /** Statuses by which the provider is known to ban, and whom; 418 with a wait bans its credential if it lacks. */
+  readonly bans?: Readonly<Record<string, Banned>> | undefined
 }
+
+const banOf = ({ status, bans = {} }: Answered, retryAfterMs: number | null): Banned | undefined =>
+  bans[String(status)] ?? (status === 418 && retryAfterMs !== null ? 'credential' : undefined)
 
 export interface Buckets {
   /** What a call of this scope has to pass: its own gauges, for this call alone. */
@@ -156,6 +167,32 @@ const openConfigured = (clock: Clock, saved: readonly LimitRow[]) => {
   }
 }
 
+/** What a call does to all of its gauges. */
+const overAll = (clock: Clock): Pick<Buckets, 'readyAt' | 'admit' | 'sent' | 'giveUp' | 'ended'> => ({
+  readyAt: (gauges, nowMs) => {
+    let atMs = nowMs
+    let shared = false
+    for (const gauge of gauges) {
+      const readyMs = gauge.readyAt(nowMs)
+      if (readyMs > nowMs && gauge.shared) shared = true
+      atMs = Math.max(atMs, readyMs)
+    }
+    return { atMs, shared }
+  },
+  admit: (gauges) => {
+    for (const gauge of gauges) gauge.admit(clock.monoMs())
+  },
+  sent: (gauges, nowMs) => {
+    for (const gauge of gauges) gauge.sent(nowMs)
+  },
+  giveUp: (gauges) => {
+    for (const gauge of gauges) gauge.giveUp()
+  },
+  ended: (gauges, failed) => {
+    for (const gauge of gauges) gauge.ended?.(failed, clock.monoMs())
+  },
+})
+
 const silent: BreakerEvents = { moved: () => {} }
 
 export const openBuckets = (options: {
@@ -167,7 +204,8 @@ export const openBuckets = (options: {
   const { clock, saved } = options
   const configured = openConfigured(clock, saved)
   const pauses = openPauses(options)
-  const learned = openLearned(clock, saved)
+  const learned = openDomains(openLearned(clock, saved))
+  const bans = openBans(options)
   const breakers = openBreakers({ ...options, events: options.breakerEvents ?? silent })
   const breakerName = (scope: Scope, endpoint: string): string => `${scopeName(scope)}\n${endpoint}`
   return {
@@ -176,7 +214,8 @@ export const openBuckets = (options: {
         const weight = watching?.weigh?.(rule) ?? 1
         return weight === 0 ? [] : configured.gauges(rule, limitName(rule, index, scope), { scope, weight })
       }),
-      ...(watching?.learn === true ? [learned.gauge(scopeName(scope))] : []),
+      bans.gauge(scope),
+      ...(watching?.learn === true ? learned.gauges(scope, rules, watching) : []),
       ...(watching?.breaker ? [breakers.gauge(breakerName(scope, watching.endpoint), watching.breaker)] : []),
     ],
     throttled: (rules, scope, { target, share, weigh }) =>
@@ -188,43 +227,24 @@ export const openBuckets = (options: {
         if (weight === 0) return []
         return configured.gauges(less, name, { scope, weight }).map((gauge) => ({ ...gauge, shared: false }))
       }),
-    readyAt: (gauges, nowMs) => {
-      let atMs = nowMs
-      let shared = false
-      for (const gauge of gauges) {
-        const readyMs = gauge.readyAt(nowMs)
-        if (readyMs > nowMs && gauge.shared) shared = true
-        atMs = Math.max(atMs, readyMs)
-      }
-      return { atMs, shared }
-    },
-    admit: (gauges) => {
-      for (const gauge of gauges) gauge.admit(clock.monoMs())
-    },
-    sent: (gauges, nowMs) => {
-      for (const gauge of gauges) gauge.sent(nowMs)
-    },
-    giveUp: (gauges) => {
-      for (const gauge of gauges) gauge.giveUp()
-    },
-    ended: (gauges, failed) => {
-      for (const gauge of gauges) gauge.ended?.(failed, clock.monoMs())
-    },
-    pausedUntil: (scope) => pauses.until(scopeName(scope)),
-    answered: (scope, { gauges, status, headers, sentMs, learn, knownLimits }) => {
+    ...overAll(clock),
+    pausedUntil: (scope) => Math.max(pauses.until(scopeName(scope)), bans.until(scope)),
+    answered: (scope, answer) => {
+      const { gauges, status, headers, sentMs, learn, knownLimits } = answer
       for (const gauge of gauges) gauge.heard?.(clock.monoMs())
       const told = readSignals(headers, clock.civilMs?.() ?? clock.wallMs())
-      const name = scopeName(scope)
-      if (learn) learned.hear(name, told, { refused: status === 429, limits: knownLimits })
-      return pauses.answered(name, { status, retryAfterMs: told.retryAfterMs ?? undefined, sentMs })
+      if (learn) learned.hear(scope, told, { refused: status === 429, limits: knownLimits, perHost: answer.perHost })
+      const said = { status, retryAfterMs: told.retryAfterMs ?? undefined, sentMs }
+      const isBanned = bans.answered(scope, { ...said, banned: banOf(answer, told.retryAfterMs) })
+      return pauses.answered(scopeName(scope), said) || isBanned
     },
-    isUsedUp: (scope) => learned.known(scopeName(scope)).some(({ left }) => left === 0),
-    known: (scope) => learned.known(scopeName(scope)),
+    isUsedUp: (scope) => learned.known(scope).some(({ left }) => left === 0),
+    known: (scope) => learned.known(scope),
     breakers: () => breakers.list(),
     ...configured.views,
     changed: () => {
       const stamp = clock.stamp()
-      return [configured, learned, breakers].flatMap((kind) => kind.changed(stamp)).concat(pauses.changed())
+      return [configured, learned, breakers, bans].flatMap((kind) => kind.changed(stamp)).concat(pauses.changed())
     },
     renew: ({ name, host }, rules) => configured.renew(host === undefined ? [name] : [name, hostPlace(host)], rules),
   }

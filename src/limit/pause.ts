@@ -14,7 +14,9 @@ export const pauseAfter = (
   random: Random,
 ): number | undefined => {
   const { status, retryAfterMs, strikes } = answer
-  if (status !== 429 && (status !== 503 || retryAfterMs === undefined)) return undefined
+  // Beside limits: a provider that is sick, and refusals of a firewall or of too much at once (GitHub's 403).
+  const asks = retryAfterMs !== undefined && (status === 403 || status >= 500)
+  if (status !== 429 && !asks) return undefined
   const ownMs = status === 429 ? Math.min(ownCapMs, ownBaseMs * 2 ** Math.min(strikes, 10)) : 0
   const baseMs = Math.max(retryAfterMs ?? 0, ownMs)
   return baseMs + 1 + random.next() * Math.min(baseMs / 10, 5_000)

@@ -22,6 +22,10 @@ export interface Profile {
   readonly rules: readonly ClassRule[]
   /** Limits that are known but not stated in any answer, by the name under which their use is told. */
   readonly limits?: Readonly<Record<string, number>> | undefined
+  /** Statuses by which it bans, and whom: all who come from here (`host`), or one credential. */
+  readonly bans?: Readonly<Record<string, 'host' | 'credential'>> | undefined
+  /** Beginnings of the names of those of its limits that count all who come from here, not one credential. */
+  readonly perHost?: readonly string[] | undefined
   /** Where answers tell the tokens that they used; absent = they do not. */
   readonly usage?: UsageRule | undefined
 }

@@ -249,7 +249,7 @@ export interface Channel {
 /** A rehearsal provider that `up` starts beside the swarm; it behaves like a real one, with faults on request. */
 export interface Rehearsal {
   readonly name: string
-  readonly kind: 'bank' | 'llm'
+  readonly kind: 'bank' | 'llm' | 'exchange'
   /** Tokens that a language model gives in a window; a bank has none. */
   readonly tokens: Rate
   readonly port: number

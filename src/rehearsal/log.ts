@@ -24,6 +24,8 @@ export const lineKinds = [
   'answered',
   'overloaded',
   'cut',
+  'withdrawn',
+  'banned',
 ] as const
 export type LineKind = (typeof lineKinds)[number]
 

@@ -7,18 +7,24 @@ import { join } from 'node:path'
 import { realClock } from '../std/real/real.ts'
 import { assert, Failure, type Clock } from '../std/std.ts'
 import { newBook } from './book.ts'
+import { withdrawalIn, type Withdrawal } from './exchange/exchange.ts'
+import { serveExchange, type ExchangeProvider } from './exchange/provider.ts'
+import type { Key } from './exchange/signed.ts'
+import { openWeights, publishedRules, type WeightRules } from './exchange/weights.ts'
 import { wrongShares, type FaultShares } from './faults.ts'
 import { openLog, type LineKind } from './log.ts'
 import { serveLlm, type LlmProvider } from './llm/provider.ts'
 import { tokenWindow } from './llm/tokens.ts'
-import { serve } from './provider.ts'
+import { serve, type Provider } from './provider.ts'
 import { bearerIs, tokenIn } from './token.ts'
 import { slidingWindow } from './window.ts'
 
 export interface RehearsalOptions {
   readonly name: string
-  /** `bank` when absent; `llm` answers `POST /v1/messages`. */
-  readonly kind?: 'bank' | 'llm'
+  /** `bank` when absent; `llm` answers `POST /v1/messages`; `exchange` has the form, weights and bans of Binance. */
+  readonly kind?: 'bank' | 'llm' | 'exchange'
+  /** Of `exchange`: its limits where they are others than Binance's, and clients beside its first one. */
+  readonly exchange?: { readonly rules?: Partial<WeightRules>; readonly keys?: readonly Key[] }
   /** Of `llm`: tokens that it gives in any window of so many ms; 20,000 a minute when absent. */
   readonly tokens?: { readonly count: number; readonly windowMs: number }
   /** 0 = any free one. */
@@ -37,7 +43,7 @@ export interface RehearsalOptions {
   readonly query?: boolean
   /**
    * The bearer token its client must send; when absent, the one in `<directory>/token`, which is made (0600) if need
-   * be.
+   * be. Of an `exchange` the secret of the key `rehearsal`, which signs.
    */
   readonly credentialToken?: string
   readonly clock?: Pick<Clock, 'wallMs' | 'monoMs' | 'timer'>
@@ -47,7 +53,10 @@ export interface RunningRehearsal {
   readonly url: string
   readonly port: number
   readonly logFile: string
-  /** A function, so that the token is in no printed or serialised copy of this object. */
+  /**
+   * What its client keeps as its secret; of an `exchange` as `apiKey:secret`. A function, so that the token is in no
+   * printed or serialised copy of this object.
+   */
   token(): string
   /** Lines of the log by kind, those before this start included. */
   counts(): Readonly<Record<LineKind, number>>
@@ -83,10 +92,35 @@ const checked = (faults: FaultShares): FaultShares => {
 
 const usualTokens = { count: 20_000, windowMs: 60_000 }
 
-const openProvider = async (options: RehearsalOptions, token: string, logFile: string): Promise<LlmProvider> => {
+const firstKey = 'rehearsal'
+
+const openExchange = (
+  { exchange: own = {}, seed }: RehearsalOptions,
+  secret: string,
+  settings: Provider['settings'],
+  withdrawals: Withdrawal[],
+): ExchangeProvider['exchange'] => {
+  const keys = [{ id: firstKey, secret, account: firstKey }, ...(own.keys ?? [])]
+  const weights = openWeights({ ...publishedRules, ...own.rules })
+  return { weights, keys: new Map(keys.map((key) => [key.id, key])), seed, settings, withdrawals }
+}
+
+type AnyProvider = LlmProvider & ExchangeProvider
+
+const openProvider = async (options: RehearsalOptions, token: string, logFile: string): Promise<AnyProvider> => {
   const { count, windowMs } = options.tokens ?? usualTokens
   const book = newBook()
-  const log = await openLog(logFile, (line) => book.take(line))
+  const withdrawals: Withdrawal[] = []
+  const log = await openLog(logFile, (line) => {
+    book.take(line)
+    const withdrawal = withdrawalIn(line)
+    if (withdrawal !== undefined) withdrawals.push(withdrawal)
+  })
+  const settings = {
+    faults: checked(options.faults ?? {}),
+    query: options.query ?? true,
+    latencyMs: options.latencyMs ?? 0,
+  }
   let last = book.lastRequest
   return {
     name: options.name,
@@ -98,17 +132,16 @@ const openProvider = async (options: RehearsalOptions, token: string, logFile: s
     window: slidingWindow(options.rate),
     tokens: tokenWindow(count, windowMs),
     allowed: bearerIs(token),
-    settings: {
-      faults: checked(options.faults ?? {}),
-      query: options.query ?? true,
-      latencyMs: options.latencyMs ?? 0,
-    },
+    settings,
+    exchange: openExchange(options, token, settings, withdrawals),
     nextRequest: () => {
       last += 1
       return last
     },
   }
 }
+
+const servers = { bank: serve, llm: serveLlm, exchange: serveExchange } as const
 
 const closeServer = async (server: Server): Promise<void> => {
   const closed = once(server, 'close')
@@ -127,14 +160,14 @@ export const startRehearsal = async (options: RehearsalOptions): Promise<Running
   assert(options.rate >= 1, 'a rehearsal takes at least one request per second')
   checked(options.faults ?? {})
   await mkdir(options.directory, { recursive: true, mode: 0o700 })
-  const opened = Promise.withResolvers<LlmProvider>()
+  const opened = Promise.withResolvers<AnyProvider>()
   const underWay = new Set<Promise<void>>()
   const host = options.host ?? '127.0.0.1'
   const server = createServer(
     { requestTimeout: 10_000, headersTimeout: 5_000, keepAliveTimeout: 60_000 },
     (request, response) => {
       const turn = opened.promise
-        .then((provider) => (options.kind === 'llm' ? serveLlm : serve)(provider, request, response))
+        .then((provider) => servers[options.kind ?? 'bank'](provider, request, response))
         .catch(() => {
           // The log cannot be read or written: a bank that answered now could forget what it said. It hangs up, on
           // everybody, for good.
@@ -149,7 +182,7 @@ export const startRehearsal = async (options: RehearsalOptions): Promise<Running
   // The port is taken before the log is touched: it keeps a second provider of this config off the log.
   const port = await listen(server, options.port, host)
   const logFile = join(options.directory, 'log.ndjson')
-  let provider: LlmProvider
+  let provider: AnyProvider
   let token: string
   try {
     token = options.credentialToken ?? (await tokenIn(join(options.directory, 'token')))
@@ -174,7 +207,7 @@ export const startRehearsal = async (options: RehearsalOptions): Promise<Running
     url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
     port,
     logFile,
-    token: () => token,
+    token: () => (options.kind === 'exchange' ? `${firstKey}:${token}` : token),
     counts: () => ({ ...book.counts }),
     setFaults: (faults) => {
       settings.faults = checked(faults)

@@ -16,8 +16,9 @@ const weighing =
 
 const limitsOf = (call: CallInHand, room: Room, weigh: Weigh): CallInHand['limits'] => {
   const { upstream, endpoint } = call
-  const { limits: rules, learn, breaker } = upstream!.rule
-  const limits = room.buckets.applied(rules, call.scope!, { endpoint, learn, breaker, weigh })
+  const { limits: rules, learn, breaker, profile } = upstream!.rule
+  const perHost = profile?.perHost
+  const limits = room.buckets.applied(rules, call.scope!, { endpoint, learn, breaker, weigh, perHost })
   const { mode, target } = room.modes.of(scopeOf(call))
   return mode === 'throttled'
     ? [...limits, ...room.buckets.throttled(rules, call.scope!, { target, share: throttledShare, weigh })]

@@ -17,6 +17,8 @@ export const learn = (call: CallInHand, room: Room, status: number, headers: Hea
     sentMs: call.sentMonoMs ?? room.clock.monoMs(),
     learn: learns,
     knownLimits: profile?.limits ?? {},
+    bans: profile?.bans,
+    perHost: profile?.perHost,
   })
   call.toldToWait = headerOf(headers, 'retry-after') !== undefined || room.buckets.isUsedUp(call.scope!)
   if (!longer) return

@@ -34,6 +34,10 @@ interface Left {
   /** Calls of a whole window, and its length; null = not known. */
   readonly limit: number | null
   readonly windowMs: number | null
+  /** Counted in weights, not in calls. */
+  readonly weighs?: true
+  /** Its windows begin with those of the provider's clock. */
+  readonly aligned?: true
   /** Its window is over, and of the next one nothing is known. */
   readonly isGuess?: true
 }
@@ -48,6 +52,13 @@ const lessFactor = 0.67
 const moreFactor = 0.05
 const calmMs = 10_000
 const slowest = 0.05
+
+/**
+ * The last part of a window of weights is used one call at a time. Those are counted by address or account, others use
+ * them too, and what they used is only known by the next answer: so one call at most finds nothing left, and not all
+ * that are under way. Measured with a stranger of a quarter of the limit (`test/gateway/exchange-hour.slow.ts`).
+ */
+const oneByOneShare = 0.1
 
 /** After a refusal without a word. `perSecond` = what was really sent of late; refusals of one moment count once. */
 export const slower = (before: Pace | null, perSecond: number, nowMs: number): Pace => {
@@ -72,11 +83,28 @@ export const paceNow = (pace: Pace, nowMs: number): number | null => {
  * its answer tells.
  */
 const nextWindow = (one: Left, underWay: number, nowMs: number): Left => {
-  const { limit, windowMs, left } = one
-  const next = { ...one, untilMs: nowMs + (windowMs ?? unsaidMs) + roundedMs }
+  const { limit, windowMs, left, untilMs } = one
+  const isAligned = one.aligned === true && windowMs !== null && windowMs > 0
+  const over = isAligned ? Math.floor((nowMs - untilMs) / windowMs) + 1 : 0
+  const next = { ...one, untilMs: isAligned ? untilMs + over * windowMs : nowMs + (windowMs ?? unsaidMs) + roundedMs }
   if (left === Infinity || limit === Infinity) return { ...next, left: Infinity }
   // Calls under way may be counted in either window.
   return limit === null || windowMs === null ? { ...next, left: 1, isGuess: true } : { ...next, left: limit - underWay }
+}
+
+/** Calls, and what they weigh. */
+class Sum {
+  calls = 0
+  weight = 0
+
+  add(weight: number, sign: 1 | -1): void {
+    this.calls += sign
+    this.weight += sign * weight
+  }
+  /** As one of a provider's limits counts. */
+  by({ weighs }: Left): number {
+    return weighs === true ? this.weight : this.calls
+  }
 }
 
 class Scope {
@@ -84,8 +112,8 @@ class Scope {
   /** When calls were sent of late, oldest first. */
   sent: number[] = []
   /** Sent, and nothing heard of yet. */
-  underWay = 0
-  pending = 0
+  readonly underWay = new Sum()
+  readonly pending = new Sum()
   lastSentMs = -Infinity
   pace: Pace | null = null
 
@@ -96,20 +124,32 @@ class Scope {
     return (recent.length * 1_000) / spanMs
   }
 
-  readyAt(nowMs: number): number {
+  readyAt(nowMs: number, weight: number): number {
     let atMs = nowMs
+    let isOneByOne = false
     for (const [name, one] of this.signals) {
       const { left, untilMs } = one
-      if (untilMs <= nowMs) this.signals.set(name, nextWindow(one, this.underWay, nowMs))
-      else if (left - this.pending <= 0) atMs = Math.max(atMs, untilMs)
+      if (untilMs <= nowMs) this.signals.set(name, nextWindow(one, this.underWay.by(one), nowMs))
+      else if (left - this.pending.by(one) < needOf(one, weight)) atMs = Math.max(atMs, untilMs)
+      else if (this.#isNearEnd(one)) isOneByOne = true
     }
+    if (isOneByOne && atMs <= nowMs && this.pending.calls + this.underWay.calls > 0) return Infinity
     const perSecond = this.pace === null ? null : paceNow(this.pace, nowMs)
     if (perSecond === null) this.pace = null
-    else if (this.pending > 0) return Infinity
+    else if (this.pending.calls > 0) return Infinity
     else atMs = Math.max(atMs, this.lastSentMs + 1_000 / perSecond)
     return atMs
   }
+
+  /** Others use it too, and an answer is the only news of them. */
+  #isNearEnd({ weighs, limit, left }: Left): boolean {
+    return weighs === true && limit !== null && left - this.pending.weight < limit * oneByOneShare
+  }
 }
+
+/** What must be left for a call. One that weighs more than all there is goes when nothing else is counted. */
+const needOf = ({ weighs, limit, isGuess }: Left, weight: number): number =>
+  weighs === true && isGuess !== true ? Math.max(1, Math.min(weight, limit ?? weight)) : 1
 
 /** What is left of a limit by this signal: Infinity where calls do not count it down and something is left. */
 const leftOf = (signal: Signal, limits: Readonly<Record<string, number>>): number | null => {
@@ -121,10 +161,42 @@ const leftOf = (signal: Signal, limits: Readonly<Record<string, number>>): numbe
   return remaining > 0 ? Infinity : 0
 }
 
+/** What is known after a signal; undefined when it says nothing new. */
+const keptOf = (
+  signal: Signal,
+  { remaining, limits }: { readonly remaining: number; readonly limits: Readonly<Record<string, number>> },
+  of: Scope,
+  nowMs: number,
+): Left | undefined => {
+  const forMs = signal.resetMs ?? signal.windowMs
+  // Something is left and nobody says for how long: that bounds nothing.
+  if (forMs === null && remaining > 0) return undefined
+  const before = of.signals.get(signal.name)
+  const untilMs = nowMs + (forMs ?? unsaidMs) + roundedMs
+  const limit = signal.limit ?? limits[signal.name] ?? before?.limit ?? null
+  const windowMs = signal.windowMs ?? Math.max(before?.windowMs ?? 0, signal.resetMs ?? 0)
+  const whole = {
+    limit: signal.unit === 'tokens' || signal.unit === 'bytes' ? Infinity : limit,
+    windowMs,
+    ...(signal.unit === 'weight' && { weighs: true as const }),
+    ...(signal.aligned === true && { aligned: true as const }),
+  }
+  const left = remaining - of.underWay.by({ ...whole, left: remaining, untilMs })
+  if (before === undefined || before.untilMs <= nowMs) return { left, untilMs, ...whole }
+  const laterMs = untilMs - before.untilMs
+  if (laterMs >= sameWithin(windowMs)) return { left, untilMs, ...whole }
+  // An answer that was long on its way tells of the window before.
+  if (whole.aligned === true && -laterMs >= sameWithin(windowMs)) return undefined
+  // Of a window that is the provider's own, no reading of its end is too early.
+  const endsMs = whole.aligned === true ? Math.min(untilMs, before.untilMs) : before.untilMs
+  return { left: Math.min(before.left, left), untilMs: endsMs, ...whole }
+}
+
 const prefix = 'learned\n'
 
 export interface Learned {
-  gauge(scope: string): Gauge
+  /** `weight` = of the call, by limits that are counted in weights. */
+  gauge(scope: string, weight?: number): Gauge
   /** Takes what an answer said. `refused` = with 429; `limits` = those of the profile. */
   hear(scope: string, told: Told, answer: Heard): void
   /** For people: what is known of a scope now. */
@@ -152,40 +224,39 @@ class Book implements Learned {
     const start = clock.stamp()
     for (const row of saved) {
       if (!row.name.startsWith(prefix)) continue
-      const [, upstream, credential, name] = row.name.split('\n')
+      const [, upstream, credential, name, unit] = row.name.split('\n')
       const untilMs = start.monoMs + remainingMs(start, row, row.pauseMs)
       if (untilMs <= start.monoMs || name === undefined) continue
-      const left = { left: row.strikes, untilMs, limit: null, windowMs: null }
+      const left = { left: row.strikes, untilMs, limit: null, windowMs: null, ...(unit && { weighs: true as const }) }
       this.#of(`${upstream}\n${credential}`).signals.set(name, left)
     }
   }
 
-  gauge(scope: string): Gauge {
+  gauge(scope: string, weight = 1): Gauge {
     const of = this.#of(scope)
     let isUnderWay = false
     const heard = (): void => {
-      if (isUnderWay) of.underWay -= 1
+      if (isUnderWay) of.underWay.add(weight, -1)
       isUnderWay = false
     }
     return {
       shared: true,
-      readyAt: (nowMs) => of.readyAt(nowMs),
+      readyAt: (nowMs) => of.readyAt(nowMs, weight),
       admit: () => {
-        of.pending += 1
+        of.pending.add(weight, 1)
         if (of.signals.size > 0) this.#dirty.add(scope)
       },
       sent: (nowMs) => {
-        of.pending -= 1
-        of.underWay += 1
+        of.pending.add(weight, -1)
+        of.underWay.add(weight, 1)
         isUnderWay = true
         of.lastSentMs = nowMs
         of.sent.push(nowMs)
         if (of.sent.length > mostSent) of.sent.shift()
-        for (const [name, one] of of.signals) of.signals.set(name, { ...one, left: one.left - 1 })
+        for (const [name, one] of of.signals)
+          of.signals.set(name, { ...one, left: one.left - (one.weighs === true ? weight : 1) })
       },
-      giveUp: () => {
-        of.pending -= 1
-      },
+      giveUp: () => of.pending.add(weight, -1),
       heard,
       ended: heard,
     }
@@ -199,19 +270,8 @@ class Book implements Learned {
       const remaining = leftOf(signal, limits)
       if (remaining === null) continue
       said = true
-      const forMs = signal.resetMs ?? signal.windowMs
-      // Something is left and nobody says for how long: that bounds nothing.
-      if (forMs === null && remaining > 0) continue
-      const before = of.signals.get(signal.name)
-      const left = remaining - of.underWay
-      const untilMs = nowMs + (forMs ?? unsaidMs) + roundedMs
-      const limit = signal.limit ?? limits[signal.name] ?? before?.limit ?? null
-      const windowMs = signal.windowMs ?? Math.max(before?.windowMs ?? 0, signal.resetMs ?? 0)
-      const whole = { limit: signal.unit === 'tokens' || signal.unit === 'bytes' ? Infinity : limit, windowMs }
-      const isSame = before !== undefined && before.untilMs > nowMs && untilMs - before.untilMs < sameWithin(windowMs)
-      const kept: Left = isSame
-        ? { left: Math.min(before.left, left), untilMs: before.untilMs, ...whole }
-        : { left, untilMs, ...whole }
+      const kept = keptOf(signal, { remaining, limits }, of, nowMs)
+      if (kept === undefined) continue
       // The last one that was told stands last.
       of.signals.delete(signal.name)
       of.signals.set(signal.name, kept)
@@ -235,15 +295,15 @@ class Book implements Learned {
   changed(stamp: Stamp): readonly LimitRow[] {
     const rows = [...this.#dirty].flatMap((scope) => {
       const { signals, pending } = this.#of(scope)
-      return [...signals].flatMap(([name, { left, untilMs }]): LimitRow[] =>
-        left === Infinity
+      return [...signals].flatMap(([name, one]): LimitRow[] =>
+        one.left === Infinity
           ? []
           : [
               {
-                name: `${prefix}${scope}\n${name}`,
+                name: `${prefix}${scope}\n${name}${one.weighs === true ? '\nweight' : ''}`,
                 aheadMs: 0,
-                pauseMs: Math.max(0, untilMs - stamp.monoMs),
-                strikes: Math.max(0, left - pending),
+                pauseMs: Math.max(0, one.untilMs - stamp.monoMs),
+                strikes: Math.max(0, one.left - pending.by(one)),
                 ...stamp,
               },
             ],
@@ -257,7 +317,7 @@ class Book implements Learned {
     const known = this.#scopes.get(scope)
     if (known !== undefined) return known
     if (this.#scopes.size >= mostScopes) {
-      const idle = [...this.#scopes].find(([, { pending }]) => pending === 0)
+      const idle = [...this.#scopes].find(([, { pending }]) => pending.calls === 0)
       if (idle !== undefined) this.#scopes.delete(idle[0])
     }
     const made = new Scope()

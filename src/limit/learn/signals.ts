@@ -31,6 +31,8 @@ export interface Signal {
   /** From the answer until what is spent comes back. */
   readonly resetMs: number | null
   readonly windowMs: number | null
+  /** Its windows begin with those of the provider's own clock. */
+  readonly aligned?: true
 }
 export interface Told {
   /** The least wait that was asked for. It goes before every other signal. */
@@ -185,7 +187,7 @@ const binance = (headers: Headers, wallMs: number): Signal[] =>
     const of = found[2] === undefined ? (found[1] === 'order-count' ? 'orders' : 'weight') : `${found[2]}-weight`
     const name = `${of}-${found[3]!.toUpperCase()}`
     const unit = found[1] === 'order-count' ? 'requests' : 'weight'
-    return [{ ...nothing, name, unit, used, resetMs: windowMs - (wallMs % windowMs), windowMs }]
+    return [{ ...nothing, name, unit, used, resetMs: windowMs - (wallMs % windowMs), windowMs, aligned: true }]
   })
 
 /**

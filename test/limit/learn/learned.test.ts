@@ -222,3 +222,79 @@ test('A provider that names its limits anew with each answer fills no memory', (
   expect(learned.known('api\nkey')).toHaveLength(16)
   expect(learned.known('api\nkey').at(-1)!.name).toBe('limit-499')
 })
+
+/** Binance's form: weights used of the provider's own minute, by its own clock. */
+const weighed = (clock: HandClock, buckets: Buckets) => {
+  const heavy = [
+    {
+      per: 'host',
+      rate: { count: 1_000_000, windowMs: 1_000 },
+      burst: 1_000_000,
+      guard: 0,
+      window: 'sliding',
+      match: [],
+      weights: [],
+    },
+  ] as const
+  const of = { ...scope, host: 'api.example:443' }
+  const perHost = ['weight-']
+  const gauges = (weight: number) =>
+    buckets.applied(heavy, of, { endpoint: 'GET /**', learn: true, breaker: null, perHost, weigh: () => weight })
+  return {
+    gauges,
+    hear: (used: number, dateMs = clock.wallMs()): void => {
+      buckets.answered(of, {
+        gauges: [],
+        status: 200,
+        headers: [
+          ['x-mbx-used-weight-1m', String(used)],
+          ['date', new Date(dateMs).toUTCString()],
+        ],
+        sentMs: clock.monoMs(),
+        learn: true,
+        knownLimits: { 'weight-1M': 6_000 },
+        perHost,
+      })
+    },
+    waitMs: (weight: number): number => buckets.readyAt(gauges(weight), clock.monoMs()).atMs - clock.monoMs(),
+    known: () => buckets.known(of),
+  }
+}
+
+test('A call takes its weight of what is left, and one that weighs more than that waits for the next minute', () => {
+  const { clock, buckets } = open()
+  const { gauges, hear, waitMs } = weighed(clock, buckets)
+  hear(2_000)
+  const first = gauges(3_900)
+  expect(waitMs(3_900)).toBe(0)
+  buckets.admit(first)
+  expect(waitMs(101)).toBeGreaterThan(0)
+  expect(waitMs(101)).not.toBe(Infinity)
+  // The last tenth goes one at a time: nobody knows who else is there until the next answer.
+  expect(waitMs(50)).toBe(Infinity)
+  buckets.sent(first, clock.monoMs())
+  expect(waitMs(50)).toBe(Infinity)
+  buckets.ended(first, false)
+  expect(waitMs(50)).toBe(0)
+})
+
+test('Its minutes end by its own clock, and an answer that was long on its way does not speak for the next one', () => {
+  const { clock, buckets } = open()
+  const { hear, waitMs, known } = weighed(clock, buckets)
+  const left = (): number | null | undefined => known().find(({ name }) => name === 'weight-1M')?.left
+  // 40 s before the end of a minute.
+  clock.advance(60_000 - (clock.wallMs() % 60_000) + 20_000)
+  hear(6_000)
+  expect(waitMs(1)).toBe(41_000)
+  for (let minute = 0; minute < 10; minute += 1) {
+    clock.advance(waitMs(1))
+    const lateMs = clock.wallMs() - (clock.wallMs() % 60_000) - 500
+    expect(waitMs(1)).toBe(0)
+    hear(10)
+    hear(5_900, lateMs)
+    expect(left()).toBe(5_990)
+    hear(6_000)
+    // Always a second behind the true end, never further.
+    expect((clock.wallMs() + waitMs(1)) % 60_000).toBe(1_000)
+  }
+})
