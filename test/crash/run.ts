@@ -30,6 +30,8 @@ import { longTests } from './tests.ts'
 import { villainAtWork } from './villain.ts'
 import { endOf, prepare, sitter, type Place, type Run } from './swarm.ts'
 import { killRekeys } from '../vault/rekey-kills.ts'
+import { killAtRefreshes } from '../vault/refresh-kills.ts'
+import { killSwarm } from '../vault/swarm-kills.ts'
 
 const { values } = parseArgs({
   options: {
@@ -210,12 +212,20 @@ const renewing = async (): Promise<Verdict[]> => {
       wrong: await killRotations(rotationKills, seed),
     },
     {
+      title: `${rotationKills} kills at refreshes: one grant serves after each, and none has ended`,
+      wrong: await killAtRefreshes(rotationKills, seed),
+    },
+    {
       title: `${agents} agents on tokens of 5 s with lost answers: no call fails, one refresh at a time`,
       wrong: await killRefreshes({ kills: 0, agents, ms: ms / 3, seed, lost: 3 }),
     },
     {
       title: `${agents} agents on tokens of 5 s, ${refreshKills} kills of the gate with lost answers: no call fails`,
       wrong: await killRefreshes({ kills: refreshKills, agents, ms, seed, lost: refreshKills }),
+    },
+    {
+      title: `a swarm of ${agents} agents, ${refreshKills} kills of gate and sitter: no call fails, each has its audited use`,
+      wrong: await killSwarm({ agents, kills: refreshKills, ms, pauseMs: long ? 5_000 : 2_000, seed }),
     },
   ]
 }

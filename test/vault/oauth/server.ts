@@ -16,8 +16,12 @@ export interface OauthServer {
   newRefreshToken(): Promise<string>
   /** The next answers of the token endpoint that are lost after they had their effect. */
   lose(count: number): void
+  /** Is told when the next token request has come, before it is answered. */
+  whenAsked(then: () => void): void
   /** Ends the grant: the next refresh is refused. */
   revokeAll(): void
+  /** Paths of the calls that the resource has seen, in order. */
+  readonly seen: readonly string[]
   figures(): {
     readonly tokenRequests: number
     readonly most: number
@@ -96,7 +100,15 @@ const listen = async (server: ReturnType<typeof createServer>): Promise<string> 
 export const openOauthServer = async (tokenSeconds: number, publicKey: string): Promise<OauthServer> => {
   Memory.rows.clear()
   Memory.reused = 0
-  const state = { tokenRequests: 0, now: 0, most: 0, calls: 0, refused: 0, lose: 0 }
+  const state = {
+    tokenRequests: 0,
+    now: 0,
+    most: 0,
+    calls: 0,
+    refused: 0,
+    lose: 0,
+    told: undefined as (() => void) | undefined,
+  }
   const server = createServer()
   const host = await listen(server)
   const issuer = `http://${host}`
@@ -122,6 +134,9 @@ export const openOauthServer = async (tokenSeconds: number, publicKey: string): 
   server.on('request', (request, response) => {
     if (request.url !== '/token') return handle(request, response)
     state.tokenRequests += 1
+    const told = state.told
+    state.told = undefined
+    told?.()
     state.now += 1
     state.most = Math.max(state.most, state.now)
     response.on('close', () => {
@@ -138,7 +153,9 @@ export const openOauthServer = async (tokenSeconds: number, publicKey: string): 
     }
     handle(request, response)
   })
+  const seen: string[] = []
   const resource = createServer((request, response) => {
+    seen.push(request.url!)
     const token = request.headers.authorization?.replace('Bearer ', '') ?? ''
     void Promise.all([provider.AccessToken.find(token), provider.ClientCredentials.find(token)]).then((found) => {
       const isGood = found.some((one) => one !== undefined && one.isValid)
@@ -159,6 +176,7 @@ export const openOauthServer = async (tokenSeconds: number, publicKey: string): 
     host,
     resource: resourceHost,
     clientSecret,
+    seen,
     newRefreshToken: async () => {
       const grant = new provider.Grant({ clientId: 'swarm', accountId: 'ann' })
       grant.addOIDCScope('offline_access work')
@@ -175,6 +193,9 @@ export const openOauthServer = async (tokenSeconds: number, publicKey: string): 
     },
     lose: (count) => {
       state.lose = count
+    },
+    whenAsked: (then) => {
+      state.told = then
     },
     revokeAll: () => {
       for (const key of Memory.rows.keys()) if (/^(RefreshToken|Grant):/.test(key)) Memory.rows.delete(key)

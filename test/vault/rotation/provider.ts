@@ -11,6 +11,8 @@ export interface Key {
   readonly secret: string
   readonly label: string
   revokedMs: number | null
+  /** When it was last shown, also after its end. */
+  lastSeenMs: number | null
   /** When the last answer to a call with it was given. */
   lastAnsweredMs: number | null
   calls: number
@@ -39,6 +41,7 @@ export const openKeyProvider = async (latencyMs = 20): Promise<KeyProvider> => {
       secret: newSecret(),
       label,
       revokedMs: null,
+      lastSeenMs: null,
       lastAnsweredMs: null,
       calls: 0,
     }
@@ -80,7 +83,9 @@ export const openKeyProvider = async (latencyMs = 20): Promise<KeyProvider> => {
     request.on('end', () => {
       const isOwn = request.url!.startsWith('/keys')
       const secret = request.headers.authorization?.replace('Bearer ', '')
-      const key = keys.find((one) => one.secret === secret && one.revokedMs === null)
+      const shown = keys.find((one) => one.secret === secret)
+      if (shown !== undefined && !isOwn) shown.lastSeenMs = performance.now()
+      const key = shown?.revokedMs === null ? shown : undefined
       if (key === undefined) {
         if (!isOwn && request.url !== '/ping') state.refused += 1
         return json(response, 401, { error: 'this key is not known' })
