@@ -75,6 +75,8 @@ export interface GateOptions {
   /** Makes the cells' sockets; the gate itself without it. */
   readonly openDoor?: OpenDoor | undefined
   readonly user?: () => GateStatus['user']
+  /** Writes the journal of calls in a thread of its own: for a process that is a gate and nothing else. */
+  readonly journalBeside?: boolean
 }
 export interface Gate extends Service {
   status(): GateStatus
@@ -126,18 +128,25 @@ const openSafe = async (options: GateOptions, names: OfNames) => {
     book.onLost(options.onLost)
     const opened = { unlocked, book, clock, random, openSealed, directory, disk, source, outside }
     return { book, vault: await openVault({ ...opened, ...names }) }
-  }).catch((error: unknown) => {
+  }).catch(async (error: unknown) => {
     // What was refused is left as it was found, without a journal file beside it.
-    opening.book?.close()
+    await opening.book?.close()
     lock.release()
     throw error
   })
+  const beside =
+    options.journalBeside === true
+      ? book.writeBeside(clock).catch((error: unknown) => {
+          log('warn', 'the journal is written by the loop: no thread for it', { why: asFailure(error).message })
+        })
+      : undefined
   return {
     book,
     vault,
+    beside,
     close: async (): Promise<void> => {
       await outside.settled()
-      book.close()
+      await book.close()
       lock.release()
     },
   }
@@ -226,6 +235,8 @@ export const openGate = async (options: GateOptions): Promise<Gate> => {
     },
   })
   opened.resolve(gateway)
+  // It has opened its files before this process may no longer.
+  await safe.beside
   return {
     status: gateway.status,
     stop: async () => {
@@ -296,6 +307,7 @@ export const runGate = async (argv: readonly string[]): Promise<void> => {
     })
     const gate = await openGate({
       ...hands,
+      journalBeside: true,
       dataDirectory,
       rules,
       clock,

@@ -17,6 +17,7 @@ const { directory, socket, config } = JSON.parse(process.argv[2]!) as Ask
 const rules = parseConfig(config, directory)
 const gate = await openGate({
   dataDirectory: directory,
+  journalBeside: true,
   rules,
   linkSocket: socket,
   keyFiles: realKeyFiles(),

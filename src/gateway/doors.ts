@@ -5,7 +5,7 @@ import { asFailure, type Disk } from '../std/std.ts'
 import type { CellOpen } from '../wire/wire.ts'
 import type { CellSeat, Room } from './call.ts'
 import { aimOf, type Aim } from './asking.ts'
-import { serveFetch } from './fetches.ts'
+import { serveFetch, type Served } from './fetches.ts'
 import { headProblem, refuseBadFraming, serverOptions } from './framing.ts'
 import { answerProblem, type Problem } from './problem.ts'
 import type { Authority } from './proxy/certificates.ts'
@@ -88,6 +88,7 @@ class CellDoors implements Doors {
   readonly #openDoor: OpenDoor
   readonly #doors = new Map<string, Door>()
   #inFlight = 0
+  #held = 0
   #idlers: (() => void)[] = []
 
   constructor(room: Room, authority: Authority, openDoor: OpenDoor) {
@@ -150,7 +151,7 @@ class CellDoors implements Doors {
   }
 
   idle(): Promise<void> {
-    if (this.#inFlight === 0) return Promise.resolve()
+    if (this.#held === 0) return Promise.resolve()
     return new Promise((resolve) => this.#idlers.push(resolve))
   }
 
@@ -170,21 +171,30 @@ class CellDoors implements Doors {
     return aimOf(request, { seat: door.seat, room: this.#room, tunnel: door.tunnels.of(request.socket) })
   }
 
-  /** Counts a call while it is in hand. */
-  async #hold(door: Door, work: () => Promise<void>, failed: () => void): Promise<void> {
+  /** Counts a call while it is in hand: in flight until it is answered, and held until its end is written. */
+  async #hold(door: Door, work: () => Promise<Served>, failed: () => void): Promise<void> {
     this.#inFlight += 1
+    this.#held += 1
     door.inHand += 1
+    let served: Served = {}
     try {
-      await work()
+      served = await work()
     } catch (error) {
-      const { code, message } = asFailure(error)
-      this.#room.log('error', 'a call of an agent failed inside the gate', { code, message })
+      this.#logFailed(error)
       failed()
     }
-    door.inHand -= 1
     this.#inFlight -= 1
-    if (this.#inFlight > 0) return
+    // What nobody waits for any more counts all the same: a disk that stands still must not gather calls without end.
+    await served.written?.catch((error: unknown) => this.#logFailed(error))
+    door.inHand -= 1
+    this.#held -= 1
+    if (this.#held > 0) return
     for (const resolve of this.#idlers.splice(0)) resolve()
+  }
+
+  #logFailed(error: unknown): void {
+    const { code, message } = asFailure(error)
+    this.#room.log('error', 'a call of an agent failed inside the gate', { code, message })
   }
 
   async #serve(door: Door, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -211,7 +221,10 @@ class CellDoors implements Doors {
       void relay.over.then(() => door.relays.delete(relay))
     }
     const { seat, epoch } = door
-    const work = (): Promise<void> => serveSocket({ request, socket, head, aim }, { seat, epoch }, this.#room, opened)
+    const work = async (): Promise<Served> => {
+      await serveSocket({ request, socket, head, aim }, { seat, epoch }, this.#room, opened)
+      return {}
+    }
     await this.#hold(door, work, () => socket.destroy())
   }
 }

@@ -47,16 +47,22 @@ const wholeOf = async (body: Transform | null, length: number | null): Promise<B
   return Buffer.concat(chunks)
 }
 
-/** Serves one request to its end; never rejects because of what an agent or an upstream does. */
+/** `written` resolves when the end of the call that was served is durable. */
+export interface Served {
+  readonly written?: Promise<unknown> | undefined
+}
+
+/** Serves one request until it is answered; never rejects because of what an agent or an upstream does. */
 export const serveFetch = async (
   exchange: { readonly request: IncomingMessage; readonly response: ServerResponse; readonly aim: Aim },
   seat: CellSeat,
   room: Room,
   epoch: number,
-): Promise<void> => {
+): Promise<Served> => {
   const { request, response, aim } = exchange
   if (Number(request.headers['content-length'] ?? 0) > bodyBytes) {
-    return answerProblem(response, tooLargeProblem, lastOnConnection)
+    answerProblem(response, tooLargeProblem, lastOnConnection)
+    return {}
   }
   let tooLarge = false
   const { body, length } = bodyOf(request, () => {
@@ -73,7 +79,7 @@ export const serveFetch = async (
     asker.whole = await wholeOf(body, length)
   } catch {
     // Half a body of an agent that is gone.
-    return
+    return {}
   }
   const asked: Asked = {
     grant: null,
@@ -95,11 +101,13 @@ export const serveFetch = async (
   }
   const answered = await answerBy(asked, asker, room)
   if (answered.with === 'answer') response.end()
-  if (answered.with !== 'problem') return
-  const { problem, headers } = answered
-  // A body that was not read makes the connection useless for another request.
-  const last = asker.whole === undefined && asker.flow === undefined ? lastOnConnection : {}
-  if (asker.flow === undefined) body?.destroy()
-  if (tooLarge) answerProblem(response, tooLargeProblem, { ...headers, ...lastOnConnection })
-  else answerProblem(response, problem, { ...headers, ...last })
+  else if (answered.with === 'problem') {
+    const { problem, headers } = answered
+    // A body that was not read makes the connection useless for another request.
+    const last = asker.whole === undefined && asker.flow === undefined ? lastOnConnection : {}
+    if (asker.flow === undefined) body?.destroy()
+    if (tooLarge) answerProblem(response, tooLargeProblem, { ...headers, ...lastOnConnection })
+    else answerProblem(response, problem, { ...headers, ...last })
+  }
+  return { written: answered.written }
 }

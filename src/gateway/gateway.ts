@@ -184,6 +184,7 @@ const answer = async (
     case 'vault.renew':
       return renew(vault, frame)
     case 'vault.notes':
+      await options.spending.settled()
       return vault.notes(Number.isSafeInteger(frame['after']) ? (frame['after'] as number) : 0)
     case 'status':
       return Promise.resolve(statusOf(options, parts))
@@ -196,9 +197,11 @@ const answer = async (
     case 'mode':
       return takeModes(parts, frame)
     case 'costs':
-      return Promise.resolve(costsTold(options.spending, frame, options.clock.wallMs()))
+      await options.spending.settled()
+      return costsTold(options.spending, frame, options.clock.wallMs())
     case 'cost.of':
-      return Promise.resolve(costOfTold(options.spending, frame))
+      await options.spending.settled()
+      return costOfTold(options.spending, frame)
     case 'standing':
       return Promise.resolve(standingOf(parts.budgets, parts.repeats))
     case 'shadowed':

@@ -90,7 +90,8 @@ export interface JournalRow extends JournalCall {
 /** The part of gate.db that the gateway writes and reads; gate.ts gives it. */
 export interface CallJournal {
   begin(call: JournalCall): Promise<number | 'spent'>
-  end(journal: number, end: JournalEnd): Promise<void>
+  /** What is not urgent is durable a moment later than it could be. */
+  end(journal: number, end: JournalEnd, isUrgent?: boolean): Promise<void>
   refuse(call: JournalCall, end: JournalEnd): Promise<number | 'spent'>
   ack(journals: readonly number[]): Promise<void>
   findGrant(grant: string): JournalRow | undefined
@@ -120,6 +121,8 @@ export interface CostSums {
 }
 /** What gate.db knows of what was spent. */
 export interface SpendingBook {
+  /** Resolves when the ends of calls that were told so far are counted. */
+  settled(): Promise<void>
   /** Of budgets; asked once the calls that were left open are counted. */
   spentSums(): readonly {
     readonly budget: string

@@ -9,7 +9,7 @@ import { sleep } from '../std/std.ts'
 import type { CallOutcome } from '../wire/wire.ts'
 import { callOf, type CallInHand, type Refusal, type Room } from './call.ts'
 import { notNowCode, type Ended, type Flow } from './exchange.ts'
-import type { HeaderPairs } from './headers.ts'
+import { headerOf, type HeaderPairs } from './headers.ts'
 import { answerFailed, refusalFailed } from './heard.ts'
 import type { Problem } from './problem.ts'
 import type { Next } from './retries.ts'
@@ -128,8 +128,17 @@ const outcomeOf = (ended: Ended, status: number, closedMs: number): CallOutcome 
   return ended.kind === 'lost' ? { ...ended, closedMs } : { kind: 'not-sent', code: ended.code, message: ended.message }
 }
 
-/** Sends a prepared call; resolves when its outcome is journalled. */
-const send = async (call: CallInHand, room: Room, asker: Asker, giving: Giving): Promise<Ended> => {
+/** By how it ended the next call with the same key chooses its credential, and that may come with the answer. */
+const decidesForNext = ({ credential, headers }: CallInHand): boolean =>
+  credential !== null && headerOf(headers, 'idempotency-key') !== undefined
+
+/** Sends a prepared call; resolves with how it ended, which is being journalled then. */
+const send = async (
+  call: CallInHand,
+  room: Room,
+  asker: Asker,
+  giving: Giving,
+): Promise<Pick<Try, 'ended' | 'written'>> => {
   const flow = forward(call, room, giving)
   asker.flow = flow
   const resume = (): void => flow.resume()
@@ -139,8 +148,13 @@ const send = async (call: CallInHand, room: Room, asker: Asker, giving: Giving):
   judge(call, room, ended, giving.status)
   giveBack(call, room)
   call.signed = null
-  await witness(call, room, outcomeOf(ended, giving.status, room.clock.wallMs()))
-  return ended
+  const isUrgent = decidesForNext(call)
+  const written = witness(call, room, outcomeOf(ended, giving.status, room.clock.wallMs()), isUrgent)
+  written.catch(() => {
+    /* whoever has it in hand is told */
+  })
+  if (isUrgent) await written
+  return { ended, written }
 }
 
 const canRetry = (call: CallInHand, { whole }: Asker): boolean =>
@@ -180,16 +194,22 @@ const repeats = (call: CallInHand, { whole }: Asker, room: Room): void => {
   room.repeats.asked(call.agent, callName(call), whole === undefined ? (call.bodyBytes ?? -1) : whole)
 }
 
-export type Answered =
+/**
+ * `written` resolves when the end of the call is durable. An answer is not kept back for it: of a call without an end
+ * the next gate says that its outcome is unknown, and counts the most that it can have cost.
+ */
+export type Answered = { readonly written?: Promise<unknown> } & (
   | { readonly with: 'answer' | 'nobody' }
   /** To be told by the caller, which knows what else went wrong. */
   | { readonly with: 'problem'; readonly problem: Problem; readonly headers: Readonly<Record<string, string>> }
+)
 
 /** One try that was let through, and where its answer stands. */
 interface Try {
   readonly call: CallInHand
   readonly giving: Giving
   readonly ended: Ended
+  readonly written: Promise<unknown>
 }
 
 const tryOnce = async (call: CallInHand, asker: Asker, room: Room, tally: Tally): Promise<Try> => {
@@ -200,7 +220,7 @@ const tryOnce = async (call: CallInHand, asker: Asker, room: Room, tally: Tally)
     canRetry(call, asker) &&
     (mayPassByItself.has(status) || status >= 500 || (status >= 400 && call.upstream!.rule.profile !== null))
   const giving = new Giving(asker.response, mayHold, (status, headers) => headOf(call, tally, status, headers))
-  return { call, giving, ended: await send(call, room, asker, giving) }
+  return { call, giving, ...(await send(call, room, asker, giving)) }
 }
 
 const give: Next = { next: 'give' }
@@ -237,9 +257,11 @@ export const answerBy = async (asked: Asked, asker: Asker, room: Room): Promise<
       return { with: 'problem', problem: refusal, headers: {} }
     }
     const tried = await tryOnce(call, asker, room, tally)
+    const { written } = tried
     if (tried.ended.kind === 'not-sent' && tried.ended.code === notNowCode) {
       // It was no try: it waits like those that had not been let through.
       tally.tries -= 1
+      await written
       if (asker.whole !== undefined) continue
       return { with: 'problem', problem: putOff(call, pausedForMs(call, room)), headers: {} }
     }
@@ -247,13 +269,13 @@ export const answerBy = async (asked: Asked, asker: Asker, room: Room): Promise<
     const headers = addedHeaders(call, tally)
     if (next.next === 'again') {
       tally.waitedMs += next.afterMs
-      await pause(next.afterMs, room, asker)
+      await Promise.all([written, pause(next.afterMs, room, asker)])
       continue
     }
     heard(tried, room)
-    if (next.next === 'park') return { with: 'problem', problem: putOff(call, next.afterMs), headers }
-    if (tried.ended.kind !== 'answered') return { with: 'problem', problem: problemOf(tried.ended), headers }
+    if (next.next === 'park') return { with: 'problem', problem: putOff(call, next.afterMs), headers, written }
+    if (tried.ended.kind !== 'answered') return { with: 'problem', problem: problemOf(tried.ended), headers, written }
     tried.giving.release()
-    return { with: 'answer' }
+    return { with: 'answer', written }
   }
 }

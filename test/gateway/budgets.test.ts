@@ -177,6 +177,42 @@ test('a call that could not be sent gives back what it had reserved', async () =
   }
 })
 
+test('an answer that was given just before the gate was killed counts as the most that it can have cost', async () => {
+  const upstream = await openUpstream()
+  const place = newPlace()
+  closing.push(
+    () => place.remove(),
+    () => upstream.close(),
+  )
+  const rules = rulesWith(upstream, [budgetOf({ spend: { pico: 20_000_000_000n, currency: 'XTS' } })])
+  const sitter = startSitter(place)
+  closing.push(() => sitter.link.stop())
+  let running = await launchGate(place, rules)
+  closing.push(() => running.end('SIGKILL'))
+  await sitter.linked()
+  await setSecret(sitter)
+  const path = join(place.data, 'gate', 'gate.db')
+  const lock = new DatabaseSync(path)
+  // It was begun, so it may be sent; from here on nothing is written any more.
+  upstream.answer((_seen, response) => {
+    if (upstream.seen.length === 1) lock.exec('BEGIN IMMEDIATE')
+    response.writeHead(201).end('{}')
+  })
+  const ask = { method: 'POST', path: '/bank/v1/a', headers: { 'x-sitter-agent': 'payer/0001' } }
+  const door = await openDoor({ link: sitter.link, directory: place.directory }, agents)
+  expect((await fetchBy(door, ask)).status).toBe(201)
+  await running.end('SIGKILL')
+  lock.close()
+  running = await launchGate(place, rules)
+  await sitter.linked(2)
+  const again = await openDoor({ link: sitter.link, directory: place.directory }, agents)
+  expect([(await fetchBy(again, ask)).status, codeOf(await fetchBy(again, ask))]).toEqual([201, 'budget-spent'])
+  const db = new DatabaseSync(path, { readOnly: true })
+  const [first] = db.prepare('SELECT ended, cost, reserved FROM calls ORDER BY journal').all()
+  db.close()
+  expect({ ...first }).toEqual({ ended: 'lost', cost: 'unknown', reserved: '0.01 XTS' })
+})
+
 test('spend is never over budget and one call, though the gate is killed with calls under way', async () => {
   const upstream = await openUpstream()
   const place = newPlace()
@@ -202,6 +238,8 @@ test('spend is never over budget and one call, though the gate is killed with ca
   for (let at = 0; at < 3; at += 1) await call('payer/0001')
   const hanging = [1, 2, 3].map(() => call('payer/0001'))
   await upstream.reached(6)
+  // Answers are given before their ends are durable; who asks for costs waits for those.
+  await sitter.link.costs({ by: 'agent', sinceMs: 0, limit: 1, offset: 0 })
   await running.end('SIGKILL')
   await Promise.all(hanging)
   running = await launchGate(place, rules)
@@ -215,6 +253,7 @@ test('spend is never over budget and one call, though the gate is killed with ca
   expect(said(answers)).toEqual({ answered: 4, 'budget-spent': 16 })
   expect(upstream.seen).toHaveLength(10)
   expect((await call('payer/0002'))?.status).toBe(201)
+  await sitter.link.costs({ by: 'agent', sinceMs: 0, limit: 1, offset: 0 })
   const db = new DatabaseSync(join(place.data, 'gate', 'gate.db'), { readOnly: true })
   const rows = db.prepare('SELECT ended, cost, COUNT(*) AS calls FROM calls GROUP BY ended, cost ORDER BY calls').all()
   const totals = db

@@ -39,7 +39,9 @@ const world = async (more: Partial<UpstreamRules> = {}) => {
   const say = (path = '/bank/v1/messages', method = 'POST') =>
     fetchBy(door, { method, path, body: method === 'POST' ? '{}' : '', headers: { 'accept-encoding': 'gzip' } })
   /** As the journal has it. */
-  const costs = (): readonly unknown[] => {
+  const costs = async (): Promise<readonly unknown[]> => {
+    // Answers are given before their ends are written.
+    await sitter.link.costs({ by: 'agent', sinceMs: 0, limit: 1, offset: 0 })
     const db = new DatabaseSync(join(place.data, 'gate', 'gate.db'), { readOnly: true })
     const rows = db.prepare('SELECT ended, cost FROM calls ORDER BY journal').all()
     db.close()
@@ -67,7 +69,7 @@ test('The tokens that an answer tells are its cost, to the last digit, from a bo
   })
   await say()
   await say('/bank/v1/models', 'GET')
-  expect(costs()).toEqual([
+  expect(await costs()).toEqual([
     ['answered', '0.000066 USD'],
     ['answered', '0.0009 USD'],
     ['answered', '0.00 USD'],
@@ -99,7 +101,7 @@ test('A refusal costs nothing; an answer that does not tell, is packed or is cut
     response.end(packed)
   })
   await say()
-  expect(costs()).toEqual([
+  expect(await costs()).toEqual([
     ['answered', '0.00 USD'],
     ['answered', 'unknown'],
     ['lost', 'unknown'],
@@ -120,7 +122,7 @@ test('What nobody signs is read as well, if it is not packed', async () => {
     response.end(gzipSync(message({ input_tokens: 7, output_tokens: 3 })))
   })
   await say()
-  expect(costs()).toEqual([
+  expect(await costs()).toEqual([
     ['answered', '0.000066 USD'],
     ['answered', 'unknown'],
   ])

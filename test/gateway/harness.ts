@@ -82,6 +82,7 @@ export const startGate = async (place: Place, rules: Rules): Promise<TestGate> =
   const next = { rules }
   const gate = await openGate({
     dataDirectory: place.data,
+    journalBeside: true,
     rules,
     linkSocket: place.socket,
     keyFiles: realKeyFiles(),

@@ -13,6 +13,7 @@ const rules = JSON.parse(readFileSync(rulesFile, 'utf8'), (_key, value: unknown)
 ) as Rules
 const gate = await openGate({
   dataDirectory: data,
+  journalBeside: true,
   rules,
   linkSocket: socket,
   keyFiles: realKeyFiles(),

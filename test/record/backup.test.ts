@@ -18,7 +18,7 @@ const swarm = async (): Promise<{ data: string; store: Store; elsewhere: string 
   for (const folder of ['gate', 'run', 'config']) await mkdir(join(data, folder), { recursive: true })
   await writeFile(join(data, 'run', 'operator.token'), 'canary-operator-token')
   await writeFile(join(data, 'config', 'applied.json'), '{"name":"x"}')
-  openGateBook(join(data, 'gate', 'gate.db'), () => 'gat_1').close()
+  void openGateBook(join(data, 'gate', 'gate.db'), () => 'gat_1').close()
   const store = openSqliteStore(join(data, 'swarm.db'))
   cleanups.push(
     () => rm(root, { recursive: true }),

@@ -20,7 +20,7 @@ const open = (): GateBook => {
   const book = openGateBook(join(directory, 'gate.db'), () => 'gat_1')
   closing.push(
     () => rmSync(directory, { recursive: true, force: true }),
-    () => book.close(),
+    () => void book.close(),
   )
   return book
 }

@@ -29,7 +29,7 @@ test('a vault of the first form is opened, and sealed as all others are from the
   const { privateKey, publicKey } = generateKeyPairSync('x25519')
   const pair = privateKey.export({ format: 'der', type: 'pkcs8' }).subarray(-32)
   const sealingKey = publicKey.export({ format: 'der', type: 'spki' }).subarray(-32).toString('base64')
-  openGateBook(join(root, 'gate', 'gate.db'), () => 'gat_1').close()
+  void openGateBook(join(root, 'gate', 'gate.db'), () => 'gat_1').close()
   const db = new DatabaseSync(join(root, 'gate', 'gate.db'))
   const meta = db.prepare('INSERT INTO meta (name, value) VALUES (?, ?)')
   meta.run('vault-id', vaultId)

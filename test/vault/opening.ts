@@ -44,7 +44,7 @@ export const openAt = async (
     })
     return { vault, book }
   } catch (error) {
-    book.close()
+    void book.close()
     throw error
   }
 }

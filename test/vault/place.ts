@@ -13,7 +13,7 @@ export type { Opened } from './opening.ts'
 const roots: string[] = []
 const books: GateBook[] = []
 afterEach(() => {
-  for (const book of books.splice(0)) book.close()
+  for (const book of books.splice(0)) void book.close()
   for (const root of roots.splice(0)) rmSync(root, { recursive: true, force: true })
 })
 
@@ -31,7 +31,7 @@ export const open = async (...given: Parameters<typeof openAt>): Promise<Opened>
 }
 export const close = (book: GateBook): void => {
   books.splice(books.indexOf(book), 1)
-  book.close()
+  void book.close()
 }
 export const rule = (name: string, ...pool: string[]) => ({ name, pool })
 export const keyPath = (root: string, suffix = 'key'): string =>

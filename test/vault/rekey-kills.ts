@@ -43,7 +43,7 @@ export const killRekeys = async (count: number, random: Random): Promise<readonl
     const first = await openAt(root)
     const { sealingKey } = first.vault.view()
     for (const name of secrets) await first.vault.set(name, sealTo(sealingKey, `secret-of-${name}`), 'ann')
-    first.book.close()
+    void first.book.close()
     for (let kill = 0; kill < count; kill += 1) {
       await killAmid(root, random.next() * longestMs)
       const record = readFileSync(join(root, 'gate', 'vault.json'), 'utf8')
@@ -55,7 +55,7 @@ export const killRekeys = async (count: number, random: Random): Promise<readonl
         if (chosen === undefined || vault.reveal(chosen) !== `secret-of-${name}`) throw new Error(`${name} was lost`)
       }
       const { faults } = vault.view().vault
-      book.close()
+      void book.close()
       if (faults.length > 0) throw new Error(`rows are taken for tampered: ${JSON.stringify(faults)}`)
       if (readFileSync(join(root, 'gate', 'vault.json'), 'utf8').includes('pending'))
         throw new Error('an intent stayed')

@@ -47,11 +47,16 @@ export const endOf = (call: CallInHand, room: Room, outcome: CallOutcome): Journ
 const againMs = 250
 
 /**
- * Durable when it resolves. A disk that is full for a while is waited for: an answer must not be told before it is
- * written. Undefined when the book is lost or closed; then the next gate finds the call without an end and tells it
- * as lost.
+ * Durable when it resolves; `isUrgent` says that somebody waits for that. A disk that is full for a while is waited
+ * for: an outcome must not be told before it is written. Undefined when the book is lost or closed; then the next gate
+ * finds the call without an end and tells it as lost.
  */
-export const witness = async (call: CallInHand, room: Room, outcome: CallOutcome): Promise<JournalEnd | undefined> => {
+export const witness = async (
+  call: CallInHand,
+  room: Room,
+  outcome: CallOutcome,
+  isUrgent = true,
+): Promise<JournalEnd | undefined> => {
   const end = endOf(call, room, outcome)
   if (call.credential !== null && call.epoch > 0 && outcome.kind !== 'not-sent')
     room.vault.answered(call.credential, end.status)
@@ -62,7 +67,7 @@ export const witness = async (call: CallInHand, room: Room, outcome: CallOutcome
   )
   for (;;) {
     try {
-      await room.journal.end(call.journal!, end)
+      await room.journal.end(call.journal!, end, isUrgent)
       return end
     } catch (error) {
       const { code } = asFailure(error)

@@ -3,6 +3,7 @@
  * writes it.
  */
 import { DatabaseSync } from 'node:sqlite'
+import type { Clock } from '../../std/std.ts'
 import { headOf, type VaultHead } from './head.ts'
 import { journalOf, type Journal } from './journal.ts'
 import { modeBookOf, type ModeBook } from './modes.ts'
@@ -24,7 +25,13 @@ export interface GateBook extends Journal, Renewals, ModeBook, VaultHead, Spendi
   /** Writes a version, and retires the older ones of its name, in one commit. */
   addSecret(row: SecretRow): Promise<void>
   onLost(listener: (cause: Error) => void): void
-  close(): void
+  /**
+   * From its end on what calls write is written by a thread, beside the loop. Rejects when there can be none: then all
+   * is written by the loop, as before.
+   */
+  writeBeside(clock: Clock): Promise<void>
+  /** Commits what is pending. At once, where there is no thread. */
+  close(): Promise<void>
 }
 
 const openDatabase = (path: string): DatabaseSync => {
@@ -52,10 +59,6 @@ export const openGateBook = (path: string, newGateId: () => string): GateBook =>
   if (meta('gate-id') === undefined) putMeta.run('gate-id', newGateId())
 
   const turn = openTurn(db)
-  const putLimit = db.prepare(`INSERT INTO limits (name, ahead_ms, pause_ms, strikes, wall_ms, mono_ms, boot_id)
-    VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE
-    SET ahead_ms = excluded.ahead_ms, pause_ms = excluded.pause_ms,
-    strikes = excluded.strikes, wall_ms = excluded.wall_ms, mono_ms = excluded.mono_ms, boot_id = excluded.boot_id`)
   const retire = db.prepare("UPDATE secrets SET state = 'retired' WHERE name = ? AND state = 'active'")
   const putSecret = db.prepare(`INSERT INTO secrets (name, version, state, sealed, fingerprint, set_ms, used_ms, actor)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`)
@@ -72,12 +75,7 @@ export const openGateBook = (path: string, newGateId: () => string): GateBook =>
         .prepare(`SELECT name, ahead_ms AS aheadMs, pause_ms AS pauseMs, strikes, wall_ms AS wallMs, mono_ms AS monoMs,
       boot_id AS bootId FROM limits`)
         .all() as unknown as LimitRow[],
-    saveLimitsWith: (rows) =>
-      turn.beforeCommit(() => {
-        for (const row of rows()) {
-          putLimit.run(row.name, row.aheadMs, row.pauseMs, row.strikes, row.wallMs, row.monoMs, row.bootId)
-        }
-      }),
+    saveLimitsWith: (rows) => turn.saveWith(rows),
     secrets: () =>
       db
         .prepare(`SELECT name, version, state, sealed, fingerprint, set_ms AS setMs, used_ms AS usedMs, actor
@@ -94,9 +92,7 @@ export const openGateBook = (path: string, newGateId: () => string): GateBook =>
     ...headOf(db, turn),
     ...spendingOf(db),
     onLost: (listener) => turn.onLost(listener),
-    close: () => {
-      turn.close()
-      db.close()
-    },
+    writeBeside: (clock) => turn.begin(path, clock),
+    close: () => turn.close(() => db.close()),
   }
 }

@@ -3,7 +3,7 @@
  * happened, all in one commit, so that a killed gate finds one consistent state.
  */
 import type { DatabaseSync } from 'node:sqlite'
-import type { MachineRow, NoteRow, Renewal } from './rows.ts'
+import { mostNotes, type MachineRow, type NoteRow, type Renewal } from './rows.ts'
 import type { Turn } from './turn.ts'
 
 export interface Renewals {
@@ -18,8 +18,6 @@ export interface Renewals {
   openCredentialByKey(key: string): string | undefined
 }
 
-/** Nobody took them for so long that older ones are no news. */
-export const mostNotes = 10_000
 const notesAtOnce = 500
 
 export const renewalsOf = (db: DatabaseSync, turn: Turn): Renewals => {

@@ -5,9 +5,15 @@
  */
 import type { DatabaseSync } from 'node:sqlite'
 import { formatCost, parseCost } from '../../std/std.ts'
-import { mostNotes } from './renewals.ts'
-import type { Turn } from './turn.ts'
-import type { CallSpent, CostsAsk, CostsRead, CostSum, SpentIn, SpentSum } from './rows.ts'
+import {
+  mostNotes,
+  type CallSpent,
+  type CostsAsk,
+  type CostsRead,
+  type CostSum,
+  type SpentIn,
+  type SpentSum,
+} from './rows.ts'
 
 export interface Spending {
   /** What calls that began since then have cost, by agent, type or upstream; in whole hours or days. */
@@ -19,8 +25,6 @@ export interface Spending {
   /** Forgets what no window and no view looks at any more. */
   forgetSpent(nowMs: number): void
 }
-/** Adds what one call has spent, within a transaction. */
-export type AddSpent = (spent: CallSpent) => void
 
 const hourMs = 3_600_000
 const dayMs = 86_400_000
@@ -94,34 +98,38 @@ const totalsOf = (db: DatabaseSync): ((total: Total) => void) => {
   }
 }
 
+/** What calls have spent that end in one transaction. */
+export interface Spent {
+  add(spent: CallSpent): void
+  /** Just before the COMMIT. */
+  write(): void
+  /** The transaction did not come about. */
+  forget(): void
+}
+
 /**
  * Totals are added up here for all calls that end in one commit, and written once: three statements a call were 7 % of
  * what a call costs the gate.
  */
-export const addSpentOf = (db: DatabaseSync, turn: Pick<Turn, 'number' | 'beforeCommit'>): AddSpent => {
+export const openSpent = (db: DatabaseSync): Spent => {
   const [addToSum, addToTotals] = [sumsOf(db), totalsOf(db)]
   const totals = new Map<string, Total>()
-  let of = turn.number()
-  const here = (): Map<string, Total> => {
-    // What was added up for a commit that did not come about is none of the next one's.
-    if (of !== turn.number()) totals.clear()
-    of = turn.number()
-    return totals
-  }
-  turn.beforeCommit(() => {
-    for (const total of here().values()) addToTotals(total)
-    totals.clear()
-  })
-  return (spent) => {
-    for (const place of spent.places) addToSum(place, spent)
-    const { agent, upstream, currency, atMs, known, counted } = spent
-    const key = `${agent}\n${upstream}\n${currency}\n${Math.floor(atMs / hourMs)}`
-    const total = here().get(key) ?? { agent, upstream, currency, atMs, known: 0n, counted: 0n, calls: 0, unknown: 0 }
-    total.known += known ?? 0n
-    total.counted += counted
-    total.calls += 1
-    total.unknown += known === null ? 1 : 0
-    totals.set(key, total)
+  return {
+    add: (spent) => {
+      for (const place of spent.places) addToSum(place, spent)
+      const { agent, upstream, currency, atMs, known, counted } = spent
+      const key = `${agent}\n${upstream}\n${currency}\n${Math.floor(atMs / hourMs)}`
+      const total = totals.get(key) ?? { agent, upstream, currency, atMs, known: 0n, counted: 0n, calls: 0, unknown: 0 }
+      total.known += known ?? 0n
+      total.counted += counted
+      total.calls += 1
+      total.unknown += known === null ? 1 : 0
+      totals.set(key, total)
+    },
+    write: () => {
+      for (const total of totals.values()) addToTotals(total)
+    },
+    forget: () => totals.clear(),
   }
 }
 

@@ -1,24 +1,34 @@
 /**
- * One writer, one commit (and one fsync) per event-loop turn: whatever was asked for while the loop turned goes into
- * the next commit. A write that throws rolls back its turn, and everybody of that turn learns that nothing was written.
- * A failed COMMIT is another matter: its outcome is unknown, so the book is lost and the process must stop and read
- * again.
+ * One writer at a time, one commit (and one fsync) for whatever was asked for meanwhile. A write that throws rolls back
+ * its turn, and everybody of that turn learns that nothing was written. A failed COMMIT is another matter: its outcome
+ * is unknown, so the book is lost and the process must stop and read again.
+ *
+ * What each call writes (hot.ts) goes to a thread, where there is one: the loop serves others while it is committed,
+ * and what comes meanwhile shares the next commit. Everything else is written here, between two commits of the thread.
+ *
+ *   asked ─▶ waits for the end of the turn, and of the commit under way ─▶ is committed ─▶ told
  */
 import type { DatabaseSync } from 'node:sqlite'
-import { failure } from '../../std/std.ts'
-import { isFull } from '../sqlite/space.ts'
+import { failure, type Cancel, type Clock } from '../../std/std.ts'
+import { commit, type Committed } from './commit.ts'
+import { openHot, type Hot, type HotValue } from './hot.ts'
+import type { LimitRow } from './rows.ts'
+import { startThread, type Thread } from './thread.ts'
 
-interface Write {
-  readonly run: () => unknown
+interface Asked {
   readonly resolve: (value: unknown) => void
   readonly reject: (cause: unknown) => void
+}
+interface Write extends Asked {
+  readonly run: () => unknown
   readonly last: boolean
   value?: unknown
 }
+interface HotWrite extends Asked {
+  readonly hot: Hot
+}
 
 export interface Turn {
-  /** Which of its commits is being made, or was made last. */
-  number(): number
   /**
    * Resolves after the commit is durable. Rejects with `journal-failed` (nothing written) or `record-unknown` (nobody
    * knows).
@@ -26,14 +36,28 @@ export interface Turn {
   write<Value>(run: () => Value): Promise<Value>
   /** The same, after all else that is written in this turn; it is the first to learn what became of it. */
   writeLast<Value>(run: () => Value): Promise<Value>
-  /** Called inside every transaction, just before its COMMIT. */
+  /** The same, by the thread where there is one. What is not urgent waits for what is, but not for long. */
+  hot(hot: Hot, isUrgent?: boolean): Promise<HotValue>
+  /** Resolves when all that was asked for so far is written, or is not to be. */
+  settled(): Promise<void>
+  /** Rows that are saved with whatever is written next. */
+  saveWith(rows: () => readonly LimitRow[]): void
+  /** Called inside every transaction of what `write` was given, just before its COMMIT. */
   beforeCommit(also: () => void): void
-  /** Called after each commit that is durable, before anybody is told of it; also after the one of `close`. */
+  /** Called after each such commit that is durable, before anybody is told of it; also after the one of `close`. */
   afterCommit(also: () => void): void
   onLost(listener: (cause: Error) => void): void
-  /** Commits what is pending and refuses what comes later. */
-  close(): void
+  /** Resolves when a thread writes; rejects when none can be started, and then all is written here. */
+  begin(path: string, clock: Clock): Promise<void>
+  /** Commits what is pending and refuses what comes later; `then` is called at once where there is no thread. */
+  close(then: () => void): Promise<void>
 }
+
+/**
+ * How long an end that nobody waits for may wait for a beginning with which it is written: at one call after another,
+ * half of all commits. A gate that is killed meanwhile has lost the ends of so many ms.
+ */
+const lazyMs = 5
 
 /** What is to be last is written last, and told first. */
 const ordered = (writes: readonly Write[]): { inOrder: readonly Write[]; toTell: readonly Write[] } => {
@@ -42,82 +66,168 @@ const ordered = (writes: readonly Write[]): { inOrder: readonly Write[]; toTell:
   return { inOrder, toTell: inOrder.toReversed() }
 }
 
-const rejectAll = (writes: readonly Write[], cause: unknown): void => {
-  for (const write of writes) write.reject(cause)
-}
+class CommitTurn implements Turn {
+  readonly #db: DatabaseSync
+  readonly #writer: ReturnType<typeof openHot>
+  #pending: Write[] = []
+  #hots: HotWrite[] = []
+  #scheduled = false
+  #closed = false
+  #lost: Error | undefined
+  #rows: () => readonly LimitRow[] = () => []
+  readonly #extras: (() => void)[] = []
+  readonly #followers: (() => void)[] = []
+  readonly #listeners: ((cause: Error) => void)[] = []
+  #thread: { readonly thread: Thread; readonly clock: Clock } | undefined
+  /** What the thread commits now. */
+  #under: readonly HotWrite[] | undefined
+  #whenBack: (() => void) | undefined
+  #cancelLazy: Cancel | undefined
 
-export const openTurn = (db: DatabaseSync): Turn => {
-  let pending: Write[] = []
-  let scheduled = false
-  let closed = false
-  let lost: Error | undefined
-  let number = 0
-  const extras: (() => void)[] = []
-  const followers: (() => void)[] = []
-  const listeners: ((cause: Error) => void)[] = []
-
-  const rollBack = (writes: readonly Write[], cause: unknown): void => {
-    // A full disk has rolled back by itself already; a second ROLLBACK would throw and hide the cause.
-    if (db.isTransaction) db.exec('ROLLBACK')
-    const told = failure('journal-failed', 'the gate could not write its journal: nothing written or sent', { cause })
-    rejectAll(writes, told)
+  constructor(db: DatabaseSync) {
+    this.#db = db
+    this.#writer = openHot(db)
   }
 
-  const lose = (writes: readonly Write[], cause: unknown): void => {
-    lost = failure('record-unknown', 'a COMMIT of gate.db failed: whether it is durable is not known', { cause })
-    rejectAll(writes, lost)
-    for (const listener of listeners) listener(lost)
+  write<Value>(run: () => Value): Promise<Value> {
+    return this.#ask<Value>((asked) => this.#pending.push({ run, last: false, ...asked }))
   }
 
-  const flush = (): void => {
-    scheduled = false
-    number += 1
-    const writes = pending
-    const { inOrder, toTell } = ordered(writes)
-    pending = []
-    if (writes.length === 0) return
-    if (lost) return rejectAll(writes, lost)
-    try {
-      db.exec('BEGIN IMMEDIATE')
-      for (const write of inOrder) write.value = write.run()
-      for (const also of extras) also()
-    } catch (cause) {
-      return rollBack(toTell, cause)
-    }
-    try {
-      db.exec('COMMIT')
-    } catch (cause) {
-      // A full disk is no lost book: the frame that would have made the turn valid was never whole.
-      return isFull(cause) ? rollBack(toTell, cause) : lose(toTell, cause)
-    }
-    for (const also of followers) also()
-    for (const write of toTell) write.resolve(write.value)
+  writeLast<Value>(run: () => Value): Promise<Value> {
+    return this.#ask<Value>((asked) => this.#pending.push({ run, last: true, ...asked }))
   }
-  const write = <Value>(run: () => Value, last: boolean): Promise<Value> =>
-    new Promise<Value>((resolve, reject) => {
-      if (closed) return reject(failure('record-closed', 'gate.db is closed'))
-      pending.push({ run, resolve: resolve as (value: unknown) => void, reject, last })
-      if (scheduled) return
-      scheduled = true
-      setImmediate(flush)
+
+  hot(hot: Hot, isUrgent = true): Promise<HotValue> {
+    return this.#ask<HotValue>((asked) => this.#hots.push({ hot, ...asked }), isUrgent)
+  }
+
+  async settled(): Promise<void> {
+    if (this.#hots.length === 0 && this.#pending.length === 0 && this.#under === undefined) return
+    // Something empty that is written after all the others.
+    await this.hot({ do: 'ack', journals: [] }).catch(() => null)
+  }
+
+  saveWith(rows: () => readonly LimitRow[]): void {
+    this.#rows = rows
+  }
+
+  beforeCommit(also: () => void): void {
+    this.#extras.push(also)
+  }
+
+  afterCommit(also: () => void): void {
+    this.#followers.push(also)
+  }
+
+  onLost(listener: (cause: Error) => void): void {
+    this.#listeners.push(listener)
+  }
+
+  async begin(path: string, clock: Clock): Promise<void> {
+    const thread = await startThread(path, (cause) => this.#lose(cause, []))
+    if (this.#closed || this.#lost !== undefined) return thread.end()
+    this.#thread = { thread, clock }
+  }
+
+  async close(then: () => void): Promise<void> {
+    this.#closed = true
+    if (this.#under !== undefined)
+      await new Promise<void>((resolve) => {
+        this.#whenBack = resolve
+      })
+    this.#cancelLazy?.()
+    const thread = this.#thread?.thread
+    this.#thread = undefined
+    this.#flush()
+    // The thread's connection ends first: who closes last brings the log into the file.
+    if (thread !== undefined) await thread.end()
+    then()
+  }
+
+  #ask<Value>(push: (asked: Asked) => void, isUrgent = true): Promise<Value> {
+    return new Promise<Value>((resolve, reject) => {
+      if (this.#closed) return reject(failure('record-closed', 'gate.db is closed'))
+      push({ resolve: resolve as (value: unknown) => void, reject })
+      if (isUrgent || this.#thread === undefined) this.#schedule()
+      else this.#cancelLazy ??= this.#thread.clock.timer(lazyMs, () => this.#schedule())
     })
+  }
 
-  return {
-    number: () => number,
-    write: (run) => write(run, false),
-    writeLast: (run) => write(run, true),
-    beforeCommit: (also) => {
-      extras.push(also)
-    },
-    afterCommit: (also) => {
-      followers.push(also)
-    },
-    onLost: (listener) => {
-      listeners.push(listener)
-    },
-    close: () => {
-      closed = true
-      flush()
-    },
+  #schedule(): void {
+    if (this.#scheduled || this.#under !== undefined) return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      this.#flush()
+    })
+  }
+
+  #flush(): void {
+    // Whatever is asked for while a commit is under way is written when it is back.
+    if (this.#under !== undefined) return
+    this.#cancelLazy?.()
+    this.#cancelLazy = undefined
+    const [writes, hots] = [this.#pending, this.#hots]
+    this.#pending = []
+    this.#hots = []
+    if (this.#thread === undefined) return this.#here(writes, hots)
+    this.#here(writes, [])
+    if (hots.length > 0) this.#there(this.#thread.thread, hots)
+  }
+
+  #here(writes: readonly Write[], hots: readonly HotWrite[]): void {
+    if (writes.length + hots.length === 0) return
+    const { inOrder, toTell } = ordered(writes)
+    if (this.#lost !== undefined) return this.#reject([...toTell, ...hots], this.#lost)
+    let values: readonly HotValue[] = []
+    const committed = commit(this.#db, () => {
+      this.#writer.forget()
+      values = hots.map(({ hot }) => this.#writer.write(hot))
+      for (const write of inOrder) write.value = write.run()
+      this.#writer.finish(this.#rows())
+      for (const also of this.#extras) also()
+    })
+    if (committed.as !== 'durable') return this.#fail(committed, [...toTell, ...hots])
+    for (const also of this.#followers) also()
+    for (const write of toTell) write.resolve(write.value)
+    for (const [index, { resolve }] of hots.entries()) resolve(values[index])
+  }
+
+  #there(thread: Thread, hots: readonly HotWrite[]): void {
+    if (this.#lost !== undefined) return this.#reject(hots, this.#lost)
+    this.#under = hots
+    const batch = { writes: hots.map(({ hot }) => hot), limits: this.#rows() }
+    thread.write(batch, (committed, values) => {
+      this.#under = undefined
+      if (committed.as === 'durable') for (const [index, { resolve }] of hots.entries()) resolve(values[index])
+      else this.#fail(committed, hots)
+      if (this.#pending.length + this.#hots.length > 0) this.#schedule()
+      this.#whenBack?.()
+    })
+  }
+
+  #fail(committed: Exclude<Committed, { as: 'durable' }>, writes: readonly Asked[]): void {
+    const { as, cause } = committed
+    if (as === 'unknown') return this.#lose(cause, writes)
+    this.#reject(
+      writes,
+      failure('journal-failed', 'the gate could not write its journal: nothing written or sent', { cause }),
+    )
+  }
+
+  #lose(cause: unknown, writes: readonly Asked[]): void {
+    const lost = failure('record-unknown', 'a COMMIT of gate.db failed: whether it is durable is not known', { cause })
+    const isFirst = this.#lost === undefined
+    this.#lost ??= lost
+    this.#reject([...writes, ...(this.#under ?? [])], lost)
+    this.#under = undefined
+    this.#whenBack?.()
+    if (isFirst) for (const listener of this.#listeners) listener(lost)
+  }
+
+  #reject(writes: readonly Asked[], cause: unknown): void {
+    for (const write of writes) write.reject(cause)
   }
 }
+
+export const openTurn = (db: DatabaseSync): Turn => new CommitTurn(db)
