@@ -79,6 +79,11 @@ export interface Buckets {
   pausedUntil(scope: Scope): number
   /** Learns from an answer to a call. True when the scope pauses longer than before. */
   answered(scope: Scope, answer: Answered): boolean
+  /**
+   * The body of an answer says that a limit refused its call, and its head named no wait. True when the scope pauses
+   * for longer than before.
+   */
+  limited(scope: Scope, sentMs: number): boolean
   /** By the provider's own word, nothing is left of one of its limits. */
   isUsedUp(scope: Scope): boolean
   /** For people: what is left of a scope's limits by the provider's own word, and breakers that are not closed. */
@@ -238,6 +243,7 @@ export const openBuckets = (options: {
       const isBanned = bans.answered(scope, { ...said, banned: banOf(answer, told.retryAfterMs) })
       return pauses.answered(scopeName(scope), said) || isBanned
     },
+    limited: (scope, sentMs) => pauses.limited(scopeName(scope), sentMs),
     isUsedUp: (scope) => learned.known(scope).some(({ left }) => left === 0),
     known: (scope) => learned.known(scope),
     breakers: () => breakers.list(),

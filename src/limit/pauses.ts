@@ -15,6 +15,11 @@ export interface Pauses {
   until(name: string): number
   /** Learns from an answer. True when the scope pauses longer than before. */
   answered(name: string, answer: Answered): boolean
+  /**
+   * Learns that a call was refused by a limit that named no wait, and not by 429: a minute, and twice as long each time
+   * in a row. True as above.
+   */
+  limited(name: string, sentMs: number): boolean
   /** Rows that changed since the last asking. */
   changed(): readonly LimitRow[]
 }
@@ -26,6 +31,10 @@ interface Pause {
 }
 
 const prefix = 'pause\n'
+/** "Wait for at least one minute", then exponentially longer (GitHub's pages, of its second limit). */
+const unsaidMs = 60_000
+const longestUnsaidMs = 3_600_000
+const mostJitterMs = 5_000
 
 export const openPauses = (options: {
   readonly clock: Clock
@@ -63,6 +72,16 @@ export const openPauses = (options: {
       const untilMs = clock.monoMs() + pauseMs
       put(name, { untilMs: Math.max(untilMs, beforeMs), strikes: strikesAfter(before, sentMs) })
       return untilMs > beforeMs
+    },
+    limited: (name, sentMs) => {
+      const before = pauses.get(name)
+      const beforeMs = before?.untilMs ?? -Infinity
+      // Calls that were under way when it began are refused by the same limit.
+      if (sentMs <= beforeMs) return false
+      const strikes = strikesAfter(before, sentMs)
+      const forMs = Math.min(longestUnsaidMs, unsaidMs * 2 ** Math.min(10, strikes - 1))
+      put(name, { untilMs: clock.monoMs() + forMs + 1 + random.next() * mostJitterMs, strikes })
+      return true
     },
     changed: () => {
       const stamp = clock.stamp()

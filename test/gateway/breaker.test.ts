@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterEach, expect, test } from 'vitest'
+import { profiles } from '../../src/config/profiles.ts'
 import { fetchBy, grantFor, openWorld, type UpstreamRules } from './harness.ts'
 import { openUpstream, type TestUpstream } from './upstream.ts'
 
@@ -101,6 +102,25 @@ test("A provider's own code counts though it is packed", async () => {
   })
   for (let count = 0; count < 5; count += 1) expect((await get('/bank/v1/a')).status).toBe(400)
   expect(codeOf((await get('/bank/v1/a')).body)).toBe('breaker-open')
+})
+
+test('A limit that refuses by 403 and names no wait is left alone for a minute; a refused key is not', async () => {
+  const { get, upstream } = await world({ breaker, profile: profiles['github']! })
+  const refuse = (message: string): void =>
+    upstream.answer((_seen, response) => {
+      response.writeHead(403, { 'content-type': 'application/json' })
+      response.end(JSON.stringify({ message }))
+    })
+  refuse('Resource not accessible by personal access token')
+  expect((await get('/bank/v1/a')).status).toBe(403)
+  refuse('You have exceeded a secondary rate limit. Please wait a few minutes before you try again.')
+  expect((await get('/bank/v1/a')).status).toBe(403)
+  const seen = upstream.seen.length
+  expect(seen).toBe(2)
+  const answer = await get('/bank/v1/a')
+  expect(codeOf(answer.body)).toBe('limited')
+  expect(Number(answer.headers['retry-after'])).toBeGreaterThanOrEqual(60)
+  expect(upstream.seen).toHaveLength(seen)
 })
 
 test('A payment waits for the probe of its own endpoint, and is that probe', async () => {

@@ -14,6 +14,13 @@ const isDeclaredSafe = ({ upstream, method, plain }: CallInHand): boolean =>
 const ownDoing = new Set(['given-up', 'enough', notNowCode])
 export const isOurs = (ended: Ended): boolean => ended.kind !== 'answered' && ownDoing.has(ended.code)
 
+/** A limit that refuses by 403 and names no wait: GitHub's second one, which bans who goes on, or a firewall. */
+const heedUnnamed = (call: CallInHand, room: Room, status: number | null): void => {
+  if (status !== 403 || call.outcomeClass !== 'limited' || call.toldToWait || call.sentMonoMs === null) return
+  if (room.buckets.limited(call.scope!, call.sentMonoMs))
+    room.log('warn', 'an upstream refused a call by a limit that names no wait', { upstream: call.upstreamName })
+}
+
 export const judge = (call: CallInHand, room: Room, ended: Ended, status: number): void => {
   const { profile } = call.upstream!.rule
   const isAnswered = ended.kind === 'answered' || ended.code === 'enough'
@@ -21,6 +28,7 @@ export const judge = (call: CallInHand, room: Room, ended: Ended, status: number
   // What never left may be tried again whatever it is.
   const safe = ended.kind === 'not-sent' || isSafe(call.method) || isDeclaredSafe(call)
   call.outcomeClass = classify(profile, safe, answer)
+  heedUnnamed(call, room, answer.status)
   const says = isOurs(ended) && !isAnswered ? null : isFailure(call.outcomeClass, answer.status)
   room.buckets.ended(call.limits, says)
   // A probe may have let others in, or a window may be known to be used up.

@@ -110,18 +110,29 @@ const currentForm = (headers: Headers): Signal[] => {
   return [...left, ...[...policies].map(([name, policy]): Signal => ({ ...nothing, ...policy, name }))]
 }
 
+/** The window of a limit by the older form of RateLimit-Policy, `100;w=60, 1000;w=3600`: it stands by its number. */
+const windowOf = (headers: Headers, limit: number | null): number | null => {
+  const policies = parsed(parseList, headers.get('ratelimit-policy')) ?? []
+  const found = policies.find(([item]) => limit !== null && item === limit)
+  return found === undefined ? null : cappedMs(whole(found[1].get('w')))
+}
+
 /** `limit=100, remaining=50, reset=5`, up to draft 7. */
 const dictionaryForm = (headers: Headers): Signal[] => {
   const dictionary = parsed(parseDictionary, headers.get('ratelimit'))
   const of = (key: string): number | null => whole(dictionary?.get(key)?.[0])
   const [limit, remaining] = [of('limit'), of('remaining')]
   if (limit === null && remaining === null) return []
-  return [{ ...nothing, name: 'default', unit: 'requests', limit, remaining, resetMs: cappedMs(of('reset')) }]
+  const windowMs = windowOf(headers, limit)
+  return [{ ...nothing, name: 'default', unit: 'requests', limit, remaining, resetMs: cappedMs(of('reset')), windowMs }]
 }
 
 /** `100`, or `100, 100;w=60`: the first number is the limit that counts, its window may follow. */
 const limitAndWindow = (text: string | undefined): { limit: number | null; windowMs: number | null } => {
   const [first, ...policies] = (text ?? '').split(',')
+  // `5,000` is no limit of 5.
+  if (!policies.every((one) => one.includes(';') || one.trim() === first?.trim()))
+    return { limit: null, windowMs: null }
   const window = /;\s*w\s*=\s*(\d{1,9})/.exec([first, ...policies].join(','))?.[1]
   return { limit: countOf(first?.split(';')[0]) ?? null, windowMs: cappedMs(countOf(window) ?? null) }
 }
@@ -132,7 +143,8 @@ const threeHeaders = (headers: Headers): Signal[] => {
   const { limit, windowMs } = limitAndWindow(headers.get('ratelimit-limit'))
   if (limit === null && remaining === null) return []
   const told = secondsMs(headers.get('ratelimit-reset')) ?? null
-  return [{ ...nothing, name: 'default', unit: 'requests', limit, remaining, resetMs: told, windowMs }]
+  const forMs = windowMs ?? windowOf(headers, limit)
+  return [{ ...nothing, name: 'default', unit: 'requests', limit, remaining, resetMs: told, windowMs: forMs }]
 }
 
 /** `X-RateLimit-*` and `X-Rate-Limit-*`, with GitHub's resource and use: reset in seconds, or a Unix time. */

@@ -32,7 +32,25 @@ const forms: readonly (readonly [string, Readonly<Record<string, string>>, reado
   [
     'draft 7: one dictionary',
     { ratelimit: 'limit=100, remaining=50, reset=5', 'ratelimit-policy': '100;w=60' },
-    [{ name: 'default', limit: 100, remaining: 50, resetMs: 5_000 }],
+    [{ name: 'default', limit: 100, remaining: 50, resetMs: 5_000, windowMs: 60_000 }],
+  ],
+  [
+    'draft 7: the window is that of the policy with its limit',
+    {
+      ratelimit: 'limit=10, remaining=1, reset=2',
+      'ratelimit-policy': '10;w=1;burst=1000, 1000;w=3600;comment="an hour"',
+    },
+    [{ limit: 10, remaining: 1, resetMs: 2_000, windowMs: 1_000 }],
+  ],
+  [
+    'draft 6: three headers, with the window in a policy of its own',
+    {
+      'RateLimit-Limit': '1000',
+      'RateLimit-Policy': '10;w=1, 1000;w=3600',
+      'RateLimit-Remaining': '3',
+      'RateLimit-Reset': '9',
+    },
+    [{ limit: 1_000, remaining: 3, resetMs: 9_000, windowMs: 3_600_000 }],
   ],
   [
     'draft 6: three headers, with the window beside the limit',
@@ -92,6 +110,37 @@ const forms: readonly (readonly [string, Readonly<Record<string, string>>, reado
     ],
   ],
   [
+    'Anthropic: tokens, and those of the output apart',
+    {
+      'anthropic-ratelimit-tokens-limit': '80000',
+      'anthropic-ratelimit-tokens-remaining': '79000',
+      'anthropic-ratelimit-tokens-reset': '2026-03-01T12:00:12.5Z',
+      'anthropic-ratelimit-output-tokens-limit': '16000',
+      'anthropic-ratelimit-output-tokens-remaining': '15000',
+      'anthropic-ratelimit-output-tokens-reset': '2026-03-01T12:01:10Z',
+    },
+    [
+      { name: 'tokens', unit: 'tokens', limit: 80_000, remaining: 79_000, resetMs: 2_500 },
+      { name: 'output-tokens', unit: 'tokens', limit: 16_000, remaining: 15_000, resetMs: 60_000 },
+    ],
+  ],
+  [
+    'Binance: seconds, hours and days of its own clock, and weights by account',
+    {
+      date: 'Sun, 01 Mar 2026 12:00:40 GMT',
+      'x-mbx-used-weight-1s': '1',
+      'x-mbx-used-weight-1h': '2',
+      'x-mbx-order-count-1d': '3',
+      'x-sapi-used-uid-weight-1m': '900',
+    },
+    [
+      { name: 'weight-1S', unit: 'weight', used: 1, windowMs: 1_000, resetMs: 1_000, aligned: true },
+      { name: 'weight-1H', unit: 'weight', used: 2, windowMs: 3_600_000, resetMs: 3_560_000, aligned: true },
+      { name: 'orders-1D', unit: 'requests', used: 3, windowMs: day, resetMs: day / 2 - 40_000, aligned: true },
+      { name: 'uid-weight-1M', unit: 'weight', used: 900, windowMs: 60_000, resetMs: 20_000, aligned: true },
+    ],
+  ],
+  [
     'Binance: what was used of the provider’s own minute',
     {
       'X-MBX-USED-WEIGHT-1M': '5990',
@@ -129,6 +178,19 @@ const malformed: readonly Readonly<Record<string, string>>[] = [
   { 'x-ratelimit-remaining': '99999999999999999999' },
   { 'x-ratelimit-remaining-tokens': 'NaN' },
   { 'anthropic-ratelimit-requests-remaining': '' },
+  { ratelimit: 'limit=-1, remaining=many, reset=5' },
+  { ratelimit: 'limit=100.5, remaining=1.5' },
+  { ratelimit: 'reset=5' },
+  { 'ratelimit-policy': '100;w=60' },
+  { 'ratelimit-limit': '-100', 'ratelimit-remaining': '5;5', 'ratelimit-reset': '1' },
+  { 'x-ratelimit-limit': '5,000', 'x-ratelimit-remaining': '' },
+  { 'x-ratelimit-limit-requests': '1m', 'x-ratelimit-remaining-requests': '59s' },
+  { 'anthropic-ratelimit-tokens-reset': '2026-03-01T12:00:11Z' },
+  { 'anthropic-ratelimit-tokens-remaining': '79k', 'anthropic-ratelimit-tokens-limit': '∞' },
+  { 'x-mbx-used-weight-1m': '-5' },
+  { 'x-mbx-used-weight-1m': '5 of 6000' },
+  { 'x-sapi-used-key-weight-1m': '5' },
+  { 'retry-after': '-5', 'retry-after-ms': '1e3' },
   { 'x-mbx-used-weight-0m': '5' },
   { 'x-mbx-used-weight-1x': '5' },
   { ratelimit: `"default";r=1${', "x";r=1'.repeat(500)}` },
@@ -151,6 +213,20 @@ test('A wait that was asked for is read as ms, seconds or date, the date by the 
   for (const junk of ['', '-1', '1.5', 'soon', '1e3', 'Sunday?', '2026-03-01'])
     expect(read({ 'retry-after': junk }).retryAfterMs).toBeNull()
 })
+
+const resets: readonly (readonly [string, Readonly<Record<string, string>>])[] = [
+  ['of OpenAI', { 'x-ratelimit-remaining-tokens': '0', 'x-ratelimit-reset-tokens': '6 minutes' }],
+  ['of Anthropic', { 'anthropic-ratelimit-tokens-remaining': '0', 'anthropic-ratelimit-tokens-reset': 'noon' }],
+  ['of GitHub', { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': '-1' }],
+  ['of draft 6', { 'ratelimit-remaining': '0', 'ratelimit-reset': '1h' }],
+  ['of draft 7', { ratelimit: 'remaining=0, reset=1.5' }],
+  ['of the current draft', { ratelimit: '"default";r=0;t=soon' }],
+]
+for (const [whose, headers] of resets) {
+  test(`That nothing is left is kept when the end of the window is malformed: ${whose}`, () => {
+    expect(read(headers).signals).toMatchObject([{ remaining: 0, resetMs: null }])
+  })
+}
 
 test('Values that do not say when are kept without a when, and one name is told once', () => {
   const { signals } = read({ 'x-ratelimit-limit': '10', 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': 'later' })
