@@ -1,12 +1,38 @@
 /** The machine's files. */
 import { access, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { Disk } from '../disk.ts'
 
 const isAbsent = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT'
 
 /** Two writes of one file at a time must not share their temporary file. */
 let temporaries = 0
+
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH'
+  }
+}
+
+const swept = new Set<string>()
+/** Beyond it they are forgotten, and looked at once more. */
+const mostSwept = 1_000
+
+/** Whoever is killed in the middle of a write leaves its temporary file: the next writer takes it away. */
+const sweep = async (path: string): Promise<void> => {
+  if (swept.has(path)) return
+  if (swept.size >= mostSwept) swept.clear()
+  swept.add(path)
+  const folder = dirname(path)
+  const start = `${basename(path)}.`
+  for (const name of await readdir(folder).catch(() => [])) {
+    const [, pid] = name.startsWith(start) ? (/^(\d+)-\d+\.tmp$/.exec(name.slice(start.length)) ?? []) : []
+    if (pid !== undefined && !isAlive(Number(pid))) await rm(join(folder, name), { force: true }).catch(() => undefined)
+  }
+}
 
 const syncDirectory = async (path: string): Promise<void> => {
   const handle = await open(path, 'r')
@@ -47,6 +73,7 @@ export const realDisk = (): Disk => ({
       throw error
     }
     await syncDirectory(dirname(path))
+    await sweep(path)
   },
   append: async (path, text) => {
     const handle = await open(path, 'a', 0o600)
