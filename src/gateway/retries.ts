@@ -4,8 +4,8 @@
  * something and got no clear answer is never sent again.
  *
  * Tries are bounded three times: by call, by the time since its first try, and by a budget of the upstream, so that
- * retries add a tenth to its load when everything fails and not a double. The budget is saved with the limits: a gate that
- * is killed again and again while all fails brings no new reserve each time.
+ * retries add a tenth to its load when everything fails and not a double. The budget is saved with the limits: a gate
+ * that is killed again and again while all fails brings no new reserve each time.
  */
 import type { AnswerClass, RetryRule } from '../model/model.ts'
 import { passedMs, type Clock, type Random, type Stamp } from '../std/std.ts'
