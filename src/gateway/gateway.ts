@@ -240,7 +240,6 @@ const openLimits = ({ clock, random, limits, log }: GatewayOptions): Buckets => 
       },
     },
   })
-  limits.saveWith(buckets.changed)
   return buckets
 }
 
@@ -273,6 +272,8 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
   const { clock, disk, net, vault, journal, log } = options
   await endWhatWasOpen(options)
   const buckets = openLimits(options)
+  const retries = openRetries({ ...options, saved: options.limits.saved })
+  options.limits.saveWith(() => [...buckets.changed(), ...retries.changed()])
   const lines = openLines({ clock, buckets })
   const freezer = await openSwitch(options, lines)
   const rules = openRules({ clock, buckets })
@@ -288,7 +289,7 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
   const room: Room = {
     ...opened,
     ...counting,
-    retries: openRetries(options),
+    retries,
     meter: openMeter(journal.counts()),
     skew: openSkew(clock),
     frozen: freezer.frozen,

@@ -4,10 +4,11 @@
  * something and got no clear answer is never sent again.
  *
  * Tries are bounded three times: by call, by the time since its first try, and by a budget of the upstream, so that
- * retries add a tenth to its load when everything fails and not a double.
+ * retries add a tenth to its load when everything fails and not a double. The budget is saved with the limits: a gate
+ * that is killed again and again while all fails brings no new reserve each time.
  */
 import type { AnswerClass, RetryRule } from '../model/model.ts'
-import type { Clock, Random } from '../std/std.ts'
+import { passedMs, type Clock, type Random, type Stamp } from '../std/std.ts'
 import type { UpstreamRule } from './ports.ts'
 
 export interface Tried {
@@ -55,11 +56,20 @@ const trickleMs = 10_000
 
 /** Each call earns a share of a retry. */
 export class RetryBudget {
-  #tokens = reserve
+  #tokens: number
   #seenMs: number
 
-  constructor(nowMs: number) {
+  constructor(nowMs: number, tokens = reserve) {
     this.#seenMs = nowMs
+    this.#tokens = Math.min(mostTokens, Math.max(0, tokens))
+  }
+
+  get tokens(): number {
+    return this.#tokens
+  }
+  /** Since when it trickles. */
+  get seenMs(): number {
+    return this.#seenMs
   }
 
   /** A first try. */
@@ -80,17 +90,55 @@ export interface Retries {
   /** Counts a first try. */
   first(rule: UpstreamRule): void
   next(rule: UpstreamRule, tried: Omit<Tried, 'patienceMs' | 'withinMs'>): Next
+  /** Rows that changed since the last asking. */
+  changed(): readonly SavedBudget[]
 }
 
-/** By upstream; not durable: a new gate begins with a reserve. */
-export const openRetries = ({ clock, random }: { readonly clock: Clock; readonly random: Random }): Retries => {
-  const budgets = new Map<string, RetryBudget>()
+/** A row of the gate's limits. */
+export interface SavedBudget extends Stamp {
+  readonly name: string
+  /** Since it was last asked for a retry. */
+  readonly aheadMs: number
+  readonly pauseMs: number
+  /** Thousandths of a retry. */
+  readonly strikes: number
+}
+const prefix = 'retries\n'
+const perToken = 1_000
+
+/** By upstream. A gate that was never there begins with a reserve. */
+export const openRetries = (options: {
+  readonly clock: Clock
+  readonly random: Random
+  readonly saved?: readonly SavedBudget[]
+}): Retries => {
+  const { clock, random, saved = [] } = options
+  const start = clock.stamp()
+  const budgets = new Map(
+    saved.flatMap((row) => {
+      if (!row.name.startsWith(prefix)) return []
+      const seenMs = start.monoMs - passedMs(start, row) - row.aheadMs
+      return [[row.name.slice(prefix.length), new RetryBudget(seenMs, row.strikes / perToken)] as const]
+    }),
+  )
+  const dirty = new Set<string>()
   const budgetOf = (name: string): RetryBudget => {
     const budget = budgets.get(name) ?? new RetryBudget(clock.monoMs())
     budgets.set(name, budget)
+    dirty.add(name)
     return budget
   }
   return {
+    changed: () => {
+      const stamp = clock.stamp()
+      const rows = [...dirty].map((name): SavedBudget => {
+        const { tokens, seenMs } = budgets.get(name)!
+        const aheadMs = Math.max(0, stamp.monoMs - seenMs)
+        return { name: prefix + name, aheadMs, pauseMs: 0, strikes: Math.floor(tokens * perToken), ...stamp }
+      })
+      dirty.clear()
+      return rows
+    },
     first: ({ name, retries }) => {
       if (retries !== null) budgetOf(name).earn(retries.share)
     },

@@ -269,7 +269,7 @@ const waiting: readonly Part[] = [
 /** Parts of one step run beside each other. */
 const steps: readonly (readonly (readonly Part[])[])[] = [
   [paying, waiting],
-  [[['long tests', () => longTests(directory)]]],
+  [[['long tests', () => longTests(directory, values.long)]]],
 ]
 const names = steps.flat(2).map(([name]) => name)
 if (values.only !== undefined && !names.includes(values.only)) {

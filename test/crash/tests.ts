@@ -39,12 +39,13 @@ const verdictsOf = ({ testResults }: Told): Verdict[] =>
     }))
   })
 
-export const longTests = async (directory: string): Promise<Verdict[]> => {
+/** `long` = those that have a longer form run in it. */
+export const longTests = async (directory: string, long = false): Promise<Verdict[]> => {
   const file = join(directory, 'vitest.json')
   const child = spawn(
     process.execPath,
     [vitest, 'run', '--config', config, '--reporter=dot', '--reporter=json', `--outputFile.json=${file}`],
-    { cwd: root, stdio: 'inherit' },
+    { cwd: root, stdio: 'inherit', env: { ...process.env, ...(long && { SLOW_LONG: '1' }) } },
   )
   const [code] = (await once(child, 'close')) as [number | null]
   if (!existsSync(file)) return [{ title: 'the long tests ran', wrong: [`Vitest ended with ${code} and told nothing`] }]
