@@ -5,13 +5,14 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { generateIdentity, identityToRecipient } from 'age-encryption'
 import { expect, test } from 'vitest'
+import { sealTo } from '../../src/wire/seal.ts'
 import { processes, programOf, type Process } from '../crash/machine.ts'
+import { openEcho } from './canary-echo.ts'
 import { filesBelow, formsOf, hitsIn, hitsInMemory } from './encodings.ts'
 
 const root = join(import.meta.dirname, '..', '..')
@@ -20,26 +21,48 @@ const canary = 'canary"<&\\/9fZq27Lk'
 const secrets = ['one', 'two', 'three'].map((name) => `${canary}-${name}`)
 const forms = formsOf(canary)
 
-/** Says back what it was shown, and keeps count. */
-const openEcho = async () => {
-  const shown: string[] = []
-  const server = createServer((asked, answer) => {
-    const told = asked.headers.authorization ?? ''
-    shown.push(told)
-    answer.writeHead(200, { 'x-echo': told, 'www-authenticate': told })
-    answer.end(
-      `${told} ${JSON.stringify({ told })} ${encodeURIComponent(told)} ${Buffer.from(told.slice(7)).toString('base64')}`,
-    )
+/** One credential of each kind whose secret is sent as it is, or signs; and how it renews itself. */
+const settings = (host: string) => {
+  const upstream = (name: string) => ({
+    url: `http://${host}`,
+    grant: [host],
+    credentials: name,
+    allow: ['GET /v1/**'],
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return { host: `127.0.0.1:${(server.address() as AddressInfo).port}`, shown, close: () => server.close() }
+  const now = { canary: '0s', overlap: '0s', gap: '0s' }
+  const routes = { mint: 'POST /keys', list: 'GET /keys', whoami: 'GET /keys/self', revoke: 'DELETE /keys/{id}' }
+  const program = ['node', join(import.meta.dirname, 'canary-rotator.mjs')]
+  const oauth = {
+    grant: 'refresh-token',
+    token: `http://${host}/token`,
+    hosts: [host],
+    clientId: 'swarm',
+    clientSecret: 'client',
+  }
+  const credentials = {
+    api: { kind: 'bearer', pool: ['api-a', 'api-b'] },
+    keyed: { kind: 'bearer', rotate: { ...routes, ...now } },
+    made: { kind: 'bearer', rotate: { command: program, ...now } },
+    grant: { kind: 'oauth', oauth },
+    plain: { kind: 'basic' },
+    named: { kind: 'header', header: 'x-api-key' },
+    asked: { kind: 'query', parameter: 'api_key' },
+    signed: { kind: 'hmac' },
+  }
+  const upstreams = Object.fromEntries(Object.keys(credentials).map((name) => [name, upstream(name)]))
+  return { upstreams, credentials: { ...credentials, client: { kind: 'bearer' } } }
+}
+
+interface Renewal {
+  readonly name: string
+  readonly phase: string
 }
 
 class Swarm {
   readonly directory = mkdtempSync(join(tmpdir(), 'canary-'))
   readonly data = join(this.directory, 'data')
   readonly heard: string[] = []
+  fault = ''
   #up: ChildProcess | undefined
 
   #environment(): NodeJS.ProcessEnv {
@@ -50,12 +73,14 @@ class Swarm {
     return [...flags, ...words, '--data-dir', this.data]
   }
   async start(host: string): Promise<void> {
+    const { upstreams, credentials } = settings(host)
+    const run = { module: join(import.meta.dirname, 'canary-worker.ts') }
     const config = {
       name: 'canaries',
-      agents: { caller: { run: { module: join(root, 'test', 'live', 'worker.ts') }, count: 3, upstreams: ['api'] } },
-      tasks: { call: { agent: 'caller' } },
-      upstreams: { api: { url: `http://${host}`, grant: [host], credentials: 'api', allow: ['GET /v1/**'] } },
-      credentials: { api: { kind: 'bearer', pool: ['api-a', 'api-b'] } },
+      agents: { caller: { run, count: 3, upstreams: Object.keys(upstreams) } },
+      tasks: { call: { agent: 'caller', retry: { max: 1 } } },
+      upstreams,
+      credentials,
       api: { port: 0 },
     }
     writeFileSync(join(this.directory, 'swarm.config.json'), JSON.stringify(config))
@@ -69,12 +94,12 @@ class Swarm {
   }
   /** Asks until it is so; the API is the only witness. */
   async until(look: () => Promise<boolean>): Promise<void> {
-    for (const end = performance.now() + 60_000; performance.now() < end;) {
+    for (const end = performance.now() + 180_000; performance.now() < end;) {
       if (await look().catch(() => false)) return
-      if (this.#up!.exitCode !== null) break
+      if (this.#up!.exitCode !== null || this.fault !== '') break
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
-    throw new Error(`it did not come to pass: ${this.heard.join('').slice(-2_000)}`)
+    throw new Error(`it did not come to pass: ${this.fault}${this.heard.join('').slice(-2_000)}`)
   }
   cli(words: readonly string[], input = ''): Promise<string> {
     return new Promise((resolve, reject) => {
@@ -99,12 +124,25 @@ class Swarm {
     if (!answer.ok) throw new Error(`${path}: ${answer.status} ${text}`)
     return JSON.parse(text) as Record<string, unknown>
   }
-  async call(times: number): Promise<void> {
-    const { id } = await this.api('tasks', { type: 'call', payload: { path: '/v1/x', times } })
+  async call(times: number, upstream = 'api', way = 'x'): Promise<void> {
+    const payload = { upstream, path: `/v1/${upstream}/${way}`, times }
+    const { id } = await this.api('tasks', { type: 'call', payload })
     await this.until(async () => {
       const { state } = (await this.api(`tasks/${String(id)}`)) as { state?: { state?: string } }
+      if (state?.state === 'dead') this.fault = `a task died: ${JSON.stringify(await this.api(`tasks/${String(id)}`))}`
       return state?.state === 'succeeded'
     })
+  }
+  /** To its end: the new key is proven by a call. */
+  async rotate(name: string, ...more: readonly string[]): Promise<void> {
+    const isIn = (phases: readonly string[]) => async (): Promise<boolean> => {
+      const { renewals } = (await this.api('credentials')) as { renewals?: Renewal[] }
+      return phases.includes(renewals?.find((renewal) => renewal.name === name)?.phase ?? 'none')
+    }
+    await this.cli(['vault', 'rotate', name, ...more])
+    await this.until(isIn(['draining', 'revoking']))
+    await this.call(1, name)
+    await this.until(isIn(['idle']))
   }
   /** All of its processes, the watch first. */
   processes(): readonly Process[] {
@@ -123,6 +161,34 @@ class Swarm {
   }
 }
 
+/** Every kind of credential, every way to renew one, every form of an answer. */
+const useKinds = async (swarm: Swarm): Promise<void> => {
+  const form: Readonly<Record<string, string>> = { plain: 'me:', signed: 'id:' }
+  const { sealingKey } = await swarm.api('credentials')
+  for (const name of ['client', 'keyed', 'made', 'grant', 'plain', 'named', 'asked', 'signed']) {
+    const secret = `${form[name] ?? ''}${canary}-of-${name}`
+    await swarm.api('credentials', { name, sealed: sealTo(String(sealingKey), secret) })
+  }
+  const used = ['keyed', 'made', 'grant', 'plain', 'named', 'asked', 'signed']
+  for (const name of used) for (const way of ['x', 'stream', 'packed']) await swarm.call(1, name, way)
+  for (const name of ['keyed', 'made']) await swarm.rotate(name)
+  await swarm.rotate('keyed', '--compromised')
+  for (const name of ['keyed', 'made']) await swarm.call(2, name)
+  await swarm.cli(['backup', join(swarm.directory, 'backup')])
+}
+
+/** Uses in the audit log by what they were of: calls by their upstream, `token`, and programs. */
+const countUses = async (swarm: Swarm): Promise<Readonly<Record<string, number>>> => {
+  const counts: Record<string, number> = {}
+  const listed = await swarm.cli(['audit', 'search', '--action', 'credential.use', '--json'])
+  const { items } = JSON.parse(listed) as { items: readonly { facts: { upstream: string }; decision: string }[] }
+  for (const { facts, decision } of items) {
+    const name = facts.upstream.split(':')[0]!
+    if (decision === 'allowed') counts[name] = (counts[name] ?? 0) + 1
+  }
+  return counts
+}
+
 /** Uses all that touches a secret. */
 const useEverything = async (swarm: Swarm): Promise<void> => {
   await swarm.cli(['vault', 'set', 'api-a'], `${secrets[0]!}\n`)
@@ -135,6 +201,7 @@ const useEverything = async (swarm: Swarm): Promise<void> => {
   await swarm.cli(['vault', 'import', '-'], `API_B=${secrets[2]!}\n`)
   const recipient = await identityToRecipient(await generateIdentity())
   await swarm.cli(['vault', 'export', '--to', recipient])
+  await useKinds(swarm)
   // Not sealed to this gate, no bearer text, a value where a name belongs: refused without repeating it.
   await expect(swarm.api('credentials', { name: 'api-a', sealed: 'sealed:v1:AAAA.BBBB' })).rejects.toThrow('422')
   await expect(swarm.cli(['vault', 'set', 'api-a'], `${secrets[0]!} with spaces`)).rejects.toThrow('invalid')
@@ -177,8 +244,8 @@ const crashGate = async (swarm: Swarm): Promise<Process> => {
   return gate
 }
 
-test('a canary is nowhere but in the gate and at the host that it is for', { timeout: 180_000 }, async () => {
-  const echo = await openEcho()
+test('a canary is nowhere but in the gate and at the host that it is for', { timeout: 600_000 }, async () => {
+  const echo = await openEcho(canary)
   const swarm = new Swarm()
   try {
     await swarm.start(echo.host)
@@ -186,11 +253,16 @@ test('a canary is nowhere but in the gate and at the host that it is for', { tim
     const crashed = await crashGate(swarm)
     await swarm.call(2)
     await lookAtEverything(swarm)
-    // The upstream did get them, and as often as the audit says.
-    expect(echo.shown.every((told) => told.startsWith(`Bearer ${canary}`))).toBe(true)
-    expect(echo.shown).toHaveLength(11)
-    const search = ['audit', 'search', '--action', 'credential.use', '--json']
-    await swarm.until(async () => (await swarm.cli(search)).match(/"credential\.use"/g)?.length === 11)
+    // The upstream did get them, and as often as the audit says: a key's routes belong to the upstream that has them.
+    expect(echo.shown.filter((told) => told.startsWith(`Bearer ${canary}`)).length).toBeGreaterThan(20)
+    expect(echo.given.length).toBeGreaterThan(2)
+    const seen = Object.fromEntries(echo.seen)
+    const { keys = 0, token = 0, keyed = 0, ...others } = seen
+    const expected = { ...others, keyed: keyed + keys, token: 2 * token }
+    await swarm.until(async () => {
+      const { program: _, ...counts } = await countUses(swarm)
+      return isDeepStrictEqual(counts, expected)
+    })
     expect(JSON.parse(await swarm.cli(['audit', 'verify', '--json']))).toMatchObject({ ok: true })
 
     // A look that finds nothing must be able to find something.
