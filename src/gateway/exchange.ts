@@ -64,6 +64,8 @@ class Exchange implements Flow {
   #started = false
   #headed = false
   #over = false
+  /** When the exchange began, or last got on. */
+  #heardMs: number
   #cancel: Cancel
 
   constructor(clock: Clock, timeoutMs: number, sink: Sink) {
@@ -73,7 +75,8 @@ class Exchange implements Flow {
     this.#clock = clock
     this.#timeoutMs = timeoutMs
     this.#sink = sink
-    this.#cancel = clock.timer(timeoutMs, () => this.#late())
+    this.#heardMs = clock.monoMs()
+    this.#cancel = clock.timer(timeoutMs, () => this.#look())
   }
 
   send(pool: Pool, { method, target, headers, body }: OutboundRequest): void {
@@ -138,8 +141,14 @@ class Exchange implements Flow {
   }
 
   #alive(): void {
-    this.#cancel()
-    if (!this.#over) this.#cancel = this.#clock.timer(this.#timeoutMs, () => this.#late())
+    this.#heardMs = this.#clock.monoMs()
+  }
+
+  /** One timer an exchange, set again for what is left when it comes due: most are over long before. */
+  #look(): void {
+    const leftMs = this.#heardMs + this.#timeoutMs - this.#clock.monoMs()
+    if (leftMs > 0) this.#cancel = this.#clock.timer(leftMs, () => this.#look())
+    else this.#late()
   }
 
   #late(): void {

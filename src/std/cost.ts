@@ -44,4 +44,13 @@ export const costAmount = ({ pico, currency }: Cost): string => {
   return kept === 0 ? whole : `${whole}.${fraction.slice(0, kept)}`
 }
 
-export const formatCost = (cost: Cost): string => `${costAmount(cost)} ${cost.currency}`
+/** The last text of each currency. Calls of one price follow each other, and each has its cost written three times. */
+const lastTexts = new Map<string, { readonly pico: bigint; readonly text: string }>()
+
+export const formatCost = (cost: Cost): string => {
+  const last = lastTexts.get(cost.currency)
+  if (last?.pico === cost.pico) return last.text
+  const text = `${costAmount(cost)} ${cost.currency}`
+  lastTexts.set(cost.currency, { pico: cost.pico, text })
+  return text
+}

@@ -43,7 +43,9 @@ const before: readonly Stage[] = [
 /** Brings a call up to the moment of sending. A refusal means that nothing was sent. */
 export const prepare = async (call: CallInHand, room: Room): Promise<Refusal | undefined> => {
   for (const stage of before) {
-    const refusal = await stage(call, room)
+    const found = stage(call, room)
+    // Most stages know at once: thirteen turns of the queue of promises for nothing were 2 µs of each call.
+    const refusal = found instanceof Promise ? await found : found
     if (refusal === undefined) continue
     giveBack(call, room)
     return refusal
