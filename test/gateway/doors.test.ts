@@ -245,7 +245,7 @@ test('the file FROZEN stops grants and agents within its time, and thawing lets 
     await new Promise((resolve) => {
       setImmediate(resolve)
     })
-  expect(performance.now() - frozenAt).toBeLessThan(250)
+  expect(performance.now() - frozenAt).toBeLessThan(1_000)
   const grant = grantFor()
   sitter.link.grant([grant])
   expect((await sitter.callOf(grant.grant)).outcome).toMatchObject({ kind: 'not-sent', code: 'frozen' })
