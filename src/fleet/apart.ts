@@ -3,7 +3,7 @@
  * cause: made here, and led home one at a time when they have proven themselves. What decides is split.ts.
  */
 import { move, refile, touch, unseat } from './agents.ts'
-import type { Agent, Group, Live, Part, PartAsk } from './live.ts'
+import type { Agent, Group, Live, LiveCell, Part, PartAsk } from './live.ts'
 import { rise, touchKeeper, waitGroup } from './loss.ts'
 import { enterGroup, groupOf } from './parts.ts'
 import { freshPolicy } from './restart.ts'
@@ -61,6 +61,15 @@ export const partGroup = (live: Live, group: Group, ask: PartAsk): void => {
   else drop(live, group)
 }
 
+/** It ends itself, or is ended. A timer that was held up says nothing of the cell: it was held up with everything. */
+const bury = (live: Live, cell: LiveCell): void => {
+  const { clock } = live.options
+  const sinceMs = clock.monoMs()
+  const look = (): void =>
+    clock.monoMs() - sinceMs > 2 * stopMs ? bury(live, cell) : live.deeds.kill(cell, 'its agents went home')
+  cell.timers.add(live.agenda.after(stopMs, look))
+}
+
 /** Nobody is left in this part. */
 const dissolve = (live: Live, part: Group): void => {
   drop(live, part)
@@ -68,7 +77,7 @@ const dissolve = (live: Live, part: Group): void => {
   const { cell } = part
   if (cell === null) return
   cell.vacated = true
-  cell.timers.add(live.agenda.after(stopMs, () => live.deeds.kill(cell, 'its agents went home')))
+  bury(live, cell)
 }
 
 const enterHome = (live: Live, agent: Agent): void => {

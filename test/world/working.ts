@@ -66,7 +66,7 @@ class Attempt implements Working {
     this.#fate = fateOf(host)
     host.ask.history.times.begins(run.key)
     const { workMs, left } = run.payload as Payload
-    host.ask.history.parts.begins(run.key, left)
+    host.ask.history.parts.begins(run.key, run.attempt, left)
     this.#after(workMs, () => this.#worked())
     if (this.#fate === 'deaf') host.ask.ill(`${run.agent} is deaf`, 'for-good')
   }
@@ -146,7 +146,7 @@ class Attempt implements Working {
     if (payload.kind === 'pay' || left < 1) return this.#end('done', { result: { by: this.run.attempt } })
     const partial = { done: { pieces: 1 }, rest: { ...payload, left } }
     this.#end('fail', { error: { name: 'Partly', message: 'one piece', kind, partial } }, () =>
-      this.#host.ask.history.parts.told(this.run.key, left),
+      this.#host.ask.history.parts.told(this.run.key, this.run.attempt, left),
     )
   }
 
