@@ -82,7 +82,8 @@ export const startGate = async (place: Place, rules: Rules): Promise<TestGate> =
   const next = { rules }
   const gate = await openGate({
     dataDirectory: place.data,
-    journalBeside: true,
+    // Its thread takes as long to start as most of these tests last: gates that are processes have it (run-gate.ts).
+    journalBeside: false,
     rules,
     linkSocket: place.socket,
     keyFiles: realKeyFiles(),
