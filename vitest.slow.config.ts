@@ -11,8 +11,8 @@ export default defineConfig({
     ...isolated.test,
     globalSetup: 'test/temporary.ts',
     include: ['test/**/*.slow.ts'],
-    // Swarms that work hard on two cores: with more of them at once they would be late by each other.
-    maxWorkers: 2,
+    // Half of their time is waiting; with more at once, swarms that work hard would be late by each other.
+    maxWorkers: 3,
     testTimeout: 120_000,
     hookTimeout: 120_000,
   },

@@ -135,6 +135,8 @@ test('while nobody looks nothing is asked', async () => {
   await ready(page)
   await page.evaluate(`Object.defineProperty(document, 'hidden', { get: () => window.away ?? false })
     window.away = true; document.dispatchEvent(new Event('visibilitychange'))`)
+  // What was asked just before may have questions of its own.
+  await page.clock.runFor(1_000)
   await page.waitForLoadState('networkidle')
   let asked = 0
   page.on('request', () => {
