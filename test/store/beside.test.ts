@@ -145,6 +145,20 @@ test('a commit that cannot be begun is told as not written, and the next one is'
   expect(rowsOf(other)).toHaveLength(1)
 })
 
+test('state of limits that was to be written with what was undone is written with the next commit', async () => {
+  const { book, other } = await open()
+  const limit = { aheadMs: 0, pauseMs: 60_000, strikes: 1, wallMs: 1, monoMs: 1, bootId: 'boot' }
+  const changed = [{ ...limit, name: 'ban' }]
+  book.saveLimitsWith(() => changed.splice(0))
+  other.exec('ALTER TABLE secrets RENAME TO hidden')
+  const use = callOf({ credential: 'far', version: 1, decision: 'allowed' })
+  await expect(book.begin(use)).rejects.toMatchObject({ code: 'journal-failed' })
+  other.exec('ALTER TABLE hidden RENAME TO secrets')
+  changed.push({ ...limit, name: 'pause' })
+  await book.begin(use)
+  expect(book.limits()).toMatchObject([{ name: 'ban' }, { name: 'pause' }])
+})
+
 test.skipIf(cannotTrace !== undefined)(
   `a flush that fails in the thread loses the book: who waits, and who comes later, is told that nobody knows${untraced}`,
   async () => {

@@ -75,6 +75,8 @@ class CommitTurn implements Turn {
   #closed = false
   #lost: Error | undefined
   #rows: () => readonly LimitRow[] = () => []
+  /** The newest of each name that no commit has made durable: whoever gave them does not give them again. */
+  readonly #unsaved = new Map<string, LimitRow>()
   readonly #extras: (() => void)[] = []
   readonly #followers: (() => void)[] = []
   readonly #listeners: ((cause: Error) => void)[] = []
@@ -184,10 +186,11 @@ class CommitTurn implements Turn {
       this.#writer.forget()
       values = hots.map(({ hot }) => this.#writer.write(hot))
       for (const write of inOrder) write.value = write.run()
-      this.#writer.finish(this.#rows())
+      this.#writer.finish(this.#toSave())
       for (const also of this.#extras) also()
     })
     if (committed.as !== 'durable') return this.#fail(committed, [...toTell, ...hots])
+    this.#unsaved.clear()
     for (const also of this.#followers) also()
     for (const write of toTell) write.resolve(write.value)
     for (const [index, { resolve }] of hots.entries()) resolve(values[index])
@@ -196,14 +199,21 @@ class CommitTurn implements Turn {
   #there(thread: Thread, hots: readonly HotWrite[]): void {
     if (this.#lost !== undefined) return this.#reject(hots, this.#lost)
     this.#under = hots
-    const batch = { writes: hots.map(({ hot }) => hot), limits: this.#rows() }
+    const batch = { writes: hots.map(({ hot }) => hot), limits: this.#toSave() }
     thread.write(batch, (committed, values) => {
       this.#under = undefined
-      if (committed.as === 'durable') for (const [index, { resolve }] of hots.entries()) resolve(values[index])
-      else this.#fail(committed, hots)
+      if (committed.as === 'durable') {
+        this.#unsaved.clear()
+        for (const [index, { resolve }] of hots.entries()) resolve(values[index])
+      } else this.#fail(committed, hots)
       if (this.#pending.length + this.#hots.length > 0) this.#schedule()
       this.#whenBack?.()
     })
+  }
+
+  #toSave(): readonly LimitRow[] {
+    for (const row of this.#rows()) this.#unsaved.set(row.name, row)
+    return [...this.#unsaved.values()]
   }
 
   #fail(committed: Exclude<Committed, { as: 'durable' }>, writes: readonly Asked[]): void {
