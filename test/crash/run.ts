@@ -280,7 +280,7 @@ if (values.only !== undefined && !names.includes(values.only)) {
 /** Four times what the longest part takes on two cores; a part that hangs is told with what lived, not waited for. */
 const longestPartMs = (values.long ? 120 : 15) * 60_000
 
-/** Every process of this run: its programs name its directories, and strace names none. */
+/** Every process of this run, also of the part that runs beside: its programs name its directories, and strace names none. */
 const ours = (): Process[] =>
   processes().filter(({ command }) => [directory, memory, 'strace '].some((word) => command.includes(word)))
 

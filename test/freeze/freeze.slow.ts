@@ -51,7 +51,7 @@ test('beside a hung sitter `freeze` holds within a second of the file: calls und
   expect(statSync(swarm.places.frozen).mode & 0o777).toBe(0o600)
 })
 
-test('any file of that name freezes within 250 ms, also one that says nothing or is no file, and a new gate too', async () => {
+test('any file of that name freezes within a second, also one that says nothing or is no file, and a new gate too', async () => {
   const { swarm, upstream } = await open()
   const gate = await swarm.start('gate')
   await swarm.holdLink()
