@@ -2,7 +2,17 @@
  * A swarm's files in a stranger's hands: whatever is missing, wrong, cut off or flipped, the real command says by its
  * exit code and words what it is, shows no secret, and leaves what it refused as it was.
  */
-import { chmodSync, chownSync, cpSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -44,11 +54,18 @@ const killAll = async (swarm: Swarm): Promise<void> => {
   )
 }
 
-/** What lies in the write-ahead log goes into the file, as a thief's copy of both would be read. */
-const settled = (path: string): void => {
-  const db = new DatabaseSync(path)
-  db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
-  db.close()
+/**
+ * What lies in the write-ahead log goes into the file, as a thief's copy of both would be read. A killed process has no
+ * command line any more while its last thread still holds the file: until that is gone the log stays.
+ */
+const settled = async (swarm: Swarm): Promise<void> => {
+  const path = gateFile(swarm.directory, 'gate.db')
+  await swarm.until('gate.db alone', async () => {
+    const db = new DatabaseSync(path)
+    db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+    db.close()
+    return !existsSync(`${path}-wal`)
+  })
 }
 
 const places: string[] = []
@@ -65,13 +82,13 @@ beforeAll(async () => {
     await set('other', `${canary}-other`)
     await set('api', `${canary}-1`)
     await killAll(swarm)
-    settled(gateFile(swarm.directory, 'gate.db'))
+    await settled(swarm)
     older = readFileSync(gateFile(swarm.directory, 'gate.db'))
     swarm.upAgain()
     await swarm.until('the vault', async () => (await swarm.api('credentials'))['sealingKey'], 60_000)
     await set('api', `${canary}-2`)
     await killAll(swarm)
-    settled(gateFile(swarm.directory, 'gate.db'))
+    await settled(swarm)
     stolen = newPlace(swarm.directory)
   } finally {
     await swarm.stop()
