@@ -105,8 +105,9 @@ describe(`Counted by control groups${groups}`, () => {
   describe.each(programs)('a program in a %s cell', (kind) => {
     // So little that it reaches it on a machine with much to do as well.
     const limits = { cpus: 0.03, processes: 64, files: 256, diskBytes: 8_000_000 }
-    const failure = async (script: string): Promise<string> => {
-      const { cell, ear } = await start(kind, { exec: ['sh', '-c', script], directory: root }, { limits })
+    const failure = async (script: string, cpus = limits.cpus): Promise<string> => {
+      const given = { limits: { ...limits, cpus } }
+      const { cell, ear } = await start(kind, { exec: ['sh', '-c', script], directory: root }, given)
       cell.send([runOf(agent, 'att_1', 'any')])
       const { error } = (await ear.frame('fail')).params
       return (error as { readonly message: string }).message
@@ -122,7 +123,7 @@ describe(`Counted by control groups${groups}`, () => {
 
     if (kind === 'sandbox')
       test('that its disk was full is told when it fails', async () => {
-        expect(await failure('head -c 9000000 /dev/zero > /tmp/full; sleep 0.5; exit 3')).toContain(named.disk)
+        expect(await failure('head -c 9000000 /dev/zero > /tmp/full; sleep 0.5; exit 3', 1)).toContain(named.disk)
       })
   })
 })

@@ -36,7 +36,7 @@ const filterLine = 4
 /** A tmpfs as statfs names it. */
 const tmpfs = 0x01021994
 /** bubblewrap has made its folders by then; a program that has filled its disk sooner is not told apart. */
-const lookForDiskMs = [2, 5, 10, 20, 50, 200, 1_000, 5_000, 30_000]
+const lookForDiskMs = [2, 5, 10, 20, 50, 100, 100, 200, 200, 300, 1_000, 5_000, 30_000]
 
 const kindOf = (path: string): 'file' | 'directory' | undefined => {
   // A link is not followed: what it leads to is seen inside only where that lies.
