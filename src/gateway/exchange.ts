@@ -45,14 +45,15 @@ export interface Flow {
 }
 const codeOf = (error: Error): string => (error as NodeJS.ErrnoException).code ?? 'failed'
 
-const pairs = (headers: Readonly<Record<string, string | readonly string[] | undefined>>): HeaderPairs =>
-  Object.entries(headers).flatMap(([name, value]) =>
-    value === undefined
-      ? []
-      : Array.isArray(value)
-        ? value.map((one: string) => [name, one] as const)
-        : [[name, value as string] as const],
-  )
+const pairs = (headers: Readonly<Record<string, string | readonly string[] | undefined>>): HeaderPairs => {
+  const all: (readonly [string, string])[] = []
+  for (const name in headers) {
+    const value = headers[name]
+    if (typeof value === 'string') all.push([name, value])
+    else for (const one of value ?? []) all.push([name, one])
+  }
+  return all
+}
 
 class Exchange implements Flow {
   readonly ended: Promise<Ended>

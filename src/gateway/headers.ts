@@ -37,17 +37,16 @@ const gateOwn = new Set([
   'x-rewrite-url',
 ])
 
-const namedByConnection = (headers: HeaderPairs): ReadonlySet<string> =>
-  new Set(
-    headers
-      .filter(([name]) => name.toLowerCase() === 'connection')
-      .flatMap(([, value]) =>
-        value
-          .toLowerCase()
-          .split(',')
-          .map((part) => part.trim()),
-      ),
-  )
+const none: ReadonlySet<string> = new Set()
+const namedByConnection = (headers: HeaderPairs): ReadonlySet<string> => {
+  let named: Set<string> | undefined
+  for (const [name, value] of headers) {
+    if (name.length !== 10 || name.toLowerCase() !== 'connection') continue
+    named ??= new Set()
+    for (const part of value.toLowerCase().split(',')) named.add(part.trim())
+  }
+  return named ?? none
+}
 
 /** Those of a WebSocket's handshake belong to the two ends of a connection, and each side of the gate has its own. */
 export const withoutHandshake = (headers: HeaderPairs): HeaderPairs =>
@@ -84,5 +83,8 @@ export const incoming = (headers: HeaderPairs): HeaderPairs => {
   })
 }
 
-export const headerOf = (headers: HeaderPairs, name: string): string | undefined =>
-  headers.find(([one]) => one.toLowerCase() === name)?.[1]
+/** `name` in lower case. */
+export const headerOf = (headers: HeaderPairs, name: string): string | undefined => {
+  for (const [one, value] of headers) if (one.length === name.length && one.toLowerCase() === name) return value
+  return undefined
+}

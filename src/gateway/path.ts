@@ -16,6 +16,7 @@ const longestPath = 8_192
  */
 const plainSegment = (segment: string): string | undefined => {
   if (!segmentText.test(segment)) return undefined
+  if (!segment.includes('%')) return segment === '.' || segment === '..' ? undefined : segment
   let refused = false
   const plain = segment.replace(/%[0-9A-Fa-f]{2}/g, (escape) => {
     const code = Number.parseInt(escape.slice(1), 16)

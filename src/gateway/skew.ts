@@ -24,11 +24,17 @@ export const offsetAfter = (offsetMs: number, dateMs: number, sentMs: number, go
 
 export const openSkew = (clock: Pick<Clock, 'wallMs' | 'civilMs'>): Skew => {
   const offsets = new Map<string, number>()
+  /** Within a second all answers tell the same. */
+  let last = { text: '', ms: Number.NaN }
+  const parse = (text: string): number => {
+    if (text !== last.text) last = { text, ms: Date.parse(text) }
+    return last.ms
+  }
   const of = (upstream: string): number => offsets.get(upstream) ?? toCivil(clock, 0)
   return {
     of,
     learn: (upstream, date, sentMs, gotMs) => {
-      const dateMs = date === undefined ? Number.NaN : Date.parse(date)
+      const dateMs = date === undefined ? Number.NaN : parse(date)
       if (Number.isNaN(dateMs) || Math.abs(dateMs - gotMs) > farthestMs) return
       offsets.set(upstream, offsetAfter(of(upstream), dateMs, sentMs, gotMs))
     },

@@ -54,12 +54,14 @@ const addedHeaders = (call: CallInHand, { tries, waitedMs }: Tally): Record<stri
   }
 }
 
-const noRetry: HeaderPairs = [['x-should-retry', 'false']]
-
-/** SDKs that ask for this header leave it to the gate to try again. */
+/** Names and values in turn. SDKs that ask for `x-should-retry` leave it to the gate to try again. */
 const headOf = (call: CallInHand, tally: Tally, status: number, headers: HeaderPairs): string[] => {
-  const own = status < 400 ? headers : headers.filter(([name]) => name.toLowerCase() !== 'x-should-retry')
-  return [...own, ...(status < 400 ? [] : noRetry), ...Object.entries(addedHeaders(call, tally))].flat()
+  const flat: string[] = []
+  for (const [name, value] of headers)
+    if (status < 400 || name.toLowerCase() !== 'x-should-retry') flat.push(name, value)
+  if (status >= 400) flat.push('x-should-retry', 'false')
+  for (const [name, value] of Object.entries(addedHeaders(call, tally))) flat.push(name, value)
+  return flat
 }
 
 /** An answer on its way to the agent, or held back from it. */

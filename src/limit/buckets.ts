@@ -214,15 +214,17 @@ export const openBuckets = (options: {
   const breakers = openBreakers({ ...options, events: options.breakerEvents ?? silent })
   const breakerName = (scope: Scope, endpoint: string): string => `${scopeName(scope)}\n${endpoint}`
   return {
-    applied: (rules, scope, watching) => [
-      ...rules.flatMap((rule, index) => {
+    applied: (rules, scope, watching) => {
+      const all: Gauge[] = []
+      for (const [index, rule] of rules.entries()) {
         const weight = watching?.weigh?.(rule) ?? 1
-        return weight === 0 ? [] : configured.gauges(rule, limitName(rule, index, scope), { scope, weight })
-      }),
-      bans.gauge(scope),
-      ...(watching?.learn === true ? learned.gauges(scope, rules, watching) : []),
-      ...(watching?.breaker ? [breakers.gauge(breakerName(scope, watching.endpoint), watching.breaker)] : []),
-    ],
+        if (weight > 0) all.push(...configured.gauges(rule, limitName(rule, index, scope), { scope, weight }))
+      }
+      all.push(bans.gauge(scope))
+      if (watching?.learn === true) all.push(...learned.gauges(scope, rules, watching))
+      if (watching?.breaker) all.push(breakers.gauge(breakerName(scope, watching.endpoint), watching.breaker))
+      return all
+    },
     throttled: (rules, scope, { target, share, weigh }) =>
       rules.flatMap((rule, index): Gauge[] => {
         const weight = weigh(rule)

@@ -44,9 +44,12 @@ export class Levels<Waiter extends Ranked> {
   }
 
   push(waiter: Waiter): void {
-    const level = this.#levels.get(waiter.priority) ?? new FairQueue<Waiter>()
-    this.#levels.set(waiter.priority, level)
-    level.push(waiter)
+    this.#levelOf(waiter.priority).push(waiter)
+  }
+
+  /** Served at once, for nobody waits. */
+  pass(agent: string, priority: number, weight: number): void {
+    this.#levelOf(priority).pass(agent, weight)
   }
 
   /** Who waits, level by level, in the order in which they are to be looked at. */
@@ -84,6 +87,12 @@ export class Levels<Waiter extends Ranked> {
       level.forget()
       if (level.isIdle) this.#levels.delete(priority)
     }
+  }
+
+  #levelOf(priority: number): FairQueue<Waiter> {
+    let level = this.#levels.get(priority)
+    if (level === undefined) this.#levels.set(priority, (level = new FairQueue<Waiter>()))
+    return level
   }
 
   #heads(): readonly (Head & { readonly waiters: readonly Waiter[] })[] {

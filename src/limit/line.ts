@@ -69,6 +69,18 @@ export class Line {
     return [...this.#granted, ...this.#own.waiters].filter((waiter) => !waiter.left).length
   }
 
+  /** Lets it through if nobody waits here and nothing is in its way, as with most calls. */
+  pass({ scope, limits, granted, priority, weight }: Wanted, nowMs: number): boolean {
+    if (this.#releasing || this.#granted.length + this.#own.size > 0) return false
+    if (this.#buckets.pausedUntil(this.scope) > nowMs) return false
+    if (!granted && barredUntil(limits, nowMs) !== undefined) return false
+    if (this.#buckets.readyAt(limits, nowMs).atMs > nowMs) return false
+    this.#grantedNext = !granted
+    this.#buckets.admit(limits)
+    if (!granted) this.#own.pass(scope.agent ?? '', priority, weight)
+    return true
+  }
+
   /** Takes it into the line, unless it can be told at once to come back later. */
   push(waiter: Waiter): void {
     if (this.#turnedAway(waiter)) return

@@ -2,7 +2,7 @@
 import type { Cancel, Clock } from '../std/std.ts'
 import type { Buckets } from './buckets.ts'
 import { Line, type Waiter, type Wanted } from './line.ts'
-import type { Scope } from './names.ts'
+import { scopeName, type Scope } from './names.ts'
 
 export interface Lines {
   /** Decides at once or later, exactly once. Gives how to leave: decided as `dropped`; nothing when already decided. */
@@ -46,9 +46,9 @@ export const openLines = ({ clock, buckets }: { readonly clock: Clock; readonly 
   }
   const onLeave = (waiter: Waiter): void => count(waiter, -1)
   const lineOf = (scope: Scope): Line => {
-    const name = `${scope.upstream}\n${scope.credential ?? ''}`
-    const line = lines.get(name) ?? new Line({ ...scope, agent: null }, { clock, buckets, onLeave })
-    lines.set(name, line)
+    const name = scopeName(scope)
+    let line = lines.get(name)
+    if (line === undefined) lines.set(name, (line = new Line({ ...scope, agent: null }, { clock, buckets, onLeave })))
     return line
   }
   /** Only while somebody waits: a quiet gate does nothing. */
@@ -61,18 +61,27 @@ export const openLines = ({ clock, buckets }: { readonly clock: Clock; readonly 
     })
   }
 
+  const passed = (): void => {
+    /* it does not wait any more */
+  }
   return {
     wait: (wanted) => {
       const nowMs = clock.monoMs()
+      const line = lineOf(wanted.scope)
+      if (line.pass(wanted, nowMs)) {
+        // Its turn is remembered until the next sweep.
+        sweepSoon()
+        wanted.decided({ admitted: true, waitedMs: 0 })
+        return passed
+      }
       const before = perAgent.get(agentKey(wanted)) ?? 0
       const crowded = !wanted.granted && before >= mostPerAgent
       if (total >= mostWaiting || crowded) {
         wanted.decided({ admitted: false, why: 'full', retryAfterMs: fullRetryMs, waitedMs: 0 })
-        return () => {}
+        return passed
       }
       const untilMs = nowMs + wanted.waitMs
       const waiter: Waiter = { ...wanted, sinceMs: nowMs, untilMs, before, left: false, turn: 0 }
-      const line = lineOf(wanted.scope)
       count(waiter, 1)
       line.push(waiter)
       sweepSoon()
@@ -82,6 +91,7 @@ export const openLines = ({ clock, buckets }: { readonly clock: Clock; readonly 
       for (const line of lines.values()) line.dropAll()
     },
     wake: (upstream) => {
+      if (total === 0) return
       const host = [...lines.values()].find(({ scope }) => scope.upstream === upstream)?.scope.host
       const isNear = ({ scope }: Line): boolean =>
         scope.upstream === upstream || (host !== undefined && scope.host === host)

@@ -36,6 +36,14 @@ export class FairQueue<Waiter extends Waiting> {
     this.waiters.splice(at, 0, waiter)
   }
 
+  /** Served at once, for nobody waits: its turn counts as if it had stood here. */
+  pass(agent: string, weight: number): void {
+    const turn = this.#turnOf(agent)
+    this.#served = Math.max(this.#served, turn)
+    this.#next.set(agent, turn + weight)
+    this.#after.set(agent, turn + weight)
+  }
+
   /** How many would stand before the next call of this agent. */
   ahead(agent: string): number {
     const turn = this.#turnOf(agent)

@@ -35,10 +35,11 @@ export interface Domains {
 const hostScope = ({ host, upstream }: Scope): string => `${hostPlace(host ?? upstream)}\n`
 
 const weightBy = (rules: readonly UpstreamLimit[], isHost: boolean, { weigh }: Weighed): number => {
-  const weights = rules
-    .filter((rule) => 'rate' in rule && (rule.per === 'host') === isHost)
-    .map((rule) => weigh?.(rule) ?? 1)
-  return weights.length === 0 ? 1 : Math.max(...weights)
+  let heaviest: number | undefined
+  for (const rule of rules)
+    if ('rate' in rule && (rule.per === 'host') === isHost)
+      heaviest = Math.max(heaviest ?? -Infinity, weigh?.(rule) ?? 1)
+  return heaviest ?? 1
 }
 
 export const openDomains = (learned: Learned): Domains => ({
@@ -57,6 +58,9 @@ export const openDomains = (learned: Learned): Domains => ({
     const refused = answer.refused && ours!.length === 0
     learned.hear(scopeName(scope), { ...told, signals: own! }, { ...answer, refused })
   },
-  known: (scope) => [...learned.known(scopeName(scope)), ...learned.known(hostScope(scope))],
+  known: (scope) => {
+    const [own, ours] = [learned.known(scopeName(scope)), learned.known(hostScope(scope))]
+    return ours.length === 0 ? own : [...own, ...ours]
+  },
   changed: (stamp) => learned.changed(stamp),
 })

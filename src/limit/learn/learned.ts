@@ -23,8 +23,6 @@ const unsaidMs = 10_000
 /** Providers' signals that are kept of one scope, and scopes of one gate: more are forgotten, oldest first. */
 const mostSignals = 16
 const mostScopes = 20_000
-/** Sending times that are remembered of one scope. More calls than that are under way nowhere. */
-const mostSent = 10_000
 
 /** One of a provider's limits, as far as it is known. */
 interface Left {
@@ -107,22 +105,32 @@ class Sum {
   }
 }
 
+/** How many calls were sent in each of the last seconds. */
+class Recent {
+  readonly #seconds: { readonly sinceMs: number; calls: number }[] = []
+
+  add(nowMs: number): void {
+    const last = this.#seconds.at(-1)
+    if (last !== undefined && nowMs < last.sinceMs + 1_000) last.calls += 1
+    else if (this.#seconds.push({ sinceMs: nowMs, calls: 1 }) > rateOverMs / 1_000) this.#seconds.shift()
+  }
+
+  /** Calls a second of late. */
+  perSecond(nowMs: number): number {
+    const recent = this.#seconds.filter(({ sinceMs }) => sinceMs > nowMs - rateOverMs)
+    const calls = recent.reduce((sum, one) => sum + one.calls, 0)
+    return (calls * 1_000) / Math.max(1_000, nowMs - (recent[0]?.sinceMs ?? nowMs))
+  }
+}
+
 class Scope {
   readonly signals = new Map<string, Left>()
-  /** When calls were sent of late, oldest first. */
-  sent: number[] = []
+  readonly sent = new Recent()
   /** Sent, and nothing heard of yet. */
   readonly underWay = new Sum()
   readonly pending = new Sum()
   lastSentMs = -Infinity
   pace: Pace | null = null
-
-  /** Calls a second over the last seconds. */
-  rate(nowMs: number): number {
-    const recent = this.sent.filter((atMs) => atMs > nowMs - rateOverMs)
-    const spanMs = Math.max(1_000, nowMs - (recent[0] ?? nowMs))
-    return (recent.length * 1_000) / spanMs
-  }
 
   readyAt(nowMs: number, weight: number): number {
     let atMs = nowMs
@@ -251,8 +259,7 @@ class Book implements Learned {
         of.underWay.add(weight, 1)
         isUnderWay = true
         of.lastSentMs = nowMs
-        of.sent.push(nowMs)
-        if (of.sent.length > mostSent) of.sent.shift()
+        of.sent.add(nowMs)
         for (const [name, one] of of.signals)
           of.signals.set(name, { ...one, left: one.left - (one.weighs === true ? weight : 1) })
       },
@@ -264,6 +271,8 @@ class Book implements Learned {
 
   hear(scope: string, told: Told, { refused, limits }: Heard): void {
     const of = this.#of(scope)
+    // Most providers tell nothing at all.
+    if (told.signals.length === 0 && of.signals.size === 0 && !refused) return
     const nowMs = this.#clock.monoMs()
     let said = told.retryAfterMs !== null
     for (const signal of told.signals.slice(0, mostSignals)) {
@@ -281,13 +290,14 @@ class Book implements Learned {
     // The call that went to be told of a new window was not: then nobody counts by that limit any more.
     const names = new Set(told.signals.map(({ name }) => name))
     for (const [name, { isGuess }] of of.signals) if (isGuess && !refused && !names.has(name)) of.signals.delete(name)
-    if (refused && !said) of.pace = slower(of.pace, of.rate(nowMs), nowMs)
-    while (of.sent.length > 0 && of.sent[0]! < nowMs - rateOverMs) of.sent.shift()
+    if (refused && !said) of.pace = slower(of.pace, of.sent.perSecond(nowMs), nowMs)
   }
 
   known(scope: string): readonly Known[] {
+    const signals = this.#scopes.get(scope)?.signals
+    if (signals === undefined || signals.size === 0) return []
     const nowMs = this.#clock.monoMs()
-    return [...(this.#scopes.get(scope)?.signals ?? [])].flatMap(([name, { left, untilMs }]) =>
+    return [...signals].flatMap(([name, { left, untilMs }]) =>
       untilMs <= nowMs ? [] : [{ name, left: left === Infinity ? null : Math.max(0, left), untilMs }],
     )
   }

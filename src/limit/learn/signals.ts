@@ -37,8 +37,6 @@ export interface Signal {
 export interface Told {
   /** The least wait that was asked for. It goes before every other signal. */
   readonly retryAfterMs: number | null
-  /** The provider's clock minus ours, to a second; null = it gave no date. */
-  readonly skewMs: number | null
   readonly signals: readonly Signal[]
 }
 
@@ -225,24 +223,20 @@ const distinct = (signals: readonly Signal[]): readonly Signal[] => {
 
 /** A piece of the name of each header that any of the readers looks for; most answers have none of them. */
 const telling = /rate-?limit|retry-after|^x-(?:mbx|sapi)-/i
+/** What such names begin with: looked at first, for it is asked of each header of each answer. */
+const mayTell = (name: string): boolean => 'axrAXR'.includes(name.charAt(0)) && telling.test(name)
 
-const dateOf = (pairs: readonly (readonly [string, string])[]): string | undefined =>
-  headersOf(pairs.filter(([name]) => name.length === 4 && name.toLowerCase() === 'date')).get('date')
+const nothingTold: Told = { retryAfterMs: null, signals: [] }
 
 /** Reads an answer's headers. `wallMs` is what the machine's clock said when the answer came. */
 export const readSignals = (pairs: readonly (readonly [string, string])[], wallMs: number): Told => {
-  if (!pairs.some(([name]) => telling.test(name))) {
-    const dateMs = httpDateMs(dateOf(pairs))
-    return { retryAfterMs: null, skewMs: dateMs === undefined ? null : dateMs - wallMs, signals: [] }
-  }
+  if (!pairs.some(([name]) => mayTell(name))) return nothingTold
   const headers = headersOf(pairs)
-  const dateMs = httpDateMs(headers.get('date'))
-  const theirWallMs = dateMs ?? wallMs
+  const theirWallMs = httpDateMs(headers.get('date')) ?? wallMs
   const current = currentForm(headers)
   const drafts = current.length > 0 ? current : [...dictionaryForm(headers), ...threeHeaders(headers)]
   return {
     retryAfterMs: retryAfterOf(headers, theirWallMs),
-    skewMs: dateMs === undefined ? null : dateMs - wallMs,
     signals: distinct([
       ...drafts,
       ...openAi(headers),

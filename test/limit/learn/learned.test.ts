@@ -150,7 +150,6 @@ test('What is left is saved with its window: a new gate does not begin the windo
     'api\nkey',
     {
       retryAfterMs: null,
-      skewMs: null,
       signals: [
         { name: 'main', unit: 'requests', limit: 10, remaining: 1, used: null, resetMs: 30_000, windowMs: 60_000 },
       ],
@@ -194,7 +193,6 @@ test('A pace goes down by a third, comes back slowly, and is forgotten at twice 
 
 const told = (name: string): Parameters<ReturnType<typeof openLearned>['hear']>[1] => ({
   retryAfterMs: null,
-  skewMs: null,
   signals: [{ name, unit: 'requests', limit: null, remaining: 5, used: null, resetMs: 3_600_000, windowMs: null }],
 })
 const heard = { refused: false, limits: {} }
@@ -211,7 +209,7 @@ test('A limit that an answer named once and none names again holds nobody up aft
     gauge.admit(clock.monoMs())
     gauge.sent(clock.monoMs())
     gauge.heard!(clock.monoMs())
-    learned.hear('api\nkey', { retryAfterMs: null, skewMs: null, signals: [] }, heard)
+    learned.hear('api\nkey', { retryAfterMs: null, signals: [] }, heard)
   }
 })
 
