@@ -34,7 +34,8 @@ export const answersAt = (at: { readonly path: string } | { readonly port: numbe
 const running: ChildProcess[] = []
 /** Everything that was started here. */
 export const stopAll = (): void => {
-  for (const child of running.splice(0)) child.kill('SIGKILL')
+  // nginx ends its workers when it is asked to; killed, it leaves them.
+  for (const child of running.splice(0)) child.kill(child.spawnfile === 'nginx' ? 'SIGTERM' : 'SIGKILL')
 }
 
 const nginx = (directory: string, name: string, http: string): ChildProcess => {

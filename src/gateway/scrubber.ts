@@ -70,14 +70,23 @@ const lookAt = (bytes: Buffer, at: number, forms: readonly Form[]): { end: numbe
   return { end, partial }
 }
 
+/** Whether any place of a text can be the beginning of a form. Most names and values of headers have none. */
+const mayHold = (text: string, { pairs, firsts }: Table): boolean => {
+  let before = 0
+  for (let at = 0; at < text.length; at += 1) {
+    const byte = text.charCodeAt(at) & 0xff
+    if (at > 0 && pairs[before * 256 + byte] === 1) return true
+    before = byte
+  }
+  return text.length > 0 && firsts[before] === 1
+}
+
 interface Scanned {
   readonly out: Buffer
   readonly held: Buffer
 }
 
-const openScan = (secrets: readonly string[]): ((given: Buffer, last: boolean) => Scanned) | undefined => {
-  const { forms, pairs, firsts } = keptTable(secrets)
-  if (forms.length === 0) return undefined
+const openScan = ({ forms, pairs, firsts }: Table): ((given: Buffer, last: boolean) => Scanned) => {
   return (given, last) => {
     let bytes = given
     const blot = (from: number, to: number): void => {
@@ -106,9 +115,10 @@ const openScan = (secrets: readonly string[]): ((given: Buffer, last: boolean) =
 }
 
 export const openScrubber = (secrets: readonly string[]): Scrubber => {
-  const scan = openScan(secrets)
-  if (scan === undefined)
+  const table = keptTable(secrets)
+  if (table.forms.length === 0)
     return { push: (chunk) => chunk, end: () => nothing, bytes: (bytes) => bytes, text: (text) => text }
+  const scan = openScan(table)
   let held: Buffer = nothing
   return {
     push: (chunk) => {
@@ -123,6 +133,6 @@ export const openScrubber = (secrets: readonly string[]): Scrubber => {
     },
     bytes: (bytes) => scan(bytes, true).out,
     // Header values are bytes: latin1 keeps each as it is.
-    text: (text) => scan(Buffer.from(text, 'latin1'), true).out.toString('latin1'),
+    text: (text) => (mayHold(text, table) ? scan(Buffer.from(text, 'latin1'), true).out.toString('latin1') : text),
   }
 }

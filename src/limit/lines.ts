@@ -32,19 +32,44 @@ const mostAgents = 100
 
 const agentKey = ({ scope }: Wanted): string => `${scope.upstream}\n${scope.agent ?? ''}`
 
+/** Who waits, and how many of each agent. */
+class Crowd {
+  total = 0
+  readonly #perAgent = new Map<string, number>()
+
+  count(waiter: Wanted, by: 1 | -1): void {
+    this.total += by
+    if (waiter.granted) return
+    const key = agentKey(waiter)
+    const left = (this.#perAgent.get(key) ?? 0) + by
+    if (left === 0) this.#perAgent.delete(key)
+    else this.#perAgent.set(key, left)
+  }
+
+  /** Calls of the same agent to the same upstream. */
+  before(wanted: Wanted): number {
+    return this.#perAgent.get(agentKey(wanted)) ?? 0
+  }
+
+  at(upstream: string): ReturnType<Lines['waitingBy']> {
+    return [...this.#perAgent]
+      .flatMap(([key, waiting]) => {
+        const [of, agent = ''] = key.split('\n')
+        return of === upstream ? [{ agent, waiting }] : []
+      })
+      .toSorted((one, other) => other.waiting - one.waiting || (one.agent < other.agent ? -1 : 1))
+      .slice(0, mostAgents)
+  }
+}
+
+const passed = (): void => {
+  /* it does not wait any more */
+}
+
 export const openLines = ({ clock, buckets }: { readonly clock: Clock; readonly buckets: Buckets }): Lines => {
   const lines = new Map<string, Line>()
-  const perAgent = new Map<string, number>()
-  let total = 0
-
-  const count = (waiter: Wanted, by: 1 | -1): void => {
-    total += by
-    if (waiter.granted) return
-    const left = (perAgent.get(agentKey(waiter)) ?? 0) + by
-    if (left === 0) perAgent.delete(agentKey(waiter))
-    else perAgent.set(agentKey(waiter), left)
-  }
-  const onLeave = (waiter: Waiter): void => count(waiter, -1)
+  const crowd = new Crowd()
+  const onLeave = (waiter: Waiter): void => crowd.count(waiter, -1)
   const lineOf = (scope: Scope): Line => {
     const name = scopeName(scope)
     let line = lines.get(name)
@@ -57,13 +82,10 @@ export const openLines = ({ clock, buckets }: { readonly clock: Clock; readonly 
     cancelSweep ??= clock.timer(sweepMs, () => {
       cancelSweep = undefined
       for (const line of lines.values()) line.sweep()
-      if (total > 0) sweepSoon()
+      if (crowd.total > 0) sweepSoon()
     })
   }
 
-  const passed = (): void => {
-    /* it does not wait any more */
-  }
   return {
     wait: (wanted) => {
       const nowMs = clock.monoMs()
@@ -74,15 +96,15 @@ export const openLines = ({ clock, buckets }: { readonly clock: Clock; readonly 
         wanted.decided({ admitted: true, waitedMs: 0 })
         return passed
       }
-      const before = perAgent.get(agentKey(wanted)) ?? 0
+      const before = crowd.before(wanted)
       const crowded = !wanted.granted && before >= mostPerAgent
-      if (total >= mostWaiting || crowded) {
+      if (crowd.total >= mostWaiting || crowded) {
         wanted.decided({ admitted: false, why: 'full', retryAfterMs: fullRetryMs, waitedMs: 0 })
         return passed
       }
       const untilMs = nowMs + wanted.waitMs
       const waiter: Waiter = { ...wanted, sinceMs: nowMs, untilMs, before, left: false, turn: 0 }
-      count(waiter, 1)
+      crowd.count(waiter, 1)
       line.push(waiter)
       sweepSoon()
       return () => line.refuse(waiter, 'dropped', 1)
@@ -91,24 +113,17 @@ export const openLines = ({ clock, buckets }: { readonly clock: Clock; readonly 
       for (const line of lines.values()) line.dropAll()
     },
     wake: (upstream) => {
-      if (total === 0) return
+      if (crowd.total === 0) return
       const host = [...lines.values()].find(({ scope }) => scope.upstream === upstream)?.scope.host
       const isNear = ({ scope }: Line): boolean =>
         scope.upstream === upstream || (host !== undefined && scope.host === host)
       for (const line of lines.values()) if (isNear(line)) line.pump()
     },
     waiting: (upstream) => {
-      if (upstream === undefined) return total
+      if (upstream === undefined) return crowd.total
       return [...lines.values()].reduce((sum, line) => sum + (line.scope.upstream === upstream ? line.waiting : 0), 0)
     },
-    waitingBy: (upstream) =>
-      [...perAgent]
-        .flatMap(([key, waiting]) => {
-          const [of, agent = ''] = key.split('\n')
-          return of === upstream ? [{ agent, waiting }] : []
-        })
-        .toSorted((one, other) => other.waiting - one.waiting || (one.agent < other.agent ? -1 : 1))
-        .slice(0, mostAgents),
+    waitingBy: (upstream) => crowd.at(upstream),
     stop: () => {
       cancelSweep?.()
       for (const line of lines.values()) line.stop()
