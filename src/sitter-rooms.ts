@@ -28,7 +28,7 @@ import { openLiveConfig, type LiveConfig } from './live-config.ts'
 import { parseAgent } from './model/model.ts'
 import type { Places } from './places.ts'
 import { openAlerts, openTokens, type Alerts, type Tokens } from './record/record.ts'
-import { agentTarget, channelTarget, typeTarget, type Mode, type ModeScope } from './model/model.ts'
+import { agentTarget, channelTarget, typeTarget, type ModeScope } from './model/model.ts'
 import { recordBack } from './recovery.ts'
 import { openRenewalNotes } from './renewing.ts'
 import { openSpending, type Spending } from './spending.ts'
@@ -37,7 +37,7 @@ import { failStop, fleetLine, logFault, logLine } from './sitter-log.ts'
 import { realDisk, realNet, realOutside, realPressure, realProc, realRandom } from './std/real/real.ts'
 import { asFailure, idMaker, type Clock } from './std/std.ts'
 import { outlast, patiently, type Store } from './store/store.ts'
-import { openWork, type Work } from './work/work.ts'
+import { openEarly, openWork, type Early, type Work } from './work/work.ts'
 
 /** With the embedded record one host owns everything; its incarnations are told apart by the epoch. */
 export const owner = 'local'
@@ -59,6 +59,7 @@ export interface Rooms {
   readonly live: LiveConfig
   readonly alerts: Alerts
   readonly renewals: { stop(): void }
+  readonly early: Early
 }
 
 /** Who this incarnation is, and the machine it works with. */
@@ -229,7 +230,6 @@ export const openRooms = async (opening: Opening): Promise<Rooms> => {
   const socketPath = places.gateSocket
   const modes = await modesOf(opening, late)
   const effective = (agent: string) => modes.of({ agent, channel: null })
-  const modeOf = (agent: string): Mode => effective(agent).mode
   const gatelink = openGateLink({
     ...here,
     ...incarnation,
@@ -258,7 +258,7 @@ export const openRooms = async (opening: Opening): Promise<Rooms> => {
     gatelink,
     config,
     hooks,
-    modeOf,
+    modeOf: (agent) => effective(agent).mode,
     costOf: spending.costOf,
     cells: cells.kinds,
     housing: cells.housing,
@@ -277,6 +277,7 @@ export const openRooms = async (opening: Opening): Promise<Rooms> => {
   const modeFor = { heard, mayPay: payers(config), modeOf: (scope: ModeScope) => modes.of(scope) }
   const around = { waitsOutside, ended, urgent: gatelink.priorities.bind(gatelink), modeOf: effective }
   const work = openWork({ ...here, ...incarnation, ...around, tasks, store, fleet })
+  const early = openEarly({ ...here, store, gatelink, modeOf: effective, onFault: logFault })
   const frozen = (): boolean => controls.freeze.file() !== 'absent'
   const settle = openSettle({ ...here, ...incarnation, ...modeFor, channels, tasks, store, work, gatelink, frozen })
   Object.assign(late, { fleet, work, settle })
@@ -291,5 +292,5 @@ export const openRooms = async (opening: Opening): Promise<Rooms> => {
   })
   const renewals = openRenewalNotes({ ...here, store, gatelink, onFault: logFault })
   modes.start()
-  return { store, gatelink, cells, fleet, work, settle, alerts, renewals, spending, modes, ...controls }
+  return { store, gatelink, cells, fleet, work, early, settle, alerts, renewals, spending, modes, ...controls }
 }

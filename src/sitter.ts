@@ -255,6 +255,7 @@ const close = async (rooms: Rooms, door: HttpDoor, store: Store, withinMs: numbe
   logLine('info', 'stopping: no new work')
   rooms.renewals.stop()
   rooms.spending.stop()
+  rooms.early.stop()
   rooms.alerts.stop()
   rooms.modes.stop()
   await rooms.work.stop()

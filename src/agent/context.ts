@@ -126,3 +126,5 @@ export interface Context extends AgentContext {
   /** Ends the attempt as failed. */
   fail(message: string, options?: FailOptions): never
 }
+  /** Of a refusal of the gate, handed on: the task is tried again as soon as that is open. */
+  readonly waitsFor?: string

@@ -57,8 +57,8 @@ const partOf = (thrown: object): PartDone | string | undefined => {
 }
 
 /**
- * Anything thrown as a bounded report. `kind`, `code`, `status` and `retryAfterMs` are taken from the thrown thing
- * where they fit.
+ * Anything thrown as a bounded report. `kind`, `code`, `status`, `retryAfterMs` and `waitsFor` are taken from the
+ * thrown thing where they fit.
  */
 export const reportOf = (thrown: unknown, kind?: string): ErrorReport => {
   if (typeof thrown !== 'object' || thrown === null) {
@@ -73,6 +73,7 @@ export const reportOf = (thrown: unknown, kind?: string): ErrorReport => {
   const named = kind ?? shortText(read(thrown, 'kind'))
   const code = shortText(read(thrown, 'code'))
   const retryAfterMs = finite(read(thrown, 'retryAfterMs'))
+  const waitsFor = shortText(read(thrown, 'waitsFor'))
   const part = partOf(thrown)
   const said = read(thrown, 'message')
   const message = typeof said === 'string' ? said : 'an object without a message was thrown'
@@ -90,6 +91,7 @@ export const reportOf = (thrown: unknown, kind?: string): ErrorReport => {
       : {}),
     ...(named === undefined ? {} : { kind: named }),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(waitsFor === undefined ? {} : { waitsFor }),
     ...(part === undefined ? {} : { partial: part }),
   }
 }

@@ -134,15 +134,17 @@ const toldOf = (thrown: unknown): Told => {
     kind: text(property(thrown, 'kind')),
     status: amount(property(thrown, 'status')),
     retryAfterMs: amount(property(thrown, 'retryAfterMs')),
+    waitsFor: text(property(thrown, 'waitsFor')),
     partial: property(thrown, 'partial') as Told['partial'],
   }
 }
-const failureOf = ({ name, message, code, kind, status, retryAfterMs }: Told): Error => {
+const failureOf = ({ name, message, code, kind, status, retryAfterMs, waitsFor }: Told): Error => {
   const failure = new TaskFailure(message, {
     ...(code !== undefined && { code }),
     ...(kind !== undefined && { kind }),
     ...(status !== undefined && { status }),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
+    ...(waitsFor !== undefined && { waitsFor }),
   })
   return Object.defineProperty(failure, 'name', { value: name })
 }

@@ -13,6 +13,7 @@ export interface Told {
   readonly kind?: string | undefined
   readonly status?: number | undefined
   readonly retryAfterMs?: number | undefined
+  readonly waitsFor?: string | undefined
   readonly partial?: FailOptions['partial']
 }
 

@@ -8,6 +8,7 @@ export class TaskFailure extends Error {
   readonly code: string | undefined
   readonly status: number | undefined
   readonly retryAfterMs: number | undefined
+  readonly waitsFor: string | undefined
   readonly partial: FailOptions['partial']
   constructor(message: string, options: Omit<FailOptions, 'kind'> & { readonly kind?: string } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
@@ -15,6 +16,7 @@ export class TaskFailure extends Error {
     this.code = options.code
     this.status = options.status
     this.retryAfterMs = options.retryAfterMs
+    this.waitsFor = options.waitsFor
     this.partial = options.partial
   }
 }

@@ -138,6 +138,10 @@ class SitterEnd implements GateLink {
     return this.#ask((id) => ({ frame: 'limits', id, upstream }))
   }
 
+  vacancies(of: readonly string[]): Promise<readonly number[]> {
+    return this.#ask((id) => ({ frame: 'vacancies', id, of }))
+  }
+
   freeze(frozen: boolean, actor: string): Promise<{ readonly frozen: boolean }> {
     return this.#ask((id) => ({ frame: 'freeze', id, frozen, actor }))
   }

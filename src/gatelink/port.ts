@@ -68,6 +68,8 @@ export interface GateLink {
   status(): Promise<GateStatus>
   /** One upstream's limits closely. Rejects `not-found`. */
   limits(upstream: string): Promise<LimitsView>
+  /** For how many calls each of these that tasks wait for is open now, in the same order. Rejects `gate-lost`. */
+  vacancies(of: readonly string[]): Promise<readonly number[]>
   /** Tells the gate the word of a person; resolves with whether it is frozen now, for the file may still say so. */
   freeze(frozen: boolean, actor: string): Promise<{ readonly frozen: boolean }>
   /** The applied configuration may be another: resolves when the gate has read it and taken it over. */

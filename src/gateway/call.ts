@@ -30,6 +30,8 @@ export interface Refusal {
   readonly code: Code
   readonly message: string
   readonly retryAfterMs?: number
+  /** What has to open before another try is of use (vacancies.ts). */
+  readonly waitsFor?: string
   readonly silent?: true
   /** The mode that forbade it. */
   readonly mode?: Mode
@@ -132,7 +134,7 @@ export interface Room {
   readonly priorities: Pick<Priorities, 'of'>
   readonly retries: Retries
   readonly repeats: Pick<Repeats, 'asked' | 'paceMs'>
-  readonly budgets: Pick<Budgets, 'look' | 'reserve' | 'release' | 'settle'>
+  readonly budgets: Pick<Budgets, 'look' | 'reserve' | 'release' | 'settle' | 'hasLeft'>
   frozen(): boolean
   /** This gate takes on nothing new. */
   ending(): boolean

@@ -61,6 +61,9 @@ const isSetMode = (value: unknown): value is Told['modes'][number] =>
   typeof value['reason'] === 'string' &&
   value['reason'].length <= 1_000
 
+/** Undefined when it is none. */
+export const readKinds = ({ of }: Raw): readonly string[] | undefined => (isTextList(of) ? of : undefined)
+
 /** Undefined when any of it is no mode: a part of a telling must not pass for the whole. */
 export const readModes = (raw: Raw): Told | undefined => {
   const { first, last, modes } = raw

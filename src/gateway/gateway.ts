@@ -13,7 +13,7 @@ import { standingOf } from './cost/standing.ts'
 import { costOfTold, costsTold } from './cost/told.ts'
 import { spentOfOpen } from './cost/spent.ts'
 import { openDoors, type Doors, type OpenDoor } from './doors.ts'
-import { readModes, textOf } from './frames.ts'
+import { readKinds, readModes, textOf } from './frames.ts'
 import { openFreezer, type Freezer } from './freeze.ts'
 import { openCallsCounted, type CallsCounted } from './heard.ts'
 import { askUpstream } from './house-calls.ts'
@@ -30,6 +30,7 @@ import { openRules, type OpenRules } from './rules.ts'
 import { openAuthority, type Authority } from './proxy/certificates.ts'
 import { openSkew } from './skew.ts'
 import { openUses } from './uses.ts'
+import { vacanciesOf } from './vacancies.ts'
 import { limitsSeen, upstreamsSeen } from './views.ts'
 
 export type { CallJournal, Log, Rules } from './ports.ts'
@@ -156,6 +157,9 @@ const takeModes = async (parts: Parts, frame: Readonly<Record<string, unknown>>)
   return answer
 }
 
+/** Told of each kind of call at most. */
+const mostVacancies = 500
+
 const shadowedFrom = (journal: CallJournal, frame: Readonly<Record<string, unknown>>) =>
   journal.shadowed(Number(frame['after']) || 0, Math.min(1_001, Number(frame['limit']) || 100))
 
@@ -204,6 +208,8 @@ const answer = async (
       return costOfTold(options.spending, frame)
     case 'standing':
       return Promise.resolve(standingOf(parts.budgets, parts.repeats))
+    case 'vacancies':
+      return Promise.resolve(vacanciesOf(parts.room, readKinds(frame) ?? [], mostVacancies))
     case 'shadowed':
       return Promise.resolve(shadowedFrom(journal, frame))
     default:

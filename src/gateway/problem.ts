@@ -10,6 +10,8 @@ export interface Problem {
   readonly code: Code
   readonly message: string
   readonly retryAfterMs?: number
+  /** What has to open before another try is of use; whoever waits for it may ask the gate whether it is open. */
+  readonly waitsFor?: string
   /** The HTTP status, where another says more than the usual one of the code. */
   readonly status?: number
   /** Stands in the document, so that a program need not read the sentence. */
@@ -19,7 +21,7 @@ export interface Problem {
 const statusOf = ({ code, status }: Problem): number => status ?? codes[code].status
 
 export const problemText = (problem: Problem): string => {
-  const { code, message, mode, retryAfterMs } = problem
+  const { code, message, mode, retryAfterMs, waitsFor } = problem
   return JSON.stringify({
     type: `urn:swarmsitter:error:${code}`,
     title: code,
@@ -28,6 +30,7 @@ export const problemText = (problem: Problem): string => {
     detail: message,
     ...(mode !== undefined && { mode }),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
+    ...(waitsFor !== undefined && { waitsFor }),
   })
 }
 

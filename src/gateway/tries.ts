@@ -19,6 +19,7 @@ import { isOurs, judge } from './stages/judge.ts'
 import { prepare } from './stages/order.ts'
 import { callName } from './stages/pace.ts'
 import { witness } from './stages/witness.ts'
+import { kindOfCall } from './vacancies.ts'
 
 /** As much of an answer as is held back. What is longer is given on: it is no plain refusal. */
 const heldBytes = 64 * 1024
@@ -178,10 +179,12 @@ const pause = async (afterMs: number, room: Room, asker: Asker): Promise<void> =
   await sleep(room.clock, afterMs, left.signal)
 }
 
-const putOff = (call: CallInHand, afterMs: number): Problem => ({
+/** It waits for the pause to be over; where there is none, for its time alone. */
+const putOff = (call: CallInHand, room: Room, afterMs: number): Problem => ({
   code: 'limited',
   message: `${call.upstreamName} asked for a pause that is longer than this call may wait`,
   retryAfterMs: Math.ceil(afterMs),
+  ...(pausedForMs(call, room) > 0 && { waitsFor: kindOfCall(call) }),
 })
 
 const refuse = async (call: CallInHand, room: Room, refusal: Refusal): Promise<void> => {
@@ -265,7 +268,7 @@ export const answerBy = async (asked: Asked, asker: Asker, room: Room): Promise<
       tally.tries -= 1
       await written
       if (asker.whole !== undefined) continue
-      return { with: 'problem', problem: putOff(call, pausedForMs(call, room)), headers: {} }
+      return { with: 'problem', problem: putOff(call, room, pausedForMs(call, room)), headers: {} }
     }
     const next = afterTry(tried, asker, room, tally)
     const headers = addedHeaders(call, tally)
@@ -275,7 +278,7 @@ export const answerBy = async (asked: Asked, asker: Asker, room: Room): Promise<
       continue
     }
     heard(tried, room)
-    if (next.next === 'park') return { with: 'problem', problem: putOff(call, next.afterMs), headers, written }
+    if (next.next === 'park') return { with: 'problem', problem: putOff(call, room, next.afterMs), headers, written }
     if (tried.ended.kind !== 'answered') return { with: 'problem', problem: problemOf(tried.ended), headers, written }
     tried.giving.release()
     return { with: 'answer', written }

@@ -56,6 +56,25 @@ export const barredUntil = (limits: readonly Gauge[], nowMs: number): number | u
   return untilMs
 }
 
+/**
+ * How many more calls would go within a time if they came now, behind `all` others: by the limit that admits the
+ * fewest. Where no pace is known whoever waits already shows that there is no room.
+ */
+export const vacantFor = (
+  limits: readonly Gauge[],
+  at: { readonly nowMs: number; readonly pausedMs: number; readonly withinMs: number },
+  all: number,
+): number => {
+  const { nowMs, withinMs } = at
+  if (barredUntil(limits, nowMs) !== undefined) return 0
+  const isFull = limits.some(({ paceMs, readyAt }) => paceMs === undefined && readyAt(nowMs) === Infinity)
+  const { atMs, paceMs } = expectedOf(limits, at, { all, own: 0 })
+  const leftMs = nowMs + withinMs - atMs
+  if (isFull || leftMs < 0) return 0
+  if (paceMs > 0) return Math.floor(leftMs / paceMs) + 1
+  return all === 0 ? Infinity : 0
+}
+
 /** Nobody is sent away for longer than this because of those who were sent away before. */
 const mostPromisedMs = 600_000
 /** Part of the time in line after which one may come back: the line itself is a reserve of work. */

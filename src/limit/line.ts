@@ -6,7 +6,7 @@
  */
 import type { Cancel, Clock } from '../std/std.ts'
 import type { Buckets } from './buckets.ts'
-import { barredUntil, expectedOf, Promised, type Expected } from './expect.ts'
+import { barredUntil, expectedOf, Promised, vacantFor, type Expected } from './expect.ts'
 import type { Gauge } from './gauge.ts'
 import type { Scope } from './names.ts'
 import { Levels } from './levels.ts'
@@ -16,6 +16,8 @@ export type Admission =
   | {
       readonly admitted: false
       readonly why: 'full' | 'over' | 'barred' | 'dropped'
+      /** A limit of its own agent alone keeps it back: for others there may be room. */
+      readonly own?: boolean
       readonly retryAfterMs: number
       readonly waitedMs: number
     }
@@ -41,6 +43,12 @@ export interface Waiter extends Wanted {
   /** Its turn among agents' own calls. */
   turn: number
 }
+
+/** Whether a limit that it shares with nobody would keep it back by itself. */
+const isOwnLimit = ({ limits, before, untilMs }: Waiter, nowMs: number): boolean =>
+  limits.some(
+    ({ shared, readyAt, paceMs = 0 }) => !shared && readyAt(nowMs) + before * paceMs > Math.max(nowMs, untilMs),
+  )
 
 /** Sooner makes no sense for the machine's timers. */
 const shortestTimerMs = 1
@@ -104,8 +112,17 @@ export class Line {
   }
 
   refuse(waiter: Waiter, why: 'over' | 'barred' | 'dropped', retryAfterMs: number): void {
-    const waitedMs = this.#clock.monoMs() - waiter.sinceMs
-    this.#leave(waiter, { admitted: false, why, retryAfterMs: Math.max(1, retryAfterMs), waitedMs })
+    const nowMs = this.#clock.monoMs()
+    const waitedMs = nowMs - waiter.sinceMs
+    const own = why === 'over' && isOwnLimit(waiter, nowMs)
+    this.#leave(waiter, { admitted: false, why, own, retryAfterMs: Math.max(1, retryAfterMs), waitedMs })
+  }
+
+  /** How many more calls would go within this time if they came now, of agents that have nothing in line. */
+  vacant(limits: readonly Gauge[], withinMs: number): number {
+    const nowMs = this.#clock.monoMs()
+    const all = this.#own.size + Math.min(this.#granted.length, this.#own.size + 1)
+    return vacantFor(limits, { nowMs, pausedMs: this.#buckets.pausedUntil(this.scope), withinMs }, all)
   }
 
   dropAll(): void {

@@ -2,6 +2,7 @@
 import type { Cancel, Clock } from '../std/std.ts'
 import type { Buckets } from './buckets.ts'
 import { Line, type Waiter, type Wanted } from './line.ts'
+import type { Gauge } from './gauge.ts'
 import { scopeName, type Scope } from './names.ts'
 
 export interface Lines {
@@ -15,6 +16,8 @@ export interface Lines {
    */
   wake(upstream: string): void
   waiting(upstream?: string): number
+  /** How many more calls of this scope would go within a time if they came now. */
+  vacant(scope: Scope, limits: readonly Gauge[], withinMs: number): number
   /** How many calls each agent has waiting there, the most first, a hundred agents at most. */
   waitingBy(upstream: string): readonly { readonly agent: string; readonly waiting: number }[]
   stop(): void
@@ -123,6 +126,7 @@ export const openLines = ({ clock, buckets }: { readonly clock: Clock; readonly 
       if (upstream === undefined) return crowd.total
       return [...lines.values()].reduce((sum, line) => sum + (line.scope.upstream === upstream ? line.waiting : 0), 0)
     },
+    vacant: (scope, limits, withinMs) => lineOf(scope).vacant(limits, withinMs),
     waitingBy: (upstream) => crowd.at(upstream),
     stop: () => {
       cancelSweep?.()

@@ -44,7 +44,13 @@ export type TaskState =
   | { readonly state: 'blocked' }
   | { readonly state: 'ready' }
   | { readonly state: 'running'; readonly attempt: string }
-  | { readonly state: 'waiting'; readonly reason: WaitReason; readonly untilMs: number | null }
+  | {
+      readonly state: 'waiting'
+      readonly reason: WaitReason
+      readonly untilMs: number | null
+      /** What has to open, in the words of who refused it: when that is open, it need not wait until its time. */
+      readonly waitsFor?: string
+    }
   | { readonly state: 'succeeded' }
   | { readonly state: 'dead' }
   | { readonly state: 'cancelled' }
@@ -56,7 +62,12 @@ export type TaskEvent =
   | { readonly event: 'give-up'; readonly reason: DeadReason }
   | { readonly event: 'claim'; readonly attempt: string }
   | { readonly event: 'retry'; readonly untilMs: number }
-  | { readonly event: 'park'; readonly reason: WaitReason; readonly untilMs: number | null }
+  | {
+      readonly event: 'park'
+      readonly reason: WaitReason
+      readonly untilMs: number | null
+      readonly waitsFor?: string
+    }
 
 /**
  * A failure that did part of its work. `rest` is what is left of it, and the task's payload from then on, so that every
@@ -78,6 +89,8 @@ export interface ErrorReport {
   readonly status?: number
   readonly kind?: string
   readonly retryAfterMs?: number
+  /** From a refusal of the gate: what has to open before it is of use to try again (`waitsFor` of its document). */
+  readonly waitsFor?: string
   readonly partial?: PartDone
 }
 
@@ -107,6 +120,13 @@ export const isTaskEnd = (state: TaskStateName): boolean =>
 const readyAt = (untilMs: number | null | undefined): TaskState =>
   untilMs === null || untilMs === undefined ? { state: 'ready' } : { state: 'waiting', reason: 'signal', untilMs }
 
+const parkedBy = ({ reason, untilMs, waitsFor }: Extract<TaskEvent, { event: 'park' }>): TaskState => ({
+  state: 'waiting',
+  reason,
+  untilMs,
+  ...(waitsFor !== undefined && { waitsFor }),
+})
+
 /** The state after an event, or undefined when the event is illegal there. */
 export const nextTaskState = (now: TaskState, event: TaskEvent): TaskState | undefined => {
   switch (event.event) {
@@ -124,7 +144,7 @@ export const nextTaskState = (now: TaskState, event: TaskEvent): TaskState | und
     case 'retry':
       return now.state === 'running' ? { state: 'waiting', reason: 'retry', untilMs: event.untilMs } : undefined
     case 'park':
-      return now.state === 'running' ? { state: 'waiting', reason: event.reason, untilMs: event.untilMs } : undefined
+      return now.state === 'running' ? parkedBy(event) : undefined
     case 'give-up':
       return isTaskEnd(now.state) ? undefined : { state: 'dead' }
     case 'cancel':

@@ -293,12 +293,14 @@ export interface Queries extends IncidentQueries {
   ): Promise<{ readonly items: readonly AttemptView[]; readonly ofNewestTasks: number | null }>
   /** Agent types that have ready tasks now. */
   readyTypes(): Promise<readonly string[]>
-  /** Wall time at which the next waiting task is due; null when none waits for time. */
+  /** What waiting tasks wait for to open, each once, in order, from after `after` on. */
+  waitedFor(after: string, limit: number): Promise<readonly string[]>
   /**
    * How long a task was in hand in its present life, over the attempts that have ended. One that ended with its sitter
    * is left out: nobody knows when it ended.
    */
   spentMs(task: string): Promise<number>
+  /** Wall time at which the next waiting task is due; null when none waits for time. */
   nextTaskDueMs(): Promise<number | null>
   /** The nearest deadline of a task that no agent has in hand; null when there is none. */
   nextTaskDeadlineMs(): Promise<number | null>

@@ -155,6 +155,7 @@ const errorReport = (value: unknown): ErrorReport => {
   const status = at(fields, 'status')
   const kind = at(fields, 'kind')
   const retryAfterMs = at(fields, 'retryAfterMs')
+  const waitsFor = at(fields, 'waitsFor')
   return {
     name: cut(at(fields, 'name'), 'error.name', longest.id),
     message: cut(at(fields, 'message'), 'error.message', longest.message),
@@ -165,6 +166,7 @@ const errorReport = (value: unknown): ErrorReport => {
     ...(retryAfterMs === undefined
       ? {}
       : { retryAfterMs: number(retryAfterMs, 'error.retryAfterMs', 0, longestRetryMs) }),
+    ...(waitsFor === undefined ? {} : { waitsFor: id(waitsFor, 'error.waitsFor') }),
     ...(partial === undefined || partial === null ? {} : { partial: partDone(partial) }),
   }
 }

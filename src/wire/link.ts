@@ -4,7 +4,7 @@
  *
  * sitter → gate   open · cell · cell.gone · grant · ack · uses.ack · vault.set · vault.list · vault.renew ·
  *                 vault.notes · vault.rekey · vault.backup · status · limits · freeze · config · mode ·
- *                 priority · standing · costs · cost.of
+ *                 priority · standing · costs · cost.of · vacancies
  * gate → sitter   opened · call · uses · heard · parked · answer
  *
  * `grant` is the right to send one exact request, and the order to send it. The gate journals it (fsync) before the
@@ -210,6 +210,15 @@ export interface LimitsAsk {
   readonly id: string
   readonly upstream: string
 }
+/**
+ * What tasks wait for to open, in the words of the gate's own refusals. Answered with the number of calls that each is
+ * open for now, in the same order; 0 = for none.
+ */
+export interface VacanciesAsk {
+  readonly frame: 'vacancies'
+  readonly id: string
+  readonly of: readonly string[]
+}
 export interface Freeze {
   readonly frame: 'freeze'
   readonly id: string
@@ -300,4 +309,5 @@ export type ToGate =
   | StandingAsk
   | CostsQuestion
   | CostOfQuestion
+  | VacanciesAsk
 export type FromGate = Opened | Call | Uses | Heard | Answer

@@ -17,14 +17,19 @@ export const succeeded = ({ attempt, type }: Ended, result: string | null): Fini
   deadly: false,
 })
 
-/** Waiting costs nothing: neither a try nor an agent. */
-export const parked = ({ attempt, type }: Ended, reason: WaitReason, untilMs: number | null): Finish => ({
+/** Waiting costs nothing: neither a try nor an agent. `waitsFor`: what may open before its time (early.ts). */
+export const parked = (
+  { attempt, type }: Ended,
+  reason: WaitReason,
+  untilMs: number | null,
+  waitsFor?: string,
+): Finish => ({
   attempt,
   type,
   outcome: 'interrupted',
   result: null,
   error: null,
-  event: { event: 'park', reason, untilMs },
+  event: { event: 'park', reason, untilMs, ...(waitsFor !== undefined && { waitsFor }) },
   counts: false,
   deadly: false,
 })
@@ -42,22 +47,25 @@ export const notAtOnce = (finish: Finish, nowMs: number): Finish => {
   return { ...finish, event: { ...event, untilMs: nowMs + leastParkMs } }
 }
 
-/** A task whose agent's mode forbade what it does is looked at again after this. */
+/** A task whose agent's mode forbade what it does is looked at again after this, or when its mode is another one. */
 const forbiddenMs = 30_000
 
 /** It waits; what it did before it was forbidden is done. */
 export const forbidden = (failed: Claimed & FailedAttempt, nowMs: number): Finish => {
-  const waits = parked(failed, 'maintenance', nowMs + forbiddenMs)
+  const waits = parked(failed, 'maintenance', nowMs + forbiddenMs, `mode ${failed.agent}`)
   const left = restOf(failed)
   return left.rest === undefined ? waits : { ...waits, ...left, error: failed.error }
 }
+
+/** Whether what was forbidden may be forbidden still. */
+export const mayForbid = (mode: Mode): boolean => mode === 'parked' || mode === 'shadow' || mode === 'readonly'
 
 /**
  * Whether a failure is the doing of a mode and no try. Parked, whatever failed: nothing could go out. In shadow and
  * readonly what says so itself, by the gate's code.
  */
 export const isForbidden = (mode: Mode, error: ErrorReport): boolean =>
-  mode === 'parked' || ((mode === 'shadow' || mode === 'readonly') && error.code === 'mode-forbids')
+  mode === 'parked' || (mayForbid(mode) && error.code === 'mode-forbids')
 
 const whatNext = ({ event }: Finish): string => {
   if (event.event === 'give-up') return 'waits as a dead letter; its redrive does that alone'

@@ -47,7 +47,7 @@ import { openWaking } from './waking.ts'
 /** Due tasks made ready, and late ones buried, in one transaction. */
 const dueSize = 5_000
 /** After these somebody else may start, or have to be woken. */
-const moves: ReadonlySet<string> = new Set(['task.move', 'dead.redrive', 'dead.discard', 'tasks.expire'])
+const moves: ReadonlySet<string> = new Set(['task.move', 'tasks.open', 'dead.redrive', 'dead.discard', 'tasks.expire'])
 const deadlineSweepMs = 1_000
 
 interface SubmitValue {

@@ -12,6 +12,8 @@ const waits: Readonly<Record<string, WaitReason>> = {
   limited: 'rate',
   'breaker-open': 'retry',
   'budget-spent': 'quota',
+  'credential-unavailable': 'credential',
+  frozen: 'maintenance',
 }
 
 /** Where the gate's word on when to come back was not handed on. */
@@ -44,5 +46,6 @@ export const waiting = (
   const { error } = failed
   const reason = waitFor(error)
   if (reason === undefined) return undefined
-  return { ...parked(failed, reason, waitUntil(nowMs, error.retryAfterMs, random)), ...restOf(failed), error }
+  const untilMs = waitUntil(nowMs, error.retryAfterMs, random)
+  return { ...parked(failed, reason, untilMs, error.waitsFor), ...restOf(failed), error }
 }

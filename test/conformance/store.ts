@@ -6,6 +6,7 @@ import { expect, test } from 'vitest'
 import type { Command, Store } from '../../src/store/store.ts'
 import { claim, owner, slot, submit, succeed, task } from './samples.ts'
 import { modesSuite } from './modes.ts'
+import { waitsSuite } from './waits.ts'
 import { accessSuite } from './access.ts'
 import { incidentSuite } from './incidents.ts'
 import { moneySuite } from './money.ts'
@@ -263,5 +264,6 @@ export const storeSuite = (engine: Engine): void => {
   setsSuite(it, async () => (await opened()).store, engine.runs)
   accessSuite(it)
   modesSuite(it)
+  waitsSuite(it)
   incidentSuite(it)
 }

@@ -176,5 +176,5 @@ test('a record of version 3 comes over whole: attempts, lives, dead letters and 
     url,
     'SELECT MAX(number) AS number FROM swarmsitter.schema_version',
   )
-  expect(last?.number).toBe(8)
+  expect(last?.number).toBe(9)
 })

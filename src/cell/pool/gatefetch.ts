@@ -80,17 +80,24 @@ const answerOf = (message: IncomingMessage): UpstreamAnswer => {
 /** Longest document of a refusal that is read. */
 const mostRefusalBytes = 65_536
 
+export interface Refused {
+  readonly detail: string
+  readonly retryAfterMs: number
+  readonly waitsFor?: string
+}
+
 /**
  * The gate says that the time for this call has not come: thrown, so that the attempt ends and its task waits without
  * a process, unless the agent has something better to do and catches it. Undefined for every other answer.
  */
-const putOff = async (answer: UpstreamAnswer): Promise<TaskFailure | undefined> => {
+export const putOff = async (answer: UpstreamAnswer): Promise<TaskFailure | undefined> => {
   const code = answer.headers['x-sitter-code']
   if (code === undefined || answer.headers['retry-after'] === undefined) return undefined
   let text = ''
   for await (const part of answer.body) if (text.length < mostRefusalBytes) text += Buffer.from(part).toString('utf8')
-  const { detail, retryAfterMs } = JSON.parse(text) as { detail: string; retryAfterMs: number }
-  return new TaskFailure(detail, { code, kind: 'transient', status: answer.status, retryAfterMs })
+  const { detail, retryAfterMs, waitsFor } = JSON.parse(text) as Refused
+  const { status } = answer
+  return new TaskFailure(detail, { code, kind: 'transient', status, retryAfterMs, ...(waitsFor && { waitsFor }) })
 }
 
 /**

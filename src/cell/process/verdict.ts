@@ -74,18 +74,19 @@ const partOf = (partial: unknown): Partial<ErrorReport> => {
 /** The words that a report has; what is none of them is as good as not said. */
 const errorOf = (said: unknown): Partial<ErrorReport> => {
   const [message, code] = [fieldOf(said, 'message'), fieldOf(said, 'code')]
-  const retryAfterMs = fieldOf(said, 'retryAfterMs')
+  const [retryAfterMs, waitsFor] = [fieldOf(said, 'retryAfterMs'), fieldOf(said, 'waitsFor')]
   return {
     ...(typeof message === 'string' && message !== '' && { message }),
     ...(typeof code === 'string' && /^[!-~]{1,200}$/.test(code) && { code }),
     ...(typeof retryAfterMs === 'number' && retryAfterMs >= 0 && retryAfterMs <= longestRetryMs && { retryAfterMs }),
+    ...(typeof waitsFor === 'string' && /^[ -~]{1,200}$/.test(waitsFor) && { waitsFor }),
   }
 }
 
 /**
- * What a program that failed may say on stdout: `{"error": {"message", "code", "retryAfterMs"}, "partial": {"done",
- * "rest"}}`, each when it has something to say. Anything else that it printed is no result. What becomes of the task is
- * decided by its exit code.
+ * What a program that failed may say on stdout: `{"error": {"message", "code", "retryAfterMs", "waitsFor"}, "partial":
+ * {"done", "rest"}}`, each when it has something to say. Anything else that it printed is no result. What becomes of
+ * the task is decided by its exit code.
  */
 const saidOf = ({ output, tooMuch }: Pick<ExecFacts, 'output' | 'tooMuch'>): Partial<ErrorReport> => {
   const said = tooMuch ? undefined : resultOf(new TextDecoder().decode(output))

@@ -8,12 +8,14 @@ const amountOf = (value: unknown): number | undefined => (typeof value === 'numb
 /** What an agent said went wrong. */
 export const failureOf = (said: Told | undefined): TaskFailure => {
   const [code, kind] = [textOf(said?.code), textOf(said?.kind)]
+  const waitsFor = textOf(said?.waitsFor)
   const [status, retryAfterMs] = [amountOf(said?.status), amountOf(said?.retryAfterMs)]
   const failure = new TaskFailure(textOf(said?.message) ?? 'it failed without a word', {
     ...(code !== undefined && { code }),
     ...(kind !== undefined && { kind }),
     ...(status !== undefined && { status }),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
+    ...(waitsFor !== undefined && { waitsFor }),
     ...(typeof said?.partial === 'object' && { partial: said.partial }),
   })
   const [name, stack] = [textOf(said?.name), textOf(said?.stack)]
@@ -25,8 +27,8 @@ export const failureOf = (said: Told | undefined): TaskFailure => {
 export const toldOf = (thrown: unknown): Told => {
   if (!(thrown instanceof Error)) return { name: 'Error', message: String(thrown) }
   const { name, message } = thrown
-  const { code, kind, status, retryAfterMs } = thrown as Partial<TaskFailure>
-  return { name, message, code: textOf(code), kind: textOf(kind), status, retryAfterMs }
+  const { code, kind, status, retryAfterMs, waitsFor } = thrown as Partial<TaskFailure>
+  return { name, message, code: textOf(code), kind: textOf(kind), status, retryAfterMs, waitsFor }
 }
 
 /** Why a machine is not to be used any more, as the failure of what it had in hand. */

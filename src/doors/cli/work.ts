@@ -39,7 +39,9 @@ const stateText = (task: TaskView, nowMs: number): string => {
   if (state.state !== 'waiting') return `${state.state}${part}`
   if (state.untilMs === null) return `waiting: ${state.reason}${part}`
   const left = state.untilMs <= nowMs ? 'due' : `${duration(state.untilMs - nowMs)} more`
-  return `waiting: ${state.reason}, ${left}${part}`
+  // What it waits for may open before.
+  const most = state.waitsFor === undefined || left === 'due' ? '' : ' at most'
+  return `waiting: ${state.reason}, ${left}${most}${part}`
 }
 
 const columns = (nowMs: number): readonly Column<TaskView>[] => [

@@ -53,6 +53,8 @@ export interface Budgets {
   reserve(payer: Payer, most: Cost, forced: boolean): Reservation | Short
   release(reservation: Reservation): void
   settle(reservation: Reservation, counted: Cost): void
+  /** Whether a call of this owner may go out by this budget now; so it may by one that is there no more. */
+  hasLeft(budget: string, owner: string): boolean
   /** Whoever has spent so much that people are warned, the most spent first; at most `limit`. */
   standing(limit: number): readonly Standing[]
 }
@@ -164,6 +166,14 @@ class OpenBudgets implements Budgets {
       sum.spent += pico
       if (sum.spent >= warnAt(place.budget)) this.#window(place.budget.name)!.warned.add(place.owner)
     }
+  }
+
+  hasLeft(name: string, owner: string): boolean {
+    const window = this.#window(name)
+    if (window === undefined) return true
+    this.#roll(window)
+    const { spent = 0n, reserved = 0n } = window.owners.get(owner) ?? {}
+    return spent + reserved < window.budget.spend.pico
   }
 
   standing(limit: number): readonly Standing[] {

@@ -5,7 +5,8 @@
  */
 import { throttledShare, type UpstreamLimit } from '../../model/model.ts'
 import type { CallInHand, Room, Stage } from '../call.ts'
-import { scopeOf } from './mode.ts'
+import { kindOfCall } from '../vacancies.ts'
+import { frozenMs, scopeOf } from './mode.ts'
 
 type Weigh = (rule: UpstreamLimit) => number
 
@@ -53,13 +54,15 @@ export const admit: Stage = async (call, room) => {
   }
   if (admission.why === 'dropped') {
     return room.frozen()
-      ? { code: 'frozen', message: 'the swarm was frozen while this call waited' }
+      ? { code: 'frozen', message: 'the swarm was frozen while this call waited', ...frozenMs(call) }
       : { code: 'gate-lost', message: 'the call left the queue before it was sent', silent: true }
   }
   const retryAfterMs = Math.ceil(admission.retryAfterMs)
   if (admission.why === 'barred') {
     const message = `${call.upstreamName} has failed too often: ${call.endpoint} is tried by one call after Retry-After`
-    return { code: 'breaker-open', message, retryAfterMs }
+    return { code: 'breaker-open', message, retryAfterMs, waitsFor: kindOfCall(call) }
   }
-  return { code: 'limited', message: whyLimited[admission.why], retryAfterMs }
+  const isOthersToo = admission.why === 'over' && admission.own !== true
+  const waitsFor = isOthersToo ? { waitsFor: kindOfCall(call) } : {}
+  return { code: 'limited', message: whyLimited[admission.why], retryAfterMs, ...waitsFor }
 }

@@ -7,6 +7,7 @@ import { modeLets, type ModeScope } from '../../model/model.ts'
 import { asFailure } from '../../std/std.ts'
 import type { CallInHand, Refusal, Room, Stage } from '../call.ts'
 import type { SetMode } from '../modes.ts'
+import { kindOfUpstream } from '../vacancies.ts'
 
 export const scopeOf = ({ agent, grant }: CallInHand): ModeScope => ({ agent, channel: grant?.channel ?? null })
 
@@ -31,9 +32,19 @@ const shadowed = async (call: CallInHand, room: Room, set: SetMode): Promise<Ref
   return { code: 'mode-forbids', message: `recorded and not sent: ${why(set)}`, mode: 'shadow' }
 }
 
+/** An agent's call is tried again after this at the latest; who thaws wakes its task. */
+const frozenRetryMs = 30_000
+
+/** A payment that is held back by a freeze waits in ways of its own. */
+export const frozenMs = ({ grant, upstreamName }: CallInHand): Pick<Refusal, 'retryAfterMs' | 'waitsFor'> =>
+  grant === null ? { retryAfterMs: frozenRetryMs, waitsFor: kindOfUpstream(upstreamName) } : {}
+
 export const mode: Stage = (call, room) => {
   if (room.ending()) return { code: 'gate-lost', message: 'the gate is ending: nothing was sent', silent: true }
-  if (room.frozen()) return { code: 'frozen', message: 'the swarm is frozen: nothing is sent until sitter thaw' }
+  if (room.frozen()) {
+    const message = 'the swarm is frozen: nothing is sent until sitter thaw'
+    return { code: 'frozen', message, ...frozenMs(call) }
+  }
   const set = room.modes.of(scopeOf(call))
   if (modeLets(set.mode, call.method)) return undefined
   if (set.mode === 'shadow' && call.grant === null) return shadowed(call, room, set)

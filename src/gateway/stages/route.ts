@@ -3,11 +3,21 @@
  * stands for now.
  */
 import { createHash } from 'node:crypto'
-import type { CallInHand, Room, Stage } from '../call.ts'
+import type { CallInHand, Refusal, Room, Stage } from '../call.ts'
 import { headerOf, notGrantable } from '../headers.ts'
 import { plainTarget, routeMatches } from '../path.ts'
+import { kindOfCall } from '../vacancies.ts'
 
 const methodText = /^[A-Z]{3,16}$/
+/** A person has to do something: told again after this at the latest. A payment waits in ways of its own. */
+const unavailableRetryMs = 60_000
+
+export const unavailable = (call: CallInHand, message: string): Refusal => ({
+  code: 'credential-unavailable',
+  message,
+  ...(call.grant === null && { retryAfterMs: unavailableRetryMs, waitsFor: kindOfCall(call) }),
+})
+
 /** What an agent opens by asking for it with an upgrade; no request has this method. */
 export const socketMethod = 'WEBSOCKET'
 const isNeverSent = ({ method, isSocket }: CallInHand): boolean =>
@@ -70,8 +80,7 @@ export const route: Stage = (call, room) => {
   call.plain = plain
   if (upstream.credential !== null) {
     const credential = choose(call, room)
-    if (credential === undefined)
-      return { code: 'credential-unavailable', message: noneOf(upstream.credential.name, call, room) }
+    if (credential === undefined) return unavailable(call, noneOf(upstream.credential.name, call, room))
     call.credential = credential
   }
   call.scope = {

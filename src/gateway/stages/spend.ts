@@ -8,6 +8,7 @@ import { formatCost } from '../../std/std.ts'
 import type { CallInHand, Refusal, Room, Stage } from '../call.ts'
 import type { Short } from '../cost/budgets.ts'
 import { mostOf } from '../cost/price.ts'
+import { kindOfBudget } from '../vacancies.ts'
 import { askedOf } from './charge.ts'
 
 /** When what calls under way have reserved may be free again. */
@@ -24,7 +25,8 @@ const refusalOf = ({ place, why }: Short, { clock }: Room): Refusal => {
   }
   const endsMs = windowMs + budget.everyMs
   const message = `${whose}, and has: the next window begins at ${new Date(endsMs).toISOString()}`
-  return { code: 'budget-spent', message, retryAfterMs: Math.max(1, endsMs - clock.wallMs()) }
+  const retryAfterMs = Math.max(1, endsMs - clock.wallMs())
+  return { code: 'budget-spent', message, retryAfterMs, waitsFor: kindOfBudget(budget.name, owner) }
 }
 
 /** What becomes of a payment is asked whatever it costs; so is what the gate asks for itself. */

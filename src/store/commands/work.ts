@@ -174,6 +174,16 @@ export type TasksDue = Defined<
 >
 
 /**
+ * Tasks that wait for this to open, and have waited since `sinceMs` at least, become ready: those first whose own time
+ * comes first.
+ */
+export type TasksOpen = Defined<
+  'tasks.open',
+  { readonly waitsFor: string; readonly sinceMs: number; readonly limit: number; readonly wallMs: number },
+  { readonly ready: number; readonly agentTypes: readonly string[] }
+>
+
+/**
  * Ready tasks of an agent type begin to wait (`maintenance`, no time) while nobody of it may start; or, without `hold`,
  * those that wait so are ready again, from after `afterSeq` on.
  */
@@ -257,6 +267,7 @@ export type WorkCommand =
   | AttemptsRecover
   | TasksExpire
   | TasksDue
+  | TasksOpen
   | TasksHold
   | TaskMove
   | DeadRedrive

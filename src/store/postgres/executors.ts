@@ -28,7 +28,7 @@ import type { Session } from './session.ts'
 import { lockFree, lockRenew, lockTake, statePut } from './state.ts'
 import { deadDiscard, deadRedrive, taskEdit } from './work-dead.ts'
 import { attemptOpen, attemptsFinish, attemptsRecover } from './work-finish.ts'
-import { taskMove, tasksDue, tasksExpire, tasksHold } from './work-move.ts'
+import { taskMove, tasksDue, tasksExpire, tasksHold, tasksOpen } from './work-move.ts'
 import { tasksClaim } from './work-ready.ts'
 import { tasksSubmit } from './work-submit.ts'
 
@@ -53,6 +53,7 @@ const executors: Executors = {
   'attempts.recover': attemptsRecover,
   'tasks.due': tasksDue,
   'tasks.hold': tasksHold,
+  'tasks.open': tasksOpen,
   'tasks.expire': tasksExpire,
   'task.move': taskMove,
   'task.edit': taskEdit,

@@ -13,8 +13,9 @@ import { incidents } from './migrations/0005-incidents.ts'
 import { conditions } from './migrations/0006-conditions.ts'
 import { modes } from './migrations/0007-modes.ts'
 import { fleetNotes } from './migrations/0008-fleet-notes.ts'
+import { waits } from './migrations/0009-waits.ts'
 
-const migrations: readonly string[] = [ground, work, access, attempts, incidents, conditions, modes, fleetNotes]
+const migrations: readonly string[] = [ground, work, access, attempts, incidents, conditions, modes, fleetNotes, waits]
 
 /** Texts are compared and ordered by their bytes, as SQLite does, whatever the database's language is. */
 const byBytes = (sql: string): string => sql.replaceAll(/\bTEXT\b/g, 'TEXT COLLATE "C"')

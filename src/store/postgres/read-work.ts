@@ -21,6 +21,7 @@ type WorkReads = Pick<
   | 'attempt'
   | 'attemptsOf'
   | 'readyTypes'
+  | 'waitedFor'
   | 'nextTaskDueMs'
   | 'spentMs'
   | 'taskDurations'
@@ -41,6 +42,16 @@ WITH RECURSIVE types (type) AS (
     ORDER BY t.agent_type LIMIT 1) FROM types WHERE types.type IS NOT NULL
 )
 SELECT type FROM types WHERE type IS NOT NULL`
+
+/** In the same way. */
+const waitedForSql = `
+WITH RECURSIVE found (name) AS (
+  (SELECT waits_for FROM tasks WHERE state = 'waiting' AND waits_for > $1 ORDER BY waits_for LIMIT 1)
+  UNION ALL
+  SELECT (SELECT t.waits_for FROM tasks AS t WHERE t.state = 'waiting' AND t.waits_for > found.name
+    ORDER BY t.waits_for LIMIT 1) FROM found WHERE found.name IS NOT NULL
+)
+SELECT name FROM found WHERE name IS NOT NULL LIMIT $2`
 
 type AttemptReads = Pick<Queries, 'attempts' | 'attemptsPage' | 'attemptsOf' | 'attempt'>
 
@@ -156,6 +167,9 @@ export const workReads = (session: Asking): WorkReads => ({
   },
   readyTypes: async () => {
     return (await session.all<{ type: string }>(readyTypesSql)).map((row) => row.type)
+  },
+  waitedFor: async (after, limit) => {
+    return (await session.all<{ name: string }>(waitedForSql, after, limit)).map((row) => row.name)
   },
   spentMs: async (task) => {
     const row = await session.one<{ spent: number | string }>(

@@ -27,14 +27,16 @@ export const pastOfTask = `seq, fence, life, number, agent, agent_epoch, cell, o
   outcome, late_outcome, late_ms, attempt_error`
 
 const update = `
-UPDATE tasks AS t SET state = s.state, reason = s.reason, until_ms = s.until_ms, attempts = s.attempts,
-  deaths = s.deaths, result = COALESCE(s.result, t.result), error = s.error, updated_ms = s.updated_ms,
+UPDATE tasks AS t SET state = s.state, reason = s.reason, until_ms = s.until_ms, waits_for = s.waits_for,
+  attempts = s.attempts, deaths = s.deaths, result = COALESCE(s.result, t.result), error = s.error,
+  updated_ms = s.updated_ms,
   outcome = COALESCE(s.outcome, t.outcome),
   ended_ms = CASE WHEN s.outcome IS NULL THEN t.ended_ms ELSE s.updated_ms END,
   attempt_error = CASE WHEN s.outcome IS NULL THEN t.attempt_error ELSE s.attempt_error END
 FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::text[],
-  $9::bigint[], $10::text[], $11::text[])
-  AS s (seq, state, reason, until_ms, attempts, deaths, result, error, updated_ms, outcome, attempt_error)
+  $9::bigint[], $10::text[], $11::text[], $12::text[])
+  AS s (seq, state, reason, until_ms, attempts, deaths, result, error, updated_ms, outcome, attempt_error,
+    waits_for)
 WHERE t.seq = s.seq`
 
 const write = (session: Session, steps: readonly Step[]): Promise<number> => {
@@ -51,6 +53,7 @@ const write = (session: Session, steps: readonly Step[]): Promise<number> => {
     ({ writing }) => writing.wallMs,
     ({ ends }) => ends?.outcome ?? null,
     ({ ends }) => asJson(ends?.error ?? null),
+    ({ next }) => (next.state === 'waiting' ? (next.waitsFor ?? null) : null),
   )
   return session.run(update, ...cells)
 }

@@ -4,26 +4,48 @@
  */
 import { nextTaskState, taskAfter, type TaskEvent } from '../../model/model.ts'
 import type { Result } from '../commands/result.ts'
-import type { TaskMove, TasksDue, TasksExpire, TasksHold } from '../commands/work.ts'
+import type { TaskMove, TasksDue, TasksExpire, TasksHold, TasksOpen } from '../commands/work.ts'
 import { taskState, type TaskRow } from '../sqlite/rows.ts'
 import { errorOf, silent } from '../sqlite/work-end.ts'
 import { plainState } from './plans.ts'
 import { done, refuse, type Session } from './session.ts'
 import { writeStates } from './work-end.ts'
 
+type ReadiedRow = Pick<TaskRow, 'type' | 'agent_type'>
+
+const readied = (session: Session, rows: readonly ReadiedRow[]): Result<{ ready: number; agentTypes: string[] }> => {
+  for (const { type } of rows) session.tallies.task(type, 'waiting', 'ready')
+  return done({ ready: rows.length, agentTypes: [...new Set(rows.map((row) => row.agent_type))] })
+}
+
 export const tasksDue = async (
   session: Session,
   { wallMs, limit }: TasksDue['with'],
 ): Promise<Result<{ ready: number; agentTypes: string[] }>> => {
-  const due = await session.all<{ type: string; agent_type: string }>(
-    `UPDATE tasks SET state = 'ready', reason = NULL, until_ms = NULL, updated_ms = $1
+  const due = await session.all<ReadiedRow>(
+    `UPDATE tasks SET state = 'ready', reason = NULL, until_ms = NULL, waits_for = NULL, updated_ms = $1
      WHERE seq IN (SELECT seq FROM tasks WHERE state = 'waiting' AND until_ms <= $1 ORDER BY until_ms LIMIT $2)
      RETURNING type, agent_type`,
     wallMs,
     limit,
   )
-  for (const { type } of due) session.tallies.task(type, 'waiting', 'ready')
-  return done({ ready: due.length, agentTypes: [...new Set(due.map((row) => row.agent_type))] })
+  return readied(session, due)
+}
+
+export const tasksOpen = async (
+  session: Session,
+  { waitsFor, sinceMs, limit, wallMs }: TasksOpen['with'],
+): Promise<Result<{ ready: number; agentTypes: string[] }>> => {
+  const rows = await session.all<ReadiedRow>(
+    `UPDATE tasks SET state = 'ready', reason = NULL, until_ms = NULL, waits_for = NULL, updated_ms = $1
+     WHERE seq IN (SELECT seq FROM tasks WHERE state = 'waiting' AND waits_for = $2 AND updated_ms <= $3
+       ORDER BY until_ms LIMIT $4) RETURNING type, agent_type`,
+    wallMs,
+    waitsFor,
+    sinceMs,
+    limit,
+  )
+  return readied(session, rows)
 }
 
 export const tasksHold = async (
@@ -85,7 +107,7 @@ const ofDeadLetters = (event: TaskEvent): boolean => event.event === 'redrive' |
 /** The wake of a task, legal from `waiting` only, in one statement: every settlement's end asks for it. */
 const wake = async (session: Session, task: string, wallMs: number): Promise<boolean> => {
   const woken = await session.one<{ type: string }>(
-    `UPDATE tasks SET state = 'ready', reason = NULL, until_ms = NULL, updated_ms = $2::bigint,
+    `UPDATE tasks SET state = 'ready', reason = NULL, until_ms = NULL, waits_for = NULL, updated_ms = $2::bigint,
        deadline_ms = deadline_ms + CASE WHEN reason = 'approval' THEN GREATEST(0, $2::bigint - updated_ms) ELSE 0 END
      WHERE id = $1 AND ${plainState('state')} = 'waiting' RETURNING type`,
     task,

@@ -12,8 +12,9 @@ import { incidents } from './migrations/0005-incidents.ts'
 import { conditions } from './migrations/0006-conditions.ts'
 import { modes } from './migrations/0007-modes.ts'
 import { fleetNotes } from './migrations/0008-fleet-notes.ts'
+import { waits } from './migrations/0009-waits.ts'
 
-const migrations: readonly string[] = [ground, work, access, attempts, incidents, conditions, modes, fleetNotes]
+const migrations: readonly string[] = [ground, work, access, attempts, incidents, conditions, modes, fleetNotes, waits]
 
 export const migrate = (database: DatabaseSync): void => {
   const { user_version: version } = database.prepare('PRAGMA user_version').get() as { user_version: number }

@@ -39,6 +39,7 @@ type WorkReads = Pick<
   | 'attempt'
   | 'attemptsOf'
   | 'readyTypes'
+  | 'waitedFor'
   | 'nextTaskDueMs'
   | 'spentMs'
   | 'taskDurations'
@@ -51,6 +52,20 @@ const durationsOfBatch = `${percentiles} FROM (SELECT updated_ms - created_ms AS
 /** Percentiles of the newest, and the count of all: a pass over a million rows would hold the loop for most of 1 s. */
 const durations = `${percentiles} FROM (SELECT updated_ms - created_ms AS took FROM tasks
   WHERE type = ?1 AND state = 'succeeded' AND seq > ?2)`
+
+/** By skipping along the index, as many steps as there are texts. */
+const waitedFor = (session: Session, after: string, limit: number): string[] => {
+  const found: string[] = []
+  while (found.length < limit) {
+    const next = session.one<{ waits_for: string }>(
+      `SELECT waits_for FROM tasks WHERE state = 'waiting' AND waits_for > ? ORDER BY waits_for LIMIT 1`,
+      found.at(-1) ?? after,
+    )
+    if (next === undefined) break
+    found.push(next.waits_for)
+  }
+  return found
+}
 
 const taskDurations = (
   session: Session,
@@ -229,6 +244,7 @@ export const workReads = (session: Session): WorkReads => ({
       types.push(next.type)
     }
   },
+  waitedFor: (after, limit) => waitedFor(session, after, limit),
   spentMs: (task) =>
     session.one<{ spent: number }>(
       `SELECT COALESCE(SUM(p.ended_ms - p.started_ms), 0) AS spent FROM past_attempts AS p

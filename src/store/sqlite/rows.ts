@@ -32,6 +32,8 @@ export interface TaskRow {
   state: TaskStateName
   reason: WaitReason | null
   until_ms: number | null
+  /** Of one that waits for something to open. */
+  waits_for: string | null
   priority: number
   max_attempts: number
   attempts: number
@@ -62,14 +64,17 @@ export interface TaskRow {
   error: string | null
 }
 
-export const taskState = (row: Pick<TaskRow, 'id' | 'state' | 'reason' | 'until_ms' | 'fence'>): TaskState => {
+type StateRow = Pick<TaskRow, 'id' | 'state' | 'reason' | 'until_ms' | 'fence'> & Partial<Pick<TaskRow, 'waits_for'>>
+
+export const taskState = (row: StateRow): TaskState => {
   if (row.state === 'running') {
     assert(row.fence > 0, `running task ${row.id} has no attempt`)
     return { state: 'running', attempt: attemptId(row.id, row.fence) }
   }
   if (row.state === 'waiting') {
     assert(row.reason !== null, `waiting task ${row.id} has no reason`)
-    return { state: 'waiting', reason: row.reason, untilMs: row.until_ms }
+    const { reason, until_ms: untilMs, waits_for: waitsFor = null } = row
+    return { state: 'waiting', reason, untilMs, ...(waitsFor !== null && { waitsFor }) }
   }
   return { state: row.state }
 }

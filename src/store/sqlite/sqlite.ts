@@ -49,7 +49,7 @@ import { lockFree, lockRenew, lockTake, statePut } from './state.ts'
 import { writeTallies } from './tallies.ts'
 import { deadDiscard, deadRedrive, taskEdit } from './work-dead.ts'
 import { attemptOpen, attemptsFinish, attemptsRecover } from './work-finish.ts'
-import { taskMove, tasksDue, tasksExpire, tasksHold } from './work-move.ts'
+import { taskMove, tasksDue, tasksExpire, tasksHold, tasksOpen } from './work-move.ts'
 import { tasksClaim, tasksSubmit } from './work-submit.ts'
 
 type Executors = {
@@ -71,6 +71,7 @@ const executors: Executors = {
   'tasks.expire': tasksExpire,
   'tasks.due': tasksDue,
   'tasks.hold': tasksHold,
+  'tasks.open': tasksOpen,
   'task.move': taskMove,
   'dead.redrive': deadRedrive,
   'dead.discard': deadDiscard,

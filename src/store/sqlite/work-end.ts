@@ -100,11 +100,12 @@ const nothing: readonly string[] = []
 export const writeState = (session: Session, row: EndingRow, next: TaskState, writing: Writing): readonly string[] => {
   const attempts = row.attempts + (writing.counts ? 1 : 0)
   session.run(
-    `UPDATE tasks SET state = ?, reason = ?, until_ms = ?, attempts = ?, deaths = ?,
+    `UPDATE tasks SET state = ?, reason = ?, until_ms = ?, waits_for = ?, attempts = ?, deaths = ?,
       result = COALESCE(?, result), error = ?, updated_ms = ? WHERE seq = ?`,
     next.state,
     next.state === 'waiting' ? next.reason : null,
     next.state === 'waiting' ? next.untilMs : null,
+    next.state === 'waiting' ? (next.waitsFor ?? null) : null,
     attempts,
     row.deaths + (writing.deadly ? 1 : 0),
     writing.result,

@@ -1,29 +1,51 @@
 /** SQL of the steps that no attempt leads to: a time that has come, a deadline that has passed, a person's word. */
 import { nextTaskState, taskAfter, type TaskEvent } from '../../model/model.ts'
 import type { Result } from '../commands/result.ts'
-import type { TaskMove, TasksDue, TasksExpire, TasksHold } from '../commands/work.ts'
+import type { TaskMove, TasksDue, TasksExpire, TasksHold, TasksOpen } from '../commands/work.ts'
 import { taskState, type TaskRow } from './rows.ts'
 import { done, refuse, type Session } from './session.ts'
 import { endAttempt, errorOf, silent, writeState } from './work-end.ts'
 
-export const tasksDue = (
+type WaitingRow = Pick<TaskRow, 'seq' | 'type' | 'agent_type'>
+
+const makeReady = (
   session: Session,
-  { wallMs, limit }: TasksDue['with'],
+  rows: readonly WaitingRow[],
+  wallMs: number,
 ): Result<{ ready: number; agentTypes: string[] }> => {
-  const due = session.all<{ seq: number; type: string; agent_type: string }>(
-    "SELECT seq, type, agent_type FROM tasks WHERE state = 'waiting' AND until_ms <= ? ORDER BY until_ms LIMIT ?",
-    wallMs,
-    limit,
-  )
-  for (const { seq, type } of due) {
+  for (const { seq, type } of rows) {
     session.tallies.task(type, 'waiting', 'ready')
     session.run(
-      "UPDATE tasks SET state = 'ready', reason = NULL, until_ms = NULL, updated_ms = ? WHERE seq = ?",
+      `UPDATE tasks SET state = 'ready', reason = NULL, until_ms = NULL, waits_for = NULL, updated_ms = ?
+       WHERE seq = ?`,
       wallMs,
       seq,
     )
   }
-  return done({ ready: due.length, agentTypes: [...new Set(due.map((row) => row.agent_type))] })
+  return done({ ready: rows.length, agentTypes: [...new Set(rows.map((row) => row.agent_type))] })
+}
+
+export const tasksDue = (session: Session, { wallMs, limit }: TasksDue['with']): ReturnType<typeof makeReady> => {
+  const due = session.all<WaitingRow>(
+    "SELECT seq, type, agent_type FROM tasks WHERE state = 'waiting' AND until_ms <= ? ORDER BY until_ms LIMIT ?",
+    wallMs,
+    limit,
+  )
+  return makeReady(session, due, wallMs)
+}
+
+export const tasksOpen = (
+  session: Session,
+  { waitsFor, sinceMs, limit, wallMs }: TasksOpen['with'],
+): ReturnType<typeof makeReady> => {
+  const rows = session.all<WaitingRow>(
+    `SELECT seq, type, agent_type FROM tasks WHERE state = 'waiting' AND waits_for = ? AND updated_ms <= ?
+     ORDER BY until_ms LIMIT ?`,
+    waitsFor,
+    sinceMs,
+    limit,
+  )
+  return makeReady(session, rows, wallMs)
 }
 
 export const tasksHold = (
