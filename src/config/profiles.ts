@@ -24,7 +24,28 @@ const binance: Profile = {
     { code: ['-2013'], class: 'unknown' },
     { status: ['5xx', 409], safe: false, class: 'unknown' },
   ],
-  limits: { 'weight-1M': 6_000, 'ip-weight-1M': 12_000, 'uid-weight-1M': 180_000 },
+  // Of orders the least of its pages: how many an account may place it tells itself (`limitsIn`), and that counts.
+  limits: {
+    'weight-1M': 6_000,
+    'ip-weight-1M': 12_000,
+    'uid-weight-1M': 180_000,
+    'orders-10S': 50,
+    'orders-1D': 160_000,
+  },
+  counts: {
+    'orders-': {
+      'POST /api/v3/order': 1,
+      'POST /api/v3/order/cancelReplace': 1,
+      'POST /api/v3/sor/order': 1,
+      'POST /api/v3/order/oco': 2,
+      'POST /api/v3/orderList/oco': 2,
+      'POST /api/v3/orderList/oto': 2,
+      'POST /api/v3/orderList/opo': 2,
+      'POST /api/v3/orderList/otoco': 3,
+      'POST /api/v3/orderList/opoco': 3,
+    },
+  },
+  limitsIn: ['GET /api/v3/exchangeInfo', 'GET /api/v3/rateLimit/order'],
   // By source address, "not the API keys"; orders and what has `uid` in its name count by account.
   bans: { 418: 'host' },
   perHost: ['weight-', 'ip-weight-'],

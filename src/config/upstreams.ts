@@ -81,6 +81,12 @@ const profile = z.union(
         .optional(),
       /** Beginnings of the names of limits that count all who come from here, not one credential. */
       perHost: z.array(notEmpty('the beginning of a name of `limits`')).max(20).optional(),
+      /** Limits that count some calls alone, by the beginning of their names: `{ 'orders-': { 'POST /order': 1 } }`. */
+      counts: z
+        .record(notEmpty('the beginning of a name of `limits`'), z.record(pattern, whole(1, 1_000, 'a count')))
+        .optional(),
+      /** Calls whose answers list the provider's limits, in the form of Binance's `rateLimits`. */
+      limitsIn: z.array(pattern).max(20).optional(),
       /** Where answers tell the tokens that they used: paths of keys in their JSON, like `usage.input_tokens`. */
       usage: z
         .strictObject({

@@ -49,6 +49,10 @@ export interface OpenUpstream {
   readonly host: string
   /** What a call weighs by one of its limits, 0 when that is not for it. */
   readonly weigh: (rule: UpstreamLimit, method: string, segments: readonly string[]) => number
+  /** What a call counts by limits of its provider that count some calls alone; absent = it has none. */
+  readonly counts?: ((method: string, segments: readonly string[]) => Readonly<Record<string, number>>) | undefined
+  /** Calls whose answers list its limits. */
+  readonly listing?: readonly Route[] | undefined
   readonly price: OpenPrice | null
 }
 
@@ -104,6 +108,8 @@ export interface CallInHand {
   release: (() => void) | null
   sentWallMs: number | null
   sentMonoMs: number | null
+  /** Beginning of an answer that lists limits; null = it is none. */
+  listText: string | null
   /** Beginning of an answer that is no success, for the codes of its provider. */
   answerText: string
   /** What it may still spend; null = it reserved nothing, or has ended. */
@@ -179,6 +185,7 @@ export const callOf = (asked: Asked): CallInHand => ({
   release: null,
   sentWallMs: null,
   sentMonoMs: null,
+  listText: null,
   answerText: '',
   reservation: null,
   reading: null,

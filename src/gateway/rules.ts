@@ -6,7 +6,7 @@
 import { canonicalJson, type Clock } from '../std/std.ts'
 import type { Buckets } from '../limit/limit.ts'
 import type { OpenUpstream } from './call.ts'
-import type { UpstreamLimit } from '../model/model.ts'
+import type { Profile, UpstreamLimit } from '../model/model.ts'
 import { openPrice } from './cost/price.ts'
 import { openOutbound } from './outbound.ts'
 import { parseRoute, routeMatches } from './path.ts'
@@ -48,6 +48,22 @@ export const weighing = (limits: readonly UpstreamLimit[]): OpenUpstream['weigh'
   }
 }
 
+/** What calls count by the profile, its patterns read once. */
+export const counting = (profile: Profile | null): OpenUpstream['counts'] => {
+  if (profile?.counts === undefined) return undefined
+  const kinds = Object.entries(profile.counts).map(
+    ([begins, counts]) =>
+      [begins, Object.entries(counts).map(([text, count]) => ({ route: parseRoute(text), count }))] as const,
+  )
+  return (method, segments) =>
+    Object.fromEntries(
+      kinds.map(([begins, counts]) => [
+        begins,
+        counts.find(({ route }) => routeMatches(route, method, segments))?.count ?? 0,
+      ]),
+    )
+}
+
 export const openRules = (options: { readonly clock: Clock; readonly buckets: Buckets }): OpenRules => {
   const { clock, buckets } = options
   const upstreams = new Map<string, OpenUpstream>()
@@ -71,6 +87,8 @@ export const openRules = (options: { readonly clock: Clock; readonly buckets: Bu
       safe: (rule.retries?.safe ?? []).map(parseRoute),
       host: new URL(rule.url).host,
       weigh: weighing(rule.limits),
+      counts: counting(rule.profile),
+      listing: (rule.profile?.limitsIn ?? []).map(parseRoute),
       price: openPrice(rule.price),
       outbound: keeps ? before.outbound : openOutbound(rule, clock),
     }

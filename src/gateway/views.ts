@@ -53,7 +53,9 @@ export const upstreamsSeen = (room: Room): readonly Seen[] =>
       name: rule.name,
       ...room.meter.figures(rule.name),
       limits: limitsOf(room, upstream, scope),
-      learned: room.buckets.known(scope).map((one) => ({ ...one, untilMs: wallOf(room.clock, one.untilMs) })),
+      learned: room.buckets
+        .known(scope, Object.keys(rule.profile?.counts ?? {}))
+        .map((one) => ({ ...one, untilMs: wallOf(room.clock, one.untilMs) })),
       unsigned: credential !== null && scope.credential === null,
       breakers: breakersOf(room, rule.name),
     }

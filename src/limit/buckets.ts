@@ -10,8 +10,9 @@ import { openBans, type Banned } from './bans.ts'
 import { openBreakers, type BreakerEvents, type BreakerView } from './breaker/breakers.ts'
 import { Concurrency } from './concurrency.ts'
 import type { Gauge } from './gauge.ts'
-import { openDomains } from './learn/domains.ts'
+import { openDomains, type Counts } from './learn/domains.ts'
 import { openLearned, type Known } from './learn/learned.ts'
+import type { Listed } from './learn/listed.ts'
 import { readSignals } from './learn/signals.ts'
 import { hostPlace, limitName, scopeName, throttledName, type Scope } from './names.ts'
 import { openPauses } from './pauses.ts'
@@ -30,6 +31,8 @@ export interface Watching {
   readonly learn: boolean
   /** Beginnings of the names of signals that count all who come from here. */
   readonly perHost?: readonly string[] | undefined
+  /** What the call counts by signals that count some calls alone, by the beginnings of their names. */
+  readonly counts?: Counts | undefined
   /** Null = no breaker. */
   readonly breaker: BreakerRule | null
   /** What the call weighs by a rule, 0 when the rule is not for it; absent = 1 by all. */
@@ -52,6 +55,7 @@ export interface Answered {
   readonly knownLimits: Readonly<Record<string, number>>
   /** As in `Watching`. */
   readonly perHost?: readonly string[] | undefined
+  readonly counts?: Counts | undefined
   /** Statuses by which the provider is known to ban, and whom; 418 with a wait bans its credential if it lacks. */
   readonly bans?: Readonly<Record<string, Banned>> | undefined
 }
@@ -84,10 +88,12 @@ export interface Buckets {
    * for longer than before.
    */
   limited(scope: Scope, sentMs: number): boolean
+  /** An answer lists limits of this scope with the most that they let through. */
+  listed(scope: Scope, limits: readonly Listed[]): void
   /** By the provider's own word, nothing is left of one of its limits. */
   isUsedUp(scope: Scope): boolean
   /** For people: what is left of a scope's limits by the provider's own word, and breakers that are not closed. */
-  known(scope: Scope): readonly Known[]
+  known(scope: Scope, counted?: readonly string[]): readonly Known[]
   breakers(): readonly BreakerView[]
   /** For people: each of these limits for this scope; null where each agent or type has its own. */
   usage(rules: readonly UpstreamLimit[], scope: Scope): readonly (Usage | null)[]
@@ -209,7 +215,7 @@ export const openBuckets = (options: {
   const { clock, saved } = options
   const configured = openConfigured(clock, saved)
   const pauses = openPauses(options)
-  const learned = openDomains(openLearned(clock, saved))
+  const learned = openDomains(openLearned(clock, saved), saved)
   const bans = openBans(options)
   const breakers = openBreakers({ ...options, events: options.breakerEvents ?? silent })
   const breakerName = (scope: Scope, endpoint: string): string => `${scopeName(scope)}\n${endpoint}`
@@ -240,14 +246,16 @@ export const openBuckets = (options: {
       const { gauges, status, headers, sentMs, learn, knownLimits } = answer
       for (const gauge of gauges) gauge.heard?.(clock.monoMs())
       const told = readSignals(headers, clock.civilMs?.() ?? clock.wallMs())
-      if (learn) learned.hear(scope, told, { refused: status === 429, limits: knownLimits, perHost: answer.perHost })
+      const { perHost, counts } = answer
+      if (learn) learned.hear(scope, told, { status, limits: knownLimits, perHost, counts })
       const said = { status, retryAfterMs: told.retryAfterMs ?? undefined, sentMs }
       const isBanned = bans.answered(scope, { ...said, banned: banOf(answer, told.retryAfterMs) })
       return pauses.answered(scopeName(scope), said) || isBanned
     },
     limited: (scope, sentMs) => pauses.limited(scopeName(scope), sentMs),
     isUsedUp: (scope) => learned.known(scope).some(({ left }) => left === 0),
-    known: (scope) => learned.known(scope),
+    listed: (scope, limits) => learned.listed(scope, limits),
+    known: (scope, counted) => learned.known(scope, counted),
     breakers: () => breakers.list(),
     ...configured.views,
     changed: () => {

@@ -26,6 +26,13 @@ export interface Profile {
   readonly bans?: Readonly<Record<string, 'host' | 'credential'>> | undefined
   /** Beginnings of the names of those of its limits that count all who come from here, not one credential. */
   readonly perHost?: readonly string[] | undefined
+  /**
+   * Limits that count some calls alone, by the beginning of their names: how much a call counts, by pattern; the first
+   * that fits. They are of one credential.
+   */
+  readonly counts?: Readonly<Record<string, Readonly<Record<string, number>>>> | undefined
+  /** Calls whose answers list its limits with their most, in the form of Binance's `rateLimits`. */
+  readonly limitsIn?: readonly string[] | undefined
   /** Where answers tell the tokens that they used; absent = they do not. */
   readonly usage?: UsageRule | undefined
 }

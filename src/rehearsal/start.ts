@@ -9,6 +9,7 @@ import { assert, Failure, type Clock } from '../std/std.ts'
 import { newBook } from './book.ts'
 import { withdrawalIn, type Withdrawal } from './exchange/exchange.ts'
 import { serveExchange, type ExchangeProvider } from './exchange/provider.ts'
+import { openOrders, type OrderRule } from './exchange/orders.ts'
 import type { Key } from './exchange/signed.ts'
 import { openWeights, publishedRules, type WeightRules } from './exchange/weights.ts'
 import { wrongShares, type FaultShares } from './faults.ts'
@@ -24,7 +25,11 @@ export interface RehearsalOptions {
   /** `bank` when absent; `llm` answers `POST /v1/messages`; `exchange` has the form, weights and bans of Binance. */
   readonly kind?: 'bank' | 'llm' | 'exchange'
   /** Of `exchange`: its limits where they are others than Binance's, and clients beside its first one. */
-  readonly exchange?: { readonly rules?: Partial<WeightRules>; readonly keys?: readonly Key[] }
+  readonly exchange?: {
+    readonly rules?: Partial<WeightRules>
+    readonly orders?: readonly OrderRule[]
+    readonly keys?: readonly Key[]
+  }
   /** Of `llm`: tokens that it gives in any window of so many ms; 20,000 a minute when absent. */
   readonly tokens?: { readonly count: number; readonly windowMs: number }
   /** 0 = any free one. */
@@ -102,7 +107,8 @@ const openExchange = (
 ): ExchangeProvider['exchange'] => {
   const keys = [{ id: firstKey, secret, account: firstKey }, ...(own.keys ?? [])]
   const weights = openWeights({ ...publishedRules, ...own.rules })
-  return { weights, keys: new Map(keys.map((key) => [key.id, key])), seed, settings, withdrawals }
+  const orders = openOrders(own.orders)
+  return { weights, orders, keys: new Map(keys.map((key) => [key.id, key])), seed, settings, withdrawals }
 }
 
 type AnyProvider = LlmProvider & ExchangeProvider

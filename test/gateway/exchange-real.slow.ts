@@ -22,6 +22,8 @@ const most = isLong ? { ip: 6_000, uid: 180_000 } : { ip: 1_000, uid: 30_000 }
 const runMs = isLong ? 300_000 : 40_000
 const banMs = isLong ? 60_000 : 5_000
 const latencyMs = 50
+/** Of the account, in ten seconds: about half of what is wanted. */
+const mostOrders = 15
 const window = isLong ? '1M' : '10S'
 
 const limit = (per: 'host' | 'credential', count: number, weights: RatedLimit['weights']): RatedLimit => ({
@@ -30,14 +32,15 @@ const limit = (per: 'host' | 'credential', count: number, weights: RatedLimit['w
   burst: Math.floor(count / 10),
   guard: 0.05,
   window: 'smooth',
-  match: per === 'host' ? ['GET /api/**'] : ['POST /sapi/**'],
+  match: per === 'host' ? ['GET /api/**', 'POST /api/**'] : ['POST /sapi/**'],
   weights,
 })
 
 /** With the weight that each has by address. */
 const asks = [
   { method: 'GET', path: '/api/v3/account', ip: 20, share: 0.5 },
-  { method: 'GET', path: '/api/v3/ticker/price?symbol=BNBBTC', ip: 2, share: 0.4 },
+  { method: 'GET', path: '/api/v3/ticker/price?symbol=BNBBTC', ip: 2, share: 0.25 },
+  { method: 'POST', path: '/api/v3/order?symbol=BNBBTC', ip: 1, share: 0.15 },
   { method: 'POST', path: '/sapi/v1/capital/withdraw/apply?coin=XTS&address=a1&amount=1.5', ip: 0, share: 0.1 },
 ] as const
 /** Asked for by nobody but the stranger. */
@@ -55,18 +58,18 @@ const open = async () => {
     seed: 1,
     latencyMs,
     directory,
-    exchange: { rules: { windowMs, ...most, mercy: 3 } },
+    exchange: { rules: { windowMs, ...most, mercy: 3 }, orders: [{ windowMs: 10_000, most: mostOrders }] },
   })
   const place = newPlace()
   const profile = {
     ...profiles['binance']!,
-    limits: { [`weight-${window}`]: most.ip, [`uid-weight-${window}`]: most.uid },
+    limits: { [`weight-${window}`]: most.ip, [`uid-weight-${window}`]: most.uid, 'orders-10S': mostOrders },
   }
   const rules = {
     ...rulesFor(
       { host: exchange.url.slice('http://'.length) },
       {
-        allow: ['GET /api/**', 'POST /sapi/**'],
+        allow: ['GET /api/**', 'POST /api/**', 'POST /sapi/**'],
         money: [],
         limits: [
           limit('host', most.ip, [
@@ -171,6 +174,17 @@ test('Real minutes of an exchange: no window has two refusals, nobody is banned 
     .slice(1, -1)
     .map(([, of]) => of.reduce((sum, line) => sum + (line.kind === 'banned' ? 0 : weightOf(line)), 0) / most.ip)
   console.info(`${ours.length} calls, used ${used.map((part) => part.toFixed(2)).join(' ')}`, Object.fromEntries(told))
+  const orders = ours.filter(({ detail }) => detail?.endsWith('/api/v3/order'))
+  // Of the gate that was killed too: no window of the account's orders was ever full when one came.
+  expect(orders.filter(({ detail }) => detail!.startsWith('-1015'))).toEqual([])
+  const placed = Map.groupBy(
+    orders.filter(({ kind }) => kind === 'answered'),
+    ({ at }) => Math.floor(at / 10_000),
+  )
+  const counts = [...placed.values()].map(({ length }) => length)
+  console.info(`orders in ten seconds: ${counts.join(' ')} of ${mostOrders}`)
+  expect(Math.max(...counts)).toBeLessThanOrEqual(mostOrders)
+  expect(Math.max(...counts)).toBeGreaterThanOrEqual(mostOrders * 0.7)
   const refused = ours.filter(({ kind }) => kind === 'over-limit')
   for (const [, of] of Map.groupBy(refused, ({ at }) => Math.floor(at / windowMs)))
     expect(of.length).toBeLessThanOrEqual(1)

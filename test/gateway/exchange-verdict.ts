@@ -1,6 +1,6 @@
 /** What the log of a rehearsed exchange says about the gate before it. */
 import { expect } from 'vitest'
-import { byMinute, minuteMs, type Arrival, type World } from './exchange-world.ts'
+import { byMinute, minuteMs, mostOrders, type Arrival, type World } from './exchange-world.ts'
 
 const weightOf = (arrivals: readonly Arrival[]): number => arrivals.reduce((sum, { ip }) => sum + ip, 0)
 const ofUs = (world: World): readonly Arrival[] => world.provider.log.filter(({ ours }) => ours)
@@ -17,6 +17,22 @@ export const expectObedience = (world: World, banned: { readonly fromMs: number 
   const counts = [...byMinute(ours).values()].map((all) => all.filter(({ status }) => status === 429).length)
   expect(Math.max(...counts)).toBeLessThanOrEqual(1)
   expect(ours.filter(({ status, atMs }) => status === 418 && atMs < (banned?.fromMs ?? Infinity))).toEqual([])
+}
+
+/** No window of the account's orders has more than it may, nothing was refused for it, and most of it was used. */
+export const expectOrders = (world: World, windows: { readonly fromMs: number; readonly untilMs: number }): void => {
+  const orders = ofUs(world).filter(({ path }) => path === '/api/v3/order')
+  expect(orders.filter(({ code }) => code === -1015)).toEqual([])
+  const placed = orders.filter(({ status, atMs }) => status !== 429 && status !== 418 && atMs >= windows.fromMs)
+  const byWindow = Map.groupBy(
+    placed.filter(({ atMs }) => atMs < windows.untilMs),
+    ({ atMs }) => Math.floor(atMs / 10_000),
+  )
+  const counts = [...byWindow.values()].map(({ length }) => length)
+  expect(Math.max(...counts)).toBeLessThanOrEqual(mostOrders)
+  const mean = counts.reduce((sum, one) => sum + one, 0) / counts.length
+  console.info(`orders in ten seconds: ${mean.toFixed(1)} of ${mostOrders}, at most ${Math.max(...counts)}`)
+  expect(mean).toBeGreaterThanOrEqual(mostOrders * 0.7)
 }
 
 /** A ban that was forced: only what was under way meets it, then nobody comes, then one, then all. */

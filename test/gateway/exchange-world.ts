@@ -13,12 +13,13 @@ import type { Outbound } from '../../src/gateway/outbound.ts'
 import { parseRoute } from '../../src/gateway/path.ts'
 import { openRepeats } from '../../src/gateway/repeats.ts'
 import { openRetries } from '../../src/gateway/retries.ts'
-import { weighing } from '../../src/gateway/rules.ts'
+import { counting, weighing } from '../../src/gateway/rules.ts'
 import { openSkew } from '../../src/gateway/skew.ts'
 import { answerBy } from '../../src/gateway/tries.ts'
 import { openBuckets, openLines } from '../../src/limit/limit.ts'
 import type { RatedLimit } from '../../src/model/model.ts'
 import { decideExchange, type Exchange, type ExchangeAnswer } from '../../src/rehearsal/exchange/exchange.ts'
+import { openOrders } from '../../src/rehearsal/exchange/orders.ts'
 import { openWeights, publishedRules } from '../../src/rehearsal/exchange/weights.ts'
 import { between, seeded, sleep, type Random } from '../../src/std/std.ts'
 import { waitUntil } from '../../src/work/waits.ts'
@@ -29,7 +30,8 @@ export const minuteMs = 60_000
 
 /** What an agent asks for, with its weight by address and by account. */
 export const asks = [
-  { method: 'GET', target: '/api/v3/ticker/price?symbol=BNBBTC', ip: 2, uid: 0, share: 0.5 },
+  { method: 'GET', target: '/api/v3/ticker/price?symbol=BNBBTC', ip: 2, uid: 0, share: 0.35 },
+  { method: 'POST', target: '/api/v3/order', ip: 1, uid: 0, share: 0.15 },
   { method: 'GET', target: '/api/v3/account', ip: 20, uid: 0, share: 0.3 },
   { method: 'GET', target: '/api/v3/depth?symbol=BNBBTC', ip: 50, uid: 0, share: 0.15 },
   { method: 'POST', target: '/sapi/v1/capital/withdraw/apply', ip: 0, uid: 900, share: 0.045 },
@@ -50,7 +52,7 @@ export const limits: readonly RatedLimit[] = [
   rated({
     per: 'host',
     rate: { count: 6_000, windowMs: minuteMs },
-    match: ['GET /api/**'],
+    match: ['GET /api/**', 'POST /api/**'],
     weights: [
       { match: 'GET /api/v3/ticker/price', weight: 2 },
       { match: 'GET /api/v3/account', weight: 20 },
@@ -68,6 +70,13 @@ export const limits: readonly RatedLimit[] = [
   }),
 ]
 
+/** Orders of the account in ten seconds: agents want more, as far as the weights let them. */
+export const mostOrders = 8
+const orderRules = [
+  { windowMs: 10_000, most: mostOrders },
+  { windowMs: 86_400_000, most: 200_000 },
+]
+
 export const address = '198.51.100.7'
 
 export interface Arrival {
@@ -77,6 +86,8 @@ export interface Arrival {
   /** By address, on `/api`. */
   readonly ip: number
   readonly ours: boolean
+  /** Its code, where it has one. */
+  readonly code: unknown
   /** When its answer was heard; Infinity = not yet. */
   heardMs: number
 }
@@ -97,6 +108,7 @@ class Provider {
     this.#random = random
     this.exchange = {
       weights: openWeights({ ...publishedRules, mercy: 3 }),
+      orders: openOrders(orderRules),
       keys: new Map([['rehearsal', { id: 'rehearsal', secret: 's3cret', account: 'ours' }]]),
       seed: 1,
       settings: { faults: {} },
@@ -117,7 +129,9 @@ class Provider {
     let { deed } = decideExchange(this.exchange, asked, nowMs)
     if (deed !== 'cut' && deed.status === 200 && ours && nowMs < this.sickUntilMs)
       deed = { ...deed, status: 503, body: { code: -1000, msg: 'sick' } }
-    this.log.push({ atMs: nowMs, status: deed === 'cut' ? 'cut' : deed.status, path, ip, ours, heardMs: Infinity })
+    const [status, said] = deed === 'cut' ? (['cut', {}] as const) : ([deed.status, deed.body] as const)
+    const { code } = said as { readonly code?: unknown }
+    this.log.push({ atMs: nowMs, status, path, ip, ours, code, heardMs: Infinity })
     return deed
   }
 
@@ -204,7 +218,7 @@ export const openExchangeWorld = (
     url: 'http://exchange.world',
     grant: [],
     credential: 'key',
-    allow: ['GET /api/**', 'GET /sapi/**', 'POST /sapi/**'],
+    allow: ['GET /api/**', 'POST /api/**', 'GET /sapi/**', 'POST /sapi/**'],
     money: [],
     limits,
     timeoutMs: 30_000,
@@ -212,7 +226,7 @@ export const openExchangeWorld = (
     learn: true,
     breaker: { share: 0.5, volume: 20, probeMs: 5_000 },
     retries: { max: 2, share: 0.1, safe: [] },
-    profile: profiles['binance']!,
+    profile: { ...profiles['binance']!, limits: { ...profiles['binance']!.limits, 'orders-10S': mostOrders } },
     price: null,
   }
   const upstream = {
@@ -227,6 +241,8 @@ export const openExchangeWorld = (
     safe: [],
     host: 'exchange.world',
     weigh: weighing(limits),
+    counts: counting(profiles['binance']!),
+    listing: [],
     price: null,
     outbound: provider.outbound,
   }

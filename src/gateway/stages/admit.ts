@@ -19,7 +19,8 @@ const limitsOf = (call: CallInHand, room: Room, weigh: Weigh): CallInHand['limit
   const { upstream, endpoint } = call
   const { limits: rules, learn, breaker, profile } = upstream!.rule
   const perHost = profile?.perHost
-  const limits = room.buckets.applied(rules, call.scope!, { endpoint, learn, breaker, weigh, perHost })
+  const counts = upstream!.counts?.(call.method, call.plain!.segments)
+  const limits = room.buckets.applied(rules, call.scope!, { endpoint, learn, breaker, weigh, perHost, counts })
   const { mode, target } = room.modes.of(scopeOf(call))
   return mode === 'throttled'
     ? [...limits, ...room.buckets.throttled(rules, call.scope!, { target, share: throttledShare, weigh })]

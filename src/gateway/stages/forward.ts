@@ -4,7 +4,7 @@ import { outgoing, type HeaderPairs } from '../headers.ts'
 import { asFailure } from '../../std/std.ts'
 import type { Ended, Flow } from '../exchange.ts'
 import { beginReading, readsTokens } from './charge.ts'
-import { learn } from './learn.ts'
+import { beginList, endList, learn, readList } from './learn.ts'
 import { openScrubbing, type Scrubbing } from './scrub.ts'
 import { letGo } from './spend.ts'
 
@@ -32,7 +32,7 @@ const headersOut = (call: CallInHand): HeaderPairs => {
 }
 
 /** The end of an exchange, after the last of its answer was scrubbed and given on. */
-const afterScrubbing = async (call: CallInHand, flow: Flow, scrubbing: Scrubbing): Promise<Ended> => {
+const afterScrubbing = async (call: CallInHand, room: Room, flow: Flow, scrubbing: Scrubbing): Promise<Ended> => {
   const ended = await flow.ended
   if (ended.kind !== 'answered') {
     scrubbing.drop()
@@ -40,6 +40,7 @@ const afterScrubbing = async (call: CallInHand, flow: Flow, scrubbing: Scrubbing
   }
   try {
     await scrubbing.end()
+    endList(call, room)
     call.usage = call.reading?.end() ?? null
     return ended
   } catch (error) {
@@ -69,6 +70,7 @@ export const forward = (call: CallInHand, room: Room, receiver: Receiver): Flow 
       // As it is read by others: unpacked, and without secrets.
       if (hearing.on && call.answerText.length < mostText) call.answerText += chunk.toString('latin1')
       call.reading?.data(chunk)
+      readList(call, chunk)
       return receiver.data(chunk)
     },
     more: () => flow.resume(),
@@ -90,6 +92,7 @@ export const forward = (call: CallInHand, room: Room, receiver: Receiver): Flow 
       head: (status, headers) => {
         hearing.on = status >= 400 && rule.profile !== null
         learn(call, room, status, headers)
+        beginList(call, status)
         // That calls have arrived makes room in the windows in which they stand.
         room.lines.wake(rule.name)
         const seen = scrubbing.head(status, headers)
@@ -100,7 +103,7 @@ export const forward = (call: CallInHand, room: Room, receiver: Receiver): Flow 
     },
   )
   return {
-    ended: afterScrubbing(call, flow, scrubbing),
+    ended: afterScrubbing(call, room, flow, scrubbing),
     resume: () => {
       scrubbing.resume()
       flow.resume()

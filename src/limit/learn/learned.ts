@@ -129,16 +129,20 @@ class Scope {
   /** Sent, and nothing heard of yet. */
   readonly underWay = new Sum()
   readonly pending = new Sum()
+  /** Nothing is known of it yet: one call goes, and its answer tells. */
+  isNew = true
   lastSentMs = -Infinity
   pace: Pace | null = null
 
-  readyAt(nowMs: number, weight: number): number {
+  /** `asksFirst`: while nothing is known one call goes at a time, for its answer tells how these limits stand. */
+  readyAt(nowMs: number, weight: number, asksFirst: boolean): number {
     let atMs = nowMs
-    let isOneByOne = false
-    for (const [name, one] of this.signals) {
-      const { left, untilMs } = one
-      if (untilMs <= nowMs) this.signals.set(name, nextWindow(one, this.underWay.by(one), nowMs))
-      else if (left - this.pending.by(one) < needOf(one, weight)) atMs = Math.max(atMs, untilMs)
+    let isOneByOne = asksFirst && this.isNew
+    for (const [name, known] of this.signals) {
+      const one = known.untilMs > nowMs ? known : nextWindow(known, this.underWay.by(known), nowMs)
+      if (one !== known) this.signals.set(name, one)
+      // Of a new window too: all of it may be under way already.
+      if (one.left - this.pending.by(one) < needOf(one, weight)) atMs = Math.max(atMs, one.untilMs)
       else if (this.#isNearEnd(one)) isOneByOne = true
     }
     if (isOneByOne && atMs <= nowMs && this.pending.calls + this.underWay.calls > 0) return Infinity
@@ -190,7 +194,7 @@ const keptOf = (
     ...(signal.aligned === true && { aligned: true as const }),
   }
   const left = remaining - of.underWay.by({ ...whole, left: remaining, untilMs })
-  if (before === undefined || before.untilMs <= nowMs) return { left, untilMs, ...whole }
+  if (before === undefined || before.untilMs <= nowMs || before.isGuess) return { left, untilMs, ...whole }
   const laterMs = untilMs - before.untilMs
   if (laterMs >= sameWithin(windowMs)) return { left, untilMs, ...whole }
   // An answer that was long on its way tells of the window before.
@@ -203,8 +207,11 @@ const keptOf = (
 const prefix = 'learned\n'
 
 export interface Learned {
-  /** `weight` = of the call, by limits that are counted in weights. */
-  gauge(scope: string, weight?: number): Gauge
+  /**
+   * `weight` = of the call, by limits that are counted in weights. `isOfSome`: these are there for certain, and only
+   * for some calls, so that others of the same line pass whoever waits for them.
+   */
+  gauge(scope: string, weight?: number, isOfSome?: boolean): Gauge
   /** Takes what an answer said. `refused` = with 429; `limits` = those of the profile. */
   hear(scope: string, told: Told, answer: Heard): void
   /** For people: what is known of a scope now. */
@@ -236,11 +243,13 @@ class Book implements Learned {
       const untilMs = start.monoMs + remainingMs(start, row, row.pauseMs)
       if (untilMs <= start.monoMs || name === undefined) continue
       const left = { left: row.strikes, untilMs, limit: null, windowMs: null, ...(unit && { weighs: true as const }) }
-      this.#of(`${upstream}\n${credential}`).signals.set(name, left)
+      const of = this.#of(`${upstream}\n${credential}`)
+      of.isNew = false
+      of.signals.set(name, left)
     }
   }
 
-  gauge(scope: string, weight = 1): Gauge {
+  gauge(scope: string, weight = 1, isOfSome = false): Gauge {
     const of = this.#of(scope)
     let isUnderWay = false
     const heard = (): void => {
@@ -248,8 +257,8 @@ class Book implements Learned {
       isUnderWay = false
     }
     return {
-      shared: true,
-      readyAt: (nowMs) => of.readyAt(nowMs, weight),
+      shared: !isOfSome,
+      readyAt: (nowMs) => of.readyAt(nowMs, weight, isOfSome),
       admit: () => {
         of.pending.add(weight, 1)
         if (of.signals.size > 0) this.#dirty.add(scope)
@@ -271,6 +280,7 @@ class Book implements Learned {
 
   hear(scope: string, told: Told, { refused, limits }: Heard): void {
     const of = this.#of(scope)
+    of.isNew = false
     // Most providers tell nothing at all.
     if (told.signals.length === 0 && of.signals.size === 0 && !refused) return
     const nowMs = this.#clock.monoMs()

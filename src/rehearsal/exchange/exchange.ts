@@ -5,6 +5,7 @@
  */
 import { faultOf, type FaultShares } from '../faults.ts'
 import type { Line } from '../log.ts'
+import { orderInterval, type OrderBook, type OrderRule } from './orders.ts'
 import { checkSigned, type Key } from './signed.ts'
 import type { Weighed, Weights } from './weights.ts'
 
@@ -18,6 +19,7 @@ export interface Withdrawal {
 }
 export interface Exchange {
   readonly weights: Weights
+  readonly orders: OrderBook
   readonly keys: ReadonlyMap<string, Key>
   readonly seed: number
   /** Switchable at run time. */
@@ -46,12 +48,15 @@ interface Route {
   readonly ip: number
   readonly uid: number
   readonly signed: boolean
+  /** Orders that it places. */
+  readonly orders?: number
   readonly answer: (exchange: Exchange, asked: Asked) => unknown
 }
 interface Asked {
   readonly parameters: URLSearchParams
   readonly wallMs: number
   readonly number: number
+  readonly account: string
 }
 
 /** A rehearsal ends somewhere. */
@@ -85,11 +90,34 @@ const history: Route['answer'] = ({ withdrawals }, { parameters }) => {
   return found.slice(-mostListed).map((one) => ({ ...one, status: 6 }))
 }
 
+const orderLimit = (rule: OrderRule): Readonly<Record<string, unknown>> => {
+  const { num, unit } = orderInterval(rule)
+  return { rateLimitType: 'ORDERS', interval: unit, intervalNum: num, limit: rule.most }
+}
+
+const counted: Route['answer'] = ({ orders }, { wallMs, account }) => {
+  const used = orders.counts(wallMs, account)
+  return orders.rules.map((rule, at) => ({ ...orderLimit(rule), count: used[at]! }))
+}
+
+const placing = (orders: number): Route => ({
+  api: 'api',
+  ip: 1,
+  uid: 0,
+  signed: true,
+  orders,
+  answer: (_, { parameters, number, wallMs }) => ({
+    symbol: parameters.get('symbol') ?? 'BTCUSDT',
+    [orders === 1 ? 'orderId' : 'orderListId']: number,
+    transactTime: wallMs,
+  }),
+})
+
 /** Weights of the published pages. */
 const routes: Readonly<Record<string, Route>> = {
   'GET /api/v3/ping': open('api', 1, () => ({})),
   'GET /api/v3/time': open('api', 1, (_, { wallMs }) => ({ serverTime: wallMs })),
-  'GET /api/v3/exchangeInfo': open('api', 20, ({ weights: { rules } }) => ({
+  'GET /api/v3/exchangeInfo': open('api', 20, ({ weights: { rules }, orders }) => ({
     rateLimits: [
       {
         rateLimitType: 'REQUEST_WEIGHT',
@@ -97,6 +125,7 @@ const routes: Readonly<Record<string, Route>> = {
         intervalNum: rules.windowMs / (rules.windowMs % 60_000 === 0 ? 60_000 : 1_000),
         limit: rules.ip,
       },
+      ...orders.rules.map(orderLimit),
     ],
   })),
   'GET /api/v3/ticker/price': open('api', 2, (_, { parameters }) => ({
@@ -111,6 +140,9 @@ const routes: Readonly<Record<string, Route>> = {
     signed: true,
     answer: () => ({ canWithdraw: true, balances: [] }),
   },
+  'GET /api/v3/rateLimit/order': { api: 'api', ip: 40, uid: 0, signed: true, answer: counted },
+  'POST /api/v3/order': placing(1),
+  'POST /api/v3/orderList/oco': placing(2),
   'GET /sapi/v1/capital/config/getall': { api: 'sapi', ip: 10, uid: 0, signed: true, answer: () => [] },
   'POST /sapi/v1/capital/withdraw/apply': { api: 'sapi', ip: 0, uid: 900, signed: true, answer: withdraw },
   'GET /sapi/v1/capital/withdraw/history': { api: 'sapi', ip: 0, uid: 18_000, signed: true, answer: history },
@@ -163,6 +195,16 @@ const served = (
 
 type Verdict = ReturnType<Weights['enter']>
 
+/** A refusal for too many orders, in the words of Binance; no wait is named. */
+const tooMany = (request: number, path: string, rule: OrderRule, headers: Verdict['headers']): ExchangeAnswer => {
+  const { num, unit } = orderInterval(rule)
+  const msg = `Too many new orders; current limit is ${rule.most} orders per ${num} ${unit}.`
+  return {
+    line: { request, kind: 'over-limit', detail: `-1015 ${path}` },
+    deed: { status: 429, headers, body: asError(-1015, msg) },
+  }
+}
+
 /** Decides about one request; what it changes is changed when this returns. */
 export const decideExchange = (exchange: Exchange, request: ExchangeRequest, wallMs: number): ExchangeAnswer => {
   const [path = '/', query = ''] = request.target.split('?', 2)
@@ -189,5 +231,9 @@ export const decideExchange = (exchange: Exchange, request: ExchangeRequest, wal
   }
   if (exchange.withdrawals.length >= mostWithdrawals) return refuse(400, 'invalid', -1008, 'this rehearsal ends here')
   const parameters = new URLSearchParams(body === '' ? query : `${query}&${body}`)
-  return served(exchange, { asked: { parameters, wallMs, number }, path, route, headers })
+  const account = weighed.account ?? ''
+  const placed = route.orders === undefined ? { headers: {} } : exchange.orders.place(wallMs, account, route.orders)
+  if ('over' in placed) return tooMany(number, path, placed.over, headers)
+  const asked = { parameters, wallMs, number, account }
+  return served(exchange, { asked, path, route, headers: { ...headers, ...placed.headers } })
 }

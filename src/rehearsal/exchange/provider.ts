@@ -2,7 +2,9 @@
  * A rehearsed exchange over HTTP, in the form of Binance's API: its line is durable before it answers. What it is asked
  * to do to its own client stands under `/_rehearsal/`, with the token as bearer.
  *
- *   GET /api/v3/{ping,time,exchangeInfo,ticker/price,depth,account} · GET /sapi/v1/capital/config/getall
+ *   GET /api/v3/{ping,time,exchangeInfo,ticker/price,depth,account,rateLimit/order}
+ *   POST /api/v3/{order,orderList/oco}
+ *   GET /sapi/v1/capital/config/getall
  *   POST /sapi/v1/capital/withdraw/apply · GET /sapi/v1/capital/withdraw/history
  *   GET /_rehearsal/state · POST /_rehearsal/ban {"seconds": 120}
  */
