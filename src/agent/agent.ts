@@ -13,13 +13,16 @@ export type {
   NewTask,
   Payment,
   SharedState,
+  SocketEnd,
+  SocketInit,
   TaskFacts,
   UpstreamAnswer,
+  UpstreamSocket,
 } from './context.ts'
 export { TaskFailure } from './task-failure.ts'
 export { agentHost, hostOf, type AgentHost } from './host.ts'
 export { plainRunner, type Living, type Place, type Runner } from './runner.ts'
 export type { HostPorts } from './ports.ts'
-export type { UpstreamFetch } from './context.ts'
+export type { OpenSocket, UpstreamFetch } from './context.ts'
 export type { Asked, Told, ToGuest, ToHost } from './messages.ts'
 export type { LockHeld, SettleAnswer, StateValue, TaskAdded } from '../wire/wire.ts'

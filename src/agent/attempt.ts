@@ -5,7 +5,7 @@
  */
 import type { ErrorReport, WaitReason } from '../model/model.ts'
 import { bounds, type Run } from '../wire/wire.ts'
-import type { Context } from './context.ts'
+import type { Context, UpstreamSocket } from './context.ts'
 import { readPayload, type Agent, type Task } from './define.ts'
 import { type Park, reportOf } from './errors.ts'
 import { TaskFailure } from './task-failure.ts'
@@ -28,6 +28,7 @@ export class Attempt {
   decided = false
   #abort: AbortController | undefined = undefined
   #asked: Set<Promise<unknown>> | undefined = undefined
+  #sockets: Set<UpstreamSocket> | undefined = undefined
 
   constructor(run: Run) {
     this.run = run
@@ -45,6 +46,18 @@ export class Attempt {
   /** Gives it up, as far as anybody looks. */
   giveUp(why: string): void {
     this.abort.abort(new TaskFailure(why, { kind: 'interrupted' }))
+  }
+
+  /** It ends with the attempt: a place at its upstream must not be held by what nobody has in hand. */
+  holds(socket: UpstreamSocket): void {
+    if (this.decided) return socket.close(1000, 'the attempt has ended')
+    const all = (this.#sockets ??= new Set())
+    all.add(socket)
+    void socket.closed.then(() => all.delete(socket))
+  }
+
+  closeSockets(): void {
+    for (const socket of this.#sockets ?? []) socket.close(1000, 'the attempt has ended')
   }
 
   /** Payments and tasks that were asked for and have not been answered yet. */

@@ -38,6 +38,41 @@ export type UpstreamFetch = (ask: {
   readonly signal: AbortSignal
 }) => Promise<UpstreamAnswer>
 
+export interface SocketInit {
+  /** Subprotocols that are offered, in order. */
+  readonly protocols?: readonly string[]
+  readonly headers?: Readonly<Record<string, string>>
+}
+export interface SocketEnd {
+  /** As the standard has it: 1000 and 1005 are ends in order, 1006 is one without a word. */
+  readonly code: number
+  readonly reason: string
+}
+/**
+ * A WebSocket through the gate, in the names of the standard one where they fit. Its messages are what it iterates
+ * over: text as text, anything else as bytes. Who does not read is waited for, and the other side with it.
+ */
+export interface UpstreamSocket extends AsyncIterable<string | Uint8Array> {
+  /** The subprotocol that the upstream chose; empty = none. */
+  readonly protocol: string
+  /** Bytes that were given to `send` and have not left yet. */
+  readonly bufferedAmount: number
+  /** Resolves when it has left; await it, so that what is sent faster than it is taken is not held. */
+  send(data: string | Uint8Array): Promise<void>
+  /** Then the iteration ends in order. */
+  close(code?: number, reason?: string): void
+  /** How it ended, whoever ended it; never rejects. */
+  readonly closed: Promise<SocketEnd>
+}
+
+/** One WebSocket through the cell's gate; the host process fills it. */
+export type OpenSocket = (ask: {
+  readonly agent: string
+  readonly path: string
+  readonly init: SocketInit
+  readonly signal: AbortSignal
+}) => Promise<UpstreamSocket>
+
 /** The parts that live as long as the agent: given to `start` and `stop`. */
 export interface AgentContext {
   /** `settler/0042`. */
@@ -48,6 +83,11 @@ export interface AgentContext {
   readonly log: Logger
   /** `<METHOD> /<upstream><path>` through the gate, which adds the credential and keeps the limits. */
   fetch(upstream: string, path: string, init?: FetchInit): Promise<UpstreamAnswer>
+  /**
+   * Opens `WEBSOCKET /<upstream><path>` through the gate. Rejects as `fetch` does what the time has not come for, and
+   * whatever else is no WebSocket, with the gate's code. It ends with the attempt in which it was opened.
+   */
+  socket(path: string, init?: SocketInit): Promise<UpstreamSocket>
 }
 
 export interface TaskFacts {
@@ -91,6 +131,8 @@ export interface FailOptions {
   readonly code?: string
   readonly status?: number
   readonly retryAfterMs?: number
+  /** Of a refusal of the gate, handed on: the task is tried again as soon as that is open. */
+  readonly waitsFor?: string
   /**
    * Part of the work is done: every later try, and a redrive, gets `rest` as its payload, and so does nothing twice.
    * `done` is for people (JSON, kept up to 16 KiB). What dependants wait for is the whole.
@@ -126,5 +168,3 @@ export interface Context extends AgentContext {
   /** Ends the attempt as failed. */
   fail(message: string, options?: FailOptions): never
 }
-  /** Of a refusal of the gate, handed on: the task is tried again as soon as that is open. */
-  readonly waitsFor?: string

@@ -210,6 +210,7 @@ export class Fibre {
   #ended(attempt: Attempt, ending: Ending): void {
     if (this.#attempt !== attempt) return
     attempt.decided = true
+    attempt.closeSockets()
     this.#tell(attempt.run.attempt, ending, () => this.#over(attempt))
   }
 
@@ -285,6 +286,12 @@ export class Fibre {
       log: { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') },
       fetch: (upstream, path, init = {}) =>
         this.#tools.ports.fetch({ agent: this.agent, upstream, path, init, signal: signalNow() }),
+      socket: async (path, init = {}) => {
+        const attempt = this.#attempt
+        const socket = await this.#tools.ports.socket({ agent: this.agent, path, init, signal: signalNow() })
+        attempt?.holds(socket)
+        return socket
+      },
     }
   }
 }

@@ -204,6 +204,13 @@ const log: Logger = Object.fromEntries(
   ]),
 ) as unknown as Logger
 
+/** A machine passes text, one call at a time, and can be put away as it is: an open connection is neither. */
+const noSocket: AgentContext['socket'] = async () => {
+  const message =
+    'agents of a vm cell open no WebSockets: give their type cell pool, or a program in process or sandbox'
+  throw new TaskFailure(message, { code: 'unknown-method', kind: 'permanent' })
+}
+
 const life = new Controller()
 let own: AgentContext | undefined
 const ownContext = (agent: string, config: unknown): AgentContext =>
@@ -213,6 +220,7 @@ const ownContext = (agent: string, config: unknown): AgentContext =>
     signal: life.signal as unknown as AbortSignal,
     log,
     fetch: fetchFor(null),
+    socket: noSocket,
   })
 
 const attempts = new Map<string, Controller>()

@@ -1,6 +1,6 @@
 /** What the process of the agents gives them: the SDK itself touches nothing. */
 import type { Clock } from '../std/std.ts'
-import type { UpstreamFetch } from './context.ts'
+import type { OpenSocket, UpstreamFetch } from './context.ts'
 
 export interface HostPorts {
   readonly clock: Pick<Clock, 'monoMs' | 'timer'>
@@ -11,6 +11,7 @@ export interface HostPorts {
   /** Bytes that the sitter has not taken yet. */
   readonly pendingBytes: () => number
   readonly fetch: UpstreamFetch
+  readonly socket: OpenSocket
   /** Runs code in the name of `owner`, so that its stray errors and prints can be handed back with it. */
   readonly within: <Value>(owner: object, work: () => Value) => Value
 }

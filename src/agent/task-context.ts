@@ -90,6 +90,9 @@ export class TaskContext implements Context {
   get fetch(): Context['fetch'] {
     return this.#agent.fetch
   }
+  get socket(): Context['socket'] {
+    return this.#agent.socket
+  }
   get signal(): AbortSignal {
     return this.#attempt.abort.signal
   }

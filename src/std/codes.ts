@@ -87,6 +87,7 @@ export const codes = {
   'credential-unavailable': transient(503),
   'audit-behind': transient(503),
   'upstream-unreachable': transient(503),
+  'socket-closed': transient(502),
   'outcome-unknown': { kind: 'unknown', status: 502, exit: 1 },
   frozen: refused(503, 5),
   stopping: transient(503),

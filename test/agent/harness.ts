@@ -49,6 +49,7 @@ export const rig = async (
     },
     pendingBytes: () => 0,
     fetch: () => Promise.reject(new Error('no gate here')),
+    socket: () => Promise.reject(new Error('no gate here')),
     within: (owner, work) => context.run(owner, work),
   }
   const host = agentHost({ default: agent }, 'agents.ts', ports)

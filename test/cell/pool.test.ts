@@ -1,5 +1,7 @@
+import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { WebSocketServer } from 'ws'
 import { canDieWithParent } from '../../src/std/real/real.ts'
 import { openYard, runOf, seats, villain, type Yard } from './harness.ts'
 
@@ -221,6 +223,36 @@ test('An agent reaches its upstream through the gate socket of its cell, by name
   await new Promise((resolve) => server.close(resolve))
   cell.send([runOf('villain/0003', 'att_3', 'fetch', { path: '/v1/payouts' })])
   expect((await ear.frame('fail', 'att_3')).params['error']).toMatchObject({ code: 'gate-lost', kind: 'transient' })
+})
+
+test('A WebSocket goes by the same way, in the agent’s name, and one that is left open ends with its attempt', async () => {
+  const { cell, ear } = await yard.start('cel_1')
+  const sockets = new WebSocketServer({ noServer: true, handleProtocols: ([name]) => name ?? false })
+  const server = createServer()
+  const ends: Promise<string>[] = []
+  const asked: string[] = []
+  server.on('upgrade', (request, socket, head) => {
+    asked.push(`${request.url} ${String(request.headers['x-sitter-agent'])}`)
+    sockets.handleUpgrade(request, socket, head, (far) => {
+      far.on('message', (data, isBinary) => far.send(data as Buffer, { binary: isBinary }))
+      ends.push(once(far, 'close').then(([code, reason]) => `${code} ${String(reason)}`))
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(yard.plan('cel_1').gateSocket, resolve))
+  await ear.ready()
+  cell.send([
+    runOf('villain/0001', 'att_1', 'socket', { say: ['a', 'b'] }),
+    runOf('villain/0002', 'att_2', 'socket', { say: ['c'], leave: true }),
+  ])
+  expect((await ear.frame('done', 'att_1')).params['result']).toEqual({
+    heard: ['a', 'b', { code: 1000, reason: 'thanks' }],
+    protocol: 'plain',
+  })
+  expect((await ear.frame('done', 'att_2')).params['result']).toEqual({ heard: ['c'], protocol: 'plain' })
+  expect((await Promise.all(ends)).toSorted()).toEqual(['1000 thanks', '1000 the attempt has ended'])
+  expect(asked.toSorted()).toEqual(['/northbank/v1/stream villain/0001', '/northbank/v1/stream villain/0002'])
+  server.closeAllConnections()
+  await new Promise((resolve) => server.close(resolve))
 })
 
 test('A call that comes before the gate has made the socket waits for it', async () => {

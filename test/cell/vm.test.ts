@@ -132,6 +132,10 @@ describe('an agent in a machine of its own', () => {
     expect(await resultOf(first, 'fetch', { path: '/large', how: 'parts' })).toEqual([200, 3_000_000])
   })
 
+  it('opens no WebSockets, and says so', async () => {
+    expect(errorOf(await run(first, 'socket'))).toMatchObject({ code: 'unknown-method', kind: 'permanent' })
+  })
+
   it('says which part is done and what is left', async () => {
     const error = errorOf(await run(first, 'part'))
     expect(error).toMatchObject({ kind: 'transient', partial: { done: [1, 2], rest: [3, 4] } })

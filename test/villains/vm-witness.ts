@@ -32,6 +32,7 @@ const tasks = {
     for await (const part of answer.body) bytes += part.length
     return [answer.status, bytes]
   }) as With<{ readonly path: string; readonly how: string }>,
+  socket: (async (ctx) => ctx.socket('/bank/v1/stream')) as With<unknown>,
   wait: ((_ctx, { ms }) => new Promise((resolve) => setTimeout(() => resolve('waited'), ms))) as With<{
     readonly ms: number
   }>,

@@ -128,6 +128,20 @@ export default defineAgent({
       )
       return { status: answer.status, json: await answer.json() }
     },
+    socket: async (ctx, payload: { readonly say: readonly string[]; readonly leave?: boolean }) => {
+      const socket = await ctx.socket('/northbank/v1/stream', { protocols: ['plain'] })
+      for (const text of payload.say) await socket.send(text)
+      const heard: unknown[] = []
+      for await (const message of socket) {
+        heard.push(message)
+        if (heard.length === payload.say.length) break
+      }
+      if (payload.leave !== true) {
+        socket.close(1000, 'thanks')
+        heard.push(await socket.closed)
+      }
+      return { heard, protocol: socket.protocol }
+    },
     big: () => 'x'.repeat(300_000),
     strange: () => ({ count: 12n }),
     write: (_ctx, payload: { readonly path: string }) => writeFileSync(payload.path, String(process.pid)),

@@ -46,7 +46,7 @@ const bodyFrom = (message: IncomingMessage): Readable => {
   return body
 }
 
-const answerOf = (message: IncomingMessage): UpstreamAnswer => {
+export const answerOf = (message: IncomingMessage): UpstreamAnswer => {
   const headers: Record<string, string> = {}
   for (const [name, value] of Object.entries(message.headers)) {
     if (name !== '__proto__' && value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value
@@ -80,7 +80,7 @@ const answerOf = (message: IncomingMessage): UpstreamAnswer => {
 /** Longest document of a refusal that is read. */
 const mostRefusalBytes = 65_536
 
-export interface Refused {
+interface Refused {
   readonly detail: string
   readonly retryAfterMs: number
   readonly waitsFor?: string
@@ -116,9 +116,10 @@ const asFailure = (error: NodeJS.ErrnoException, sent: boolean, method: string):
  * The gate makes a cell's socket when it has heard of the cell. A host that stood by has agents a few ms after that was
  * told, so a socket that is not there yet is waited for.
  */
-const socketWithinMs = 1_000
-const lookEveryMs = 10
-const isNotThereYet = ({ code, syscall }: NodeJS.ErrnoException): boolean => code === 'ENOENT' && syscall === 'connect'
+export const socketWithinMs = 1_000
+export const lookEveryMs = 10
+export const isNotThereYet = ({ code, syscall }: NodeJS.ErrnoException): boolean =>
+  code === 'ENOENT' && syscall === 'connect'
 
 /** One request at a time through `request`; resolves with the head of the answer, its body streams. */
 export const gateFetch = (socketPath: string): UpstreamFetch => {

@@ -15,6 +15,7 @@ import { outbox } from '../outbox.ts'
 import type { VmBounds } from '../vm/port.ts'
 import type { Gatherer } from '../vm/parts.ts'
 import { gateFetch } from './gatefetch.ts'
+import { gateSocket } from './gatesocket.ts'
 import { guard } from './guard.ts'
 import { beWatched, noteRunning } from './watched.ts'
 
@@ -111,6 +112,7 @@ const load = async (modulePath: string): Promise<AgentHost> => {
       sendLine: (line) => out.putLine(line),
       pendingBytes: () => socket.writableLength,
       fetch: gateFetch(gatePath),
+      socket: gateSocket(gatePath),
       within,
     })
   } catch (error) {
