@@ -51,21 +51,23 @@ export const openProvider = async (): Promise<Provider> => {
   }
 }
 
-export const startSwarm = ({ address }: Provider, upstream: object, agents = 500): Promise<Swarm> =>
-  Swarm.start({
-    name: 'strict',
-    agents: {
-      reader: {
-        run: { module: join(import.meta.dirname, 'worker.ts') },
-        count: agents,
-        cell: { kind: 'pool', standby: 0 },
-        upstreams: ['api'],
-      },
+export const swarmBefore = ({ address }: Provider, upstream: object, agents = 500): object => ({
+  name: 'strict',
+  agents: {
+    reader: {
+      run: { module: join(import.meta.dirname, 'worker.ts') },
+      count: agents,
+      cell: { kind: 'pool', standby: 0 },
+      upstreams: ['api'],
     },
-    tasks: { call: { agent: 'reader', retry: { max: 20, base: '200ms', cap: '2s' } } },
-    upstreams: { api: { url: `http://${address}`, grant: [address], allow: ['GET /v1/**'], ...upstream } },
-    api: { port: 0 },
-  })
+  },
+  tasks: { call: { agent: 'reader', retry: { max: 20, base: '200ms', cap: '2s' } } },
+  upstreams: { api: { url: `http://${address}`, grant: [address], allow: ['GET /v1/**'], ...upstream } },
+  api: { port: 0 },
+})
+
+export const startSwarm = (...asked: Parameters<typeof swarmBefore>): Promise<Swarm> =>
+  Swarm.start(swarmBefore(...asked))
 
 /** So many tasks of one call each. */
 export const submitCalls = async (swarm: Swarm, count: number, priority = 5): Promise<void> => {
