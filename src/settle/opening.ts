@@ -9,6 +9,7 @@ import { canonicalJson, Failure, parseAmount } from '../std/std.ts'
 import type { Command, NewSettlement } from '../store/store.ts'
 import type { KeptPayment } from './kept.ts'
 import { reserve } from './ledger.ts'
+import { memoFault, payeeFault, referenceFault } from './payment-text.ts'
 import type { SettleAsk } from './port.ts'
 
 /** Ten minutes in the gate's queue, then it comes back as not sent and is tried again. */
@@ -58,6 +59,20 @@ export const readAsk = (
   const { minor } = parseAmount(ask.amount, ask.currency)
   if (minor === 0n) throw new Failure('amount-invalid', 'an amount of zero is no payment')
   return { channel: channels[name]!, amountMinor: minor }
+}
+
+/**
+ * A payment that is not there yet is begun only under texts that nobody can mistake: a reference with something
+ * invisible in it would be a second payment beside the one that it looks like.
+ *
+ * @throws Failure `payment-invalid`.
+ */
+export const assertPayable = ({ reference, payee, memo }: SettleAsk): void => {
+  const faults = { reference: referenceFault(reference), payee: payeeFault(payee), memo: memoFault(memo ?? '') }
+  for (const [field, why] of Object.entries(faults)) {
+    if (why !== undefined)
+      throw new Failure('payment-invalid', `${field} ${why}; nothing was paid`, { facts: { field } })
+  }
 }
 
 /** To whom the first request goes: null when no gate is linked yet. */

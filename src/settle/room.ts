@@ -17,7 +17,7 @@ import { wakeFrozen, wakeKept } from './frozen.ts'
 import { evidenceOf, keptBack, keptStep, type KeptPayment } from './kept.ts'
 import { mustNotBeOut, personStep } from './person.ts'
 import type { SettleOptions } from './options.ts'
-import { grantOf, openingCommands, providerKey, readAsk } from './opening.ts'
+import { assertPayable, grantOf, openingCommands, providerKey, readAsk } from './opening.ts'
 import type {
   BatchAnswer,
   BatchAsk,
@@ -86,6 +86,7 @@ class SettleRoom implements Settle {
     const { channel, amountMinor } = readAsk(ask, this.#options.channels)
     const there = await this.#options.store.read.settlementByReference(channel.payer, ask.reference)
     if (there !== undefined) return this.#join(there, { ...ask, amountMinor, channel: channel.name })
+    assertPayable(ask)
     const settlement = await this.#newSettlement(ask, { agent, channel, amountMinor })
     const opened = await this.#open(settlement, channel, ask.attempt)
     // Another request was faster: now it is there.

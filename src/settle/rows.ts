@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { CsvError, parse } from 'csv-parse/sync'
 import { Failure, formatAmount, parseAmount } from '../std/std.ts'
+import { memoFault, payeeFault, referenceFault } from './payment-text.ts'
 import type { RowFault } from './port.ts'
 
 export interface Row {
@@ -24,17 +25,6 @@ const columns: readonly string[] = [...needed, ...optional]
 export const rowsMost = 200_000
 /** Faults that are listed; the rest is counted. */
 export const faultsMost = 200
-
-const referencePattern = /^[\x21-\x7e]([\x20-\x7e]{0,118}[\x21-\x7e])?$/
-/** Controls, bidi overrides, zero-width characters and lone surrogates make two payees look like one. */
-const deceiving = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u
-
-const cleanText = (text: string, most: number): string | undefined => {
-  if (text.length > most) return `has ${text.length} characters, ${most} are allowed`
-  if (deceiving.test(text)) return 'has control, invisible or direction-changing characters'
-  if (text !== text.normalize('NFC')) return 'is not in Unicode normal form C'
-  return text === text.trim() ? undefined : 'begins or ends with a space'
-}
 
 const readHeader = (header: readonly string[]): RowFault[] => {
   const fault = (field: string, why: string): RowFault => ({
@@ -67,17 +57,12 @@ const readRow = (values: Readonly<Record<string, string>>, line: number, add: Ad
     good = false
     add(field, value(field), why)
   }
-  if (value('reference') === '') wrong('reference', 'is missing; without it a second run could pay twice')
-  else if (!referencePattern.test(value('reference')))
-    wrong('reference', 'must be 1 to 120 printable ASCII characters without space at its ends')
-  if (value('payee') === '') wrong('payee', 'is missing')
-  for (const [field, most] of [
-    ['payee', 200],
-    ['memo', 500],
-  ] as const) {
-    const why = cleanText(value(field), most)
-    if (why !== undefined) wrong(field, why)
+  const faults = {
+    reference: referenceFault(value('reference')),
+    payee: payeeFault(value('payee')),
+    memo: memoFault(value('memo')),
   }
+  for (const [field, why] of Object.entries(faults)) if (why !== undefined) wrong(field, why)
   let amountMinor = 0n
   try {
     amountMinor = parseAmount(value('amount'), value('currency')).minor

@@ -75,6 +75,7 @@ export const codes = {
   // money
   'settlement-exists-with-different': refused(409, 6),
   'amount-invalid': refused(422, 2),
+  'payment-invalid': refused(422, 2),
   'file-invalid': refused(422, 2),
   'unknown-channel': refused(422, 2),
   // gate

@@ -6,6 +6,7 @@ import { parseConfig } from '../../src/config/config.ts'
 import { readRows } from '../../src/settle/rows.ts'
 import { bounds, checkSettle, lineReader } from '../../src/wire/wire.ts'
 import { openHouse, token } from '../doors/http/house.ts'
+import { answered, ask, nextGrant, tell, world } from '../settle/world.ts'
 
 const sources = join(import.meta.dirname, '..', '..', 'src')
 const files = readdirSync(sources, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))
@@ -157,12 +158,46 @@ test('B24: an id of a megabyte, one with half a character and one with an end of
     expect(checkSettle({ ...payment, reference }).ok).toBe(false)
 })
 
-test('B24: references that differ only by what is invisible are never two payments', () => {
-  for (const twin of ['A-1 ', 'A-1\u200b', '\ufeffA-1', 'A-1\u00a0', 'A\u2060-1']) {
+const invisible = ['A-1 ', 'A-1\u200b', '\ufeffA-1', 'A-1\u00a0', 'A\u2060-1', '\u202eA-1', 'Jose\u0301', 'Jos\u00e9']
+
+test('B24: references that differ only by what is invisible are never two payments of a file', () => {
+  for (const twin of invisible) {
     const { rows, faults } = readRows(`reference,payee,amount,currency\nA-1,Ann,1.00,XTS\n${twin},Ann,1.00,XTS\n`)
     expect({ twin, two: faults.length === 0 && new Set(rows.map((row) => row.reference)).size === 2 }).toEqual({
       twin,
       two: false,
     })
   }
+})
+
+test('B24: nor when an agent asks for them: each is refused by name, and the bank is asked for one', async () => {
+  const at = world()
+  const first = at.settle.request(ask('A-1'), 'settler/0001')
+  const grant = await nextGrant(at, 1)
+  for (const reference of [...invisible, '', 'x'.repeat(121)])
+    await expect(at.settle.request(ask(reference), 'settler/0001'), reference).rejects.toMatchObject({
+      code: 'payment-invalid',
+      kind: 'refused',
+      facts: { field: 'reference' },
+    })
+  for (const text of ['Ann\u200b', '\u202eAnn', 'Ann ', 'Jose\u0301', 'An\u0007n']) {
+    for (const field of ['payee', 'memo'])
+      await expect(at.settle.request(ask(`b-${field}`, { [field]: text }), 'settler/0001')).rejects.toMatchObject({
+        code: 'payment-invalid',
+        facts: { field },
+      })
+  }
+  await tell(at, grant, answered(201))
+  expect(await first).toMatchObject({ state: 'settled' })
+  await at.clock.move(10_000)
+  expect(at.grants).toHaveLength(1)
+  expect((await at.store.read.settlements({}, { limit: 9, after: null })).items).toHaveLength(1)
+})
+
+test('B24: what everybody can see is not the same: case, a dot at the end', async () => {
+  const at = world()
+  const asked = ['A-1', 'a-1', 'A-1.'].map((reference) => at.settle.request(ask(reference), 'settler/0001'))
+  await nextGrant(at, 3)
+  for (const grant of at.grants) await tell(at, grant, answered(201))
+  expect(new Set((await Promise.all(asked)).map(({ settlement }) => settlement)).size).toBe(3)
 })

@@ -1,8 +1,8 @@
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises'
 import { execFileSync } from 'node:child_process'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { zstdDecompressSync } from 'node:zlib'
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { afterEach, expect, test } from 'vitest'
 import { lastLines, linesAfter, logLevels, openLogWriter, parsePlace, placeSince } from '../../src/record/record.ts'
 import type { LogAsk, LogLine } from '../../src/record/record.ts'
@@ -274,4 +274,63 @@ test('What a crash left half packed is removed, and what was left plain is packe
   await write(realFolder(directory), [line('new')])
   expect((await readdir(directory)).toSorted()).toEqual(['swarm-00000001.ndjson.zst', 'swarm.ndjson'])
   expect(texts((await lastLines(realFolder(directory), everything, plenty)).lines)).toEqual(['old', 'new'])
+})
+
+test('A look stops at its bytes as they were read, packed or not, and says so; what it tells has no gap', async () => {
+  const directory = await folderHere()
+  // 8 MiB of lines in each, packed to next to nothing.
+  for (const number of [1, 2, 3]) {
+    const text = Array.from({ length: 8_192 }, (_, index) =>
+      JSON.stringify(line(`${number}-${index} ${'x'.repeat(960)}`)),
+    ).join('\n')
+    await writeFile(join(directory, `swarm-0000000${number}.ndjson.zst`), zstdCompressSync(`${text}\n`))
+  }
+  const real = realFolder(directory)
+  expect((await real.list()).every(({ bytes }) => bytes < 1_000_000)).toBe(true)
+  let read = 0
+  const folder: Folder = {
+    ...real,
+    read: async function* (name, from) {
+      for await (const chunk of real.read(name, from)) {
+        read += chunk.length
+        yield chunk
+      }
+    },
+  }
+  const mebibyte = 1_048_576
+  const seldom = { ...everything, grep: '-8191 ' }
+  const page = await lastLines(folder, seldom, { lines: 10, bytes: 12 * mebibyte })
+  expect(read).toBeLessThan(13 * mebibyte)
+  expect(page.complete).toBe(false)
+  // The third file was read whole; what was found of the second, without its end, is not told.
+  expect(texts(page.lines).map((msg) => msg.split(' ')[0])).toEqual(['3-8191'])
+  expect((await lastLines(folder, seldom, { lines: 10, bytes: 30 * mebibyte })).complete).toBe(true)
+})
+
+test('A sparse file of 10 GB costs a look its bound, and who follows comes through it', async () => {
+  const directory = await folderHere()
+  const path = join(directory, 'swarm.ndjson')
+  await writeFile(path, `${JSON.stringify(line('first'))}\n`)
+  await truncate(path, 10_000_000_000)
+  const real = realFolder(directory)
+  let read = 0
+  const folder: Folder = {
+    ...real,
+    read: async function* (name, from) {
+      for await (const chunk of real.read(name, from)) {
+        read += chunk.length
+        yield chunk
+      }
+    },
+  }
+  const budget = { lines: 10, bytes: 32 * 1_048_576 }
+  const page = await lastLines(folder, everything, budget)
+  expect(page).toMatchObject({ lines: [], complete: false })
+  expect(read).toBeLessThan(34 * 1_048_576)
+  read = 0
+  const next = await linesAfter(folder, everything, { file: 1, offset: 0 }, budget)
+  expect(next).toMatchObject({ lines: [{ msg: 'first' }], complete: false })
+  expect(read).toBeLessThan(34 * 1_048_576)
+  // The next asking goes on behind what was looked at.
+  expect(parsePlace(next.place).offset).toBeGreaterThan(31 * 1_048_576)
 })

@@ -1,6 +1,6 @@
 /**
- * What must hold all the time: looked at with every commit, and every five minutes. Seams for what does not exist yet:
- * `governor` (restarts of a whole swarm), `breakers` and `modes` get their own looks here when they are built.
+ * What must hold all the time: looked at with every commit, and every quarter of an hour. Restarts of a whole swarm (the
+ * governor), breakers and modes have no looks of their own here yet.
  */
 import { isTaskEnd, parseAgent, type TaskStateName } from '../../src/model/model.ts'
 import type { Claimed, Committed } from '../../src/store/store.ts'

@@ -302,9 +302,11 @@ export const recordCheck = (
   seen:
     | { readonly ok: boolean; readonly entries: number; readonly why: string | null }
     | { readonly fault: string }
+    | { readonly unreachable: string }
     | null,
 ): Check => {
   if (seen === null) return check('record', 'unknown', 'there is no record yet')
+  if ('unreachable' in seen) return check('record', 'absent', seen.unreachable, 'start its server, or correct `store`')
   if ('fault' in seen) return check('record', 'broken', `the record cannot be read: ${seen.fault}`, 'restore a backup')
   if (!seen.ok)
     return check(

@@ -5,7 +5,7 @@
 import { dirname, join, resolve } from 'node:path'
 import { loadConfig, readApplied, tryAgents, type SwarmConfig } from '../../config/config.ts'
 import { usualBounds } from '../../fleet/fleet.ts'
-import { lookAtAuditEnd } from '../../record/record.ts'
+import { lookAtAuditEnd, lookAtServersAuditEnd } from '../../record/record.ts'
 import {
   abilityChecks,
   clockCheck,
@@ -159,13 +159,32 @@ const lookAtRecord = async (world: Surroundings, path: string): Promise<Check> =
   }
 }
 
-const directoryChecks = async (world: Surroundings, seen: Inspection, directory: string): Promise<Check[]> => {
+/** A record that lies in a server is looked at there: in the data directory nothing would be found. */
+const lookAtServer = async ({ clock }: Surroundings, url: string): Promise<Check> => {
+  try {
+    return recordCheck(await lookAtServersAuditEnd(url, clock))
+  } catch (error) {
+    const { code, what } = explain(error)
+    if (code === 'not-found') return recordCheck(null)
+    return recordCheck(code === 'record-unreachable' ? { unreachable: what } : { fault: what })
+  }
+}
+
+const recordChecks = async (
+  world: Surroundings,
+  config: SwarmConfig | undefined,
+  directory: string | undefined,
+): Promise<Check[]> => {
+  if (config !== undefined && config.store !== 'embedded') return [await lookAtServer(world, config.store)]
+  return directory === undefined ? [] : [await lookAtRecord(world, join(directory, 'swarm.db'))]
+}
+
+const directoryChecks = async (seen: Inspection, directory: string): Promise<Check[]> => {
   const token = join(directory, 'run', 'operator.token')
   return [
     privateCheck('data-directory', directory, await seen.mode(directory), seen.uid),
     privateCheck('operator-token', token, await seen.mode(token), seen.uid),
     spaceCheck(await seen.space(directory)),
-    await lookAtRecord(world, join(directory, 'swarm.db')),
     leftoverCheck(await seen.leftovers(directory)),
   ]
 }
@@ -229,7 +248,8 @@ export const doctor: Deed = async (invocation) => {
     ...(config === undefined ? [] : await askGate(invocation, { machine, seen, directory }, config)),
     ...(directory === undefined
       ? [spaceCheck(await seen.space(world.directory))]
-      : await directoryChecks(world, seen, directory)),
+      : await directoryChecks(seen, directory)),
+    ...(await recordChecks(world, config, directory)),
   ]
   const exit = exitOfChecks(checks)
   printer.show({ exit, directory: directory ?? null, checks }, () => {

@@ -131,7 +131,7 @@ const moneyText = (progress: Progress): string =>
 const silentText = (freshness: Freshness): string | null =>
   freshness.kind === 'live'
     ? null
-    : `sitter restarting … no answer for ${duration(freshness.forMs)}; ` +
+    : `no answer from the sitter for ${duration(freshness.forMs)}; ` +
       `the numbers are ${duration(freshness.lastMs)} old`
 
 /**
@@ -145,8 +145,11 @@ export const plainProgress = (
 ): { readonly what: string; readonly pace: string } => {
   const restarts = `restarts ${count(progress.restarts)}${sitterRestarts > 0 ? ` (sitter ${sitterRestarts})` : ''}`
   const agents = `agents ${count(progress.ready)}/${count(progress.agents)} ready`
-  const silent = freshness.kind === 'live' ? '' : 'sitter restarting, numbers are old: '
-  return { what: `${silent}${agents} · ${moneyText(progress)} · ${restarts}`, pace: paceText(progress) }
+  const what = `${agents} · ${moneyText(progress)} · ${restarts}`
+  // That it restarts is not known: it may hang, or the machine may be busy. How often it has, its epoch says.
+  return freshness.kind === 'live'
+    ? { what, pace: paceText(progress) }
+    : { what: `no answer from the sitter, numbers are old: ${what}`, pace: `silent for ${duration(freshness.forMs)}` }
 }
 
 const barColumns = 40

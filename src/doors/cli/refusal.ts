@@ -50,6 +50,7 @@ const waysOut: Partial<Record<Code, string>> = {
   'version-conflict': 'read it again and decide anew',
   'lock-held': 'wait until its holder lets go, or its lease ends',
   'amount-invalid': 'write amounts like "12.34 EUR", with the digits that the currency has',
+  'payment-invalid': 'correct reference, payee or memo as it is named; nothing was paid',
   'gate-lost': 'the watch starts the gate again: try in a moment, and look at `sitter logs gate`',
   'disk-full': 'make room on the disk; writes go on by themselves then',
   'record-unreachable': 'look at the server of the record; the sitter connects again by itself',

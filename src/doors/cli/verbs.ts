@@ -145,7 +145,8 @@ const agents: readonly Verb[] = [
       'agent check --payload \'{"to":"Ada"}\' --json -- ./my-agent',
     ],
     gives:
-      '{ ok: boolean; command: string[]; checks: { name: string; expected: string; ok: boolean; found: string }[] }',
+      '{ ok: boolean; command: string[]; checks: { outcome: "passed" | "failed" | "warning" | "not tested"; ' +
+      'name: string; expected: string; found: string }[] }',
     exits: { 1: 'a check failed' },
     load: async () => (await import('./check.ts')).agentCheck,
   },

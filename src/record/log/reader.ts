@@ -1,7 +1,7 @@
 /**
  * Reads the log's files, with or without a sitter, newest or from a place on. Filters are values that are compared,
  * never patterns: no line of an agent and no wish of a reader can make a search slow. Reads are in chunks with a bound
- * on what one asking may look at; an answer that stopped there says so.
+ * on what one asking may look at, in bytes that were read; an answer that stopped there says so.
  */
 import { Failure, type Folder } from '../../std/std.ts'
 import { logFiles, type LogFile } from './files.ts'
@@ -37,8 +37,15 @@ export interface LogPage {
 
 export interface LogBudget {
   readonly lines: number
-  /** Bytes of log looked at. */
+  /** Bytes of log looked at, unpacked; it is overstepped by one piece of a file at most. */
   readonly bytes: number
+}
+
+/** What one asking may still look at. The size of a file says little: a packed one grew by 76 times. */
+interface Meter {
+  left: number
+  /** There was more to look at than it may. */
+  spent: boolean
 }
 
 const newline = 10
@@ -99,23 +106,28 @@ const chosen = ({ id, grep, level, sinceMs }: LogAsk, text: string): LogLine | u
 }
 
 interface Whole {
-  readonly text: string
+  /** Null: the part of something that is too long to be a line of ours. */
+  readonly text: string | null
   /** Offset of the byte after its end. */
   readonly end: number
 }
 
 /** Whole lines of a file from an offset; a line without an end is not there yet. */
-async function* wholeLines(folder: Folder, name: string, from: number): AsyncGenerator<Whole, void> {
+async function* wholeLines(pieces: AsyncIterable<Uint8Array>, from: number, meter: Meter): AsyncGenerator<Whole, void> {
   let rest: Uint8Array = new Uint8Array(0)
   let dropping = false
   let at = from
-  for await (const chunk of folder.read(name, from)) {
+  for await (const chunk of pieces) {
+    meter.spent ||= meter.left <= 0
+    if (meter.spent) return
+    meter.left -= chunk.length
     const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
     let start = 0
     for (;;) {
       const end = bytes.indexOf(newline, start)
       if (end < 0) break
-      if (!dropping) yield { text: Buffer.from(bytes.subarray(start, end)).toString('utf8'), end: at + end + 1 }
+      const text = dropping ? null : Buffer.from(bytes.subarray(start, end)).toString('utf8')
+      yield { text, end: at + end + 1 }
       dropping = false
       start = end + 1
     }
@@ -125,24 +137,29 @@ async function* wholeLines(folder: Folder, name: string, from: number): AsyncGen
     at += rest.length
     rest = new Uint8Array(0)
     dropping = true
+    yield { text: null, end: at }
   }
 }
 
-/** The same of one of the log's files. A packed one that is broken ends where it breaks, and is named in `unread`. */
-async function* linesIn(folder: Folder, file: LogFile, from: number, unread: Set<string>): AsyncGenerator<Whole, void> {
+/** What is asked for, what may be looked at for it, and the names of what could not be read. */
+interface Asking {
+  readonly folder: Folder
+  readonly ask: LogAsk
+  readonly meter: Meter
+  readonly unread: Set<string>
+}
+
+/**
+ * The same of one of the log's files. A packed one that is broken ends where it breaks, and is named in `unread`; what
+ * is skipped at its beginning is unpacked without being counted, at most one of our files.
+ */
+async function* linesIn({ folder, meter, unread }: Asking, file: LogFile, from: number): AsyncGenerator<Whole, void> {
   try {
-    yield* wholeLines(folder, file.name, from)
+    yield* wholeLines(folder.read(file.name, from), from, meter)
   } catch (error) {
     if (!file.packed) throw error
     unread.add(file.name)
   }
-}
-
-/** What is asked for, and the names of what could not be read. */
-interface Asking {
-  readonly folder: Folder
-  readonly ask: LogAsk
-  readonly unread: Set<string>
 }
 
 interface Tail {
@@ -152,15 +169,15 @@ interface Tail {
 }
 
 /** The last lines of a file that are asked for, at most so many. */
-const lastOf = async ({ folder, ask, unread }: Asking, file: LogFile, from: number, most: number): Promise<Tail> => {
+const lastOf = async (asking: Asking, file: LogFile, from: number, most: number): Promise<Tail> => {
   let lines: LogLine[] = []
   let end = from
   // Cut in the middle of the file, the first line is only a part of one.
   let partial = from > 0
-  for await (const whole of linesIn(folder, file, from, unread)) {
-    end = whole.end
-    const line = partial ? undefined : chosen(ask, whole.text)
-    partial = false
+  for await (const { text, end: after } of linesIn(asking, file, from)) {
+    end = after
+    const line = partial || text === null ? undefined : chosen(asking.ask, text)
+    partial &&= text === null
     if (line === undefined) continue
     lines.push(line)
     if (lines.length >= 2 * most) lines = lines.slice(-most)
@@ -168,40 +185,45 @@ const lastOf = async ({ folder, ask, unread }: Asking, file: LogFile, from: numb
   return { lines: lines.slice(-most), end }
 }
 
-/** Windows from the end of a plain file, growing, until there are enough lines or all of it was read. */
+/** A packed file can be read from its beginning alone: without its end, what was found would leave a gap behind it. */
+const lastOfPacked = async (asking: Asking, file: LogFile, most: number): Promise<Tail> => {
+  const tail = await lastOf(asking, file, 0, most)
+  return asking.meter.spent ? { ...tail, lines: [] } : tail
+}
+
+/** Windows from the end of a plain file, growing, until there are enough lines, all was read, or no more may be. */
 const lastByWindows = async (asking: Asking, file: LogFile, most: number): Promise<Tail> => {
-  const { sinceMs } = asking.ask
-  for (let window = firstWindow; ; window *= windowGrowth) {
+  const { ask, meter } = asking
+  for (let wanted = firstWindow; ; wanted *= windowGrowth) {
+    const window = Math.min(wanted, meter.left)
     const from = Math.max(0, file.bytes - window)
     const tail = await lastOf(asking, file, from, most)
     if (from === 0 || tail.lines.length >= most) return tail
-    if (sinceMs !== null && tail.lines.length === 0 && file.changedMs < sinceMs) return tail
+    if (ask.sinceMs !== null && tail.lines.length === 0 && file.changedMs < ask.sinceMs) return tail
+    meter.spent ||= meter.left <= 0
+    if (meter.spent) return tail
   }
 }
 
 /** The newest lines that are asked for, at most `budget.lines`. */
 export const lastLines = async (folder: Folder, ask: LogAsk, budget: LogBudget): Promise<LogPage> => {
   const files = logFiles(await folder.list())
-  const asking = { folder, ask, unread: new Set<string>() }
+  const meter: Meter = { left: budget.bytes, spent: false }
+  const asking = { folder, ask, meter, unread: new Set<string>() }
   const lines: LogLine[] = []
-  let bytes = 0
   let place: LogPlace | undefined
-  let complete = true
   for (const file of files.toReversed()) {
     // A file that was last written before the wanted time holds nothing of it, and so do those before it.
     if (place !== undefined && ask.sinceMs !== null && file.changedMs < ask.sinceMs) break
-    if (bytes + file.bytes > budget.bytes && place !== undefined) {
-      complete = false
-      break
-    }
+    meter.spent ||= meter.left <= 0 && place !== undefined
+    if (meter.spent) break
     const most = budget.lines - lines.length
-    const tail = await (file.packed ? lastOf(asking, file, 0, most) : lastByWindows(asking, file, most))
+    const tail = await (file.packed ? lastOfPacked(asking, file, most) : lastByWindows(asking, file, most))
     place ??= { file: file.number, offset: tail.end }
     lines.unshift(...tail.lines)
-    bytes += file.bytes
     if (lines.length >= budget.lines) break
   }
-  return { lines, place: formatPlace(place!), complete, unread: [...asking.unread] }
+  return { lines, place: formatPlace(place!), complete: !meter.spent, unread: [...asking.unread] }
 }
 
 /** `moved`: a file was rotated or packed away under our hands, and what was read may be of another, or lack some. */
@@ -210,29 +232,28 @@ type Followed = LogPage & { readonly moved: boolean }
 const follow = async (folder: Folder, ask: LogAsk, from: LogPlace, budget: LogBudget): Promise<Followed> => {
   const files = logFiles(await folder.list())
   const written = files.at(-1)!.number
-  const unread = new Set<string>()
+  const meter: Meter = { left: budget.bytes, spent: false }
+  const asking = { folder, ask, meter, unread: new Set<string>() }
   const lines: LogLine[] = []
   let { file: number, offset } = from
-  let looked = 0
-  let spent = false
+  let full = false
   let vanished = false
   for (const file of files) {
     if (file.number < from.file) continue
     if (file.number > number) [number, offset] = [file.number, 0]
-    const begun = offset
-    for await (const whole of linesIn(folder, file, offset, unread)) {
-      offset = whole.end
-      const line = chosen(ask, whole.text)
+    for await (const { text, end } of linesIn(asking, file, offset)) {
+      offset = end
+      const line = text === null ? undefined : chosen(ask, text)
       if (line !== undefined) lines.push(line)
-      spent = lines.length >= budget.lines || looked + offset - begun >= budget.bytes
-      if (spent) break
+      full = lines.length >= budget.lines
+      if (full) break
     }
-    if (spent) break
-    looked += offset - begun
+    if (full || meter.spent) break
     vanished ||= !file.packed && file.number < written && offset < file.bytes
   }
   const moved = vanished || logFiles(await folder.list()).at(-1)!.number !== written
-  return { lines, place: formatPlace({ file: number, offset }), complete: !spent, moved, unread: [...unread] }
+  const complete = !full && !meter.spent
+  return { lines, place: formatPlace({ file: number, offset }), complete, moved, unread: [...asking.unread] }
 }
 
 /** A file whose end was torn off by a crash looks like one that was packed away: it is believed the third time. */
