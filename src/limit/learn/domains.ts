@@ -28,6 +28,7 @@ export interface Domains {
     },
   ): void
   known(scope: Scope): readonly Known[]
+  paces: Learned['paces']
   changed(stamp: Stamp): readonly LimitRow[]
 }
 
@@ -62,5 +63,6 @@ export const openDomains = (learned: Learned): Domains => ({
     const [own, ours] = [learned.known(scopeName(scope)), learned.known(hostScope(scope))]
     return ours.length === 0 ? own : [...own, ...ours]
   },
+  paces: (begins) => learned.paces(begins),
   changed: (stamp) => learned.changed(stamp),
 })
