@@ -23,13 +23,13 @@ export interface Answer {
 /** Upstreams that asked for silence, with how long it still lasts. */
 const pauses = (view: SwarmView): Fact[] => {
   if ('unknown' in view.gate) return []
-  return view.gate.upstreams.flatMap(({ name, limits }) =>
-    limits
-      .filter(({ pausedUntilMs }) => pausedUntilMs !== null && pausedUntilMs > view.nowMs)
-      .map(({ pausedUntilMs }) => ({
-        says: `${name} asked for silence: ${duration(pausedUntilMs! - view.nowMs)} left`,
-        href: hrefOf(['log'], { id: 'gate' }),
-      })),
+  return view.gate.upstreams.flatMap(({ name, paused }) =>
+    paused.slice(0, 1).map(({ why, untilMs }) => {
+      const leftMs = untilMs - view.nowMs
+      const does = why === 'banned' ? 'refuses whoever we are' : 'asked for silence'
+      const left = leftMs > 0 ? `${duration(leftMs)} left` : 'one call is still to try its end'
+      return { says: `${name} ${does}: ${left}`, href: hrefOf(['log'], { id: 'gate' }) }
+    }),
   )
 }
 

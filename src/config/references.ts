@@ -124,7 +124,8 @@ const limits = (raw: unknown, upstream: string): readonly ConfigFault[] =>
         )
     }
     const heaviest = Math.max(1, ...entriesAt(raw, [...path, 'weights']).map(([, weight]) => Number(weight) || 1))
-    if (rate && heaviest >= rate.count * 0.95)
+    // A weight of 1 is every call's: a rate of one call a window holds it.
+    if (rate && heaviest > 1 && heaviest >= rate.count * 0.95)
       return [faultAt([...path, 'weights'], show(heaviest), `weights that the rate of ${rate.count} can hold`)]
     if (rate && burst > rate.count) {
       return [

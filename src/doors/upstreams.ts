@@ -14,6 +14,8 @@ export interface UpstreamAnswer {
   readonly latencyMs: GateStatus['upstreams'][number]['latencyMs']
   readonly waitMs: GateStatus['upstreams'][number]['waitMs']
   readonly learned: GateStatus['upstreams'][number]['learned']
+  readonly paused: GateStatus['upstreams'][number]['paused']
+  readonly paces: GateStatus['upstreams'][number]['paces']
   readonly unsigned: boolean
   readonly breakers: GateStatus['upstreams'][number]['breakers']
 }

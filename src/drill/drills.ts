@@ -160,8 +160,8 @@ const storm: Drill = {
     const tasks = await pay(scratch, 'storm')
     const isPaused = async (): Promise<boolean> => {
       const { items = [] } = await scratch.api('upstreams')
-      const limits = items.flatMap(({ limits: all }) => all as readonly { readonly pausedUntilMs: number | null }[])
-      return limits.some(({ pausedUntilMs }) => pausedUntilMs !== null && pausedUntilMs > clock.wallMs())
+      const pauses = items.flatMap(({ paused: all }) => all as readonly { readonly untilMs: number }[])
+      return pauses.some(({ untilMs }) => untilMs > clock.wallMs())
     }
     const paused = await scratch.seen(isPaused, 10_000)
     const detectMs = paused === null ? null : Math.round(clock.monoMs() - fromMs)

@@ -22,6 +22,9 @@ const breakersOf = ({ buckets, clock }: Room, upstream: string): Seen['breakers'
     return [{ endpoint, credential, state, failedProbes, ...times }]
   })
 
+const pausedOf = ({ buckets, clock }: Room, { rule: { name }, host }: OpenUpstream): Seen['paused'] =>
+  buckets.held({ name, host }).map((one) => ({ ...one, untilMs: wallOf(clock, one.untilMs) }))
+
 /** With the credential that would be used now; none is chosen by this. */
 const scopeOf = ({ vault }: Room, { rule, credential, host }: OpenUpstream): Scope => {
   const version = credential === null ? undefined : vault.choose(credential)
@@ -56,6 +59,8 @@ export const upstreamsSeen = (room: Room): readonly Seen[] =>
       learned: room.buckets
         .known(scope, Object.keys(rule.profile?.counts ?? {}))
         .map((one) => ({ ...one, untilMs: wallOf(room.clock, one.untilMs) })),
+      paused: pausedOf(room, upstream),
+      paces: room.buckets.paces(rule.name),
       unsigned: credential !== null && scope.credential === null,
       breakers: breakersOf(room, rule.name),
     }

@@ -62,6 +62,8 @@ export interface Bans {
   gauge(scope: Scope): Gauge
   /** An answer: `banned` = it bans. True when the scope is banned for longer than before. */
   answered(scope: Scope, answer: Told & { readonly status: number; readonly banned: Banned | undefined }): boolean
+  /** Those that nothing has proven to be over: of credentials whose names begin so, and of the host. */
+  lasting(begins: string, host: string): readonly { readonly name: string; readonly untilMs: number }[]
   changed(stamp: Stamp): readonly LimitRow[]
 }
 
@@ -129,6 +131,12 @@ class Book implements Bans {
     const after = banAfter(before, answer, this.#clock.monoMs(), this.#random)
     this.#put(name, after)
     return after.untilMs > (before?.untilMs ?? -Infinity)
+  }
+
+  lasting(begins: string, host: string): ReturnType<Bans['lasting']> {
+    return [...this.#bans].flatMap(([name, { untilMs }]) =>
+      name.startsWith(begins) || name === host ? [{ name, untilMs }] : [],
+    )
   }
 
   changed(stamp: Stamp): readonly LimitRow[] {

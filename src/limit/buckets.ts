@@ -6,16 +6,17 @@
 import type { BreakerRule, UpstreamLimit } from '../model/model.ts'
 import type { Clock, Random, Stamp } from '../std/std.ts'
 import type { LimitRow } from '../store/store.ts'
-import { openBans, type Banned } from './bans.ts'
+import { openBans, type Banned, type Bans } from './bans.ts'
 import { openBreakers, type BreakerEvents, type BreakerView } from './breaker/breakers.ts'
 import { Concurrency } from './concurrency.ts'
 import type { Gauge } from './gauge.ts'
-import { openDomains, type Counts } from './learn/domains.ts'
+import type { FoundPace, Held } from './held.ts'
+import { openDomains, type Counts, type Domains } from './learn/domains.ts'
 import { openLearned, type Known } from './learn/learned.ts'
 import type { Listed } from './learn/listed.ts'
 import { readSignals } from './learn/signals.ts'
-import { hostPlace, limitName, scopeName, throttledName, type Scope } from './names.ts'
-import { openPauses } from './pauses.ts'
+import { credentialOf, hostPlace, limitName, scopeName, throttledName, type Scope } from './names.ts'
+import { openPauses, type Pauses } from './pauses.ts'
 import { Road } from './road.ts'
 import { smoothGauge, SmoothShelf } from './smooth.ts'
 import { atShare } from './throttle.ts'
@@ -95,6 +96,10 @@ export interface Buckets {
   /** For people: what is left of a scope's limits by the provider's own word, and breakers that are not closed. */
   known(scope: Scope, counted?: readonly string[]): readonly Known[]
   breakers(): readonly BreakerView[]
+  /** For people: who of this upstream is held back by a provider's word, whatever credential, the longest first. */
+  held(upstream: { readonly name: string; readonly host: string }): readonly Held[]
+  /** For people: paces that were found for credentials of this upstream. */
+  paces(upstream: string): readonly FoundPace[]
   /** For people: each of these limits for this scope; null where each agent or type has its own. */
   usage(rules: readonly UpstreamLimit[], scope: Scope): readonly (Usage | null)[]
   /** For people: these limits for each owner that they count now, the most used first, a hundred at most. */
@@ -204,6 +209,34 @@ const overAll = (clock: Clock): Pick<Buckets, 'readyAt' | 'admit' | 'sent' | 'gi
   },
 })
 
+/** For people: who is held back, whatever is configured. */
+const overHeld = (parts: {
+  readonly pauses: Pauses
+  readonly bans: Bans
+  readonly learned: Domains
+}): Pick<Buckets, 'held' | 'paces'> => ({
+  held: ({ name, host }) => {
+    const place = hostPlace(host)
+    const heldBy =
+      (why: Held['why']) =>
+      ({ name: of, untilMs }: { readonly name: string; readonly untilMs: number }): Held =>
+        of === place
+          ? { whose: 'address', credential: null, why, untilMs }
+          : { whose: 'credential', credential: credentialOf(of), why, untilMs }
+    return [
+      ...parts.pauses.lasting(`${name}\n`).map(heldBy('asked')),
+      ...parts.bans.lasting(`${name}\n`, place).map(heldBy('banned')),
+    ]
+      .toSorted((one, other) => other.untilMs - one.untilMs)
+      .slice(0, mostDomains)
+  },
+  paces: (upstream) =>
+    parts.learned
+      .paces(`${upstream}\n`)
+      .slice(0, mostDomains)
+      .map(({ scope, perSecond }) => ({ credential: credentialOf(scope), perSecond })),
+})
+
 const silent: BreakerEvents = { moved: () => {} }
 
 export const openBuckets = (options: {
@@ -257,6 +290,7 @@ export const openBuckets = (options: {
     listed: (scope, limits) => learned.listed(scope, limits),
     known: (scope, counted) => learned.known(scope, counted),
     breakers: () => breakers.list(),
+    ...overHeld({ pauses, bans, learned }),
     ...configured.views,
     changed: () => {
       const stamp = clock.stamp()

@@ -50,3 +50,5 @@ export const ruleOf = (name: string, upstream: string, rules: readonly UpstreamL
 
 /** Pauses, breakers and what was learned are told apart by it. */
 export const scopeName = (scope: Scope): string => `${scope.upstream}\n${scope.credential ?? ''}`
+/** Of such a name. */
+export const credentialOf = (name: string): string | null => name.split('\n', 2)[1] || null

@@ -20,6 +20,8 @@ export interface Pauses {
    * in a row. True as above.
    */
   limited(name: string, sentMs: number): boolean
+  /** Those that last, of names that begin so. */
+  lasting(begins: string): readonly { readonly name: string; readonly untilMs: number }[]
   /** Rows that changed since the last asking. */
   changed(): readonly LimitRow[]
 }
@@ -83,6 +85,10 @@ export const openPauses = (options: {
       put(name, { untilMs: clock.monoMs() + forMs + 1 + random.next() * mostJitterMs, strikes })
       return true
     },
+    lasting: (begins) =>
+      [...pauses].flatMap(([name, { untilMs }]) =>
+        name.startsWith(begins) && untilMs > clock.monoMs() ? [{ name, untilMs }] : [],
+      ),
     changed: () => {
       const stamp = clock.stamp()
       const rows = [...dirty].map((name): LimitRow => {

@@ -51,6 +51,17 @@ export interface GateStatus {
     readonly waitMs: { readonly p50: number; readonly p95: number; readonly p99: number } | null
     /** What the provider itself said is left of its limits, with our credential of now; wall ms. */
     readonly learned: readonly { readonly name: string; readonly left: number | null; readonly untilMs: number }[]
+    /** Whose calls are held back by the provider's word, whatever limits are configured; the longest first. */
+    readonly paused: readonly {
+      /** `address`: all who come from here, by any upstream and credential. */
+      readonly whose: 'credential' | 'address'
+      readonly credential: string | null
+      readonly why: 'asked' | 'banned'
+      /** Wall ms; of a ban in the past: one call is still to try its end. */
+      readonly untilMs: number
+    }[]
+    /** Found where the provider refuses and tells no limit. */
+    readonly paces: readonly { readonly credential: string | null; readonly perSecond: number }[]
     /** Calls need a credential, and none that is configured can be used now. */
     readonly unsigned: boolean
     /** Those that are not closed. */

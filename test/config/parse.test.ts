@@ -2,6 +2,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { parseConfig } from '../../src/config/config.ts'
+import { formatFault } from '../../src/config/faults.ts'
+import { inspectConfig } from '../../src/config/parse.ts'
 import { Failure } from '../../src/std/std.ts'
 
 const errorsOf = (raw: unknown): readonly string[] => {
@@ -132,6 +134,18 @@ test('Little need be said: the rest has defaults', () => {
   const config = parseConfig({ name: 'small', agents: { one: { run: { module: '/a.ts' } } } }, '/swarm')
   expect(config.agents['one']).toMatchObject({ count: 1, cell: { kind: 'pool' }, run: { module: '/a.ts' } })
   expect(config.api).toEqual({ host: '127.0.0.1', port: 7_700 })
+})
+
+test('A rate may be one call a window: only weights that were written have to fit it', () => {
+  const faults = (limit: object): readonly string[] => {
+    const upstream = { url: 'https://a.test', allow: ['GET /**'], limits: [{ per: 'upstream', ...limit }] }
+    return inspectConfig({ name: 'small', agents: {}, upstreams: { u: upstream } }, '/swarm').faults.map(formatFault)
+  }
+  for (const rate of ['1/s', '1/min']) expect(faults({ rate })).toEqual([])
+  expect(faults({ rate: '1/s', weights: { 'GET /a': 1 } })).toEqual([])
+  expect(faults({ rate: '2/s', weights: { 'GET /a': 2 } })).toEqual([
+    'upstreams.u.limits[0].weights: found 2, expected weights that the rate of 2 can hold',
+  ])
 })
 
 test('Names reach no prototype in what was parsed', () => {

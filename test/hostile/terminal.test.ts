@@ -90,6 +90,8 @@ const upstream = {
   calls: 1,
   byStatus: { '200': 1, [poison]: 2 },
   learned: [],
+  paused: [{ whose: 'credential', credential: poison, why: 'asked', untilMs: nowMs + 5_000 }],
+  paces: [{ credential: poison, perSecond: 1.5 }],
   unsigned: false,
   breakers: [],
   latencyMs: { p50: 1, p95: 2, p99: 3 },

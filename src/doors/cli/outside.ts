@@ -39,14 +39,32 @@ const freeText = ({ used, of, freeAtMs }: LimitUsage, nowMs: number): string => 
   return `${count(used)} of ${count(of)} used, ${free}`
 }
 
+/** The longest of them; a ban whose end is to be tried is one as well. */
+const pausedText = ({ paused }: UpstreamAnswer, nowMs: number): string => {
+  const [first] = paused
+  if (first === undefined) return 'no'
+  return first.untilMs > nowMs ? `for ${age(first.untilMs, nowMs)}` : 'until one call was answered'
+}
+
+const whyPaused = { asked: 'as the upstream asked', banned: 'banned by the upstream' } as const
+
+const pausedLine =
+  (nowMs: number) =>
+  ({ whose, credential, why, untilMs }: UpstreamAnswer['paused'][number]): string => {
+    const who = whose === 'address' ? 'all from this address' : `calls by ${credential ?? 'no credential'}`
+    const until = untilMs > nowMs ? `for ${age(untilMs, nowMs)}` : 'until one call was answered'
+    return plain(`${who}: ${until}, ${whyPaused[why]}`)
+  }
+
+const paceLine = ({ credential, perSecond }: UpstreamAnswer['paces'][number]): string =>
+  plain(`calls by ${credential ?? 'no credential'}: ${perSecond.toPrecision(3)} a second, because it refused more`)
+
 /** Those of one owner are lines of their own below. */
 const limitLine =
   (nowMs: number) =>
-  ({ rate, per, waiting, pausedUntilMs, usage }: UpstreamAnswer['limits'][number]): string => {
-    const isPaused = pausedUntilMs !== null && pausedUntilMs > nowMs
-    const paused = isPaused ? `, paused for ${age(pausedUntilMs, nowMs)} as the upstream asked` : ''
+  ({ rate, per, waiting, usage }: UpstreamAnswer['limits'][number]): string => {
     const used = usage === null ? '' : `${freeText(usage, nowMs)}, `
-    return plain(`${rateText(rate)} per ${per}: ${used}${count(waiting)} waiting${paused}`)
+    return plain(`${rateText(rate)} per ${per}: ${used}${count(waiting)} waiting`)
   }
 
 const ownerLines = ({ domains }: UpstreamShown, nowMs: number): readonly string[] =>
@@ -54,13 +72,15 @@ const ownerLines = ({ domains }: UpstreamShown, nowMs: number): readonly string[
     .filter(({ owner, used }) => owner !== '' && used > 0)
     .map((one) => plain(`${one.owner} (per ${one.per}): ${freeText(one, nowMs)}`))
 
-export const upstreamList: Deed = async ({ api, printer }) => {
+export const upstreamList: Deed = async ({ api, printer, world }) => {
+  const nowMs = world.clock.wallMs()
   const { items } = await (await api()).get<List<UpstreamAnswer>>('/api/v1/upstreams')
   printer.list(items, (one) => one.name, [
     { head: 'UPSTREAM', value: (one) => one.name },
     { head: 'ADDRESS', value: (one) => one.url, shrink: true },
     { head: 'CREDENTIAL', value: (one) => one.credential ?? 'none' },
     { head: 'LIMITS', value: limitText, shrink: true },
+    { head: 'PAUSED', value: (one) => pausedText(one, nowMs) },
     { head: 'BREAKER', value: stateText },
     { head: 'CALLS', value: (one) => count(one.calls), align: 'right' },
     { head: 'STATUS', value: statusText, shrink: true },
@@ -84,6 +104,8 @@ export const upstreamShow: Deed = async (invocation) => {
       ['latency', `${latencyText(one)} (p50 / p95 / p99)`],
       ['wait', `${percentilesText(one.waitMs)} (p50 / p95 / p99)`],
     ]),
+    ...section('paused', one.paused.map(pausedLine(nowMs))),
+    ...section('pace that was found', one.paces.map(paceLine)),
     ...section('limits', one.limits.map(limitLine(nowMs))),
     ...section('used by', ownerLines(one, nowMs)),
     ...section(

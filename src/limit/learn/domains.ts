@@ -37,6 +37,7 @@ export interface Domains {
   /** The most that limits of this scope let through, as an answer lists them. */
   listed(scope: Scope, limits: readonly Listed[]): void
   known(scope: Scope, counted?: readonly string[]): readonly Known[]
+  paces: Learned['paces']
   changed(stamp: Stamp): readonly LimitRow[]
 }
 
@@ -155,6 +156,10 @@ class Kinds implements Domains {
     const [own, ours] = [this.#learned.known(scopeName(scope)), this.#learned.known(hostScope(scope))]
     if (ours.length === 0 && counted.length === 0) return own
     return [...own, ...ours, ...counted.flatMap((begins) => this.#learned.known(countedScope(begins, scope)))]
+  }
+
+  paces(upstream: string): ReturnType<Learned['paces']> {
+    return this.#learned.paces(upstream)
   }
 
   changed(stamp: Stamp): readonly LimitRow[] {

@@ -216,6 +216,8 @@ export interface Learned {
   hear(scope: string, told: Told, answer: Heard): void
   /** For people: what is known of a scope now. */
   known(scope: string): readonly Known[]
+  /** Calls a second, of scopes that begin so and whose pace was found. */
+  paces(begins: string): readonly { readonly scope: string; readonly perSecond: number }[]
   changed(stamp: Stamp): readonly LimitRow[]
 }
 export interface Heard {
@@ -310,6 +312,13 @@ class Book implements Learned {
     return [...signals].flatMap(([name, { left, untilMs }]) =>
       untilMs <= nowMs ? [] : [{ name, left: left === Infinity ? null : Math.max(0, left), untilMs }],
     )
+  }
+
+  paces(begins: string): ReturnType<Learned['paces']> {
+    return [...this.#scopes].flatMap(([scope, { pace }]) => {
+      const perSecond = pace === null || !scope.startsWith(begins) ? null : paceNow(pace, this.#clock.monoMs())
+      return perSecond === null ? [] : [{ scope, perSecond }]
+    })
   }
 
   changed(stamp: Stamp): readonly LimitRow[] {

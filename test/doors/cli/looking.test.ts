@@ -66,7 +66,17 @@ test('status tells well, degraded and broken apart by its exit code', async () =
   )
   expect(silent.code).toBe(4)
   expect(silent.stdout).toContain('4,812 of 5,000 reporting, oldest 41.0 s ago')
-  const upstream = { name: 'bank', calls: 1, byStatus: {}, limits: [], waitMs: null, latencyMs: null, learned: [] }
+  const upstream = {
+    name: 'bank',
+    calls: 1,
+    byStatus: {},
+    limits: [],
+    waitMs: null,
+    latencyMs: null,
+    learned: [],
+    paused: [],
+    paces: [],
+  }
   const breaker = { endpoint: 'GET /v1/**', credential: null, sinceMs: 1, nextProbeMs: 2, failedProbes: 0 }
   const gate = { ...(swarm().gate as GateStatus), frozen: false }
   const held = await look(

@@ -288,6 +288,12 @@ test('an upstream is shown with what is not known as not known, and channels wit
     calls: 0,
     byStatus: {},
     learned: [],
+    paused: [
+      { whose: 'address', credential: null, why: 'banned', untilMs: Date.now() + 640_000 },
+      { whose: 'credential', credential: 'bank-b', why: 'asked', untilMs: Date.now() + 150_000 },
+      { whose: 'credential', credential: 'bank-c', why: 'banned', untilMs: 0 },
+    ],
+    paces: [{ credential: 'bank-a', perSecond: 12.345 }],
     unsigned: false,
     breakers: [],
     latencyMs: null,
@@ -307,11 +313,20 @@ test('an upstream is shown with what is not known as not known, and channels wit
     'GET /api/v1/upstreams/bank': upstream,
     'GET /api/v1/channels': { items: [channel], next: null },
   })
-  expect((await sitter('upstream', 'ls')).stdout).toMatch(/bank .*none seen/)
+  expect((await sitter('upstream', 'ls')).stdout).toMatch(/bank .* for 10 m .*none seen/)
   expect((await sitter('upstream', 'show', 'bank')).stdout).toContain('only by grant (money)\n  POST /v1/payouts')
   const { stdout } = await sitter('upstream', 'show', 'bank')
   expect(stdout).toContain('400/s per credential: 380 of 380 used, free with the next answer, 3 waiting')
   expect(stdout).toContain('5/s per agent: 3 waiting')
+  expect(stdout).toContain(
+    [
+      'paused',
+      '  all from this address: for 10 m, banned by the upstream',
+      '  calls by bank-b: for 2 m, as the upstream asked',
+      '  calls by bank-c: until one call was answered, banned by the upstream',
+    ].join('\n'),
+  )
+  expect(stdout).toContain('pace that was found\n  calls by bank-a: 12.3 a second, because it refused more\n')
   expect(stdout).toContain('used by\n  settler/0007 (per agent): 4 of 4 used, free with the next answer\n')
   expect(stdout).toContain('waiting\n  settler/0007: 3')
   expect((await sitter('upstream', 'show', 'mail')).code).toBe(3)

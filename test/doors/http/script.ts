@@ -273,6 +273,8 @@ export const gateOf = (script: Script, told: Told[]): GateLink =>
           calls: 4_121,
           byStatus: { '201': 4_009, '429': 88, '500': 24 },
           learned: [],
+          paused: [],
+          paces: [],
           unsigned: false,
           breakers: [],
           latencyMs: { p50: 11, p95: 31, p99: 74 },

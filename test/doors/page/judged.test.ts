@@ -16,6 +16,7 @@ const upstream = {
   byStatus: {},
   learned: [],
   unsigned: false,
+  paused: [],
   breakers: [],
   limits: [],
   latencyMs: null,
@@ -53,10 +54,13 @@ test('money moves only when payments were seen to be settled; what cannot be tol
   expect(says(but({ freeze: { frozen: true, gate: true, by: null } }))).toBe('bad: No: the swarm is frozen')
   expect(says(but({ idle: true }), standing)).toBe('unsure: No: what is left waits for a person')
   expect(says(but({ work: { byType: { settle: { succeeded: 10 } } } }), standing)).toBe('soft: Nothing more to pay')
-  const paused = { ...upstream, limits: [{ per: 'credential', rate: '1/s', waiting: 3, pausedUntilMs: 130_000 }] }
-  expect(moneyAnswer(but({ gate: { ...gate, upstreams: [paused] } }), standing).facts.at(-1)!.says).toContain(
-    'bank asked for silence: 30',
-  )
+  const held = (why: string, untilMs: number): string => {
+    const upstreams = [{ ...upstream, paused: [{ whose: 'credential', credential: 'bank', why, untilMs }] }]
+    return moneyAnswer(but({ gate: { ...gate, upstreams } }), standing).facts.at(-1)!.says
+  }
+  expect(held('asked', 130_000)).toContain('bank asked for silence: 30')
+  expect(held('banned', 130_000)).toContain('bank refuses whoever we are: 30')
+  expect(held('banned', 90_000)).toBe('bank refuses whoever we are: one call is still to try its end')
 })
 
 test('nothing is called whole while books, audit, gate, upstreams or agents are not known to be', () => {

@@ -145,6 +145,14 @@ const gateFamilies = async (rooms: Rooms): Promise<Family[]> => {
     ),
     ...(await costFamilies(rooms)),
     gauge(
+      'sitter_upstream_paused_seconds',
+      "Time for which an upstream's own word holds calls back, of whoever waits longest; absent when nobody is held.",
+      upstreams.flatMap(({ name, paused }) => {
+        const leftMs = (paused[0]?.untilMs ?? -Infinity) - rooms.clock.wallMs()
+        return leftMs > 0 ? [[{ upstream: name }, leftMs / 1_000] as const] : []
+      }),
+    ),
+    gauge(
       'sitter_breaker_state',
       'Worst breaker of an upstream: 0 closed, 1 half-open, 2 open.',
       upstreams.map(({ name, breakers }) => [
