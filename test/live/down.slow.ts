@@ -2,28 +2,13 @@
  * A provider is away for a minute while 500 agents want something of it. Judged by its own log (it hears each call, and
  * cuts it) and by the history of the tasks.
  */
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
-import { openProvider, startSwarm, states, submitCalls } from './strict.ts'
-import type { Swarm } from './swarm.ts'
+import { openProvider, outcomesOf, startSwarm, states, submitCalls } from './strict.ts'
 
 const downMs = 60_000
 /** Until so many failures are heard of that the breaker opens. */
 const openedMs = 5_000
-
-const outcomesOf = async (swarm: Swarm): Promise<Readonly<Record<string, number>>> => {
-  const { url } = JSON.parse(readFileSync(join(swarm.data, 'run', 'api.json'), 'utf8')) as { url: string }
-  const token = readFileSync(join(swarm.data, 'run', 'operator.token'), 'utf8').trim()
-  const answer = await fetch(`${url}/api/v1/export/attempts`, { headers: { authorization: `Bearer ${token}` } })
-  const counts: Record<string, number> = {}
-  for (const line of (await answer.text()).split('\n')) {
-    const { outcome } = (line === '' ? {} : JSON.parse(line)) as { readonly outcome?: string }
-    if (outcome !== undefined) counts[outcome] = (counts[outcome] ?? 0) + 1
-  }
-  return counts
-}
 
 test('A minute without the provider: only probes reach it, tasks wait without a try, and all of them end well', async () => {
   const provider = await openProvider()

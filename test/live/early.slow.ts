@@ -4,7 +4,7 @@
  * provider's own log.
  */
 import { expect, onTestFinished, test } from 'vitest'
-import { mostIn, openProvider, startSwarm, states, submitCalls, swarmBefore } from './strict.ts'
+import { mostIn, openProvider, outcomesOf, startSwarm, states, submitCalls, swarmBefore } from './strict.ts'
 
 const few = { limits: [{ per: 'upstream', rate: '10/h', window: 'sliding' }] }
 const many = { limits: [{ per: 'upstream', rate: '20/s' }] }
@@ -36,6 +36,9 @@ test('A limit that is raised wakes at its own pace whoever waits for it, also af
       1_000,
     )} a second`,
   )
+  const outcomes = await outcomesOf(swarm)
+  expect(outcomes['succeeded']).toBe(count)
+  expect(Object.keys(outcomes).toSorted()).toEqual(['interrupted', 'succeeded'])
   expect(after).toHaveLength(count - 9)
   expect(
     mostIn(

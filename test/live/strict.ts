@@ -90,6 +90,19 @@ export const states = async (swarm: Swarm): Promise<Readonly<Record<string, numb
   return work.byType['call'] ?? {}
 }
 
+/** Of all attempts, by how they ended. */
+export const outcomesOf = async (swarm: Swarm): Promise<Readonly<Record<string, number>>> => {
+  const { url } = JSON.parse(readFileSync(join(swarm.data, 'run', 'api.json'), 'utf8')) as { url: string }
+  const token = readFileSync(join(swarm.data, 'run', 'operator.token'), 'utf8').trim()
+  const answer = await fetch(`${url}/api/v1/export/attempts`, { headers: { authorization: `Bearer ${token}` } })
+  const counts: Record<string, number> = {}
+  for (const line of (await answer.text()).split('\n')) {
+    const { outcome } = (line === '' ? {} : JSON.parse(line)) as { readonly outcome?: string }
+    if (outcome !== undefined) counts[outcome] = (counts[outcome] ?? 0) + 1
+  }
+  return counts
+}
+
 /** Departures by the gate's own journal, Unix ms of the record; only when no gate writes it. */
 export const departures = (
   swarm: Swarm,
