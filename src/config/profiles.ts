@@ -13,10 +13,13 @@ const binance: Profile = {
     // Partly done (cancel and replace): both halves must be read.
     { code: ['-2021'], class: 'unknown' },
     { code: ['-1000', '-1001', '-1006', '-1007', '-1008'], safe: false, class: 'unknown' },
+    { code: ['-1000', '-1001', '-1006', '-1007', '-1008'], safe: true, class: 'transient' },
     { code: ['-1016', '-1021'], class: 'transient' },
     { code: ['-1002', '-1022', '-2014', '-2015'], class: 'credential' },
     { code: ['-2010'], text: 'duplicate', class: 'unknown' },
     { code: ['-2010'], text: 'insufficient balance', class: 'funds' },
+    // A person must see to it, as with money that is not there.
+    { code: ['-2010'], text: 'market is closed', class: 'funds' },
     { code: ['-1013'], text: 'MAX_', class: 'funds' },
     // The firewall's refusal says nothing about the key.
     { status: [403], class: 'limited' },

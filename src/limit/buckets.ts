@@ -91,6 +91,11 @@ export interface Buckets {
   limited(scope: Scope, sentMs: number): boolean
   /** An answer lists limits of this scope with the most that they let through. */
   listed(scope: Scope, limits: readonly Listed[]): void
+  /**
+   * The body of an answer says that its call exceeded these of its provider's limits: nothing is left of them until
+   * their windows end. True when one of them was known.
+   */
+  violated(scope: Scope, names: readonly string[]): boolean
   /** By the provider's own word, nothing is left of one of its limits. */
   isUsedUp(scope: Scope): boolean
   /** For people: what is left of a scope's limits by the provider's own word, and breakers that are not closed. */
@@ -286,6 +291,7 @@ export const openBuckets = (options: {
       return pauses.answered(scopeName(scope), said) || isBanned
     },
     limited: (scope, sentMs) => pauses.limited(scopeName(scope), sentMs),
+    violated: (scope, names) => learned.violated(scope, names),
     isUsedUp: (scope) => learned.known(scope).some(({ left }) => left === 0),
     listed: (scope, limits) => learned.listed(scope, limits),
     known: (scope, counted) => learned.known(scope, counted),

@@ -2,6 +2,7 @@
 export type { BreakerView } from './breaker/breakers.ts'
 export { openBuckets, type Buckets } from './buckets.ts'
 export { classify, isFailure, isSafe } from './classes/classes.ts'
+export { limitProblem } from './classes/problems.ts'
 export type { Gauge } from './gauge.ts'
 export type { FoundPace, Held } from './held.ts'
 export { askedWaitMs } from './learn/signals.ts'

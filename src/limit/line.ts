@@ -50,6 +50,9 @@ const isOwnLimit = ({ limits, before, untilMs }: Waiter, nowMs: number): boolean
     ({ shared, readyAt, paceMs = 0 }) => !shared && readyAt(nowMs) + before * paceMs > Math.max(nowMs, untilMs),
   )
 
+/** What an estimate of its wait goes by. */
+type Asking = Pick<Waiter, 'scope' | 'limits' | 'before' | 'priority'>
+
 /** Sooner makes no sense for the machine's timers. */
 const shortestTimerMs = 1
 
@@ -163,7 +166,13 @@ export class Line {
     this.refuse(waiter, 'over', backMs)
   }
 
-  #expected({ scope, limits, before, priority }: Waiter, nowMs: number): Expected {
+  /** When an agent's call would go that came now. */
+  comesAt(call: Asking): number {
+    const { atMs, leastMs } = this.#expected(call, this.#clock.monoMs())
+    return Math.max(atMs, leastMs)
+  }
+
+  #expected({ scope, limits, before, priority }: Asking, nowMs: number): Expected {
     const own = this.#own.ahead(scope.agent ?? '', priority)
     // Payments take every second turn.
     const all = own + Math.min(this.#granted.length, own + 1)

@@ -18,6 +18,8 @@ export interface Lines {
   waiting(upstream?: string): number
   /** How many more calls of this scope would go within a time if they came now. */
   vacant(scope: Scope, limits: readonly Gauge[], withinMs: number): number
+  /** Monotonic ms at which an agent's call would go that came now; it does not come by being asked about. */
+  comesAt(call: Pick<Wanted, 'scope' | 'limits' | 'priority'>): number
   /** How many calls each agent has waiting there, the most first, a hundred agents at most. */
   waitingBy(upstream: string): readonly { readonly agent: string; readonly waiting: number }[]
   stop(): void
@@ -33,7 +35,7 @@ const fullRetryMs = 1_000
 /** Told of at once. */
 const mostAgents = 100
 
-const agentKey = ({ scope }: Wanted): string => `${scope.upstream}\n${scope.agent ?? ''}`
+const agentKey = ({ scope }: Pick<Wanted, 'scope'>): string => `${scope.upstream}\n${scope.agent ?? ''}`
 
 /** Who waits, and how many of each agent. */
 class Crowd {
@@ -50,7 +52,7 @@ class Crowd {
   }
 
   /** Calls of the same agent to the same upstream. */
-  before(wanted: Wanted): number {
+  before(wanted: Pick<Wanted, 'scope'>): number {
     return this.#perAgent.get(agentKey(wanted)) ?? 0
   }
 
@@ -122,6 +124,7 @@ export const openLines = ({ clock, buckets }: { readonly clock: Clock; readonly 
         scope.upstream === upstream || (host !== undefined && scope.host === host)
       for (const line of lines.values()) if (isNear(line)) line.pump()
     },
+    comesAt: (call) => lineOf(call.scope).comesAt({ ...call, before: crowd.before(call) }),
     waiting: (upstream) => {
       if (upstream === undefined) return crowd.total
       return [...lines.values()].reduce((sum, line) => sum + (line.scope.upstream === upstream ? line.waiting : 0), 0)

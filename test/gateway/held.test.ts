@@ -1,6 +1,7 @@
 /** What people see of upstreams that hold calls back, where nobody configured a limit. */
 import { afterEach, expect, test } from 'vitest'
 import { openRotationWorld, rotation, rulesOf } from '../vault/rotation/world.ts'
+import type { UpstreamRules } from './harness.ts'
 import { openUpstream } from './upstream.ts'
 
 let closing: (() => Promise<void>)[] = []
@@ -9,9 +10,10 @@ afterEach(async () => {
   closing = []
 })
 
-const world = async () => {
+const world = async (more: Partial<UpstreamRules> = {}) => {
   const upstream = await openUpstream()
-  const rules = rulesOf(upstream, rotation({ rotator: { by: 'person' } }), ['bank-a', 'bank-b'])
+  const plain = rulesOf(upstream, rotation({ rotator: { by: 'person' } }), ['bank-a', 'bank-b'])
+  const rules = { ...plain, upstreams: { bank: { ...plain.upstreams['bank']!, ...more } } }
   const opened = await openRotationWorld(upstream as never, rules)
   closing.push(opened.close)
   await opened.set('secret-of-member-a', 'bank-a')
@@ -52,4 +54,34 @@ test('the pace that was found where a provider refuses and says nothing is seen'
   upstream.answer((_, response) => void response.writeHead(429).end())
   expect((await call()).status).toBe(429)
   expect((await seen()).paces).toEqual([{ credential: 'bank-a', perSecond: expect.any(Number) as number }])
+})
+
+const exceeded = JSON.stringify({
+  type: 'https://iana.org/assignments/http-problem-types#quota-exceeded',
+  'violated-policies': ['day'],
+})
+
+test('a limit that is named by a problem document is used up until its window ends, without any profile', async () => {
+  const { upstream, call, seen } = await world({ parkAfterMs: 200 })
+  const headers = { 'ratelimit-policy': '"day";q=100;w=600', ratelimit: '"day";r=50;t=600' }
+  upstream.answer((_, response) => void response.writeHead(200, headers).end())
+  expect((await call()).status).toBe(200)
+  upstream.answer((_, response) =>
+    response.writeHead(400, { 'content-type': 'application/problem+json' }).end(exceeded),
+  )
+  expect((await call()).status).toBe(400)
+  const { learned, paused } = await seen()
+  expect(learned.map(({ name, left }) => [name, left])).toEqual([['day', 0]])
+  expect(paused).toEqual([])
+  expect((await call()).status).toBe(429)
+  expect(upstream.seen).toHaveLength(2)
+})
+
+test('a problem document of a limit that names nothing known pauses like any refusal that names no wait', async () => {
+  const { upstream, call, seen } = await world()
+  upstream.answer((_, response) =>
+    response.writeHead(503, { 'content-type': 'application/problem+json; charset=utf-8' }).end(exceeded),
+  )
+  expect((await call()).status).toBe(503)
+  expect((await seen()).paused.map(({ credential, why }) => [credential, why])).toEqual([['bank-a', 'asked']])
 })

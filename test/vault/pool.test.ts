@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'vitest'
-import { grantFor } from '../gateway/harness.ts'
+import type { SwitchOn } from '../../src/model/model.ts'
+import { grantFor, type UpstreamRules } from '../gateway/harness.ts'
 import { openUpstream, type TestUpstream } from '../gateway/upstream.ts'
 import { openRotationWorld, rotation, rulesOf, type RotationWorld } from './rotation/world.ts'
 
@@ -11,9 +12,17 @@ afterEach(async () => {
 
 const [first, second] = ['secret-of-member-a', 'secret-of-member-b']
 
-const world = async (): Promise<RotationWorld & { upstream: TestUpstream; by: () => string[] }> => {
+const world = async (
+  switchOn: readonly SwitchOn[] = ['401', '403', 'expiry'],
+  more: Partial<UpstreamRules> = {},
+): Promise<RotationWorld & { upstream: TestUpstream; by: () => string[] }> => {
   const upstream = await openUpstream()
-  const rules = rulesOf(upstream, rotation({ rotator: { by: 'person' } }), ['bank-a', 'bank-b'])
+  const plain = rulesOf(upstream, rotation({ rotator: { by: 'person' } }), ['bank-a', 'bank-b'])
+  const rules = {
+    ...plain,
+    upstreams: { bank: { ...plain.upstreams['bank']!, ...more } },
+    credentials: { bank: { ...plain.credentials['bank']!, switchOn } },
+  }
   const opened = await openRotationWorld(upstream as never, rules)
   closing.push(opened.close)
   await opened.set(first, 'bank-a')
@@ -36,6 +45,56 @@ test('a member that is refused lets the next one go first, and every switch is t
   expect(notes.map(({ kind, message }) => [kind, message])).toEqual([
     ['credential.switched', 'calls go on with bank-b instead of bank-a'],
   ])
+})
+
+/** Two a minute of each key, all at once. */
+const twoOfEach: UpstreamRules['limits'] = [
+  {
+    per: 'credential',
+    rate: { count: 2, windowMs: 60_000 },
+    burst: 2,
+    guard: 0,
+    window: 'sliding',
+    match: [],
+    weights: [],
+  },
+]
+
+test('a member that must wait for its own limit lets the next one go first, where that is wanted', async () => {
+  const { call, by } = await world(['limit'], { limits: twoOfEach, parkAfterMs: 300 })
+  for (let time = 0; time < 4; time += 1) expect((await call()).status).toBe(201)
+  expect(by()).toEqual(['a', 'a', 'b', 'b'])
+  expect((await call()).status).toBe(429)
+  const other = await world(['401'], { limits: twoOfEach, parkAfterMs: 300 })
+  const answers = [await other.call(), await other.call(), await other.call()]
+  expect(answers.map(({ status }) => status)).toEqual([201, 201, 429])
+})
+
+test('a member of which nothing is left by its provider’s word lets the next one go first', async () => {
+  const { upstream, call, by } = await world(['limit'], { parkAfterMs: 300 })
+  const left = new Map<string, number>()
+  upstream.answer(({ headers }, response) => {
+    const key = String(headers['authorization'])
+    left.set(key, (left.get(key) ?? 2) - 1)
+    const told = { 'ratelimit-limit': '2', 'ratelimit-remaining': String(left.get(key)), 'ratelimit-reset': '60' }
+    response.writeHead(200, told).end('{}')
+  })
+  for (let time = 0; time < 4; time += 1) expect((await call()).status).toBe(200)
+  expect(by()).toEqual(['a', 'a', 'b', 'b'])
+})
+
+test('a member that was told to wait lets the next one go first, and so does one that is forbidden', async () => {
+  const { upstream, call, by } = await world(['limit'])
+  upstream.answer(({ headers }, response) => {
+    response.writeHead(headers['authorization'] === `Bearer ${first}` ? 429 : 200, { 'retry-after': '60' }).end()
+  })
+  expect([(await call()).status, (await call()).status]).toEqual([429, 200])
+  expect(by()).toEqual(['a', 'b'])
+  const other = await world(['403'])
+  other.upstream.answer(({ headers }, response) => {
+    response.writeHead(headers['authorization'] === `Bearer ${first}` ? 403 : 200).end()
+  })
+  expect([(await other.call()).status, (await other.call()).status]).toEqual([403, 200])
 })
 
 test('who looks at the gate switches nothing: a switch is told with the call that went by it', async () => {

@@ -1,6 +1,6 @@
 /** Sends it, once. The head of the answer is scrubbed and learnt from before anybody sees it. */
 import type { CallInHand, Room } from '../call.ts'
-import { outgoing, type HeaderPairs } from '../headers.ts'
+import { headerOf, outgoing, type HeaderPairs } from '../headers.ts'
 import { asFailure } from '../../std/std.ts'
 import type { Ended, Flow } from '../exchange.ts'
 import { beginReading, readsTokens } from './charge.ts'
@@ -16,6 +16,9 @@ export interface Receiver {
 
 /** As much of a refusal as is looked at for the provider's code. */
 const mostText = 65_536
+
+const isProblem = (headers: HeaderPairs): boolean =>
+  /^application\/problem\+json\b/i.test(headerOf(headers, 'content-type') ?? '')
 
 const plainOf = (headers: HeaderPairs): HeaderPairs =>
   headers.filter(([name]) => name.toLowerCase() !== 'accept-encoding')
@@ -90,7 +93,7 @@ export const forward = (call: CallInHand, room: Room, receiver: Receiver): Flow 
       notNow: () => (pausedForMs(call, room) > 0 ? 'the upstream asked for a pause in the last moment' : undefined),
       started: () => leave(call, room),
       head: (status, headers) => {
-        hearing.on = status >= 400 && rule.profile !== null
+        hearing.on = status >= 400 && (rule.profile !== null || isProblem(headers))
         learn(call, room, status, headers)
         beginList(call, status)
         // That calls have arrived makes room in the windows in which they stand.

@@ -7,6 +7,7 @@ import type { CallInHand, Refusal, Room, Stage } from '../call.ts'
 import { headerOf, notGrantable } from '../headers.ts'
 import { plainTarget, routeMatches } from '../path.ts'
 import { kindOfCall } from '../vacancies.ts'
+import { waitsMs } from '../waits.ts'
 
 const methodText = /^[A-Z]{3,16}$/
 /** A person has to do something: told again after this at the latest. A payment waits in ways of its own. */
@@ -44,10 +45,8 @@ const noneOf = (credential: string, call: CallInHand, room: Room): string => {
 }
 
 const choose = (call: CallInHand, room: Room): CallInHand['credential'] | undefined => {
-  const { rule, credential } = call.upstream!
-  const isPaused = (name: string): boolean =>
-    room.buckets.pausedUntil({ upstream: rule.name, credential: name, agent: null }) > room.clock.monoMs()
-  return room.vault.choose(credential!, { subject: call.subject, key: keyOf(call), paused: isPaused })
+  const isPaused = (name: string): boolean => waitsMs(call, room, name) > 0
+  return room.vault.choose(call.upstream!.credential!, { subject: call.subject, key: keyOf(call), paused: isPaused })
 }
 
 export const route: Stage = (call, room) => {

@@ -11,6 +11,7 @@
  *   unknown     nobody knows whether it was done: to be asked, never to be sent again blindly
  */
 import type { AnswerClass, Profile } from '../../model/model.ts'
+import { limitProblem } from './problems.ts'
 
 export interface Answer {
   /** Null: sent, and no whole answer came. */
@@ -53,12 +54,12 @@ const codesOf = (profile: Profile, body: string): readonly string[] => {
   })
 }
 
-const byDefault = (safe: boolean, { status, limited }: Answer): AnswerClass => {
+const byDefault = (safe: boolean, { status, limited, body }: Answer): AnswerClass => {
   // Sent, and the answer lost; or a provider that failed in the middle of it.
   const unclear = safe ? 'transient' : 'unknown'
   if (status === null) return unclear
   if (status < 400) return 'succeeded'
-  if (status === 429) return 'limited'
+  if (status === 429 || limitProblem(body) !== undefined) return 'limited'
   if (status === 401 || status === 407) return 'credential'
   if (status === 403) return limited ? 'limited' : 'credential'
   if (status === 402) return 'funds'

@@ -37,6 +37,8 @@ export interface Domains {
   /** The most that limits of this scope let through, as an answer lists them. */
   listed(scope: Scope, limits: readonly Listed[]): void
   known(scope: Scope, counted?: readonly string[]): readonly Known[]
+  /** Nothing is left of these; false when none of them is known. */
+  violated(scope: Scope, names: readonly string[]): boolean
   paces: Learned['paces']
   changed(stamp: Stamp): readonly LimitRow[]
 }
@@ -156,6 +158,11 @@ class Kinds implements Domains {
     const [own, ours] = [this.#learned.known(scopeName(scope)), this.#learned.known(hostScope(scope))]
     if (ours.length === 0 && counted.length === 0) return own
     return [...own, ...ours, ...counted.flatMap((begins) => this.#learned.known(countedScope(begins, scope)))]
+  }
+
+  violated(scope: Scope, names: readonly string[]): boolean {
+    const isOwn = this.#learned.violated(scopeName(scope), names)
+    return this.#learned.violated(hostScope(scope), names) || isOwn
   }
 
   paces(upstream: string): ReturnType<Learned['paces']> {

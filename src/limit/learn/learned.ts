@@ -214,6 +214,8 @@ export interface Learned {
   gauge(scope: string, weight?: number, isOfSome?: boolean): Gauge
   /** Takes what an answer said. `refused` = with 429; `limits` = those of the profile. */
   hear(scope: string, told: Told, answer: Heard): void
+  /** Of these limits nothing is left until their windows end; false when none of them is known. */
+  violated(scope: string, names: readonly string[]): boolean
   /** For people: what is known of a scope now. */
   known(scope: string): readonly Known[]
   /** Calls a second, of scopes that begin so and whose pace was found. */
@@ -303,6 +305,15 @@ class Book implements Learned {
     const names = new Set(told.signals.map(({ name }) => name))
     for (const [name, { isGuess }] of of.signals) if (isGuess && !refused && !names.has(name)) of.signals.delete(name)
     if (refused && !said) of.pace = slower(of.pace, of.sent.perSecond(nowMs), nowMs)
+  }
+
+  violated(scope: string, names: readonly string[]): boolean {
+    const signals = this.#scopes.get(scope)?.signals
+    const nowMs = this.#clock.monoMs()
+    const found = names.filter((name) => (signals?.get(name)?.untilMs ?? -Infinity) > nowMs)
+    for (const name of found) signals!.set(name, { ...signals!.get(name)!, left: 0 })
+    if (found.length > 0) this.#dirty.add(scope)
+    return found.length > 0
   }
 
   known(scope: string): readonly Known[] {

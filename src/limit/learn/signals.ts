@@ -50,7 +50,7 @@ const mostName = 64
 
 const nothing = { limit: null, remaining: null, used: null, resetMs: null, windowMs: null }
 
-const nameOf = (text: string): string => text.replaceAll(/[^\w.-]+/g, '-').slice(0, mostName) || 'default'
+export const nameOf = (text: string): string => text.replaceAll(/[^\w.-]+/g, '-').slice(0, mostName) || 'default'
 
 const headersOf = (pairs: readonly (readonly [string, string])[]): Headers => {
   const headers = new Map<string, string>()

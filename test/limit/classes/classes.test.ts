@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import { profiles } from '../../../src/config/profiles.ts'
 import { classify, isFailure, isSafe, type Answer } from '../../../src/limit/classes/classes.ts'
+import { limitProblem } from '../../../src/limit/classes/problems.ts'
 import type { AnswerClass } from '../../../src/model/model.ts'
 
 const answer = (status: number | null, body = '', limited = false): Answer => ({ status, body, limited })
@@ -38,7 +39,11 @@ const known: readonly (readonly [string, boolean, number, unknown, AnswerClass])
   ['binance', false, 418, { code: -1003 }, 'limited'],
   ['binance', false, 400, { code: -1021 }, 'transient'],
   ['binance', false, 400, { code: -1007 }, 'unknown'],
-  ['binance', true, 400, { code: -1007 }, 'permanent'],
+  ['binance', true, 400, { code: -1007 }, 'transient'],
+  ['binance', true, 400, { code: -1008 }, 'transient'],
+  ['binance', false, 400, { code: -1008 }, 'unknown'],
+  ['binance', true, 400, { code: -1001 }, 'transient'],
+  ['binance', false, 400, { code: -2010, msg: 'Market is closed.' }, 'funds'],
   ['binance', false, 400, { code: -1022 }, 'credential'],
   ['binance', false, 400, { code: -2010, msg: 'Account has insufficient balance for requested action.' }, 'funds'],
   ['binance', false, 400, { code: -2010, msg: 'Duplicate order sent.' }, 'unknown'],
@@ -61,6 +66,32 @@ for (const [name, safe, status, body, expected] of known) {
     expect(classify(profiles[name]!, safe, answer(status, text))).toBe(expected)
   })
 }
+
+const typed = (type: string, more: object = {}): string =>
+  JSON.stringify({ type: `https://iana.org/assignments/http-problem-types#${type}`, ...more })
+
+test('A problem document of a limit says that nothing was done, whatever its status; what only looks like one does not', () => {
+  for (const type of ['quota-exceeded', 'temporary-reduced-capacity', 'abnormal-usage-detected'])
+    for (const status of [400, 403, 503]) expect(classify(null, false, answer(status, typed(type)))).toBe('limited')
+  const others = [
+    typed('quota-exceeded-not'),
+    typed('quota-exceeded').slice(0, -1),
+    '{"type":"quota-exceeded"}',
+    '{"type":"https://iana.org/assignments/http-problem-types#quota-exceeded/x"}',
+    '{"type":["https://iana.org/assignments/http-problem-types#quota-exceeded"]}',
+  ]
+  for (const body of others) expect(classify(null, false, answer(503, body))).toBe('unknown')
+  // Nothing but what it says: a success stays one.
+  expect(classify(null, false, answer(200, typed('quota-exceeded')))).toBe('succeeded')
+})
+
+test('The policies that were violated are read by name; what is malformed names none', () => {
+  const of = (violated: unknown): unknown => limitProblem(typed('quota-exceeded', { 'violated-policies': violated }))
+  expect(of(['burst', 'per day'])).toEqual({ violated: ['burst', 'per-day'] })
+  expect(of([1, null, { a: 1 }, 'day'])).toEqual({ violated: ['day'] })
+  for (const odd of [undefined, 'burst', { 0: 'burst' }, 7]) expect(of(odd)).toEqual({ violated: [] })
+  expect(limitProblem(typed('about'))).toBeUndefined()
+})
 
 test('A body that is no JSON, is too large, or hides its code elsewhere has no code', () => {
   const profile = { ...profiles['binance']!, codeAt: ['__proto__.code', 'a.b.c'] }
