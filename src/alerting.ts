@@ -1,16 +1,15 @@
 /**
- * What a sitter wakes people for, and how they are told: conditions read off the rooms (level, not edge: what holds now
- * is told, whatever was missed), and targets by webhook and command.
+ * What a sitter wakes people for: conditions read off the rooms (level, not edge: what holds now is told, whatever was
+ * missed).
  */
 import { createHash } from 'node:crypto'
-import { resolve } from 'node:path'
-import type { AlertTarget, SwarmConfig } from './config/config.ts'
+import type { SwarmConfig } from './config/config.ts'
 import type { Fleet, FleetSummary, Modes, ModeSetting } from './fleet/fleet.ts'
 import type { FreezeSwitch, GateLink } from './gatelink/gatelink.ts'
-import type { Condition, Notice, Target } from './record/record.ts'
+import type { Condition } from './record/record.ts'
 import { credentialConditions } from './renewing.ts'
 import type { Spending } from './spending.ts'
-import { Failure, type Clock, type Outside, type Proc } from './std/std.ts'
+import type { Clock } from './std/std.ts'
 import type { Store } from './store/store.ts'
 
 /** The rooms, as far as they say that something is wrong. */
@@ -23,6 +22,8 @@ export interface AlertingRooms {
   readonly modes: Pick<Modes, 'list'>
   readonly spending: Pick<Spending, 'conditions'>
   readonly clock: Clock
+  /** When sitters began after one that had died (wall ms). */
+  readonly deaths: readonly number[]
 }
 
 const gateGoneMs = 15_000
@@ -174,6 +175,57 @@ const switchConditions = ({ freeze, gatelink, store }: AlertingRooms): Condition
   ]
 }
 
+const dyingWithinMs = 600_000
+const mostDeaths = 3
+
+/** The dead-man's ping goes out for each life that lasts a few seconds: that there are many of them is told here. */
+const sitterConditions = ({ deaths, clock }: AlertingRooms, { suspects }: FleetSummary): Condition[] => {
+  const late = deaths.filter((atMs) => clock.wallMs() - atMs < dyingWithinMs)
+  if (late.length < mostDeaths) return []
+  const wayOut =
+    suspects?.count === 1
+      ? `sitter quarantine ${suspects.agents} keeps it out`
+      : 'the last words of each are in sitter logs sitter --level error'
+  const who = suspects === undefined ? '' : `, each time just after ${suspects.agents} had begun`
+  return [
+    {
+      key: 'sitter-restarts',
+      severity: 'critical',
+      title: `the sitter died ${late.length} times within 10 minutes${who}`.slice(0, 500),
+      facts: { deaths: late.length, lastMs: late[0]!, suspects: suspects?.agents ?? null },
+      proposed: `${wayOut}; docs/guides/operating.md, SitterRestarts`,
+    },
+  ]
+}
+
+/** Probes follow each other within five minutes: so long after the first failure the upstream is ill, not hiccuping. */
+const brokenForMs = 300_000
+const brokenLongMs = 900_000
+
+/** Breakers that have been tried again, in vain, for long. */
+const breakerConditions = async ({ gatelink, clock }: AlertingRooms): Promise<Condition[]> => {
+  if (gatelink.gateId === null) return []
+  const { upstreams } = await gatelink.status()
+  const nowMs = clock.wallMs()
+  return upstreams.flatMap(({ name, breakers }): Condition[] => {
+    const old = breakers
+      .filter(({ sinceMs, failedProbes }) => failedProbes > 0 && nowMs - sinceMs >= brokenForMs)
+      .toSorted((one, other) => one.sinceMs - other.sinceMs)
+    if (old.length === 0) return []
+    const { endpoint, sinceMs, failedProbes, nextProbeMs } = old[0]!
+    const others = old.length === 1 ? '' : ` (and ${old.length - 1} more)`
+    return [
+      {
+        key: `breakers/${name}`,
+        severity: nowMs - sinceMs >= brokenLongMs ? 'critical' : 'warning',
+        title: `calls to ${name} fail: its breaker for ${endpoint}${others} does not close`.slice(0, 500),
+        facts: { upstream: name, endpoint, breakers: old.length, sinceMs, failedProbes, nextProbeMs },
+        proposed: `it is tried again by itself; sitter upstream show ${name} tells what it answers`,
+      },
+    ]
+  })
+}
+
 const paymentConditions = async ({ store, clock }: AlertingRooms): Promise<Condition[]> => {
   const { persons, unknown } = await store.read.settlementsOfConcern()
   return [
@@ -219,9 +271,10 @@ export const conditionsOf = (rooms: AlertingRooms): (() => Promise<readonly Cond
   let countedMs = -Infinity
   let known: readonly Condition[] = []
   /** A gate that is away or slow takes no condition back. */
-  const credentials = async (): Promise<readonly Condition[]> => {
+  const ofGate = async (): Promise<readonly Condition[]> => {
     try {
-      if (rooms.gatelink.gateId !== null) known = await credentialConditions(rooms.gatelink, rooms.clock)
+      if (rooms.gatelink.gateId !== null)
+        known = [...(await credentialConditions(rooms.gatelink, rooms.clock)), ...(await breakerConditions(rooms))]
     } catch {
       // It is asked again at the next look; that it is gone is told by itself.
     }
@@ -230,13 +283,14 @@ export const conditionsOf = (rooms: AlertingRooms): (() => Promise<readonly Cond
   return async () => {
     const nowMs = rooms.clock.monoMs()
     if (nowMs - countedMs >= countsEveryMs) {
-      counted = [...(await paymentConditions(rooms)), ...(await deadLetterConditions(rooms)), ...(await credentials())]
+      counted = [...(await paymentConditions(rooms)), ...(await deadLetterConditions(rooms)), ...(await ofGate())]
       countedMs = nowMs
     }
     // A pass over all agents, once a look.
     const fleet = rooms.fleet.summary()
     return [
       ...switchConditions(rooms),
+      ...sitterConditions(rooms, fleet),
       ...modeConditions(rooms),
       ...rooms.spending.conditions(),
       ...hostConditions(fleet),
@@ -245,104 +299,5 @@ export const conditionsOf = (rooms: AlertingRooms): (() => Promise<readonly Cond
       ...agentConditions(rooms, fleet),
       ...counted,
     ]
-  }
-}
-
-const sendWithinMs = 10_000
-const runWithinMs = 30_000
-
-const webhook = (outside: Outside, url: string, name: string, least: Target['least']): Target => ({
-  name,
-  least,
-  send: async (notice) => {
-    const headers = {
-      'content-type': 'application/json',
-      'user-agent': 'swarmsitter',
-      // One that became worse is another notice, also to whoever drops repetitions.
-      'idempotency-key': `${notice.incident}-${notice.status}-${notice.severity}`,
-    }
-    const ask = { method: 'POST', url, headers, body: JSON.stringify(notice), withinMs: sendWithinMs } as const
-    const { status, retryAfterMs } = await outside.ask(ask)
-    if (status >= 200 && status < 300) return
-    throw new Failure('upstream-unreachable', `it answered ${status}`, {
-      ...(retryAfterMs !== null && { retryAfterMs }),
-    })
-  },
-})
-
-type Passed = Readonly<Record<string, string | undefined>>
-
-/** What a command is told beside the document on its stdin, for a script of three lines. */
-const environmentOf = ({ status, severity, key, title, incident }: Notice, own: Passed): Record<string, string> => ({
-  PATH: own['PATH'] ?? '/usr/bin:/bin',
-  ...(own['HOME'] !== undefined && { HOME: own['HOME'] }),
-  ...(own['LANG'] !== undefined && { LANG: own['LANG'] }),
-  SITTER_ALERT_STATUS: status,
-  SITTER_ALERT_SEVERITY: severity,
-  SITTER_ALERT_KEY: key,
-  SITTER_ALERT_TITLE: title,
-  SITTER_ALERT_INCIDENT: incident,
-})
-
-interface Machine {
-  readonly clock: Clock
-  readonly proc: Proc
-  readonly outside: Outside
-  readonly environment: Passed
-}
-
-const command = ({ proc, clock, environment }: Machine, target: AlertTarget, name: string): Target => ({
-  name,
-  least: target.least,
-  send: async (notice) => {
-    const [program = '', ...args] = target.command ?? []
-    let said = ''
-    const child = await proc.spawn({
-      command: program.includes('/') ? resolve(target.directory, program) : program,
-      args,
-      env: environmentOf(notice, environment),
-      cwd: target.directory,
-      ownGroup: true,
-      dieWithParent: true,
-      onLine: (_stream, line) => {
-        said = line
-      },
-      input: JSON.stringify(notice),
-    })
-    let late = false
-    const cancel = clock.timer(runWithinMs, () => {
-      late = true
-      child.killGroup('SIGKILL')
-    })
-    const { code, signal } = await child.ended
-    cancel()
-    // What it left running would pile up with every alert.
-    child.killGroup('SIGKILL')
-    if (code === 0) return
-    const how = late ? `did not end within ${runWithinMs / 1_000} s` : `ended with ${signal ?? `exit code ${code}`}`
-    throw new Failure('upstream-unreachable', `it ${how}${said === '' ? '' : `, and said: ${said.slice(0, 200)}`}`)
-  },
-})
-
-const nameOf = ({ webhook: url, command: words }: AlertTarget): string =>
-  url === undefined ? `command ${words?.[0]?.slice(0, 80)}` : `webhook ${URL.parse(url)?.host}`
-
-/** The targets of the configuration that holds when it is asked. */
-export const targetsOf = (config: Pick<SwarmConfig, 'alerts'>, machine: Machine): (() => readonly Target[]) => {
-  let made: { readonly of: SwarmConfig['alerts']; readonly targets: readonly Target[] } | undefined
-  return () => {
-    if (made?.of === config.alerts) return made.targets
-    const used = new Map<string, number>()
-    const targets = config.alerts.to.map((target) => {
-      const plain = nameOf(target)
-      const count = (used.get(plain) ?? 0) + 1
-      used.set(plain, count)
-      const name = count === 1 ? plain : `${plain} (${count})`
-      return target.webhook === undefined
-        ? command(machine, target, name)
-        : webhook(machine.outside, target.webhook, name, target.least)
-    })
-    made = { of: config.alerts, targets }
-    return targets
   }
 }

@@ -18,8 +18,8 @@ export interface Deadman extends Service {
   progress(): void
 }
 
-/** Progress counts for this long at least: proofs come every few seconds, and one may be late. */
-const leastMs = 20_000
+/** Progress counts for this long, however seldom is asked: proofs come every few seconds, and some may be late. */
+const countsForMs = 20_000
 const askWithinMs = 10_000
 
 export const openDeadman = ({ url, everyMs, clock, outside, told }: DeadmanOptions): Deadman => {
@@ -42,7 +42,7 @@ export const openDeadman = ({ url, everyMs, clock, outside, told }: DeadmanOptio
     }
   }
   const tick = (): void => {
-    if (busy || clock.monoMs() - progressMs > Math.max(leastMs, everyMs)) return
+    if (busy || clock.monoMs() - progressMs > countsForMs) return
     busy = true
     void ask().finally(() => {
       busy = false

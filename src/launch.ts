@@ -37,17 +37,9 @@ import {
   type KeptClock,
 } from './std/real/real.ts'
 import { asFailure, Failure, sleep, type Clock, type Disk } from './std/std.ts'
-import {
-  lockInstance,
-  startWatch,
-  tellService,
-  type Program,
-  type Told,
-  type Watch,
-  type WatchLine,
-  type WatchOptions,
-} from './watch.ts'
+import { lockInstance, startWatch, type Program, type Watch, type WatchLine, type WatchOptions } from './watch.ts'
 import { openWatchNote, type WatchNotes } from './watch-note.ts'
+import { tellService, type Told } from './watch-service.ts'
 
 export interface LaunchAsk {
   /** Null = what was applied last; nothing is evaluated then. */
@@ -151,6 +143,8 @@ const programsOf = (config: SwarmConfig, places: Places): Program[] => {
     env,
     readyWithinMs,
     silentAfterMs: 15_000,
+    // The gate proves nothing by itself: whether it answers is what the sitter sees of it.
+    ...(name === 'sitter' ? { idleAfterMs: 60_000 } : {}),
   })
   const rehearsals = Object.keys(config.rehearsals).length > 0 ? [program('rehearsal', 15_000)] : []
   return [...rehearsals, program('gate', 20_000), program('sitter', 60_000)]

@@ -18,6 +18,8 @@ export interface PrivateLine extends Service {
   ready(facts: Readonly<Record<string, unknown>>): void
   /** It works: what it wrote it could read. */
   progress(): void
+  /** It makes no progress, for a reason that starting again would not mend. */
+  idle(why: string): void
   /** Starting again cannot help: says why. Resolves when it was written. */
   failed(error: unknown): Promise<void>
   /** Asks the watch to read the configuration's file again. */
@@ -54,6 +56,8 @@ export interface PrivateLineEvents {
   reloaded?(): void
   /** Another program of the watch ended without order, and is started again. */
   ended?(what: Ended): void
+  /** The watch ends it in a moment, for it makes no progress: what it waits for is worth a line in the log. */
+  account?(): void
 }
 
 /** Whole lines of the watch's side; it says few and short ones, so the rest of a line never grows. */
@@ -67,6 +71,7 @@ const hear = (socket: Socket, events: PrivateLineEvents): void => {
       const asked = /^stop (\d{1,9})$/.exec(line)
       if (asked) events.stop(Number(asked[1]))
       else if (line === 'reloaded') events.reloaded?.()
+      else if (line === 'account') events.account?.()
       else if (line.startsWith('ended ')) events.ended?.(JSON.parse(line.slice(6)) as Ended)
     }
   })
@@ -96,6 +101,9 @@ export const openPrivateLine = (clock: Clock, events: PrivateLineEvents): Privat
     },
     progress: () => {
       void say('progress')
+    },
+    idle: (why) => {
+      void say(`idle ${why.replaceAll('\n', ' ')}`)
     },
     failed: (error) =>
       say(

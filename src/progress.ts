@@ -1,9 +1,10 @@
 /**
  * The sitter's proof that it works, and does not merely live: every few seconds it writes into its record and reads
  * back what it wrote. Only then does the watch hear of progress, and only while it hears of it does the dead-man's ping
- * go out. A full disk, a record that does not answer, or a successor stops it.
+ * go out. A full disk, a record that does not answer, or a successor stops it; what can be named is named, for a sitter
+ * that has a reason is not ended for it (decision 0041).
  */
-import { every, type Cancel, type Clock } from './std/std.ts'
+import { every, Failure, type Cancel, type Clock } from './std/std.ts'
 import type { Store } from './store/store.ts'
 
 export interface ProgressOptions {
@@ -13,6 +14,8 @@ export interface ProgressOptions {
   readonly epoch: number
   /** What was written is there. */
   readonly proven: () => void
+  /** It was not, for a reason that a successor would meet as well. */
+  readonly idle?: (why: string) => void
   /** Another sitter has taken over. */
   readonly deposed: (detail: string) => void
 }
@@ -38,8 +41,20 @@ export const openMirror = (clock: Clock, proven: () => void): Mirror => {
   }
 }
 
+/** SQLITE_BUSY and SQLITE_LOCKED. */
+const isLocked = (thrown: unknown): boolean =>
+  thrown instanceof Error && 'errcode' in thrown && [5, 6].includes(Number(thrown.errcode) & 0xff)
+
+/** Why nothing could be proven, where another sitter could prove no more; undefined for everything else. */
+const passingReason = (thrown: unknown): string | undefined => {
+  if (isLocked(thrown)) return 'another program holds the record locked'
+  const passes = thrown instanceof Failure && (thrown.code === 'disk-full' || thrown.code === 'record-unreachable')
+  return passes ? thrown.message : undefined
+}
+
 /** Gives what ends it. */
-export const openProgress = ({ store, clock, owner, epoch, proven, deposed }: ProgressOptions): Cancel => {
+export const openProgress = (options: ProgressOptions): Cancel => {
+  const { store, clock, owner, epoch, proven, idle, deposed } = options
   let busy = false
   const prove = async (): Promise<void> => {
     const wallMs = clock.wallMs()
@@ -53,8 +68,10 @@ export const openProgress = ({ store, clock, owner, epoch, proven, deposed }: Pr
     if (busy) return
     busy = true
     prove()
-      .catch(() => {
-        /* No proof, and silence is the word for that: whoever made the record fail tells of it. */
+      .catch((thrown: unknown) => {
+        // No proof; without a reason silence is the word for that, and the watch ends who is silent so.
+        const why = passingReason(thrown)
+        if (why !== undefined) idle?.(why)
       })
       .finally(() => {
         busy = false

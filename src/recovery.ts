@@ -28,24 +28,51 @@ const mostInHand = 10_000
 export interface LastLife {
   readonly diedMs: number
   readonly given: Awaited<ReturnType<Queries['inHand']>>
+  /** When sitters began, this one too, after one that had died (wall ms): of the last hour, newest first. */
+  readonly deaths: readonly number[]
+}
+
+const deathsKeptMs = 3_600_000
+/** A sitter that dies every few seconds for an hour, and what else is said of sitters. */
+const mostTurns = 1_000
+
+/** Of what is said of sitters, newest first: a life that begins where none had ended in order. Pure. */
+export const deathsIn = (
+  events: readonly { readonly kind: string; readonly wallMs: number }[],
+  nowMs: number,
+): readonly number[] => {
+  const deaths: number[] = []
+  let laterMs: number | null = nowMs
+  for (const { kind, wallMs } of events) {
+    const isStart = kind === 'sitter.started'
+    if (!isStart && kind !== 'sitter.stopped') continue
+    if (isStart && laterMs !== null && nowMs - laterMs <= deathsKeptMs) deaths.push(laterMs)
+    laterMs = isStart ? wallMs : null
+  }
+  return deaths
 }
 const readLastLife = async (
   read: Pick<Queries, 'host' | 'inHand' | 'events'>,
   owner: string,
-  aliveMs: number,
+  { aliveMs, nowMs }: { readonly aliveMs: number; readonly nowMs: number },
 ): Promise<LastLife> => {
-  const [host, given, { items }] = await Promise.all([
+  const [host, given, { items }, turns] = await Promise.all([
     read.host(owner),
     read.inHand(mostInHand),
     read.events({ limit: 1, after: null, newestFirst: true }),
+    read.events({ limit: mostTurns, after: null, newestFirst: true, subject: 'sitter' }),
   ])
-  return { diedMs: Math.max(aliveMs, host?.beatMs ?? 0, given[0]?.startedMs ?? 0, items[0]?.wallMs ?? 0), given }
+  return {
+    diedMs: Math.max(aliveMs, host?.beatMs ?? 0, given[0]?.startedMs ?? 0, items[0]?.wallMs ?? 0),
+    given,
+    deaths: deathsIn(turns.items, nowMs),
+  }
 }
 
 /** What an older incarnation left: its cells are killed, its attempts interrupted; nobody is charged. Gives its end. */
 export const recover = async (ask: Recovery): Promise<LastLife> => {
   const { store, clock, proc, disk, owner, epoch, sockets, cells } = ask
-  const lastLife = await readLastLife(store.read, owner, ask.aliveMs ?? 0)
+  const lastLife = await readLastLife(store.read, owner, { aliveMs: ask.aliveMs ?? 0, nowMs: clock.wallMs() })
   const left = await store.read.cellsAlive()
   const swept = await sweepCells({ proc, disk }, left, sockets)
   const living = new Set(swept.flatMap(({ id, process }) => (process === 'still-there' ? [id] : [])))
@@ -111,6 +138,16 @@ export const recordEnd = (
   const message = `the ${program} ended by ${ended.by}; the watch starts it again in ${ended.againInMs} ms`
   return recordEvent(store, clock, { kind: `${program}.ended`, level: 'error', subject: program, message, facts })
 }
+
+/** The last word of a sitter that ends in order; the next one takes everything else for a death. */
+export const recordStopped = (store: Store, clock: Clock, epoch: number): Promise<void> =>
+  recordEvent(store, clock, {
+    kind: 'sitter.stopped',
+    level: 'info',
+    subject: 'sitter',
+    message: `sitter epoch ${epoch} ended in order`,
+    facts: { epoch },
+  })
 
 export const recordBack = (store: Store, clock: Clock): Promise<void> =>
   recordEvent(store, clock, {

@@ -2,7 +2,8 @@
  * The rooms of a sitter, opened bottom-up. Those that need each other at run time meet here: hooks are bound late, so
  * that imports stay one-way.
  */
-import { conditionsOf, targetsOf } from './alerting.ts'
+import { targetsOf } from './alert-targets.ts'
+import { conditionsOf } from './alerting.ts'
 import { openBeds, openCells, openProbe, type Cells } from './cell/cell.ts'
 import type { AppliedConfig, SwarmConfig } from './config/config.ts'
 import {
@@ -12,7 +13,6 @@ import {
   type Evidence,
   type Fleet,
   type FleetHooks,
-  type LastLife,
   type Modes,
 } from './fleet/fleet.ts'
 import {
@@ -25,11 +25,10 @@ import {
   type UseAudit,
 } from './gatelink/gatelink.ts'
 import { openLiveConfig, type LiveConfig } from './live-config.ts'
-import { parseAgent } from './model/model.ts'
 import type { Places } from './places.ts'
 import { openAlerts, openTokens, type Alerts, type Tokens } from './record/record.ts'
-import { agentTarget, channelTarget, typeTarget, type ModeScope } from './model/model.ts'
-import { recordBack } from './recovery.ts'
+import { agentTarget, channelTarget, parseAgent, typeTarget, type Mode, type ModeScope } from './model/model.ts'
+import { recordBack, type LastLife } from './recovery.ts'
 import { openRenewalNotes } from './renewing.ts'
 import { openSpending, type Spending } from './spending.ts'
 import { openSettle, type Settle } from './settle/settle.ts'
@@ -271,8 +270,7 @@ export const openRooms = async (opening: Opening): Promise<Rooms> => {
     onLog: fleetLine,
     onDeposed: (detail) => failStop(new Error(detail)),
   })
-  const { tasks, channels } = config
-  const { waitsOutside } = hooks
+  const [{ tasks, channels }, { waitsOutside }] = [config, hooks]
   const { heard, ended } = evidenceFor(modes)
   const modeFor = { heard, mayPay: payers(config), modeOf: (scope: ModeScope) => modes.of(scope) }
   const around = { waitsOutside, ended, urgent: gatelink.priorities.bind(gatelink), modeOf: effective }
@@ -282,11 +280,12 @@ export const openRooms = async (opening: Opening): Promise<Rooms> => {
   const settle = openSettle({ ...here, ...incarnation, ...modeFor, channels, tasks, store, work, gatelink, frozen })
   Object.assign(late, { fleet, work, settle })
   late.settling.resolve(settle)
+  const looked = { store, fleet, gatelink, freeze: controls.freeze, modes, spending }
   const alerts = await openAlerts({
     ...here,
     store,
     swarm: config.name,
-    conditions: conditionsOf({ ...here, config, store, fleet, gatelink, freeze: controls.freeze, modes, spending }),
+    conditions: conditionsOf({ ...here, config, ...looked, deaths: lastLife.deaths }),
     targets: targetsOf(config, { ...here, outside: realOutside(), environment: process.env }),
     onFault: logFault,
   })

@@ -14,10 +14,10 @@ import { startHeir } from './heir.ts'
 import { admitAddresses, openReload } from './live-config.ts'
 import { notBuilt } from './not-built.ts'
 import { placesOf, type Places } from './places.ts'
-import { openPrivateLine, type Ended } from './private-line.ts'
-import { openMirror, openProgress } from './progress.ts'
+import { openPrivateLine, type Ended, type PrivateLine } from './private-line.ts'
+import { openMirror, openProgress, type Mirror } from './progress.ts'
 import { openLoopLag, verifyAudit } from './record/record.ts'
-import { recordEnd, recover, type LastLife, type Recovery } from './recovery.ts'
+import { recordEnd, recordStopped, recover, type LastLife, type Recovery } from './recovery.ts'
 import { failStop, logFault, logFull, logLine, reloadTold } from './sitter-log.ts'
 import { machine, openRooms, owner, type Rooms } from './sitter-rooms.ts'
 import { keptClock, realClock, realDisk, realFolder, realProc, realRandom, type KeptClock } from './std/real/real.ts'
@@ -83,11 +83,17 @@ const startDoor = async (places: Places, rooms: Rooms, facts: DoorFacts): Promis
 }
 
 /** The engine that the configuration names. A server is waited for; its notices are the operator's. */
-const openStore = async (config: SwarmConfig, places: Places, clock: Clock): Promise<Store> => {
+const openEngine = async (config: SwarmConfig, places: Places, clock: Clock): Promise<Store> => {
   if (config.store !== 'embedded')
     return openPostgresStore({ url: config.store, clock, onNotice: (message) => logLine('warn', message) })
   const store = openSqliteStore(places.record)
   await chmod(places.record, 0o600)
+  return store
+}
+const openStore = async (config: SwarmConfig, places: Places, clock: Clock): Promise<Store> => {
+  const store = await openEngine(config, places, clock)
+  store.onLost(failStop)
+  store.onFull(logFull)
   return store
 }
 
@@ -134,12 +140,27 @@ const takeOver = async (places: Places, here: Pick<Recovery, 'store' | 'clock' |
 
 const deposed = (detail: string): never => failStop(new Error(detail))
 
+/** One sitter. */
+interface Life {
+  readonly store: Store
+  readonly clock: KeptClock
+  readonly epoch: number
+}
+
 /** What goes on beside the rooms for as long as it works: its proof of that, and the care for its clock. */
-const tend = (ask: { store: Store; clock: KeptClock; epoch: number; proven: () => void }): Cancel => {
+const tend = (ask: Life & Pick<PrivateLine, 'idle'> & Pick<Mirror, 'proven'>): Cancel => {
   const ends = [openProgress({ ...ask, owner, deposed }), keepTime({ ...ask, failed: logFault })]
   return () => {
     for (const end of ends) end()
+    ask.idle('it ends in order')
   }
+}
+
+/** The last words of a sitter that lives and makes no progress. Its loop turns: what it waits for is no stack. */
+const account = (): void => {
+  const waitsFor: Record<string, number> = {}
+  for (const what of process.getActiveResourcesInfo()) waitsFor[what] = (waitsFor[what] ?? 0) + 1
+  logLine('error', 'no progress, and the watch ends this sitter for it', { waitsFor, memory: process.memoryUsage() })
 }
 
 const ignored = (): void => {
@@ -176,6 +197,7 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
     stop: (withinMs) => stop(withinMs),
     reloaded: () => reloaded(),
     ended: (what) => ended(what),
+    account,
   })
   process.on('SIGHUP', () => line.reload())
   try {
@@ -183,8 +205,6 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
     const kept = await readApplied(realDisk(), places.data)
     for (const directory of [places.cells, places.sockets]) await mkdir(directory, { recursive: true, mode: 0o700 })
     const store = await openStore(kept.config, places, clock)
-    store.onLost(failStop)
-    store.onFull(logFull)
     ended = (what) => void recordEnd(store, clock, what).catch(logFault)
     const epoch = await openHost(store, clock)
     const lastLife = await takeOver(places, { store, clock, epoch })
@@ -210,12 +230,12 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
     rooms.settle.start()
     if (rooms.gatelink.gateId !== null) rooms.settle.linked(rooms.gatelink.gateId)
     rooms.work.start()
-    const endTending = tend({ store, clock, epoch, ...mirror })
+    const endTending = tend({ store, clock, epoch, ...mirror, idle: line.idle })
     stop = (withinMs) => {
       if (stopping) return
       stopping = true
       endTending()
-      close(rooms, door, store, withinMs).then(() => {
+      close(rooms, door, { store, clock, epoch }, withinMs).then(() => {
         lock.release()
         over.resolve(0)
       }, failStop)
@@ -251,7 +271,8 @@ const inTime = async (what: string, deed: Promise<unknown>): Promise<void> => {
  * Top-down: no new work, running attempts end or are given back, money's waiting stops, the link and the doors close,
  * the record last. What has been given a time keeps it: the whole is over before the watch loses patience.
  */
-const close = async (rooms: Rooms, door: HttpDoor, store: Store, withinMs: number): Promise<void> => {
+const close = async (rooms: Rooms, door: HttpDoor, life: Life, withinMs: number): Promise<void> => {
+  const { store, clock, epoch } = life
   logLine('info', 'stopping: no new work')
   rooms.renewals.stop()
   rooms.spending.stop()
@@ -270,6 +291,7 @@ const close = async (rooms: Rooms, door: HttpDoor, store: Store, withinMs: numbe
   // What the gate was not answered it tells the next sitter again.
   await inTime('the link to the gate', rooms.gatelink.stop())
   await inTime('the API', door.stop())
+  await inTime('its last word in the record', recordStopped(store, clock, epoch).catch(logFault))
   // The last list is flushed here: without it nothing may be called stopped.
   await store.close()
   logLine('info', 'stopped')

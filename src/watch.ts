@@ -1,22 +1,14 @@
 /**
  * The parent of gate and sitter: starts them, hears that they live, starts again what is dead or silent. It runs no
  * agent code, opens no record, holds no secret. Over a private line (descriptor 3) a program says `beat` once a second,
- * `ready {…}` once, or `failed {code, message}` when starting again cannot help. When the watch dies, the line closes
- * and the programs end in order.
+ * `ready {…}` once, or `failed {code, message}` when starting again cannot help; one whose progress is asked for says
+ * `progress`, or `idle <why>`. When the watch dies, the line closes and the programs end in order.
  *
  * The sitter's cells are in its process group: when the sitter dies, the group is killed before a new one starts.
  */
 import { DatabaseSync } from 'node:sqlite'
-import {
-  every,
-  Failure,
-  type Cancel,
-  type Child,
-  type Clock,
-  type Notify,
-  type Proc,
-  type ProcessEnd,
-} from './std/std.ts'
+import { Failure, type Child, type Clock, type Proc, type ProcessEnd } from './std/std.ts'
+import { Life, lookEveryMs, type Verdict } from './watch-life.ts'
 
 export interface Program {
   readonly name: string
@@ -27,6 +19,11 @@ export interface Program {
   readonly readyWithinMs: number
   /** Silence on the private line after which it is killed and started again. */
   readonly silentAfterMs: number
+  /**
+   * Beats without progress, and without a word why, after which it is killed and started again; twice as long each
+   * time in a row. Absent = its progress is not asked for.
+   */
+  readonly idleAfterMs?: number
 }
 export interface WatchLine {
   readonly at: number
@@ -102,6 +99,8 @@ const provenMs = 10_000
  * was not ready in time has twice as long, up to eight times.
  */
 const mostDoublings = 3
+/** For the last words of a program that lives. */
+const accountMs = 1_000
 const firstDelayMs = 100
 const longestDelayMs = 30_000
 /**
@@ -149,6 +148,8 @@ class Keeper {
   #deaths = 0
   /** How often in a row it was killed for not being ready in time. */
   #hurried = 0
+  /** How often in a row it was killed for making no progress. */
+  #idled = 0
   #everReady = false
   #refusal: Failure | undefined
   /** The last line on stderr that names an error: what a person wants to read when it cannot be started. */
@@ -212,10 +213,8 @@ class Keeper {
   /** One life from start to end; gives how it ended. */
   async #liveOnce(): Promise<string> {
     const { clock, proc, onLine, directory } = this.#options
-    const { name, command, args, env, silentAfterMs } = this.program
-    const readyWithinMs = this.program.readyWithinMs * 2 ** Math.min(this.#hurried, mostDoublings)
-    let heardMs = clock.monoMs()
-    let isReady = false
+    const { name, command, args, env } = this.program
+    const life = this.#begin()
     const child = await proc.spawn({
       command,
       args,
@@ -227,41 +226,23 @@ class Keeper {
         if (stream === 'stderr' && /error/i.test(line)) this.#lastError = line.trim().slice(0, 300)
         onLine(name, stream, line)
       },
-      onPrivateLine: (line) => {
-        heardMs = clock.monoMs()
-        if (line.startsWith('ready ')) {
-          isReady = true
-          this.#everReady = true
-          this.#hurried = 0
-          this.facts = readFacts(line.slice(6))
-          this.#ready.resolve()
-          this.#options.onChange?.({ is: 'ready', program: name })
-        } else if (line.startsWith('failed ')) this.#refusal = this.#readRefusal(line.slice(7))
-        else if (line === 'progress') this.#options.onProgress?.(name)
-        else if (line === 'reload') this.#options.onReload?.()
-        else if (line.startsWith('down ')) this.#askedDown(Number(line.slice(5)))
-      },
+      onPrivateLine: (line) => this.#hear(life, line),
     })
     this.#child = child
     this.#options.onChange?.({ is: 'started', program: name, pid: child.identity.pid })
     const left = Promise.withResolvers<undefined>()
     this.#leave = () => left.resolve(undefined)
     if (this.#stopping) this.#kill(child)
-    const startedMs = clock.monoMs()
-    let silent = false
+    let judged = false
     const look = (): void => {
-      const nowMs = clock.monoMs()
-      const late = isReady ? nowMs - heardMs > silentAfterMs : nowMs - startedMs > readyWithinMs
-      if (late && !silent && !this.#stopping) {
-        silent = true
-        if (!isReady) this.#hurried += 1
-        const why = isReady ? `gave no sign of life for ${silentAfterMs}` : `was not ready within ${readyWithinMs}`
-        this.#tell('error', `${why} ms: killed`)
-        this.#kill(child)
+      const verdict = life.look(clock.monoMs())
+      if (verdict !== undefined && !judged && !this.#stopping) {
+        judged = true
+        this.#judge(child, verdict)
       }
-      cancel = clock.timer(1_000, look)
+      cancel = clock.timer(lookEveryMs, look)
     }
-    let cancel = clock.timer(1_000, look)
+    let cancel = clock.timer(lookEveryMs, look)
     const end = await Promise.race([child.ended, left.promise])
     cancel()
     // What it left in its group (cells of a sitter) must not outlive it.
@@ -270,6 +251,51 @@ class Keeper {
     const told = `process ${child.identity.pid} was killed but is not gone after ${this.#patienceMs} ms`
     this.#tell('error', `${told}: a disk or a debugger holds it; it runs no more and is not waited for`)
     return 'SIGKILL, but its process is not gone'
+  }
+
+  #begin(): Life {
+    const { readyWithinMs, silentAfterMs, idleAfterMs } = this.program
+    const times = (count: number): number => 2 ** Math.min(count, mostDoublings)
+    const bounds = {
+      readyWithinMs: readyWithinMs * times(this.#hurried),
+      silentAfterMs,
+      idleAfterMs: idleAfterMs === undefined ? null : idleAfterMs * times(this.#idled),
+    }
+    return new Life(bounds, this.#options.clock.monoMs())
+  }
+
+  #hear(life: Life, line: string): void {
+    const { name } = this.program
+    const { clock, onChange, onProgress, onReload } = this.#options
+    const nowMs = clock.monoMs()
+    life.heard(nowMs)
+    if (line.startsWith('ready ')) {
+      life.ready(nowMs)
+      this.#everReady = true
+      this.#hurried = 0
+      this.facts = readFacts(line.slice(6))
+      this.#ready.resolve()
+      onChange?.({ is: 'ready', program: name })
+    } else if (line.startsWith('failed ')) this.#refusal = this.#readRefusal(line.slice(7))
+    else if (line === 'progress') {
+      this.#idled = 0
+      if (life.progress(nowMs)) this.#tell('info', 'makes progress again')
+      onProgress?.(name)
+    } else if (line.startsWith('idle ')) {
+      const why = line.slice(5, 305)
+      if (life.idle(why, nowMs)) this.#tell('error', `makes no progress: ${why}; it lives, and is not ended for that`)
+    } else if (line === 'reload') onReload?.()
+    else if (line.startsWith('down ')) this.#askedDown(Number(line.slice(5)))
+  }
+
+  #judge(child: Child, { is, why }: Verdict): void {
+    if (is === 'late') this.#hurried += 1
+    this.#tell('error', `${why}: killed`)
+    if (is !== 'idle') return this.#kill(child)
+    this.#idled += 1
+    // Its loop turns: it can still say what it waits for, which nobody can see from outside.
+    child.tell('account')
+    this.#options.clock.timer(accountMs, () => this.#kill(child))
   }
 
   #kill(child: Child): void {
@@ -347,54 +373,5 @@ export const startWatch = async (options: WatchOptions): Promise<Watch> => {
     stopped: stopped.promise,
     tell: (name, line) => keepers.find((keeper) => keeper.program.name === name)?.tell(line),
     stop,
-  }
-}
-
-/** What the service manager is told by. */
-export interface Told {
-  /** All programs are ready. From now on it hears of the watch's own loop, as often as it asked. */
-  ready(): Promise<void>
-  /** The end has begun, and takes its time. It still hears that we live: a stop that hangs is no stop. */
-  stopping(): Promise<void>
-  /** Nothing is said any more. */
-  end(): void
-}
-
-/**
- * Keeps whoever started us as a service informed. The sign of life is given by the loop that watches the programs, and
- * says nothing about them: they have their own watch, here. One that could not be given is told once, until one could.
- */
-export const tellService = (
-  notify: Notify | null,
-  { clock, onEvent }: Pick<WatchOptions, 'clock' | 'onEvent'>,
-): Told => {
-  let cancel: Cancel = () => {}
-  let isSilent = false
-  const say = async (words: readonly string[]): Promise<void> => {
-    try {
-      await notify?.tell(words)
-      isSilent = false
-    } catch (error) {
-      if (isSilent) return
-      isSilent = true
-      const why = error instanceof Error ? error.message : String(error)
-      const message = `the service manager cannot be told ${words.join(' ')}, and may end this swarm: ${why}`
-      onEvent({ at: clock.wallMs(), level: 'error', message })
-    }
-  }
-  let underWay: Promise<void> | undefined
-  const beat = (): void => {
-    underWay ??= say(['WATCHDOG=1']).finally(() => {
-      underWay = undefined
-    })
-  }
-  return {
-    ready: async () => {
-      await say(['READY=1'])
-      const silentAfterMs = notify?.silentAfterMs ?? null
-      if (silentAfterMs !== null) cancel = every(clock, silentAfterMs / 3, beat)
-    },
-    stopping: () => say(['STOPPING=1']),
-    end: () => cancel(),
   }
 }

@@ -19,12 +19,13 @@ test('Progress is proven by what was written and read back; a successor ends it,
   const clock = movedClock()
   const epoch = await hosted(store)
   let proofs = 0
+  const reasons: string[] = []
   const deposed: string[] = []
-  const port = { ok: true }
+  const port: { ok: boolean; fault: Error } = { ok: true, fault: new Failure('disk-full', 'no room') }
   const failing = {
     read: store.read,
     transact: (commands: Parameters<Store['transact']>[0]) =>
-      port.ok ? store.transact(commands) : Promise.reject(new Failure('disk-full', 'no room')),
+      port.ok ? store.transact(commands) : Promise.reject(port.fault),
   } as Pick<Store, 'transact' | 'read'>
   const end = openProgress({
     store: failing,
@@ -32,13 +33,20 @@ test('Progress is proven by what was written and read back; a successor ends it,
     owner: 'local',
     epoch,
     proven: () => (proofs += 1),
+    idle: (why) => reasons.push(why),
     deposed: (detail) => deposed.push(detail),
   })
   await clock.move(3 * progressEveryMs)
   expect(proofs).toBe(3)
   port.ok = false
   await clock.move(3 * progressEveryMs)
-  expect(proofs).toBe(3)
+  expect([proofs, reasons]).toEqual([3, ['no room', 'no room', 'no room']])
+  // A successor may do better.
+  port.fault = new Failure('bug', 'a statement that is wrong')
+  await clock.move(progressEveryMs)
+  port.fault = Object.assign(new Error('database is locked'), { errcode: 5 })
+  await clock.move(progressEveryMs)
+  expect([proofs, reasons.slice(3)]).toEqual([3, ['another program holds the record locked']])
   port.ok = true
   await clock.move(progressEveryMs)
   expect([proofs, deposed]).toEqual([4, []])
@@ -87,4 +95,18 @@ test('The ping goes out at its pace while there is progress, stops with it, and 
   deadman.progress()
   await clock.move(60_000)
   expect(asked.length).toBe(10)
+})
+
+test('A ping that goes out once an hour is none of a sitter that died in the first minute of it', async () => {
+  const clock = movedClock()
+  let asked = 0
+  const outside: Outside = { ask: async () => ((asked += 1), { status: 200, retryAfterMs: null }) }
+  const deadman = openDeadman({ url: 'https://x.example/1', everyMs: 3_600_000, clock, outside, told: () => {} })
+  for (const endMs = clock.monoMs() + 60_000; clock.monoMs() < endMs; await clock.move(5_000)) deadman.progress()
+  expect(asked).toBe(1)
+  await clock.move(2 * 3_600_000)
+  expect(asked).toBe(1)
+  for (const endMs = clock.monoMs() + 3_600_000; clock.monoMs() < endMs; await clock.move(5_000)) deadman.progress()
+  expect(asked).toBe(2)
+  await deadman.stop()
 })

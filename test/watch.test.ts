@@ -16,6 +16,12 @@ line.on('end', () => process.exit(0))
 const programs = {
   honest: `setInterval(() => say('beat'), 200); say('ready ' + JSON.stringify({ pid: process.pid }))`,
   mute: `say('ready ' + JSON.stringify({ pid: process.pid })); setInterval(() => {}, 1000)`,
+  idle: `setInterval(() => say('beat'), 200); say('ready ' + JSON.stringify({ pid: process.pid }))
+    line.on('data', (text) => text.startsWith('account') && console.log('it waits for a promise'))`,
+  locked: `setInterval(() => say('beat'), 200)
+    const reasons = setInterval(() => say('idle the record is locked'), 200)
+    say('ready ' + JSON.stringify({ pid: process.pid }))
+    setTimeout(() => (clearInterval(reasons), say('progress')), 4_000)`,
   slow: `setTimeout(() => say('ready ' + JSON.stringify({ pid: process.pid })), 1_400)
     setInterval(() => say('beat'), 200)`,
   broken: `console.error('Error: this program cannot work'); process.exit(3)`,
@@ -36,6 +42,7 @@ interface Started {
   readonly watch: Watch
   readonly lines: WatchLine[]
   readonly changes: ProgramChange[]
+  readonly printed: string[]
   readonly lockFile: string
   /** Facts of the program's next `ready` after the ones that are known now. */
   again(name: keyof typeof programs): Promise<Readonly<Record<string, unknown>>>
@@ -46,6 +53,7 @@ const start = async (names: readonly (keyof typeof programs)[], more: Partial<Pr
   const lockFile = join(directory, 'watch.db')
   const lines: WatchLine[] = []
   const changes: ProgramChange[] = []
+  const printed: string[] = []
   const watch = await startWatch({
     programs: names.map((name) => {
       const file = join(directory, `${name}.cjs`)
@@ -58,7 +66,7 @@ const start = async (names: readonly (keyof typeof programs)[], more: Partial<Pr
     clock: realClock(),
     proc: realProc(),
     patienceMs: 1_000,
-    onLine: () => undefined,
+    onLine: (_program, _stream, text) => printed.push(text),
     onEvent: (line) => lines.push(line),
     onChange: (change) => changes.push(change),
   })
@@ -68,7 +76,7 @@ const start = async (names: readonly (keyof typeof programs)[], more: Partial<Pr
     await expect.poll(() => watch.facts(name) !== before, { timeout: 15_000, interval: 20 }).toBe(true)
     return watch.facts(name)
   }
-  return { watch, lines, changes, lockFile, again }
+  return { watch, lines, changes, printed, lockFile, again }
 }
 
 const lives = (pid: number): boolean => {
@@ -155,6 +163,27 @@ test('a program that gives no sign of life is killed and started again', async (
   const before = watch.facts('mute')['pid']
   expect((await again('mute'))['pid']).not.toBe(before)
   expect(lines.some((line) => line.level === 'error' && line.message.includes('no sign of life'))).toBe(true)
+})
+
+test('a program that beats and makes no progress says what it waits for, is killed and started again', async () => {
+  const { watch, lines, printed, again } = await start(['idle'], { idleAfterMs: 1_500 })
+  const before = watch.facts('idle')['pid']
+  expect((await again('idle'))['pid']).not.toBe(before)
+  expect(lines.map(({ level, message }) => `${level} ${message}`)).toContain(
+    'error idle lives, but made no progress for 1500 ms and does not say why: killed',
+  )
+  expect(printed).toContain('it waits for a promise')
+})
+
+test('a program that says why it makes no progress is told of, and not killed', async () => {
+  const { watch, lines } = await start(['locked'], { idleAfterMs: 1_500 })
+  const before = watch.facts('locked')['pid']
+  await expect.poll(() => lines.length, { timeout: 15_000, interval: 50 }).toBeGreaterThan(1)
+  expect(lines.slice(0, 2).map(({ message }) => message)).toEqual([
+    'locked makes no progress: the record is locked; it lives, and is not ended for that',
+    'locked makes progress again',
+  ])
+  expect([watch.facts('locked')['pid'], lives(before as number)]).toEqual([before, true])
 })
 
 test('a program that never becomes ready is given up with its last words', async () => {

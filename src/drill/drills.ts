@@ -2,46 +2,13 @@
  * The fire drills. Each does one harm to a scratch swarm that is paying meanwhile, and measures from outside: when the
  * swarm said a word about it, when it was whole again, whom else it ended, what the bank accepted twice.
  */
-import { DatabaseSync } from 'node:sqlite'
-import { join } from 'node:path'
 import { sleep } from '../std/std.ts'
 import type { Harm } from './canary.ts'
-import { isThere, processesOf, signal, withChildren } from './machine.ts'
+import { clockJump, recordLocked } from './host-drills.ts'
+import { isThere, signal, withChildren } from './machine.ts'
+import { doubles, haveEnded, newestSeq, pay, recoverWithinMs, slackMs, type Drill } from './paying.ts'
 import { check, reportOf, type DrillReport, type Found } from './report.ts'
 import { beatMs, stuckAfterMs, type CanarySeen, type EventSeen, type Scratch } from './scratch.ts'
-
-export interface Drill {
-  readonly name: string
-  readonly what: string
-  run(scratch: Scratch): Promise<DrillReport>
-}
-
-/** Payments that are under way while something burns. */
-const rowsInAll = 12
-const recoverWithinMs = 60_000
-/** A machine that does much else is late by itself: measured 4 s with a load of 17 on two cores, 0.1 s without. */
-const slackMs = 5_000
-
-const pay = (scratch: Scratch, name: string, count = rowsInAll): Promise<readonly string[]> => {
-  const id = `${name}-${scratch.clock.wallMs()}`
-  return Promise.all(
-    Array.from({ length: count }, (_, index) => {
-      const reference = `${id}-${index}`
-      return scratch.submit('pay', { reference, payee: 'Ada', amount: '1.00', currency: 'XTS' }, reference)
-    }),
-  )
-}
-
-const haveEnded = async (scratch: Scratch, tasks: readonly string[]): Promise<boolean> => {
-  for (const task of tasks) if ((await scratch.stateOf(task)) !== 'succeeded') return false
-  return true
-}
-
-/** Accepted more than once for one reference, by the bank's own word. */
-const doubles = (scratch: Scratch): number => {
-  const accepted = scratch.bankLog().filter(({ kind }) => kind === 'accepted')
-  return accepted.length - new Set(accepted.map(({ reference }) => reference)).size
-}
 
 /** The first event after this one that says a word about the harm. */
 const firstWord = async (
@@ -50,8 +17,6 @@ const firstWord = async (
   isAbout: (event: EventSeen) => boolean,
 ): Promise<EventSeen | undefined> =>
   (await scratch.events()).toReversed().find((event) => event.seq > sinceSeq && isAbout(event))
-
-const newestSeq = async (scratch: Scratch): Promise<number> => (await scratch.events())[0]?.seq ?? 0
 
 interface Harmed {
   readonly name: string
@@ -231,101 +196,6 @@ const lostAnswer: Drill = {
       doubleEffects: doubles(scratch),
       leftovers: [],
       more: [check('each was accepted once', accepted.length >= tasks.length, `${accepted.length} accepted`)],
-    })
-  },
-}
-
-const jumpMs = 2 * 3_600_000
-/** Work is given before each jump and after it; all of it must end, and nobody be ended for the time that never was. */
-const clockJump: Drill = {
-  name: 'clock-jump',
-  what: 'the clock on the wall is set two hours ahead, and back again',
-  run: async (scratch) => {
-    const { clock } = scratch
-    await scratch.until('all canaries are free', () => scratch.isWhole(), recoverWithinMs)
-    const sinceSeq = await newestSeq(scratch)
-    const fromMs = clock.monoMs()
-    const tasks: string[] = []
-    const nowOf = async (): Promise<number> => (await scratch.api('swarm'))['nowMs'] as number
-    let detectMs: number | null = null
-    for (const offMs of [jumpMs, 0]) {
-      tasks.push(...(await pay(scratch, `jump-${offMs}`, 6)))
-      scratch.setClock(offMs)
-      const isThen = async (): Promise<boolean> => Math.abs((await nowOf()) - clock.wallMs() - offMs) < 60_000
-      if ((await scratch.seen(isThen, 5_000)) === null) continue
-      detectMs ??= Math.round(clock.monoMs() - fromMs)
-      tasks.push(...(await pay(scratch, `jumped-${offMs}`, 6)))
-      await scratch.seen(() => haveEnded(scratch, tasks), recoverWithinMs)
-    }
-    const whole = await scratch.seen(
-      async () => (await haveEnded(scratch, tasks)) && (await scratch.isWhole()),
-      recoverWithinMs,
-    )
-    return reportOf({
-      name: clockJump.name,
-      what: clockJump.what,
-      detectMs,
-      detectWithinMs: slackMs + 3_000,
-      recoverMs: whole === null ? null : Math.round(clock.monoMs() - fromMs),
-      recoverWithinMs,
-      falseKills: (await scratch.events()).filter(({ seq, kind }) => seq > sinceSeq && kind === 'cell.lost').length,
-      doubleEffects: doubles(scratch),
-      leftovers: [],
-    })
-  },
-}
-
-const lockedMs = 3_000
-/** Somebody else writes to the record's file and does not end: a copy by hand, a tool that was left open. */
-const recordLocked: Drill = {
-  name: 'record-locked',
-  what: 'another program holds the record locked for 3 s',
-  run: async (scratch) => {
-    const { clock } = scratch
-    await scratch.until('all canaries are free', () => scratch.isWhole(), recoverWithinMs)
-    const sinceSeq = await newestSeq(scratch)
-    const before = processesOf(scratch.data).filter(({ command }) => command.includes('_sitter'))
-    const other = new DatabaseSync(join(scratch.data, 'swarm.db'), { timeout: 5_000 })
-    const fromMs = clock.monoMs()
-    let detectMs: number | null = null
-    let tasks: readonly string[] = []
-    let held = true
-    try {
-      other.exec('BEGIN IMMEDIATE')
-    } catch {
-      held = false
-    }
-    try {
-      const paying = pay(scratch, 'locked').catch(() => [])
-      const isLate = async (): Promise<boolean> => {
-        const lag = await Promise.race([paying.then(() => false), sleep(clock, 1_000).then(() => true)])
-        return lag
-      }
-      if (!held || (await isLate())) detectMs = Math.round(clock.monoMs() - fromMs)
-      if (held) await sleep(clock, lockedMs - (clock.monoMs() - fromMs))
-      if (held) other.exec('ROLLBACK')
-      tasks = await paying
-    } finally {
-      other.close()
-    }
-    if (tasks.length === 0) tasks = (await scratch.seen(() => pay(scratch, 'locked-again'), recoverWithinMs)) ?? []
-    const whole = await scratch.seen(
-      async () => tasks.length > 0 && (await haveEnded(scratch, tasks)) && (await scratch.isWhole()),
-      recoverWithinMs,
-    )
-    const after = processesOf(scratch.data).filter(({ command }) => command.includes('_sitter'))
-    const same = before.length === 1 && before[0]!.pid === after[0]?.pid
-    return reportOf({
-      name: recordLocked.name,
-      what: held ? recordLocked.what : 'another program tries to lock the record, and cannot',
-      detectMs,
-      detectWithinMs: lockedMs + slackMs,
-      recoverMs: whole === null ? null : Math.round(clock.monoMs() - fromMs),
-      recoverWithinMs,
-      falseKills: (await scratch.events()).filter(({ seq, kind }) => seq > sinceSeq && kind === 'cell.lost').length,
-      doubleEffects: doubles(scratch),
-      leftovers: [],
-      more: [check('the sitter lived on', same, `pid ${before[0]?.pid} before, ${after[0]?.pid} after`)],
     })
   },
 }

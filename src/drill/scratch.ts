@@ -6,6 +6,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { extname, join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { failure, sleep, type Child, type Clock, type Proc } from '../std/std.ts'
 import { processesOf } from './machine.ts'
 
@@ -28,6 +29,7 @@ const lookEveryMs = 50
 const longestBase = 14
 const baseOf = (wanted: string): string => (wanted.length <= longestBase ? wanted : '/tmp')
 const upWithinMs = 90_000
+const takenWithinMs = 30_000
 
 const configOf = (port: number): object => ({
   name: 'drill',
@@ -214,8 +216,14 @@ export class Scratch {
     return (await this.api('events?newestFirst=true&limit=500')).items as unknown as readonly EventSeen[]
   }
 
+  /** Asks again while nobody answers: by its key it is the same task. */
   async submit(type: string, payload: object, key: string): Promise<string> {
-    return (await this.api('tasks', { type, payload, key }))['id'] as string
+    const id = await this.seen(
+      async () => (await this.api('tasks', { type, payload, key }))['id'] as string,
+      takenWithinMs,
+    )
+    if (id !== null) return id
+    throw failure('timed-out', `the drill's swarm took no task of ${type} within ${takenWithinMs} ms`)
   }
 
   async stateOf(task: string): Promise<string> {
@@ -245,6 +253,21 @@ export class Scratch {
   /** Sets the clock on the wall of all its programs, as far off as this. */
   setClock(offMs: number): void {
     writeFileSync(join(this.directory, 'clock'), String(offMs))
+  }
+
+  /** Takes the lock that a writer of its record needs; null = it cannot be had. Gives what lets go of it. */
+  lockRecord(): (() => void) | null {
+    const other = new DatabaseSync(join(this.data, 'swarm.db'), { timeout: 5_000 })
+    const close = (): void => {
+      if (other.isOpen) other.close()
+    }
+    try {
+      other.exec('BEGIN IMMEDIATE')
+      return close
+    } catch {
+      close()
+      return null
+    }
   }
 
   /** Ends it in order, and by force after that; gives what is still there then. */

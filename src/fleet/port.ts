@@ -140,6 +140,8 @@ export interface FleetSummary {
   readonly groupsHeld?: readonly GroupHeld[]
   /** Types whose processes begin anew part after part; absent = none. */
   readonly rolling?: readonly Readonly<Rolling>[]
+  /** Just after they had begun the sitter died again and again, before this one; absent = nobody is suspected. */
+  readonly suspects?: { readonly agents: string; readonly count: number }
   /** Since this sitter opened the fleet. */
   readonly restarts: number
   readonly cellsLost: number

@@ -278,6 +278,7 @@ export const summaryOf = (live: Live): FleetSummary => {
     ...(live.order.shut.size > 0 && { waiting: waitingTypes(live) }),
     ...(live.order.bands.some(({ quarantined }) => quarantined) && { groupsHeld: groupsHeld(live) }),
     ...(live.rolling.size > 0 && { rolling: [...live.rolling.values()].map((one) => ({ ...one })) }),
+    ...(live.boot.named !== null && { suspects: live.boot.named }),
     restarts: live.counts.restarts,
     cellsLost: live.counts.cellsLost,
     restartsByType,

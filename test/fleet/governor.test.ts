@@ -16,6 +16,10 @@ import {
   windowMs,
   type CauseState,
 } from '../../src/fleet/governor/decide.ts'
+import { conditionsOf } from '../../src/alerting.ts'
+import { lookAtConditions, type OpenIncident, type Seen } from '../../src/record/alerts/decide.ts'
+import { every } from '../../src/std/std.ts'
+import { rooms } from '../worlds/alerting.ts'
 import type { FakeCell } from './cells.ts'
 import { agentType, openWorld, type World } from './world.ts'
 
@@ -95,6 +99,27 @@ const sickness = (world: World): { lasts: boolean } => {
 const states = (world: World): Record<string, number> => ({ ...world.fleet.summary().byState })
 const heldEvents = (world: World, kind: string): number => world.record.events.filter((one) => one.kind === kind).length
 
+/** The incidents that people hear of, by the sitter's own look every two seconds. */
+const incidentsIn = ({ clock, fleet }: World) => {
+  const [opened, over]: [string[], string[]] = [[], []]
+  let open: readonly OpenIncident[] = []
+  let seen: ReadonlyMap<string, Seen> = new Map()
+  const ask = conditionsOf(rooms({ clock, fleet }))
+  every(clock, 2_000, () => {
+    void ask().then((holding) => {
+      const looked = lookAtConditions(holding, open, seen, clock.monoMs())
+      seen = looked.seen
+      opened.push(...looked.open.map(({ key }) => key))
+      over.push(...looked.resolve)
+      open = [
+        ...open.filter(({ id }) => !looked.resolve.includes(id)),
+        ...looked.open.map((one) => ({ ...one, id: one.key, writtenMs: clock.monoMs() })),
+      ]
+    })
+  })
+  return { opened, over }
+}
+
 for (const { title, type, agents } of [
   { title: '300 programs', type: agentType({ count: 300, perCell: 1 }), agents: 300 },
   { title: '5,000 agents in 50 cells', type: agentType({ count: 5_000, perCell: 100 }), agents: 5_000 },
@@ -104,12 +129,14 @@ for (const { title, type, agents } of [
     await world.clock.advance(60_000)
     expect(states(world)).toEqual({ idle: agents })
     const before = world.cells.all.length
+    const incidents = incidentsIn(world)
     const cause = sickness(world)
     await world.clock.advance(120_000)
     const restarts = world.cells.all.length - before
     expect(restarts).toBeGreaterThan(2)
     expect(restarts).toBeLessThanOrEqual(20)
     expect(heldEvents(world, 'restarts.held')).toBe(1)
+    expect(incidents).toEqual({ opened: [expect.stringMatching(/^restarts\/[0-9a-f]{8}$/)], over: [] })
     const { held } = world.fleet.summary()
     expect(held).toMatchObject([{ cause: expect.stringContaining('cannot reach the model') as string }])
     // Nobody is in quarantine for what was not its fault, and each says what it waits for.
@@ -121,6 +148,8 @@ for (const { title, type, agents } of [
     expect(states(world)).toEqual({ idle: agents })
     expect(world.fleet.summary().held).toEqual([])
     expect(heldEvents(world, 'restarts.released')).toBe(1)
+    expect(incidents).toEqual({ opened: incidents.opened, over: incidents.opened })
+    expect(incidents.opened.length).toBe(1)
   }, 60_000)
 }
 

@@ -42,13 +42,14 @@ const upstairs = [
 ]
 const assemblies = ['sitter.ts', 'gate.ts', 'watch.ts']
 /** Pieces of the assemblies that more than one of them uses; they lie beside them. */
-const pieces = ['places.ts', 'private-line.ts', 'watch.ts', 'watch-note.ts', 'heir.ts']
+const pieces = ['places.ts', 'private-line.ts', 'watch.ts', 'watch-note.ts', 'watch-service.ts', 'heir.ts']
 
 /** What the sitter's assembly is too large to hold itself. */
 const ofSitter = [
   'sitter-log.ts',
   'sitter-rooms.ts',
   'alerting.ts',
+  'alert-targets.ts',
   'renewing.ts',
   'spending.ts',
   'live-config.ts',
@@ -98,7 +99,9 @@ export const rows: Readonly<Record<string, Row>> = {
     imports: ['heir.ts', 'places.ts', 'gate-outside.ts', 'porter.ts', 'porter-rules.ts', 'config'],
     types: ['vault'],
   },
-  'watch.ts': { floor: 9, imports: [] },
+  'watch.ts': { floor: 9, imports: ['watch-life.ts'] },
+  'watch-life.ts': { floor: 9, imports: [] },
+  'watch-service.ts': { floor: 9, imports: ['watch.ts'] },
   'watch-note.ts': { floor: 9, imports: ['watch.ts'] },
   'places.ts': { floor: 9, imports: [] },
   'private-line.ts': { floor: 9, imports: [] },
@@ -107,6 +110,7 @@ export const rows: Readonly<Record<string, Row>> = {
     floor: 9,
     imports: ['renewing.ts', 'spending.ts', 'store', 'record', 'config', 'gatelink', 'fleet'],
   },
+  'alert-targets.ts': { floor: 9, imports: ['record', 'config'] },
   'renewing.ts': { floor: 9, imports: ['store', 'record', 'gatelink'] },
   'spending.ts': { floor: 9, imports: ['record', 'gatelink', 'fleet'] },
   'progress.ts': { floor: 9, imports: ['store'] },

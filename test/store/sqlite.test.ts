@@ -50,6 +50,26 @@ const tampered = async (
   return verifyRecordFile(copy)
 }
 
+test('what waits while another program holds the lock is refused together, not one after the other', async () => {
+  const path = place()
+  const store = openSqliteStore(path)
+  const other = new DatabaseSync(path)
+  other.exec('BEGIN IMMEDIATE')
+  const fromMs = performance.now()
+  const all = await Promise.allSettled([1, 2, 3, 4].map((number) => store.transact([audit(`entry ${number}`)])))
+  const tookMs = performance.now() - fromMs
+  other.exec('ROLLBACK')
+  other.close()
+  expect(all.map((one) => one.status === 'rejected' && (one.reason as Error).message)).toEqual(
+    Array.from({ length: 4 }, () => 'database is locked'),
+  )
+  // SQLite itself waits for 5 s, and the loop with it.
+  expect(tookMs).toBeLessThan(15_000)
+  await store.transact([audit('entry 5')])
+  await store.close()
+  expect(await verifyRecordFile(path)).toMatchObject({ ok: true, entries: 1 })
+})
+
 test('an untouched copy of the record is verified whole', async () => {
   expect(
     await tampered(() => {

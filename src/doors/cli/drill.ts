@@ -7,14 +7,13 @@ import { namedDataDirectory, nearestDataDirectory } from './locate.ts'
 import { at, count, counted, duration, plain } from './text.ts'
 import type { Deed, Invocation } from './verb.ts'
 
-const timeText = (ms: number | null): string => (ms === null ? 'not seen' : duration(ms))
-
 const reportLines = (report: DrillReport, { printer }: Invocation): readonly string[] => {
   const { name, what, held, detectMs, recoverMs, falseKills, doubleEffects, leftovers, checks } = report
   const mark = held ? printer.paint('green', '✓') : printer.paint('red', '✗')
   return [
     `${mark} ${plain(name)}: ${plain(what)}`,
-    `    found after ${timeText(detectMs)}, well again after ${timeText(recoverMs)}; ` +
+    `    ${detectMs === null ? 'no word of it' : `found after ${duration(detectMs)}`}, ` +
+      `${recoverMs === null ? 'not seen well again' : `well again after ${duration(recoverMs)}`}; ` +
       `${counted(falseKills, 'false kill')}, ${counted(doubleEffects, 'double effect')}, ` +
       `${counted(leftovers.length, 'leftover')}`,
     ...checks.filter((one) => !one.held).map((one) => `    not held: ${plain(one.what)}; seen: ${plain(one.found)}`),

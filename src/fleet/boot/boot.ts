@@ -90,6 +90,7 @@ export const judgeLastLife = (live: Live, rows: readonly AgentRow[], notes: Read
   boot.suspects = new Set(suspects)
   if (suspects.length === 0) return
   const names = formatAgents(suspects.map((id) => agents.get(id)!))
+  boot.named = { agents: names, count: suspects.length }
   boot.untilMs = live.options.clock.monoMs() + othersWithinMs
   const waitMs = aloneAfterMs(solo)
   const later = waitMs === 0 ? '' : `, when all others have worked for ${waitMs / 1_000} s`

@@ -5,6 +5,8 @@ export interface Boot {
   chain: readonly LostLife[]
   /** They start last, one at a time; who has been started is none any more. */
   suspects: Set<string>
+  /** Who they were when this sitter began; null = nobody. */
+  named: { readonly agents: string; readonly count: number } | null
   /** The one that was started by itself last, and when (monotonic). */
   alone: string | null
   aloneMs: number
@@ -19,6 +21,7 @@ export interface Boot {
 export const openBoot = (): Boot => ({
   chain: [],
   suspects: new Set(),
+  named: null,
   alone: null,
   aloneMs: 0,
   solo: 0,

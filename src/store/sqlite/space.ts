@@ -23,6 +23,10 @@ const reserveBytes = 1_048_576
 export const isFull = (thrown: unknown): boolean =>
   thrown instanceof Error && 'errcode' in thrown && (Number(thrown.errcode) & 0xff) === 13
 
+/** Another program holds the lock that a writer needs, for longer than we wait (SQLITE_BUSY, SQLITE_LOCKED). */
+export const isLocked = (thrown: unknown): boolean =>
+  thrown instanceof Error && 'errcode' in thrown && [5, 6].includes(Number(thrown.errcode) & 0xff)
+
 export const fullFailure = (cause?: unknown): Failure =>
   new Failure('disk-full', 'the disk of the record is full: nothing was written; reads go on', {
     retryAfterMs: longestProbeMs,

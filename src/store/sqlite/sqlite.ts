@@ -44,7 +44,7 @@ import {
 import { openReads } from './reads.ts'
 import { auditAppend, eventsAdd, requestRemember } from './record.ts'
 import { openSession, refuse, type ChainHead, type Session } from './session.ts'
-import { fullFailure, isFull, openSpace, spaceCommands, type Space } from './space.ts'
+import { fullFailure, isFull, isLocked, openSpace, spaceCommands, type Space } from './space.ts'
 import { lockFree, lockRenew, lockTake, statePut } from './state.ts'
 import { writeTallies } from './tallies.ts'
 import { deadDiscard, deadRedrive, taskEdit } from './work-dead.ts'
@@ -241,9 +241,10 @@ class SqliteStore implements Store {
     const thrown = this.#commit(turn)
     if (thrown === undefined || this.#over) return
     if (isFull(thrown)) return this.#fill(turn, thrown)
-    // A statement threw: nothing of the turn was committed. Alone, each list shows whether the fault is its own.
+    // A statement threw: nothing of the turn was committed. Alone, each list shows whether the fault is its own; a lock
+    // that another program holds is nobody's, and each would keep the loop for as long once more.
     for (const [at, one] of turn.entries()) {
-      const own = this.#over ? undefined : this.#commit([one])
+      const own = this.#over ? undefined : isLocked(thrown) ? thrown : this.#commit([one])
       if (isFull(own)) return this.#fill(turn.slice(at), own)
       if (own) this.#flush.whenDurable({ done: () => one.reject(own), lost: one.reject })
       else if (this.#over) one.reject(this.#over)

@@ -8,6 +8,7 @@ import { listOf, pageAsk, truth } from '../list.ts'
 import type { Once } from '../once.ts'
 import { ok, type Ask, type Reply, type Route } from '../route.ts'
 import type { Rooms } from '../rooms.ts'
+import { belongs, timeLine } from './time-line.ts'
 
 const longestSilenceMs = 30 * 86_400_000
 
@@ -20,12 +21,11 @@ export const unsilenceBody = z.strictObject({ prefix: z.string().max(200) })
 
 /** What happened shortly before it began belongs to it. */
 const beforeMs = 60_000
-const longestTimeLine = 200
 /** Events are read back from the newest; an incident older than these has no time line, and its answer says so. */
 const pages = 10
 const pageSize = 1_000
 
-/** Warnings and errors around an incident, oldest first; null when they lie too far back. */
+/** Null when it lies too far back. */
 const timeLineOf = async (rooms: Rooms, incident: IncidentView): Promise<readonly EventView[] | null> => {
   const fromMs = incident.openedMs - beforeMs
   const untilMs = incident.resolvedMs ?? Number.MAX_SAFE_INTEGER
@@ -37,8 +37,8 @@ const timeLineOf = async (rooms: Rooms, incident: IncidentView): Promise<readonl
       after,
       newestFirst: true,
     })
-    found.push(...items.filter(({ level, wallMs }) => level !== 'info' && wallMs >= fromMs && wallMs <= untilMs))
-    if (next === null || (items.at(-1)?.wallMs ?? 0) < fromMs) return found.slice(-longestTimeLine).toReversed()
+    found.push(...items.filter((event) => belongs(event) && event.wallMs >= fromMs && event.wallMs <= untilMs))
+    if (next === null || (items.at(-1)?.wallMs ?? 0) < fromMs) return timeLine(found)
     after = next
   }
   return null
