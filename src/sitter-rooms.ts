@@ -27,7 +27,7 @@ import {
 import { openLiveConfig, type LiveConfig } from './live-config.ts'
 import type { Places } from './places.ts'
 import { openAlerts, openTokens, type Alerts, type Tokens } from './record/record.ts'
-import { agentTarget, channelTarget, parseAgent, typeTarget, type Mode, type ModeScope } from './model/model.ts'
+import { agentTarget, channelTarget, parseAgent, typeTarget, type ModeScope } from './model/model.ts'
 import { recordBack, type LastLife } from './recovery.ts'
 import { openRenewalNotes } from './renewing.ts'
 import { openSpending, type Spending } from './spending.ts'
