@@ -341,7 +341,7 @@ export const launch = async (ask: LaunchAsk): Promise<Launched> => {
   const log = openLogWriter({ folder: realFolder(places.logs), clock })
   const late: { watch?: Watch; reloading: Promise<void> } = { reloading: Promise.resolve() }
   const { onEvent, say, listen } = openTelling(log, clock, (line) => tellSitter(late.watch, line))
-  for (const message of warnings) say('warn', message)
+  for (const message of [...warnings, ...(loaded.notLooked ?? [])]) say('warn', message)
   const readOnce = async (): Promise<void> => {
     await disk.writeWhole(places.reload, JSON.stringify(await readAgain(source)), 0o600)
     late.watch?.tell('sitter', 'reloaded')

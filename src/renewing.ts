@@ -52,6 +52,8 @@ const lookEveryMs = 2_000
 const loud = [
   'credential.tampered',
   'credential.quarantined',
+  'credential.refused',
+  'credential.left',
   'credential.compromised',
   'credential.not-accepted',
   'credential.mint-unknown',

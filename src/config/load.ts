@@ -25,6 +25,8 @@ export interface LoadedConfig {
   readonly raw: unknown
   readonly baseDirectory: string
   readonly config: SwarmConfig
+  /** Files that were not looked through for secrets, and why: for a warning. */
+  readonly notLooked?: readonly string[]
 }
 
 const modules = ['.ts', '.mts', '.js', '.mjs']
@@ -115,6 +117,7 @@ export const loadConfig = async (options: LoadOptions): Promise<LoadedConfig> =>
   const baseDirectory = dirname(file)
   const { value: raw, unset, text } = await readRaw({ ...options, file }, baseDirectory)
   const config = await checkRaw(options.disk, { raw, baseDirectory, file, text, unset })
-  await refuseSecrets({ disk: options.disk, file, raw, baseDirectory, agents: Object.values(config.agents) })
-  return { file, raw, baseDirectory, config }
+  const { disk } = options
+  const notLooked = await refuseSecrets({ disk, file, raw, baseDirectory, agents: Object.values(config.agents) })
+  return { file, raw, baseDirectory, config, notLooked }
 }

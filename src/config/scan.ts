@@ -3,9 +3,10 @@
  * environment), in `.env`, and in the code of agents with what it imports from beside it. What is found is refused with
  * file and line, and with the way out.
  */
-import { basename, dirname, resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
 import { Failure, type Disk } from '../std/std.ts'
 import { formatPath, type Path } from './faults.ts'
+import { namedBeside, pathsIn, type OneOf } from './imports.ts'
 import { allowed, suspicion, suspectsIn } from './secrets.ts'
 import type { AgentType } from './types.ts'
 
@@ -22,36 +23,57 @@ const mostFiles = 500
 const longestFile = 1_048_576
 /** Addresses with a password belong there, and are hidden wherever they are shown. */
 const mayHold = new Set(['store', 'bus', 'alerts'])
-const imports = /(?:from\s+|import\s*\(?\s*|require\s*\(\s*)["'](\.{1,2}\/[^"']{1,500})["']/g
 
 const textIn = async (disk: Disk, path: string): Promise<string | undefined> => {
   try {
     const text = await disk.readTextIfThere(path)
-    return text === undefined || text.length > longestFile || text.includes('\0') ? undefined : text
+    return text?.includes('\0') ? undefined : text
   } catch {
     return undefined // not readable by us, so it is not ours to tell of
   }
 }
 
+interface Read {
+  readonly texts: ReadonlyMap<string, string>
+  /** What was not looked at, and why. */
+  readonly notLooked: readonly string[]
+}
+
 /** Code of agents, and what it imports from beside it. */
-const filesOf = async ({ disk, file, baseDirectory, agents }: ScanOptions): Promise<ReadonlyMap<string, string>> => {
+const filesOf = async ({ disk, file, baseDirectory, agents }: ScanOptions): Promise<Read> => {
   const texts = new Map<string, string>()
-  const wanted = [file, ...agents.flatMap(({ run }) => programFiles(run, baseDirectory))]
-  for (let path = wanted.shift(); path !== undefined && texts.size < mostFiles; path = wanted.shift()) {
-    if (texts.has(path)) continue
-    const text = await textIn(disk, path)
-    if (text === undefined) continue
-    texts.set(path, text)
-    for (const [, name] of text.matchAll(imports)) wanted.push(resolve(dirname(path), name!))
+  const notLooked: string[] = []
+  const wanted: OneOf[] = [[file], ...agents.flatMap(({ run }) => programFiles(run, baseDirectory)).map((one) => [one])]
+  const seen = new Map<string, string | undefined>()
+  const read = async (path: string): Promise<string | undefined> => {
+    if (!seen.has(path)) seen.set(path, await textIn(disk, path))
+    return seen.get(path)
   }
-  return texts
+  for (let next = wanted.shift(); next !== undefined; next = wanted.shift()) {
+    let path: string | undefined
+    let text: string | undefined
+    for (const one of next) if (text === undefined) [path, text] = [one, await read(one)]
+    if (path === undefined || text === undefined || texts.has(path)) continue
+    if (texts.size >= mostFiles) {
+      notLooked.push(`agents have over ${mostFiles} files: ${path} and others were not looked through for secrets`)
+      break
+    }
+    if (text.length > longestFile) {
+      seen.set(path, undefined)
+      notLooked.push(`${path} is longer than ${longestFile} characters: it was not looked through for secrets`)
+      continue
+    }
+    texts.set(path, text)
+    wanted.push(...namedBeside(path, text))
+  }
+  return { texts, notLooked }
 }
 
 const programFiles = (run: AgentType['run'], baseDirectory: string): readonly string[] => {
   if (run.module !== undefined) return [resolve(baseDirectory, run.module)]
-  // The words of a command that may be files: `python3 agents/a.py`.
+  // `python3 agents/a.py`, `sh -c 'exec ./a.sh'`.
   const words = run.command ?? run.exec
-  return words.filter((word) => /[./]/.test(word) && !word.startsWith('-')).map((word) => resolve(baseDirectory, word))
+  return words.flatMap((word) => [word, ...pathsIn(word)]).map((word) => resolve(baseDirectory, word))
 }
 
 interface Value {
@@ -86,10 +108,13 @@ const ofEnvironmentFile = async ({ disk, raw, baseDirectory }: ScanOptions): Pro
     .map(({ line, why }) => `.env:${line}: ${why}`)
 }
 
-/** @throws Failure `secret-in-clear` with every place at once; never with the text that stands there. */
-export const refuseSecrets = async (options: ScanOptions): Promise<void> => {
+/**
+ * Gives what was not looked at, for a warning. @throws Failure `secret-in-clear` with every place at once; never with
+ * the text that stands there.
+ */
+export const refuseSecrets = async (options: ScanOptions): Promise<readonly string[]> => {
   const { raw, file } = options
-  const texts = await filesOf(options)
+  const { texts, notLooked } = await filesOf(options)
   const { notSecrets = [] } = raw as { readonly notSecrets?: readonly string[] }
   const spared = new Set(
     valuesIn(raw).flatMap(({ path, value }) => (notSecrets.includes(formatPath(path)) ? [value] : [])),
@@ -105,7 +130,7 @@ export const refuseSecrets = async (options: ScanOptions): Promise<void> => {
     ...ofValues(options, texts),
     ...(await ofEnvironmentFile(options)),
   ]
-  if (faults.length === 0) return
+  if (faults.length === 0) return notLooked
   const shown = faults.slice(0, 50)
   throw new Failure(
     'secret-in-clear',

@@ -1,6 +1,6 @@
 /**
  * The forms in which a secret may come back, as sequences of alternatives: each character raw, percent-encoded, as a
- * JSON escape, or any mix of them; all of it in base64 or base64url at each of the three alignments that it has inside
+ * JSON escape, also of a JSON text inside another, as HTML writes it, or any mix of them; all of it in base64 or base64url at each of the three alignments that it has inside
  * a longer text, wrapped or not; and in hex. Matching follows all alternatives at once, byte by byte, so that a match
  * may begin in one chunk and end in another.
  */
@@ -13,13 +13,33 @@ export const shortestSecret = 6
 
 const buffers = (texts: readonly string[]): readonly Buffer[] => [...new Set(texts)].map((text) => Buffer.from(text))
 
+const letters: Readonly<Record<string, string>> = { '\n': 'n', '\r': 'r', '\t': 't', '"': '"', '\\': '\\', '/': '/' }
+const entities: Readonly<Record<string, readonly string[]>> = {
+  '&': ['&amp;'],
+  '<': ['&lt;'],
+  '>': ['&gt;'],
+  '"': ['&quot;', '&#34;'],
+  "'": ['&#39;', '&apos;'],
+}
+
+/** A JSON escape as it stands in a JSON text that is a string of another one. */
+const insideJson = (escape: string): readonly string[] => {
+  const written = escape.replaceAll('\\', '\\\\').replaceAll('"', '\\"')
+  return written.includes('/') ? [written, written.replaceAll('/', '\\/')] : [written]
+}
+
 const escapesOf = (char: string): readonly string[] => {
   const hex = char.charCodeAt(0).toString(16).padStart(2, '0')
   const forms = [hex, hex.toUpperCase()]
+  const letter = letters[char]
+  const json = [...forms.map((two) => `\\u00${two}`), ...(letter === undefined ? [] : [`\\${letter}`])]
   return [
-    ...forms.flatMap((two) => [`%${two}`, `%25${two}`, `\\u00${two}`, `\\x${two}`]),
-    ...('"\\/'.includes(char) ? [`\\${char}`] : []),
-    ...(char === '&' ? ['&amp;'] : []),
+    ...forms.flatMap((two) => [`%${two}`, `%25${two}`, `\\x${two}`]),
+    ...json,
+    ...json.flatMap(insideJson),
+    ...(entities[char] ?? []),
+    // As a form writes it.
+    ...(char === ' ' ? ['+'] : []),
   ]
 }
 

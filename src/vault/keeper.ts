@@ -6,7 +6,7 @@ import { failure, toCivil, type Clock, type Random } from '../std/std.ts'
 import type { GateBook, NoteRow } from '../store/store.ts'
 import { afterRefusal, burden, healthy, type Health } from './health.ts'
 import { openGrants, type OauthGrants } from './oauth/grants.ts'
-import type { AskOutside, Fetch, RecordUse, RunCommand } from './ports.ts'
+import type { AskOutside, Fetch, RecordUse, RunCommand, Shown } from './ports.ts'
 import { Rotations, type Log } from './rotation/rotations.ts'
 import { openUses, type Uses } from './uses.ts'
 import { personsName, type CredentialRule, type CredentialVersion, type Vault, type VaultView } from './port.ts'
@@ -70,6 +70,13 @@ export interface KeeperOptions {
   readonly log: Log
 }
 
+/** What the answer to a call says of its secret; undefined = nothing, for the call itself may be no good. */
+const shownBy = (status: number, isRefusal: boolean): Shown | undefined => {
+  if (status === 401) return 'not-accepted'
+  if (status === 403) return isRefusal ? 'forbidden' : undefined
+  return status < 400 ? 'accepted' : undefined
+}
+
 class VaultKeeper implements Keeper {
   readonly authoritySeed: Uint8Array
   readonly #options: KeeperOptions
@@ -85,14 +92,22 @@ class VaultKeeper implements Keeper {
     this.authoritySeed = options.vault.authoritySeed
     const saved = options.book.machines()
     this.#uses = openUses(({ name }) => this.#rotations.wake(name))
-    this.#grants = openGrants({ ...options, saved, ruleOf: (name) => this.#rotations.ruleOf(name) })
+    this.#grants = openGrants({
+      ...options,
+      uses: this.#uses,
+      saved,
+      ruleOf: (name) => this.#rotations.ruleOf(name),
+      isOnTrial: ({ name, version }) => this.#rotations.isOnTrial(name, version),
+      heard: ({ name, version }, shown) => this.#rotations.answered(name, version, shown),
+    })
     this.#rotations = new Rotations({
       ...options,
       uses: this.#uses,
       saved,
       ports: options,
       secretFor: (credential) => this.secretFor(credential),
-      prove: (credential, rule) => this.#grants.prove(credential, rule),
+      prove: (credential) => this.#grants.prove(credential),
+      isByTokens: (name) => this.#grants.isShown(name),
     })
     this.#tellTampered()
     this.take(options.rules)
@@ -121,10 +136,11 @@ class VaultKeeper implements Keeper {
   }
 
   async set(name: string, sealed: string, actor: string): ReturnType<Vault['set']> {
+    const before = this.#options.vault.usable(name)?.version ?? null
     const set = await this.#options.vault.set(name, sealed, actor)
     this.#health.delete(name)
     await this.#grants.wasSet(name)
-    await this.#rotations.wasSet(name, set.version, set.endsMs)
+    await this.#rotations.wasSet(name, { version: set.version, endsMs: set.endsMs }, before)
     return set
   }
 
@@ -145,6 +161,7 @@ class VaultKeeper implements Keeper {
         cycle: this.#rotations.cycle(name)!,
         dueMs: this.#rotations.dueMs(name),
         endsMs: this.#rotations.endsMs(name),
+        spareMs: this.#rotations.spareMs(name),
         civilMs: toCivil(clock, 0),
         isAutomatic: this.#rotations.isAutomatic(name),
         rows: vault.rows(name),
@@ -153,6 +170,7 @@ class VaultKeeper implements Keeper {
         inUse: (version) => this.#uses.count({ name, version }),
         health: this.#health.get(name) ?? healthy,
         grant: this.#grants.view(name),
+        refusal: this.#grants.refusal(name),
         nowMs: clock.wallMs(),
       }),
     )
@@ -210,7 +228,9 @@ class VaultKeeper implements Keeper {
     if (status === null || status >= 500) return
     const switchOn = this.#rotations.ruleOf(name)?.switchOn ?? ['401', '403', 'expiry']
     const isRefusal = (status === 401 || status === 403) && switchOn.includes(status === 401 ? '401' : '403')
-    this.#rotations.answered(name, version, status !== 401)
+    const shown = shownBy(status, isRefusal)
+    // What a token is answered says nothing of the secret that it was got with: its server's answer does.
+    if (shown !== undefined && !this.#grants.isShown(name)) void this.#rotations.answered(name, version, shown)
     if (status === 401) this.#grants.wasRefused(credential)
     if (!isRefusal) {
       if (status !== 401 && status !== 403 && status !== 429) this.#health.delete(name)

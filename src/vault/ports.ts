@@ -24,6 +24,9 @@ export interface Asking {
   readonly secret: () => Promise<string>
   readonly signing: Signing
 }
+/** What an answer says of the secret that it was asked with. */
+export type Shown = 'accepted' | 'forbidden' | 'not-accepted'
+
 /** A request of the gate's own to an upstream: within its limits, journalled, frozen with it. Never rejects. */
 export type AskOutside = (asking: Asking) => Promise<Asked>
 

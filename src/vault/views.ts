@@ -2,7 +2,7 @@
 import type { SecretRow } from '../store/store.ts'
 import { concernOf, endingOf, type Concern, type Ending, type Looked } from './concerns.ts'
 import { burden, type Health } from './health.ts'
-import type { GrantView } from './oauth/grants.ts'
+import type { GrantView, Refusal } from './oauth/grants.ts'
 import type { Cycle, Phase } from './rotation/cycle.ts'
 import type { CredentialRule } from './port.ts'
 
@@ -39,6 +39,8 @@ export interface Seen {
   readonly cycle: Cycle
   readonly dueMs: number | null
   readonly endsMs: number | null
+  /** How long before it a new version is made by itself; null = by nobody. */
+  readonly spareMs: number | null
   /** What is added to our time to come to the date of the calendar. */
   readonly civilMs: number
   readonly isAutomatic: boolean
@@ -49,6 +51,7 @@ export interface Seen {
   readonly inUse: (version: number) => number
   readonly health: Health
   readonly grant: GrantView | null
+  readonly refusal: Refusal | null
   readonly nowMs: number
 }
 
@@ -59,6 +62,7 @@ export const viewOf = (seen: Seen): RenewalView => {
     cycle,
     dueMs,
     endsMs: expiresMs,
+    spareMs,
     civilMs,
     isAutomatic,
     rows,
@@ -67,6 +71,7 @@ export const viewOf = (seen: Seen): RenewalView => {
     inUse,
     health,
     grant,
+    refusal,
     nowMs,
   } = seen
   const active = usable?.version ?? null
@@ -76,14 +81,17 @@ export const viewOf = (seen: Seen): RenewalView => {
     cycle,
     isAutomatic,
     warnBeforeMs,
+    overlapMs: rule.rotation?.overlapMs ?? 0,
     dueMs,
     civilMs,
     expiresMs,
+    spareMs,
     hasVersion: active !== null,
     hasOthers,
     isTampered: active === null && rows.some(({ state }) => state === 'active'),
     isCompromised: rows.at(-1)?.state === 'compromised',
     grant,
+    refusal,
   }
   const used = rows.map(({ version }) => [String(version), inUse(version)] as const).filter(([, count]) => count > 0)
   return {

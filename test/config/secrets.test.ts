@@ -28,6 +28,8 @@ const load = (files: Readonly<Record<string, string>>, environment: Record<strin
     (error: { code: string; message: string }) => `${error.code} ${error.message.replaceAll(root, '')}`,
   )
 }
+/** Runs a program in the place of the module. */
+const program = (command: readonly string[]): string => config({ agents: { a: { run: { command } } } })
 const config = (more: object): string =>
   JSON.stringify({ name: 'testswarm', agents: { a: { run: { module: './a.ts' } } }, ...more }, null, 2)
 
@@ -68,6 +70,42 @@ test('a value that came out of the environment is told by its path; a comment, a
       '.env': `HOOK_TOKEN=https://hooks.example.com/${random}\n`,
     }),
   ).toBe('taken')
+})
+
+test('what Python, shell scripts and modules without an extension take from beside them is looked through, too', async () => {
+  const leak = `KEY = '${stripe}'\n`
+  const found = async (files: Readonly<Record<string, string>>): Promise<string> =>
+    (await load(files)).split('\n')[1] ?? 'nothing'
+  const python = { 'swarm.config.json': program(['python3', 'bots/a.py']) }
+  const [as, helper] = ['/bots/helper.py:1: a Stripe key', { 'bots/helper.py': leak }]
+  expect(await found({ ...python, 'bots/a.py': 'from helper import KEY\n', ...helper })).toContain(as)
+  expect(await found({ ...python, 'bots/a.py': 'import os, helper as h\n', ...helper })).toContain(as)
+  expect(await found({ ...python, 'bots/a.py': 'from . import (x, helper)\n', ...helper })).toContain(as)
+  expect(await found({ ...python, 'bots/a.py': 'from tools.keys import KEY\n', 'bots/tools/keys.py': leak })).toContain(
+    '/bots/tools/keys.py:1',
+  )
+  const module = { 'swarm.config.json': config({}) }
+  expect(await found({ ...module, 'a.ts': "const { key } = require('./b')\n", 'b.js': leak })).toContain('/b.js:1')
+  expect(await found({ ...module, 'a.ts': "import './b.js'\n", 'b.ts': leak })).toContain('/b.ts:1')
+  const shell = { 'swarm.config.json': program(['sh', '-c', 'exec ./b.sh --fast']) }
+  expect(await found({ ...shell, 'b.sh': leak })).toContain('/b.sh:1')
+  expect(await found({ ...shell, 'b.sh': '#!/bin/sh\n. ./c.sh\n', 'c.sh': leak })).toContain('/c.sh:1')
+})
+
+test('files that are too long, or too many, are not looked through, and that is said', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'secrets-'))
+  roots.push(root)
+  writeFileSync(join(root, 'swarm.config.json'), config({}))
+  const many = Array.from({ length: 510 }, (_, index) => `import './m${index}.ts'`)
+  writeFileSync(join(root, 'a.ts'), `import './long.ts'\n${many.join('\n')}\nexport default {}\n`)
+  writeFileSync(join(root, 'long.ts'), `// ${'x'.repeat(1_048_576)}\n`)
+  for (let index = 0; index < 510; index += 1) writeFileSync(join(root, `m${index}.ts`), 'export {}\n')
+  const ports = { disk: realDisk(), proc: realProc(), clock: realClock() }
+  const { notLooked } = await loadConfig({ ...ports, file: join(root, 'swarm.config.json'), environment: {} })
+  expect(notLooked).toEqual([
+    expect.stringContaining('long.ts is longer than') as string,
+    expect.stringContaining('over 500 files') as string,
+  ])
 })
 
 test('what code usually holds beside such names is no secret', () => {

@@ -76,6 +76,21 @@ const encodings: readonly (readonly [string, (secret: string) => string, (text: 
     (text) => text.replaceAll('\\/', '/').replaceAll('\\"', '"').replaceAll('\\\\', '\\'),
   ],
   [
+    'json in json',
+    (secret) => JSON.stringify(JSON.stringify(secret)).slice(3, -3),
+    (text) => text.replaceAll('\\\\', '\\').replaceAll('\\"', '"').replaceAll('\\"', '"').replaceAll('\\\\', '\\'),
+  ],
+  [
+    'form',
+    (secret) => new URLSearchParams({ x: secret }).toString().slice(2),
+    (text) => new URLSearchParams(`x=${text}`).get('x')!,
+  ],
+  [
+    'html',
+    (secret) => secret.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;'),
+    (text) => text.replaceAll('&quot;', '"').replaceAll('&lt;', '<').replaceAll('&amp;', '&'),
+  ],
+  [
     'json, all',
     unicodeAll,
     (text) => text.replace(/\\u00([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
@@ -101,7 +116,7 @@ test.each(encodings)(
       fc.property(
         fc.array(fc.nat(400), { maxLength: 6 }),
         fc.string({ maxLength: 60 }),
-        fc.constantFrom(canary, nasty, 'abcabcabcabd', 'aaaaaaab'),
+        fc.constantFrom(canary, nasty, 'a phrase of <words>', 'abcabcabcabd', 'aaaaaaab'),
         (cuts, around, secret) => {
           const prefix = around.replace(/[^ -~]/g, '.').slice(0, 40)
           const whole = `${prefix}\n${encode(secret)}\n!`

@@ -31,7 +31,9 @@ import type { Deed, Invocation } from './verb.ts'
 const load = async (invocation: Invocation): Promise<LoadedConfig> => {
   const { disk, proc, clock } = invocation.world
   const file = await configFile(invocation.world, invocation.arguments[0])
-  return loadConfig({ file, disk, proc, clock })
+  const loaded = await loadConfig({ file, disk, proc, clock })
+  for (const message of loaded.notLooked ?? []) invocation.printer.warn(plain(message))
+  return loaded
 }
 
 /** What runs, without passwords: the sitter's word, else the applied file of a sitter that is down. */

@@ -40,7 +40,9 @@ export const vaultRotate: Deed = async (invocation) => {
   }
   const renewal = await waitUntil(invocation, `the rotation of ${plain(name)}`, async () => {
     const seen = await api.get<CredentialDescription>(path)
-    if (seen.phase === 'person') throw failure('conflict', `${name}: ${seen.why}`)
+    // It has come to nothing: a new version was made, and is not taken.
+    const isOver = seen.phase === 'person' || (seen.phase === 'idle' && seen.why !== null)
+    if (isOver) throw failure('conflict', `${name}: ${seen.why}`)
     return seen.phase === 'idle' ? seen : undefined
   })
   printer.show({ ...begun, renewal }, () => [`${plain(name)}: ${renewalText(renewal, world.clock.wallMs())}`])

@@ -7,6 +7,7 @@ import { resolve } from 'node:path'
 import { failure } from '../../std/std.ts'
 import type { ConfigAnswer, VaultView } from '../api.ts'
 import { required } from './asking.ts'
+import { readEnvFile } from './env-file.ts'
 import { plain } from './text.ts'
 import type { Deed, Invocation } from './verb.ts'
 
@@ -29,26 +30,20 @@ type Raw = Readonly<Record<string, unknown>>
 const usage = (message: string, wayOut: string): Error => failure('usage', message, { facts: { wayOut } })
 const isObject = (value: unknown): value is Raw => typeof value === 'object' && value !== null && !Array.isArray(value)
 
-const unquoted = (value: string): string => /^(["'])(.*)\1$/s.exec(value)?.[2] ?? value
-
-/** `NAME=value` lines; what is wrong is named by its line, never by its text. */
+/** What is wrong is named by its line, never by its text. */
 const ofLines = (text: string): Variable[] => {
-  const found: Variable[] = []
-  const faults: string[] = []
-  for (const [index, line] of text.split(/\r?\n/).entries()) {
-    if (line.trim() === '' || line.startsWith('#')) continue
-    const [, variable, value] = /^(?:export\s+)?([A-Za-z0-9_][A-Za-z0-9._-]{0,126})=(.+)$/s.exec(line) ?? []
-    if (variable === undefined || value === undefined) faults.push(`line ${index + 1}: no NAME=value`)
-    else if (found.some((one) => one.variable === variable)) faults.push(`line ${index + 1}: a name stands twice`)
-    else found.push({ variable, value: unquoted(value), from: `line ${index + 1}` })
-  }
-  if (faults.length === 0) return found
-  throw failure('usage', 'nothing was set: lines are wrong', {
-    facts: {
-      faults: JSON.stringify(faults),
-      wayOut: 'write a NAME=value a line; lines that begin with # are left out',
-    },
-  })
+  const { variables, faults } = readEnvFile(text)
+  if (faults.length > 0)
+    throw failure('usage', 'nothing was set: lines are wrong', {
+      facts: {
+        faults: JSON.stringify(faults.map(({ line, why }) => `line ${line}: ${why}`)),
+        wayOut: 'write NAME=value, in quotes where it has several lines; lines that begin with # are left out',
+      },
+    })
+  // Nothing is no secret.
+  return variables
+    .filter(({ value }) => value !== '')
+    .map(({ name, value, line }) => ({ variable: name, value, from: `line ${line}` }))
 }
 
 const ofEnvironment = (environment: unknown, from: string): Variable[] => {

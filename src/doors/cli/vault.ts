@@ -81,15 +81,29 @@ export const vaultStatus: Deed = async ({ api, printer, world }) => {
 interface Configured {
   readonly upstreams?: Readonly<Record<string, { readonly credentials?: string | null }>>
   readonly agents?: Readonly<Record<string, { readonly upstreams?: readonly string[] }>>
-  readonly credentials?: Readonly<Record<string, { readonly pool?: readonly string[] }>>
+  readonly credentials?: Readonly<Record<string, ConfiguredCredential>>
+}
+interface ConfiguredCredential {
+  readonly pool?: readonly string[]
+  readonly oauth?: { readonly clientSecret?: string | null }
+  readonly rotate?: { readonly upstream?: string }
 }
 
-/** Upstreams that sign with a secret, and agent types that may call them. */
+/** Upstreams that sign with a secret, and agent types that may call them; tokens and rotations that need it. */
 const usersOf = (secret: string, { upstreams = {}, agents = {}, credentials = {} }: Configured): string => {
-  const stands = Object.keys(credentials).filter((name) => (credentials[name]!.pool ?? [name]).includes(secret))
+  const names = Object.keys(credentials)
+  const stands = names.filter((name) => name === secret || (credentials[name]!.pool ?? []).includes(secret))
   const by = Object.keys(upstreams).filter((name) => stands.includes(upstreams[name]!.credentials ?? ''))
   const types = Object.keys(agents).filter((type) => agents[type]!.upstreams?.some((one) => by.includes(one)))
-  return by.length === 0 ? 'nobody' : `${by.join(', ')}${types.length === 0 ? '' : ` (${types.join(', ')})`}`
+  const calls = by.length === 0 ? [] : [`${by.join(', ')}${types.length === 0 ? '' : ` (${types.join(', ')})`}`]
+  const tokens = names.filter((name) => credentials[name]!.oauth?.clientSecret === secret)
+  const routes = stands.flatMap((name) => credentials[name]!.rotate?.upstream ?? []).filter((one) => !by.includes(one))
+  const told = [
+    ...calls,
+    ...tokens.map((name) => `the tokens of ${name}`),
+    ...[...new Set(routes)].map((one) => `its rotation at ${one}`),
+  ]
+  return told.length === 0 ? 'nobody' : told.map(plain).join(', ')
 }
 
 /** What is wrong with the vault as a whole, for people. */

@@ -149,7 +149,11 @@ const finish = async (call: CallInHand, room: Room, dialed: Dialed): Promise<voi
   judge(call, room, ended, status)
   room.calls.count(call.agent, answerFailed(call.outcomeClass!, ended.kind === 'answered' ? status : null))
   call.limits = held
+  // Its secret is in use as long as it is open: a version that was ended would take the socket with it.
+  const inUse = isOpen ? call.release : null
+  if (isOpen) call.release = null
   giveBack(call, room)
+  call.release = inUse
   await witness(call, room, outcomeOf(dialed, room.clock.wallMs()))
 }
 
@@ -241,6 +245,8 @@ export const serveSocket = async (
       await relay.over
     }
     // What it held until now.
+    call.release?.()
+    call.release = null
     room.buckets.ended(call.limits, null)
     room.lines.wake(call.upstreamName)
   } else if (dialed.kind === 'refused') {

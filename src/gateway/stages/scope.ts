@@ -13,7 +13,8 @@ const outsideOf = (call: CallInHand): string | undefined => {
   const scope = credential?.scope
   if (scope === undefined) return undefined
   const url = new URL(rule.url)
-  const isHost = (one: string): boolean => one === url.host || one === `${url.hostname}:${url.port || 80}`
+  const port = url.port || (url.protocol === 'https:' ? '443' : '80')
+  const isHost = (one: string): boolean => one === url.host || one === `${url.hostname}:${port}`
   if (scope.hosts !== null && !scope.hosts.some(isHost)) return `the host ${url.host}`
   if (scope.methods !== null && !scope.methods.includes(call.method)) return `the method ${call.method}`
   const isPath = (one: string): boolean =>

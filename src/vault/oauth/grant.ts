@@ -20,16 +20,28 @@ export interface Tokens {
   readonly access: string
   readonly refresh: string | null
 }
+export interface Refusal {
+  /** The secret that a person is to look at: the grant's own, or that of its client. */
+  readonly subject: string
+  readonly why: string
+  readonly sinceMs: number
+}
 export interface Grant {
   saved: Saved | undefined
   /** In the clear only while it is used: of the access token alone. */
   access: string | undefined
-  flight: Promise<string> | undefined
+  /** Of the version before, for calls that were let out with that. */
+  former: { readonly of: number; readonly access: string; readonly untilMs: number } | undefined
+  flight: { readonly of: number; readonly access: Promise<string> } | undefined
+  /** A request that tries another secret of its client; nothing is asked for beside it. */
+  trial: Promise<unknown> | undefined
   cancel: Cancel
   failures: number
   /** Before it (monotonic) no call makes us ask again. */
   againMs: number
   why: string | null
+  /** Its server says no, and not to the grant. */
+  refused: Refusal | undefined
   /** Somebody else wrote where it stands. */
   isDoubted: boolean
 }
@@ -37,11 +49,14 @@ export interface Grant {
 export const emptyGrant = (): Grant => ({
   saved: undefined,
   access: undefined,
+  former: undefined,
   flight: undefined,
+  trial: undefined,
   cancel: () => {},
   failures: 0,
   againMs: -Infinity,
   why: null,
+  refused: undefined,
   isDoubted: false,
 })
 

@@ -68,6 +68,9 @@ const isToken = (value: unknown): value is string => typeof value === 'string' &
 
 const refusals = ['invalid_grant', 'invalid_client', 'unauthorized_client', 'unsupported_grant_type', 'invalid_scope']
 
+/** Said of the client: its grant is as good as before. */
+export const isOfClient = (error: string): boolean => error === 'invalid_client' || error === 'unauthorized_client'
+
 export const readAnswer = (asked: Asked): TokenFact => {
   if (asked.kind !== 'answered') return { kind: 'later', why: asked.message, lost: asked.kind === 'lost' }
   const { status, body } = asked

@@ -9,99 +9,14 @@
  *    └──────────────────────────────── done: every old version is revoked ◀───────────────────────┘
  *
  * A mint whose answer was lost is looked for and never simply repeated. An old version is revoked only while a newer
- * one is active and has been proven (tested, or answered a live call).
+ * one is active and has been proven (tested, or answered a live call). When it turns out, while old versions drain, that
+ * the new one is in wrong hands, another one is made, and all before it are ended.
  */
 import type { SecretState } from '../../store/store.ts'
+import type { Cycle, Fact, Move, Phase, StepContext, Stepped } from './states.ts'
 
-export type Phase =
-  | 'idle'
-  | 'minting'
-  | 'looking'
-  | 'testing'
-  | 'canary'
-  | 'draining'
-  | 'revoking'
-  | 'undoing'
-  | 'person'
-
-export interface Cycle {
-  readonly phase: Phase
-  readonly sinceMs: number
-  /** When the next rotation begins (or, for a person, must be done); null = unknown, for want of a version. */
-  readonly dueMs: number | null
-  /** How its provider knows the key that is being made. */
-  readonly label: string | null
-  /** The version that is coming. */
-  readonly next: number | null
-  /** Versions that are to be revoked, oldest first. */
-  readonly old: readonly number[]
-  /** The provider's ids of versions, where it told them. */
-  readonly ids: Readonly<Record<string, string>>
-  /** Known ends of versions by their provider: dates of the calendar, and not of our clock. */
-  readonly ends: Readonly<Record<string, number>>
-  /** The newest version was accepted at least once: by a test, or by a live call. */
-  readonly proven: boolean
-  /** The old one is in wrong hands: no canary, no overlap. */
-  readonly emergency: boolean
-  /** A mint may be at the provider now. */
-  readonly asked: boolean
-  /** Mints in a row of which nobody knows what came of them; absent in states of before. */
-  readonly lost?: number
-  /** Tries of the deed at hand that came to nothing. */
-  readonly tries: number
-  /** Wall ms before which it is not tried again. */
-  readonly againMs: number
-  /** Calls that the new version answered in its canary. */
-  readonly fine: number
-  readonly why: string | null
-  readonly doneMs: number | null
-}
-
-export type Fact =
-  | { readonly kind: 'begin'; readonly label: string; readonly emergency: boolean }
-  | { readonly kind: 'minted'; readonly version: number; readonly id: string | null; readonly endsMs: number | null }
-  /** Saved before the provider is asked. */
-  | { readonly kind: 'asking' }
-  /** Proven not to have been made. */
-  | { readonly kind: 'not-minted'; readonly why: string }
-  | { readonly kind: 'mint-unknown'; readonly why: string }
-  /** Nothing of ours is at the provider; `label` for the next try. */
-  | { readonly kind: 'none-found'; readonly label: string }
-  | { readonly kind: 'still-there'; readonly why: string }
-  | { readonly kind: 'cannot-look'; readonly why: string }
-  | { readonly kind: 'accepted' }
-  | { readonly kind: 'not-accepted'; readonly why: string }
-  /** There is no test: the calls will tell. */
-  | { readonly kind: 'untested' }
-  | { readonly kind: 'test-unknown'; readonly why: string }
-  | { readonly kind: 'canary-over' }
-  | { readonly kind: 'drained' }
-  | { readonly kind: 'revoked' }
-  | { readonly kind: 'not-revoked'; readonly why: string }
-  /** The provider offers no way to revoke it. */
-  | { readonly kind: 'cannot-revoke' }
-  /** What was made is ended at its provider, or cannot be ended there by us. */
-  | { readonly kind: 'undone'; readonly ended: boolean }
-  /** A person set a version. */
-  | { readonly kind: 'set'; readonly version: number; readonly endsMs: number | null }
-
-export interface Move {
-  readonly version: number
-  readonly state: SecretState
-}
-export interface Stepped {
-  readonly cycle: Cycle
-  readonly moves: readonly Move[]
-  /** What people are told of it. */
-  readonly note: { readonly kind: string; readonly message: string } | null
-}
-export interface StepContext {
-  readonly nowMs: number
-  /** The next due time, should this step end the rotation; null = nobody wants another. */
-  readonly nextDueMs: number | null
-  /** Versions that are active or draining now, oldest first. */
-  readonly serving: readonly number[]
-}
+export { freshCycle } from './states.ts'
+export type { Cycle, Fact, Phase } from './states.ts'
 
 /** How often a new version may be refused by its test before it is given up: providers need a while to know it. */
 const mostTests = 20
@@ -111,31 +26,15 @@ const longestPauseMs = 600_000
 /** What a provider answers, or its rule, is not what was thought: asking on would only make keys and end them. */
 const mostLost = 3
 
-/** A rotation that came to nothing begins anew after this. */
-const afterUndoneMs = 3_600_000
+/** A new version that is forbidden so many calls, and was not answered one, can do nothing. */
+const mostForbidden = 3
+
+/** A rotation that came to nothing begins anew after this; sooner when the version in use is in wrong hands. */
+const afterUndoneMs = { usual: 3_600_000, emergency: 300_000 } as const
 
 const pauseMs = (tries: number): number => Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(tries, 20))
 /** Tests come fast at first: most keys are known within a second or two. */
 const testPauseMs = (tries: number): number => Math.min(10_000, 100 * 2 ** Math.min(tries, 10))
-
-export const freshCycle = (nowMs: number, dueMs: number | null): Cycle => ({
-  phase: 'idle',
-  sinceMs: nowMs,
-  dueMs,
-  label: null,
-  next: null,
-  old: [],
-  ids: {},
-  ends: {},
-  proven: false,
-  emergency: false,
-  asked: false,
-  tries: 0,
-  againMs: 0,
-  fine: 0,
-  why: null,
-  doneMs: null,
-})
 
 const only = (cycle: Cycle, moves: readonly Move[] = []): Stepped => ({ cycle, moves, note: null })
 const enter = (cycle: Cycle, phase: Phase, nowMs: number, more: Partial<Cycle> = {}): Cycle => ({
@@ -160,13 +59,14 @@ const keepKnown = <Value>(map: Readonly<Record<string, Value>>, versions: readon
 
 /** The rotation is over, well or not; the next one is due then. */
 const rest = (cycle: Cycle, { nowMs, nextDueMs, serving }: StepContext, more: Partial<Cycle> = {}): Cycle => {
-  const known = cycle.next === null ? serving : [...serving, cycle.next]
+  const known = [...serving, ...cycle.old, ...(cycle.next === null ? [] : [cycle.next])]
   return enter({ ...cycle, ids: keepKnown(cycle.ids, known), ends: keepKnown(cycle.ends, known) }, 'idle', nowMs, {
     dueMs: nextDueMs,
     label: null,
     next: null,
     old: [],
     emergency: false,
+    isLeaked: false,
     fine: 0,
     why: null,
     ...more,
@@ -176,30 +76,37 @@ const rest = (cycle: Cycle, { nowMs, nextDueMs, serving }: StepContext, more: Pa
 /** The new version takes over; what served before drains, or is given up at once. */
 const promote = (cycle: Cycle, context: StepContext): Stepped => {
   const next = cycle.next!
-  const old = context.serving.filter((version) => version !== next)
-  const state = cycle.emergency ? 'compromised' : 'draining'
-  const moves: Move[] = [{ version: next, state: 'active' }, ...old.map((version) => ({ version, state }) as const)]
+  const before = context.serving.filter((version) => version !== next)
+  const old = [...new Set([...cycle.old, ...before])].toSorted((one, two) => one - two)
+  // What drained already was not said to be in wrong hands.
+  const stateOf = (version: number): SecretState =>
+    cycle.emergency && !cycle.old.includes(version) ? 'compromised' : 'draining'
+  const moves: Move[] = [
+    { version: next, state: 'active' },
+    ...before.map((version) => ({ version, state: stateOf(version) })),
+  ]
   const phase = old.length === 0 ? 'idle' : cycle.emergency && cycle.proven ? 'revoking' : 'draining'
   const entered = enter(cycle, phase, context.nowMs, { old, why: null })
   const done = phase === 'idle' ? rest(entered, context, { doneMs: context.nowMs }) : entered
   return { cycle: done, moves, note: { kind: 'credential.active', message: `version ${next} is active` } }
 }
 
+const left = (version: number): string =>
+  `version ${version} is no longer used, but its provider still takes it: end it there by hand`
+
 const afterRevoked = (cycle: Cycle, context: StepContext, state: 'revoked' | 'retired'): Stepped => {
-  const [version, ...left] = cycle.old
+  const [version, ...others] = cycle.old
   const { nowMs } = context
   // A compromised version keeps that name: it says why it went.
-  const moves: Move[] = cycle.emergency ? [] : [{ version: version!, state }]
+  const keepsName = cycle.emergency && !context.serving.includes(version!)
+  const moves: Move[] = keepsName ? [] : [{ version: version!, state }]
   const note = {
     kind: state === 'revoked' ? 'credential.revoked' : 'credential.left',
-    message:
-      state === 'revoked'
-        ? `version ${version} is revoked`
-        : `version ${version} is no longer used, but its provider still takes it: end it there by hand`,
+    message: state === 'revoked' ? `version ${version} is revoked` : left(version!),
   }
   const cycleAfter =
-    left.length > 0
-      ? enter(cycle, 'revoking', nowMs, { old: left })
+    others.length > 0
+      ? enter(cycle, 'revoking', nowMs, { old: others })
       : rest({ ...cycle, old: [] }, context, { doneMs: nowMs })
   return { cycle: cycleAfter, moves, note }
 }
@@ -224,7 +131,8 @@ const inMinting = (cycle: Cycle, fact: Fact, context: StepContext): Stepped | un
   if (fact.kind === 'minted') {
     const ids = fact.id === null ? cycle.ids : { ...cycle.ids, [fact.version]: fact.id }
     const ends = fact.endsMs === null ? cycle.ends : { ...cycle.ends, [fact.version]: fact.endsMs }
-    const entered = enter(cycle, 'testing', nowMs, { next: fact.version, ids, ends, proven: false, why: null, lost: 0 })
+    const made = { next: fact.version, ids, ends, proven: false, why: null, lost: 0, forbidden: 0 }
+    const entered = enter(cycle, 'testing', nowMs, made)
     return {
       cycle: entered,
       moves: [],
@@ -261,15 +169,11 @@ const inLooking = (cycle: Cycle, fact: Fact, { nowMs }: StepContext): Stepped | 
 
 const inTesting = (cycle: Cycle, fact: Fact, context: StepContext): Stepped | undefined => {
   const { nowMs } = context
-  if (fact.kind === 'accepted') {
-    const proven = { ...cycle, proven: true }
-    if (cycle.emergency || context.serving.length === 0) return promote(proven, context)
-    return only(enter(proven, 'canary', nowMs, { fine: 0, why: null }))
+  if (fact.kind === 'accepted' || fact.kind === 'untested') {
+    const tested = { ...cycle, proven: fact.kind === 'accepted' }
+    const isAtOnce = cycle.emergency || context.serving.length === 0 || context.skipsCanary === true
+    return isAtOnce ? promote(tested, context) : only(enter(tested, 'canary', nowMs, { fine: 0, why: null }))
   }
-  if (fact.kind === 'untested')
-    return cycle.emergency || context.serving.length === 0
-      ? promote(cycle, context)
-      : only(enter(cycle, 'canary', nowMs, { fine: 0, why: null }))
   if (fact.kind === 'not-accepted') {
     return cycle.tries + 1 >= mostTests
       ? undo(cycle, nowMs, fact.why)
@@ -281,23 +185,40 @@ const inTesting = (cycle: Cycle, fact: Fact, context: StepContext): Stepped | un
   return undefined
 }
 
+const afterForbidden = (cycle: Cycle, giveUp: (why: string) => Stepped): Stepped | undefined => {
+  if (cycle.proven) return undefined
+  const forbidden = (cycle.forbidden ?? 0) + 1
+  return forbidden < mostForbidden
+    ? only({ ...cycle, forbidden })
+    : giveUp(`${forbidden} calls with it were forbidden (403), and none was answered`)
+}
+
 const inCanary = (cycle: Cycle, fact: Fact, context: StepContext): Stepped | undefined => {
   if (fact.kind === 'accepted') return only({ ...cycle, proven: true, fine: cycle.fine + 1 })
   if (fact.kind === 'not-accepted') return undo(cycle, context.nowMs, fact.why)
-  return fact.kind === 'canary-over' ? promote(cycle, context) : undefined
+  if (fact.kind === 'forbidden') return afterForbidden(cycle, (why) => undo(cycle, context.nowMs, why))
+  if (fact.kind !== 'canary-over') return undefined
+  // All that it was let do it was forbidden: it takes over from nobody.
+  return !cycle.proven && (cycle.forbidden ?? 0) > 0
+    ? undo(cycle, context.nowMs, 'every call with it was forbidden (403)')
+    : promote(cycle, context)
 }
 
 /** It took over untested, and is refused: the one before serves again. */
 const turnBack = (cycle: Cycle, nowMs: number, why: string): Stepped => {
-  const undone = undo(cycle, nowMs, why)
+  const undone = undo({ ...cycle, old: cycle.old.slice(0, -1), isLeaked: false }, nowMs, why)
   const moves: Move[] = [{ version: cycle.next!, state: 'staged' }]
   return { ...undone, moves: [...moves, { version: cycle.old.at(-1)!, state: 'active' }] }
 }
 
 const inEnding = (cycle: Cycle, fact: Fact, context: StepContext): Stepped | undefined => {
   if (cycle.phase === 'draining' && !cycle.proven) {
-    if (fact.kind === 'accepted') return only({ ...cycle, proven: true })
+    if (fact.kind === 'accepted') {
+      const proven = { ...cycle, proven: true }
+      return cycle.isLeaked === true ? mintAnew(proven, cycle.label!, context.nowMs) : only(proven)
+    }
     if (fact.kind === 'not-accepted') return turnBack(cycle, context.nowMs, fact.why)
+    if (fact.kind === 'forbidden') return afterForbidden(cycle, (why) => turnBack(cycle, context.nowMs, why))
   }
   if (fact.kind === 'drained') {
     return cycle.phase === 'draining' && mayRevoke(cycle) ? only(enter(cycle, 'revoking', context.nowMs)) : undefined
@@ -318,35 +239,79 @@ const inEnding = (cycle: Cycle, fact: Fact, context: StepContext): Stepped | und
 /** The last version that is known to work is never revoked. */
 export const mayRevoke = ({ proven, next, old }: Cycle): boolean => proven && next !== null && !old.includes(next)
 
-const begin = (cycle: Cycle, fact: Fact & { readonly kind: 'begin' }, nowMs: number): Stepped => {
-  const { label, emergency } = fact
-  // What is under way goes on; an emergency only makes it hurry.
-  if (cycle.phase !== 'idle' && cycle.phase !== 'person')
-    return only({ ...cycle, emergency: cycle.emergency || emergency })
-  return {
-    cycle: enter(cycle, 'minting', nowMs, { label, emergency, next: null, why: null, lost: 0 }),
-    moves: [],
-    note: {
-      kind: 'credential.rotating',
-      message: emergency ? 'a new version is made at once' : 'a new version is made',
-    },
+/** What served before goes on draining, and is ended with the one that serves now. */
+const mintAnew = (cycle: Cycle, label: string, nowMs: number): Stepped => ({
+  cycle: enter(cycle, 'minting', nowMs, { label, isLeaked: false, next: null, why: null, lost: 0 }),
+  moves: [],
+  note: {
+    kind: 'credential.rotating',
+    message: cycle.emergency ? 'a new version is made at once' : 'a new version is made',
+  },
+})
+
+const begin = (cycle: Cycle, fact: Fact & { readonly kind: 'begin' }, nowMs: number): Stepped | undefined => {
+  const { label } = fact
+  const hurried = { ...cycle, emergency: cycle.emergency || fact.emergency }
+  switch (cycle.phase) {
+    case 'idle':
+    case 'person':
+      return mintAnew(hurried, label, nowMs)
+    case 'draining':
+    case 'revoking': {
+      // The new one serves already: another is made only when that one is no good.
+      if (!fact.emergency) return undefined
+      if (cycle.proven) return mintAnew(hurried, label, nowMs)
+      const why = `version ${cycle.next} is in wrong hands: another one is made when a call has shown that it works`
+      return {
+        cycle: { ...hurried, label, isLeaked: true, why },
+        moves: [],
+        note: { kind: 'credential.rotating', message: why },
+      }
+    }
+    case 'undoing':
+      return fact.emergency ? only(hurried) : undefined
+    case 'minting':
+    case 'looking':
+    case 'testing':
+    case 'canary':
+      // A new one is coming, and an emergency only makes it hurry.
+      return only(hurried)
   }
 }
 
 /**
  * A version by hand ends whatever was under way: what was coming is given up, and what served before is left to the
- * person who set the new one.
+ * person who set the new one, who is told which those are.
  */
 const setByHand = (
   cycle: Cycle,
-  { version, endsMs }: Fact & { readonly kind: 'set' },
+  { version, endsMs, left }: Fact & { readonly kind: 'set' },
   context: StepContext,
 ): Stepped => {
   const given = new Set([...context.serving, ...(cycle.next === null ? [] : [cycle.next])])
   given.delete(version)
   const moves = [...given].map((one): Move => ({ version: one, state: 'retired' }))
   const ends: Cycle['ends'] = endsMs === null ? {} : { [version]: endsMs }
-  return { cycle: rest({ ...cycle, next: null, old: [] }, context, { proven: false, ends }), moves, note: null }
+  const isAsked = cycle.phase === 'looking' || (cycle.phase === 'minting' && cycle.asked)
+  const told = [
+    ...(left.length === 0 ? [] : [`nobody ends ${left.map((one) => `version ${one}`).join(', ')} there now`]),
+    ...(isAsked ? [`a key with the label ${cycle.label} may have been made`] : []),
+  ]
+  const message = `what its provider still takes is to be ended there by hand: ${told.join('; ')}`
+  const rested = rest({ ...cycle, next: null, old: [] }, context, { proven: false, ends })
+  return { cycle: rested, moves, note: told.length === 0 ? null : { kind: 'credential.left', message } }
+}
+
+/** Older ones that are to be ended still are, with the next one that takes over. */
+const afterUndone = (cycle: Cycle, ended: boolean, context: StepContext): Stepped => {
+  const { emergency, old, why } = cycle
+  const againMs = context.nowMs + (emergency ? afterUndoneMs.emergency : afterUndoneMs.usual)
+  const dueMs = Math.min(context.nextDueMs ?? Infinity, againMs)
+  return {
+    cycle: rest(cycle, context, { emergency, old, why, againMs, dueMs }),
+    moves: cycle.next === null ? [] : [{ version: cycle.next, state: ended ? 'revoked' : 'retired' }],
+    note: ended ? null : { kind: 'credential.left', message: left(cycle.next!) },
+  }
 }
 
 /** The next state; undefined when a fact does not belong to this one: it came too late, and changes nothing. */
@@ -368,15 +333,7 @@ export const step = (cycle: Cycle, fact: Fact, context: StepContext): Stepped | 
     case 'undoing':
       if (fact.kind === 'not-revoked') return only(again(cycle, context.nowMs, fact.why))
       if (fact.kind !== 'undone') return undefined
-      return {
-        cycle: rest(cycle, context, {
-          why: cycle.why,
-          againMs: context.nowMs + afterUndoneMs,
-          dueMs: Math.min(context.nextDueMs ?? Infinity, context.nowMs + afterUndoneMs),
-        }),
-        moves: cycle.next === null ? [] : [{ version: cycle.next, state: fact.ended ? 'revoked' : 'retired' }],
-        note: null,
-      }
+      return afterUndone(cycle, fact.ended, context)
     case 'idle':
     case 'person':
       return undefined

@@ -3,7 +3,7 @@ import { failure, type Random } from '../../std/std.ts'
 import type { SecretRow } from '../../store/store.ts'
 import type { Fact } from './cycle.ts'
 import type { Member, RotationsOptions, Sealed } from './member.ts'
-import type { Deeds, Held, Work } from './rotators.ts'
+import type { Deeds, Held, TestFact, Work } from './rotators.ts'
 
 type Deed = (member: Member, deeds: Deeds) => Promise<number>
 
@@ -20,6 +20,7 @@ export interface DoingOptions {
   readonly take: (member: Member, fact: Fact | (() => Sealed)) => Promise<boolean>
 }
 
+const untested: TestFact = { kind: 'untested' }
 const noneYet = 'no such key yet'
 
 /** How a provider knows the key that is being made. */
@@ -93,12 +94,10 @@ export const openDoing = (ask: DoingOptions): Doing => {
   const test = async (member: Member, deeds: Deeds): Promise<number> => {
     const version = member.cycle.next!
     const { name, rule } = member
-    const { prove } = options
-    const tested =
-      rule.signing?.kind === 'oauth'
-        ? await prove({ name, version }, rule.signing.oauth)
-        : await deeds.test(await work(member), held(name, version))
-    await take(member, tested)
+    const isOauth = rule.signing?.kind === 'oauth'
+    const tested = isOauth ? untested : await deeds.test(await work(member), held(name, version))
+    const asks = tested.kind === 'untested' && options.isByTokens(name)
+    await take(member, asks ? await options.prove({ name, version }) : tested)
     return 0
   }
 

@@ -1,5 +1,4 @@
 /** One secret that is rotated, as the rotations hold it, and what they are given. */
-import type { OauthRule } from '../../model/model.ts'
 import type { Cancel, Clock, Random } from '../../std/std.ts'
 import type { MachineRow, SecretRow } from '../../store/store.ts'
 import type { CredentialRule, CredentialVersion, Vault } from '../port.ts'
@@ -20,10 +19,11 @@ export interface RotationsOptions {
   readonly log: Log
   /** What requests of a rotation are signed with: the version itself, or what it stands for. */
   readonly secretFor: (credential: { readonly name: string; readonly version: number }) => Promise<string>
-  /** Tries a version of an OAuth client's secret. */
-  readonly prove: OauthProof
+  /** Tries a version of what an OAuth server takes: a grant's own secret, or that of its client. */
+  readonly prove: (credential: CredentialVersion) => Promise<TestFact>
+  /** Whether what goes out with a secret of this name are tokens that it stands for. */
+  readonly isByTokens: (name: string) => boolean
 }
-type OauthProof = (credential: CredentialVersion, rule: OauthRule) => Promise<TestFact>
 
 /** A fact, and the new versions that it is about. */
 export interface Sealed {

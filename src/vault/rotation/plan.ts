@@ -46,7 +46,7 @@ export interface Standing {
 }
 
 /** How long before its end a version is replaced: as people are warned, but at most a third of its life. */
-const spareMs = (rule: RotationRule, { setMs }: Standing, endsMs: number): number =>
+export const spareMs = (rule: RotationRule, { setMs }: Standing, endsMs: number): number =>
   Math.max(0, Math.min(rule.warnBeforeMs, (endsMs - setMs) / 3))
 
 /** When a version is due: as planned, or earlier when it would end before. A person has until the end itself. */

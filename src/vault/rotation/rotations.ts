@@ -5,9 +5,10 @@
 import { failure, fromCivil, toCivil } from '../../std/std.ts'
 import type { Note, SecretRow } from '../../store/store.ts'
 import type { CredentialRule } from '../port.ts'
+import type { Shown } from '../ports.ts'
 import { canaryShare, freshCycle, mayRevoke, step, type Cycle, type Fact } from './cycle.ts'
 import { afterRestart, tamperedCycle } from './resumed.ts'
-import { dueAfter, dueOf, isPlanned, mayBeginAt } from './plan.ts'
+import { dueAfter, dueOf, isPlanned, mayBeginAt, spareMs } from './plan.ts'
 import {
   clientsOf,
   isOnTrial,
@@ -100,6 +101,13 @@ export class Rotations {
     return dueOf(rule.rotation, cycle.dueMs, standing, deeds !== null)
   }
 
+  /** How long before its end the version in use is to be replaced by itself; null = it has no such end. */
+  spareMs(name: string): number | null {
+    const [active, endsMs, rule] = [this.#active(name), this.endsMs(name), this.ruleOf(name)?.rotation]
+    if (active === undefined || endsMs === null || rule === undefined || !this.isAutomatic(name)) return null
+    return spareMs(rule, { setMs: active.setMs, endsMs }, endsMs)
+  }
+
   /** The version that a call is to try, when chance has it that this one is of the canary. */
   canary(name: string): number | undefined {
     const cycle = this.#members.get(name)?.cycle
@@ -123,28 +131,74 @@ export class Rotations {
         'conflict',
         `nobody rotates ${name} by itself: make a new key at its provider, then sitter vault set`,
       )
-    await this.#take(member, { kind: 'begin', label: newLabel(this.#options.random, name), emergency })
+    const taken = await this.#take(member, { kind: 'begin', label: newLabel(this.#options.random, name), emergency })
+    if (!taken) throw failure('conflict', this.#whyNotNow(member))
     void this.#drive(member)
   }
 
-  /** What a live call has shown of a version. */
-  answered(name: string, version: number, accepted: boolean): void {
+  /** A new one serves already, or one that was not accepted is being ended. */
+  #whyNotNow({ name, rule, cycle }: Member): string {
+    const { next, old, phase } = cycle
+    const now = `sitter vault rotate ${name} --compromised makes another one at once`
+    if (phase === 'undoing') return `${name}@${next} was not accepted, and is being ended; the next try comes by itself`
+    const ended = old.map((version) => `${name}@${version}`).join(', ')
+    if (!cycle.proven) return `${name}@${next} took over, and ${ended} waits until it has answered a call; ${now}`
+    const civilMs = toCivil(this.#options.clock, this.#endOf({ cycle }, rule.rotation?.overlapMs))
+    return `${name}@${next} has taken over, and ${ended} is ended from ${new Date(civilMs).toISOString()} on; ${now}`
+  }
+
+  /** Whether what is shown of this version decides anything. */
+  isOnTrial(name: string, version: number): boolean {
+    const member = this.#members.get(name)
+    return member !== undefined && isOnTrial(member.cycle, version)
+  }
+
+  /** What a live call, or a request for a token, has shown of a version. */
+  async answered(name: string, version: number, shown: Shown): Promise<void> {
     const member = this.#members.get(name)
     if (member === undefined || !isOnTrial(member.cycle, version)) return
-    const fact: Fact = accepted ? { kind: 'accepted' } : { kind: 'not-accepted', why: 'a live call was refused' }
+    const fact: Fact = shown === 'not-accepted' ? { kind: shown, why: 'a live call was refused' } : { kind: shown }
     // From the second success on it is a count and no news: lost with the gate, and no harm.
-    if (accepted && member.cycle.phase === 'canary' && member.cycle.fine > 0) {
+    if (shown === 'accepted' && member.cycle.phase === 'canary' && member.cycle.fine > 0) {
       member.cycle = { ...member.cycle, fine: member.cycle.fine + 1 }
       return
     }
-    void this.#take(member, fact).then(() => this.#drive(member))
+    try {
+      await this.#take(member, fact)
+    } catch (error) {
+      // The next answer shows it again.
+      this.#options.log('error', 'what an answer showed of a secret was not written', {
+        credential: name,
+        why: (error as Error).message,
+      })
+    }
+    void this.#drive(member)
   }
 
-  /** A person set a version. */
-  async wasSet(name: string, version: number, endsMs: number | null): Promise<void> {
+  /** A person set a version; `before` was active until then. */
+  async wasSet(name: string, set: { version: number; endsMs: number | null }, before: number | null): Promise<void> {
     const member = this.#members.get(name)
-    if (member !== undefined) await this.#take(member, { kind: 'set', version, endsMs })
+    if (member !== undefined)
+      await this.#take(member, () => {
+        const left = this.#leftBy(member, set.version, before)
+        return { fact: { kind: 'set', ...set, left }, add: [] }
+      })
     this.wake(name)
+  }
+
+  /** What nobody ends at its provider once this version was set: a person who does all of it knows of the one before. */
+  #leftBy({ name, cycle, deeds }: Member, version: number, before: number | null): readonly number[] {
+    const isAlone = deeds === null && cycle.phase === 'idle'
+    const given = [
+      ...cycle.old,
+      ...(isAlone || before === null ? [] : [before]),
+      ...(cycle.next === null ? [] : [cycle.next]),
+    ]
+    const rows = this.#options.vault.rows(name)
+    const setNow = rows.find((row) => row.version === version)?.fingerprint
+    // The same secret once more: ending it would end the one in use.
+    const isOther = (one: number): boolean => rows.find((row) => row.version === one)?.fingerprint !== setNow
+    return [...new Set(given)].filter((one) => one !== version && isOther(one)).toSorted((one, two) => one - two)
   }
 
   /** Something may have become possible. */
@@ -224,7 +278,8 @@ export class Rotations {
     const rows = vault.rows(name).filter(({ state }) => state === 'active' || state === 'draining')
     const nextDueMs = rule.rotation === undefined ? null : dueAfter(rule.rotation, nowMs, random.next())
     const serving = rows.map(({ version }) => version)
-    const stepped = step(member.cycle, fact, { nowMs, nextDueMs, serving })
+    const skipsCanary = this.#options.isByTokens(name)
+    const stepped = step(member.cycle, fact, { nowMs, nextDueMs, serving, skipsCanary })
     if (stepped === undefined) return false
     const { cycle, moves, note } = stepped
     const notes: Note[] = note === null ? [] : [{ wallMs: nowMs, subject: name, ...note }]
@@ -285,7 +340,7 @@ export class Rotations {
   }
 
   /** The end of a time that begins with the phase; in an emergency there is none. */
-  #endOf({ cycle }: Member, lastsMs = 0): number {
+  #endOf({ cycle }: Pick<Member, 'cycle'>, lastsMs = 0): number {
     return cycle.emergency ? 0 : cycle.sinceMs + lastsMs
   }
 
@@ -305,12 +360,15 @@ export class Rotations {
       member.cycle = this.#planned(name, rule, cycle)
       return 0
     }
-    const atMs = mayBeginAt(rule.rotation, {
-      dueMs: this.dueMs(name) ?? cycle.dueMs,
-      standing: { setMs: active.setMs, endsMs: this.endsMs(name) },
-      neighbours: neighboursOf(member, this.#members),
-      civilMs: toCivil(clock, 0),
-    })
+    // What is in wrong hands waits neither for days nor for neighbours.
+    const atMs = cycle.emergency
+      ? cycle.dueMs
+      : mayBeginAt(rule.rotation, {
+          dueMs: this.dueMs(name) ?? cycle.dueMs,
+          standing: { setMs: active.setMs, endsMs: this.endsMs(name) },
+          neighbours: neighboursOf(member, this.#members),
+          civilMs: toCivil(clock, 0),
+        })
     if (atMs === null) return Math.min(longestTimerMs, Math.max(1_000, rule.rotation.gapMs))
     const waitMs = atMs - clock.wallMs()
     if (waitMs > 0) return waitMs
@@ -325,7 +383,8 @@ export class Rotations {
     // A live call says whether the new one works: it wakes this.
     if (!mayRevoke(cycle)) return null
     const inUse = cycle.old.some((version) => this.#options.uses.count({ name, version }) > 0)
-    if (inUse && overlapEndMs <= this.#options.clock.wallMs()) return null
+    // In wrong hands it is ended under whoever still uses it.
+    if (inUse && !cycle.emergency && overlapEndMs <= this.#options.clock.wallMs()) return null
     return this.#waitOr(member, overlapEndMs, 'drained')
   }
 }

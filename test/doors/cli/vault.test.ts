@@ -43,11 +43,34 @@ test('vault ls says who uses a secret, and what was tampered with', async () => 
   expect(await sitter('vault', 'status')).toMatchObject({ code: 4 })
 })
 
+test('vault ls says that a grant needs the secret of its client, and where a secret rotates by the routes of another', async () => {
+  const row = (name: string) => ({ ...vault.credentials[0]!, name, version: 1 })
+  const { sitter } = await world({
+    ...answers,
+    'GET /api/v1/credentials': { ...vault, credentials: ['ledger', 'ledger-client', 'idle'].map(row) },
+    'GET /api/v1/config/current': {
+      raw: {
+        credentials: {
+          ledger: { kind: 'oauth', oauth: { clientSecret: 'ledger-client' } },
+          'ledger-client': { kind: 'bearer', rotate: { upstream: 'admin', mint: 'POST /keys' } },
+          idle: {},
+        },
+        upstreams: { books: { credentials: 'ledger' }, admin: {} },
+        agents: { settler: { upstreams: ['books'] } },
+      },
+    },
+  })
+  const { stdout } = await sitter('vault', 'ls')
+  expect(stdout).toMatch(/ledger@1 .* books \(settler\)/)
+  expect(stdout).toMatch(/ledger-client@1 .* the tokens of ledger, its rotation at admin/)
+  expect(stdout).toMatch(/idle@1 .* nobody/)
+})
+
 test('import takes from .env, pm2 and compose what is a credential, by name or by --map, leaves the rest, and shows no value', async () => {
   const { server, directory, sitter } = await world(answers)
   const sources: Record<string, [text: string, more: string[], set: string[]]> = {
     env: [
-      'export BANK_A="canary-1"\nPORT=8080\nBANK_TOKEN=canary-2\n',
+      'export BANK_A="canary-1" # mine\n  # not mine\nPORT=\nBANK_TOKEN=canary-2\n',
       ['--map', 'BANK_TOKEN=mail'],
       ['bank-a', 'mail'],
     ],

@@ -56,6 +56,22 @@ test('a socket opens with the credential in its handshake, and text and bytes pa
   expect((await sitter.link.status()).upstreams[0]).toMatchObject({ calls: 1, byStatus: { 101: 1 } })
 })
 
+test('an open socket is a use of the version that opened it, until it has closed', async () => {
+  const { door, sitter } = await world()
+  const inUse = async (): Promise<Readonly<Record<string, number>>> =>
+    (await sitter.link.vaultList()).renewals.find(({ name }) => name === 'bank')!.inUse
+  const client = await openBy(door, '/bank/v1/stream/orders')
+  client.socket.send('still here')
+  expect(await client.next()).toBe('still here')
+  expect(await inUse()).toEqual({ 1: 1 })
+  client.socket.close()
+  await client.closed
+  await expect.poll(inUse).toEqual({})
+  // One that the upstream does not take is none.
+  await expect(openBy(door, '/bank/v1/stream/../nothing')).rejects.toThrow()
+  expect(await inUse()).toEqual({})
+})
+
 test('what an upstream says is blotted of the secret, in messages, in its reason for closing and in its refusals', async () => {
   const { door, serve } = await world()
   serve((socket, request) => {

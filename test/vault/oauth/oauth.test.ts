@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { generateIdentity, identityToRecipient } from 'age-encryption'
 import { afterEach, expect, test } from 'vitest'
 import type { Rules } from '../../../src/gateway/gateway.ts'
-import type { OauthRule } from '../../../src/model/model.ts'
+import type { OauthRule, RotationRule } from '../../../src/model/model.ts'
 import { fetchBy, newPlace, rulesFor, setSecret, startGate, startSitter } from '../../gateway/harness.ts'
-import { until, untilOpen } from '../rotation/world.ts'
+import { rotation, until, untilOpen } from '../rotation/world.ts'
 import { openOauthServer } from './server.ts'
 
 let closing: (() => Promise<void>)[] = []
@@ -20,7 +20,17 @@ const pair = generateKeyPairSync('rsa', { modulusLength: 2_048 })
 const publicKey = pair.publicKey.export({ format: 'der', type: 'spki' }).toString('base64')
 const privateKey = pair.privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64')
 
-const world = async (grant: OauthRule['grant'], tokenSeconds: number, token: string | null = null) => {
+/** By the routes of the resource; the first secret of the client is known there as `cs_1`. */
+const byRoutes = (): RotationRule => {
+  const base = rotation({ canaryMs: 60_000 })
+  return { ...base, rotator: { ...base.rotator, test: null, whoami: null, idAt: 'id' } as typeof base.rotator }
+}
+
+const world = async (
+  grant: OauthRule['grant'],
+  tokenSeconds: number,
+  { token = null, rotates }: { readonly token?: string | null; readonly rotates?: 'bank' | 'swarm-client' } = {},
+) => {
   const server = await openOauthServer(tokenSeconds, publicKey)
   const oauth: OauthRule = {
     grant,
@@ -34,8 +44,9 @@ const world = async (grant: OauthRule['grant'], tokenSeconds: number, token: str
     audience: null,
     subject: null,
   }
-  const bank = { name: 'bank', pool: [], signing: { kind: 'oauth', oauth } } as const
-  const client = { name: 'swarm-client', pool: [] }
+  const turns = (name: string) => (rotates === name ? { rotation: byRoutes() } : {})
+  const bank = { name: 'bank', pool: [], signing: { kind: 'oauth', oauth }, ...turns('bank') } as const
+  const client = { name: 'swarm-client', pool: [], ...turns('swarm-client') }
   const rules: Rules = { ...rulesFor({ host: server.resource }), credentials: { bank, 'swarm-client': client } }
   const place = newPlace()
   const running = await startGate(place, rules)
@@ -54,7 +65,9 @@ const world = async (grant: OauthRule['grant'], tokenSeconds: number, token: str
   return {
     server,
     sitter,
-    set: (secret: string) => setSecret(sitter, secret),
+    set: (secret: string, name = 'bank') => setSecret(sitter, secret, name),
+    renewal: async (of: string) => (await sitter.link.vaultList()).renewals.find(({ name }) => name === of)!,
+    rotate: (name: string) => sitter.link.vaultRenew('rotate', name, null, 'test'),
     uses: (of: 'calls' | 'tokens') =>
       sitter.uses
         .flat()
@@ -168,7 +181,7 @@ test('A token server that fails is asked again at its pauses, however many calls
   await new Promise<void>((resolve) => broken.listen(0, '127.0.0.1', resolve))
   closing.push(async () => void broken.close())
   const { port } = broken.address() as AddressInfo
-  const { set, call, view } = await world('client-credentials', 60, `http://127.0.0.1:${port}/token`)
+  const { set, call, view } = await world('client-credentials', 60, { token: `http://127.0.0.1:${port}/token` })
   await set('swarm:secret')
   const begun = performance.now()
   for (let count = 0; count < 30; count += 1) {
@@ -180,4 +193,89 @@ test('A token server that fails is asked again at its pauses, however many calls
   const pauses = Math.floor(Math.log2((performance.now() - begun) / 1_000 + 1))
   expect(asked).toBeLessThanOrEqual(2 * (pauses + 1))
   expect((await view()).why).toContain('503')
+})
+
+test('a client secret that is wrong is no word against the grant: it is kept, and goes on when the right one is set', async () => {
+  const one = await world('refresh-token', 2)
+  await one.set(await one.server.newRefreshToken())
+  expect((await one.call()).status).toBe(200)
+  await one.set('a-client-secret-with-a-slip', 'swarm-client')
+  const refused = await until(one.call, ({ status }) => status !== 200)
+  expect(JSON.parse(refused.body)).toMatchObject({
+    code: 'credential-unavailable',
+    detail: expect.stringMatching(/invalid_client; sitter vault set swarm-client$/) as string,
+  })
+  const asked = one.server.figures().tokenRequests
+  expect((await one.call()).status).toBe(503)
+  expect(one.server.figures().tokenRequests).toBe(asked)
+  expect(await one.view()).toMatchObject({ state: expect.not.stringMatching('quarantined') as string })
+  expect(await one.renewal('swarm-client')).toMatchObject({
+    concern: { severity: 'critical', what: expect.stringContaining('invalid_client') as string },
+  })
+  expect((await one.renewal('bank')).concern).toBe(null)
+  const notes = await one.sitter.link.vaultNotes(0)
+  expect(notes.map(({ kind, subject }) => `${kind} ${subject}`)).toEqual(['credential.refused swarm-client'])
+  await one.set(one.server.clientSecret, 'swarm-client')
+  expect((await one.call()).status).toBe(200)
+  expect((await one.renewal('swarm-client')).concern).toBe(null)
+  expect(one.server.figures()).toMatchObject({ reused: 0 })
+})
+
+test('a client secret is rotated under load: its server says whether it takes the new one before the old one ends', async () => {
+  const one = await world('refresh-token', 2, { rotates: 'swarm-client' })
+  await one.set(await one.server.newRefreshToken())
+  expect((await one.call()).status).toBe(200)
+  const loading = load(one, 10, 4_000)
+  await one.rotate('swarm-client')
+  await until(
+    () => one.renewal('swarm-client'),
+    ({ phase, doneMs }) => phase === 'idle' && doneMs !== null,
+  )
+  expect(Object.keys(await loading)).toEqual(['200'])
+  expect(one.server.figures()).toMatchObject({ refused: 0, reused: 0, most: 1 })
+  expect((await one.renewal('swarm-client')).active).toBe(2)
+  const [made] = one.server.clients.slice(1)
+  expect(one.server.seenBy.at(-1)).toBe(made!.id)
+  // The refresh by which it was tried is a use of it like any.
+  expect(one.uses('tokens')).toContain(`null swarm-client@2 token:${one.server.host}`)
+})
+
+test('a client secret that took over untried, and is not known, gives way to the one before, and no call is refused', async () => {
+  const one = await world('refresh-token', 60, { rotates: 'swarm-client' })
+  one.server.mintKnown(false)
+  await one.rotate('swarm-client')
+  // Nobody has a grant with which it could be tried.
+  await until(
+    () => one.renewal('swarm-client'),
+    ({ phase }) => phase === 'draining',
+  )
+  await one.set(await one.server.newRefreshToken())
+  expect((await one.call()).status).toBe(200)
+  await until(
+    () => one.renewal('swarm-client'),
+    ({ phase, why }) => phase === 'idle' && why !== null,
+  )
+  expect(await one.renewal('swarm-client')).toMatchObject({ active: 1, old: [] })
+  expect(one.server.clients.map(({ isAlive }) => isAlive)).toEqual([true, false])
+  expect((await one.renewal('bank')).concern).toBe(null)
+})
+
+test('tokens are audited by the version that they were got with, also while that one is replaced', async () => {
+  const one = await world('client-credentials', 60, { rotates: 'bank' })
+  await one.set(one.server.clientSecret)
+  expect((await one.call()).status).toBe(200)
+  const loading = load(one, 1, 3_000)
+  await one.rotate('bank')
+  await until(
+    () => one.renewal('bank'),
+    ({ phase, doneMs }) => phase === 'idle' && doneMs !== null,
+  )
+  expect(Object.keys(await loading)).toEqual(['200'])
+  const { seenBy } = one.server
+  const uses = await until(
+    async () => one.uses('calls').filter((use) => use.startsWith('payer/')),
+    ({ length }) => length >= seenBy.length,
+  )
+  expect(new Set(seenBy)).toEqual(new Set(['cs_1', 'cs_2']))
+  expect(uses).toEqual(seenBy.map((id) => `payer/0001 bank@${id!.slice(3)}`))
 })

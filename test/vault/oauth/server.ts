@@ -3,7 +3,7 @@
  * asks it about each token. Answers can be lost on the way after they had their effect.
  */
 import { createPublicKey, verify } from 'node:crypto'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Provider, errors, type AdapterPayload } from 'oidc-provider'
 
@@ -13,6 +13,12 @@ export interface OauthServer {
   /** Host of the resource. */
   readonly resource: string
   readonly clientSecret: string
+  /** All that the client ever had, the first one first; the resource makes, lists and ends them at `/keys`. */
+  readonly clients: readonly ClientSecret[]
+  /** Whether secrets that are made from now on are known to the token server. */
+  mintKnown(known: boolean): void
+  /** Ids of the client's secrets by which the tokens of calls were got, in order. */
+  readonly seenBy: readonly (string | undefined)[]
   newRefreshToken(): Promise<string>
   /** The next answers of the token endpoint that are lost after they had their effect. */
   lose(count: number): void
@@ -30,6 +36,14 @@ export interface OauthServer {
     readonly reused: number
   }
   close(): Promise<void>
+}
+
+interface ClientSecret {
+  readonly id: string
+  readonly secret: string
+  readonly label: string
+  readonly isKnown: boolean
+  isAlive: boolean
 }
 
 /** A consumed refresh token is honoured again for so long: the answer that replaced it may have been lost (FAPI). */
@@ -107,6 +121,7 @@ export const openOauthServer = async (tokenSeconds: number, publicKey: string): 
     calls: 0,
     refused: 0,
     lose: 0,
+    mintsKnown: true,
     told: undefined as (() => void) | undefined,
   }
   const server = createServer()
@@ -130,7 +145,24 @@ export const openOauthServer = async (tokenSeconds: number, publicKey: string): 
     findAccount: (_context: unknown, id: string) => ({ accountId: id, claims: async () => ({ sub: id }) }),
   })
   registerAssertions(provider, publicKey)
+  const clients: ClientSecret[] = [{ id: 'cs_1', secret: clientSecret, label: 'by hand', isKnown: true, isAlive: true }]
+  const tokens = new Map<string, string>()
   const handle = provider.callback()
+  /** It knows one secret of a client: each that is alive stands for it. */
+  const front = (request: IncomingMessage, response: ServerResponse): void => {
+    const [, basic = ''] = (request.headers.authorization ?? '').split('Basic ')
+    const shown = decodeURIComponent(Buffer.from(basic, 'base64').toString().split(':')[1] ?? '')
+    const found = clients.find(({ secret, isAlive, isKnown }) => isAlive && isKnown && secret === shown)
+    const goesOn = found === undefined ? 'none-that-anybody-knows-0123456789' : clientSecret
+    request.headers.authorization = `Basic ${Buffer.from(`swarm:${goesOn}`).toString('base64')}`
+    const { end } = response
+    response.end = ((...given: Parameters<typeof end>) => {
+      const [, token] = /"access_token":"([^"]+)"/.exec(String(given[0])) ?? []
+      if (token !== undefined) tokens.set(token, found!.id)
+      return end.apply(response, given)
+    }) as typeof end
+    handle(request, response)
+  }
   server.on('request', (request, response) => {
     if (request.url !== '/token') return handle(request, response)
     state.tokenRequests += 1
@@ -151,12 +183,40 @@ export const openOauthServer = async (tokenSeconds: number, publicKey: string): 
         return response
       }) as typeof response.end
     }
-    handle(request, response)
+    front(request, response)
   })
   const seen: string[] = []
+  const seenBy: (string | undefined)[] = []
+  const ofKeys = (request: IncomingMessage, response: ServerResponse, body: string): void => {
+    const shown = request.headers.authorization?.replace('Bearer ', '') ?? ''
+    const isSecret = clients.some(({ secret, isAlive }) => isAlive && secret === shown)
+    const say = (status: number, value: object): void => {
+      response.writeHead(status, { 'content-type': 'application/json' })
+      response.end(JSON.stringify(value))
+    }
+    if (!isSecret && !tokens.has(shown)) return say(401, {})
+    if (request.method === 'GET') return say(200, { items: clients.filter(({ isAlive }) => isAlive) })
+    if (request.method === 'DELETE') {
+      const ended = clients.find(({ id }) => request.url!.endsWith(`/${id}`))
+      if (ended !== undefined) ended.isAlive = false
+      return say(ended === undefined ? 404 : 200, {})
+    }
+    const { label } = JSON.parse(body) as { label: string }
+    const id = `cs_${clients.length + 1}`
+    const made = { id, secret: `made-for-the-client-${id}-0123456789`, label, isKnown: state.mintsKnown, isAlive: true }
+    clients.push(made)
+    say(201, made)
+  }
   const resource = createServer((request, response) => {
+    if (request.url!.startsWith('/keys')) {
+      const chunks: Buffer[] = []
+      request.on('data', (chunk: Buffer) => chunks.push(chunk))
+      request.on('end', () => ofKeys(request, response, Buffer.concat(chunks).toString()))
+      return
+    }
     seen.push(request.url!)
     const token = request.headers.authorization?.replace('Bearer ', '') ?? ''
+    seenBy.push(tokens.get(token))
     void Promise.all([provider.AccessToken.find(token), provider.ClientCredentials.find(token)]).then((found) => {
       const isGood = found.some((one) => one !== undefined && one.isValid)
       state.calls += 1
@@ -176,7 +236,12 @@ export const openOauthServer = async (tokenSeconds: number, publicKey: string): 
     host,
     resource: resourceHost,
     clientSecret,
+    clients,
+    mintKnown: (known) => {
+      state.mintsKnown = known
+    },
     seen,
+    seenBy,
     newRefreshToken: async () => {
       const grant = new provider.Grant({ clientId: 'swarm', accountId: 'ann' })
       grant.addOIDCScope('offline_access work')

@@ -19,6 +19,7 @@ const kinds = [
   'accepted',
   'untested',
   'not-accepted',
+  'forbidden',
   'test-unknown',
   'canary-over',
   'drained',
@@ -40,9 +41,10 @@ const factOf = (kind: (typeof kinds)[number], emergency: boolean, newest: number
     case 'none-found':
       return { kind, label: 'another' }
     case 'set':
-      return { kind, version: newest + 1, endsMs: null }
+      return { kind, version: newest + 1, endsMs: null, left: [] }
     case 'asking':
     case 'accepted':
+    case 'forbidden':
     case 'untested':
     case 'canary-over':
     case 'drained':
@@ -145,6 +147,28 @@ test('keys that are asked for again and again, and never heard of, are a personâ
   expect(again).toMatchObject({ phase: 'minting', lost: 0 })
 })
 
+test('an emergency lasts until another version serves, and one that is not proven yet is not left for another', () => {
+  const context = { nowMs: 1, nextDueMs: 9e9, serving: [1] }
+  const play = (facts: readonly Fact[], from: Cycle, serving = [1]): Cycle =>
+    facts.reduce((cycle, fact) => step(cycle, fact, { ...context, serving })?.cycle ?? cycle, from)
+  const begun = (emergency: boolean): Fact => ({ kind: 'begin', label: 'l', emergency })
+  const minted: Fact = { kind: 'minted', version: 2, id: 'x', endsMs: null }
+  const refused = Array<Fact>(20).fill({ kind: 'not-accepted', why: '403' })
+  // Its new key is not taken: the next try hurries as well, and soon.
+  const undone = play([begun(true), minted, ...refused, { kind: 'undone', ended: true }], freshCycle(0, 0))
+  expect(undone).toMatchObject({ phase: 'idle', emergency: true, dueMs: 300_001 })
+  expect(play([begun(false)], undone)).toMatchObject({ phase: 'minting', emergency: true })
+  // Untested, it takes over, and is said to be in wrong hands before anybody knows that it works.
+  const open = play([begun(false), minted, { kind: 'untested' }, { kind: 'canary-over' }], freshCycle(0, 0))
+  expect(open).toMatchObject({ phase: 'draining', proven: false, old: [1] })
+  const leaked = play([begun(true)], open, [1, 2])
+  expect(leaked).toMatchObject({ phase: 'draining', isLeaked: true, emergency: true })
+  expect(play([{ kind: 'accepted' }], leaked, [1, 2])).toMatchObject({ phase: 'minting', emergency: true, old: [1] })
+  const back = step(leaked, { kind: 'not-accepted', why: '401' }, { ...context, serving: [1, 2] })!
+  expect(back.cycle).toMatchObject({ phase: 'undoing', isLeaked: false, old: [] })
+  expect(back.moves).toContainEqual({ version: 1, state: 'active' })
+})
+
 test('rotations keep out of blackouts and of each other, and are spread by chance', () => {
   const rule = rotation({ everyMs: 1_000, jitter: 0.1, gapMs: 500 })
   expect([dueAfter(rule, 0, 0), dueAfter(rule, 0, 0.5), dueAfter(rule, 0, 1)]).toEqual([900, 1_000, 1_100])
@@ -207,6 +231,9 @@ test('people are told of an end at 30, 14, 7, 3 and 1 days, of one by hand only 
   const usual = { name: 'bank', cycle, warnBeforeMs: 7 * day, hasVersion: true, isCompromised: false, grant: null }
   const byHand: Looked = {
     ...usual,
+    overlapMs: 0,
+    spareMs: null,
+    refusal: null,
     isAutomatic: false,
     expiresMs: null,
     hasOthers: false,
@@ -217,6 +244,20 @@ test('people are told of an end at 30, 14, 7, 3 and 1 days, of one by hand only 
   expect(endingOf(byHand)).toMatchObject({ endsMs: 30 * day, toldDays: [7, 3, 1] })
   expect(endingOf({ ...byHand, expiresMs: 9 * day })).toMatchObject({ endsMs: 9 * day, toldDays: [30, 14, 7, 3, 1] })
   expect(endingOf({ ...byHand, isAutomatic: true })).toBe(null)
+  // What is replaced by itself is told of when that is late, and not at each new key.
+  const byItself: Looked = { ...byHand, isAutomatic: true, expiresMs: 30 * day, spareMs: 7 * day }
+  expect(endingOf(byItself)).toMatchObject({ toldDays: [3, 1] })
+  expect(endingOf({ ...byItself, expiresMs: day / 2, spareMs: day / 6 })).toMatchObject({ toldDays: [] })
+  expect(concernOf({ ...byItself, expiresMs: day / 2, spareMs: day / 6 }, 0.45 * day)).toBe(null)
+  expect(concernOf({ ...byItself, expiresMs: day / 2, spareMs: day / 6 }, 0.48 * day)).toMatchObject({
+    severity: 'critical',
+    what: expect.stringContaining('its rotation is late') as string,
+  })
+  // A version that took over, and that nothing uses: the old one is not ended, and somebody is told.
+  const drains = { ...cycle, phase: 'draining', next: 2, old: [1] } as const
+  const held: Looked = { ...byHand, isAutomatic: true, overlapMs: day, cycle: drains }
+  expect(concernOf(held, day)).toBe(null)
+  expect(concernOf(held, 1.1 * day)).toMatchObject({ what: expect.stringContaining('bank@1 is not ended') as string })
   expect(concernOf(byHand, 22 * day)).toBe(null)
   // What was never set is a concern from the start; who sets up a swarm is not woken at once.
   const none = { ...byHand, hasVersion: false, cycle: freshCycle(7, null) }

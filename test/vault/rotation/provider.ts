@@ -16,6 +16,8 @@ export interface Key {
   /** When the last answer to a call with it was given. */
   lastAnsweredMs: number | null
   calls: number
+  /** What it is answered at other routes than the keys' own, when that is no success. */
+  readonly answers: number | null
 }
 export interface KeyProvider {
   readonly host: string
@@ -26,6 +28,8 @@ export interface KeyProvider {
   calls(): number
   /** What happens to the next mint: its answer is lost after, or before, it had its effect. */
   loseMint(when: 'after' | 'before' | null): void
+  /** With what the calls with keys that are made from now on are answered; null = as usual. */
+  mintAnswering(status: number | null): void
   /** Whether keys can be ended now. */
   breakRevoke(broken: boolean): void
   close(): Promise<void>
@@ -44,12 +48,19 @@ export const openKeyProvider = async (latencyMs = 20): Promise<KeyProvider> => {
       lastSeenMs: null,
       lastAnsweredMs: null,
       calls: 0,
+      answers: state.answers,
     }
     keys.push(key)
     return key
   }
+  const state = {
+    refused: 0,
+    calls: 0,
+    lose: null as 'after' | 'before' | null,
+    broken: false,
+    answers: null as number | null,
+  }
   const first = issue('by hand')
-  const state = { refused: 0, calls: 0, lose: null as 'after' | 'before' | null, broken: false }
   const json = (response: ServerResponse, status: number, body: object): void => {
     response.writeHead(status, { 'content-type': 'application/json' })
     response.end(JSON.stringify(body))
@@ -91,6 +102,7 @@ export const openKeyProvider = async (latencyMs = 20): Promise<KeyProvider> => {
         return json(response, 401, { error: 'this key is not known' })
       }
       if (isOwn) return ofKeys(request, response, { body: Buffer.concat(chunks).toString(), by: key })
+      if (key.answers !== null) return json(response, key.answers, { error: 'this key may not' })
       setTimeout(
         () => {
           // Revoked while it was answered: whoever revoked it did not wait for its last use.
@@ -121,6 +133,9 @@ export const openKeyProvider = async (latencyMs = 20): Promise<KeyProvider> => {
     calls: () => state.calls,
     loseMint: (when) => {
       state.lose = when
+    },
+    mintAnswering: (status) => {
+      state.answers = status
     },
     breakRevoke: (broken) => {
       state.broken = broken

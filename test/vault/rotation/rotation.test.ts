@@ -131,6 +131,69 @@ test('a compromised key is replaced and ended at once; the one in use is not rev
   expect(await states()).toEqual({ 'bank@1': 'compromised', 'bank@2': 'active' })
 })
 
+test('the version that serves while older ones drain is replaced when it is compromised, and all before it are ended', async () => {
+  const { provider, sitter, view, states, call } = await world({ overlapMs: 86_400_000, canaryMs: 0 })
+  await sitter.link.vaultRenew('rotate', 'bank', null, 'test')
+  await until(view, ({ phase }) => phase === 'draining')
+  // Another one would be no better: whoever asks is told what is under way.
+  const asked = sitter.link.vaultRenew('rotate', 'bank', null, 'test')
+  await expect(asked).rejects.toMatchObject({ code: 'conflict', message: expect.stringContaining('bank@1') as string })
+  expect(provider.keys).toHaveLength(2)
+  await sitter.link.vaultRenew('compromised', 'bank', null, 'test')
+  await until(view, rest)
+  expect(provider.keys.map(({ revokedMs }) => revokedMs === null)).toEqual([false, false, true])
+  expect(await states()).toEqual({ 'bank@1': 'revoked', 'bank@2': 'compromised', 'bank@3': 'active' })
+  expect((await call()).status).toBe(200)
+})
+
+test('a new key that may do nothing takes over from none, whatever it is answered: the one that works stays', async () => {
+  const base = rotation()
+  const rotator = { ...base.rotator, test: null } as typeof base.rotator
+  const { provider, sitter, view, states, call } = await world({ rotator, canaryMs: 60_000 })
+  provider.mintAnswering(403)
+  await sitter.link.vaultRenew('rotate', 'bank', null, 'test')
+  const statuses = new Set<number>()
+  const undone = await until(
+    async () => {
+      for (let one = 0; one < 20; one += 1) statuses.add((await call()).status)
+      return view()
+    },
+    ({ phase, why }) => phase === 'idle' && why !== null,
+  )
+  expect(statuses).toEqual(new Set([200, 403]))
+  expect(undone.concern?.what).toContain('403')
+  expect(await states()).toEqual({ 'bank@1': 'active', 'bank@2': 'revoked' })
+  expect(provider.first.revokedMs).toBe(null)
+  expect((await call()).status).toBe(200)
+})
+
+test('answers that say nothing of a key are no proof of it: the old one is not ended', async () => {
+  const base = rotation()
+  const rotator = { ...base.rotator, test: null } as typeof base.rotator
+  const { provider, sitter, view, call, states } = await world({ rotator, canaryMs: 0 })
+  provider.mintAnswering(404)
+  await sitter.link.vaultRenew('rotate', 'bank', null, 'test')
+  await until(view, ({ phase }) => phase === 'draining')
+  for (let one = 0; one < 5; one += 1) expect((await call()).status).toBe(404)
+  expect(await view()).toMatchObject({ phase: 'draining', old: [1] })
+  expect(await states()).toEqual({ 'bank@1': 'draining', 'bank@2': 'active' })
+  expect(provider.first.revokedMs).toBe(null)
+})
+
+test('a version that a person sets amid a rotation leaves keys at the provider: it is told which', async () => {
+  const { provider, sitter, view, set, states } = await world({ canaryMs: 86_400_000 })
+  await sitter.link.vaultRenew('rotate', 'bank', null, 'test')
+  await until(view, ({ phase }) => phase === 'canary')
+  await set('a-key-that-was-made-by-hand')
+  expect(await states()).toEqual({ 'bank@1': 'retired', 'bank@2': 'retired', 'bank@3': 'active' })
+  expect(provider.keys.every(({ revokedMs }) => revokedMs === null)).toBe(true)
+  const left = (await sitter.link.vaultNotes(0)).filter(({ kind }) => kind === 'credential.left')
+  expect(left.map(({ message }) => message)).toEqual([expect.stringContaining('version 1, version 2')])
+  // The same one again is ended by nobody, for it is the one in use.
+  await set('a-key-that-was-made-by-hand')
+  expect((await sitter.link.vaultNotes(0)).filter(({ kind }) => kind === 'credential.left')).toHaveLength(1)
+})
+
 test('where nobody rotates by itself, a compromised key is out of use at once, and what happened can be read once', async () => {
   const { sitter, call, states, set } = await world({ rotator: { by: 'person' } })
   await expect(sitter.link.vaultRenew('rotate', 'bank', null, 'test')).rejects.toMatchObject({ code: 'conflict' })
