@@ -288,6 +288,7 @@ export const openRooms = async (opening: Opening): Promise<Rooms> => {
     conditions: conditionsOf({ ...here, config, ...looked, deaths: lastLife.deaths }),
     targets: targetsOf(config, { ...here, outside: realOutside(), environment: process.env }),
     onFault: logFault,
+    onSaid: logLine,
   })
   const renewals = openRenewalNotes({ ...here, store, gatelink, onFault: logFault })
   modes.start()

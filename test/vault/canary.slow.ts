@@ -4,6 +4,7 @@
  */
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -19,9 +20,15 @@ const root = join(import.meta.dirname, '..', '..')
 /** What is looked for; it has what escapes differently in JSON, HTML and addresses. */
 const canary = 'canary"<&\\/9fZq27Lk'
 const secrets = ['one', 'two', 'three'].map((name) => `${canary}-${name}`)
-const forms = formsOf(canary)
+const key = generateKeyPairSync('ed25519').privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64')
+/** Its beginning is that of every such key. */
+const ofKey = [...formsOf(key.slice(-40))].map(([name, form]) => [`${name} of a key`, form] as const)
+const forms = new Map([...formsOf(canary), ...ofKey])
 
-/** One credential of each kind whose secret is sent as it is, or signs; and how it renews itself. */
+/**
+ * One credential of each kind, and how it renews itself; the canary is in the part that is secret, and where a key of
+ * random bytes is that part, in the one beside it that is sent. All but certificates.
+ */
 const settings = (host: string) => {
   const upstream = (name: string) => ({
     url: `http://${host}`,
@@ -48,9 +55,17 @@ const settings = (host: string) => {
     named: { kind: 'header', header: 'x-api-key' },
     asked: { kind: 'query', parameter: 'api_key' },
     signed: { kind: 'hmac' },
+    curve: { kind: 'ed25519', header: 'x-api-key' },
+    cloud: { kind: 'sigv4', region: 'eu-north-1', service: 'work' },
+    asserted: { kind: 'oauth', oauth: { ...oauth, grant: 'jwt-bearer' } },
+    service: {
+      kind: 'oauth',
+      oauth: { grant: 'client-credentials', token: `http://${host}/own/token`, hosts: [host], clientId: 'swarm' },
+    },
   }
   const upstreams = Object.fromEntries(Object.keys(credentials).map((name) => [name, upstream(name)]))
-  return { upstreams, credentials: { ...credentials, client: { kind: 'bearer' } } }
+  const client = { kind: 'bearer', rotate: { ...routes, ...now, upstream: 'keyed' } }
+  return { upstreams, credentials: { ...credentials, client } }
 }
 
 interface Renewal {
@@ -163,16 +178,20 @@ class Swarm {
 
 /** Every kind of credential, every way to renew one, every form of an answer. */
 const useKinds = async (swarm: Swarm): Promise<void> => {
-  const form: Readonly<Record<string, string>> = { plain: 'me:', signed: 'id:' }
+  const form: Readonly<Record<string, string>> = { plain: 'me:', signed: 'id:', cloud: 'id:' }
+  const whole: Readonly<Record<string, string>> = { curve: `${canary}-of-curve:${key}`, asserted: key }
   const { sealingKey } = await swarm.api('credentials')
-  for (const name of ['client', 'keyed', 'made', 'grant', 'plain', 'named', 'asked', 'signed']) {
-    const secret = `${form[name] ?? ''}${canary}-of-${name}`
+  const sent = ['keyed', 'made', 'plain', 'named', 'asked', 'signed', 'curve', 'cloud']
+  const used = [...sent, 'grant', 'asserted', 'service']
+  for (const name of ['client', ...used]) {
+    const secret = whole[name] ?? `${form[name] ?? ''}${canary}-of-${name}`
     await swarm.api('credentials', { name, sealed: sealTo(String(sealingKey), secret) })
   }
-  const used = ['keyed', 'made', 'grant', 'plain', 'named', 'asked', 'signed']
   for (const name of used) for (const way of ['x', 'stream', 'packed']) await swarm.call(1, name, way)
   for (const name of ['keyed', 'made']) await swarm.rotate(name)
   await swarm.rotate('keyed', '--compromised')
+  // It is tried by a token, before anything depends on it.
+  await swarm.cli(['vault', 'rotate', 'client', '--wait', '2m'])
   for (const name of ['keyed', 'made']) await swarm.call(2, name)
   await swarm.cli(['backup', join(swarm.directory, 'backup')])
 }
@@ -257,8 +276,9 @@ test('a canary is nowhere but in the gate and at the host that it is for', { tim
     expect(echo.shown.filter((told) => told.startsWith(`Bearer ${canary}`)).length).toBeGreaterThan(20)
     expect(echo.given.length).toBeGreaterThan(2)
     const seen = Object.fromEntries(echo.seen)
-    const { keys = 0, token = 0, keyed = 0, ...others } = seen
-    const expected = { ...others, keyed: keyed + keys, token: 2 * token }
+    const { keys = 0, token = 0, own = 0, keyed = 0, ...others } = seen
+    // Where the client's secret is another one, a request for a token shows two.
+    const expected = { ...others, keyed: keyed + keys, token: 2 * token + own }
     await swarm.until(async () => {
       const { program: _, ...counts } = await countUses(swarm)
       return isDeepStrictEqual(counts, expected)

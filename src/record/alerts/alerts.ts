@@ -20,6 +20,12 @@ export interface AlertsOptions {
   /** By the configuration that holds now. */
   readonly targets: () => readonly Target[]
   readonly onFault: (error: unknown) => void
+  /** What the log has of incidents: that one began, and that it is over. */
+  readonly onSaid?: (
+    level: 'info' | 'warn' | 'error',
+    message: string,
+    fields: Readonly<Record<string, string>>,
+  ) => void
 }
 
 export interface Alerts {
@@ -136,14 +142,21 @@ class RecordAlerts implements Alerts {
       { kind: 'events.add', with: { wallMs, events: [{ ...event, message: title, facts: { key, severity } }] } },
     ])
     if (!isWritten) return this.#tellUnrecorded(condition, id)
+    // What was told while the disk was full stands in the log already.
+    if (before === undefined) this.#say(condition, id)
     this.#unrecorded.delete(key)
     const told = !this.#isSilent(key)
     this.#open.set(key, { id, key, severity, title, writtenMs: clock.monoMs(), told })
   }
 
+  #say({ key, severity, title, proposed }: Condition, incident: string): void {
+    this.#options.onSaid?.(severity === 'critical' ? 'error' : 'warn', title, { incident, key, proposed })
+  }
+
   async #tellUnrecorded(condition: Condition, id: string): Promise<void> {
     const { key, severity, title, facts, proposed } = condition
     if (this.#unrecorded.has(key) || this.#isSilent(key)) return
+    this.#say(condition, id)
     const { clock, swarm, targets, onFault } = this.#options
     const wallMs = clock.wallMs()
     this.#unrecorded.set(key, { id, condition, wallMs })
@@ -197,7 +210,9 @@ class RecordAlerts implements Alerts {
       { kind: 'incident.resolve', with: { id, by, notices, wallMs } },
       { kind: 'events.add', with: { wallMs, events: [{ ...event, facts: { key: known.key, by } }] } },
     ])
-    if (isWritten) this.#open.delete(known.key)
+    if (!isWritten) return
+    this.#options.onSaid?.('info', event.message, { incident: id, key: known.key })
+    this.#open.delete(known.key)
   }
 
   /** A key as a notice says it, which begins with the swarm, is the same key. */
