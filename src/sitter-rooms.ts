@@ -41,6 +41,8 @@ import { openEarly, openWork, type Early, type Work } from './work/work.ts'
 /** With the embedded record one host owns everything; its incarnations are told apart by the epoch. */
 export const owner = 'local'
 
+const logged = { onFault: logFault, onSaid: logLine }
+
 /** 25,000 machines of the usual size; at the bound the others stay awake, which is told. */
 const mostAsleepBytes = 4_000_000_000
 
@@ -287,8 +289,7 @@ export const openRooms = async (opening: Opening): Promise<Rooms> => {
     swarm: config.name,
     conditions: conditionsOf({ ...here, config, ...looked, deaths: lastLife.deaths }),
     targets: targetsOf(config, { ...here, outside: realOutside(), environment: process.env }),
-    onFault: logFault,
-    onSaid: logLine,
+    ...logged,
   })
   const renewals = openRenewalNotes({ ...here, store, gatelink, onFault: logFault })
   modes.start()

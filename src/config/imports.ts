@@ -21,7 +21,7 @@ const pythonImport =
   /^[ \t]*(?:from[ \t]+(\.*[\w.]*)[ \t]+import[ \t]+\(?([\w*, \t]{1,500})|import[ \t]+([\w., \t]{1,500}))/gm
 const names = (list: string): readonly string[] => list.split(',').map((one) => one.trim().split(/\s/)[0]!)
 
-/** `from a.b import c` may be a/b.py, a package a/b, or its module a/b/c.py; each dot before it is a folder further up. */
+/** `from a.b import c` may be a/b.py, a package a/b, or its a/b/c.py; each dot before it is a folder further up. */
 const ofPython = (path: string, text: string): readonly OneOf[] =>
   [...text.matchAll(pythonImport)].flatMap(([, from, what, plain]) => {
     if (from === undefined) return names(plain ?? '').flatMap((one) => pythonFiles(dirname(path), one))

@@ -1,8 +1,8 @@
 /**
  * The forms in which a secret may come back, as sequences of alternatives: each character raw, percent-encoded, as a
- * JSON escape, also of a JSON text inside another, as HTML writes it, or any mix of them; all of it in base64 or base64url at each of the three alignments that it has inside
- * a longer text, wrapped or not; and in hex. Matching follows all alternatives at once, byte by byte, so that a match
- * may begin in one chunk and end in another.
+ * JSON escape, also of a JSON text inside another, as HTML writes it, or any mix of them; all of it in base64 or
+ * base64url at each of the three alignments that it has inside a longer text, wrapped or not; and in hex. Matching
+ * follows all alternatives at once, byte by byte, so that a match may begin in one chunk and end in another.
  */
 
 /** Each element is matched by any one of its alternatives. */

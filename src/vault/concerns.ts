@@ -105,9 +105,10 @@ const lateConcern = ({ name, cycle, expiresMs, spareMs, civilMs }: Looked, nowMs
   if (expiresMs === null || spareMs === null || nowMs < expiresMs - spareMs / 4) return null
   const atMs = expiresMs - spareMs / 4
   const by = new Date(expiresMs + civilMs).toISOString()
+  const ends = nowMs < expiresMs ? 'ends' : 'has ended'
   return {
     severity: 'critical',
-    what: `${nowMs < expiresMs ? 'ends' : 'has ended'} at its provider (${by}), and its rotation is late (${cycle.phase})`,
+    what: `${ends} at its provider (${by}), and its rotation is late (${cycle.phase})`,
     wayOut: `sitter vault status; sitter vault set ${name} takes a key that was made by hand`,
     sinceMs: atMs,
     wakesMs: atMs,

@@ -9,8 +9,8 @@
  *    └──────────────────────────────── done: every old version is revoked ◀───────────────────────┘
  *
  * A mint whose answer was lost is looked for and never simply repeated. An old version is revoked only while a newer
- * one is active and has been proven (tested, or answered a live call). When it turns out, while old versions drain, that
- * the new one is in wrong hands, another one is made, and all before it are ended.
+ * one is active and has been proven (tested, or answered a live call). When it turns out, while old versions drain,
+ * that the new one is in wrong hands, another one is made, and all before it are ended.
  */
 import type { SecretState } from '../../store/store.ts'
 import type { Cycle, Fact, Move, Phase, StepContext, Stepped } from './states.ts'

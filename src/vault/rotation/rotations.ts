@@ -186,7 +186,7 @@ export class Rotations {
     this.wake(name)
   }
 
-  /** What nobody ends at its provider once this version was set: a person who does all of it knows of the one before. */
+  /** What nobody ends at its provider once this version was set; who does it all by hand knows of the one before. */
   #leftBy({ name, cycle, deeds }: Member, version: number, before: number | null): readonly number[] {
     const isAlone = deeds === null && cycle.phase === 'idle'
     const given = [
