@@ -9,7 +9,7 @@
  * and what mostly waits run beside each other; then the long tests of all rooms (`*.slow.ts`, tests.ts).
  *
  * `--long`: 200 kills under 20,000 tasks and 2,000 payments, spread so that work is always under way, about 45 minutes;
- * 100 cut COMMITs and 10 crashes of PostgreSQL, about half an hour.
+ * 100 cut COMMITs and 10 crashes of PostgreSQL, about half an hour; the combinations with 5,000 agents (matrix.ts).
  */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -260,7 +260,7 @@ const paying: readonly Part[] = [
 /** They wait more than they work. */
 const waiting: readonly Part[] = [
   ['all at once', allAtOnce],
-  ['matrix', matrix],
+  ['matrix', () => matrix(values.long)],
   ['villain', villainAtWork],
   ['renewing credentials', renewing],
   ['rekeys', () => amidRekeys(50)],
