@@ -27,7 +27,7 @@ export const lookAtAuditEnd = async (path: string): Promise<AuditVerdict> => {
   }
 }
 
-/** The same in a PostgreSQL server. Rejects with Failure `record-unreachable`, or `not-found` when none is there yet. */
+/** The same in a PostgreSQL server. Rejects with `record-unreachable`, or `not-found` when none is there yet. */
 export const lookAtServersAuditEnd = async (url: string, clock: Clock): Promise<AuditVerdict> => {
   const look = await lookIntoPostgres(url, clock)
   try {
