@@ -81,6 +81,7 @@ export const viewOf = (seen: Seen): RenewalView => {
     expiresMs,
     hasVersion: active !== null,
     hasOthers,
+    fallback: rule.fallback ?? null,
     isTampered: active === null && rows.some(({ state }) => state === 'active'),
     isCompromised: rows.at(-1)?.state === 'compromised',
     grant,

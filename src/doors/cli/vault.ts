@@ -40,6 +40,19 @@ const stateOf = (vault: VaultView, names: readonly string[]): CredentialState =>
   return set.length === names.length ? 'set' : set.length === 0 ? 'missing' : 'partly set'
 }
 
+/** Calls that go by another account at the moment, and why. */
+const away = ({ fallbacks }: VaultView, nowMs: number): readonly string[] =>
+  fallbacks
+    .filter(({ by, fallback }) => by === fallback)
+    .map(({ credential, account, fallback, fallbackAccount, sinceMs, why }) => {
+      const since = sinceMs === null ? 'with the next call' : `for ${age(nowMs, sinceMs)}`
+      const of = (name: string, title: string | null): string => `${plain(name)} (account ${plain(title ?? 'unnamed')})`
+      return (
+        `what may go by another account goes by ${of(fallback, fallbackAccount)} instead of ` +
+        `${of(credential, account)}, ${since}: ${plain(why ?? '')}`
+      )
+    })
+
 /** What the configuration needs beside what the gate holds: exit 4 when a credential has no secret at all. */
 export const vaultStatus: Deed = async ({ api, printer, world }) => {
   const nowMs = world.clock.wallMs()
@@ -52,6 +65,7 @@ export const vaultStatus: Deed = async ({ api, printer, world }) => {
   const rows = Object.entries(wanted).map(([name, { pool = [name] }]): VaultStatusRow => {
     const held = vault.credentials.filter((one) => pool.includes(one.name))
     const renewals = vault.renewals.filter((one) => pool.includes(one.name))
+    const way = vault.fallbacks.find((one) => one.credential === name)
     return {
       name,
       pool,
@@ -59,6 +73,7 @@ export const vaultStatus: Deed = async ({ api, printer, world }) => {
       versions: held.map((one) => `${one.name}@${one.version}`),
       renewals: renewals.map((one) => ({ name: one.name, renewal: renewalText(one, nowMs) })),
       waits: renewals.flatMap(({ concern }) => (concern === null ? [] : [concern.what])),
+      fallback: way === undefined ? null : { name: way.fallback, isUsed: way.by === way.fallback, why: way.why },
     }
   })
   if (rows.length === 0 && !printer.json) printer.note('the configuration has no credentials')
@@ -75,19 +90,21 @@ export const vaultStatus: Deed = async ({ api, printer, world }) => {
   if (missing.length > 0) printer.note(`set it with: sitter vault set ${plain(missing[0]!.pool[0]!)}`)
   const waiting = rows.filter(({ waits }) => waits.length > 0)
   for (const { name, waits } of waiting) printer.note(`${plain(name)}: ${plain(waits.join('; '))}`)
+  for (const line of away(vault, nowMs)) printer.note(line)
   return missing.length > 0 || waiting.length > 0 || vault.vault.faults.length > 0 ? 4 : 0
 }
 
 interface Configured {
   readonly upstreams?: Readonly<Record<string, { readonly credentials?: string | null }>>
   readonly agents?: Readonly<Record<string, { readonly upstreams?: readonly string[] }>>
-  readonly credentials?: Readonly<Record<string, { readonly pool?: readonly string[] }>>
+  readonly credentials?: Readonly<Record<string, { readonly pool?: readonly string[]; readonly fallback?: string }>>
 }
 
 /** Upstreams that sign with a secret, and agent types that may call them. */
 const usersOf = (secret: string, { upstreams = {}, agents = {}, credentials = {} }: Configured): string => {
   const stands = Object.keys(credentials).filter((name) => (credentials[name]!.pool ?? [name]).includes(secret))
-  const by = Object.keys(upstreams).filter((name) => stands.includes(upstreams[name]!.credentials ?? ''))
+  const isUsed = (name: string): boolean => stands.includes(name) || stands.includes(credentials[name]?.fallback ?? '')
+  const by = Object.keys(upstreams).filter((name) => isUsed(upstreams[name]!.credentials ?? ''))
   const types = Object.keys(agents).filter((type) => agents[type]!.upstreams?.some((one) => by.includes(one)))
   return by.length === 0 ? 'nobody' : `${by.join(', ')}${types.length === 0 ? '' : ` (${types.join(', ')})`}`
 }
@@ -122,6 +139,7 @@ export const vaultList: Deed = async ({ api, printer, world }) => {
     { head: 'USED BY', value: (one) => usersOf(one.name, raw as Configured) },
   ])
   for (const warning of warnings(vault)) printer.warn(warning)
+  for (const line of away(vault, nowMs)) printer.note(line)
   return 0
 }
 

@@ -11,6 +11,7 @@ const vault = {
   sealingKey: Buffer.alloc(32, 9).toString('base64'),
   credentials: [{ name: 'bank-a', version: 3, state: 'active', fingerprint: 'ab12', setMs: nowMs, usedMs: null }],
   renewals: [],
+  fallbacks: [],
   vault: { keyKind: 'file', keyCheck: 'ab', changes: 3, outside: 'kept', faults: [] },
 }
 const raw = {
@@ -41,6 +42,30 @@ test('vault ls says who uses a secret, and what was tampered with', async () => 
   expect(listed.stderr).toContain("mail@2 was changed without the vault's key")
   expect(listed.stderr).toContain('an older copy of gate.db would not be noticed')
   expect(await sitter('vault', 'status')).toMatchObject({ code: 4 })
+})
+
+test('vault ls and status say that calls go by another account, and why; and who may be called by it', async () => {
+  const way = { credential: 'bank', account: 'main', fallback: 'reserve', fallbackAccount: 'second' }
+  const why = 'bank-a is compromised, bank-b has no active version'
+  const { sitter } = await world({
+    ...answers,
+    'GET /api/v1/credentials': {
+      ...vault,
+      credentials: [...vault.credentials, { ...vault.credentials[0]!, name: 'reserve', version: 1 }],
+      fallbacks: [{ ...way, by: 'reserve', sinceMs: nowMs, why }],
+    },
+    'GET /api/v1/config/current': {
+      raw: { ...raw, credentials: { bank: { pool: ['bank-a', 'bank-b'], fallback: 'reserve' }, reserve: {} } },
+    },
+  })
+  const told =
+    /goes by reserve \(account second\) instead of bank \(account main\), for .*: bank-a is compromised, bank-b/
+  const listed = await sitter('vault', 'ls')
+  expect(listed.stdout).toMatch(/reserve@1 .* northbank \(settler\)/)
+  expect(listed.stderr).toMatch(told)
+  expect((await sitter('vault', 'status')).stderr).toMatch(told)
+  const status = JSON.parse((await sitter('vault', 'status', '--json')).stdout) as { items: object[] }
+  expect(status.items[0]).toMatchObject({ name: 'bank', fallback: { name: 'reserve', isUsed: true, why } })
 })
 
 test('import takes from .env, pm2 and compose what is a credential, by name or by --map, leaves the rest, and shows no value', async () => {
