@@ -144,6 +144,7 @@ const openSafe = async (options: GateOptions, names: OfNames) => {
     book,
     vault,
     beside,
+    mayBeOlder: outside.wasMissing(),
     close: async (): Promise<void> => {
       await outside.settled()
       await book.close()
@@ -216,6 +217,7 @@ export const openGate = async (options: GateOptions): Promise<Gate> => {
     net: options.net,
     vault: keeper,
     journal: book,
+    journalMayBeOlder: safe.mayBeOlder,
     log,
     gateId: book.gateId,
     version: options.version,

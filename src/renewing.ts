@@ -8,13 +8,28 @@ import { every, type Clock } from './std/std.ts'
 import type { Store } from './store/store.ts'
 
 const dayMs = 86_400_000
+const awayMs = 120_000
 
 /** What holds of the gate's credentials; nothing while the gate is away, which is a condition of its own. */
 export const credentialConditions = async (gatelink: GateLink, clock: Clock): Promise<readonly Condition[]> => {
   if (gatelink.gateId === null) return []
-  const { renewals } = await gatelink.vaultList()
+  const { renewals, fallbacks } = await gatelink.vaultList()
   const nowMs = clock.wallMs()
-  return renewals.flatMap(({ name, credential, concern, ending }): Condition[] => {
+  const away = fallbacks.flatMap((one): Condition[] => {
+    const { credential, account, fallback, fallbackAccount, by, sinceMs, why } = one
+    // A secret that rests for half a minute and is taken again is an event, and wakes nobody.
+    if (by !== fallback || sinceMs === null || nowMs - sinceMs < awayMs) return []
+    return [
+      {
+        key: `credential-fallback/${credential}`,
+        severity: 'warning',
+        title: `calls of credential ${credential} go by ${fallback}, of another account: ${why}`,
+        facts: { credential, account, fallback, fallbackAccount, sinceMs },
+        proposed: `sitter vault status; then sitter vault set for a secret that ${credential} can use`,
+      },
+    ]
+  })
+  const own = renewals.flatMap(({ name, credential, concern, ending }): Condition[] => {
     const facts = { credential, name }
     const near = (ending?.toldDays ?? []).filter((days) => ending!.endsMs - nowMs <= days * dayMs)
     const isTold = concern === null || concern.wakesMs > nowMs || (concern.isDue && near.length > 0)
@@ -39,6 +54,7 @@ export const credentialConditions = async (gatelink: GateLink, clock: Clock): Pr
     }))
     return [...waits, ...ends]
   })
+  return [...own, ...away]
 }
 
 export interface RenewalNotesOptions {

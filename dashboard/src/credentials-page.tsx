@@ -56,6 +56,20 @@ const Table = ({ items }: { items: readonly Held[] }) => (
   </div>
 )
 
+/** Calls that go by another account at the moment. */
+const Away = ({ fallbacks }: Pick<VaultView, 'fallbacks'>) => (
+  <>
+    {fallbacks
+      .filter(({ by, fallback }) => by === fallback)
+      .map(({ credential, fallback, fallbackAccount, why }) => (
+        <p class="note" key={credential}>
+          What may go by another account goes by <Said text={`${fallback} (account ${fallbackAccount ?? 'unnamed'})`} />{' '}
+          instead of <Said text={`${credential}: ${why ?? ''}`} />
+        </p>
+      ))}
+  </>
+)
+
 const Faults = ({ vault }: Pick<VaultView, 'vault'>) => (
   <>
     {vault.faults.map(({ name, version, fault }) => (
@@ -169,9 +183,10 @@ const Vault = () => {
   const asked = useOne<VaultView>('/api/v1/credentials', everyMs)
   return (
     <Fresh asked={asked}>
-      {({ credentials, vault, sealingKey }) => (
+      {({ credentials, fallbacks, vault, sealingKey }) => (
         <>
           <Faults vault={vault} />
+          <Away fallbacks={fallbacks} />
           {credentials.length === 0 ? <p class="empty">No secret yet.</p> : <Table items={credentials} />}
           <h3>Set a new value</h3>
           <Setting sealingKey={sealingKey} after={asked.again} />

@@ -94,7 +94,7 @@ const oauth = z
 
 /** What it may be used for; the gate looks before it opens the secret. Whatever is absent is not bounded. */
 const scope = z.strictObject({
-  /** The account at the provider that it belongs to, for people. */
+  /** The account at the provider that it belongs to. Keys of calls are kept with it: see `fallback`. */
   account: notEmpty('the name of an account').optional(),
   hosts: z.array(host).min(1).max(100).optional(),
   methods: z.array(method).min(1).max(20).optional(),
@@ -126,6 +126,11 @@ export const credential = z
     /** What makes calls go on with another of the pool. `limit` only where each key has a limit of its own. */
     switchOn: z.array(z.enum(['401', '403', 'expiry', 'limit'])).default(['401', '403', 'expiry']),
     scope: scope.prefault({}),
+    /**
+     * Another credential, of another account at the same provider, for when none of this one's secrets serves. What
+     * changes something goes by it only with the proof that nothing happened here.
+     */
+    fallback: name.optional(),
   })
   .superRefine((given, context) => {
     const needs: Partial<Record<typeof given.kind, readonly (keyof typeof given)[]>> = {
@@ -249,4 +254,5 @@ export const toCredential = (
     paths: given.scope.paths ?? null,
     agents: given.scope.agents ?? null,
   },
+  fallback: given.fallback ?? null,
 })

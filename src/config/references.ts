@@ -5,6 +5,7 @@
 import { parseAgent } from '../model/model.ts'
 import { parseRate } from '../std/std.ts'
 import { budgetFaults } from './budgets.ts'
+import { fallbackFaults } from './fallbacks.ts'
 import { faultAt, nearest, show, type ConfigFault, type Path } from './faults.ts'
 import { valueAt } from './issues.ts'
 import { orderFaults } from './order.ts'
@@ -260,9 +261,14 @@ const certificates = (raw: unknown, upstream: string): readonly ConfigFault[] =>
   const path: Path = ['upstreams', upstream]
   if (textAt(raw, [...path, 'url'])?.startsWith('http:') !== true) return []
   const credential = textAt(raw, [...path, 'credentials'])
-  const isMtls = credential !== undefined && textAt(raw, ['credentials', credential, 'kind']) === 'mtls'
+  const fallback = credential === undefined ? undefined : textAt(raw, ['credentials', credential, 'fallback'])
+  const shown = [credential, fallback].find(
+    (name) => name !== undefined && textAt(raw, ['credentials', name, 'kind']) === 'mtls',
+  )
   return [
-    ...(isMtls ? [faultAt([...path, 'url'], 'an http address', `https: ${credential} is a client certificate`)] : []),
+    ...(shown === undefined
+      ? []
+      : [faultAt([...path, 'url'], 'an http address', `https: ${shown} is a client certificate`)]),
     ...(valueAt(raw, [...path, 'ca']) === undefined
       ? []
       : [faultAt([...path, 'ca'], 'it beside an http address', 'it to be left out, or an https address')]),
@@ -291,6 +297,7 @@ export const crossFaults = (raw: unknown): readonly ConfigFault[] => [
   ]),
   ...namesAt(raw, 'budgets').flatMap((name) => budgetFaults(raw, name)),
   ...credentials(raw),
+  ...fallbackFaults(raw),
   ...rehearsals(raw),
   ...entriesAt(raw, ['degrade', 'channels']).flatMap(([name]) => {
     const known = namesAt(raw, 'channels')

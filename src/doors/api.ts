@@ -263,6 +263,8 @@ export interface VaultStatusRow {
   readonly renewals: readonly { readonly name: string; readonly renewal: string }[]
   /** What waits for a person. */
   readonly waits: readonly string[]
+  /** The credential of another account that goes for it where that is right, and whether it does now; null = none. */
+  readonly fallback: { readonly name: string; readonly isUsed: boolean; readonly why: string | null } | null
 }
 /** One of `sitter audit search`: an entry as it was hashed, with its number; what cannot be read is left out. */
 export interface AuditRow {

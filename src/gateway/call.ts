@@ -10,6 +10,7 @@ import type { OpenPrice } from './cost/price.ts'
 import type { Usage, UsageReader } from './cost/usage.ts'
 import type { HeaderPairs } from './headers.ts'
 import type { CallsCounted } from './heard.ts'
+import type { KeptKeys } from './kept-keys.ts'
 import type { Meter } from './meter.ts'
 import type { Modes } from './modes.ts'
 import type { Outbound } from './outbound.ts'
@@ -91,6 +92,8 @@ export interface CallInHand {
   upstream: OpenUpstream | null
   plain: PlainTarget | null
   credential: CredentialVersion | null
+  /** Of the credential that it goes by: its upstream's own, or the fallback of that. */
+  credentialRule: CredentialRule | null
   scope: Scope | null
   /** Pattern of the allow-list that let it through. */
   endpoint: string
@@ -127,10 +130,11 @@ export interface CallInHand {
 export interface Room {
   readonly clock: Clock
   readonly upstreams: ReadonlyMap<string, OpenUpstream>
-  readonly vault: Pick<Keeper, 'choose' | 'openMember' | 'pin' | 'secretFor' | 'answered'>
+  readonly vault: Pick<Keeper, 'way' | 'look' | 'pin' | 'secretFor' | 'answered'>
   readonly buckets: Buckets
   readonly lines: Lines
   readonly journal: CallJournal
+  readonly keptKeys: Pick<KeptKeys, 'forgottenUntilMs'>
   readonly uses: Uses
   readonly meter: Meter
   readonly calls: Pick<CallsCounted, 'count'>
@@ -173,6 +177,7 @@ export const callOf = (asked: Asked): CallInHand => ({
   upstream: null,
   plain: null,
   credential: null,
+  credentialRule: null,
   scope: null,
   endpoint: '',
   limits: [],

@@ -19,6 +19,7 @@ import { openCallsCounted, type CallsCounted } from './heard.ts'
 import { askUpstream } from './house-calls.ts'
 import { openGrants, outcomeOfOpen, type Grants } from './grants.ts'
 import { openLinkServer, type LinkServer } from './links.ts'
+import { openKeptKeys, type KeptKeys } from './kept-keys.ts'
 import { openMeter } from './meter.ts'
 import { recordUses } from './own-uses.ts'
 import { openModes, type Modes, type SavedMode, type SetMode } from './modes.ts'
@@ -48,6 +49,8 @@ export interface GatewayOptions {
   readonly net: Net
   readonly vault: Keeper
   readonly journal: CallJournal & UseBook
+  /** It may be a copy, in which calls are missing that were sent since. */
+  readonly journalMayBeOlder: boolean
   readonly spending: SpendingBook
   readonly limits: { readonly saved: SavedLimits; readonly saveWith: (rows: () => SavedLimits) => void }
   readonly modes: {
@@ -104,6 +107,7 @@ interface Parts {
   readonly calls: CallsCounted
   readonly budgets: Budgets
   readonly repeats: Repeats
+  readonly keptKeys: KeptKeys
 }
 
 /** The word of a person: a freeze holds at once, a thaw only when it is written. */
@@ -118,10 +122,11 @@ const countsCalls = ({ degrade }: Rules): boolean => degrade?.types?.calls === t
 /** Whoever waits is looked at by the new limits at once. */
 const takeRules = async (
   { readRules }: GatewayOptions,
-  { rules, room, calls, budgets, repeats }: Parts,
+  { rules, room, calls, budgets, repeats, keptKeys }: Parts,
 ): Promise<null> => {
   const next = await readRules()
   rules.take(next)
+  keptKeys.take(room.upstreams)
   calls.watch(countsCalls(next))
   repeats.watch(next.degrade?.repeats ?? null)
   budgets.take(Object.values(next.budgets))
@@ -292,11 +297,16 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
   const priorities = openPriorities()
   const counting = openCounting(options, (agents) => late.link?.heard(agents))
   const opened = { clock, upstreams, vault, buckets, lines, journal, uses, log, modes, priorities }
+  const meter = openMeter(journal.counts())
+  const keptKeys = openKeptKeys({ clock, journal, meter, log })
+  keptKeys.take(upstreams)
+  if (options.journalMayBeOlder) keptKeys.doubt()
   const room: Room = {
     ...opened,
     ...counting,
     retries,
-    meter: openMeter(journal.counts()),
+    meter,
+    keptKeys,
     skew: openSkew(clock),
     frozen: freezer.frozen,
     ending: () => late.ending === true,
@@ -307,7 +317,7 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
     tell: (number) => late.link?.tell(number),
     tellUnwritten: (grant, outcome, waitedMs) => late.link?.tellUnwritten(grant, outcome, waitedMs),
   })
-  const parts: Parts = { room, rules, doors, grants, freezer, modes, ...counting }
+  const parts: Parts = { room, rules, doors, grants, freezer, modes, keptKeys, ...counting }
   const identity = { swarm: options.rules.name, gateId: options.gateId, version: options.version }
   const link = await openLinkServer({
     ...identity,
@@ -319,6 +329,10 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
     priorities,
     log,
     grants: () => grants,
+    firstMet: (epoch) => {
+      // The swarm is older than this gate.db: another one had its calls.
+      if (epoch > 1) keptKeys.doubt()
+    },
     ask: (frame) => answer(options, parts, frame),
   })
   late.link = link

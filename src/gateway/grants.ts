@@ -135,7 +135,7 @@ export const openGrants = ({ room, tell, tellUnwritten }: GrantsOptions): Grants
       const journal = await room.journal.refuse(rowOf(call, room.clock.wallMs()), endOf(call, room, outcome))
       room.meter.count(call.upstreamName, outcome.kind, null)
       if (call.decision === 'refused') room.uses.added()
-      if (journal !== 'spent') tell(journal)
+      if (typeof journal === 'number') tell(journal)
     } catch (error) {
       const { code } = asFailure(error)
       room.log('error', 'a refusal could not be journalled', { code, grant: grant.grant })

@@ -31,6 +31,8 @@ export interface LinkServerOptions {
   readonly doors: Pick<Doors, 'open' | 'close' | 'closeAll'>
   readonly priorities: Priorities
   readonly log: Log
+  /** The first sitter that this gate.db has ever met. */
+  readonly firstMet?: (epoch: number) => void
   /** Answers `vault.…`, `status`, `freeze`, `config`; rejects for any other question. */
   readonly ask: (frame: Raw) => Promise<unknown>
 }
@@ -130,6 +132,7 @@ class GateEnd implements LinkServer {
       throw failure('stale', `a sitter of epoch ${before.epoch} was here; epoch ${epoch} of ${owner} sends nothing`)
     }
     this.#highest = { epoch, owner }
+    if (before.epoch < 0) this.#options.firstMet?.(epoch)
     this.#leaveSitter()
     if (epoch > before.epoch) {
       await journal.setMeta({ epoch: String(epoch), owner })

@@ -40,7 +40,7 @@ export const recordUses =
     const [begunMs, begunMono] = [clock.wallMs(), clock.monoMs()]
     // All in one commit: they are asked for in one turn.
     const numbers = await Promise.all(use.credentials.map((one) => journal.begin(rowOf(use, one, begunMs))))
-    const begun = numbers.filter((number) => number !== 'spent')
+    const begun = numbers.filter((number) => typeof number === 'number')
     for (const _ of begun) uses.added()
     return ({ ended, status }) => {
       const times = { sentMs: ended === 'not-sent' ? null : begunMs, tookMs: clock.monoMs() - begunMono }

@@ -71,6 +71,10 @@ export interface JournalCall {
   readonly decision: 'allowed' | 'refused' | null
   readonly reserved: string | null
   readonly key?: string | null
+  /** The account at the provider that its key is to stay with. */
+  readonly account?: string | null
+  /** Secrets that are of this account. */
+  readonly members?: readonly string[]
 }
 export interface JournalEnd {
   readonly ended: 'answered' | 'not-sent' | 'lost'
@@ -87,12 +91,14 @@ export interface JournalRow extends JournalCall {
   readonly end: JournalEnd | null
   readonly acked: boolean
 }
+type NotBegun = 'spent' | 'elsewhere'
 /** The part of gate.db that the gateway writes and reads; gate.ts gives it. */
 export interface CallJournal {
-  begin(call: JournalCall): Promise<number | 'spent'>
+  /** `elsewhere`: its key is bound to another account. Nothing was written then. */
+  begin(call: JournalCall): Promise<number | NotBegun>
   /** What is not urgent is durable a moment later than it could be. */
   end(journal: number, end: JournalEnd, isUrgent?: boolean): Promise<void>
-  refuse(call: JournalCall, end: JournalEnd): Promise<number | 'spent'>
+  refuse(call: JournalCall, end: JournalEnd): Promise<number | NotBegun>
   ack(journals: readonly number[]): Promise<void>
   findGrant(grant: string): JournalRow | undefined
   findCall(journal: number): JournalRow | undefined

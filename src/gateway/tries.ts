@@ -18,6 +18,7 @@ import { forward, giveBack, pausedForMs } from './stages/forward.ts'
 import { isOurs, judge } from './stages/judge.ts'
 import { prepare } from './stages/order.ts'
 import { callName } from './stages/pace.ts'
+import { accountHeader } from './stages/route.ts'
 import { witness } from './stages/witness.ts'
 import { kindOfCall } from './vacancies.ts'
 
@@ -52,6 +53,7 @@ const addedHeaders = (call: CallInHand, { tries, waitedMs }: Tally): Record<stri
     'x-sitter-waited-ms': String(Math.round(waitedMs)),
     ...(tries > 1 ? { 'x-sitter-tries': String(tries) } : {}),
     ...(cost === null ? {} : { 'x-sitter-cost': cost }),
+    ...accountHeader(call),
   }
 }
 

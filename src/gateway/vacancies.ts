@@ -30,8 +30,9 @@ export const kindOfBudget = (budget: string, owner: string): string => `budget $
 const scopeNow = ({ vault, buckets, clock }: Room, { rule, credential, host }: OpenUpstream): Scope | undefined => {
   const scope = { upstream: rule.name, host, agent: null }
   if (credential === null) return { ...scope, credential: null }
-  const paused = (name: string): boolean => buckets.pausedUntil({ ...scope, credential: name }) > clock.monoMs()
-  const version = vault.choose(credential, { subject: null, key: null, paused })
+  const version = vault.look(credential, (name) =>
+    Math.max(0, buckets.pausedUntil({ ...scope, credential: name }) - clock.monoMs()),
+  )
   return version && { ...scope, credential: version.name }
 }
 

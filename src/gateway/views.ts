@@ -27,7 +27,7 @@ const pausedOf = ({ buckets, clock }: Room, { rule: { name }, host }: OpenUpstre
 
 /** With the credential that would be used now; none is chosen by this. */
 const scopeOf = ({ vault }: Room, { rule, credential, host }: OpenUpstream): Scope => {
-  const version = credential === null ? undefined : vault.choose(credential)
+  const version = credential === null ? undefined : vault.look(credential)
   return { upstream: rule.name, host, credential: version?.name ?? null, agent: null }
 }
 

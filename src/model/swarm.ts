@@ -203,7 +203,7 @@ export interface Upstream {
 }
 /** What a credential may be used for; null = not bounded. */
 export interface CredentialScope {
-  /** At the provider; for people. */
+  /** At the provider. Two credentials with one account are keys of the same; fallbacks go by it. */
   readonly account: string | null
   /** `host` or `host:port`. */
   readonly hosts: readonly string[] | null
@@ -223,6 +223,8 @@ export interface Credential {
   readonly rotation: RotationRule
   readonly switchOn: readonly SwitchOn[]
   readonly scope: CredentialScope
+  /** A credential of another account at the same provider. */
+  readonly fallback: string | null
 }
 export interface Channel {
   readonly name: string

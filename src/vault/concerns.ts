@@ -34,6 +34,8 @@ export interface Looked {
   readonly hasVersion: boolean
   /** Another of its pool can be used. */
   readonly hasOthers: boolean
+  /** A credential of another account that goes for it where that is proven to be right; null = none. */
+  readonly fallback: string | null
   readonly isCompromised: boolean
   /** There is one, but not as it was sealed. */
   readonly isTampered: boolean
@@ -67,8 +69,12 @@ export const endingOf = (looked: Looked): Ending | null => {
   return { endsMs: dueMs, what: 'is to be replaced by hand', toldDays: told }
 }
 
-const missing = ({ name, cycle, isCompromised, isTampered, hasOthers }: Looked): Concern => {
-  const instead = hasOthers ? 'others of its pool are used' : 'whatever needs it is refused'
+const missing = ({ name, cycle, isCompromised, isTampered, hasOthers, fallback }: Looked): Concern => {
+  const instead = hasOthers
+    ? 'others of its pool are used'
+    : fallback === null
+      ? 'whatever needs it is refused'
+      : `what may go by another account goes by ${fallback}, the rest is refused`
   const isHarm = isCompromised || isTampered
   const [what, wayOut] = isCompromised
     ? ['compromised, and nothing is sent with it', 'sitter vault set']

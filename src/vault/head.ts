@@ -174,6 +174,8 @@ export interface Outside {
   readonly path: string
   /** `unknown`: it was not there, or cannot be written, so that an older copy would not be noticed. */
   state(): 'kept' | 'unknown'
+  /** There was nothing to compare with, and gate.db is not new: it may be an older copy that is used on purpose. */
+  wasMissing(): boolean
   /** @throws Failure `vault-rolled-back`. */
   check(head: { readonly changes: number; readonly text: string }): Promise<void>
   /** Writes it; what cannot be written is told once by `onFault`. */
@@ -202,6 +204,7 @@ export const openOutside = (options: {
   const { path, disk, onFault } = options
   let state: ReturnType<Outside['state']> = 'unknown'
   let told = false
+  let missing = false
   let turn: Promise<void> = Promise.resolve()
   let newest: { readonly changes: number; readonly text: string } | undefined
   const write = async ({ changes, text }: { readonly changes: number; readonly text: string }): Promise<void> => {
@@ -218,9 +221,11 @@ export const openOutside = (options: {
   return {
     path,
     state: () => state,
+    wasMissing: () => missing,
     check: async ({ changes, text }) => {
       const said = await disk.readTextIfThere(path).catch(() => undefined) // unreadable says as little as absent
       const outside = said === undefined ? undefined : readOutside(said)
+      missing = outside === undefined && changes > 0
       if (outside === undefined) return
       const isOther = changes === outside.changes && digestOf(text) !== outside.digest
       if (changes >= outside.changes && !isOther) return

@@ -8,19 +8,28 @@ export interface Health {
   readonly refusals: number
   readonly restUntilMs: number
   readonly rests: number
+  /** What the last refusal was. */
+  readonly status: 401 | 403 | null
 }
-export const healthy: Health = { refusals: 0, restUntilMs: 0, rests: 0 }
+export const healthy: Health = { refusals: 0, restUntilMs: 0, rests: 0, status: null }
 
 const refusalsToRest = 3
 const firstRestMs = 30_000
 const longestRestMs = 600_000
 
-export const afterRefusal = (health: Health, nowMs: number): Health => {
+export const afterRefusal = (health: Health, nowMs: number, status: 401 | 403): Health => {
   const refusals = health.refusals + 1
-  if (refusals < refusalsToRest || health.restUntilMs > nowMs) return { ...health, refusals }
+  if (refusals < refusalsToRest || health.restUntilMs > nowMs) return { ...health, refusals, status }
   const restMs = Math.min(longestRestMs, firstRestMs * 2 ** Math.min(health.rests, 10))
-  return { refusals, restUntilMs: nowMs + restMs, rests: health.rests + 1 }
+  return { refusals, restUntilMs: nowMs + restMs, rests: health.rests + 1, status }
 }
+
+/**
+ * It rests because its provider does not know it (any more). Who is known and may not (403) is no such case: that can
+ * be a limit or a ban, and to go on by another account would be a way around it.
+ */
+export const isUnknownThere = ({ restUntilMs, status }: Health, nowMs: number): boolean =>
+  restUntilMs > nowMs && status === 401
 
 /** Lower is better. */
 export const burden = ({ refusals, restUntilMs }: Health, nowMs: number): number =>

@@ -4,25 +4,19 @@
  */
 import { failure, toCivil, type Clock, type Random } from '../std/std.ts'
 import type { GateBook, NoteRow } from '../store/store.ts'
-import { afterRefusal, burden, healthy, type Health } from './health.ts'
+import type { Standing } from './accounts.ts'
+import { afterRefusal, burden, healthy, isUnknownThere, type Health } from './health.ts'
 import { openGrants, type OauthGrants } from './oauth/grants.ts'
 import type { AskOutside, Fetch, RecordUse, RunCommand, Shown } from './ports.ts'
 import { Rotations, type Log } from './rotation/rotations.ts'
 import { openUses, type Uses } from './uses.ts'
 import { personsName, type CredentialRule, type CredentialVersion, type Vault, type VaultView } from './port.ts'
 import { viewOf, type RenewalView } from './views.ts'
+import { Ways, type Choice, type FallbackView, type NoWay, type Way, type WayWanted } from './ways.ts'
 
 export interface KeeperView extends VaultView {
   readonly renewals: readonly RenewalView[]
-}
-
-export interface Choice {
-  /** What the call is for, when it has a name: an open outcome of the same keeps its credential. */
-  readonly subject: string | null
-  /** Hash of the idempotency key of an agent's own call. */
-  readonly key: string | null
-  /** Whether limits or the upstream's own word make this credential wait. */
-  readonly paused: (name: string) => boolean
+  readonly fallbacks: readonly FallbackView[]
 }
 
 export interface Keeper {
@@ -31,8 +25,10 @@ export interface Keeper {
   view(): KeeperView
   /** Secrets that wait for a person. */
   waiting(): number
-  /** The version that a call is to go out with, undefined when none can. */
-  choose(rule: CredentialRule, choice?: Choice): CredentialVersion | undefined
+  /** The version that a call is to go out with, by its own account or by that of the fallback; or why there is none. */
+  way(rule: CredentialRule, wanted: WayWanted): Way | NoWay
+  /** What the next call would go out with. */
+  look(rule: CredentialRule, waitsMs?: Choice['waitsMs']): CredentialVersion | undefined
   /**
    * The version of the same name that serves at this moment, in use until `release`. Undefined when the name has none
    * any more.
@@ -42,10 +38,8 @@ export interface Keeper {
   ): { readonly credential: CredentialVersion; readonly release: () => void } | undefined
   /** What is signed with. @throws Failure `credential-unavailable`. */
   secretFor(credential: CredentialVersion): Promise<string>
-  /** The member with which something was sent whose effect nobody knows: whatever is sent of the same goes by it. */
-  openMember(choice: Pick<Choice, 'subject' | 'key'>): string | undefined
-  /** `status` null: no answer came. */
-  answered(credential: CredentialVersion, status: number | null): void
+  /** `status` null: no answer came. What a limit refused says nothing of the credential. */
+  answered(credential: CredentialVersion, status: number | null, isLimited?: boolean): void
   /** @throws Failure `not-found`, `conflict`. */
   rotate(name: string): Promise<void>
   compromised(name: string, actor: string): Promise<void>
@@ -77,6 +71,8 @@ const shownBy = (status: number, isRefusal: boolean): Shown | undefined => {
   return status < 400 ? 'accepted' : undefined
 }
 
+const membersOf = ({ name, pool }: CredentialRule): readonly string[] => [...new Set([...pool, name])]
+
 class VaultKeeper implements Keeper {
   readonly authoritySeed: Uint8Array
   readonly #options: KeeperOptions
@@ -86,6 +82,7 @@ class VaultKeeper implements Keeper {
   readonly #health = new Map<string, Health>()
   /** The member that a pool used last: another one is news. */
   readonly #used = new Map<string, string>()
+  readonly #ways: Ways
 
   constructor(options: KeeperOptions) {
     this.#options = options
@@ -108,6 +105,13 @@ class VaultKeeper implements Keeper {
       secretFor: (credential) => this.secretFor(credential),
       prove: (credential) => this.#grants.prove(credential),
       isByTokens: (name) => this.#grants.isShown(name),
+    })
+    this.#ways = new Ways({
+      ...options,
+      saved,
+      standingOf: (rule) => this.#standingOf(rule),
+      choose: (rule, choice) => this.#choose(rule, choice),
+      openMember: (choice) => this.#openMember(choice),
     })
     this.#tellTampered()
     this.take(options.rules)
@@ -145,7 +149,7 @@ class VaultKeeper implements Keeper {
   }
 
   view(): KeeperView {
-    return { ...this.#options.vault.view(), renewals: this.#renewals() }
+    return { ...this.#options.vault.view(), renewals: this.#renewals(), fallbacks: this.#ways.views() }
   }
 
   waiting(): number {
@@ -181,16 +185,24 @@ class VaultKeeper implements Keeper {
     return pool.some((other) => other !== name && this.#options.vault.usable(other) !== undefined)
   }
 
-  choose(rule: CredentialRule, choice?: Choice): CredentialVersion | undefined {
-    const open = choice === undefined ? undefined : this.openMember(choice)
-    const names = [...new Set([...rule.pool, rule.name])]
+  way(rule: CredentialRule, wanted: WayWanted): Way | NoWay {
+    return this.#ways.of(rule, wanted)
+  }
+
+  look(rule: CredentialRule, waitsMs?: Choice['waitsMs']): CredentialVersion | undefined {
+    return this.#ways.look(rule, waitsMs)
+  }
+
+  #choose(rule: CredentialRule, choice?: Choice): CredentialVersion | undefined {
+    const open = choice === undefined ? undefined : this.#openMember(choice)
+    const names = membersOf(rule)
     const nowMs = this.#options.clock.wallMs()
     let best: { readonly at: CredentialVersion; readonly burden: number } | undefined
     for (const name of open === undefined ? names : names.filter((one) => one === open)) {
       const at = this.#serving(name)
       if (at === undefined) continue
-      const paused = (rule.switchOn?.includes('limit') ?? false) && choice?.paused(name) === true
-      const isOver = (rule.switchOn?.includes('expiry') ?? true) && (this.#rotations.endsMs(name) ?? Infinity) <= nowMs
+      const paused = (rule.switchOn?.includes('limit') ?? false) && (choice?.waitsMs(name) ?? 0) > 0
+      const isOver = this.#isOver(rule, name, nowMs)
       const quarantined = this.#grants.isQuarantined(name)
       const away = (paused ? 1e9 : 0) + (isOver ? 1e10 : 0) + (quarantined ? 1e12 : 0)
       const weight = burden(this.#health.get(name) ?? healthy, nowMs) + away
@@ -198,12 +210,48 @@ class VaultKeeper implements Keeper {
     }
     if (best === undefined) return undefined
     // Without a call it is only looked at: a look switches nothing, and must not be told as a switch.
-    if (choice !== undefined && rule.pool.length > 1) this.#noteSwitch(rule.name, best.at.name)
+    if (choice !== undefined && choice.isLook !== true && rule.pool.length > 1)
+      this.#noteSwitch(rule.name, best.at.name)
     const canary = this.#rotations.canary(best.at.name)
     return canary === undefined ? best.at : { name: best.at.name, version: canary }
   }
 
-  openMember({ subject, key }: Pick<Choice, 'subject' | 'key'>): string | undefined {
+  #isOver({ switchOn }: CredentialRule, name: string, nowMs: number): boolean {
+    return (switchOn?.includes('expiry') ?? true) && (this.#rotations.endsMs(name) ?? Infinity) <= nowMs
+  }
+
+  /** Limits and pauses are no part of it: who obeys them serves. */
+  #standingOf(rule: CredentialRule): Standing {
+    const nowMs = this.#options.clock.wallMs()
+    const members = membersOf(rule)
+    const named = rule.pool.length === 0 ? [rule.name] : rule.pool
+    const seen = members.map((name) => ({ name, ...this.#whyNot(rule, name, nowMs) }))
+    const isServing = seen.some(({ why }) => why === null)
+    const told = seen.filter(({ name }) => named.includes(name)).map(({ name, why }) => `${name} ${why}`)
+    return {
+      name: rule.name,
+      account: rule.scope?.account ?? null,
+      members,
+      whyNot: isServing ? null : told.join(', '),
+      canBeTried: seen.some(({ canBeTried }) => canBeTried),
+      toSet: named[0]!,
+    }
+  }
+
+  #whyNot(rule: CredentialRule, name: string, nowMs: number): { why: string | null; canBeTried: boolean } {
+    const no = (why: string, canBeTried: boolean) => ({ why, canBeTried })
+    if (this.#serving(name) === undefined) {
+      const isCompromised = this.#options.vault.rows(name).at(-1)?.state === 'compromised'
+      return no(isCompromised ? 'is compromised' : 'has no active version', false)
+    }
+    if (this.#grants.isQuarantined(name)) return no('is quarantined', false)
+    if (this.#isOver(rule, name, nowMs)) return no("has ended by its provider's word", true)
+    if (isUnknownThere(this.#health.get(name) ?? healthy, nowMs)) return no('is refused by its provider (401)', true)
+    return { why: null, canBeTried: true }
+  }
+
+  /** The member with which something was sent whose effect nobody knows: whatever is sent of the same goes by it. */
+  #openMember({ subject, key }: Pick<Choice, 'subject' | 'key'>): string | undefined {
     const { book } = this.#options
     if (subject !== null) return book.openCredential(subject)
     return key === null ? undefined : book.openCredentialByKey(key)
@@ -223,7 +271,7 @@ class VaultKeeper implements Keeper {
       : this.#options.vault.reveal(credential)
   }
 
-  answered(credential: CredentialVersion, status: number | null): void {
+  answered(credential: CredentialVersion, status: number | null, isLimited = false): void {
     const { name, version } = credential
     if (status === null || status >= 500) return
     const switchOn = this.#rotations.ruleOf(name)?.switchOn ?? ['401', '403', 'expiry']
@@ -232,11 +280,11 @@ class VaultKeeper implements Keeper {
     // What a token is answered says nothing of the secret that it was got with: its server's answer does.
     if (shown !== undefined && !this.#grants.isShown(name)) void this.#rotations.answered(name, version, shown)
     if (status === 401) this.#grants.wasRefused(credential)
-    if (!isRefusal) {
+    if (!isRefusal || isLimited) {
       if (status !== 401 && status !== 403 && status !== 429) this.#health.delete(name)
       return
     }
-    this.#health.set(name, afterRefusal(this.#health.get(name) ?? healthy, this.#options.clock.wallMs()))
+    this.#health.set(name, afterRefusal(this.#health.get(name) ?? healthy, this.#options.clock.wallMs(), status))
   }
 
   async rotate(name: string): Promise<void> {
@@ -275,6 +323,7 @@ class VaultKeeper implements Keeper {
   take(rules: readonly CredentialRule[]): void {
     this.#rotations.take(rules)
     this.#grants.take(this.#rotations.names())
+    this.#ways.take(rules)
   }
 
   notes(after: number): Promise<readonly NoteRow[]> {

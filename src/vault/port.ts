@@ -19,6 +19,8 @@ export interface CredentialRule {
   readonly switchOn?: readonly SwitchOn[]
   /** What it may be used for; anything when absent. */
   readonly scope?: CredentialScope
+  /** A credential of another account at the same provider, for when none of this one's secrets serves. */
+  readonly fallback?: string | null
 }
 
 /** What may be seen of the vault: never a secret. */

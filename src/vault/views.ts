@@ -88,6 +88,7 @@ export const viewOf = (seen: Seen): RenewalView => {
     spareMs,
     hasVersion: active !== null,
     hasOthers,
+    fallback: rule.fallback ?? null,
     isTampered: active === null && rows.some(({ state }) => state === 'active'),
     isCompromised: rows.at(-1)?.state === 'compromised',
     grant,

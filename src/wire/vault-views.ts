@@ -14,6 +14,7 @@ export interface VaultView {
     readonly usedMs: number | null
   }[]
   readonly renewals: readonly RenewalView[]
+  readonly fallbacks: readonly FallbackView[]
   readonly vault: {
     /** `file`, `passphrase` or `age`. */
     readonly keyKind: string
@@ -29,6 +30,19 @@ export interface VaultView {
       readonly fault: 'changed' | 'removed' | 'added'
     }[]
   }
+}
+/** A credential that has another account behind it, and by which of the two calls go that may go by either. */
+export interface FallbackView {
+  readonly credential: string
+  readonly account: string | null
+  readonly fallback: string
+  readonly fallbackAccount: string | null
+  /** The one that the next call goes by; null = neither serves. */
+  readonly by: string | null
+  /** Since when calls go by the fallback; null = none did yet. */
+  readonly sinceMs: number | null
+  /** Why not by its own account; null = it serves. */
+  readonly why: string | null
 }
 /** How a secret renews itself, and where it is with that. */
 export interface RenewalView {

@@ -84,3 +84,44 @@ test('a grant names its server one way, and its client', () => {
   )
   expect(faultsOf(base({ kind: 'oauth', oauth: { ...oauth, clientSecret: 'nobody' } }))[0]).toContain('credentials')
 })
+
+test('a fallback is of another account that both name, has none itself, and never stands in for payments', () => {
+  const own = { kind: 'bearer', scope: { account: 'A' }, fallback: 'spare' }
+  const other = { kind: 'bearer', scope: { account: 'B' } }
+  const plain = { bank: { url: 'https://bank.example.com', credentials: 'bank', allow: ['GET /v1/**'] } }
+  const pair = (bank: object, spare: object, more: object = {}): object => ({
+    ...base({}, { upstreams: plain }),
+    credentials: { bank, spare },
+    ...more,
+  })
+  expect(faultsOf(pair(own, other))).toEqual([])
+  expect(credentialOf(pair(own, other))).toMatchObject({ fallback: 'spare' })
+  expect(credentialOf(base({ kind: 'bearer' }))).toMatchObject({ fallback: null })
+  const faults: [raw: object, expected: RegExp][] = [
+    [pair({ ...own, fallback: 'spaer' }, other), /^credentials\.bank\.fallback: one of credentials/],
+    [pair({ ...own, fallback: 'bank' }, other), /^credentials\.bank\.fallback: another credential than itself/],
+    [
+      pair(own, { ...other, fallback: 'bank' }),
+      /^credentials\.bank\.fallback: .*take credentials\.spare\.fallback out/,
+    ],
+    [pair({ ...own, scope: {} }, other), /^credentials\.bank\.scope\.account: the name of its account/],
+    [pair(own, { kind: 'bearer' }), /^credentials\.spare\.scope\.account: the name of its account/],
+    [
+      pair(own, { ...other, scope: { account: 'A' } }),
+      /^credentials\.spare\.scope\.account: another account than that/,
+    ],
+    [pair({ ...own, pool: ['x', 'y'] }, { ...other, pool: ['y'] }), /^credentials\.bank\.fallback: .*y is of one acc/],
+    [
+      pair(own, other, {
+        upstreams: { bank: { ...plain.bank, allow: ['POST /v1/pay'], money: ['POST /v1/pay'] } },
+      }),
+      /^credentials\.bank\.fallback: it to be left out: upstreams\.bank has money routes.*another channel/,
+    ],
+  ]
+  for (const [raw, expected] of faults) expect(faultsOf(raw)).toContainEqual(expect.stringMatching(expected))
+  const paying = pair(own, other, {
+    upstreams: { bank: { ...plain.bank, allow: ['POST /v1/pay'], money: ['POST /v1/pay'] } },
+    channels: { bank: { kind: 'http', upstream: 'bank', pay: 'POST /v1/pay', body: { amount: '{amount}' } } },
+  })
+  expect(faultsOf(paying)).toContainEqual(expect.stringMatching(/fallback: .*channels\.bank pays by it/))
+})

@@ -253,8 +253,8 @@ export const openExchangeWorld = (
     clock,
     upstreams: new Map([['exchange', upstream]]),
     vault: {
-      choose: () => version,
-      openMember: () => undefined,
+      way: (rule) => ({ credential: version, rule }),
+      look: () => version,
       pin: () => ({ credential: version, release: () => {} }) as never,
       secretFor: async () => secret,
       answered: () => {},
@@ -268,6 +268,7 @@ export const openExchangeWorld = (
     } as unknown as Room['journal'],
     uses: { added: () => {}, behind: () => false, tells: () => false } as unknown as Room['uses'],
     meter: openMeter([]),
+    keptKeys: { forgottenUntilMs: () => null },
     calls: { count: () => {} },
     skew: openSkew(clock),
     log: (_, message, fields) => void warned.push(`${message} ${JSON.stringify(fields)}`),

@@ -194,6 +194,7 @@ const answers: Readonly<Record<string, unknown>> = {
   '/api/v1/credentials': poisoned({
     sealingKey: 'k',
     renewals: [],
+    fallbacks: [],
     credentials: [{ name: 'bank', version: 1, state: 'active', fingerprint: 'f', setMs: nowMs, usedMs: null }],
   }),
   '/api/v1/config/current': {

@@ -41,7 +41,7 @@ const clockAt = (wallMs: number): { clock: Clock; tick: () => void } => {
 
 test('a condition opens at each bound, and all of them hold until the credential is replaced', async () => {
   const link = (one: RenewalView): GateLink =>
-    ({ gateId: 'gat_1', vaultList: async () => ({ renewals: [one] }) }) as unknown as GateLink
+    ({ gateId: 'gat_1', vaultList: async () => ({ renewals: [one], fallbacks: [] }) }) as unknown as GateLink
   const keysAt = async (atMs: number, one = renewal()): Promise<readonly string[]> =>
     (await credentialConditions(link(one), clockAt(atMs).clock)).map(({ key, severity }) => `${key} ${severity}`)
   expect(await keysAt(22 * day)).toEqual([])
@@ -65,6 +65,26 @@ test('a condition opens at each bound, and all of them hold until the credential
   const due = { ...concern, severity: 'warning', isDue: true } as const
   expect(await keysAt(23 * day, renewal({ concern: due }))).toEqual(['credential-ends/bank/7d warning'])
   expect(await credentialConditions({ ...link(renewal()), gateId: null }, clockAt(0).clock)).toEqual([])
+})
+
+test('calls that go by another account for two minutes are a warning, until they do not', async () => {
+  const way = {
+    credential: 'bank',
+    account: 'A',
+    fallback: 'spare',
+    fallbackAccount: 'B',
+    why: 'bank-a is compromised',
+  }
+  const at = async (more: object, nowMs = 300_000) => {
+    const vaultList = async () => ({ renewals: [], fallbacks: [{ ...way, by: 'spare', sinceMs: 100_000, ...more }] })
+    return credentialConditions({ gateId: 'gat_1', vaultList } as unknown as GateLink, clockAt(nowMs).clock)
+  }
+  expect(await at({})).toMatchObject([
+    { key: 'credential-fallback/bank', severity: 'warning', title: expect.stringContaining('bank-a is compromised') },
+  ])
+  expect(await at({}, 200_000)).toEqual([])
+  expect(await at({ by: 'bank', sinceMs: null, why: null })).toEqual([])
+  expect(await at({ sinceMs: null })).toEqual([])
 })
 
 test('notes of the gate become events and audit entries, and are let go only after the commit', async () => {

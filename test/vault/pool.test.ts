@@ -142,3 +142,12 @@ test('a payment whose outcome is open keeps its member, also when another one wo
   expect((await sitter.callOf(other.grant)).credential).toBe('bank-a')
   expect(by().slice(0, 3)).toEqual(['a', 'a', 'a'])
 })
+
+test('a 403 that is a limit says nothing of the member that was told to wait', async () => {
+  const { upstream, call, by } = await world()
+  upstream.answer((_, response) => void response.writeHead(403, { 'retry-after': '1' }).end())
+  await call()
+  upstream.answer((_, response) => void response.writeHead(200).end())
+  expect((await call()).status).toBe(200)
+  expect(by()).toEqual(['a', 'a'])
+})

@@ -164,8 +164,8 @@ export class WorldGate {
       clock,
       upstreams: new Map([['bank', upstream]]),
       vault: {
-        choose: () => undefined,
-        openMember: () => undefined,
+        way: () => ({ why: 'this world has no credentials', isAlone: false }),
+        look: () => undefined,
         pin: () => undefined,
         secretFor: noVault,
         answered: () => {},
@@ -176,6 +176,7 @@ export class WorldGate {
       journal,
       uses: noUses,
       meter: openMeter([]),
+      keptKeys: { forgottenUntilMs: () => null },
       calls: { count: () => {} },
       log: () => {},
       frozen: () => false,

@@ -40,6 +40,19 @@ const stateOf = (vault: VaultView, names: readonly string[]): CredentialState =>
   return set.length === names.length ? 'set' : set.length === 0 ? 'missing' : 'partly set'
 }
 
+/** Calls that go by another account at the moment, and why. */
+const away = ({ fallbacks }: VaultView, nowMs: number): readonly string[] =>
+  fallbacks
+    .filter(({ by, fallback }) => by === fallback)
+    .map(({ credential, account, fallback, fallbackAccount, sinceMs, why }) => {
+      const since = sinceMs === null ? 'with the next call' : `for ${age(nowMs, sinceMs)}`
+      const of = (name: string, title: string | null): string => `${plain(name)} (account ${plain(title ?? 'unnamed')})`
+      return (
+        `what may go by another account goes by ${of(fallback, fallbackAccount)} instead of ` +
+        `${of(credential, account)}, ${since}: ${plain(why ?? '')}`
+      )
+    })
+
 /** What the configuration needs beside what the gate holds: exit 4 when a credential has no secret at all. */
 export const vaultStatus: Deed = async ({ api, printer, world }) => {
   const nowMs = world.clock.wallMs()
@@ -52,6 +65,7 @@ export const vaultStatus: Deed = async ({ api, printer, world }) => {
   const rows = Object.entries(wanted).map(([name, { pool = [name] }]): VaultStatusRow => {
     const held = vault.credentials.filter((one) => pool.includes(one.name))
     const renewals = vault.renewals.filter((one) => pool.includes(one.name))
+    const way = vault.fallbacks.find((one) => one.credential === name)
     return {
       name,
       pool,
@@ -59,6 +73,7 @@ export const vaultStatus: Deed = async ({ api, printer, world }) => {
       versions: held.map((one) => `${one.name}@${one.version}`),
       renewals: renewals.map((one) => ({ name: one.name, renewal: renewalText(one, nowMs) })),
       waits: renewals.flatMap(({ concern }) => (concern === null ? [] : [concern.what])),
+      fallback: way === undefined ? null : { name: way.fallback, isUsed: way.by === way.fallback, why: way.why },
     }
   })
   if (rows.length === 0 && !printer.json) printer.note('the configuration has no credentials')
@@ -75,6 +90,7 @@ export const vaultStatus: Deed = async ({ api, printer, world }) => {
   if (missing.length > 0) printer.note(`set it with: sitter vault set ${plain(missing[0]!.pool[0]!)}`)
   const waiting = rows.filter(({ waits }) => waits.length > 0)
   for (const { name, waits } of waiting) printer.note(`${plain(name)}: ${plain(waits.join('; '))}`)
+  for (const line of away(vault, nowMs)) printer.note(line)
   return missing.length > 0 || waiting.length > 0 || vault.vault.faults.length > 0 ? 4 : 0
 }
 
@@ -85,6 +101,7 @@ interface Configured {
 }
 interface ConfiguredCredential {
   readonly pool?: readonly string[]
+  readonly fallback?: string
   readonly oauth?: { readonly clientSecret?: string | null }
   readonly rotate?: { readonly upstream?: string }
 }
@@ -93,7 +110,8 @@ interface ConfiguredCredential {
 const usersOf = (secret: string, { upstreams = {}, agents = {}, credentials = {} }: Configured): string => {
   const names = Object.keys(credentials)
   const stands = names.filter((name) => name === secret || (credentials[name]!.pool ?? []).includes(secret))
-  const by = Object.keys(upstreams).filter((name) => stands.includes(upstreams[name]!.credentials ?? ''))
+  const isUsed = (name: string): boolean => stands.includes(name) || stands.includes(credentials[name]?.fallback ?? '')
+  const by = Object.keys(upstreams).filter((name) => isUsed(upstreams[name]!.credentials ?? ''))
   const types = Object.keys(agents).filter((type) => agents[type]!.upstreams?.some((one) => by.includes(one)))
   const calls = by.length === 0 ? [] : [`${by.join(', ')}${types.length === 0 ? '' : ` (${types.join(', ')})`}`]
   const tokens = names.filter((name) => credentials[name]!.oauth?.clientSecret === secret)
@@ -136,6 +154,7 @@ export const vaultList: Deed = async ({ api, printer, world }) => {
     { head: 'USED BY', value: (one) => usersOf(one.name, raw as Configured) },
   ])
   for (const warning of warnings(vault)) printer.warn(warning)
+  for (const line of away(vault, nowMs)) printer.note(line)
   return 0
 }
 

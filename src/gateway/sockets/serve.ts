@@ -20,7 +20,7 @@ import { judge } from '../stages/judge.ts'
 import { learn } from '../stages/learn.ts'
 import { scopeOf } from '../stages/mode.ts'
 import { prepare } from '../stages/order.ts'
-import { socketMethod } from '../stages/route.ts'
+import { accountHeader, socketMethod } from '../stages/route.ts'
 import { openScrubbing } from '../stages/scrub.ts'
 import { witness } from '../stages/witness.ts'
 import type { Aim } from '../asking.ts'
@@ -63,6 +63,7 @@ const added = (call: CallInHand): Record<string, string> => {
     'x-sitter-call': String(call.journal),
     'x-sitter-waited-ms': String(Math.round(call.waitedMs)),
     ...(cost === null ? {} : { 'x-sitter-cost': cost }),
+    ...accountHeader(call),
   }
 }
 

@@ -7,8 +7,9 @@ import type { CallInHand, Room } from '../call.ts'
 import { notNowCode, type Ended } from '../exchange.ts'
 import { routeMatches } from '../path.ts'
 
-const isDeclaredSafe = ({ upstream, method, plain }: CallInHand): boolean =>
-  upstream!.safe.some((one) => routeMatches(one, method, plain!.segments))
+/** By its method, or because the configuration says so. */
+export const changesNothing = ({ upstream, method, plain }: CallInHand): boolean =>
+  isSafe(method) || upstream!.safe.some((one) => routeMatches(one, method, plain!.segments))
 
 /** Our own end of it says nothing about the upstream. */
 const ownDoing = new Set(['given-up', 'enough', notNowCode])
@@ -33,7 +34,7 @@ export const judge = (call: CallInHand, room: Room, ended: Ended, status: number
   const isAnswered = ended.kind === 'answered' || ended.code === 'enough'
   const answer = { status: isAnswered ? status : null, body: call.answerText, limited: call.toldToWait }
   // What never left may be tried again whatever it is.
-  const safe = ended.kind === 'not-sent' || isSafe(call.method) || isDeclaredSafe(call)
+  const safe = ended.kind === 'not-sent' || changesNothing(call)
   call.outcomeClass = classify(profile, safe, answer)
   heedUnnamed(call, room, answer.status)
   const says = isOurs(ended) && !isAnswered ? null : isFailure(call.outcomeClass, answer.status)

@@ -16,11 +16,16 @@ import { look, reserve } from './spend.ts'
 /** While a call waited, its mode or its upstream's rules may have become others: it is looked at again, by those. */
 const again: Stage = async (call, room) => {
   if (room.upstreams.get(call.upstreamName) === call.upstream) return mode(call, room)
+  const name = call.credential?.name
   for (const stage of [route, mode, intent, scope, look]) {
     const refusal = await stage(call, room)
     if (refusal !== undefined) return refusal
   }
-  return undefined
+  if (call.credential?.name === name) return undefined
+  // It goes by another credential now, within the limits of that.
+  room.buckets.giveUp(call.limits)
+  call.charged = false
+  return admit(call, room)
 }
 
 const before: readonly Stage[] = [

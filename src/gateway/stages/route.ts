@@ -5,9 +5,11 @@
 import { createHash } from 'node:crypto'
 import type { CallInHand, Refusal, Room, Stage } from '../call.ts'
 import { headerOf, notGrantable } from '../headers.ts'
+import { outsideOf } from '../outside.ts'
 import { plainTarget, routeMatches } from '../path.ts'
 import { kindOfCall } from '../vacancies.ts'
 import { waitsMs } from '../waits.ts'
+import { changesNothing } from './judge.ts'
 
 const methodText = /^[A-Z]{3,16}$/
 /** A person has to do something: told again after this at the latest. A payment waits in ways of its own. */
@@ -18,6 +20,12 @@ export const unavailable = (call: CallInHand, message: string): Refusal => ({
   message,
   ...(call.grant === null && { retryAfterMs: unavailableRetryMs, waitsFor: kindOfCall(call) }),
 })
+/** Others of its kind may go: that they can is no reason for this one to come back. */
+const unavailableAlone = (message: string, retryAfterMs = unavailableRetryMs): Refusal => ({
+  code: 'credential-unavailable',
+  message,
+  retryAfterMs,
+})
 
 /** What an agent opens by asking for it with an upgrade; no request has this method. */
 export const socketMethod = 'WEBSOCKET'
@@ -27,26 +35,52 @@ const isNeverSent = ({ method, isSocket }: CallInHand): boolean =>
   method === 'TRACE' ||
   (method === socketMethod) !== (isSocket === true)
 
-/** What an agent's own call is known by, should its outcome stay open: a hash, for keys are anybody's texts. */
+/**
+ * What an agent's own call is known by, should its outcome stay open: a hash, for keys are anybody's texts. What
+ * changes nothing leaves nothing open.
+ */
 export const keyOf = (call: CallInHand): string | null => {
   const key = call.grant === null ? headerOf(call.headers, 'idempotency-key') : undefined
-  if (key === undefined) return null
+  if (key === undefined || changesNothing(call)) return null
   return createHash('sha256')
     .update(JSON.stringify([call.upstreamName, call.agent, key]))
     .digest('hex')
     .slice(0, 32)
 }
 
-const noneOf = (credential: string, call: CallInHand, room: Room): string => {
-  const held = room.vault.openMember({ subject: call.subject, key: keyOf(call) })
-  return held === undefined
-    ? `${credential} has no active version: sitter vault set ${credential}`
-    : `an earlier call of the same is open with ${held}, which has no active version: sitter vault set ${held}`
+/** The credential that it goes by, and so the account. */
+const choose = (call: CallInHand, room: Room): Refusal | undefined => {
+  const { rule, credential } = call.upstream!
+  call.credential = null
+  call.credentialRule = null
+  if (credential === null) return undefined
+  const nowMs = room.clock.monoMs()
+  const way = room.vault.way(credential, {
+    subject: call.subject,
+    key: keyOf(call),
+    changes: !changesNothing(call),
+    isGranted: call.grant !== null,
+    waitsMs: (name) => waitsMs(call, room, name),
+    pausedMs: (name) =>
+      Math.max(0, room.buckets.pausedUntil({ upstream: rule.name, credential: name, agent: null }) - nowMs),
+    forgottenUntilMs: () => room.keptKeys.forgottenUntilMs(rule.name),
+    outside: (one) => outsideOf(call, one),
+  })
+  if ('why' in way) {
+    const isAlone = way.isAlone && call.grant === null
+    return isAlone ? unavailableAlone(way.why, way.retryAfterMs) : unavailable(call, way.why)
+  }
+  call.credential = way.credential
+  call.credentialRule = way.rule
+  return undefined
 }
 
-const choose = (call: CallInHand, room: Room): CallInHand['credential'] | undefined => {
-  const isPaused = (name: string): boolean => waitsMs(call, room, name) > 0
-  return room.vault.choose(call.upstream!.credential!, { subject: call.subject, key: keyOf(call), paused: isPaused })
+/** Who reads by another account sees another account's things, and must be able to know it. */
+export const accountHeader = ({ credentialRule: by, upstream }: CallInHand): Record<string, string> => {
+  const account = by?.scope?.account
+  return by?.name === upstream?.credential?.name || account == null
+    ? {}
+    : { 'x-sitter-account': encodeURIComponent(account) }
 }
 
 export const route: Stage = (call, room) => {
@@ -77,11 +111,8 @@ export const route: Stage = (call, room) => {
   call.upstream = upstream
   call.endpoint = `${allowed.method} /${allowed.segments.join('/')}`
   call.plain = plain
-  if (upstream.credential !== null) {
-    const credential = choose(call, room)
-    if (credential === undefined) return unavailable(call, noneOf(upstream.credential.name, call, room))
-    call.credential = credential
-  }
+  const refusal = choose(call, room)
+  if (refusal !== undefined) return refusal
   call.scope = {
     upstream: upstream.rule.name,
     host: upstream.host,

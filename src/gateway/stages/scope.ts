@@ -4,27 +4,8 @@
  */
 import { asFailure } from '../../std/std.ts'
 import type { CallInHand, Refusal, Room, Stage } from '../call.ts'
-import { parseRoute, routeMatches } from '../path.ts'
+import { outsideOf } from '../outside.ts'
 import { rowOf } from './journal.ts'
-
-/** What of the scope does not fit; undefined when all does. */
-const outsideOf = (call: CallInHand): string | undefined => {
-  const { rule, credential } = call.upstream!
-  const scope = credential?.scope
-  if (scope === undefined) return undefined
-  const url = new URL(rule.url)
-  const port = url.port || (url.protocol === 'https:' ? '443' : '80')
-  const isHost = (one: string): boolean => one === url.host || one === `${url.hostname}:${port}`
-  if (scope.hosts !== null && !scope.hosts.some(isHost)) return `the host ${url.host}`
-  if (scope.methods !== null && !scope.methods.includes(call.method)) return `the method ${call.method}`
-  const isPath = (one: string): boolean =>
-    routeMatches(parseRoute(`${call.method} ${one}`), call.method, call.plain!.segments)
-  if (scope.paths !== null && !scope.paths.some(isPath)) return 'this path'
-  const type = call.agent?.split('/')[0]
-  // What the sitter asks by itself (a query, a resend) has no agent.
-  if (scope.agents !== null && type !== undefined && !scope.agents.includes(type)) return `agents of type ${type}`
-  return undefined
-}
 
 /** A grant's refusal is journalled by whoever has it in hand; an agent's own call leaves a trace by this alone. */
 const write = async (call: CallInHand, room: Room, refusal: Refusal): Promise<void> => {
@@ -43,7 +24,7 @@ const write = async (call: CallInHand, room: Room, refusal: Refusal): Promise<vo
 
 export const scope: Stage = async (call, room) => {
   if (call.credential === null) return undefined
-  const outside = outsideOf(call)
+  const outside = outsideOf(call, call.credentialRule!)
   if (outside === undefined) return undefined
   call.decision = 'refused'
   const { name } = call.credential

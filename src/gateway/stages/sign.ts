@@ -49,10 +49,14 @@ const leaveOut = (call: CallInHand, { own = {} }: Signer): void => {
 
 export const sign: Stage = async (call, room) => {
   if (call.credential === null) return undefined
-  const { rule, credential } = call.upstream!
+  const { rule, credential: own } = call.upstream!
   try {
-    const signer = signerOf(credential?.signing ?? { kind: 'bearer' })
-    if (call.unaware === true) leaveOut(call, signer)
+    const signer = signerOf(call.credentialRule?.signing ?? { kind: 'bearer' })
+    if (call.unaware === true) {
+      leaveOut(call, signer)
+      // Its program signs as the upstream's own credential does, also while another one is used.
+      if (own !== null && own !== call.credentialRule) leaveOut(call, signerOf(own.signing ?? { kind: 'bearer' }))
+    }
     const body = signer.needsBody ? await wholeBody(call) : null
     const { path, query } = call.plain!
     const nowMs = room.clock.wallMs() + room.skew.of(rule.name)

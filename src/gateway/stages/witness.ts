@@ -59,7 +59,7 @@ export const witness = async (
 ): Promise<JournalEnd | undefined> => {
   const end = endOf(call, room, outcome)
   if (call.credential !== null && call.epoch > 0 && outcome.kind !== 'not-sent')
-    room.vault.answered(call.credential, end.status)
+    room.vault.answered(call.credential, end.status, call.outcomeClass === 'limited')
   room.meter.count(
     call.upstreamName,
     end.status === null ? end.ended : String(end.status),

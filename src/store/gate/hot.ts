@@ -3,7 +3,7 @@
  * thread can write them (writer.ts); where there is none they are written by the same functions.
  */
 import type { DatabaseSync } from 'node:sqlite'
-import type { CallEnd, LimitRow, NewCall } from './rows.ts'
+import type { BoundRow, CallEnd, LimitRow, NewCall } from './rows.ts'
 import { openSpent } from './spending.ts'
 
 export type Hot =
@@ -13,8 +13,10 @@ export type Hot =
   | { readonly do: 'refuse'; readonly call: NewCall; readonly end: CallEnd }
   | { readonly do: 'ack'; readonly journals: readonly number[] }
 
-/** Number of the row that was begun; `spent`: its grant stands in the journal already. Null: it begins none. */
-export type HotValue = number | 'spent' | null
+/** Why a call is not begun: its grant stands in the journal already; its key is bound to another account. */
+export type NotBegun = 'spent' | 'elsewhere'
+/** Number of the row that was begun. Null: it begins none. */
+export type HotValue = number | NotBegun | null
 
 /** Within a transaction. */
 export interface HotWriter {
@@ -39,13 +41,34 @@ const forgetKeyOf = (db: DatabaseSync): ((journal: number, key: string, end: Cal
   }
 }
 
-const beginOf = (db: DatabaseSync): ((call: NewCall) => number | 'spent') => {
+/** The proof that nothing happened: the same may be tried by another account. */
+const unbindOf = (db: DatabaseSync): ((journal: number, end: CallEnd) => void) => {
+  const unbind = db.prepare('UPDATE calls SET bound = NULL WHERE journal = ?')
+  return (journal, { ended, status }) => {
+    if (ended === 'not-sent' || status === 401) unbind.run(journal)
+  }
+}
+
+/** Asked in the transaction that begins the call, so no two of one key begin by two accounts, however they raced. */
+const isElsewhereOf = (db: DatabaseSync): ((call: NewCall) => boolean) => {
+  const bound = db.prepare('SELECT account, credential FROM calls WHERE bound = ?')
+  return ({ key, account, members }) => {
+    if (key === null || key === undefined || members === undefined) return false
+    return (bound.all(key) as unknown as BoundRow[]).some(
+      (row) => row.account !== account && !members.includes(row.credential),
+    )
+  }
+}
+
+const beginOf = (db: DatabaseSync): ((call: NewCall) => number | NotBegun) => {
   const insert =
     db.prepare(`INSERT INTO calls (grant_id, subject, agent, cell, upstream, method, path, hash, credential, version,
-    epoch, begun_ms, waited_ms, host, decision, reserved, key)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    epoch, begun_ms, waited_ms, host, decision, reserved, key, account, bound)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (grant_id) DO NOTHING`)
   return (call) => {
+    const { key = null, account = null } = call
+    const isBound = key !== null && account !== null
     const { changes, lastInsertRowid } = insert.run(
       call.grant,
       call.subject,
@@ -63,7 +86,9 @@ const beginOf = (db: DatabaseSync): ((call: NewCall) => number | 'spent') => {
       call.host,
       call.decision,
       call.reserved,
-      call.key ?? null,
+      key,
+      isBound ? account : null,
+      isBound ? key : null,
     )
     return changes === 1 ? Number(lastInsertRowid) : 'spent'
   }
@@ -79,21 +104,28 @@ const limitsOf = (db: DatabaseSync): ((rows: readonly LimitRow[]) => void) => {
   }
 }
 
+interface Finished {
+  readonly key: string | null
+  readonly bound: string | null
+}
+
 export const openHot = (db: DatabaseSync): HotWriter => {
   const finish = db.prepare(`UPDATE calls SET ended = ?, status = ?, outcome = ?, sent_ms = ?, took_ms = ?, cost = ?
-    WHERE journal = ? AND ended IS NULL RETURNING key`)
+    WHERE journal = ? AND ended IS NULL RETURNING key, bound`)
   const used = db.prepare('UPDATE secrets SET used_ms = ? WHERE name = ? AND version = ?')
   const acknowledge = db.prepare('UPDATE calls SET acked = 1 WHERE journal = ? AND ended IS NOT NULL')
-  const [begin, forgetKey, putLimits, spent] = [beginOf(db), forgetKeyOf(db), limitsOf(db), openSpent(db)]
+  const [begin, isElsewhere, forgetKey, unbind] = [beginOf(db), isElsewhereOf(db), forgetKeyOf(db), unbindOf(db)]
+  const [putLimits, spent] = [limitsOf(db), openSpent(db)]
   /** The last use of each version in this transaction, by name and version. */
   const uses = new Map<string, NewCall>()
 
   const conclude = (journal: number, end: CallEnd): null => {
     const { ended, status, outcome, sentMs, tookMs, cost } = end
-    const row = finish.get(ended, status, outcome, sentMs, tookMs, cost, journal) as { key: string | null } | undefined
+    const row = finish.get(ended, status, outcome, sentMs, tookMs, cost, journal) as Finished | undefined
     if (row === undefined) return null
     if (end.spent) spent.add(end.spent)
     if (row.key !== null) forgetKey(journal, row.key, end)
+    if (row.bound !== null) unbind(journal, end)
     return null
   }
   const write = (hot: Hot): HotValue => {
@@ -102,8 +134,9 @@ export const openHot = (db: DatabaseSync): HotWriter => {
       for (const journal of hot.journals) acknowledge.run(journal)
       return null
     }
+    if (hot.do === 'begin' && isElsewhere(hot.call)) return 'elsewhere'
     const journal = begin(hot.call)
-    if (journal === 'spent') return journal
+    if (typeof journal === 'string') return journal
     if (hot.do === 'refuse') conclude(journal, hot.end)
     else if (hot.call.credential !== null) uses.set(`${hot.call.credential}\n${hot.call.version}`, hot.call)
     return journal

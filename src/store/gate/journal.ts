@@ -3,19 +3,23 @@
  * acknowledged.
  */
 import type { DatabaseSync } from 'node:sqlite'
+import type { NotBegun } from './hot.ts'
 import type { CallCount, CallEnd, CallRow, NewCall } from './rows.ts'
 import type { Turn } from './turn.ts'
 
 export interface Journal {
-  /** Durable when it resolves. `spent` when this grant stands in the journal already: then nothing may be sent. */
-  begin(call: NewCall): Promise<number | 'spent'>
+  /**
+   * Durable when it resolves. `spent` when this grant stands in the journal already, `elsewhere` when its key is bound
+   * to another account: then nothing was written, and nothing may be sent.
+   */
+  begin(call: NewCall): Promise<number | NotBegun>
   /**
    * Says how a call ended, once: a second end of one call changes nothing. What is not urgent is written with whatever
    * is written next, a moment later at the latest.
    */
   end(journal: number, end: CallEnd, isUrgent?: boolean): Promise<void>
   /** Begins and ends a grant that was never sent, in one commit. */
-  refuse(call: NewCall, end: CallEnd): Promise<number | 'spent'>
+  refuse(call: NewCall, end: CallEnd): Promise<number | NotBegun>
   /** The sitter has committed these outcomes. */
   ack(journals: readonly number[]): Promise<void>
   findGrant(grant: string): CallRow | undefined

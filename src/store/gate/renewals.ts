@@ -3,7 +3,7 @@
  * happened, all in one commit, so that a killed gate finds one consistent state.
  */
 import type { DatabaseSync } from 'node:sqlite'
-import { mostNotes, type MachineRow, type NoteRow, type Renewal } from './rows.ts'
+import { mostNotes, type BoundRow, type MachineRow, type NoteRow, type Renewal } from './rows.ts'
 import type { Turn } from './turn.ts'
 
 export interface Renewals {
@@ -16,6 +16,8 @@ export interface Renewals {
   openCredential(subject: string): string | undefined
   /** The same for an agent's call by its key, calls that are under way included. */
   openCredentialByKey(key: string): string | undefined
+  /** Calls of a key that may have had their effect, by the account of each, for ever. */
+  boundBy(key: string): readonly BoundRow[]
 }
 
 const notesAtOnce = 500
@@ -34,7 +36,9 @@ export const renewalsOf = (db: DatabaseSync, turn: Turn): Renewals => {
     WHERE subject = ? AND subject IS NOT NULL AND (ended = 'lost' OR status >= 500) ORDER BY journal DESC LIMIT 1`)
   const openKey = db.prepare(`SELECT credential FROM calls
     WHERE key = ? AND key IS NOT NULL AND credential IS NOT NULL ORDER BY journal DESC LIMIT 1`)
+  const bound = db.prepare('SELECT DISTINCT account, credential FROM calls WHERE bound = ?')
   return {
+    boundBy: (key) => bound.all(key) as unknown as BoundRow[],
     machines: () => db.prepare('SELECT kind, name, state FROM renewals').all() as unknown as MachineRow[],
     renew: ({ add, moves, drops, machines, notes }) =>
       turn.write(() => {

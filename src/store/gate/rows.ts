@@ -25,6 +25,15 @@ export interface NewCall {
   readonly reserved: string | null
   /** Hash of what an agent's call is known by; the next one of the same keeps its credential while this one is open. */
   readonly key?: string | null
+  /** The account at the provider by which it goes, where its key is to stay with it. */
+  readonly account?: string | null
+  /** Secrets of the same account: a key that is bound to others is refused. Nothing is looked at when absent. */
+  readonly members?: readonly string[]
+}
+/** A call of the same key that may have had its effect, and by which account. */
+export interface BoundRow {
+  readonly account: string
+  readonly credential: string
 }
 /** What a call has spent: in budgets, and in the totals of its agent and upstream. Amounts are trillionths. */
 export interface CallSpent {

@@ -1,7 +1,7 @@
 /**
  * Tables of gate.db, in numbered steps that only go forward. The journal is append-only but for how a call ended, its
- * outcome, whether the sitter acknowledged it, and the key by which it is known while that is open. A grant's id is
- * unique for ever: that is what "spent once" rests on.
+ * outcome, whether the sitter acknowledged it, the key by which it is known while that is open, and whether that key is
+ * bound to its account. A grant's id is unique for ever: that is what "spent once" rests on.
  */
 import type { DatabaseSync } from 'node:sqlite'
 import { failure } from '../../std/std.ts'
@@ -101,6 +101,13 @@ const steps: readonly string[] = [
   `
   ALTER TABLE calls ADD COLUMN key TEXT;
   CREATE INDEX calls_keys ON calls (key, journal) WHERE key IS NOT NULL;
+  `,
+  // The account at the provider by which a call with a key may have had its effect. It stays for ever: the same key
+  // never goes by another account. Taken away only by the proof that nothing happened: not sent, or answered 401.
+  `
+  ALTER TABLE calls ADD COLUMN account TEXT;
+  ALTER TABLE calls ADD COLUMN bound TEXT;
+  CREATE INDEX calls_bound ON calls (bound, journal) WHERE bound IS NOT NULL;
   `,
 ]
 

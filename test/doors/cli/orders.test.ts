@@ -125,6 +125,7 @@ test('vault status tells how each renews, and exits 4 when one waits for a perso
   const vault = (concern: object | null): object => ({
     sealingKey: Buffer.alloc(32, 9).toString('base64'),
     renewals: [{ ...renewal, concern }],
+    fallbacks: [],
     vault: { keyKind: 'file', keyCheck: 'ab', changes: 3, outside: 'kept', faults: [] },
     credentials: [{ name: 'bank', version: 2, state: 'active', fingerprint: 'ab12', setMs: nowMs, usedMs: null }],
   })
@@ -146,6 +147,7 @@ test('vault status tells what is missing and exits 4; import sets nothing when a
   const vault = {
     sealingKey: Buffer.alloc(32, 9).toString('base64'),
     renewals: [],
+    fallbacks: [],
     credentials: [{ name: 'bank-a', version: 3, state: 'active', fingerprint: 'ab12', setMs: nowMs, usedMs: null }],
     vault: { keyKind: 'file', keyCheck: 'ab', changes: 3, outside: 'kept', faults: [] },
   }

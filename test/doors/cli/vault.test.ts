@@ -11,6 +11,7 @@ const vault = {
   sealingKey: Buffer.alloc(32, 9).toString('base64'),
   credentials: [{ name: 'bank-a', version: 3, state: 'active', fingerprint: 'ab12', setMs: nowMs, usedMs: null }],
   renewals: [],
+  fallbacks: [],
   vault: { keyKind: 'file', keyCheck: 'ab', changes: 3, outside: 'kept', faults: [] },
 }
 const raw = {
@@ -64,6 +65,30 @@ test('vault ls says that a grant needs the secret of its client, and where a sec
   expect(stdout).toMatch(/ledger@1 .* books \(settler\)/)
   expect(stdout).toMatch(/ledger-client@1 .* the tokens of ledger, its rotation at admin/)
   expect(stdout).toMatch(/idle@1 .* nobody/)
+})
+
+test('vault ls and status say that calls go by another account, and why; and who may be called by it', async () => {
+  const way = { credential: 'bank', account: 'main', fallback: 'reserve', fallbackAccount: 'second' }
+  const why = 'bank-a is compromised, bank-b has no active version'
+  const { sitter } = await world({
+    ...answers,
+    'GET /api/v1/credentials': {
+      ...vault,
+      credentials: [...vault.credentials, { ...vault.credentials[0]!, name: 'reserve', version: 1 }],
+      fallbacks: [{ ...way, by: 'reserve', sinceMs: nowMs, why }],
+    },
+    'GET /api/v1/config/current': {
+      raw: { ...raw, credentials: { bank: { pool: ['bank-a', 'bank-b'], fallback: 'reserve' }, reserve: {} } },
+    },
+  })
+  const told =
+    /goes by reserve \(account second\) instead of bank \(account main\), for .*: bank-a is compromised, bank-b/
+  const listed = await sitter('vault', 'ls')
+  expect(listed.stdout).toMatch(/reserve@1 .* northbank \(settler\)/)
+  expect(listed.stderr).toMatch(told)
+  expect((await sitter('vault', 'status')).stderr).toMatch(told)
+  const status = JSON.parse((await sitter('vault', 'status', '--json')).stdout) as { items: object[] }
+  expect(status.items[0]).toMatchObject({ name: 'bank', fallback: { name: 'reserve', isUsed: true, why } })
 })
 
 test('import takes from .env, pm2 and compose what is a credential, by name or by --map, leaves the rest, and shows no value', async () => {

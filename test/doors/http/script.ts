@@ -253,6 +253,7 @@ export const gateOf = (script: Script, told: Told[]): GateLink =>
         sealingKey: script.sealingKey,
         credentials: [{ name: 'northbank', version: 1, state: 'active', fingerprint: 'ab12', setMs: 1, usedMs: null }],
         renewals: [renewal],
+        fallbacks: [],
         vault: { keyKind: 'file', keyCheck: 'ab', changes: 3, outside: 'kept', faults: [] },
       }
     },

@@ -217,12 +217,12 @@ test('blackouts are hours of people, whatever our own clock shows: a jump moves 
 })
 
 test('a credential that is refused again and again rests, longer each time', () => {
-  const thrice = [1, 2, 3].reduce((health) => afterRefusal(health, 0), healthy)
+  const thrice = [1, 2, 3].reduce((health) => afterRefusal(health, 0, 401), healthy)
   expect(burden(healthy, 0)).toBe(0)
-  expect(burden(afterRefusal(healthy, 0), 0)).toBe(1)
+  expect(burden(afterRefusal(healthy, 0, 401), 0)).toBe(1)
   expect(burden(thrice, 0)).toBeGreaterThanOrEqual(1_000)
   expect(burden(thrice, 30_001)).toBe(3)
-  expect(afterRefusal(thrice, 31_000).restUntilMs).toBe(31_000 + 60_000)
+  expect(afterRefusal(thrice, 31_000, 401).restUntilMs).toBe(31_000 + 60_000)
 })
 
 test('people are told of an end at 30, 14, 7, 3 and 1 days, of one by hand only as early as they said', () => {
@@ -237,6 +237,7 @@ test('people are told of an end at 30, 14, 7, 3 and 1 days, of one by hand only 
     isAutomatic: false,
     expiresMs: null,
     hasOthers: false,
+    fallback: null,
     isTampered: false,
     dueMs: 30 * day,
     civilMs: 0,
