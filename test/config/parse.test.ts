@@ -228,6 +228,7 @@ test('A program that says nothing takes what the machine can, but near money onl
       cell: { kind: 'sandbox', orWeaker: true, readable: ['m'] },
     },
     pool: { run: { module: './a.ts' }, upstreams: ['bank'], cell: { kind: 'pool', walls: false } },
+    quiet: { run: { module: './a.ts' }, upstreams: ['bank'] },
   }
   const upstreams = {
     bank: { url: 'https://bank.example', allow: ['POST /pay'], money: ['POST /pay'] },
@@ -235,10 +236,11 @@ test('A program that says nothing takes what the machine can, but near money onl
   }
   const config = parseConfig({ name: 'small', agents, upstreams }, '/swarm')
   expect(Object.values(config.agents).map(({ cell }) => cell)).toEqual([
-    { kind: 'sandbox', orWeaker: false },
+    { kind: 'sandbox', orWeaker: false, nearMoney: true },
     { kind: 'sandbox', orWeaker: true },
-    { kind: 'sandbox', orWeaker: true, readable: ['/swarm/m'] },
-    { kind: 'pool', orWeaker: false, walls: false },
+    { kind: 'sandbox', orWeaker: true, nearMoney: true, readable: ['/swarm/m'] },
+    { kind: 'pool', orWeaker: false, nearMoney: true, walls: false },
+    { kind: 'pool', orWeaker: false, nearMoney: true },
   ])
 })
 
@@ -261,6 +263,35 @@ test('What a program cannot have is refused, and so is a program that is two thi
     'agents.four.perCell',
     'agents.four.config',
     'agents.five.cell',
+  ])
+})
+
+test('A bound on a disk that nothing would keep is refused, or taken by who has said that less will do', () => {
+  const exec = { run: { exec: ['./a.sh'] }, limits: { disk: '1MB' } }
+  const module = { run: { module: './a.ts' }, limits: { disk: '1MB' } }
+  const agents = {
+    plain: { ...exec, cell: 'process' },
+    kind: { ...exec, cell: { kind: 'process' } },
+    open: { ...module, cell: { kind: 'pool', walls: false } },
+    less: { ...exec, cell: { kind: 'process', orWeaker: true } },
+    boxed: { ...exec, cell: 'sandbox' },
+    walled: module,
+    silent: { run: { exec: ['./a.sh'] }, cell: 'process' },
+  }
+  const errors = errorsOf({ name: 'small', agents })
+  expect(errors.map((error) => error.split(': found')[0])).toEqual([
+    'agents.plain.limits.disk',
+    'agents.kind.limits.disk',
+    'agents.open.limits.disk',
+  ])
+  expect(errors[0]).toContain('nothing bounds the disk of a cell without walls; or cell.orWeaker: true')
+  const { less, boxed, walled, silent } = agents
+  const config = parseConfig({ name: 'small', agents: { less, boxed, walled, silent } }, '/swarm')
+  expect(Object.values(config.agents).map(({ limits }) => [limits.diskBytes, limits.diskIsAsked])).toEqual([
+    [1_000_000, true],
+    [1_000_000, true],
+    [1_000_000, true],
+    [64_000_000, undefined],
   ])
 })
 

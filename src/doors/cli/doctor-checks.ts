@@ -73,6 +73,12 @@ export const housingCheck = (type: string, { requested, effective, weaker, refus
   const name = `cell-${type}`
   if (refused !== null) return check(name, 'absent', refused.why, refused.wayOut)
   const kind = effective === requested ? requested : `${effective}, where ${requested} was asked for`
+  if (weaker.length === 0 && effective === 'process')
+    return check(
+      name,
+      'enforced',
+      `${kind}: limits of memory, CPU and processes; nothing bounds its disk, files and network`,
+    )
   if (weaker.length === 0) return check(name, 'enforced', kind)
   return check(name, 'weaker', `${kind}; weaker here: ${weaker.join('; ')}`)
 }

@@ -176,6 +176,7 @@ test('A program is told by the path that its cell takes: a sandbox looks in the 
   await writeFile(join(directory, 'swarm.config.json'), JSON.stringify(config))
   const env = { PATH: `${directory}:${process.env['PATH']}` }
   const { checks } = await ask(directory, env)
+  expect(checks['cell-plain']!.says).toContain('nothing bounds its disk')
   expect(checks['program-plain']!.says).toBe(`${directory}/sh for agent type plain, in a cell of kind process`)
   if (checks['sandbox']!.verdict === 'enforced')
     expect(checks['program-boxed']!.says).toMatch(/^\/(usr\/)?bin\/sh for agent type boxed, in a cell of kind sandbox$/)
