@@ -75,7 +75,7 @@ const toCell = (agent: ParsedAgent, parsed: ParsedSwarm, baseDirectory: string):
       ? { kind: 'sandbox', orWeaker: !isNear, ...near }
       : { kind: 'pool', orWeaker: false, ...near }
   if (typeof cell === 'string') return { kind: cell, orWeaker: false, ...near, ...vmOf(cell) }
-  const { kind, orWeaker, standby, readable, walls, memory, slice } = cell
+  const { kind, orWeaker, standby, readable, walls, memory, slice, user } = cell
   return {
     kind,
     orWeaker,
@@ -83,6 +83,7 @@ const toCell = (agent: ParsedAgent, parsed: ParsedSwarm, baseDirectory: string):
     ...vmOf(kind, memory, slice),
     ...(standby !== undefined && { standby }),
     ...(walls !== undefined && { walls }),
+    ...(user !== undefined && { user }),
     ...(readable && { readable: readable.map((path) => resolve(baseDirectory, path)) }),
   }
 }

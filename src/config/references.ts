@@ -81,9 +81,14 @@ const programs = (raw: unknown, type: string): readonly ConfigFault[] => {
       ? []
       : [wrong(['cell', name], 'it to be left out: only a vm cell has it; limits.memory is for other cells')],
   )
+  const ofProcesses =
+    kind === 'process' || at('cell', 'user') === undefined
+      ? []
+      : [wrong(['cell', 'user'], 'it to be left out: only a process cell may be another user than the sandbox or host')]
   if (at('run', 'command') === undefined && at('run', 'exec') === undefined)
     return [
       ...ofMachines,
+      ...ofProcesses,
       ...(at('proxy') === undefined ? [] : [wrong(['proxy'], 'it to be left out: a module calls ctx.fetch')]),
       ...(kind === 'process' || kind === 'sandbox'
         ? [faultAt(kindPath, show(kind), '"pool" or "vm" for a module; perCell: 1 gives each its own')]
@@ -99,6 +104,7 @@ const programs = (raw: unknown, type: string): readonly ConfigFault[] => {
     ]
   return [
     ...ofMachines,
+    ...ofProcesses,
     ...((at('cell', 'standby') ?? 0) === 0 ? [] : [wrong(['cell', 'standby'], '0: no program is started ahead')]),
     ...(kind === 'pool' || kind === 'vm'
       ? [faultAt(kindPath, show(kind), '"sandbox" or "process" for a program')]

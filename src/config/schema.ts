@@ -90,6 +90,11 @@ const agent = z.strictObject({
           slice: vmSlice.optional(),
           /** `false` gives a pool host no walls: its agents' code may touch what the sitter's user may. */
           walls: z.boolean().optional(),
+          /**
+           * `own`, also when absent: where the sitter is root, a `process` cell has a user of its own, as a sandbox
+           * has. `swarm`: it stays the sitter's user, for a program that must write beside itself.
+           */
+          user: z.enum(['own', 'swarm']).optional(),
           /** What a sandbox may read beside its own program: paths relative to the config. */
           readable: z.array(notEmpty('a path')).max(100).optional(),
         }),

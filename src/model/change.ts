@@ -34,6 +34,7 @@ const fromTheStart: Readonly<Record<Setting, boolean>> = {
   nearMoney: false,
   walls: true,
   readable: true,
+  user: true,
   vm: true,
   standby: false,
   perCell: true,
@@ -59,6 +60,7 @@ const valueOf = (agentType: AgentType, setting: Setting): unknown => {
   const { cell } = agentType
   if (setting === 'cell') return cell.kind
   // Only these are refused where the machine cannot.
+  if (setting === 'user') return cell.user ?? 'own'
   if (setting === 'orWeaker')
     return (cell.kind === 'sandbox' || cell.kind === 'vm' || cell.nearMoney === true) && cell.orWeaker
   if (

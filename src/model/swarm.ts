@@ -75,6 +75,8 @@ export interface AgentType {
     readonly standby?: number
     /** False = a pool host without walls: its agents' code may touch files and network. */
     readonly walls?: boolean
+    /** `swarm` = a `process` cell stays the sitter's own user, also where that is root. */
+    readonly user?: 'own' | 'swarm'
     /** Beside its own program, what a sandbox may read: absolute paths. */
     readonly readable?: readonly string[]
   }

@@ -13,7 +13,7 @@ describe('Where nothing holds them, the attempts succeed: they are real', () => 
   test.each(['network', 'record-sqlite', 'neighbour-environment', 'symlink', 'socket', 'abstract-socket'])(
     '%s',
     async (hazard) => {
-      expect(await world.tryHazard('process', hazard)).toMatchObject({ verdict: 'got' })
+      expect(await world.tryHazard('process', hazard, 'shared')).toMatchObject({ verdict: 'got' })
     },
   )
 })

@@ -292,6 +292,7 @@ describe('What a type asks for, and what a machine makes of it', () => {
     files: yes,
     'group-kill': yes,
     'own-user': yes,
+    'process-user': no('users'),
     death: yes,
   }
   const asks = (kind: CellPlan['kind'], orWeaker: boolean) => ({
@@ -346,7 +347,8 @@ describe('What a type asks for, and what a machine makes of it', () => {
       name: 'payer',
       cell: { kind, orWeaker: false, nearMoney: true, ...cell } as const,
     })
-    const of = (type: Parameters<typeof housingOf>[0], abilities = noWalls) => housingOf(type, { abilities })
+    const of = (type: Parameters<typeof housingOf>[0], abilities: Machine['abilities'] = noWalls) =>
+      housingOf(type, { abilities })
     expect(of(asks('pool', false))).toMatchObject({
       effective: 'pool',
       weaker: ['bubblewrap', 'a disk'],

@@ -266,35 +266,6 @@ test('What a program cannot have is refused, and so is a program that is two thi
   ])
 })
 
-test('A bound on a disk that nothing would keep is refused, or taken by who has said that less will do', () => {
-  const exec = { run: { exec: ['./a.sh'] }, limits: { disk: '1MB' } }
-  const module = { run: { module: './a.ts' }, limits: { disk: '1MB' } }
-  const agents = {
-    plain: { ...exec, cell: 'process' },
-    kind: { ...exec, cell: { kind: 'process' } },
-    open: { ...module, cell: { kind: 'pool', walls: false } },
-    less: { ...exec, cell: { kind: 'process', orWeaker: true } },
-    boxed: { ...exec, cell: 'sandbox' },
-    walled: module,
-    silent: { run: { exec: ['./a.sh'] }, cell: 'process' },
-  }
-  const errors = errorsOf({ name: 'small', agents })
-  expect(errors.map((error) => error.split(': found')[0])).toEqual([
-    'agents.plain.limits.disk',
-    'agents.kind.limits.disk',
-    'agents.open.limits.disk',
-  ])
-  expect(errors[0]).toContain('nothing bounds the disk of a cell without walls; or cell.orWeaker: true')
-  const { less, boxed, walled, silent } = agents
-  const config = parseConfig({ name: 'small', agents: { less, boxed, walled, silent } }, '/swarm')
-  expect(Object.values(config.agents).map(({ limits }) => [limits.diskBytes, limits.diskIsAsked])).toEqual([
-    [1_000_000, true],
-    [1_000_000, true],
-    [1_000_000, true],
-    [64_000_000, undefined],
-  ])
-})
-
 test('A machine for each agent has 8 MB and 100 ms, or what is written; only a vm cell has that', () => {
   const agents = {
     usual: { run: { module: './a.ts' }, cell: 'vm' },

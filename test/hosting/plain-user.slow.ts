@@ -188,6 +188,9 @@ describe(isRoot ? 'On a weaker machine' : 'Not tried, for only root can cover wh
     for (const checks of [before, await doctor(weaker)]) {
       expect(checks['sandbox']).toMatchObject({ verdict: 'absent', fix: expect.stringMatching(/apt-get install/) })
       expect(checks['limits']).toMatchObject({ verdict: 'enforced' })
+      // What has no walls is not root all the same.
+      expect(checks['process-users']).toMatchObject({ verdict: 'enforced' })
+      expect(checks['cell-either']!.says).toContain('a user of its own')
       expectRefused(housing, checks, [bubblewrap])
     }
     expect(housing['strict']!.refused!.wayOut).toContain('install bubblewrap')
@@ -224,7 +227,7 @@ describe(isRoot ? 'On a weaker machine' : 'Not tried, for only root can cover wh
     })
     const checks = await doctor(weaker)
     expect(checks['user']).toMatchObject({ verdict: 'weaker', says: expect.stringContaining(`uid ${nobody}`) })
-    expect(checks['cell-users']).toMatchObject({ verdict: 'weaker' })
+    for (const name of ['cell-users', 'process-users']) expect(checks[name]).toMatchObject({ verdict: 'weaker' })
     expect(checks['limits']).toMatchObject({ verdict: 'weaker' })
     expectRefused(housing, checks, [groups])
   }, 120_000)

@@ -59,7 +59,7 @@ test('a file is imported in requests of a thousand, past a refusal for want of r
   const { route, taken } = taker()
   const { server, directory, sitter } = await world({ 'POST /api/v1/tasks:batch': route })
   // Longer than what is read at once, so that the bar has a way to go.
-  const rows = Array.from({ length: 2_500 }, (_, index) => JSON.stringify({ row: index % 7 }).padEnd(110))
+  const rows = Array.from({ length: 2_500 }, (_, index) => JSON.stringify({ row: index % 7 }).padEnd(400))
   await writeFile(join(directory, 'rows.ndjson'), `${rows.join('\n')}\n`)
   const ended = await sitter('task', 'import', 'settle', 'rows.ndjson')
   expect(ended).toMatchObject({ code: 0, stdout: '2,500 new tasks, 0 known already, 0 refused\n' })
