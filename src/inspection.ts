@@ -28,9 +28,9 @@ const textOf = async (path: string): Promise<string | undefined> => {
   }
 }
 
-const program: Inspection['program'] = async (name, kind) => {
+const program: Inspection['program'] = async (name, kind, ownUser) => {
   try {
-    return programPath(name, kind, process.env)
+    return programPath(name, kind, { surroundings: process.env, ownUser })
   } catch {
     return undefined // what is thrown says where it was looked for; doctor says that it is not there
   }
@@ -104,11 +104,11 @@ const leftovers: Inspection['leftovers'] = async (dataDirectory) => {
   if (pids.length === 0) return undefined
   const all = (await Promise.all(pids.map(seen))).filter((one) => one !== undefined)
   const byPid = new Map(all.map((one) => [one.pid, one]))
-  const { sockets, data } = placesOf(dataDirectory, process.env['XDG_RUNTIME_DIR'] ?? tmpdir())
+  const { sockets, doors, data } = placesOf(dataDirectory, process.env['XDG_RUNTIME_DIR'] ?? tmpdir())
   const isProgram = ({ args }: Seen): boolean =>
     args.some((one) => programVerbs.includes(one)) && args[args.indexOf('--data-dir') + 1] === data
   const isCell = ({ socket }: Seen): boolean =>
-    socket !== undefined && (socket.startsWith(`${sockets}/`) || socket.startsWith(`${data}/`))
+    socket !== undefined && [sockets, doors, data].some((place) => socket.startsWith(`${place}/`))
   const kept = (one: Seen): boolean => {
     const parent = byPid.get(one.parent)
     // A program's parent is the watch; one that was orphaned has init, or nobody we can see.

@@ -14,6 +14,8 @@ export const notBuilt: readonly string[] = [
   'messages between agents, directory, figures of agents (their frame `metric` is dropped, and told)',
   'metrics settings; figures of audit anchors, schedules and messages',
   'audit anchors made by themselves: keep `sitter audit checkpoint --json` elsewhere to find a cut tail or an old copy',
+  'probes (`health`) of a program in a sandbox: only a `process` cell can be asked from outside',
+  'recycling of programs before their limits (pool and vm hosts are; `maxLifetime` replaces a program by age)',
   'restore of a backup, retention, simulation, MCP',
   'TLS on its own port, outside logins',
 ]

@@ -14,6 +14,8 @@ export interface Places {
   readonly gate: string
   readonly gateSocket: string
   readonly sockets: string
+  /** Sockets of programs that have users of their own: where everybody may pass by. Made when there is one. */
+  readonly doors: string
   readonly cells: string
   /** Machines of agents that sleep. */
   readonly asleep: string
@@ -44,7 +46,8 @@ export interface Places {
  */
 export const placesOf = (data: string, shortDirectory: string): Places => {
   const own = join(data, 'run', 's')
-  const short = join(shortDirectory, `sitter-${createHash('sha256').update(data).digest('hex').slice(0, 12)}`)
+  const mark = createHash('sha256').update(data).digest('hex').slice(0, 12)
+  const short = join(shortDirectory, `sitter-${mark}`)
   const sockets = Buffer.byteLength(own) + socketNameBytes <= longestSocketPath ? own : short
   return {
     data,
@@ -52,6 +55,7 @@ export const placesOf = (data: string, shortDirectory: string): Places => {
     record: join(data, 'swarm.db'),
     gate: join(data, 'gate'),
     gateSocket: join(sockets, 'gate.sock'),
+    doors: join('/tmp', `sitter-doors-${mark}`),
     cells: join(data, 'cells'),
     asleep: join(data, 'asleep'),
     logs: join(data, 'logs'),

@@ -27,7 +27,8 @@ export const mayOpen = ({ places, keyPlaces, swarm }: PorterWorld, deed: PathDee
   const isHead = dirname(path) === heads && headName.test(basename(path))
   const isVaultRecord = path === join(places.gate, 'vault.json')
   const isKey = basename(path).startsWith(swarm) && keyEnd.test(basename(path).slice(swarm.length))
-  const isDoor = basename(path) === 'gate.sock' && [places.cells, places.sockets].includes(dirname(dirname(path)))
+  const isDoor =
+    basename(path) === 'gate.sock' && [places.cells, places.sockets, places.doors].includes(dirname(dirname(path)))
   switch (deed) {
     case 'readTextIfThere':
       return isHead || isVaultRecord || path === join(places.data, 'config', 'current.json')

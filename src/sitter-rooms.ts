@@ -248,7 +248,7 @@ export const openRooms = async (opening: Opening): Promise<Rooms> => {
   late.tellConfig = () => void gatelink.config().catch(logFault)
   const { config } = controls.live
   const hooks = fleetHooks(late, store)
-  const cells = await openCells({ ...here, dataDirectory: places.data, sockets: places.sockets, agents: config.agents })
+  const cells = await openCells({ ...here, places, agents: config.agents })
   late.cells = cells
   const spending = openSpending({ ...here, gatelink, modes, config, onFault: logFault })
   const fleet = await openFleet({
@@ -265,7 +265,7 @@ export const openRooms = async (opening: Opening): Promise<Rooms> => {
     cells: cells.kinds,
     housing: cells.housing,
     beds: await openBeds({ directory: places.asleep, mostBytes: mostAsleepBytes }),
-    directories: { cells: places.cells, sockets: places.sockets },
+    directories: { cells: places.cells, sockets: places.sockets, doors: cells.doors },
     machine: config.machine,
     pressure: realPressure(),
     seesItself,

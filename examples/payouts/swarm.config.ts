@@ -12,7 +12,13 @@ export default defineSwarm({
   // A file in the data directory; SITTER_STORE=postgres://user@host/database keeps the record in PostgreSQL instead.
   store: env('SITTER_STORE', 'embedded'),
   agents: {
-    settler: { run: { module: './agents/settler.ts' }, count: 4_988, cell: 'pool', upstreams: ['northbank'] },
+    settler: {
+      run: { module: './agents/settler.ts' },
+      count: 4_988,
+      // Also on a machine that cannot wall them in, because this bank is a rehearsal. Where money is real, leave it out.
+      cell: { kind: 'pool', orWeaker: true },
+      upstreams: ['northbank'],
+    },
     // One Python program each, for the agent's life; without python3 they are quarantined, and the rest pays.
     notifier: { run: { command: ['python3', '../any-language/notifier.py'] }, count: 10 },
     // One process for each report, none in between.

@@ -13,11 +13,12 @@ import { limitAbilities, type LimitName } from './limits/abilities.ts'
 import { openLimits } from './limits/open.ts'
 import type { LimitDriver } from './limits/port.ts'
 import { resourceWords } from './limits/resources.ts'
+import { becomeWords, strangeDoors } from './process/user.ts'
 import { bwrapWords, systemArguments, type Enclosed } from './sandbox/arguments.ts'
 import { filterArchitecture, filterBytes } from './sandbox/filter.ts'
 
 export type { Ability } from './ability.ts'
-export type AbilityName = 'namespaces' | 'filter' | 'own-user' | 'death' | LimitName
+export type AbilityName = 'namespaces' | 'filter' | 'own-user' | 'process-user' | 'death' | LimitName
 
 export interface Machine {
   readonly abilities: Readonly<Record<AbilityName, Ability>>
@@ -26,8 +27,10 @@ export interface Machine {
   readonly setpriv: string | null
   /** The filter of system calls that works here; null = none. */
   readonly filter: Uint8Array | null
-  /** Whether a cell may have a user of its own. */
+  /** Whether a sandbox may have a user of its own. */
   readonly ownUser: boolean
+  /** Whether a program without walls may. */
+  readonly plainUser: boolean
   readonly system: readonly string[]
 }
 
@@ -36,6 +39,8 @@ export interface MachineAsk {
   readonly name: string
   /** False only looks, and leaves everything as it was. */
   readonly settle: boolean
+  /** Where the sockets of programs with a user of their own would lie. */
+  readonly doors?: string
   /** Where programs are looked for; tests bring an emptier one. */
   readonly folders?: readonly string[]
 }
@@ -151,15 +156,20 @@ interface Walls {
   } | null
 }
 
+const plainUser = 'cells share this user: only the walls of a sandbox keep them from its files and processes'
+
 const tryWalls = async (bwrap: string | null, setpriv: string | null, system: readonly string[]): Promise<Walls> => {
   const isRoot = process.getuid?.() === 0
   const noUser = isRoot
-    ? weaker('this sitter cannot change users, though it is root: cells share its own', 'install util-linux (setpriv)')
-    : weaker('cells share this user: only the walls of a sandbox keep them from its files and processes', null)
+    ? weaker(
+        'sandboxes and pool hosts share the user of this sitter, though it is root',
+        'what sandboxes need, setpriv',
+      )
+    : weaker(plainUser, null)
   if (bwrap === null) {
     const fix = 'install bubblewrap (Debian: apt-get install bubblewrap)'
     const without = absent('bubblewrap is not here', fix)
-    return { namespaces: without, filter: without, ownUser: await userOnly(setpriv, isRoot, noUser), works: null }
+    return { namespaces: without, filter: without, ownUser: noUser, works: null }
   }
   const architecture = filterArchitecture(process.arch)
   const bytes = architecture === undefined ? null : filterBytes(architecture)
@@ -194,26 +204,22 @@ const tryWalls = async (bwrap: string | null, setpriv: string | null, system: re
     }
   }
   const namespaces = absent(`${bwrap} makes no sandbox here: ${fault}`, whyNoNamespaces(fault))
-  return { namespaces, filter: namespaces, ownUser: await userOnly(setpriv, isRoot, noUser), works: null }
+  return { namespaces, filter: namespaces, ownUser: noUser, works: null }
 }
 
-/** Changing users without a sandbox, as it is told where there is none. */
-const userOnly = async (setpriv: string | null, isRoot: boolean, otherwise: Ability): Promise<Ability> => {
-  if (setpriv === null || !isRoot) return otherwise
-  const uid = String(triedUid)
-  const tried = await attempt([
-    setpriv,
-    '--reuid',
-    uid,
-    '--regid',
-    uid,
-    '--clear-groups',
-    '/bin/cat',
-    '/proc/self/status',
-  ])
-  return field(tried.out, 'Uid') === uid
-    ? absent('the sitter may change users, but without a sandbox cells share its own', null)
-    : absent(`setpriv cannot change users: ${tried.fault}`, null)
+/** Changing users without a sandbox. */
+const tryUser = async (setpriv: string | null, doors: string | null): Promise<Ability> => {
+  if (process.getuid?.() !== 0) return weaker(plainUser, null)
+  const share = 'programs in process cells share its own'
+  if (setpriv === null)
+    return weaker(`this sitter cannot change users, though it is root: ${share}`, 'install util-linux (setpriv)')
+  const strange = doors === null ? null : strangeDoors(doors)
+  if (strange !== null) return weaker(`${strange}, and sockets would lie there: ${share}`, `remove ${doors}`)
+  const tried = await attempt([...becomeWords(setpriv, triedUid), '/bin/cat', '/proc/self/status'])
+  const isOther = field(tried.out, 'Uid') === String(triedUid) && field(tried.out, 'CapEff') === '0000000000000000'
+  return isOther
+    ? enforced(`each program in a process cell has a user of its own (tried as ${triedUid})`)
+    : absent(`setpriv cannot change users (${tried.fault}): ${share}`, null)
 }
 
 const tryResources = async (): Promise<Ability> => {
@@ -240,8 +246,9 @@ export const probeMachine = async (ask: MachineAsk): Promise<Machine> => {
   const folders = ask.folders ?? usualFolders
   const [bwrap, setpriv] = [programIn(folders, 'bwrap'), programIn(folders, 'setpriv')]
   const system = systemArguments()
-  const [walls, limits, files, death] = await Promise.all([
+  const [walls, plain, limits, files, death] = await Promise.all([
     tryWalls(bwrap, setpriv, system),
+    tryUser(setpriv, ask.doors ?? null),
     openLimits(ask),
     tryResources(),
     tryDeath(setpriv),
@@ -257,6 +264,7 @@ export const probeMachine = async (ask: MachineAsk): Promise<Machine> => {
         files,
       }),
       'own-user': walls.ownUser,
+      'process-user': plain,
       death,
     },
     limits,
@@ -264,6 +272,7 @@ export const probeMachine = async (ask: MachineAsk): Promise<Machine> => {
     setpriv,
     filter: walls.works?.filter ?? null,
     ownUser: walls.works?.ownUser ?? false,
+    plainUser: plain.verdict === 'enforced',
     system,
   }
 }

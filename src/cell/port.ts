@@ -69,6 +69,8 @@ export interface CellPlan {
   readonly limits?: PlanLimits
   /** False = a pool host without walls, because its agents need files or network of their own. */
   readonly walls?: boolean
+  /** A program without walls becomes a user of its own; its sockets lie where that one may go. */
+  readonly ownUser?: true
   /** Beside its own program, what a sandbox may read: absolute paths. */
   readonly readable?: readonly string[]
   /** Its program knows no gate: it is given a proxy, and these values where it looks for its credentials. */

@@ -7,6 +7,7 @@ import { failure } from '../std/std.ts'
 import type { Machine } from './machine.ts'
 import { findProgram, type Surroundings } from './process/program.ts'
 import { processCells, type ProcessPorts } from './process/process.ts'
+import { closedAt } from './process/user.ts'
 import type { Hidden } from './sandbox/arguments.ts'
 import { openUids } from './sandbox/uids.ts'
 import { canRead, findInside, hostView, installedAbove, packageOf, programView } from './sandbox/view.ts'
@@ -24,8 +25,12 @@ export interface ProgramCellsPorts extends ProcessPorts {
 export const programCells = (ports: ProgramCellsPorts): Readonly<Record<'process' | 'sandbox', CellKind>> => {
   const { machine, hidden, swarm } = ports
   const surroundings = ports.surroundings ?? process.env
-  const plain = plainWalls(machine.limits, (name) => findProgram(name, surroundings))
   const uids = openUids(swarm)
+  // A program is passed over whose folder is closed to the cell's user: one in root's own home, say.
+  const find = (name: string, uid: number | null): string =>
+    findProgram(name, surroundings, (path) => uid === null || closedAt(path) === null)
+  const own = machine.plainUser ? { ...uids, setpriv: machine.setpriv! } : undefined
+  const plain = plainWalls(machine.limits, find, own)
   const sandbox = processCells({
     ...ports,
     walls: sandboxWalls({ machine, users: uids, hidden, view: programView(surroundings['PATH'] ?? '') }),
@@ -45,8 +50,14 @@ export const programCells = (ports: ProgramCellsPorts): Readonly<Record<'process
  * The program that a cell of this kind runs by this name.
  * @throws Failure `cell-start` when there is none.
  */
-export const programPath = (name: string, kind: CellPlan['kind'], surroundings: Surroundings): string =>
-  kind === 'sandbox' ? findInside(name, surroundings['PATH'] ?? '') : findProgram(name, surroundings)
+export const programPath = (
+  name: string,
+  kind: CellPlan['kind'],
+  { surroundings, ownUser }: { readonly surroundings: Surroundings; readonly ownUser: boolean },
+): string =>
+  kind === 'sandbox'
+    ? findInside(name, surroundings['PATH'] ?? '')
+    : findProgram(name, surroundings, (path) => !ownUser || closedAt(path) === null)
 
 /** The folder of `src` or `dist`: our own code, with its modules beside it. */
 const ourPackage = join(import.meta.dirname, '..', '..')

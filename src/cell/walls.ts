@@ -2,9 +2,11 @@
  * The walls of one cell: how a program is started inside of them, what its limits had to do, and how whatever is left
  * in there ends. Each cell kind of programs brings its own; this is the port, and the plain kind: limits, no walls.
  */
+import { dirname } from 'node:path'
 import type { Child, ProcessEnd } from '../std/std.ts'
 import type { CellLimits, LimitCounts, LimitDriver, LimitGroup } from './limits/port.ts'
 import type { LimitHit, StandbyPlan, Usage, WalledEnd } from './port.ts'
+import { assertReachable, becomeWords, giveDoors } from './process/user.ts'
 
 /** A program as the configuration names it. */
 export interface Inhabitant {
@@ -154,18 +156,39 @@ export const openLimitsOf = async (
   }
 }
 
-/** Limits alone: the kind `process`. */
+/** Users for programs without walls. */
+export interface OwnUsers {
+  readonly setpriv: string
+  take(): number
+  release(uid: number): void
+}
+
+/** Limits, and where `own` is given and the plan says so a user of its own: the kind `process`. */
 export const plainWalls =
-  (driver: LimitDriver, find: (name: string) => string): OpenWalls =>
+  (driver: LimitDriver, find: (name: string, uid: number | null) => string, own?: OwnUsers): OpenWalls =>
   async (plan) => {
     const { group, hits } = await openLimitsOf(driver, plan)
+    const uid = own !== undefined && plan.ownUser === true ? own.take() : null
+    const sockets = dirname(plan.sitterSocket)
+    try {
+      if (uid !== null) giveDoors(sockets, uid)
+    } catch (error) {
+      own?.release(uid!)
+      await group.remove()
+      throw error
+    }
+    // Of that user there is one program: a bound on a user's processes is its own.
+    const become = uid === null ? [] : [...becomeWords(own!.setpriv, uid), ...group.within]
     return {
       sitterSocket: plan.sitterSocket,
       gateSocket: plan.gateSocket,
       group: group.directory,
-      wrap: ({ words: [name = '', ...args], directory, through = [] }) => {
-        const [command = '', ...rest] = [...group.before, ...through, find(name), ...args]
-        return { command, args: rest, cwd: directory, env: {} }
+      wrap: (inhabitant) => {
+        const { words, directory, through = [] } = inhabitant
+        const program = find(words[0] ?? '', uid)
+        if (uid !== null) assertReachable(program, inhabitant)
+        const [command = '', ...args] = [...group.before, ...become, ...through, program, ...words.slice(1)]
+        return { command, args, cwd: directory, env: uid === null ? {} : { HOME: sockets, TMPDIR: sockets } }
       },
       terminate: () => false,
       endOf: async (end) => ({ ...end, hits: await hits() }),
@@ -173,6 +196,9 @@ export const plainWalls =
       empty: async () => {
         await group.empty()
       },
-      close: () => group.remove(),
+      close: async () => {
+        await group.remove()
+        if (uid !== null) own!.release(uid)
+      },
     }
   }

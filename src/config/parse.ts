@@ -68,21 +68,27 @@ const vmOf = (kind: string, memoryBytes = 8_000_000, sliceMs = 100): Pick<AgentT
 /** Who says nothing about a program gets the best that the machine can; who is near money gets it, or is refused. */
 const toCell = (agent: ParsedAgent, parsed: ParsedSwarm, baseDirectory: string): AgentType['cell'] => {
   const { cell, run } = agent
+  const isNear = isNearMoney(agent, parsed.upstreams)
+  const near = isNear ? { nearMoney: true as const } : {}
   if (cell === undefined)
     return run.module === undefined
-      ? { kind: 'sandbox', orWeaker: !isNearMoney(agent, parsed.upstreams) }
-      : { kind: 'pool', orWeaker: false }
-  if (typeof cell === 'string') return { kind: cell, orWeaker: false, ...vmOf(cell) }
-  const { kind, orWeaker, standby, readable, walls, memory, slice } = cell
+      ? { kind: 'sandbox', orWeaker: !isNear, ...near }
+      : { kind: 'pool', orWeaker: false, ...near }
+  if (typeof cell === 'string') return { kind: cell, orWeaker: false, ...near, ...vmOf(cell) }
+  const { kind, orWeaker, standby, readable, walls, memory, slice, user } = cell
   return {
     kind,
     orWeaker,
+    ...near,
     ...vmOf(kind, memory, slice),
     ...(standby !== undefined && { standby }),
     ...(walls !== undefined && { walls }),
+    ...(user !== undefined && { user }),
     ...(readable && { readable: readable.map((path) => resolve(baseDirectory, path)) }),
   }
 }
+
+const usualDiskBytes = 64_000_000
 
 const toLimits = ({ limits, run }: ParsedAgent): AgentType['limits'] => {
   const isProgram = run.module === undefined
@@ -90,7 +96,8 @@ const toLimits = ({ limits, run }: ParsedAgent): AgentType['limits'] => {
     cpus: limits.cpu === undefined ? (isProgram ? 1 : null) : limits.cpu,
     processes: limits.pids,
     files: limits.files ?? (isProgram ? 256 : 4_096),
-    diskBytes: limits.disk,
+    diskBytes: limits.disk ?? usualDiskBytes,
+    ...(limits.disk !== undefined && { diskIsAsked: true as const }),
   }
 }
 

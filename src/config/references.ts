@@ -55,6 +55,21 @@ const canaries = (raw: unknown, type: string): readonly ConfigFault[] => {
   })
 }
 
+/** Nothing bounds the disk of who has no walls: a bound that is written and not kept would be believed. */
+const unboundedDisk = (raw: unknown, type: string): readonly ConfigFault[] => {
+  const at = (...path: string[]): unknown => valueAt(raw, ['agents', type, ...path])
+  const isBare = (at('cell', 'kind') ?? at('cell')) === 'process' || at('cell', 'walls') === false
+  if (!isBare || at('limits', 'disk') === undefined || at('cell', 'orWeaker') === true) return []
+  const instead = 'it to be left out, for nothing bounds the disk of a cell without walls'
+  return [
+    faultAt(
+      ['agents', type, 'limits', 'disk'],
+      show(at('limits', 'disk')),
+      `${instead}; or cell.orWeaker: true beside it`,
+    ),
+  ]
+}
+
 /** What a module has and a program has not, and the other way round. */
 const programs = (raw: unknown, type: string): readonly ConfigFault[] => {
   const at = (...path: string[]): unknown => valueAt(raw, ['agents', type, ...path])
@@ -67,9 +82,14 @@ const programs = (raw: unknown, type: string): readonly ConfigFault[] => {
       ? []
       : [wrong(['cell', name], 'it to be left out: only a vm cell has it; limits.memory is for other cells')],
   )
+  const ofProcesses =
+    kind === 'process' || at('cell', 'user') === undefined
+      ? []
+      : [wrong(['cell', 'user'], 'it to be left out: only a process cell may be another user than the sandbox or host')]
   if (at('run', 'command') === undefined && at('run', 'exec') === undefined)
     return [
       ...ofMachines,
+      ...ofProcesses,
       ...(at('proxy') === undefined ? [] : [wrong(['proxy'], 'it to be left out: a module calls ctx.fetch')]),
       ...(kind === 'process' || kind === 'sandbox'
         ? [faultAt(kindPath, show(kind), '"pool" or "vm" for a module; perCell: 1 gives each its own')]
@@ -85,10 +105,14 @@ const programs = (raw: unknown, type: string): readonly ConfigFault[] => {
     ]
   return [
     ...ofMachines,
+    ...ofProcesses,
     ...((at('cell', 'standby') ?? 0) === 0 ? [] : [wrong(['cell', 'standby'], '0: no program is started ahead')]),
     ...(kind === 'pool' || kind === 'vm'
       ? [faultAt(kindPath, show(kind), '"sandbox" or "process" for a program')]
       : []),
+    ...(at('cell', 'walls') === undefined
+      ? []
+      : [wrong(['cell', 'walls'], 'it to be left out: "sandbox" has walls, "process" has none')]),
     ...((at('perCell') ?? 1) === 1 ? [] : [wrong(['perCell'], '1: a program has a cell of its own')]),
     ...(at('run', 'exec') === undefined || at('config') === undefined
       ? []
@@ -103,6 +127,7 @@ const agents = (raw: unknown): readonly ConfigFault[] =>
     ),
     ...overrides(raw, type),
     ...programs(raw, type),
+    ...unboundedDisk(raw, type),
     ...health(raw, type),
     ...canaries(raw, type),
   ])

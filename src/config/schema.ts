@@ -74,7 +74,10 @@ const agent = z.strictObject({
         cellKind,
         z.strictObject({
           kind: cellKind,
-          /** Takes less where the machine cannot, and says so, instead of not being started at all. */
+          /**
+           * Takes less where the machine cannot, and says so, instead of not being started at all: a `sandbox`, a `vm`
+           * cell, and any kind of a type that may call an upstream with `money` routes.
+           */
           orWeaker: z.boolean().default(false),
           /**
            * Hosts started ahead, so that a dead cell is replaced without waiting for a process. When absent: 1 for a
@@ -87,6 +90,11 @@ const agent = z.strictObject({
           slice: vmSlice.optional(),
           /** `false` gives a pool host no walls: its agents' code may touch what the sitter's user may. */
           walls: z.boolean().optional(),
+          /**
+           * `own`, also when absent: where the sitter is root, a `process` cell has a user of its own, as a sandbox
+           * has. `swarm`: it stays the sitter's user, for a program that must write beside itself.
+           */
+          user: z.enum(['own', 'swarm']).optional(),
           /** What a sandbox may read beside its own program: paths relative to the config. */
           readable: z.array(notEmpty('a path')).max(100).optional(),
         }),
@@ -139,8 +147,8 @@ const agent = z.strictObject({
         .optional(),
       /** Processes and threads at once. */
       pids: whole(8, 100_000, 'a number of processes').default(64),
-      /** What a sandbox may write, in memory. */
-      disk: size.default(64_000_000),
+      /** What a sandbox or a pool host behind walls may write, in memory; 64 MB when absent. */
+      disk: size.optional(),
       /** Open files of each process. 256 for a program, 4,096 for a pool host, when absent. */
       files: whole(32, 1_000_000, 'a number of open files').optional(),
     })

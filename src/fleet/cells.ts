@@ -30,7 +30,7 @@ const mostRounds = 4
 const openCell = (live: Live, group: Group, post: Post | undefined): LiveCell => {
   const { clock } = live.options
   return {
-    ...(post?.place ?? newPlace(live)),
+    ...(post?.place ?? newPlace(live, group.settings)),
     group,
     stoodBy: post !== undefined,
     launchedMs: clock.monoMs(),

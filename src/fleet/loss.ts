@@ -13,7 +13,7 @@ import { agentRestart, groupRestart } from './governor/restarts.ts'
 import { keeperOf } from './parts.ts'
 import { formatAgents } from './range.ts'
 import { afterLoss, asProbe, freshPolicy, settled, stableAfterMs, type Decision, type Policy } from './restart.ts'
-import { calmMs, mostParts, partingsAfter, partsAfter } from './split.ts'
+import { calmMs, isPartedAgain, mostParts, partingsAfter, partsAfter } from './split.ts'
 import { endedWell, endWell } from './well.ts'
 import { notify } from './wiring.ts'
 
@@ -306,6 +306,7 @@ const partsOf = (live: Live, cell: LiveCell, death: Death, members: readonly Age
     agents: members.map(({ id }) => id),
     ownDoing: ownDoing && group.settings.restart.type !== 'temporary',
     parted: group.part !== null,
+    again: isPartedAgain(group.partings, live.options.clock.monoMs()),
     unnamed: group.deaths.length,
     blamed: [...blamed],
     kills: culprit?.kills.length ?? 0,

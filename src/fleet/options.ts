@@ -30,9 +30,13 @@ export interface FleetOptions {
   readonly epoch: number
   /**
    * `cells`: private directories of cells are made in it. `sockets`: short path for sockets that would exceed 100
-   * bytes.
+   * bytes. `doors`: where the sockets of a type must lie because its programs have users of their own; null = anywhere.
    */
-  readonly directories: { readonly cells: string; readonly sockets: string }
+  readonly directories: {
+    readonly cells: string
+    readonly sockets: string
+    readonly doors?: (type: AgentType) => string | null
+  }
   readonly hooks: FleetHooks
   /** The mode that holds for an agent beside its configured one; absent = active. Looked at again by `remode`. */
   readonly modeOf?: (agent: string) => Mode

@@ -7,20 +7,25 @@ import type { CellPlace, Group, Live } from './live.ts'
 /** Unix socket paths end at 107 bytes; a margin is left for what a cell kind may append. */
 const longestSocketPath = 100
 
-const socketPath = (live: Live, id: string, name: string): string => {
+const socketPath = (live: Live, id: string, { doors, name }: { doors: string | null; name: string }): string => {
+  if (doors !== null) return `${doors}/${id}/${name}.sock`
   const path = `${live.options.directories.cells}/${id}/${name}.sock`
   if (Buffer.byteLength(path) <= longestSocketPath) return path
   // A folder for each: what lives behind walls sees its own sockets, and nothing beside them.
   return `${live.options.directories.sockets}/${id}/${name}.sock`
 }
 
-export const newPlace = (live: Live): CellPlace => {
+/** Where the sockets of this type lie when its programs have users of their own, which may not go where ours lie. */
+const doorsOf = (live: Live, settings: AgentType): string | null => live.options.directories.doors?.(settings) ?? null
+
+export const newPlace = (live: Live, settings: AgentType): CellPlace => {
   const id = live.options.newId('cel')
+  const doors = doorsOf(live, settings)
   return {
     id,
     directory: `${live.options.directories.cells}/${id}`,
-    sitterSocket: socketPath(live, id, 'sitter'),
-    gateSocket: socketPath(live, id, 'gate'),
+    sitterSocket: socketPath(live, id, { doors, name: 'sitter' }),
+    gateSocket: socketPath(live, id, { doors, name: 'gate' }),
   }
 }
 
@@ -41,6 +46,7 @@ export const hostPlan = (
   limits: settings.limits,
   ...(settings.cell.vm && { vm: { ...settings.cell.vm, agents: settings.perCell } }),
   ...(settings.cell.walls !== undefined && { walls: settings.cell.walls }),
+  ...(doorsOf(live, settings) !== null && { ownUser: true as const }),
   ...(settings.proxy && { proxy: settings.proxy }),
   ...(settings.cell.readable && { readable: settings.cell.readable }),
   startWithinMs: settings.startWithinMs,

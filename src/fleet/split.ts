@@ -7,6 +7,8 @@
  *   nobody is named ───▶ its agents are parted over ten smaller cells (100 → 10 → 1); one of them dies again, and only
  *                        that one is parted further
  *
+ * A home whose parts have come home not long ago is parted at its first death, when nobody is named.
+ *
  * so that what kills ends alone, where its own policy quarantines it, after at most three deaths that cost its
  * cell-mates a restart. Ten parts, not two: by halves it would take seven. What has lived twice as long as the cell
  * that was parted goes home, one at a time; work that is finished proves nothing, for the cell-mates do that too.
@@ -17,7 +19,7 @@
 /** Each costs a host without its agents, 13 MB, and 7 MB for its watch: 0.8 GB at most, and only while it lasts. */
 export const mostParts = 40
 const partsAtOnce = 10
-/** Of a home; what was parted before is parted again at its first death. */
+/** Of a home; a part is parted further at its first death, and so is a home whose parts came home not long ago. */
 const deathsBefore = 2
 /** Lived this many times as long as the cell that was parted. */
 const proofFactor = 2
@@ -32,6 +34,8 @@ export interface Death {
   readonly ownDoing: boolean
   /** It is a part already. */
   readonly parted: boolean
+  /** A home that was parted not long ago: whoever did it has come home before it did it again. */
+  readonly again: boolean
   /** Deaths within the window for which nobody was named, with this one when it is such a one. */
   readonly unnamed: number
   /** Whom it is charged to. */
@@ -48,7 +52,7 @@ export const partsAfter = (death: Death): readonly (readonly string[])[] => {
   const needed = death.parted ? 1 : deathsBefore
   if (!death.ownDoing || agents.length < 2 || left < 1) return []
   if (blamed.length === 1) return death.kills + death.unnamed >= needed ? [blamed] : []
-  if (blamed.length > 1 || death.unnamed < needed) return []
+  if (blamed.length > 1 || death.unnamed < (death.again ? 1 : needed)) return []
   // A part that is parted gives its own place back.
   const count = Math.min(partsAtOnce, agents.length, left + (death.parted ? 1 : 0))
   if (count < 2) return []
@@ -93,6 +97,10 @@ export interface Settled {
   readonly readyMs: number | null
   readonly proofMs: number
 }
+
+/** Its parts have come home not long ago. */
+export const isPartedAgain = (partings: Partings, nowMs: number): boolean =>
+  partings.count > 0 && nowMs - partings.atMs <= calmMs(partings)
 
 /** An agent of a part has proven that it does not kill its cell: it may go home. */
 export const mayGoHome = ({ nowMs, readyMs, proofMs }: Settled): boolean =>

@@ -111,7 +111,7 @@ export const tendStandbys = (live: Live): void => {
 
 const start = async (live: Live, settings: AgentType): Promise<void> => {
   const { owner, epoch, clock, cells } = live.options
-  const place = newPlace(live)
+  const place = newPlace(live, settings)
   const post: Post = {
     place,
     settings,

@@ -31,8 +31,10 @@ const fromTheStart: Readonly<Record<Setting, boolean>> = {
   run: true,
   cell: true,
   orWeaker: true,
+  nearMoney: false,
   walls: true,
   readable: true,
+  user: true,
   vm: true,
   standby: false,
   perCell: true,
@@ -58,8 +60,16 @@ const valueOf = (agentType: AgentType, setting: Setting): unknown => {
   const { cell } = agentType
   if (setting === 'cell') return cell.kind
   // Only these are refused where the machine cannot.
-  if (setting === 'orWeaker') return (cell.kind === 'sandbox' || cell.kind === 'vm') && cell.orWeaker
-  if (setting === 'walls' || setting === 'readable' || setting === 'vm' || setting === 'standby')
+  if (setting === 'user') return cell.user ?? 'own'
+  if (setting === 'orWeaker')
+    return (cell.kind === 'sandbox' || cell.kind === 'vm' || cell.nearMoney === true) && cell.orWeaker
+  if (
+    setting === 'nearMoney' ||
+    setting === 'walls' ||
+    setting === 'readable' ||
+    setting === 'vm' ||
+    setting === 'standby'
+  )
     return cell[setting] ?? null
   return agentType[setting] ?? null
 }

@@ -67,12 +67,16 @@ export interface AgentType {
     readonly kind: 'pool' | 'vm' | 'process' | 'sandbox'
     /** Whether less will do where the machine cannot. */
     readonly orWeaker: boolean
+    /** It may call an upstream that moves money: less than was asked for is then nobody's but who has said so. */
+    readonly nearMoney?: true
     /** What each agent of a `vm` cell may use: its own memory, and CPU time in one turn. */
     readonly vm?: { readonly memoryBytes: number; readonly sliceMs: number }
     /** Hosts that stand by for its cells; absent = as many as the fleet thinks right. */
     readonly standby?: number
     /** False = a pool host without walls: its agents' code may touch files and network. */
     readonly walls?: boolean
+    /** `swarm` = a `process` cell stays the sitter's own user, also where that is root. */
+    readonly user?: 'own' | 'swarm'
     /** Beside its own program, what a sandbox may read: absolute paths. */
     readonly readable?: readonly string[]
   }
@@ -100,6 +104,8 @@ export interface AgentType {
     readonly processes: number
     readonly files: number
     readonly diskBytes: number
+    /** A person has written it: where nothing bounds a disk, that is told. */
+    readonly diskIsAsked?: true
   }
   /** Types whose agents must be ready before the first of this one is started; absent = none. */
   readonly dependsOn?: readonly string[]

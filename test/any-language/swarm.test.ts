@@ -4,7 +4,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, cpSync, existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, cpSync, existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,6 +13,8 @@ import { processes } from '../crash/machine.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 const directory = mkdtempSync(join(tmpdir(), 'languages-'))
+// Where the tests are root, programs have users of their own, who must be able to read them.
+chmodSync(directory, 0o755)
 // Copies with names of their own: other tests run the same programs beside this one, and /proc shows all of them.
 const example = join(directory, 'agents')
 cpSync(join(root, 'examples', 'any-language'), example, { recursive: true })
@@ -32,7 +34,8 @@ const config = {
     crasher: { run: { exec: ['sh', '-c', 'kill -SEGV $$'] } },
     nobody: {
       run: { command: [ofTheMoon] },
-      cell: 'process',
+      // It writes beside itself.
+      cell: { kind: 'process', user: 'swarm' },
       restart: { max: 1, base: '10ms', cap: '20ms' },
     },
   },

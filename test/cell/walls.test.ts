@@ -292,6 +292,7 @@ describe('What a type asks for, and what a machine makes of it', () => {
     files: yes,
     'group-kill': yes,
     'own-user': yes,
+    'process-user': no('users'),
     death: yes,
   }
   const asks = (kind: CellPlan['kind'], orWeaker: boolean) => ({
@@ -338,6 +339,51 @@ describe('What a type asks for, and what a machine makes of it', () => {
     const abilities = { ...all, namespaces: no('bubblewrap'), filter: no('bubblewrap') }
     expect(housingOf(asks('vm', false), { abilities })).toMatchObject({ effective: null, weaker: ['bubblewrap'] })
     expect(housingOf(asks('vm', true), { abilities })).toMatchObject({ effective: 'vm', weaker: ['bubblewrap'] })
+  })
+
+  test('Near money nobody is given less unasked, whatever the kind; far from it a pool is, and is told of it', () => {
+    const noWalls = { ...all, namespaces: no('bubblewrap'), filter: no('bubblewrap'), disk: no('a disk') }
+    const near = (kind: CellPlan['kind'], cell: object = {}) => ({
+      name: 'payer',
+      cell: { kind, orWeaker: false, nearMoney: true, ...cell } as const,
+    })
+    const of = (type: Parameters<typeof housingOf>[0], abilities: Machine['abilities'] = noWalls) =>
+      housingOf(type, { abilities })
+    expect(of(asks('pool', false))).toMatchObject({
+      effective: 'pool',
+      weaker: ['bubblewrap', 'a disk'],
+      refused: null,
+    })
+    expect(of(near('pool'))).toMatchObject({
+      effective: null,
+      refused: {
+        why:
+          "agent type payer asks for cell 'pool', which this machine cannot make: bubblewrap; a disk, and may call an " +
+          'upstream that moves money',
+        wayOut: "get bubblewrap; get a disk; or write cell: { kind: 'pool', orWeaker: true } for what it can",
+      },
+    })
+    expect(of(near('pool', { orWeaker: true }))).toMatchObject({ effective: 'pool', weaker: ['bubblewrap', 'a disk'] })
+    expect(of(near('pool'), all)).toMatchObject({ effective: 'pool', weaker: [], refused: null })
+    // Asked for in the configuration, not taken by the machine.
+    expect(of(near('pool', { walls: false }))).toMatchObject({
+      effective: 'pool',
+      weaker: ['no walls around it, as the configuration says'],
+      refused: null,
+    })
+    const noLimits = { ...all, limits: no('control groups') }
+    for (const type of [near('pool', { walls: false }), near('process')])
+      expect(of(type, noLimits).refused?.why).toContain('control groups')
+    expect(of(near('process'))).toMatchObject({ effective: 'process', weaker: [], refused: null })
+  })
+
+  test('A disk that nothing bounds is told to who has asked for a bound', () => {
+    const limits = { diskIsAsked: true } as const
+    expect(housingOf({ ...asks('process', true), limits }, { abilities: all })).toMatchObject({
+      effective: 'process',
+      weaker: ['its disk has no bound: limits.disk is not kept without walls'],
+    })
+    expect(housingOf({ ...asks('sandbox', true), limits }, { abilities: all })).toMatchObject({ weaker: [] })
   })
 
   test('A machine without bubblewrap says so, and what to install', async () => {

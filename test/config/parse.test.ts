@@ -228,6 +228,7 @@ test('A program that says nothing takes what the machine can, but near money onl
       cell: { kind: 'sandbox', orWeaker: true, readable: ['m'] },
     },
     pool: { run: { module: './a.ts' }, upstreams: ['bank'], cell: { kind: 'pool', walls: false } },
+    quiet: { run: { module: './a.ts' }, upstreams: ['bank'] },
   }
   const upstreams = {
     bank: { url: 'https://bank.example', allow: ['POST /pay'], money: ['POST /pay'] },
@@ -235,10 +236,11 @@ test('A program that says nothing takes what the machine can, but near money onl
   }
   const config = parseConfig({ name: 'small', agents, upstreams }, '/swarm')
   expect(Object.values(config.agents).map(({ cell }) => cell)).toEqual([
-    { kind: 'sandbox', orWeaker: false },
+    { kind: 'sandbox', orWeaker: false, nearMoney: true },
     { kind: 'sandbox', orWeaker: true },
-    { kind: 'sandbox', orWeaker: true, readable: ['/swarm/m'] },
-    { kind: 'pool', orWeaker: false, walls: false },
+    { kind: 'sandbox', orWeaker: true, nearMoney: true, readable: ['/swarm/m'] },
+    { kind: 'pool', orWeaker: false, nearMoney: true, walls: false },
+    { kind: 'pool', orWeaker: false, nearMoney: true },
   ])
 })
 

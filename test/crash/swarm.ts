@@ -59,7 +59,7 @@ export const prepare = async ({
         settler: {
           run: { module: join(import.meta.dirname, 'settler.ts') },
           count: agents,
-          cell: 'pool',
+          cell: { kind: 'pool', orWeaker: true },
           upstreams: ['bank'],
           heartbeat: '2s',
           ...(rate !== '400/s' && { restart: underFire }),

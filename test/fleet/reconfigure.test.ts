@@ -280,7 +280,7 @@ test('what the machine makes of a cell follows the configuration: refused, then 
   const settler = agentType({ count: 2 })
   const noWalls = { namespaces: 'no bubblewrap', filter: 'no bubblewrap' }
   const abilities = Object.fromEntries(
-    ['namespaces', 'filter', 'ownUser', 'limits', 'files', 'stragglers'].map((name) => [
+    ['namespaces', 'filter', 'process-user', 'limits', 'disk', 'files', 'group-kill'].map((name) => [
       name,
       name in noWalls ? { verdict: 'absent', says: 'no bubblewrap' } : { verdict: 'enforced', says: 'it does' },
     ]),

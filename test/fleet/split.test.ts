@@ -8,7 +8,7 @@ import { VirtualClock } from './clock.ts'
 import { agentType, openWorld, type World } from './world.ts'
 
 const agents = Array.from({ length: 100 }, (_, index) => `settler/${String(index + 1).padStart(4, '0')}`)
-const death = { agents, ownDoing: true, parted: false, unnamed: 2, blamed: [], kills: 0, left: mostParts }
+const death = { agents, ownDoing: true, parted: false, again: false, unnamed: 2, blamed: [], kills: 0, left: mostParts }
 
 test('The second death parts a hundred agents over ten cells when nobody is named, and only the named one when somebody is', () => {
   expect(partsAfter({ ...death, unnamed: 1 })).toEqual([])
@@ -24,6 +24,9 @@ test('A part is parted at its first death; what somebody outside killed, or is a
   const part = { ...death, agents: agents.slice(0, 10), parted: true, unnamed: 1 }
   expect(partsAfter(part)).toEqual(agents.slice(0, 10).map((agent) => [agent]))
   expect(partsAfter({ ...part, ownDoing: false })).toEqual([])
+  // So is a home whose parts have just come home; whoever is named there for the first time is not moved for it.
+  expect(partsAfter({ ...death, again: true, unnamed: 1 })).toHaveLength(10)
+  expect(partsAfter({ ...death, again: true, unnamed: 0, blamed: ['settler/0007'], kills: 1 })).toEqual([])
   expect(partsAfter({ ...part, agents: ['settler/0001'] })).toEqual([])
   expect(partsAfter({ ...death, left: 0 })).toEqual([])
   expect(partsAfter({ ...death, left: 3 }).map((part) => part.length)).toEqual([33, 33, 34])
@@ -153,6 +156,36 @@ test('Of a hundred agents exactly those that kill end alone and in quarantine; a
         expect(restartsOf(world, isInnocent)).toBeLessThanOrEqual(3 * culprits.size)
       },
     ),
+    { numRuns: Number(process.env['FLEET_SPLIT_RUNS'] ?? 12) },
+  )
+})
+
+test('One of 64 that ends its host at random moments sits alone within five deaths, and the 63 others are back in one host', async () => {
+  const killer = fc.record({
+    who: fc.integer({ min: 1, max: 64 }),
+    // Drawn anew after each death: it never needs the same time twice.
+    // At random, not at their worst: who lives ever longer than was asked of it comes home each time.
+    lives: fc.array(fc.noBias(fc.integer({ min: 500, max: 20_000 })), { minLength: 12, maxLength: 12 }),
+    named: fc.boolean(),
+  })
+  await fc.assert(
+    fc.asyncProperty(killer, fc.nat(), async ({ who, lives, named }, seed) => {
+      const world = await openWorld({ types: [type(64, 64)], seed, oomKills: 0 })
+      const culprit = agents[who - 1]!
+      const lost = () => world.record.eventsOf('cell.lost')
+      const isAlone = (): boolean => [...world.cells.living].some(({ seats }) => seats.size === 1 && seats.has(culprit))
+      let aloneAfter: number | undefined
+      for (let deaths = 0; world.fleet.view(world.ref(culprit))!.state !== 'quarantined'; deaths = lost().length) {
+        expect(deaths, 'it is not quarantined after so many deaths').toBeLessThan(lives.length)
+        await live(world, new Map([[culprit, { afterMs: lives[deaths]!, named }]]), 1_000)
+        if (isAlone()) aloneAfter ??= lost().length
+      }
+      expect(aloneAfter).toBeLessThanOrEqual(5)
+      await world.clock.advance(300_000)
+      const others = world.fleet.list().filter(({ id }) => id !== culprit)
+      expect(others.map(({ state }) => state)).toEqual(others.map(() => 'idle'))
+      expect([...world.cells.living].map(({ seats }) => seats.size)).toEqual([63])
+    }),
     { numRuns: Number(process.env['FLEET_SPLIT_RUNS'] ?? 12) },
   )
 })

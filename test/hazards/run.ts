@@ -85,7 +85,10 @@ const main = async (): Promise<number> => {
   const bwrap =
     machine.bwrap === null ? 'no bubblewrap' : execFileSync(machine.bwrap, ['--version'], { encoding: 'utf8' }).trim()
   const place = `Linux ${release().split('.').slice(0, 2).join('.')}, ${process.arch}, ${availableParallelism()} cores`
-  const who = machine.ownUser ? 'as root, so each sandbox has a user of its own' : 'as an ordinary user'
+  const who =
+    machine.ownUser && machine.plainUser
+      ? 'as root, so each sandbox and each process has a user of its own'
+      : 'as an ordinary user'
   const load = Math.round(loadavg()[0]!)
   const text = readFileSync(page, 'utf8')
   const kept = keptOf(text.slice(text.indexOf(begin), text.indexOf(end)))

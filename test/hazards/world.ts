@@ -47,7 +47,8 @@ const mostLines = 1_000
 const villains = join(import.meta.dirname, '..', 'villains')
 
 export interface World {
-  tryHazard(kindName: KindName, hazard: string): Promise<Outcome>
+  /** With `shared` a program without walls stays the user of the sitter, also where it could be another. */
+  tryHazard(kindName: KindName, hazard: string, user?: 'shared'): Promise<Outcome>
   close(): Promise<void>
 }
 
@@ -111,8 +112,18 @@ const makePlace = (): Place => {
 
 const isModule = (kind: KindName): boolean => kind === 'pool' || kind === 'vm'
 
-const planFor = (kind: KindName, id: string, place: Place, role: 'villain' | 'neighbour'): CellPlan => {
+interface Who {
+  readonly kind: KindName
+  readonly id: string
+  readonly role: 'villain' | 'neighbour'
+  /** A program without walls is a user of its own. */
+  readonly ownUser: boolean
+}
+
+const planFor = ({ kind, id, role, ownUser }: Who, place: Place): CellPlan => {
   const directory = join(place.data, 'cells', id)
+  const isOther = ownUser && kind === 'process'
+  const sockets = isOther ? join(place.root, 'doors', id) : directory
   const module = join(villains, kind === 'vm' ? 'hazards-vm.ts' : 'hazards-module.ts')
   const exec = [process.execPath, '--disable-warning=ExperimentalWarning', join(place.app, 'hazards.ts'), 'program']
   const command = ['python3', join(place.app, 'program.py')]
@@ -127,8 +138,9 @@ const planFor = (kind: KindName, id: string, place: Place, role: 'villain' | 'ne
     agentType: 'villain',
     run,
     directory,
-    gateSocket: join(directory, 'gate.sock'),
-    sitterSocket: join(directory, 'sitter.sock'),
+    gateSocket: join(sockets, 'gate.sock'),
+    sitterSocket: join(sockets, 'sitter.sock'),
+    ...(isOther && { ownUser: true as const }),
     seats: seats(isModule(kind) ? 2 : 1),
     ...(kind === 'vm' && { vm: { memoryBytes: 8_000_000, sliceMs: 100, agents: 2 } }),
     env: { CANARY: `canary-of-${role}` },
@@ -212,9 +224,9 @@ export const openWorld = async (kinds: (place: Place) => Readonly<Record<KindNam
   const servers = [await listenOn(0), await listenOn(socket), await listenOn(`\0${abstractSocket}`)]
   let count = 0
 
-  const start = async (kind: KindName, role: 'villain' | 'neighbour'): Promise<{ cell: Cell; ear: Ear }> => {
+  const start = async (who: Omit<Who, 'id'>): Promise<{ cell: Cell; ear: Ear }> => {
     const ear = new Ear()
-    const cell = await cells[kind].start(planFor(kind, `cel_${(count += 1)}`, place, role), {
+    const cell = await cells[who.kind].start(planFor({ ...who, id: `cel_${(count += 1)}` }, place), {
       ...ear.events,
       // A fleet counts what is over its bound, and keeps none of it: nor does this world, or it would be late itself.
       frame: (method, params, answer) => {
@@ -234,9 +246,10 @@ export const openWorld = async (kinds: (place: Place) => Readonly<Record<KindNam
   }
 
   return {
-    tryHazard: async (kind, hazard) => {
-      const neighbour = await start(kind, 'neighbour')
-      const villain = await start(kind, 'villain')
+    tryHazard: async (kind, hazard, user) => {
+      const ownUser = user !== 'shared'
+      const neighbour = await start({ kind, role: 'neighbour', ownUser })
+      const villain = await start({ kind, role: 'villain', ownUser })
       const { id, identity } = neighbour.cell
       const neighbourFile = join(place.data, 'cells', id, 'note')
       writeFileSync(neighbourFile, 'canary-of-the-neighbour', { mode: 0o600 })

@@ -28,6 +28,7 @@ beforeEach(() => {
   for (const name of ['app', 'home', 'swarm']) mkdirSync(join(root, name), { mode: 0o755 })
   const exec = { exec: ['/bin/sh', '-c', 'echo \'"done"\''] }
   const work = (cell?: unknown) => ({ run: exec, count: 1, ...(cell !== undefined && { cell }) })
+  const module = { run: { module: './pooled.mjs' }, count: 1, cell: 'pool' }
   const config = {
     name: 'plain',
     agents: {
@@ -37,9 +38,11 @@ beforeEach(() => {
       either: work({ kind: 'sandbox', orWeaker: true }),
       strict: work('sandbox'),
       payer: { ...work(), upstreams: ['bank'] },
+      teller: { ...module, upstreams: ['bank'] },
+      less: { ...module, upstreams: ['bank'], cell: { kind: 'pool', orWeaker: true } },
     },
     tasks: Object.fromEntries(
-      ['pooled', 'plain', 'silent', 'either', 'strict', 'payer'].map((agent) => [agent, { agent }]),
+      ['pooled', 'plain', 'silent', 'either', 'strict', 'payer', 'teller', 'less'].map((agent) => [agent, { agent }]),
     ),
     upstreams: { bank: { url: 'https://bank.example', allow: ['POST /pay'], money: ['POST /pay'] } },
     api: { port: 0 },
@@ -155,10 +158,14 @@ describe(isRoot ? 'On a weaker machine' : 'Not tried, for only root can cover wh
     checks: Readonly<Record<string, Check>>,
     missing: readonly RegExp[],
   ): void => {
-    for (const type of ['strict', 'payer']) {
+    for (const [type, kind] of [
+      ['strict', 'sandbox'],
+      ['payer', 'sandbox'],
+      ['teller', 'pool'],
+    ] as const) {
       const { refused } = housing[type]!
       expect(checks[`cell-${type}`]).toMatchObject({ verdict: 'absent', says: refused!.why, fix: refused!.wayOut })
-      expect(refused!.why).toContain(`agent type ${type} asks for cell 'sandbox'`)
+      expect(refused!.why).toContain(`agent type ${type} asks for cell '${kind}'`)
       for (const one of missing) expect(refused!.why).toMatch(one)
       expect(refused!.wayOut).toContain('orWeaker: true')
     }
@@ -175,10 +182,15 @@ describe(isRoot ? 'On a weaker machine' : 'Not tried, for only root can cover wh
       either: 'process, weaker',
       strict: 'refused, weaker',
       payer: 'refused, weaker',
+      teller: 'refused, weaker',
+      less: 'pool, weaker',
     })
     for (const checks of [before, await doctor(weaker)]) {
       expect(checks['sandbox']).toMatchObject({ verdict: 'absent', fix: expect.stringMatching(/apt-get install/) })
       expect(checks['limits']).toMatchObject({ verdict: 'enforced' })
+      // What has no walls is not root all the same.
+      expect(checks['process-users']).toMatchObject({ verdict: 'enforced' })
+      expect(checks['cell-either']!.says).toContain('a user of its own')
       expectRefused(housing, checks, [bubblewrap])
     }
     expect(housing['strict']!.refused!.wayOut).toContain('install bubblewrap')
@@ -194,6 +206,8 @@ describe(isRoot ? 'On a weaker machine' : 'Not tried, for only root can cover wh
       either: 'sandbox, weaker',
       strict: 'refused, weaker',
       payer: 'refused, weaker',
+      teller: 'refused, weaker',
+      less: 'pool, weaker',
     })
     const checks = await doctor(weaker)
     expect(checks['limits']).toMatchObject({ verdict: 'weaker', fix: expect.stringContaining('Delegate=yes') })
@@ -208,10 +222,12 @@ describe(isRoot ? 'On a weaker machine' : 'Not tried, for only root can cover wh
       either: 'sandbox, weaker',
       plain: 'process, weaker',
       strict: 'refused, weaker',
+      teller: 'refused, weaker',
+      less: 'pool, weaker',
     })
     const checks = await doctor(weaker)
     expect(checks['user']).toMatchObject({ verdict: 'weaker', says: expect.stringContaining(`uid ${nobody}`) })
-    expect(checks['cell-users']).toMatchObject({ verdict: 'weaker' })
+    for (const name of ['cell-users', 'process-users']) expect(checks[name]).toMatchObject({ verdict: 'weaker' })
     expect(checks['limits']).toMatchObject({ verdict: 'weaker' })
     expectRefused(housing, checks, [groups])
   }, 120_000)
@@ -226,6 +242,8 @@ describe(isRoot ? 'On a weaker machine' : 'Not tried, for only root can cover wh
       either: 'process, weaker',
       strict: 'refused, weaker',
       payer: 'refused, weaker',
+      teller: 'refused, weaker',
+      less: 'pool, weaker',
     })
     const checks = await doctor(weaker)
     expectRefused(housing, checks, [bubblewrap, groups])

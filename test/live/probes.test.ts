@@ -1,14 +1,16 @@
 /** Probes under the real command: a program that is not ready lives and waits, one that does not live is ended and comes back. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { Swarm } from './swarm.ts'
 
-const notifier = join(import.meta.dirname, '..', '..', 'examples', 'any-language', 'notifier.py')
-
 test('Readiness keeps work away and ends nobody; liveness ends the program, and its successor works', async () => {
   const marks = mkdtempSync(join(tmpdir(), 'probes-'))
+  // Where the tests are root, the program has a user of its own, who must be able to read it.
+  chmodSync(marks, 0o755)
+  const notifier = join(marks, 'notifier.py')
+  copyFileSync(join(import.meta.dirname, '..', '..', 'examples', 'any-language', 'notifier.py'), notifier)
   const [isReady, isDead] = [join(marks, 'ready'), join(marks, 'dead')]
   const swarm = await Swarm.start({
     name: 'probed',

@@ -9,7 +9,7 @@ export const configFor = ({ upstream }: Bank, more: object = {}, bank: object = 
       run: { module: join(import.meta.dirname, 'payer.ts') },
       count: 20,
       upstreams: ['bank'],
-      cell: { kind: 'pool', standby: 0 },
+      cell: { kind: 'pool', standby: 0, orWeaker: true },
     },
   },
   tasks: {

@@ -21,7 +21,7 @@ beforeAll(async () => {
   const exec = [process.execPath, join(import.meta.dirname, 'caller.mjs'), begun]
   swarm = await Swarm.start({
     ...config,
-    agents: { caller: { run: { exec }, count: 2, upstreams: ['bank'], cell: 'process' } },
+    agents: { caller: { run: { exec }, count: 2, upstreams: ['bank'], cell: { kind: 'process', user: 'swarm' } } },
     tasks: { call: { agent: 'caller', retry: { max: 1, base: '50ms', cap: '200ms' } } },
   })
 }, 60_000)

@@ -9,7 +9,7 @@ import type { Cell, CellEvents, CellKind, CellPlan } from '../port.ts'
 import { wayOf } from './bridged.ts'
 import { ProcessCell } from './cell.ts'
 import { ExecCell } from './exec.ts'
-import { makeHome } from '../home.ts'
+import { makeHome, removeHome } from '../home.ts'
 import { resourceLimits } from '../limits/resources.ts'
 import { plainWalls, type OpenWalls, type Walls } from '../walls.ts'
 import { findProgram, startProgram, type ProgramPorts, type Surroundings } from './program.ts'
@@ -88,13 +88,15 @@ export const processCells = (ports: ProcessPorts): CellKind => {
       // Before anything is made: a program that is not there is the same tomorrow.
       find(words[0]!)
       await makeHome(disk, plan)
-      const walls = await openWalls(plan)
+      let walls: Walls | undefined
       try {
+        walls = await openWalls(plan)
         if (plan.run.command !== undefined) return await startCommand(plan, walls, events)
         // What is wrong with the program is told now, not with its first task.
         walls.wrap({ words, directory: plan.run.directory!, through: wayOf(plan) })
       } catch (error) {
-        await walls.close()
+        await walls?.close()
+        await removeHome(disk, plan)
         throw failure('cell-start', `cell ${plan.id}: ${(error as Error).message}`, { cause: error })
       }
       const cell = new ExecCell(plan, { ...programs, clock, disk, walls }, events)

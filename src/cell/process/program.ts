@@ -27,7 +27,11 @@ const canRun = (path: string): boolean => {
  * The absolute path of a program.
  * @throws Failure `cell-start` that says what was looked for and where.
  */
-export const findProgram = (name: string, surroundings: Surroundings): string => {
+export const findProgram = (
+  name: string,
+  surroundings: Surroundings,
+  may: (path: string) => boolean = () => true,
+): string => {
   if (name.includes('/')) {
     if (canRun(name)) return name
     throw failure('cell-start', `the program ${name} is not there or may not be run (chmod +x ${name})`)
@@ -36,7 +40,7 @@ export const findProgram = (name: string, surroundings: Surroundings): string =>
   const found = path
     .split(':')
     .map((directory) => join(directory, name))
-    .find(canRun)
+    .find((found) => canRun(found) && may(found))
   if (found !== undefined) return found
   const brief = `the program ${name} is not on this machine`
   throw failure('cell-start', `${brief} (PATH is ${path})`, { facts: { brief } })

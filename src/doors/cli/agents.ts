@@ -68,9 +68,10 @@ export const ps: Deed = async ({ api, options, printer, world }) => {
 const attemptsTitle = ({ attemptsOfNewestTasks: most }: AgentDescription): string =>
   most === null ? 'attempts' : `attempts (of the newest ${most.toLocaleString('en')} tasks, and of retried ones)`
 
-const housingText = ({ requested, effective, weaker, refused }: AgentView['housing']): string => {
+const housingText = ({ requested, effective, weaker, refused, user }: AgentView['housing']): string => {
   if (refused !== null) return plain(`nothing: ${refused.why}. Way out: ${refused.wayOut}`)
-  const kind = effective === requested ? requested : `${effective}, where ${requested} was asked for`
+  const asked = effective === requested ? requested : `${effective}, where ${requested} was asked for`
+  const kind = user === 'own' ? `${asked}, as a user of its own` : asked
   return weaker.length === 0 ? kind : plain(`${kind}; weaker here: ${weaker.join('; ')}`)
 }
 

@@ -50,6 +50,7 @@ const abilityNames: Readonly<Record<AbilityName, string>> = {
   files: 'limit-files',
   'group-kill': 'stragglers',
   'own-user': 'cell-users',
+  'process-user': 'process-users',
   death: 'cells-die',
 }
 
@@ -68,11 +69,18 @@ export const abilityChecks = (abilities: Readonly<Record<AbilityName, Ability>>)
     check(abilityNames[name], verdict, says, fix),
   )
 
+/** What a cell without walls keeps, and what it does not. */
+const unwalled = (user: Housing['user']): string => {
+  const who = user === 'own' ? 'a user of its own, and' : "the sitter's user, with"
+  return `${who} limits of memory, CPU and processes; nothing bounds its disk and network`
+}
+
 /** What agents of each type live in here, and how that differs from what was asked for. */
-export const housingCheck = (type: string, { requested, effective, weaker, refused }: Housing): Check => {
+export const housingCheck = (type: string, { requested, effective, weaker, refused, user }: Housing): Check => {
   const name = `cell-${type}`
   if (refused !== null) return check(name, 'absent', refused.why, refused.wayOut)
-  const kind = effective === requested ? requested : `${effective}, where ${requested} was asked for`
+  const asked = effective === requested ? requested : `${effective}, where ${requested} was asked for`
+  const kind = effective === 'process' ? `${asked}: ${unwalled(user)}` : asked
   if (weaker.length === 0) return check(name, 'enforced', kind)
   return check(name, 'weaker', `${kind}; weaker here: ${weaker.join('; ')}`)
 }

@@ -111,10 +111,12 @@ const machineChecks = async (
 const programChecks = async (seen: Inspection, config: SwarmConfig, machine: MachineSeen): Promise<Check[]> => {
   const types = Object.values(config.agents).flatMap((type) => {
     const wanted = (type.run.command ?? type.run.exec)?.[0]
-    const { effective, requested } = machine.housing(type)
-    return wanted === undefined ? [] : [{ type: type.name, wanted, kind: effective ?? requested }]
+    const { effective, requested, user } = machine.housing(type)
+    return wanted === undefined ? [] : [{ type: type.name, wanted, kind: effective ?? requested, own: user === 'own' }]
   })
-  return Promise.all(types.map(async (one) => programCheck(one, one.wanted, await seen.program(one.wanted, one.kind))))
+  return Promise.all(
+    types.map(async (one) => programCheck(one, one.wanted, await seen.program(one.wanted, one.kind, one.own))),
+  )
 }
 
 /** Modules alone: programs have a check of their own. */

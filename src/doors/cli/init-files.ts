@@ -11,7 +11,13 @@ const bank = \`127.0.0.1:\${env('REHEARSAL_PORT', '9100')}\`
 export default defineSwarm({
   name: '${name}',
   agents: {
-    payer: { run: { module: './agents/payer.ts' }, count: 20, cell: 'pool', upstreams: ['bank'] },
+    payer: {
+      run: { module: './agents/payer.ts' },
+      count: 20,
+      // Also on a machine that cannot wall them in, because this bank is a rehearsal. Leave it out where money is real.
+      cell: { kind: 'pool', orWeaker: true },
+      upstreams: ['bank'],
+    },
   },
   tasks: {
     settle: { agent: 'payer', retry: { max: 8, base: '1s', cap: '10m' }, deadline: '1h' },

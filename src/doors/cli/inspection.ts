@@ -32,7 +32,7 @@ export interface Inspection {
   /** Where the vault's key of a swarm may lie, in the order in which it is looked for. */
   keyPlaces(swarm: string): readonly string[]
   /** The path by which a cell of this kind runs a program; undefined when there is none that it may run. */
-  program(name: string, kind: AgentType['cell']['kind']): Promise<string | undefined>
+  program(name: string, kind: AgentType['cell']['kind'], ownUser: boolean): Promise<string | undefined>
   /** What a running sitter of this data directory found that it can, else what is found by trying now. */
   machine(
     disk: Disk,

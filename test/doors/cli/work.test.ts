@@ -58,12 +58,15 @@ const taker = (): { readonly route: unknown; readonly taken: Map<string, unknown
 test('a file is imported in requests of a thousand, past a refusal for want of room, and again it is all known', async () => {
   const { route, taken } = taker()
   const { server, directory, sitter } = await world({ 'POST /api/v1/tasks:batch': route })
-  const rows = Array.from({ length: 2_500 }, (_, index) => JSON.stringify({ row: index % 7 }))
+  // Longer than what is read at once, so that the bar has a way to go.
+  const rows = Array.from({ length: 2_500 }, (_, index) => JSON.stringify({ row: index % 7 }).padEnd(400))
   await writeFile(join(directory, 'rows.ndjson'), `${rows.join('\n')}\n`)
-  expect(await sitter('task', 'import', 'settle', 'rows.ndjson')).toMatchObject({
-    code: 0,
-    stdout: '2,500 new tasks, 0 known already, 0 refused\n',
-  })
+  const ended = await sitter('task', 'import', 'settle', 'rows.ndjson')
+  expect(ended).toMatchObject({ code: 0, stdout: '2,500 new tasks, 0 known already, 0 refused\n' })
+  // Where nothing can be repainted the bar is a number: of the file, after the first thousand rows of 2,500.
+  const share = Number(/^1,000 new, 0 known, 0 refused · (\d+) %$/m.exec(ended.stderr)?.[1])
+  expect(share).toBeGreaterThan(30)
+  expect(share).toBeLessThan(80)
   expect(server.asked.map((asked) => linesOf(asked).length)).toEqual([1_000, 1_000, 1_000, 500])
   expect([...taken.values()].slice(0, 2)).toEqual([{ row: 0 }, { row: 1 }])
   expect((await sitter('task', 'import', 'settle', 'rows.ndjson')).stdout).toContain('0 new tasks, 2,500 known')

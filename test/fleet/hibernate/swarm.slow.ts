@@ -39,7 +39,8 @@ const config = {
     program: {
       run: { command: ['python3', wrapper] },
       count: 20,
-      cell: 'process',
+      // It writes its goodbye beside itself.
+      cell: { kind: 'process', user: 'swarm' },
       hibernate: { after },
     },
     dreamer: {
@@ -53,7 +54,7 @@ const config = {
     broken: {
       run: { command: [ofTheMoon] },
       count: 50,
-      cell: 'process',
+      cell: { kind: 'process', user: 'swarm' },
       restart: { max: 1, base: '10ms', cap: '20ms' },
       hibernate: { after },
     },

@@ -1,4 +1,6 @@
 /** An agent that says what it was told. */
 import { defineAgent } from 'swarmsitter/agent'
 
-export default defineAgent({ tasks: { pooled: async (_ctx, payload) => ({ said: payload.do }) } })
+const say = async (_ctx, payload) => ({ said: payload.do })
+
+export default defineAgent({ tasks: { pooled: say, teller: say, less: say } })
