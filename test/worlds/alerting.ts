@@ -50,7 +50,7 @@ export const rooms = (wrong: Wrong = {}): AlertingRooms => {
     fleet: wrong.fleet ?? { summary: () => ({ ...quietSummary, ...summary }) },
     gatelink: {
       gateId,
-      vaultList: async () => ({ renewals: [] }),
+      vaultList: async () => ({ renewals: [], fallbacks: [] }),
       status: async () => ({ upstreams: [{ name: 'bank', breakers }] }),
     },
     freeze: { file: () => file },
