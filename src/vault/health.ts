@@ -4,6 +4,8 @@
  * it. When all of a pool rest, the one whose rest ends first is used: a refusal by the provider is better than one by a
  * guess.
  */
+import type { Shown } from './ports.ts'
+
 export interface Health {
   readonly refusals: number
   readonly restUntilMs: number
@@ -34,3 +36,16 @@ export const isUnknownThere = ({ restUntilMs, status }: Health, nowMs: number): 
 /** Lower is better. */
 export const burden = ({ refusals, restUntilMs }: Health, nowMs: number): number =>
   restUntilMs > nowMs ? 1_000 + (restUntilMs - nowMs) : refusals
+
+/**
+ * What the answer to a call says of its secret; undefined = nothing, for the call itself may be no good. `counts` where
+ * a 403 is taken for a word about it (`switchOn`); one by which a limit refuses is none.
+ */
+export const shownBy = (
+  status: number,
+  { counts, isLimited }: { readonly counts: boolean; readonly isLimited: boolean },
+): Shown | undefined => {
+  if (status === 401) return 'not-accepted'
+  if (status === 403) return counts && !isLimited ? 'forbidden' : undefined
+  return status < 400 ? 'accepted' : undefined
+}

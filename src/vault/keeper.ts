@@ -5,9 +5,9 @@
 import { failure, toCivil, type Clock, type Random } from '../std/std.ts'
 import type { GateBook, NoteRow } from '../store/store.ts'
 import type { Standing } from './accounts.ts'
-import { afterRefusal, burden, healthy, isUnknownThere, type Health } from './health.ts'
+import { afterRefusal, burden, healthy, isUnknownThere, shownBy, type Health } from './health.ts'
 import { openGrants, type OauthGrants } from './oauth/grants.ts'
-import type { AskOutside, Fetch, RecordUse, RunCommand, Shown } from './ports.ts'
+import type { AskOutside, Fetch, RecordUse, RunCommand } from './ports.ts'
 import { Rotations, type Log } from './rotation/rotations.ts'
 import { openUses, type Uses } from './uses.ts'
 import { personsName, type CredentialRule, type CredentialVersion, type Vault, type VaultView } from './port.ts'
@@ -62,13 +62,6 @@ export interface KeeperOptions {
   readonly run: RunCommand
   readonly recordUse: RecordUse
   readonly log: Log
-}
-
-/** What the answer to a call says of its secret; undefined = nothing, for the call itself may be no good. */
-const shownBy = (status: number, isRefusal: boolean): Shown | undefined => {
-  if (status === 401) return 'not-accepted'
-  if (status === 403) return isRefusal ? 'forbidden' : undefined
-  return status < 400 ? 'accepted' : undefined
 }
 
 const membersOf = ({ name, pool }: CredentialRule): readonly string[] => [...new Set([...pool, name])]
@@ -276,7 +269,7 @@ class VaultKeeper implements Keeper {
     if (status === null || status >= 500) return
     const switchOn = this.#rotations.ruleOf(name)?.switchOn ?? ['401', '403', 'expiry']
     const isRefusal = (status === 401 || status === 403) && switchOn.includes(status === 401 ? '401' : '403')
-    const shown = shownBy(status, isRefusal)
+    const shown = shownBy(status, { counts: isRefusal, isLimited })
     // What a token is answered says nothing of the secret that it was got with: its server's answer does.
     if (shown !== undefined && !this.#grants.isShown(name)) void this.#rotations.answered(name, version, shown)
     if (status === 401) this.#grants.wasRefused(credential)

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { afterRefusal, burden, healthy } from '../../../src/vault/health.ts'
+import { afterRefusal, burden, healthy, shownBy } from '../../../src/vault/health.ts'
 import { concernOf, endingOf, type Looked } from '../../../src/vault/concerns.ts'
 import { afterRestart } from '../../../src/vault/rotation/resumed.ts'
 import { canaryShare, freshCycle, step, type Cycle, type Fact } from '../../../src/vault/rotation/cycle.ts'
@@ -167,6 +167,19 @@ test('an emergency lasts until another version serves, and one that is not prove
   const back = step(leaked, { kind: 'not-accepted', why: '401' }, { ...context, serving: [1, 2] })!
   expect(back.cycle).toMatchObject({ phase: 'undoing', isLeaked: false, old: [] })
   expect(back.moves).toContainEqual({ version: 1, state: 'active' })
+})
+
+test('what is answered to a call is a word about its secret only where the call and limits are out of it', () => {
+  const usual = { counts: true, isLimited: false }
+  expect([200, 204, 302].map((status) => shownBy(status, usual))).toEqual(['accepted', 'accepted', 'accepted'])
+  expect(shownBy(401, { ...usual, counts: false })).toBe('not-accepted')
+  expect(shownBy(403, usual)).toBe('forbidden')
+  for (const other of [
+    { ...usual, isLimited: true },
+    { ...usual, counts: false },
+  ])
+    expect(shownBy(403, other)).toBeUndefined()
+  for (const status of [400, 404, 409, 429]) expect(shownBy(status, usual)).toBeUndefined()
 })
 
 test('rotations keep out of blackouts and of each other, and are spread by chance', () => {
