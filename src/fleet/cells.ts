@@ -214,6 +214,7 @@ const becomeReady = (live: Live, cell: LiveCell): void => {
   wakeFromBeds(live, cell, [...cell.agents])
   live.waves.done(cell.group)
   tellStarted(live, cell)
+  if (cell.group.lostMs !== null) live.figures.back(cell.readyMs - cell.group.lostMs)
   cell.group.lostMs = null
   challengeSoon(live, cell)
   beginProbes(live, cell)

@@ -2,6 +2,7 @@
 export { usualBounds } from './admission/bounds.ts'
 export { shortOf } from './admission/decide.ts'
 export { chooseCanary } from './canaries.ts'
+export { spreadBounds } from './figures.ts'
 export { fingerprintOf } from './governor/decide.ts'
 export type { FleetLine } from './line.ts'
 export type { FleetOptions, LastLife } from './live.ts'

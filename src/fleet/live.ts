@@ -11,10 +11,12 @@ import type { Boot } from './boot/state.ts'
 import type { Agenda } from './agenda.ts'
 import type { FreeQueue, Place } from './free.ts'
 import type { Bed, DormitoryOf, SleepersOf } from './hibernate/dormitory.ts'
+import type { Figures } from './figures.ts'
 import type { Governor } from './governor/governor.ts'
 import type { FleetOptions } from './options.ts'
 import type { Order } from './order/state.ts'
 import type { FleetRecord } from './record.ts'
+import type { RestartCause } from './port.ts'
 import type { ProbeState } from './probes/decide.ts'
 import type { PolicyState } from './restart.ts'
 import type { Rolling } from './rolling/state.ts'
@@ -73,6 +75,8 @@ export interface Agent extends AgentRef {
   kills: readonly number[]
   /** What it died of last, as the governor knows it; null = of nothing that it looks at. */
   diedOf: string | null
+  /** Why it was lost, until it is started again. */
+  lostBy: RestartCause | null
   /** It is to go home as soon as it has nothing in hand. */
   called: boolean
   mode: Mode
@@ -364,6 +368,7 @@ export interface Live {
   readonly bounds: MachineBounds
   /** The machine's count of out-of-memory kills when a cell was last lost; undefined where it does not say. */
   oomKills: number | undefined
+  readonly figures: Figures
   readonly counts: { restarts: number; cellsLost: number; linesDropped: number; framesRefused: number }
   phase: 'open' | 'stopping' | 'deposed'
 }

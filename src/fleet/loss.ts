@@ -7,6 +7,7 @@ import type { CellEnd } from '../cell/cell.ts'
 import { move, touch, unseat } from './agents.ts'
 import type { Agent, Due, Group, Live, LiveCell } from './live.ts'
 import { causeOf, examine, groupPolicy, isFromOutside, tellLoss, whyText, type Death } from './death.ts'
+import { restartCause } from './figures.ts'
 import { groupName } from './governor/name.ts'
 import { agentRestart, groupRestart } from './governor/restarts.ts'
 import { keeperOf } from './parts.ts'
@@ -56,7 +57,9 @@ export const rise = (live: Live, agents: readonly Agent[], event: 'start' | 'due
     if (event !== 'start') {
       agent.restarts += 1
       live.counts.restarts += 1
+      live.figures.restarted(agent.type, event === 'release' ? 'person' : (agent.lostBy ?? 'unknown'))
     }
+    agent.lostBy = null
     move(live, agent, event)
     groups.add(agent.group)
   }
@@ -163,6 +166,7 @@ export const agentsLost = (live: Live, agents: readonly Agent[], cause: string):
   for (const agent of agents) {
     const cell = agent.cell
     cell?.named.set(agent.id, nowMs)
+    agent.lostBy = 'broken'
     unseat(live, agent, { cause, collateral: false })
     if (cell !== null) live.deeds.vacate(cell, agent, cause)
   }
@@ -351,6 +355,8 @@ export const cellLost = (live: Live, cell: LiveCell, ended: CellEnd): void => {
   const loss = { nowMs, life, counts: death.blamed.size === 0, fromOutside }
   // Those that were about to join the cell, or wait for it already, share its fate.
   const joining = group.agents.filter((agent) => waitsForCell(agent) && !death.seated.includes(agent))
+  const lostBy = restartCause(cell, end)
+  for (const agent of [...death.seated, ...joining]) agent.lostBy = lostBy
   // Whom a person has paused stays where it is.
   const movable = death.seated.filter(({ ordered }) => ordered === null)
   group.diedOf = loss.counts && !fromOutside ? live.governor.died(cause, groupName(group)) : null

@@ -11,6 +11,7 @@ import { judgeLastLife, tendSuspects } from './boot/boot.ts'
 import { openBoot } from './boot/state.ts'
 import { openAdmission, tendAdmission } from './admission/admission.ts'
 import { usualBounds } from './admission/bounds.ts'
+import { openFigures } from './figures.ts'
 import { FreeQueue } from './free.ts'
 import {
   asleepOf,
@@ -138,6 +139,7 @@ const assemble = (options: FleetOptions, roster: Roster): Live => {
     admission: openAdmission(),
     bounds: options.machine ?? usualBounds,
     oomKills: options.proc.oomKills(),
+    figures: openFigures(),
     counts: { restarts: 0, cellsLost: 0, linesDropped: 0, framesRefused: 0 },
     phase: 'open',
   }
@@ -309,6 +311,7 @@ export const openFleet = async (options: FleetOptions): Promise<Fleet> => {
     standbys: () => standbyStatuses(live),
     challenge: (cell) => asked(live, cell),
     summary: () => summaryOf(live),
+    figures: () => live.figures.view(),
     troubles: () => troublesOf(live.agents.values()),
     remode: () => remode(live),
     restart: (agents, actor) => restartAgents(live, agents, actor),

@@ -43,6 +43,45 @@ export interface FleetHooks {
   request(method: string, agent: string, params: unknown): Promise<unknown>
 }
 
+/** Why agents were started again, in few words; events tell the whole. */
+export type RestartCause =
+  /** The process ended by itself. */
+  | 'exit'
+  /** Something else ended it. */
+  | 'signal'
+  /** It was over its memory. */
+  | 'memory'
+  /** Its link was lost. */
+  | 'link'
+  /** It was silent for too long. */
+  | 'silent'
+  /** It did not come up. */
+  | 'start'
+  /** The sitter ended it for another reason: a probe, an attempt that did not give up, what it said. */
+  | 'ended'
+  /** Its agent failed outside of any attempt, or its cell did not list it. */
+  | 'broken'
+  /** A person's word, or a rolling restart, ended its wait. */
+  | 'person'
+  /** It was lost under an earlier sitter. */
+  | 'unknown'
+
+/** How durations are spread: `counts` by the bounds of `spreadBounds`, what is longer is in `count` alone. */
+export interface Spread {
+  readonly counts: readonly number[]
+  readonly count: number
+  readonly sumSeconds: number
+}
+
+/** Since this sitter began; none of it ever falls. */
+export interface FleetFigures {
+  readonly restarts: readonly { readonly type: string; readonly cause: RestartCause; readonly count: number }[]
+  /** From a cell's last word until it was found silent. The end of a process is told by the kernel, at once. */
+  readonly detection: Spread
+  /** From the loss of a cell until its agents have another. */
+  readonly recovery: Spread
+}
+
 export interface AgentView {
   readonly id: string
   readonly type: string
@@ -208,6 +247,7 @@ export interface Fleet {
   /** Sends a challenge now and gives the agents that the cell itself lists. Rejects `timed-out` or `not-found`. */
   challenge(cell: string): Promise<readonly string[]>
   summary(): FleetSummary
+  figures(): FleetFigures
   /** Why agents do not work, by type and cause: all of them, those with most agents first. */
   troubles(): readonly Trouble[]
   /** Modes have changed: those of all agents are looked at again. */

@@ -168,6 +168,7 @@ const suspectCell = (live: Live, cell: LiveCell): void => {
   cell.suspect = true
   const agents = [...cell.agents].filter((agent) => agent.state === 'idle' || agent.state === 'busy')
   const silentMs = Math.round(live.options.clock.monoMs() - cell.heardMs)
+  live.figures.silent(silentMs)
   beginSilence(live, cell)
   for (const agent of agents) move(live, agent, 'silent', `cell ${cell.id} has been silent for ${silentMs} ms`)
   notify(live, 'cell.silent', 'warn', {

@@ -36,6 +36,7 @@ const agentOf = (settings: AgentType, number: number, group: Group, wallMs: numb
     group,
     kills: [],
     diedOf: null,
+    lostBy: null,
     called: false,
     mode: modeOf(settings, id),
     state: 'stopped',

@@ -24,6 +24,6 @@ export {
   type LogPlace,
 } from './log/reader.ts'
 export { openLogWriter, type LogWriter } from './log/writer.ts'
-export { bounded, counter, gauge, metricsText, summary, type Family } from './metrics/family.ts'
+export { bounded, counter, gauge, histogram, metricsText, summary, type Family } from './metrics/family.ts'
 export { recordFamilies } from './metrics/from-record.ts'
 export { openLoopLag, type LoopLag } from './metrics/lag.ts'

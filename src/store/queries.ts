@@ -278,6 +278,8 @@ export interface Queries extends IncidentQueries {
   attemptCounts(): Promise<readonly { readonly outcome: string; readonly count: number }[]>
   /** Ends of attempts that had done part of their work, by task type. */
   partialCounts(): Promise<readonly { readonly type: string; readonly count: number }[]>
+  /** Ends that tasks have left again (a redrive, a discard), by type and end: with these, counts of ends never fall. */
+  leftCounts(): Promise<readonly { readonly type: string; readonly outcome: string; readonly count: number }[]>
   /** Agents that were the last to work on one of the newest 20,000 tasks, with success. */
   agentsThatSucceeded(taskType?: string): Promise<number>
   attempts(task: string): Promise<readonly AttemptView[]>
@@ -388,6 +390,11 @@ export interface Queries extends IncidentQueries {
     type: string,
     batch?: string,
   ): Promise<{ readonly count: number; readonly p50: number; readonly p95: number; readonly p99: number } | null>
+  /**
+   * Milliseconds from when a task could start (submission, or the end of its delay) to its first start, of the newest
+   * 20,000 tasks that have started and waited for no others; null when there are none.
+   */
+  taskWaits(type: string): Promise<{ readonly p50: number; readonly p95: number; readonly p99: number } | null>
   /** Sum of the costs of closed intents. */
   costTotals(): Promise<CostTotals>
 }

@@ -3,19 +3,19 @@
  * turn writes the sums in its own transaction. So a count is exactly as old and as true as the rows it counts, and to
  * ask for it costs nothing, however many rows there are.
  */
-import type { AttemptOutcome, TaskStateName } from '../model/model.ts'
+import { isTaskEnd, type AttemptOutcome, type TaskStateName } from '../model/model.ts'
 
 export interface TallyChange {
-  readonly kind: 'task' | 'attempt' | 'partial'
+  readonly kind: 'task' | 'attempt' | 'partial' | 'left'
   /** Task type; empty for attempts. */
   readonly type: string
-  /** State or outcome; empty for ends that left a rest. */
+  /** State, or outcome, or the end that was left; empty for ends of attempts that left a rest. */
   readonly label: string
   readonly change: number
 }
 
 export interface Tallies {
-  /** A task takes a state, out of another (`null`: it is new). */
+  /** A task takes a state, out of another (`null`: it is new). An end that it leaves (a redrive) stays counted. */
   task(type: string, from: TaskStateName | null, to: TaskStateName): void
   attempt(outcome: AttemptOutcome): void
   /** An attempt of this task type ended with part of its work done. */
@@ -37,6 +37,7 @@ export const openTallies = (): Tallies => {
       if (from === to) return
       if (from !== null) notes.push({ kind: 'task', type, label: from, change: -1 })
       notes.push({ kind: 'task', type, label: to, change: 1 })
+      if (from !== null && isTaskEnd(from)) notes.push({ kind: 'left', type, label: from, change: 1 })
     },
     attempt: (outcome) => {
       notes.push({ kind: 'attempt', type: '', label: outcome, change: 1 })
@@ -50,6 +51,7 @@ export const openTallies = (): Tallies => {
         task: new Map<string, Sums>(),
         attempt: new Map<string, Sums>(),
         partial: new Map<string, Sums>(),
+        left: new Map<string, Sums>(),
       }
       for (const { kind, type, label, change } of notes) {
         const ofKind = sums[kind]
@@ -59,7 +61,7 @@ export const openTallies = (): Tallies => {
         if (sum) sum.change += change
         else ofLabel.set(type, { kind, type, label, change })
       }
-      return [sums.task, sums.attempt, sums.partial]
+      return [sums.task, sums.attempt, sums.partial, sums.left]
         .flatMap((ofKind) => [...ofKind.values()].flatMap((ofLabel) => [...ofLabel.values()]))
         .filter(({ change }) => change !== 0)
     },

@@ -2,7 +2,7 @@
 import { expect } from 'vitest'
 import type { Command, Finish } from '../../src/store/store.ts'
 import { claim, submit, succeed, task } from './samples.ts'
-import { end, redrive, type It } from './work-samples.ts'
+import { after, discard, end, redrive, type It } from './work-samples.ts'
 
 export const parts = (it: It): void => {
   const left = (
@@ -104,5 +104,33 @@ export const parts = (it: It): void => {
       [12, '10'],
     ])
     expect(kept).toHaveLength(52)
+  })
+
+  it('an end that a task leaves again stays counted, whoever asks after which restart', async (store, reopen) => {
+    await store.transact([submit([task('a'), task('b')]), claim([1, 2])])
+    await store.transact([end('att_a.1'), end('att_b.1')])
+    expect(await store.read.leftCounts()).toEqual([])
+    await store.transact([redrive(['tsk_a'])])
+    await store.transact([discard(['tsk_b'])])
+    const left = [{ type: 'settle', outcome: 'dead', count: 2 }]
+    expect(await store.read.leftCounts()).toEqual(left)
+    // Refused as a whole, it counts nothing.
+    await store.transact([redrive(['tsk_a'])])
+    expect(await (await reopen()).read.leftCounts()).toEqual(left)
+  })
+
+  it('a wait is told from when a task could start to its first start, whatever came after', async (store) => {
+    expect(await store.read.taskWaits('settle')).toBeNull()
+    // Submitted at 10, claimed at 20; one may not start before 15, and waited 5 alone.
+    await store.transact([submit([task('a')]), claim([1])])
+    expect(await store.read.taskWaits('settle')).toEqual({ p50: 10, p95: 10, p99: 10 })
+    await store.transact([left('att_a.1', '[1]')])
+    await store.transact([due, claim([2], 1, { wallMs: 500 })])
+    expect(await store.read.taskWaits('settle')).toEqual({ p50: 10, p95: 10, p99: 10 })
+    await store.transact([submit([task('b', { notBeforeMs: 700 })])])
+    await store.transact([{ kind: 'tasks.due', with: { wallMs: 700, limit: 10 } }, claim([3], 1, { wallMs: 705 })])
+    expect((await store.read.taskWaits('settle'))!.p50).toBe(7.5)
+    await store.transact([submit([after('c', ['a'])])])
+    expect(await store.read.taskWaits('other')).toBeNull()
   })
 }

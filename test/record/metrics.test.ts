@@ -1,7 +1,16 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { bounded, counter, gauge, metricsText, openLoopLag, recordFamilies, summary } from '../../src/record/record.ts'
+import {
+  bounded,
+  counter,
+  gauge,
+  histogram,
+  metricsText,
+  openLoopLag,
+  recordFamilies,
+  summary,
+} from '../../src/record/record.ts'
 import { MovedClock } from '../doors/cli/fake.ts'
 
 test('The text is what Prometheus reads, whatever stands in a label', () => {
@@ -50,6 +59,8 @@ const nothing = {
   costTotals: async () => ({ known: [], unknown: 0 }),
   auditHead: async () => ({ seq: 0, hash: '' }),
   taskDurations: async () => null,
+  taskWaits: async () => null,
+  leftCounts: async () => [],
 }
 
 test('Ends are counted by type and outcome, amounts of a channel over its currencies, and running work is no outcome', async () => {
@@ -138,4 +149,42 @@ test('Every alert has its page and the page its alert, and both speak of figures
   const given = new Set(sources.flatMap((text) => [...text.matchAll(/'(sitter_[a-z_]+)'/g)].map((match) => match[1]!)))
   const named = [...rules.matchAll(/\bsitter_[a-z_]+/g), ...pages.join('').matchAll(/\bsitter_[a-z_]+/g)].map(String)
   expect([...new Set(named)].filter((name) => !given.has(name))).toEqual([])
+})
+
+test('A histogram counts what is below each bound, and what is longer in its end alone', () => {
+  const text = metricsText([
+    histogram('sitter_x_seconds', 'X.', [0.1, 1], { counts: [2, 3], count: 6, sumSeconds: 62.5 }),
+  ])
+  expect(text.split('\n').slice(1)).toEqual([
+    '# TYPE sitter_x_seconds histogram',
+    'sitter_x_seconds_bucket{le="0.1"} 2',
+    'sitter_x_seconds_bucket{le="1"} 5',
+    'sitter_x_seconds_bucket{le="+Inf"} 6',
+    'sitter_x_seconds_sum 62.5',
+    'sitter_x_seconds_count 6',
+    '',
+  ])
+})
+
+test('A dead letter that is given another life stays counted as an end: the counter never falls', async () => {
+  const ends = async (state: 'dead' | 'ready' | 'cancelled', left: number): Promise<number[]> => {
+    const families = await recordFamilies(
+      {
+        ...nothing,
+        taskCounts: async () => [{ type: 'settle', state, count: 1 }],
+        leftCounts: async () => (left === 0 ? [] : [{ type: 'settle', outcome: 'dead', count: left }]),
+      },
+      ['settle'],
+      [],
+    )
+    const ended = families.find(({ name }) => name === 'sitter_tasks_finished_total')!
+    return ended.samples.filter(({ labels }) => labels['outcome'] === 'dead').map(({ value }) => value)
+  }
+  // Dead, redriven, dead again, discarded.
+  expect([await ends('dead', 0), await ends('ready', 1), await ends('dead', 1), await ends('cancelled', 2)]).toEqual([
+    [1],
+    [1],
+    [2],
+    [2],
+  ])
 })

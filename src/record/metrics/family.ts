@@ -6,14 +6,14 @@
 export interface Sample {
   readonly labels: Readonly<Record<string, string>>
   readonly value: number
-  /** Of a summary: its sum or its count instead of a quantile. */
-  readonly part?: 'sum' | 'count'
+  /** Of a summary or a histogram: its sum, its count or a bucket instead of a quantile. */
+  readonly part?: 'sum' | 'count' | 'bucket'
 }
 
 export interface Family {
   readonly name: string
   readonly help: string
-  readonly kind: 'counter' | 'gauge' | 'summary'
+  readonly kind: 'counter' | 'gauge' | 'summary' | 'histogram'
   readonly samples: readonly Sample[]
 }
 
@@ -89,3 +89,24 @@ export const summary = (name: string, help: string, rows: readonly Quantiles[]):
     ...(count === null ? [] : [{ labels, value: count, part: 'count' as const }]),
   ]),
 })
+
+export interface Durations {
+  /** How many there were up to each bound, not counting those of the bounds below; what is longer is in `count` alone. */
+  readonly counts: readonly number[]
+  readonly count: number
+  readonly sumSeconds: number
+}
+
+export const histogram = (name: string, help: string, bounds: readonly number[], of: Durations): Family => {
+  let below = 0
+  const buckets = bounds.map((bound, at): Sample => {
+    below += of.counts[at] ?? 0
+    return { labels: { le: String(bound) }, value: below, part: 'bucket' }
+  })
+  const rest: readonly Sample[] = [
+    { labels: { le: '+Inf' }, value: of.count, part: 'bucket' },
+    { labels: {}, value: of.sumSeconds, part: 'sum' },
+    { labels: {}, value: of.count, part: 'count' },
+  ]
+  return { name, help, kind: 'histogram', samples: [...buckets, ...rest] }
+}

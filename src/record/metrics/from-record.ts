@@ -7,17 +7,39 @@ import { counter, gauge, summary, type Family } from './family.ts'
 
 type Read = Pick<
   Queries,
-  'taskCounts' | 'attemptCounts' | 'partialCounts' | 'settlementCounts' | 'costTotals' | 'auditHead' | 'taskDurations'
+  | 'taskCounts'
+  | 'leftCounts'
+  | 'attemptCounts'
+  | 'partialCounts'
+  | 'settlementCounts'
+  | 'costTotals'
+  | 'auditHead'
+  | 'taskDurations'
+  | 'taskWaits'
 >
 
 const taskEnds = new Set(['succeeded', 'dead', 'cancelled'])
 const settlementEnds = new Set(['settled', 'rejected', 'failed', 'cancelled', 'returned'])
 const notExplained = new Set(['unknown'])
 
+/** Ends that are, and ends that were left again: a count of these two never falls. */
+const endsOf = async (read: Read, counts: Awaited<ReturnType<Read['taskCounts']>>) => {
+  const sums = new Map<string, { readonly type: string; readonly outcome: string; count: number }>()
+  const now = counts.filter(({ state }) => taskEnds.has(state))
+  const left = await read.leftCounts()
+  for (const { type, outcome, count } of [...now.map((one) => ({ ...one, outcome: one.state as string })), ...left]) {
+    const key = JSON.stringify([type, outcome])
+    const sum = sums.get(key)
+    if (sum === undefined) sums.set(key, { type, outcome, count })
+    else sum.count += count
+  }
+  return [...sums.values()]
+}
+
 const taskFamilies = async (read: Read): Promise<Family[]> => {
   const counts = await read.taskCounts()
   const attempts = await read.attemptCounts()
-  const ended = counts.filter(({ state }) => taskEnds.has(state))
+  const ended = await endsOf(read, counts)
   const dead = counts.filter(({ state }) => state === 'dead')
   return [
     gauge(
@@ -27,8 +49,8 @@ const taskFamilies = async (read: Read): Promise<Family[]> => {
     ),
     counter(
       'sitter_tasks_finished_total',
-      'Tasks that ended, by type and end; a dead letter that is given another life leaves its end again.',
-      ended.map(({ type, state, count }) => [{ type, outcome: state }, count]),
+      'Ends of tasks, by type and end; one that is given another life may end again, and counts again.',
+      ended.map(({ type, outcome, count }) => [{ type, outcome }, count]),
     ),
     counter(
       'sitter_attempts_total',
@@ -57,6 +79,19 @@ const durationFamily = async (read: Read, types: readonly string[]): Promise<Fam
       if (found === null) return []
       const { count, p50, p95, p99 } = found
       return [{ labels: { type }, count, p50: p50 / 1_000, p95: p95 / 1_000, p99: p99 / 1_000 }]
+    }),
+  )
+}
+
+const waitFamily = async (read: Read, types: readonly string[]): Promise<Family> => {
+  const rows = await Promise.all(types.map(async (type) => ({ type, found: await read.taskWaits(type) })))
+  return summary(
+    'sitter_task_wait_seconds',
+    'From when a task could start to its first start; quantiles of the newest 20,000 tasks that waited for no others.',
+    rows.flatMap(({ type, found }) => {
+      if (found === null) return []
+      const { p50, p95, p99 } = found
+      return [{ labels: { type }, count: null, p50: p50 / 1_000, p95: p95 / 1_000, p99: p99 / 1_000 }]
     }),
   )
 }
@@ -112,6 +147,7 @@ export const recordFamilies = async (
 ): Promise<readonly Family[]> => [
   ...(await taskFamilies(read)),
   await durationFamily(read, types),
+  await waitFamily(read, types),
   ...(await moneyFamilies(read, channels)),
   counter('sitter_audit_entries_total', 'Entries of the audit chain.', [[{}, (await read.auditHead()).seq]]),
 ]

@@ -4,7 +4,7 @@ import type { Queries } from '../queries.ts'
 import { attemptCursor, cursor, page } from '../sqlite/read-work.ts'
 import { attemptView, taskView, type AttemptRow, type TaskRow } from '../sqlite/rows.ts'
 import type { Asking } from './session.ts'
-import { attemptTallies, partialTallies, taskTallies } from './tallies.ts'
+import { attemptTallies, leftTallies, partialTallies, taskTallies } from './tallies.ts'
 
 type WorkReads = Pick<
   Queries,
@@ -25,6 +25,8 @@ type WorkReads = Pick<
   | 'nextTaskDueMs'
   | 'spentMs'
   | 'taskDurations'
+  | 'taskWaits'
+  | 'leftCounts'
 >
 
 const durations = `
@@ -32,6 +34,16 @@ SELECT COUNT(*) AS count, percentile_cont(0.5) WITHIN GROUP (ORDER BY took) AS p
   percentile_cont(0.95) WITHIN GROUP (ORDER BY took) AS p95, percentile_cont(0.99) WITHIN GROUP (ORDER BY took) AS p99
 FROM (SELECT (updated_ms - created_ms)::double precision AS took FROM tasks
   WHERE type = $1 AND state = 'succeeded' AND CASE WHEN $2::text IS NULL THEN seq > $3 ELSE batch = $2 END) AS ended`
+
+/** The first attempt's start is in the task's row, or with its past attempts when another has followed. */
+const waits = `
+SELECT COUNT(*) AS count, percentile_cont(0.5) WITHIN GROUP (ORDER BY took) AS p50,
+  percentile_cont(0.95) WITHIN GROUP (ORDER BY took) AS p95, percentile_cont(0.99) WITHIN GROUP (ORDER BY took) AS p99
+FROM (SELECT GREATEST(0, COALESCE(p.started_ms, t.started_ms) - GREATEST(t.created_ms, COALESCE(t.not_before_ms, 0))
+    )::double precision AS took
+  FROM tasks AS t LEFT JOIN past_attempts AS p ON p.task_seq = t.seq AND p.fence = 1
+  WHERE t.type = $1 AND t.seq > $2 AND t.started_ms IS NOT NULL AND t.after IS NULL AND t.life = 1
+    AND (t.fence = 1 OR p.fence IS NOT NULL)) AS started`
 
 /** By skipping along the index: DISTINCT would walk over every ready task. */
 const readyTypesSql = `
@@ -156,6 +168,7 @@ export const workReads = (session: Asking): WorkReads => ({
         ),
   attemptCounts: () => attemptTallies(session),
   partialCounts: () => partialTallies(session),
+  leftCounts: () => leftTallies(session),
   agentsThatSucceeded: async (taskType) => {
     const row = await session.one<{ count: number }>(
       `SELECT COUNT(DISTINCT agent) AS count FROM tasks
@@ -196,5 +209,13 @@ export const workReads = (session: Asking): WorkReads => ({
     if (row!.count === 0) return null
     const all = (await taskTallies(session)).find((one) => one.type === type && one.state === 'succeeded')
     return batch === undefined && all !== undefined ? { ...row!, count: all.count } : row!
+  },
+  taskWaits: async (type) => {
+    const row = await session.one<{ count: number; p50: number; p95: number; p99: number }>(
+      waits,
+      type,
+      await lowestLooked(session),
+    )
+    return row!.count === 0 ? null : { p50: row!.p50, p95: row!.p95, p99: row!.p99 }
   },
 })

@@ -32,3 +32,7 @@ export const attemptTallies = (asking: Asking): Promise<{ outcome: string; count
 /** Ends of attempts that left a rest, by task type. */
 export const partialTallies = (asking: Asking): Promise<{ type: string; count: number }[]> =>
   asking.all("SELECT type, count FROM tallies WHERE kind = 'partial' ORDER BY type")
+
+/** Ends that tasks have left again, by type. */
+export const leftTallies = (asking: Asking): Promise<{ type: string; outcome: string; count: number }[]> =>
+  asking.all("SELECT type, label AS outcome, count FROM tallies WHERE kind = 'left' ORDER BY type, label")

@@ -8,7 +8,7 @@ import type { AttemptView, TaskFilter, TaskView } from '../queries.ts'
 import type { Reads } from './answers.ts'
 import { attemptView, taskView, type AttemptRow, type TaskRow } from './rows.ts'
 import type { Session } from './session.ts'
-import { attemptTallies, partialTallies, taskTallies } from './tallies.ts'
+import { attemptTallies, leftTallies, partialTallies, taskTallies } from './tallies.ts'
 
 /** Row number of a cursor; 0 reads from the start. What is no number finds nothing, as rows are numbered from 1. */
 export const cursor = (after: string | null): number =>
@@ -43,6 +43,8 @@ type WorkReads = Pick<
   | 'nextTaskDueMs'
   | 'spentMs'
   | 'taskDurations'
+  | 'taskWaits'
+  | 'leftCounts'
 >
 
 const percentiles = `SELECT COUNT(*) AS count, percentile(took, 50) AS p50, percentile(took, 95) AS p95,
@@ -66,6 +68,13 @@ const waitedFor = (session: Session, after: string, limit: number): string[] => 
   }
   return found
 }
+
+/** The first attempt's start is in the task's row, or with its past attempts when another has followed. */
+const waits = `${percentiles} FROM (SELECT
+    MAX(0, COALESCE(p.started_ms, t.started_ms) - MAX(t.created_ms, COALESCE(t.not_before_ms, 0))) AS took
+  FROM tasks AS t LEFT JOIN past_attempts AS p ON p.task_seq = t.seq AND p.fence = 1
+  WHERE t.type = ?1 AND t.seq > ?2 AND t.started_ms IS NOT NULL AND t.after IS NULL AND t.life = 1
+    AND (t.fence = 1 OR p.fence IS NOT NULL))`
 
 const taskDurations = (
   session: Session,
@@ -225,6 +234,7 @@ export const workReads = (session: Session): WorkReads => ({
         ),
   attemptCounts: () => attemptTallies(session),
   partialCounts: () => partialTallies(session),
+  leftCounts: () => leftTallies(session),
   agentsThatSucceeded: (taskType) =>
     session.one<{ count: number }>(
       `SELECT COUNT(DISTINCT agent) AS count FROM tasks
@@ -259,4 +269,12 @@ export const workReads = (session: Session): WorkReads => ({
       "SELECT MIN(until_ms) AS due FROM tasks WHERE state = 'waiting' AND until_ms IS NOT NULL",
     )!.due,
   taskDurations: (type, batch) => taskDurations(session, type, batch),
+  taskWaits: (type) => {
+    const row = session.one<{ count: number; p50: number; p95: number; p99: number }>(
+      waits,
+      type,
+      lowestLooked(session),
+    )!
+    return row.count === 0 ? null : { p50: row.p50, p95: row.p95, p99: row.p99 }
+  },
 })

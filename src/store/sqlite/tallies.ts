@@ -27,3 +27,7 @@ export const attemptTallies = (session: Session): { outcome: string; count: numb
 /** Ends of attempts that left a rest, by task type. */
 export const partialTallies = (session: Session): { type: string; count: number }[] =>
   session.all("SELECT type, count FROM tallies WHERE kind = 'partial' ORDER BY type")
+
+/** Ends that tasks have left again, by type. */
+export const leftTallies = (session: Session): { type: string; outcome: string; count: number }[] =>
+  session.all("SELECT type, label AS outcome, count FROM tallies WHERE kind = 'left' ORDER BY type, label")

@@ -105,6 +105,10 @@ export const fleetOf = (script: Script, told: Told[]): Fleet => {
     standbys: () => [],
     challenge: (cell: string) => script.challenge(cell),
     troubles: () => troublesOf(script.agents),
+    figures: () => {
+      const none = { counts: [], count: 0, sumSeconds: 0 }
+      return { restarts: [{ type: 'settler', cause: 'exit', count: 7 }], detection: none, recovery: none }
+    },
     summary: () => ({
       agents: script.agents.length,
       byState: counted(script.agents),

@@ -3,8 +3,17 @@
  * gate that does not answer) is left out, never zero. They are kept for a second, and for twenty times as long as they
  * took, so that no number of scrapers costs more than a twentieth of the sitter.
  */
-import type { FleetSummary } from '../../../fleet/fleet.ts'
-import { bounded, counter, gauge, metricsText, recordFamilies, summary, type Family } from '../../../record/record.ts'
+import { spreadBounds, type FleetSummary } from '../../../fleet/fleet.ts'
+import {
+  bounded,
+  counter,
+  gauge,
+  histogram,
+  metricsText,
+  recordFamilies,
+  summary,
+  type Family,
+} from '../../../record/record.ts'
 import type { MetricsAnswer } from '../../api.ts'
 import { gateStatus } from '../figures.ts'
 import { ok, type Route } from '../route.ts'
@@ -14,7 +23,8 @@ const keepMs = 1_000
 const keepTimes = 20
 
 const fleetFamilies = ({ fleet }: Rooms): Family[] => {
-  const { byType, restartsByType, cells, cellsLost, standbys, apart, admission, coverage } = fleet.summary()
+  const { byType, cells, cellsLost, standbys, apart, admission, coverage } = fleet.summary()
+  const { restarts, detection, recovery } = fleet.figures()
   const memory = [...fleet.cells(), ...fleet.standbys()].map(({ residentBytes }) => residentBytes)
   const known = memory.filter((bytes): bytes is number => bytes !== null)
   return [
@@ -28,8 +38,20 @@ const fleetFamilies = ({ fleet }: Rooms): Family[] => {
     ...coverageFamilies(coverage),
     counter(
       'sitter_agent_restarts_total',
-      'Restarts of agents, over all sitters; the record does not keep their causes apart yet.',
-      Object.entries(restartsByType).map(([type, count]) => [{ type, cause: 'unknown' }, count]),
+      'Restarts of agents since this sitter started, by why they were lost.',
+      restarts.map(({ type, cause, count }) => [{ type, cause }, count]),
+    ),
+    histogram(
+      'sitter_detection_seconds',
+      'From the last word of a cell until it was found silent; the end of a process is told by the kernel, at once.',
+      spreadBounds,
+      detection,
+    ),
+    histogram(
+      'sitter_recovery_seconds',
+      'From the loss of a cell until its agents have another.',
+      spreadBounds,
+      recovery,
     ),
     gauge('sitter_cells', 'Processes in which agents live.', [[{}, cells]]),
     gauge('sitter_standby_hosts', 'Hosts without agents that could take over for a lost cell now.', [
