@@ -97,7 +97,7 @@ export const openRooms = async (ask: RoomsAsk): Promise<Rooms> => {
       waitsOutside: () => false,
       request: (method, agent, params) => {
         const request = readRequest(method, params)
-        if (request.method === 'settle') throw new Error('no settling in a bench')
+        if (request.method === 'settle' || request.method === 'settlement') throw new Error('no settling in a bench')
         return late.work!.request(request, agent)
       },
     },

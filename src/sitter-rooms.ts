@@ -123,6 +123,7 @@ const fleetHooks = (late: Late, store: Store): FleetHooks => ({
   waitsOutside: (attempt) => late.settle?.waitsOutside(attempt) ?? false,
   request: (method, agent, params) => {
     const request = readRequest(method, params)
+    if (request.method === 'settlement') return late.settle!.standing(request.params, agent)
     return request.method === 'settle'
       ? // A payment that could not be written down has not begun: its agent waits instead of failing its task.
         outlast(store, () => late.settle!.request(request.params, agent))

@@ -42,6 +42,9 @@ const matches = (wanted: string, path: Path): boolean => {
 
 const sentence = (what: string): string => `it to be left out: this version does not have ${what} yet`
 
+/** Each thing once, as a person reads it. */
+export const thingsNotYet: ReadonlySet<string> = new Set([...Object.values(keys), ...values.map(({ what }) => what)])
+
 /** What was to be expected instead of a key that a later version will have; undefined for every other key. */
 export const keyNotYet = (path: Path): string | undefined => {
   const found = Object.entries(keys).find(([wanted]) => matches(wanted, path))

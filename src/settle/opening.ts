@@ -43,11 +43,8 @@ export const grantOf = (grant: string, { id, agent, channel }: GrantFor, request
   waitMs: grantWaitMs,
 })
 
-/** @throws Failure `unknown-channel`, `amount-invalid`. */
-export const readAsk = (
-  ask: SettleAsk,
-  channels: Readonly<Record<string, Channel>>,
-): { channel: Channel; amountMinor: bigint } => {
+/** @throws Failure `unknown-channel`. */
+export const channelOf = (ask: Pick<SettleAsk, 'channel'>, channels: Readonly<Record<string, Channel>>): Channel => {
   const names = Object.keys(channels)
   const name = ask.channel ?? (names.length === 1 ? names[0]! : '')
   if (!Object.hasOwn(channels, name)) {
@@ -56,9 +53,18 @@ export const readAsk = (
       `there is no channel ${JSON.stringify(name)}; there are: ${names.join(', ') || 'none'}`,
     )
   }
+  return channels[name]!
+}
+
+/** @throws Failure `unknown-channel`, `amount-invalid`. */
+export const readAsk = (
+  ask: SettleAsk,
+  channels: Readonly<Record<string, Channel>>,
+): { channel: Channel; amountMinor: bigint } => {
+  const channel = channelOf(ask, channels)
   const { minor } = parseAmount(ask.amount, ask.currency)
   if (minor === 0n) throw new Failure('amount-invalid', 'an amount of zero is no payment')
-  return { channel: channels[name]!, amountMinor: minor }
+  return { channel, amountMinor: minor }
 }
 
 /**

@@ -35,7 +35,9 @@ export interface SettleAsk {
   readonly channel?: string
   readonly memo?: string
 }
-/** `unknown`: it waits for a person. Every other state is an end. */
+/** How a payment stands that this attempt's task, or its agent, asked for. */
+export type StandingAsk = Pick<SettleAsk, 'attempt' | 'reference' | 'channel'>
+/** In answer to `settle` an end, or `unknown`: it waits for a person. */
 export interface SettleOutcome {
   readonly settlement: string
   readonly state: SettlementState
@@ -102,6 +104,8 @@ export interface Settle {
   batch(file: BatchAsk): Promise<BatchAnswer>
   /** The frame `settle` of an agent: answers when the settlement has ended or waits for a person. */
   request(ask: SettleAsk, agent: string): Promise<SettleOutcome>
+  /** The frame `settlement` of an agent; null where neither its task nor it asked for such a payment. */
+  standing(ask: StandingAsk, agent: string): Promise<SettleOutcome | null>
   /** Whether an attempt waits for a settlement. */
   waitsOutside(attempt: string): boolean
   /** These attempts are over: their agents wait no more. */

@@ -29,6 +29,7 @@ import type {
   SettleSummary,
 } from './port.ts'
 import { closing, knownOf, orphaned, outcomeOf, paysElsewhere, stepAfter, type Told } from './outcome.ts'
+import { standingOf } from './standing.ts'
 import { summarise } from './summary.ts'
 import { Waiters } from './waiters.ts'
 
@@ -47,6 +48,8 @@ class SettleRoom implements Settle {
   #dueMs = Number.POSITIVE_INFINITY
   #dueTimer: Cancel | undefined
   #acting = false
+
+  readonly standing: Settle['standing'] = (ask, agent) => standingOf(this.#options, ask, agent)
 
   constructor(options: SettleOptions) {
     this.#options = options

@@ -102,6 +102,16 @@ export interface Settle {
   readonly channel?: string
   readonly memo?: string
 }
+/**
+ * Request `settlement`: how a payment of this task stands, by its reference; answered at once, with `SettleAnswer`, or
+ * null when neither this task nor this agent asked for one.
+ */
+export interface SettlementAsk {
+  readonly agent: string
+  readonly attempt: string
+  readonly reference: string
+  readonly channel?: string
+}
 export interface SettleAnswer {
   readonly settlement: string
   readonly state: string

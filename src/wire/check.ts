@@ -16,6 +16,7 @@ import {
   type Log,
   type Park,
   type Settle,
+  type SettlementAsk,
   type StateGet,
   type StatePut,
   type TaskAdd,
@@ -258,6 +259,17 @@ export const checkSettle = (params: unknown): Checked<Settle> =>
       currency: id(at(fields, 'currency'), 'currency'),
       ...(channel === undefined || channel === null ? {} : { channel: id(channel, 'channel') }),
       ...(memo === undefined || memo === null ? {} : { memo: text(memo, 'memo') }),
+    }
+  })
+
+export const checkSettlement = (params: unknown): Checked<SettlementAsk> =>
+  checked(() => {
+    const fields = fieldsOf(params, 'settlement')
+    const channel = at(fields, 'channel')
+    return {
+      ...attemptOf(fields),
+      reference: id(at(fields, 'reference'), 'reference'),
+      ...(channel === undefined || channel === null ? {} : { channel: id(channel, 'channel') }),
     }
   })
 

@@ -17,6 +17,7 @@ export {
   checkLog,
   checkPark,
   checkSettle,
+  checkSettlement,
   checkStateGet,
   checkStatePut,
   checkTaskAdd,

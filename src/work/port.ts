@@ -30,7 +30,7 @@ export interface WorkSummary {
 }
 
 /** The agents' frames about work: those that end an attempt, and those that an attempt in hand asks. */
-export type WorkRequest = Exclude<AgentRequest, { method: 'settle' }>
+export type WorkRequest = Exclude<AgentRequest, { method: 'settle' | 'settlement' }>
 
 export interface EditAsk {
   readonly payload: unknown

@@ -79,7 +79,7 @@ test.concurrent.each([
   ['without-attempt', atOnce, ['run', 'whole frames'], /1 with a fault, first: done .* – done: attempt: must be text/],
   ['beat-without-agent', atOnce, ['whole frames'], /^\d with a fault, first: beat: agent: must be text$/],
   ['fatal-log', atOnce, ['whole frames'], /first: log: level: must be one of debug info warn error$/],
-  ['unknown-notification', atOnce, ['whole frames'], /first: metric: there is no such method$/],
+  ['unknown-notification', atOnce, ['whole frames'], /first: gauge: there is no such method$/],
   ['impatient', atOnce, ['told again'], /^after \d+ ms: too soon$/],
   ['stubborn', atOnce, ['stale', 'whole frames'], /^it told the end once more: done$/],
   [

@@ -33,6 +33,7 @@ test('Every frame that the page shows a program sending is taken as it stands', 
     'log',
     'park',
     'settle',
+    'settlement',
     'state.put',
     'task.add',
   ])

@@ -116,6 +116,7 @@ export const parts = (it: It): void => {
     expect(await store.read.leftCounts()).toEqual(left)
     // Refused as a whole, it counts nothing.
     await store.transact([redrive(['tsk_a'])])
+    await store.close()
     expect(await (await reopen()).read.leftCounts()).toEqual(left)
   })
 

@@ -255,3 +255,19 @@ test('one payment that the record does not take just now keeps no other from bei
   await nextGrant(at, 2)
   expect(new Set(at.grants.map((grant) => grant.subject)).size).toBe(2)
 })
+
+test('how a payment stands is told to its task and its agent, and not to others', async () => {
+  const at = world()
+  const outcome = at.settle.request(ask('a'), 'settler/0001')
+  const grant = await nextGrant(at, 1)
+  const asked = { attempt: 'att_a', reference: 'a' }
+  expect(await at.settle.standing(asked, 'settler/0001')).toMatchObject({ state: 'submitting' })
+  expect(await at.settle.standing(asked, 'settler/0002')).toBeNull()
+  expect(await at.settle.standing({ ...asked, reference: 'b' }, 'settler/0001')).toBeNull()
+  await expect(at.settle.standing({ ...asked, channel: 'x' }, 'settler/0001')).rejects.toMatchObject({
+    code: 'unknown-channel',
+  })
+  await tell(at, grant, answered(201, { id: 'p1' }))
+  expect(await at.settle.standing(asked, 'settler/0001')).toEqual(await outcome)
+  expect(at.grants).toHaveLength(1)
+})

@@ -29,7 +29,7 @@ def work(run):
     if fault == 'fatal-log':
         send(method='log', params={'agent': run['agent'], 'level': 'fatal', 'message': 'as told'})
     if fault == 'unknown-notification':
-        send(method='metric', params={'agent': run['agent']})
+        send(method='gauge', params={'agent': run['agent']})
     while time.monotonic() < until and (fault == 'deaf-to-cancel' or run['attempt'] not in cancelled):
         time.sleep(0.02)
     if run['attempt'] in cancelled and fault != 'deaf-to-cancel':

@@ -67,7 +67,7 @@ def act(run):
         send(method='agent.broken', params={'agent': run['agent'], 'error': {'name': 'Fault', 'message': 'as told'}})
     elif kind == 'chatter':
         for _ in range(payload['times']):
-            send(method='metric', params={'agent': run['agent']})
+            send(method='gauge', params={'agent': run['agent']})
             send(method='beat', params={'progress': 'whose?'})
         done(run, {'pid': os.getpid()})
     elif kind == 'hang':

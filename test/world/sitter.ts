@@ -197,6 +197,7 @@ export class WorldSitter {
       waitsOutside: (attempt) => this.settle?.waitsOutside(attempt) ?? false,
       request: (method, agent, params) => {
         const request = readRequest(method, params)
+        if (request.method === 'settlement') return this.settle.standing(request.params, agent)
         return request.method === 'settle'
           ? outlast(this.store, () => this.settle.request(request.params, agent))
           : this.work.request(request, agent)

@@ -10,6 +10,7 @@ import {
   checkLog,
   checkPark,
   checkSettle,
+  checkSettlement,
   checkStateGet,
   checkStatePut,
   checkTaskAdd,
@@ -21,11 +22,14 @@ export type Said = Readonly<Record<string, unknown>>
 type Check = (params: unknown) => Checked<{ readonly agent: string }>
 
 const notifications: Readonly<Record<string, Check>> = { beat: checkBeat, log: checkLog, 'agent.broken': checkBroken }
+/** Of the contract, and not built: a sitter drops it and tells so. Who sends it has made no mistake. */
+const later: ReadonlySet<string> = new Set(['metric'])
 const requests: Readonly<Record<string, Check>> = {
   done: checkDone,
   fail: checkFail,
   park: checkPark,
   settle: checkSettle,
+  settlement: checkSettlement,
   'task.add': checkTaskAdd,
   'state.get': checkStateGet,
   'state.put': checkStatePut,
@@ -87,6 +91,7 @@ export const faultOf = (frame: Said, facts: FrameFacts): string | undefined => {
     return facts.first ? `the first frame must be hello, not ${method}` : 'hello was said already'
   // What is in a hello is looked at where it is taken.
   if (method === 'hello') return undefined
+  if (later.has(method)) return id === undefined ? undefined : `${method}: must be a notification, without id`
   if (Object.hasOwn(requests, method)) {
     if (id === undefined) return `${method}: must be a request with an id`
   } else if (!Object.hasOwn(notifications, method)) return `${method}: there is no such method`

@@ -91,7 +91,7 @@ export const summary = (name: string, help: string, rows: readonly Quantiles[]):
 })
 
 export interface Durations {
-  /** How many there were up to each bound, not counting those of the bounds below; what is longer is in `count` alone. */
+  /** How many lie between each bound and the one below it; what is longer is in `count` alone. */
   readonly counts: readonly number[]
   readonly count: number
   readonly sumSeconds: number
