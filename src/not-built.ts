@@ -7,7 +7,8 @@ export const notBuilt: readonly string[] = [
   'a bus beyond this host (NATS), the adoption of cells by a new sitter',
   'workflows, schedules, dependencies between task types (a task may name tasks that it comes after)',
   'approvals by rule (a person can hold, release and cancel a payment), fallback channels, ' +
-    'limits on what a channel pays, channels other than "http", reconciliation files, tax reports, payment files other than CSV',
+    'limits on what a channel pays, channels other than "http", reconciliation files, tax reports, ' +
+    'payment files other than CSV',
   'limits on the calls of one agent written at its type (those of an upstream can be kept by agent), ' +
     'cells other than "pool", "vm", "process" and "sandbox"',
   'messages between agents, directory, figures of agents (their frame `metric` is dropped, and told)',

