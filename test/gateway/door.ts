@@ -2,7 +2,7 @@
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { untilOpen } from '../vault/rotation/world.ts'
-import { openWorld, type UpstreamRules } from './harness.ts'
+import { openWorld, type Shortened, type UpstreamRules } from './harness.ts'
 import type { Listener } from './listeners.ts'
 import type { TestUpstream } from './upstream.ts'
 
@@ -20,8 +20,9 @@ export const openDoorTo = async (
   upstream: TestUpstream,
   more: Partial<UpstreamRules> = {},
   agents: readonly string[] = ['payer/0001'],
+  shortened: Shortened = {},
 ) => {
-  const opened = await openWorld(upstream, more)
+  const opened = await openWorld(upstream, more, shortened)
   const door = join(opened.place.directory, 'cell.sock')
   opened.sitter.link.openCell({ cell: 'cel_1', socketPath: door, type: 'payer', agents, upstreams: ['bank'] })
   await untilOpen(door)

@@ -9,7 +9,7 @@ import { openGateLink, type GateLink } from '../../src/gatelink/gatelink.ts'
 import type { Price } from '../../src/model/model.ts'
 import type { Rules } from '../../src/gateway/gateway.ts'
 import { realClock, realDisk, realNet, realRandom } from '../../src/std/real/real.ts'
-import { canonicalJson } from '../../src/std/std.ts'
+import { canonicalJson, type Clock } from '../../src/std/std.ts'
 import { sealTo } from '../../src/wire/seal.ts'
 import type { Call, Grant, GrantedRequest, Use } from '../../src/wire/wire.ts'
 import type { TestUpstream } from './upstream.ts'
@@ -76,8 +76,15 @@ export interface TestGate {
   readonly gate: Gate
   readonly lines: readonly string[]
 }
-export const startGate = async (place: Place, rules: Rules): Promise<TestGate> => {
+/** Timers of exactly these lengths last so long instead: what a bound of half a minute does is seen at once. */
+export type Shortened = Readonly<Record<number, number>>
+const shortenedClock = (shortened: Shortened): Clock => {
   const clock = realClock()
+  return { ...clock, timer: (delayMs, fire) => clock.timer(shortened[delayMs] ?? delayMs, fire) }
+}
+
+export const startGate = async (place: Place, rules: Rules, shortened: Shortened = {}): Promise<TestGate> => {
+  const clock = shortenedClock(shortened)
   const lines: string[] = []
   const next = { rules }
   const gate = await openGate({
@@ -238,9 +245,13 @@ export const fetchBy = (
   })
 
 /** All that belongs together, with a secret in the vault. */
-export const openWorld = async (upstream: TestUpstream, more: Partial<UpstreamRules> = {}) => {
+export const openWorld = async (
+  upstream: TestUpstream,
+  more: Partial<UpstreamRules> = {},
+  shortened: Shortened = {},
+) => {
   const place = newPlace()
-  const running = await startGate(place, rulesFor(upstream, more))
+  const running = await startGate(place, rulesFor(upstream, more), shortened)
   const sitter = startSitter(place)
   await sitter.linked()
   await setSecret(sitter)

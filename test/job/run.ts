@@ -122,6 +122,9 @@ const megabytes = (): number => {
   }, 0)
 }
 
+/** Looks for all agents, ten a second: a record in a server takes longer until they are all there. */
+const lookTries = database === undefined ? 300 : 1_500
+
 const few = (list: readonly string[]): readonly string[] =>
   list.length > 5 ? [...list.slice(0, 5), `… ${list.length} in all`] : list
 
@@ -137,7 +140,7 @@ const isAtRest = (agent: Agent): boolean =>
 /** While it pays: what the swarm says of its agents against /proc, and against what the cells themselves answer. */
 const look = async (): Promise<Verdict[]> => {
   let agents: Agent[] = []
-  for (let tries = 0; tries < 300; tries += 1) {
+  for (let tries = 0; tries < lookTries; tries += 1) {
     await wait(100)
     if (!existsSync(join(data, 'run', 'api.json'))) continue
     agents = await everyAgent().catch(() => [])

@@ -99,7 +99,9 @@ class Crowd {
 
 /** What the parser refuses never becomes a request. */
 const refuseUnparsed = (error: NodeJS.ErrnoException, socket: Socket): void => {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
+  // An answer that has begun is cut, not followed by another one within it.
+  const { _httpMessage: answering } = socket as { readonly _httpMessage?: ServerResponse | null }
+  if (error.code === 'ECONNRESET' || !socket.writable || answering?.headersSent === true) {
     socket.destroy()
     return
   }

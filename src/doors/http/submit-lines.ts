@@ -12,7 +12,7 @@ import { keyOf } from './once.ts'
 import type { Ask } from './route.ts'
 import { submitAudit, taskBody } from './task-body.ts'
 
-const mostItems = 1_000_000
+export const mostItems = 1_000_000
 /** Tasks in one commit: enough to make its fsync cheap, few enough to keep a turn of the loop short. */
 const together = 500
 
@@ -52,7 +52,11 @@ const read = (line: string | Failure, item: number, key: string | undefined): It
   }
 }
 
-const answerLines = async function* (ask: Ask, body: ReadableStream<Uint8Array>): AsyncGenerator<object, void> {
+const answerLines = async function* (
+  ask: Ask,
+  body: ReadableStream<Uint8Array>,
+  most: number,
+): AsyncGenerator<object, void> {
   const key = keyOf(ask)
   const end = { end: true, items: 0, created: 0, existed: 0, refused: 0 } satisfies BatchEnd as {
     -readonly [Name in keyof BatchEnd]: BatchEnd[Name]
@@ -72,10 +76,8 @@ const answerLines = async function* (ask: Ask, body: ReadableStream<Uint8Array>)
   for await (const line of linesOf(body)) {
     if (typeof line === 'string' && line.trim() === '') continue
     end.items += 1
-    if (end.items > mostItems) {
-      lines.push(
-        refusal(end.items, new Failure('too-large', `a batch may have ${mostItems} lines; the rest was not read`)),
-      )
+    if (end.items > most) {
+      lines.push(refusal(end.items, new Failure('too-large', `a batch may have ${most} lines; the rest was not read`)))
       break
     }
     const item = read(line, end.items, key)
@@ -87,8 +89,9 @@ const answerLines = async function* (ask: Ask, body: ReadableStream<Uint8Array>)
   yield end
 }
 
-export const submitLines = (ask: Ask): Response => {
+export const submitLines = (ask: Ask, most = mostItems): Response => {
   expectMedia(ask.request, ['application/x-ndjson', 'application/ndjson'])
   keyOf(ask)
-  return ndjson(answerLines(ask, ask.request.body ?? new ReadableStream({ start: (controller) => controller.close() })))
+  const body = ask.request.body ?? new ReadableStream<Uint8Array>({ start: (controller) => controller.close() })
+  return ndjson(answerLines(ask, body, most))
 }

@@ -14,6 +14,7 @@ import {
   setSecret,
   startGate,
   startSitter,
+  type Shortened,
   type UpstreamRules,
 } from '../harness.ts'
 import { listenAt } from '../listeners.ts'
@@ -31,6 +32,7 @@ const world = async (
   more: Partial<UpstreamRules> = {},
   agents: readonly string[] = ['payer/0001'],
   signing?: Rules['credentials'][string]['signing'],
+  shortened: Shortened = {},
 ) => {
   const [bank, shop, till] = [await openSecureUpstream('127.0.0.2'), await openUpstream(), await openUpstream()]
   const base = rulesFor(shop)
@@ -46,7 +48,7 @@ const world = async (
     },
   }
   const place = newPlace()
-  const running = await startGate(place, rules)
+  const running = await startGate(place, rules, shortened)
   const sitter = startSitter(place)
   await sitter.linked()
   await setSecret(sitter, signing?.kind === 'hmac' ? `key-id:${canary}` : canary)
@@ -296,4 +298,16 @@ test('a tunnel that says nothing, or is cut in its handshake, ends and leaves no
   await ended
   expect(gate.status().cells).toBe(0)
   expect(bank.connections()).toBe(0)
+})
+
+test('a tunnel whose handshake is not done within 10 s is cut, and one that has done its own goes on', async () => {
+  const { door, bank, pem } = await world({}, ['payer/0001'], undefined, { 10_000: 2_000 })
+  const { socket } = await tunnelTo(door, bank.host)
+  const secure = await secured(socket, { ca: pem, host: '127.0.0.2' })
+  const { socket: silent } = await tunnelTo(door, bank.host)
+  const { socket: begun } = await tunnelTo(door, bank.host)
+  begun.write(Buffer.from('160301020001', 'hex'))
+  await Promise.all([silent, begun].map((one) => new Promise((resolve) => one.on('close', resolve))))
+  expect(statusesOf(await saidAfter(secure, get('/v1/a', bank.host)))).toEqual([200])
+  expect(bank.connections()).toBe(1)
 })

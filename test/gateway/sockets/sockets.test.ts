@@ -5,7 +5,7 @@ import { connect, type Socket } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { WebSocket, type ClientOptions } from 'ws'
 import { asUpstream, openDoorTo, rawTo, statusesOf } from '../door.ts'
-import { canary, type UpstreamRules } from '../harness.ts'
+import { canary, type Shortened, type UpstreamRules } from '../harness.ts'
 import { listenAt } from '../listeners.ts'
 import { openUpstream } from '../upstream.ts'
 import { openBy, openSocketUpstream } from './ends.ts'
@@ -16,10 +16,10 @@ afterEach(async () => {
   closing = []
 })
 
-const world = async (more: Partial<UpstreamRules> = {}, agents?: readonly string[]) => {
+const world = async (more: Partial<UpstreamRules> = {}, agents?: readonly string[], shortened: Shortened = {}) => {
   const far = await openSocketUpstream()
   const allow = ['GET /v1/**', 'WEBSOCKET /v1/stream/*']
-  const opened = await openDoorTo(far.upstream, { allow, timeoutMs: 3_000, ...more }, agents)
+  const opened = await openDoorTo(far.upstream, { allow, timeoutMs: 3_000, ...more }, agents, shortened)
   closing.push(opened.close)
   return { ...opened, ...far }
 }
@@ -213,6 +213,18 @@ test('a side that does not read for as long as a call may take is cut, with the 
   await expect.poll(() => open.size).toBe(0)
   client.socket.resume()
   expect((await client.closed).code).toBe(1006)
+})
+
+test('a side that is not heard of for 30 s, for it answers no ping, is cut, with the other; who answers stays', async () => {
+  const { door, serve, open } = await world({}, undefined, { 30_000: 150 })
+  // Its end of the connection is there and says nothing any more.
+  serve((socket, request) => {
+    if (request.url?.endsWith('deaf') === true) (socket as unknown as { _socket: Socket })._socket.pause()
+  })
+  const [deaf, well] = [await openBy(door, '/bank/v1/stream/deaf'), await openBy(door, '/bank/v1/stream/well')]
+  expect((await deaf.closed).code).toBe(1006)
+  expect(well.socket.readyState).toBe(WebSocket.OPEN)
+  for (const socket of open) socket.terminate()
 })
 
 test.each(['the agent goes away', 'its cell is gone', 'the upstream is cut', 'the gate ends'] as const)(
