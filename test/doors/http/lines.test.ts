@@ -16,8 +16,6 @@ const raw = (url: string, text: string): Promise<string> =>
     socket.on('end', () => resolve(answer))
     socket.on('error', reject)
   })
-const get = (path: string, headers: string): string => `GET ${path} HTTP/1.1\r\n${headers}Connection: close\r\n\r\n`
-const status = (answer: string): number => Number(answer.split(' ')[1])
 
 test('after the last line that a batch may have nothing is read, and that is said in its place', async () => {
   expect(mostItems).toBe(1_000_000)
