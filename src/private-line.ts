@@ -20,6 +20,8 @@ export interface PrivateLine extends Service {
   progress(): void
   /** It makes no progress, for a reason that starting again would not mend. */
   idle(why: string): void
+  /** It makes no progress from now on, for it ends in order. */
+  ending(): void
   /** Starting again cannot help: says why. Resolves when it was written. */
   failed(error: unknown): Promise<void>
   /** Asks the watch to read the configuration's file again. */
@@ -104,6 +106,9 @@ export const openPrivateLine = (clock: Clock, events: PrivateLineEvents): Privat
     },
     idle: (why) => {
       void say(`idle ${why.replaceAll('\n', ' ')}`)
+    },
+    ending: () => {
+      void say('ending')
     },
     failed: (error) =>
       say(

@@ -12,6 +12,7 @@ export interface ProgressOptions {
   readonly clock: Clock
   readonly owner: string
   readonly epoch: number
+  readonly everyMs?: number
   /** What was written is there. */
   readonly proven: () => void
   /** It was not, for a reason that a successor would meet as well. */
@@ -22,7 +23,8 @@ export interface ProgressOptions {
 
 export const progressEveryMs = 5_000
 /** Two proofs and a half: after this long without one a sitter is blind. */
-export const blindAfterMs = 12_500
+const blindAfterProofs = 2.5
+export const blindAfterMs = blindAfterProofs * progressEveryMs
 
 /** Whether this sitter has lately read its own beat where it reads everything else. */
 export interface Mirror {
@@ -30,14 +32,14 @@ export interface Mirror {
   readonly seesItself: () => boolean
 }
 /** `proven`: what else is told of each proof. */
-export const openMirror = (clock: Clock, proven: () => void): Mirror => {
+export const openMirror = (clock: Clock, proven: () => void, everyMs = progressEveryMs): Mirror => {
   let seenMs = clock.monoMs()
   return {
     proven: () => {
       seenMs = clock.monoMs()
       proven()
     },
-    seesItself: () => clock.monoMs() - seenMs <= blindAfterMs,
+    seesItself: () => clock.monoMs() - seenMs <= blindAfterProofs * everyMs,
   }
 }
 
@@ -54,7 +56,7 @@ const passingReason = (thrown: unknown): string | undefined => {
 
 /** Gives what ends it. */
 export const openProgress = (options: ProgressOptions): Cancel => {
-  const { store, clock, owner, epoch, proven, idle, deposed } = options
+  const { store, clock, owner, epoch, everyMs = progressEveryMs, proven, idle, deposed } = options
   let busy = false
   const prove = async (): Promise<void> => {
     const wallMs = clock.wallMs()
@@ -63,7 +65,7 @@ export const openProgress = (options: ProgressOptions): Cancel => {
     const host = await store.read.host(owner)
     if (host?.epoch === epoch && host.beatMs === wallMs) proven()
   }
-  return every(clock, progressEveryMs, () => {
+  return every(clock, everyMs, () => {
     // One that hangs is no progress; a second one beside it would be none either.
     if (busy) return
     busy = true

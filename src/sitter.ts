@@ -148,11 +148,11 @@ interface Life {
 }
 
 /** What goes on beside the rooms for as long as it works: its proof of that, and the care for its clock. */
-const tend = (ask: Life & Pick<PrivateLine, 'idle'> & Pick<Mirror, 'proven'>): Cancel => {
+const tend = (ask: Life & Pick<PrivateLine, 'idle' | 'ending'> & Pick<Mirror, 'proven'>): Cancel => {
   const ends = [openProgress({ ...ask, owner, deposed }), keepTime({ ...ask, failed: logFault })]
   return () => {
     for (const end of ends) end()
-    ask.idle('it ends in order')
+    ask.ending()
   }
 }
 
@@ -230,7 +230,7 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
     rooms.settle.start()
     if (rooms.gatelink.gateId !== null) rooms.settle.linked(rooms.gatelink.gateId)
     rooms.work.start()
-    const endTending = tend({ store, clock, epoch, ...mirror, idle: line.idle })
+    const endTending = tend({ store, clock, epoch, ...mirror, idle: line.idle, ending: line.ending })
     stop = (withinMs) => {
       if (stopping) return
       stopping = true

@@ -70,6 +70,11 @@ export class Life {
     return isNew
   }
 
+  /** It has its time for that, and shows nothing meanwhile; that it does is no news. */
+  ending(nowMs: number): void {
+    this.#shownMs = nowMs
+  }
+
   /** Undefined = it may go on. */
   look(nowMs: number): Verdict | undefined {
     const sinceMs = nowMs - this.#lookedMs

@@ -2,7 +2,7 @@
  * The parent of gate and sitter: starts them, hears that they live, starts again what is dead or silent. It runs no
  * agent code, opens no record, holds no secret. Over a private line (descriptor 3) a program says `beat` once a second,
  * `ready {…}` once, or `failed {code, message}` when starting again cannot help; one whose progress is asked for says
- * `progress`, or `idle <why>`. When the watch dies, the line closes and the programs end in order.
+ * `progress`, `idle <why>`, or `ending`. When the watch dies, the line closes and the programs end in order.
  *
  * The sitter's cells are in its process group: when the sitter dies, the group is killed before a new one starts.
  */
@@ -284,7 +284,8 @@ class Keeper {
     } else if (line.startsWith('idle ')) {
       const why = line.slice(5, 305)
       if (life.idle(why, nowMs)) this.#tell('error', `makes no progress: ${why}; it lives, and is not ended for that`)
-    } else if (line === 'reload') onReload?.()
+    } else if (line === 'ending') life.ending(nowMs)
+    else if (line === 'reload') onReload?.()
     else if (line.startsWith('down ')) this.#askedDown(Number(line.slice(5)))
   }
 

@@ -34,6 +34,11 @@ test.each([
     (life: Life, nowMs: number) => (beats(life, nowMs), nowMs === 50_000 && life.idle('the disk is full', nowMs)),
     'idle at 111000',
   ],
+  [
+    'it ends in order, and hangs',
+    (life: Life, nowMs: number) => (beats(life, nowMs), nowMs === 50_000 && life.ending(nowMs)),
+    'idle at 111000',
+  ],
 ])('It is ended when %s', (_what, says, when) => {
   expect(lived(300_000, says)).toBe(when)
 })

@@ -94,6 +94,19 @@ const deeds: Record<FaultKind, (world: World) => void> = {
     world.setFull(true)
     forAWhile(world, between(world.weather.random, 500, 300_000), () => world.setFull(false))
   },
+  'blind-and-silent': (world) => {
+    const one = host(world)
+    if (one === undefined) return
+    one.ill('it was stopped')
+    one.signal('SIGSTOP', false)
+    world.setFull(true)
+    // Three beats and more: its time to be ended comes while nobody may end it.
+    forAWhile(world, between(world.weather.random, 200_000, 500_000), () => {
+      world.setFull(false)
+      one.ill('it was stopped', 'just-now')
+      one.signal('SIGCONT', false)
+    })
+  },
   'disk-slow': (world) => {
     world.disk.slowMs = between(world.weather.random, 20, 3_000)
     forAWhile(world, between(world.weather.random, 10_000, 300_000), () => {

@@ -46,6 +46,8 @@ const noUses: Uses = {
   acknowledged: () => {},
 }
 
+const isTurnedAway = (outcome: string | null): boolean => outcome?.includes('breaker-open') === true
+
 /** As gate.db's journal: a grant stands in it once, and every row keeps its first end. */
 class Journal implements CallJournal {
   readonly gateId: string
@@ -53,6 +55,8 @@ class Journal implements CallJournal {
   readonly #byGrant = new Map<string, number>()
   readonly #untold = new Set<number>()
   readonly #meta = new Map<string, string>()
+  /** Called when a call ends for a breaker. */
+  turnedAway: () => void = () => {}
   constructor(gateId: string) {
     this.gateId = gateId
   }
@@ -65,6 +69,7 @@ class Journal implements CallJournal {
   #end(journal: number, end: JournalEnd): void {
     const row = this.#rows[journal - 1]!
     if (row.end !== null) return
+    if (isTurnedAway(end.outcome)) this.turnedAway()
     this.#rows[journal - 1] = { ...row, end }
     if (row.grant !== null) this.#untold.add(journal)
   }
@@ -99,19 +104,31 @@ class Journal implements CallJournal {
   }
 }
 
+interface GateAsk {
+  readonly timeline: Timeline
+  readonly weather: Weather
+  readonly net: WorldNet
+  readonly provider: Provider
+  readonly times: Times
+  violated(what: string): void
+}
+
+/** A probe that nobody hears of counts as lost after two minutes; a refused call may have been in line so long. */
+const probeLateMs = 300_000
+
 export class WorldGate {
   process: WorldProcess | undefined
   #journal: Journal
   #gates = 1
-  readonly #ask: { timeline: Timeline; weather: Weather; net: WorldNet; provider: Provider; times: Times }
+  readonly #ask: GateAsk
 
-  constructor(ask: { timeline: Timeline; weather: Weather; net: WorldNet; provider: Provider; times: Times }) {
+  constructor(ask: GateAsk) {
     this.#ask = ask
     this.#journal = new Journal('gat_1')
   }
 
   async start(): Promise<void> {
-    const { timeline, weather, net, provider, times } = this.#ask
+    const { timeline, weather, net, provider, times, violated } = this.#ask
     const process = new WorldProcess(timeline, 'gate', 'boot')
     this.process = process
     const clock = times.clock(process, false)
@@ -183,10 +200,22 @@ export class WorldGate {
       ending: () => false,
     }
     const late: { link?: LinkServer; grants?: Grants } = {}
+    /** A call that was turned away by a breaker: was it the one that should have been let through? */
+    const turnedAway = (): void => {
+      for (const { endpoint, state, nextProbeMs } of buckets.breakers()) {
+        const overdueMs = clock.monoMs() - (nextProbeMs ?? Infinity)
+        if (state !== 'closed' && overdueMs > probeLateMs)
+          violated(`the breaker for ${endpoint} is open and was due to be probed ${Math.round(overdueMs)} ms ago`)
+      }
+    }
+    journal.turnedAway = turnedAway
     late.grants = openGrants({
       room,
       tell: (number) => late.link?.tell(number),
-      tellUnwritten: (grant, outcome, waitedMs) => late.link?.tellUnwritten(grant, outcome, waitedMs),
+      tellUnwritten: (grant, outcome, waitedMs) => {
+        if (isTurnedAway(JSON.stringify(outcome))) turnedAway()
+        late.link?.tellUnwritten(grant, outcome, waitedMs)
+      },
     })
     const nothing = async (): Promise<void> => {}
     late.link = await openLinkServer({

@@ -17,6 +17,10 @@ import type { Weather } from './weather.ts'
  */
 const illForMs = 90_000
 
+/** Also those that are tried before the hold: ten deaths are one cause. */
+const barredWindowMs = 120_000
+const mostBarredStarts = 30
+
 export class HostProcess {
   readonly identity: ProcessIdentity
   readonly process: WorldProcess
@@ -66,6 +70,7 @@ export class HostProcess {
 
   /** The fleet ends it: was it healthy? */
   #judge(signal: string): void {
+    if (this.#machine.sitterIsBlind()) this.#machine.endedBlindly.add(this.identity.pid)
     if (this.host.isEmpty || this.illness !== undefined) return
     const { pid } = this.identity
     this.#machine.violated(`a healthy host (pid ${pid}, ${this.host.seatCount} agents) was ended with ${signal}`)
@@ -105,6 +110,12 @@ export class Machine {
   spawned = 0
   readonly violated: (what: string) => void
   sitterIsEnding: () => boolean = () => false
+  /** Its own beats have not been in its record for so long that it knows. */
+  sitterIsBlind: () => boolean = () => false
+  /** Hosts that were ended by one that was blind, by pid; that is no fault but where it was for their silence. */
+  readonly endedBlindly = new Set<number>()
+  /** When hosts of a type that does not come up were started (monotonic). */
+  readonly barredStarts: number[] = []
 
   constructor(ask: {
     timeline: Timeline
@@ -165,10 +176,23 @@ export class Machine {
   #spawn(options: SpawnOptions): HostProcess {
     this.#pid += 1
     this.spawned += 1
+    this.#countBarred(options)
     const identity = { pid: this.#pid, startTime: `${this.#pid}${Math.round(this.timeline.monoMs)}` }
     const host = new HostProcess(this, identity, options)
     this.hosts.set(identity.pid, host)
     return host
+  }
+
+  /** Of a cause that ends whoever is started few are tried, however many wait. */
+  #countBarred({ env }: SpawnOptions): void {
+    const { barred } = this.weather
+    if (![...barred].some((type) => env['SITTER_MODULE']?.includes(type))) return
+    const { monoMs } = this.timeline
+    const starts = this.barredStarts
+    starts.push(monoMs)
+    while (starts[0]! < monoMs - barredWindowMs) starts.shift()
+    if (starts.length > mostBarredStarts)
+      this.violated(`${starts.length} hosts were started in ${barredWindowMs} ms of a cause that ends each of them`)
   }
 
   /** The end of a child reaches its sitter as an event of the sitter's. */

@@ -52,6 +52,22 @@ export const planted: Readonly<Record<string, { readonly bug: string; readonly p
       },
     ],
   },
+  'no-loop-back': {
+    bug: 'who kills for silence does not ask whether its own beats are where it looks for others',
+    pieces: [
+      { file: 'fleet/silence/ladder.ts', is: 'seesItself?.() ?? true', becomes: 'seesItself === undefined || true' },
+    ],
+  },
+  'no-hold': {
+    bug: 'of a cause that ends many nobody goes first: all are started again and again',
+    pieces: [
+      {
+        file: 'fleet/governor/decide.ts',
+        is: 'export const mostDeaths = 10',
+        becomes: 'export const mostDeaths = 1e9',
+      },
+    ],
+  },
   'no-exit': {
     bug: 'what was opened for protection is never probed: a quarantine has a time and no timer',
     pieces: [

@@ -6,6 +6,7 @@ import { openFleet, readRequest, type Fleet, type FleetHooks } from '../../src/f
 import { openGateLink, type GateLink } from '../../src/gatelink/gatelink.ts'
 import type { AgentType, Channel, TaskType } from '../../src/model/model.ts'
 import { poolCells } from '../../src/cell/cell.ts'
+import { openMirror, openProgress } from '../../src/progress.ts'
 import { recover } from '../../src/recovery.ts'
 import { openSettle, type Settle } from '../../src/settle/settle.ts'
 import { idMaker, type Random, type SteadyClock } from '../../src/std/std.ts'
@@ -51,7 +52,11 @@ export const planOf = (weather: Weather): Plan => {
   return {
     agents: {
       settler: type('settler', scale.agents - few),
-      clerk: type('clerk', few, { perCell: 1, cell: { kind: 'pool', orWeaker: false, standby: 0 } }),
+      clerk: type('clerk', few, {
+        perCell: 1,
+        cell: { kind: 'pool', orWeaker: false, standby: 0 },
+        dependsOn: ['settler'],
+      }),
     },
     tasks: {
       pay: { name: 'pay', agent: 'settler', retry, deadlineMs: null, priority: 5 },
@@ -74,6 +79,9 @@ export const planOf = (weather: Weather): Plan => {
     },
   }
 }
+
+/** How often a sitter proves that it works. As much slower than in life as the beats of a world are. */
+export const progressEveryMs = 30_000
 
 export interface SitterAsk {
   readonly timeline: Timeline
@@ -102,6 +110,8 @@ export class WorldSitter {
   gatelink!: GateLink
   /** All rooms are open and work is given out. */
   ready = false
+  /** Since when (monotonic). */
+  readyMs = 0
   epoch = 0
   readonly #ask: SitterAsk
 
@@ -135,7 +145,9 @@ export class WorldSitter {
     const { epoch } = opened.value
     this.epoch = epoch
     const proc = machine.of(this.process)
-    await recover({ store, clock, proc, disk: noDisk, owner, epoch, sockets: '/world/sockets', cells: '/world/cells' })
+    const places = { sockets: '/world/sockets', cells: '/world/cells' }
+    const lastLife = await recover({ store, clock, proc, disk: noDisk, owner, epoch, ...places })
+    const mirror = openMirror(clock, () => {}, progressEveryMs)
     const newId = idMaker(clock, random)
     const here = { clock, random, newId, net: net.of(this.process), proc, disk: noDisk }
     const incarnation = { owner, epoch, failed }
@@ -161,7 +173,9 @@ export class WorldSitter {
       config: plan,
       hooks,
       cells: poolCells(here),
-      directories: { cells: '/world/cells', sockets: '/world/sockets' },
+      directories: places,
+      lastLife,
+      seesItself: mirror.seesItself,
       onLog: ({ level, message }) => {
         if (level !== 'info') this.#ask.log(`fleet ${level}: ${message}`)
       },
@@ -184,7 +198,10 @@ export class WorldSitter {
     this.settle.start()
     if (this.gatelink.gateId !== null) this.settle.linked(this.gatelink.gateId)
     this.work.start()
+    const deposed = (detail: string): void => this.#failStop(new Error(detail))
+    openProgress({ store, clock, owner, epoch, everyMs: progressEveryMs, proven: mirror.proven, deposed })
     this.ready = true
+    this.readyMs = this.#ask.timeline.monoMs
   }
 
   #hooks(): FleetHooks {

@@ -1,15 +1,20 @@
 /**
- * What must hold all the time: looked at with every commit, and every quarter of an hour. Restarts of a whole swarm (the
- * governor), breakers and modes have no looks of their own here yet.
+ * What must hold all the time: looked at with every commit, and every quarter of an hour. Two looks are where they see
+ * more: starts of what cannot come up (the governor) in machine.ts, probes of breakers in gate.ts. Modes, freezing and
+ * groups with a strategy are not in a world.
  */
 import { isTaskEnd, parseAgent, type TaskStateName } from '../../src/model/model.ts'
 import type { Claimed, Committed } from '../../src/store/store.ts'
+import { progressEveryMs } from './sitter.ts'
 import type { World } from './world.ts'
 
 /** Late by so much, after the longest wait that a task or a payment of a world may have. */
 const lateMs = 900_000
 /** What a probe may come after its time: other probes, slow hosts, sitters that were down for minutes. */
 const probeSlackMs = 900_000
+
+/** A sitter is blind after two proofs and a half; so much later it knows, however late its timers are. */
+const surelyBlindMs = 4 * progressEveryMs
 
 interface Quarantined {
   readonly dueMs: number
@@ -21,15 +26,22 @@ export class Watching {
   /** Losses that an agent was charged with (monotonic). */
   readonly #losses = new Map<string, number[]>()
   readonly #quarantined = new Map<string, Quarantined>()
+  /** When the sitter's own beat was last in its record (monotonic). */
+  #provenMs = 0
   /** Audit entries as they were once told: the chain must still have them at the end. */
   readonly anchors: { readonly seq: number; readonly hash: string }[] = []
 
   constructor(world: World) {
     this.#world = world
+    world.machine.sitterIsBlind = () => {
+      const { sitter, timeline } = world
+      return sitter?.ready === true && timeline.monoMs - Math.max(this.#provenMs, sitter.readyMs) > surelyBlindMs
+    }
   }
 
   committed(lists: readonly Committed[]): void {
     for (const { command, value } of lists) {
+      if (command.kind === 'host.beat') this.#provenMs = this.#world.timeline.monoMs
       if (command.kind === 'tasks.claim' || command.kind === 'tasks.submit')
         for (const one of (value as { readonly claimed: readonly Claimed[] }).claimed) this.#claimed(one)
       if (command.kind === 'events.add') for (const event of command.with.events) this.#event(event)
@@ -54,6 +66,7 @@ export class Watching {
     if (kind === 'agent.quarantined') this.quarantines += 1
     // The second way out is for what nobody has thought of: who needs it was forgotten by the first.
     if (kind === 'agent.overdue') this.#world.violated(`${subject} was not tried at its time`)
+    if (kind === 'cell.lost') this.#cellLost(facts)
     if (kind === 'agent.released') this.#losses.delete(subject)
     if (kind !== 'agent.lost' || typeof facts['state'] !== 'string') return
     const { monoMs } = this.#world.timeline
@@ -63,6 +76,13 @@ export class Watching {
     this.#losses.set(subject, recent)
     if (recent.length > max && !['quarantined', 'paused', 'stopped'].includes(facts['state']))
       this.#world.violated(`${subject} was lost ${recent.length} times in ${withinMs} ms and is ${facts['state']}`)
+  }
+
+  /** Who cannot see itself does not call others silent. */
+  #cellLost({ pid, killedFor }: Readonly<Record<string, unknown>>): void {
+    const blindly = this.#world.machine.endedBlindly.delete(Number(pid))
+    if (blindly && typeof killedFor === 'string' && killedFor.startsWith('silent'))
+      this.#world.violated(`pid ${Number(pid)} was ended by a sitter that did not see its own beats: ${killedFor}`)
   }
 
   look(): void {

@@ -23,6 +23,8 @@ const usual = {
   'gate-lost': 0.04,
   /** The record takes nothing for a while. */
   'disk-full': 0.3,
+  /** The record takes nothing while a host is silent: the sitter does not see its own beats either. */
+  'blind-and-silent': 0.1,
   /** The record answers late for a while. */
   'disk-slow': 0.3,
   /** A COMMIT of which nobody knows whether it was made. */

@@ -74,7 +74,14 @@ export class World {
     const violated = (what: string): void => this.violated(what)
     this.machine = new Machine({ timeline, weather, net: this.net, times: this.times, violated })
     this.provider = new Provider(timeline, weather, { violated, log: (line) => this.log(line) })
-    this.gate = new WorldGate({ timeline, weather, net: this.net, provider: this.provider, times: this.times })
+    this.gate = new WorldGate({
+      timeline,
+      weather,
+      net: this.net,
+      provider: this.provider,
+      times: this.times,
+      violated,
+    })
     this.client = new Client(this)
     this.watching = new Watching(this)
   }
