@@ -17,7 +17,7 @@ beforeAll(async () => {
   const url = await server.database()
   await (await open(url)).close()
   server.copyFrom(url)
-})
+}, stopMs)
 afterEach(async () => {
   await Promise.all(stores.map((store) => store.close()))
   stores = []
