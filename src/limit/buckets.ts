@@ -285,7 +285,7 @@ export const openBuckets = (options: {
       for (const gauge of gauges) gauge.heard?.(clock.monoMs())
       const told = readSignals(headers, clock.civilMs?.() ?? clock.wallMs())
       const { perHost, counts } = answer
-      if (learn) learned.hear(scope, told, { status, limits: knownLimits, perHost, counts })
+      if (learn) learned.hear(scope, told, { status, sentMs, limits: knownLimits, perHost, counts })
       const said = { status, retryAfterMs: told.retryAfterMs ?? undefined, sentMs }
       const isBanned = bans.answered(scope, { ...said, banned: banOf(answer, told.retryAfterMs) })
       return pauses.answered(scopeName(scope), said) || isBanned

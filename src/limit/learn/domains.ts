@@ -26,6 +26,8 @@ interface Weighed {
 }
 interface Heard {
   readonly status: number
+  /** Monotonic ms at which its call was sent. */
+  readonly sentMs?: number
   readonly limits: Readonly<Record<string, number>>
   readonly perHost?: readonly string[] | undefined
   readonly counts?: Counts | undefined
@@ -123,19 +125,19 @@ class Kinds implements Domains {
     return all
   }
 
-  hear(scope: Scope, told: Told, { status, perHost, counts, ...answer }: Heard): void {
+  hear(scope: Scope, told: Told, { status, sentMs = Infinity, perHost, counts, ...answer }: Heard): void {
     const refused = status === 429
     const limits = this.#lists.over(answer.limits, scopeName(scope), told)
     const rest = counts === undefined ? told : this.#hearCounted(scope, told, { status, limits, counts })
-    if (perHost === undefined) return this.#learned.hear(scopeName(scope), rest, { refused, limits })
+    if (perHost === undefined) return this.#learned.hear(scopeName(scope), rest, { refused, sentMs, limits })
     const isHosts = (name: string): boolean => perHost.some((begins) => name.startsWith(begins))
     const [ours, own] = [true, false].map((is) => rest.signals.filter(({ name }) => isHosts(name) === is))
     // Of a refusal that says nothing of them they stay as they are.
     if (ours!.length > 0 || !refused)
-      this.#learned.hear(hostScope(scope), { ...rest, signals: ours! }, { refused, limits })
+      this.#learned.hear(hostScope(scope), { ...rest, signals: ours! }, { refused, sentMs, limits })
     // A pace is found only where neither says anything.
     const unsaid = refused && ours!.length === 0
-    this.#learned.hear(scopeName(scope), { ...rest, signals: own! }, { refused: unsaid, limits })
+    this.#learned.hear(scopeName(scope), { ...rest, signals: own! }, { refused: unsaid, sentMs, limits })
   }
 
   /** Gives what is said of other limits. */

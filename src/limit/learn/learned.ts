@@ -1,8 +1,8 @@
 /**
  * Limits learned from answers, by upstream and credential. What a provider says is left is counted down by every call
  * that we send, and corrected by every answer; at nothing left everybody waits until the provider's window is over.
- * Where a provider refuses and says nothing at all, our own pace is found: a refusal takes a third of it away, a quiet
- * while gives a twentieth back, until it is twice what it was and needs no more watching.
+ * Tokens are counted down by what calls of late took (tokens.ts). Where a provider refuses and says nothing at all, our
+ * own pace is found (pace.ts).
  *
  * An answer tells what was left when the provider counted that call. Calls that are under way may not have been counted
  * yet, so they are taken off again; and answers overtake each other, so within one window what is left only gets less.
@@ -11,13 +11,15 @@
 import { remainingMs, type Clock, type Stamp } from '../../std/std.ts'
 import type { LimitRow } from '../../store/store.ts'
 import type { Gauge } from '../gauge.ts'
+import { isPaceRow, paceNow, paceOf, paceRow, Recent, slower, type Pace } from './pace.ts'
+import { Quotas, type Quota } from './quotas.ts'
 import type { Signal, Told } from './signals.ts'
+import { tokensAfter, TokensPerCall, type Tokens } from './tokens.ts'
 
 /** Providers tell whole seconds, and round as they like. */
 const roundedMs = 1_000
 /** Ends that differ by less belong to one window; of a window that slides with each call a new half has begun. */
 const sameWithin = (windowMs: number): number => Math.max(1.5 * roundedMs, windowMs / 2)
-const rateOverMs = 10_000
 /** Nothing is left, and nobody says until when. */
 const unsaidMs = 10_000
 /** Providers' signals that are kept of one scope, and scopes of one gate: more are forgotten, oldest first. */
@@ -26,55 +28,27 @@ const mostScopes = 20_000
 
 /** One of a provider's limits, as far as it is known. */
 interface Left {
-  /** Calls that may still be sent in this window; Infinity = not counted in calls, and not used up. */
+  /** Of its unit, what calls may still use in this window; Infinity = not counted by calls, and not used up. */
   readonly left: number
   readonly untilMs: number
-  /** Calls of a whole window, and its length; null = not known. */
+  /** Of its unit, what a whole window has, and its length; null = not known. */
   readonly limit: number | null
   readonly windowMs: number | null
   /** Counted in weights, not in calls. */
   readonly weighs?: true
+  /** Counted in tokens, of which it is only assumed what a call takes. */
+  readonly tokens?: Tokens
   /** Its windows begin with those of the provider's clock. */
   readonly aligned?: true
   /** Its window is over, and of the next one nothing is known. */
   readonly isGuess?: true
 }
-/** Our own pace, where nothing was told. */
-export interface Pace {
-  readonly perSecond: number
-  /** The pace at which the provider refused first: beyond twice that no watching is needed. */
-  readonly refusedAt: number
-  readonly changedMs: number
-}
-const lessFactor = 0.67
-const moreFactor = 0.05
-const calmMs = 10_000
-const slowest = 0.05
-
 /**
  * The last part of a window of weights is used one call at a time. Those are counted by address or account, others use
  * them too, and what they used is only known by the next answer: so one call at most finds nothing left, and not all
  * that are under way. Measured with a stranger of a quarter of the limit (`test/gateway/exchange-hour.slow.ts`).
  */
 const oneByOneShare = 0.1
-
-/** After a refusal without a word. `perSecond` = what was really sent of late; refusals of one moment count once. */
-export const slower = (before: Pace | null, perSecond: number, nowMs: number): Pace => {
-  if (before !== null && nowMs - before.changedMs < 1_000) return before
-  const from = before === null ? perSecond : Math.min(paceNow(before, nowMs) ?? perSecond, Math.max(perSecond, slowest))
-  return {
-    perSecond: Math.max(slowest, from * lessFactor),
-    refusedAt: before === null ? Math.max(perSecond, slowest) : before.refusedAt,
-    changedMs: nowMs,
-  }
-}
-
-/** Calls a second now; null = it is as fast as ever again. */
-export const paceNow = (pace: Pace, nowMs: number): number | null => {
-  const calm = Math.max(0, nowMs - pace.changedMs) / calmMs
-  const perSecond = pace.perSecond + calm * moreFactor * pace.refusedAt
-  return perSecond >= 2 * pace.refusedAt ? null : perSecond
-}
 
 /**
  * The provider's window is over. What the next one may have is known from the last; where it is not, one call goes, and
@@ -86,6 +60,12 @@ const nextWindow = (one: Left, underWay: number, nowMs: number): Left => {
   const over = isAligned ? Math.floor((nowMs - untilMs) / windowMs) + 1 : 0
   const next = { ...one, untilMs: isAligned ? untilMs + over * windowMs : nowMs + (windowMs ?? unsaidMs) + roundedMs }
   if (left === Infinity || limit === Infinity) return { ...next, left: Infinity }
+  // Tokens may come back all at once or bit by bit. What was left is there still; where that is nothing, one call goes.
+  if (one.tokens !== undefined) {
+    const tokens = { ...one.tokens, told: Infinity, sinceMs: nowMs }
+    const { perCall } = tokens.each
+    return left >= perCall ? { ...next, left, tokens } : { ...next, left: perCall, tokens, isGuess: true }
+  }
   // Calls under way may be counted in either window.
   return limit === null || windowMs === null ? { ...next, left: 1, isGuess: true } : { ...next, left: limit - underWay }
 }
@@ -100,26 +80,9 @@ class Sum {
     this.weight += sign * weight
   }
   /** As one of a provider's limits counts. */
-  by({ weighs }: Left): number {
+  by({ weighs, tokens }: Left): number {
+    if (tokens !== undefined) return this.calls === 0 ? 0 : this.calls * tokens.each.perCall
     return weighs === true ? this.weight : this.calls
-  }
-}
-
-/** How many calls were sent in each of the last seconds. */
-class Recent {
-  readonly #seconds: { readonly sinceMs: number; calls: number }[] = []
-
-  add(nowMs: number): void {
-    const last = this.#seconds.at(-1)
-    if (last !== undefined && nowMs < last.sinceMs + 1_000) last.calls += 1
-    else if (this.#seconds.push({ sinceMs: nowMs, calls: 1 }) > rateOverMs / 1_000) this.#seconds.shift()
-  }
-
-  /** Calls a second of late. */
-  perSecond(nowMs: number): number {
-    const recent = this.#seconds.filter(({ sinceMs }) => sinceMs > nowMs - rateOverMs)
-    const calls = recent.reduce((sum, one) => sum + one.calls, 0)
-    return (calls * 1_000) / Math.max(1_000, nowMs - (recent[0]?.sinceMs ?? nowMs))
   }
 }
 
@@ -153,15 +116,24 @@ class Scope {
     return atMs
   }
 
-  /** Others use it too, and an answer is the only news of them. */
-  #isNearEnd({ weighs, limit, left }: Left): boolean {
-    return weighs === true && limit !== null && left - this.pending.weight < limit * oneByOneShare
+  /** Others use it too, or calls take more than was assumed, and an answer is the only news of that. */
+  #isNearEnd(one: Left): boolean {
+    const { weighs, tokens, limit, left } = one
+    if (limit === null || (weighs !== true && tokens === undefined)) return false
+    return left - this.pending.by(one) < limit * oneByOneShare
   }
 }
 
-/** What must be left for a call. One that weighs more than all there is goes when nothing else is counted. */
-const needOf = ({ weighs, limit, isGuess }: Left, weight: number): number =>
-  weighs === true && isGuess !== true ? Math.max(1, Math.min(weight, limit ?? weight)) : 1
+/** What a call counts by this limit, as far as it is known before it is answered. */
+const countOf = ({ weighs, tokens }: Left, weight: number): number =>
+  tokens === undefined ? (weighs === true ? weight : 1) : tokens.each.perCall
+
+/** What must be left for a call. One that counts more than all there is goes when nothing else is counted. */
+const needOf = (one: Left, weight: number): number => {
+  if (one.isGuess === true || (one.weighs !== true && one.tokens === undefined)) return 1
+  const count = countOf(one, weight)
+  return Math.max(1, Math.min(count, one.limit ?? count))
+}
 
 /** What is left of a limit by this signal: Infinity where calls do not count it down and something is left. */
 const leftOf = (signal: Signal, limits: Readonly<Record<string, number>>): number | null => {
@@ -169,14 +141,13 @@ const leftOf = (signal: Signal, limits: Readonly<Record<string, number>>): numbe
   const remaining =
     signal.remaining ?? (limit !== null && signal.used !== null ? Math.max(0, limit - signal.used) : null)
   if (remaining === null || signal.unit === 'concurrent') return null
-  if (signal.unit === 'requests' || signal.unit === 'weight') return remaining
-  return remaining > 0 ? Infinity : 0
+  return signal.unit === 'bytes' && remaining > 0 ? Infinity : remaining
 }
 
 /** What is known after a signal; undefined when it says nothing new. */
 const keptOf = (
   signal: Signal,
-  { remaining, limits }: { readonly remaining: number; readonly limits: Readonly<Record<string, number>> },
+  { remaining, limits, refused, sentMs = Infinity }: Heard & { readonly remaining: number },
   of: Scope,
   nowMs: number,
 ): Left | undefined => {
@@ -188,23 +159,44 @@ const keptOf = (
   const limit = signal.limit ?? limits[signal.name] ?? before?.limit ?? null
   const windowMs = signal.windowMs ?? Math.max(before?.windowMs ?? 0, signal.resetMs ?? 0)
   const whole = {
-    limit: signal.unit === 'tokens' || signal.unit === 'bytes' ? Infinity : limit,
+    limit: signal.unit === 'bytes' ? Infinity : limit,
     windowMs,
     ...(signal.unit === 'weight' && { weighs: true as const }),
     ...(signal.aligned === true && { aligned: true as const }),
   }
-  const left = remaining - of.underWay.by({ ...whole, left: remaining, untilMs })
-  if (before === undefined || before.untilMs <= nowMs || before.isGuess) return { left, untilMs, ...whole }
-  const laterMs = untilMs - before.untilMs
-  if (laterMs >= sameWithin(windowMs)) return { left, untilMs, ...whole }
+  const isOver = before === undefined || before.untilMs <= nowMs
+  const laterMs = isOver ? Infinity : untilMs - before.untilMs
   // An answer that was long on its way tells of the window before.
   if (whole.aligned === true && -laterMs >= sameWithin(windowMs)) return undefined
+  if (signal.unit === 'tokens' && sentMs < (before?.tokens?.sinceMs ?? -Infinity)) return undefined
+  const isFirst = before?.tokens?.told === Infinity
+  const isNew = laterMs >= sameWithin(windowMs) || before!.isGuess === true || isFirst
+  const tokens =
+    signal.unit === 'tokens' ? tokensAfter(before?.tokens, { isNew, remaining, refused, limit }) : undefined
+  const kept = { ...whole, untilMs, ...(tokens && { tokens }) }
+  const left = (tokens?.told ?? remaining) - of.underWay.by({ ...kept, left: remaining })
+  if (isNew) return { ...kept, left }
   // Of a window that is the provider's own, no reading of its end is too early.
-  const endsMs = whole.aligned === true ? Math.min(untilMs, before.untilMs) : before.untilMs
-  return { left: Math.min(before.left, left), untilMs: endsMs, ...whole }
+  const endsMs = whole.aligned === true ? Math.min(untilMs, before!.untilMs) : before!.untilMs
+  // What calls take in tokens was assumed: it may have been less.
+  return { ...kept, left: tokens === undefined ? Math.min(before!.left, left) : left, untilMs: endsMs }
+}
+
+/** By the provider's word; of what calls under way are assumed to take nobody says that it is used up. */
+const leftNow = ({ left, tokens }: Left): number | null => {
+  if (left === Infinity) return null
+  return Math.max(tokens !== undefined && tokens.told > 0 ? 1 : 0, Math.floor(left))
 }
 
 const prefix = 'learned\n'
+
+const unitOf = ({ weighs, tokens }: Left): string =>
+  tokens !== undefined ? '\ntokens' : weighs === true ? '\nweight' : ''
+
+const quotaOf = ({ limit, windowMs, aligned, tokens }: Left): Quota | undefined =>
+  limit === null || windowMs === null
+    ? undefined
+    : { limit, windowMs, isAligned: aligned === true, perCall: tokens?.each.perCall ?? 0 }
 
 export interface Learned {
   /**
@@ -224,11 +216,13 @@ export interface Learned {
 }
 export interface Heard {
   readonly refused: boolean
+  /** Monotonic ms at which its call was sent. */
+  readonly sentMs?: number
   readonly limits: Readonly<Record<string, number>>
 }
 export interface Known {
   readonly name: string
-  /** Calls; null = something is left, how many calls that is nobody knows. */
+  /** Calls, weights or tokens, as the limit counts; null = something is left, nobody knows how much in calls. */
   readonly left: number | null
   readonly untilMs: number
 }
@@ -237,19 +231,37 @@ class Book implements Learned {
   readonly #clock: Clock
   readonly #scopes = new Map<string, Scope>()
   readonly #dirty = new Set<string>()
+  /** Scopes whose pace was found since the last commit. */
+  readonly #paced = new Set<string>()
+  readonly #quotas: Quotas
 
   constructor(clock: Clock, saved: readonly LimitRow[]) {
     this.#clock = clock
+    this.#quotas = new Quotas(saved, clock.stamp())
     const start = clock.stamp()
     for (const row of saved) {
       if (!row.name.startsWith(prefix)) continue
       const [, upstream, credential, name, unit] = row.name.split('\n')
       const untilMs = start.monoMs + remainingMs(start, row, row.pauseMs)
-      if (untilMs <= start.monoMs || name === undefined) continue
-      const left = { left: row.strikes, untilMs, limit: null, windowMs: null, ...(unit && { weighs: true as const }) }
+      const quota = this.#quotas.of(row.name)
+      if (name === undefined || (untilMs <= start.monoMs && quota === undefined)) continue
+      const { limit = null, windowMs = null, isAligned = false, perCall = 0 } = quota ?? {}
       const of = this.#of(`${upstream}\n${credential}`)
       of.isNew = false
-      of.signals.set(name, left)
+      of.signals.set(name, {
+        left: row.strikes,
+        untilMs,
+        limit,
+        windowMs,
+        ...(unit === 'weight' && { weighs: true as const }),
+        ...(unit === 'tokens' && { tokens: { each: new TokensPerCall(perCall), told: Infinity, sinceMs: -Infinity } }),
+        // Where its windows begin is known as long as one lasts.
+        ...(isAligned && untilMs > start.monoMs && { aligned: true as const }),
+      })
+    }
+    for (const row of saved) {
+      const found = isPaceRow(row) ? paceOf(row, start) : undefined
+      if (found !== undefined) this.#of(found.scope).pace = found.pace
     }
   }
 
@@ -273,8 +285,7 @@ class Book implements Learned {
         isUnderWay = true
         of.lastSentMs = nowMs
         of.sent.add(nowMs)
-        for (const [name, one] of of.signals)
-          of.signals.set(name, { ...one, left: one.left - (one.weighs === true ? weight : 1) })
+        for (const [name, one] of of.signals) of.signals.set(name, { ...one, left: one.left - countOf(one, weight) })
       },
       giveUp: () => of.pending.add(weight, -1),
       heard,
@@ -282,7 +293,8 @@ class Book implements Learned {
     }
   }
 
-  hear(scope: string, told: Told, { refused, limits }: Heard): void {
+  hear(scope: string, told: Told, answer: Heard): void {
+    const { refused, limits } = answer
     const of = this.#of(scope)
     of.isNew = false
     // Most providers tell nothing at all.
@@ -293,7 +305,7 @@ class Book implements Learned {
       const remaining = leftOf(signal, limits)
       if (remaining === null) continue
       said = true
-      const kept = keptOf(signal, { remaining, limits }, of, nowMs)
+      const kept = keptOf(signal, { ...answer, remaining }, of, nowMs)
       if (kept === undefined) continue
       // The last one that was told stands last.
       of.signals.delete(signal.name)
@@ -304,7 +316,9 @@ class Book implements Learned {
     // The call that went to be told of a new window was not: then nobody counts by that limit any more.
     const names = new Set(told.signals.map(({ name }) => name))
     for (const [name, { isGuess }] of of.signals) if (isGuess && !refused && !names.has(name)) of.signals.delete(name)
-    if (refused && !said) of.pace = slower(of.pace, of.sent.perSecond(nowMs), nowMs)
+    if (!refused || said) return
+    of.pace = slower(of.pace, of.sent.perSecond(nowMs), nowMs)
+    this.#paced.add(scope)
   }
 
   violated(scope: string, names: readonly string[]): boolean {
@@ -320,8 +334,8 @@ class Book implements Learned {
     const signals = this.#scopes.get(scope)?.signals
     if (signals === undefined || signals.size === 0) return []
     const nowMs = this.#clock.monoMs()
-    return [...signals].flatMap(([name, { left, untilMs }]) =>
-      untilMs <= nowMs ? [] : [{ name, left: left === Infinity ? null : Math.max(0, left), untilMs }],
+    return [...signals].flatMap(([name, one]) =>
+      one.untilMs <= nowMs ? [] : [{ name, left: leftNow(one), untilMs: one.untilMs }],
     )
   }
 
@@ -333,23 +347,20 @@ class Book implements Learned {
   }
 
   changed(stamp: Stamp): readonly LimitRow[] {
-    const rows = [...this.#dirty].flatMap((scope) => {
+    const rows: LimitRow[] = []
+    for (const scope of this.#dirty) {
       const { signals, pending } = this.#of(scope)
-      return [...signals].flatMap(([name, one]): LimitRow[] =>
-        one.left === Infinity
-          ? []
-          : [
-              {
-                name: `${prefix}${scope}\n${name}${one.weighs === true ? '\nweight' : ''}`,
-                aheadMs: 0,
-                pauseMs: Math.max(0, one.untilMs - stamp.monoMs),
-                strikes: Math.max(0, one.left - pending.by(one)),
-                ...stamp,
-              },
-            ],
-      )
-    })
+      for (const [signal, one] of signals) {
+        if (one.left === Infinity) continue
+        const name = `${prefix}${scope}\n${signal}${unitOf(one)}`
+        const pauseMs = Math.max(0, one.untilMs - stamp.monoMs)
+        const strikes = Math.max(0, Math.floor(one.left - pending.by(one)))
+        rows.push({ name, aheadMs: 0, pauseMs, strikes, ...stamp }, ...this.#quotas.changed(name, quotaOf(one), stamp))
+      }
+    }
+    for (const scope of this.#paced) rows.push(paceRow(scope, this.#of(scope).pace, stamp))
     this.#dirty.clear()
+    this.#paced.clear()
     return rows
   }
 
