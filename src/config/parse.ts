@@ -295,7 +295,7 @@ const normalise = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig => (
       ...(task.retry.budget === undefined ? {} : { budget: task.retry.budget }),
     },
     deadlineMs: task.deadline,
-    ...(task.work !== undefined && { workMs: task.work }),
+    ...(task.work !== null && { workMs: task.work }),
     priority: task.priority,
   })),
   upstreams: toUpstreams(parsed),

@@ -189,8 +189,8 @@ const task = z.strictObject({
     .prefault({}),
   /** From submission; none when absent. */
   deadline: positiveDuration.nullable().default(null),
-  /** Time in hand over all attempts, whatever progress they make; only a redrive begins anew. No bound when absent. */
-  work: positiveDuration.optional(),
+  /** Time in hand over all attempts, whatever progress they make; only a redrive begins anew. null = no bound. */
+  work: positiveDuration.nullable().default(86_400_000),
   /** Higher goes first. */
   priority: whole(0, 9, 'a priority').default(usualPriority),
 })

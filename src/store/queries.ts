@@ -191,6 +191,12 @@ export interface EventView {
   readonly message: string
   readonly facts: Readonly<Record<string, unknown>>
 }
+export interface EventFilter {
+  readonly subject?: string
+  /** This kind, or every kind under it: `cell` finds `cell.lost`. Lower-case words, digits, `.` and `-`. */
+  readonly kind?: string
+  readonly sinceMs?: number
+}
 /** `hash` is the SHA-256 hex of the token's text; `usedMs` lags up to a minute behind. */
 export interface TokenView {
   readonly id: string
@@ -363,7 +369,7 @@ export interface Queries extends IncidentQueries {
   ledgerDisagreements(
     limit: number,
   ): Promise<readonly { readonly settlement: string; readonly state: SettlementState; readonly transfers: string }[]>
-  events(ask: PageAsk & { readonly subject?: string; readonly newestFirst?: boolean }): Promise<Page<EventView>>
+  events(ask: PageAsk & EventFilter & { readonly newestFirst?: boolean }): Promise<Page<EventView>>
   /** All modes that are set; bounded by what they can be set for. */
   modes(): Promise<readonly ModeRow[]>
   audit(fromSeq: number, limit: number): Promise<readonly AuditView[]>

@@ -96,6 +96,7 @@ test('A whole config becomes milliseconds, bytes, absolute paths and names', () 
     agent: 'settler',
     retry: { max: 4, baseMs: 2_000, capMs: 60_000, budget: 0.2 },
     deadlineMs: 3_600_000,
+    workMs: 86_400_000,
     priority: 7,
   })
   expect(config.upstreams['northbank']).toMatchObject({
@@ -134,6 +135,15 @@ test('Little need be said: the rest has defaults', () => {
   const config = parseConfig({ name: 'small', agents: { one: { run: { module: '/a.ts' } } } }, '/swarm')
   expect(config.agents['one']).toMatchObject({ count: 1, cell: { kind: 'pool' }, run: { module: '/a.ts' } })
   expect(config.api).toEqual({ host: '127.0.0.1', port: 7_700 })
+})
+
+test('The work of a task is bounded by a day, or by what is said, or by null not at all', () => {
+  const works = [undefined, '90s', null].map((work) => {
+    const tasks = { settle: { agent: 'one', ...(work !== undefined && { work }) } }
+    const agents = { one: { run: { module: '/a.ts' } } }
+    return parseConfig({ name: 'small', agents, tasks }, '/swarm').tasks['settle']!.workMs
+  })
+  expect(works).toEqual([86_400_000, 90_000, undefined])
 })
 
 test('A rate may be one call a window: only weights that were written have to fit it', () => {

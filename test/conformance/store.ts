@@ -3,7 +3,7 @@
  * of the same record.
  */
 import { expect, test } from 'vitest'
-import type { Command, Store } from '../../src/store/store.ts'
+import type { Command, EventFilter, Store } from '../../src/store/store.ts'
 import { claim, owner, slot, submit, succeed, task } from './samples.ts'
 import { modesSuite } from './modes.ts'
 import { waitsSuite } from './waits.ts'
@@ -66,6 +66,26 @@ export const storeSuite = (engine: Engine): void => {
     expect(await store.read.cellsAlive()).toEqual([])
     expect(await store.read.cell('cel_kept')).toMatchObject({ id: 'cel_kept', cause: 'killed-by-us' })
     expect(await store.read.cell('cel_gone')).toBeUndefined()
+  })
+
+  it('events are found by subject, by kind or what stands above it, and from a time on', async (store) => {
+    const kinds = ['cell.lost', 'cell.decision', 'cellar.dug', 'agent.lost', 'cell.decision', 'cell.decisions']
+    const events = kinds.map(
+      (kind, at) => ({ kind, level: 'info', subject: `s${at % 2}`, message: kind, facts: {} }) as const,
+    )
+    for (const [at, event] of events.entries())
+      await store.transact([{ kind: 'events.add', with: { wallMs: 1_000 * (at + 1), events: [event] } }])
+    const found = async (filter: EventFilter, newestFirst = false) =>
+      (await store.read.events({ limit: 10, after: null, newestFirst, ...filter })).items.map(({ seq }) => seq)
+    expect(await found({ kind: 'cell' })).toEqual([1, 2, 5, 6])
+    expect(await found({ kind: 'cell.decision' }, true)).toEqual([5, 2])
+    expect(await found({ kind: 'cell.dec' })).toEqual([])
+    expect(await found({ sinceMs: 4_000 })).toEqual([4, 5, 6])
+    expect(await found({ sinceMs: 4_001 }, true)).toEqual([6, 5])
+    expect(await found({ sinceMs: 0, kind: 'cell', subject: 's0' })).toEqual([1, 5])
+    expect(await found({ sinceMs: 9_000 })).toEqual([])
+    const page = await store.read.events({ limit: 1, after: null, kind: 'cell', sinceMs: 2_000 })
+    expect([page.items.map(({ seq }) => seq), page.next]).toEqual([[2], '2'])
   })
 
   it('each opening of a host is a new epoch, and an older epoch may not claim any more', async (store) => {

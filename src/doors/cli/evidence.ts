@@ -12,8 +12,10 @@ import type { Deed, Invocation } from './verb.ts'
 
 const reconnectAfterMs = 1_000
 
+type Wanted = (event: EventView) => boolean
+
 /** Follows the stream and takes it up again after the last event seen, for as long as the person wants. */
-const follow = async (invocation: Invocation, api: Api, from: string | undefined): Promise<number> => {
+const follow = async (invocation: Invocation, api: Api, from: string | undefined, wanted: Wanted): Promise<number> => {
   const { printer, world, interrupted } = invocation
   let lastId = from
   let told = false
@@ -31,8 +33,10 @@ const follow = async (invocation: Invocation, api: Api, from: string | undefined
         }
         if (message.id !== undefined) lastId = message.id
         if (message.data === '') continue
+        const event = JSON.parse(message.data) as EventView
+        if (!wanted(event)) continue
         if (printer.json) printer.jsonLine(message.data)
-        else printer.line(eventLine(JSON.parse(message.data) as EventView))
+        else printer.line(eventLine(event))
       }
     } catch (error) {
       // Before the first event this is an ordinary failure; later it is a restart, and the stream resumes where it was.
@@ -52,18 +56,30 @@ const usualEvents = 50
 const usualBefore = 10
 
 export const events: Deed = async (invocation) => {
-  const { options, printer } = invocation
+  const { options, printer, world } = invocation
   const api = await invocation.api()
   const isFollowed = options.flag('follow')
+  const since = options.duration('since')
+  const [subject, kind] = [options.text('subject'), options.text('kind')]
+  // The stream is of everything; its own words (`stream.…`) are for whoever reads it.
+  const wanted: Wanted = (event) =>
+    event.kind.startsWith('stream.') ||
+    ((subject === undefined || event.subject === subject) &&
+      (kind === undefined || `${event.kind}.`.startsWith(`${kind}.`)))
   const newest = await api.all<EventView>(
     '/api/v1/events',
-    { subject: options.text('subject'), newestFirst: 'true' },
+    {
+      subject,
+      kind,
+      sinceMs: since === undefined ? undefined : Math.max(0, world.clock.wallMs() - since),
+      newestFirst: 'true',
+    },
     options.whole('tail') ?? options.whole('limit') ?? (isFollowed ? usualBefore : usualEvents),
   )
   const inOrder = newest.toReversed()
   if (printer.json) for (const event of inOrder) printer.jsonLine(JSON.stringify(event))
   else printer.lines(inOrder.map(eventLine))
-  if (isFollowed) return follow(invocation, api, inOrder.at(-1)?.seq.toString())
+  if (isFollowed) return follow(invocation, api, inOrder.at(-1)?.seq.toString(), wanted)
   if (inOrder.length === 0 && !printer.json) printer.note('no events yet')
   return 0
 }

@@ -16,6 +16,8 @@ SELECT type, number, state, mode, agent_epoch AS epoch, cell, since_ms AS "since
 
 const eventsSql = (newest: boolean): string =>
   `SELECT * FROM events WHERE ${newest ? 'seq < $1' : 'seq > $1'} AND ($3::text IS NULL OR subject = $3)
+   AND ($4::text IS NULL OR kind || '.' LIKE $4 || '.%')
+   AND ($5::bigint IS NULL OR seq > COALESCE((SELECT seq FROM events WHERE wall_ms < $5 ORDER BY seq DESC LIMIT 1), 0))
    ORDER BY seq ${newest ? 'DESC' : 'ASC'} LIMIT $2`
 
 export const recordReads = (session: Asking): RecordReads => ({
@@ -41,10 +43,11 @@ export const recordReads = (session: Asking): RecordReads => ({
     const row = await session.one<CellRow>('SELECT * FROM cells WHERE id = $1', id)
     return row && cellView(row)
   },
-  events: async ({ limit, after, subject, newestFirst }) => {
+  events: async ({ limit, after, subject, kind, sinceMs, newestFirst }) => {
     const newest = newestFirst === true
     const from = newest && after === null ? Number.MAX_SAFE_INTEGER : cursor(after)
-    return page(await session.all<EventRow>(eventsSql(newest), from, limit + 1, subject ?? null), limit, eventView)
+    const asked = [subject ?? null, kind ?? null, sinceMs ?? null]
+    return page(await session.all<EventRow>(eventsSql(newest), from, limit + 1, ...asked), limit, eventView)
   },
   audit: (fromSeq, limit) =>
     session.all<AuditView>(

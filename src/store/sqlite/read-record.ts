@@ -1,6 +1,7 @@
 /** Reads of agents, cells, events, audit entries and kept answers. */
 import type { AgentStateName, Mode } from '../../model/model.ts'
 import type { AgentRow } from '../commands/fleet.ts'
+import type { EventFilter } from '../queries.ts'
 import type { Reads } from './answers.ts'
 import { cursor, page } from './read-work.ts'
 import { cellView, eventView, type CellRow, type EventRow } from './rows.ts'
@@ -38,8 +39,15 @@ const agentRow = (row: SavedAgent): AgentRow => ({
   nextMs: row.next_ms,
 })
 
-const eventsSql = (order: 'seq > ?1' | 'seq < ?1', direction: 'ASC' | 'DESC', subject: boolean): string =>
-  `SELECT * FROM events WHERE ${order} ${subject ? 'AND subject = ?3' : ''} ORDER BY seq ${direction} LIMIT ?2`
+/** Of the newest event that is older, so that nothing before it is looked at. */
+const sinceSql = '(SELECT seq FROM events WHERE wall_ms < ? ORDER BY seq DESC LIMIT 1)'
+
+/** Conditions with their values. */
+const eventsWhere = ({ subject, kind, sinceMs }: EventFilter): readonly [string, string | number][] => [
+  ...(subject === undefined ? [] : [['subject = ?', subject] as [string, string]]),
+  ...(kind === undefined ? [] : [["(kind || '.') LIKE (? || '.%')", kind] as [string, string]]),
+  ...(sinceMs === undefined ? [] : [[`seq > COALESCE(${sinceSql}, 0)`, sinceMs] as [string, number]]),
+]
 
 export const recordReads = (session: Session): RecordReads => ({
   agents: () => session.all<SavedAgent>('SELECT * FROM agents ORDER BY type, number').map(agentRow),
@@ -64,14 +72,13 @@ export const recordReads = (session: Session): RecordReads => ({
     const row = session.one<CellRow>('SELECT * FROM cells WHERE id = ?', id)
     return row && cellView(row)
   },
-  events: ({ limit, after, subject, newestFirst }) => {
+  events: ({ limit, after, newestFirst, ...filter }) => {
     const newest = newestFirst === true
     const from = newest && after === null ? Number.MAX_SAFE_INTEGER : cursor(after)
-    const sql = eventsSql(newest ? 'seq < ?1' : 'seq > ?1', newest ? 'DESC' : 'ASC', subject !== undefined)
-    const rows =
-      subject === undefined
-        ? session.all<EventRow>(sql, from, limit + 1)
-        : session.all<EventRow>(sql, from, limit + 1, subject)
+    const where = [[newest ? 'seq < ?' : 'seq > ?', from] as const, ...eventsWhere(filter)]
+    const sql = `SELECT * FROM events WHERE ${where.map(([text]) => text).join(' AND ')}
+      ORDER BY seq ${newest ? 'DESC' : 'ASC'} LIMIT ?`
+    const rows = session.all<EventRow>(sql, ...where.map(([, value]) => value), limit + 1)
     return page(rows, limit, eventView)
   },
   audit: (fromSeq, limit) =>

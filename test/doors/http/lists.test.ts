@@ -236,6 +236,15 @@ test('events list oldest or newest first, and by subject', async () => {
   expect([...newest.items, ...older.items].map(({ seq }) => seq)).toEqual([5, 4, 3, 2])
   expect((await listed(await house.call('/api/v1/events?limit=1'))).items[0]!.seq).toBe(1)
   expect((await listed(await house.call('/api/v1/events?subject=nobody'))).items).toEqual([])
+  const { kind, wallMs } = newest.items[0] as unknown as { kind: string; wallMs: number }
+  const kinds = [kind, kind.split('.')[0]!, 'nothing.like-it']
+  const counts = await Promise.all(
+    kinds.map(async (one) => (await listed(await house.call(`/api/v1/events?kind=${one}`))).items.length),
+  )
+  expect(counts).toEqual([5, 5, 0])
+  expect((await listed(await house.call(`/api/v1/events?sinceMs=${wallMs + 1}`))).items).toEqual([])
+  for (const wrong of ['kind=%25', 'kind=Cell_', 'sinceMs=yesterday'])
+    expect((await house.call(`/api/v1/events?${wrong}`)).status).toBe(422)
 })
 
 test('the audit pages from its first entry, and its proof is recomputed on each question', async () => {

@@ -1,7 +1,7 @@
 /** What was recorded: audit entries and their proof, events, and whole exports. */
 import { searchAudit, type Anchor, type AuditFilter } from '../../../record/record.ts'
 import { Failure } from '../../../std/std.ts'
-import type { AuditView, Page, PageAsk } from '../../../store/store.ts'
+import type { AuditView, EventFilter, Page, PageAsk } from '../../../store/store.ts'
 import type { AuditAnswer, Checkpoint } from '../../api.ts'
 import { auditAllowed } from '../allowed.ts'
 import { eventStream } from '../event-stream.ts'
@@ -15,15 +15,18 @@ import type { Rooms } from '../rooms.ts'
 const auditPage = (rooms: Rooms, { limit, after }: PageAsk, filter: AuditFilter = {}): Promise<Page<AuditView>> =>
   searchAudit(rooms.store.read, filter, { fromSeq: after === null ? 1 : Number(after), limit })
 
+const wallTime = (sinceMs: string): number => {
+  if (!/^[0-9]{1,15}$/.test(sinceMs)) throw new Failure('invalid', 'sinceMs is a wall time in milliseconds')
+  return Number(sinceMs)
+}
+
 const auditFilter = ({ query: { actor, action, object, sinceMs, text } }: Ask): AuditFilter => {
-  if (sinceMs !== undefined && !/^[0-9]{1,15}$/.test(sinceMs))
-    throw new Failure('invalid', 'sinceMs is a wall time in milliseconds')
   return {
     ...(actor !== undefined && { actor }),
     ...(action !== undefined && { action }),
     ...(object !== undefined && { object }),
     ...(text !== undefined && { text }),
-    ...(sinceMs !== undefined && { sinceMs: Number(sinceMs) }),
+    ...(sinceMs !== undefined && { sinceMs: wallTime(sinceMs) }),
   }
 }
 
@@ -41,8 +44,18 @@ const checkpoint = async ({ rooms }: Ask): Promise<Reply> => {
   return ok(answer)
 }
 
+const eventFilter = ({ query: { subject, kind, sinceMs } }: Ask): EventFilter => {
+  if (kind !== undefined && !/^[a-z][a-z0-9.-]{0,63}$/.test(kind))
+    throw new Failure('invalid', 'kind is the kind of an event like cell.lost, or its beginning like cell')
+  return {
+    ...(subject !== undefined && { subject }),
+    ...(kind !== undefined && { kind }),
+    ...(sinceMs !== undefined && { sinceMs: wallTime(sinceMs) }),
+  }
+}
+
 const events = async (ask: Ask): Promise<Reply | Response> => {
-  const { subject, newestFirst, after } = ask.query
+  const { newestFirst, after } = ask.query
   const streams = (ask.request.headers.get('accept') ?? '').includes('text/event-stream')
   if (streams && ask.method === 'GET') return eventStream(ask, ask.request.headers.get('last-event-id') ?? after)
   if (after !== undefined)
@@ -50,7 +63,7 @@ const events = async (ask: Ask): Promise<Reply | Response> => {
   const page = {
     ...pageAsk(ask),
     newestFirst: truth('newestFirst', newestFirst) ?? false,
-    ...(subject !== undefined && { subject }),
+    ...eventFilter(ask),
   }
   return ok(listOf(ask, await ask.rooms.store.read.events(page), (event) => event))
 }
@@ -103,6 +116,11 @@ export const recordRoutes: readonly Route[] = [
     run: async (ask) => ok(await ask.rooms.audit.verify(anchorOf(ask))),
   },
   { method: 'GET', path: '/api/v1/audit/checkpoint', run: checkpoint },
-  { method: 'GET', path: '/api/v1/events', query: ['limit', 'cursor', 'subject', 'newestFirst', 'after'], run: events },
+  {
+    method: 'GET',
+    path: '/api/v1/events',
+    query: ['limit', 'cursor', 'subject', 'kind', 'sinceMs', 'newestFirst', 'after'],
+    run: events,
+  },
   { method: 'GET', path: '/api/v1/export/:kind', run: exportAll },
 ]
