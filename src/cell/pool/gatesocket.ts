@@ -4,13 +4,7 @@
  */
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { RawData, WebSocket } from 'ws'
-import {
-  TaskFailure,
-  type OpenSocket,
-  type SocketEnd,
-  type SocketInit,
-  type UpstreamSocket,
-} from '../../agent/agent.ts'
+import { TaskFailure, type OpenSocket, type SocketEnd, type UpstreamSocket } from '../../agent/agent.ts'
 import { answerOf, isNotThereYet, lifeOf, lookEveryMs, putOff, socketWithinMs } from './gatefetch.ts'
 
 /** The gate's bound. */
