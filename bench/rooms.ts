@@ -105,6 +105,7 @@ export const openRooms = async (ask: RoomsAsk): Promise<Rooms> => {
       if (level === 'error' || level === 'warn') console.error(message)
     },
   })
+  await fleet.start()
   const work = openWork({
     ...ports,
     owner,

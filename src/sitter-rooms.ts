@@ -90,6 +90,7 @@ interface Late {
 const linkEvents = (late: Late, uses: UseAudit, modes: Modes): GateLinkEvents => ({
   uses: uses.take,
   heard: (agents) => modes.called(agents),
+  seen: (seen) => late.fleet?.seen(seen),
   linked: (gateId) => {
     late.isBack?.()
     late.isBack = undefined

@@ -226,6 +226,8 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
         stop(drainMs)
       },
     })
+    // Somebody answers before anything of the agents' is started.
+    await rooms.fleet.start()
     reloaded = openReload(places.reload, { disk: realDisk(), versions: rooms.live.versions }, reloadTold)
     rooms.settle.start()
     if (rooms.gatelink.gateId !== null) rooms.settle.linked(rooms.gatelink.gateId)

@@ -32,6 +32,9 @@ export interface UpstreamAnswer {
 /** One request through the cell's gate; the host process fills it. */
 export type UpstreamFetch = (ask: {
   readonly agent: string
+  /** Its incarnation, and the attempt that asks; null = it asks outside of any. */
+  readonly epoch: number
+  readonly attempt: string | null
   readonly upstream: string
   readonly path: string
   readonly init: FetchInit
@@ -68,6 +71,8 @@ export interface UpstreamSocket extends AsyncIterable<string | Uint8Array> {
 /** One WebSocket through the cell's gate; the host process fills it. */
 export type OpenSocket = (ask: {
   readonly agent: string
+  readonly epoch: number
+  readonly attempt: string | null
   readonly path: string
   readonly init: SocketInit
   readonly signal: AbortSignal

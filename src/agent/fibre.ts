@@ -7,7 +7,7 @@
  */
 import { bounds, cutBytes, type Log, type Rest, type Run, type Seat } from '../wire/wire.ts'
 import { Attempt, decide, type Ending } from './attempt.ts'
-import type { AgentContext } from './context.ts'
+import type { AgentContext, UpstreamFetch } from './context.ts'
 import type { Agent } from './define.ts'
 import { reportOf } from './errors.ts'
 import type { Pace } from './pace.ts'
@@ -59,6 +59,7 @@ export class Fibre {
     this.#context = this.#makeContext()
     this.#taskTools = {
       requests: tools.requests,
+      fetch: (ask) => this.#fetch(ask),
       progress: (text) => this.#unasked('beat', { progress: cutBytes(String(text), 1_000) }),
     }
     this.#named = { [this.agent]: <Value>(work: () => Value): Value => work() }[this.agent]!
@@ -273,6 +274,10 @@ export class Fibre {
     this.#notify(method, params)
   }
 
+  #fetch(ask: Omit<Parameters<UpstreamFetch>[0], 'agent' | 'epoch'>): ReturnType<UpstreamFetch> {
+    return this.#tools.ports.fetch({ agent: this.agent, epoch: this.seat.epoch, ...ask })
+  }
+
   #makeContext(): AgentContext {
     const say =
       (level: Log['level']) =>
@@ -284,11 +289,11 @@ export class Fibre {
       config: this.seat.config,
       signal: this.#life.signal,
       log: { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') },
-      fetch: (upstream, path, init = {}) =>
-        this.#tools.ports.fetch({ agent: this.agent, upstream, path, init, signal: signalNow() }),
+      fetch: (upstream, path, init = {}) => this.#fetch({ attempt: null, upstream, path, init, signal: signalNow() }),
       socket: async (path, init = {}) => {
         const attempt = this.#attempt
-        const socket = await this.#tools.ports.socket({ agent: this.agent, path, init, signal: signalNow() })
+        const who = { agent: this.agent, epoch: this.seat.epoch, attempt: attempt?.run.attempt ?? null }
+        const socket = await this.#tools.ports.socket({ ...who, path, init, signal: signalNow() })
         attempt?.holds(socket)
         return socket
       },

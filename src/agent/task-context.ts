@@ -5,7 +5,7 @@
  */
 import type { SettleAnswer, TaskAdded } from '../wire/wire.ts'
 import type { Attempt } from './attempt.ts'
-import type { AgentContext, Context, NewTask, Payment } from './context.ts'
+import type { AgentContext, Context, NewTask, Payment, UpstreamFetch } from './context.ts'
 import { Park } from './errors.ts'
 import type { Requests } from './requests.ts'
 import { sharedOf } from './shared.ts'
@@ -13,6 +13,7 @@ import { TaskFailure } from './task-failure.ts'
 
 export interface TaskTools {
   readonly requests: Requests
+  readonly fetch: (ask: Omit<Parameters<UpstreamFetch>[0], 'agent' | 'epoch'>) => ReturnType<UpstreamFetch>
   readonly progress: (text: string) => void
 }
 
@@ -88,7 +89,14 @@ export class TaskContext implements Context {
     return this.#agent.log
   }
   get fetch(): Context['fetch'] {
-    return this.#agent.fetch
+    return (upstream, path, init = {}) => {
+      const { decided, run, abort } = this.#attempt
+      if (decided) {
+        const message = `${run.attempt} is over: it makes no calls any more`
+        return Promise.reject(new TaskFailure(message, { code: 'stale', kind: 'refused' }))
+      }
+      return this.#tools.fetch({ attempt: run.attempt, upstream, path, init, signal: abort.signal })
+    }
   }
   get socket(): Context['socket'] {
     return this.#agent.socket

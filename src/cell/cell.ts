@@ -11,6 +11,7 @@ export type {
   CellEvents,
   CellKind,
   CellPlan,
+  EndStep,
   HousedCell,
   Share,
   Sleeper,

@@ -135,7 +135,8 @@ export const poolCells = (ports: PoolPorts): CellKind<HousedCell> => {
         onLine: (stream, text) => cell.line(stream, text),
       })
       const withinMs = plan.startWithinMs ?? ports.startWithinMs ?? defaultStartMs
-      cell.begin(child, listening, { withinMs, effort: (pid) => proc.effort(pid) })
+      const { seesItself } = plan
+      cell.begin(child, listening, { withinMs, effort: (pid) => proc.effort(pid), seesItself })
     } catch (error) {
       await listening.close()
       await walls?.close()

@@ -77,6 +77,8 @@ export interface CellPlan {
   readonly proxy?: { readonly placeholders: Readonly<Record<string, string>> }
   /** The time from the start of the process to its hello; the kind's own when absent. */
   readonly startWithinMs?: number
+  /** Whether the sitter sees its own beats: else no start is too late for it. */
+  readonly seesItself?: () => boolean
   /** The bounds of each machine in a `vm` cell, and how many there may be. */
   readonly vm?: { readonly memoryBytes: number; readonly sliceMs: number; readonly agents: number }
   /** Grows when the module may have become another; the first host of each compiles it for all. 0 when absent. */
@@ -128,6 +130,7 @@ export interface CellEnd {
   readonly witness?: Witness
 }
 
+export type EndStep = 'stack' | 'term' | 'kill'
 export interface CellEvents {
   /**
    * The process connected, said hello and was welcomed with its seats; told again each time it has connected anew:
@@ -148,6 +151,11 @@ export interface CellEvents {
    * link is cut.
    */
   refused(code: string, detail: string): void
+  /**
+   * A step of its end was done: `stack` = it was asked where its loop is, and had its time to say (`lines` of it came),
+   * `term` and `kill` = the signal was sent. Each at most once.
+   */
+  did?(step: EndStep, facts: { readonly lines?: number }): void
   /** A line that the host printed. */
   line(stream: 'stdout' | 'stderr', text: string): void
   gone(end: CellEnd): void

@@ -4,6 +4,7 @@
  */
 import { agentAfter, type AgentEvent } from '../model/model.ts'
 import type { AgentRow } from '../store/store.ts'
+import { announceSoon } from './fence.ts'
 import { noteDozing, noteTaken } from './hibernate/sleepers.ts'
 import type { Agent, Attempt, AttemptLoss, Due, Live } from './live.ts'
 import { restMsOf } from './modes/rest.ts'
@@ -93,7 +94,9 @@ export const loseAttempt = (live: Live, agent: Agent, attempt: Attempt, loss: At
 export const unseat = (live: Live, agent: Agent, loss: AttemptLoss): void => {
   if (agent.taken && agent.attempt === null) noteTaken(live, agent, -1)
   if (agent.attempt) loseAttempt(live, agent, agent.attempt, loss)
-  agent.cell?.agents.delete(agent)
+  const { cell } = agent
+  cell?.agents.delete(agent)
+  if (cell) announceSoon(live, cell)
   agent.cell = null
   agent.taken = false
   agent.called = false

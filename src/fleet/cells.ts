@@ -8,6 +8,7 @@ import { asFailure, Failure } from '../std/std.ts'
 import { move, refile, touch, unseat } from './agents.ts'
 import { onFrame, onLine, onRefused } from './frames.ts'
 import { bringBeds, seatsNow, wakeFromBeds } from './hibernate/beds.ts'
+import { announce } from './fence.ts'
 import { housingOf, kindOf } from './housing.ts'
 import type { Agent, Group, Live, LiveCell, Post } from './live.ts'
 import { beginTrial, cellLost, dueAtOnce } from './loss.ts'
@@ -18,6 +19,7 @@ import { hostPlan, isWatched, newPlace } from './place.ts'
 import { formatAgents } from './range.ts'
 import { recycled } from './recycle.ts'
 import { dismiss, handOver, takeStandby } from './standby.ts'
+import { stepDone } from './silence/ladder.ts'
 import { clearAway, notify, say } from './wiring.ts'
 
 /** A host that stands by answers in 0.3 ms; one that does not within this time is not waited for any longer. */
@@ -46,7 +48,10 @@ const openCell = (live: Live, group: Group, post: Post | undefined): LiveCell =>
     agents: new Set(),
     named: new Map(),
     killedFor: null,
+    judged: false,
     vacated: false,
+    announced: false,
+    endedAttempts: [],
     bedding: false,
     slept: false,
     wasStopped: false,
@@ -83,17 +88,6 @@ const planOf = (live: Live, cell: LiveCell): CellPlan => ({
   watched: isWatched(live, cell.group),
   seats: seatsNow(cell.agents),
 })
-
-/** Tells the gate who lives in a cell and what they may call. */
-export const announce = (live: Live, cell: LiveCell): void => {
-  live.options.gatelink.openCell({
-    cell: cell.id,
-    socketPath: cell.gateSocket,
-    type: cell.group.settings.name,
-    agents: [...cell.agents].map((agent) => agent.id).toSorted(),
-    upstreams: cell.group.settings.upstreams,
-  })
-}
 
 const take = (live: Live, cell: LiveCell, agent: Agent): void => {
   agent.cell = cell
@@ -145,6 +139,7 @@ const seat = async (live: Live, cell: LiveCell, agents: readonly Agent[]): Promi
 export const kill = (live: Live, cell: LiveCell, why: string, ask?: 'ask'): void => {
   if (cell.gone) return
   cell.killedFor ??= why
+  if (ask === 'ask') cell.judged = true
   cell.phase = 'ending'
   for (const agent of cell.agents) refile(live, agent)
   cell.cell?.kill(why, ask)
@@ -260,6 +255,7 @@ const eventsOf = (live: Live, cell: LiveCell): CellEvents => ({
   line: (stream, text) => {
     onLine(live, cell, stream, text)
   },
+  did: (step, facts) => stepDone(live, cell, step, facts),
   gone: (end) => {
     gone(live, cell, end)
   },
@@ -349,6 +345,8 @@ const awaitReady = (live: Live, cell: LiveCell, round: number): void => {
     live.agenda.after(longestMs, () => {
       live.waves.done(cell.group)
       if (cell.phase !== 'starting') return
+      // Who does not see itself ends nobody: it asks again after the same time.
+      if (live.options.seesItself?.() === false) return awaitReady(live, cell, round)
       if (cell.cell !== null && !cell.welcomed && round < mostRounds) awaitReady(live, cell, round + 1)
       else kill(live, cell, `not ready within ${round * longestMs} ms`)
     }),

@@ -14,6 +14,7 @@ import { usedOnce } from './useful.ts'
 import { putLine } from './lines.ts'
 import type { Agent, Attempt, Live, LiveCell } from './live.ts'
 import { heard } from './pulse.ts'
+import { getsOn } from './outside.ts'
 import { formatAgents } from './range.ts'
 import { isAgentMethod } from './requests.ts'
 import { notify } from './wiring.ts'
@@ -81,7 +82,7 @@ const progress = (live: Live, agent: Agent, cell: LiveCell): void => {
  * tells that again.
  */
 const hasEnded = (live: Live, attempt: Attempt): void => {
-  attempt.progressMs = live.options.clock.monoMs()
+  getsOn(live, attempt)
   Object.assign(attempt, { cancelledMs: null, askedMs: null, heldMs: null, look: null })
 }
 
@@ -136,13 +137,13 @@ const release = (live: Live, agent: Agent, attempt: Attempt): void => {
 /** What an attempt asks on its way: while it is asked, and when it is answered, the attempt goes on. */
 const askOnItsWay = async (live: Live, asked: AttemptRequest): Promise<unknown> => {
   const { attempt } = asked
-  attempt.progressMs = live.options.clock.monoMs()
+  getsOn(live, attempt)
   try {
     const answer = await ask(live, asked)
     noteSeen(live, asked.agent, `${asked.method}, answered`)
     return answer
   } finally {
-    attempt.progressMs = live.options.clock.monoMs()
+    getsOn(live, attempt)
   }
 }
 
@@ -194,7 +195,8 @@ const takeNotification = (live: Live, cell: LiveCell, { method, params }: Incomi
   const { agent } = speaker(live, cell, params)
   if (method === 'beat') {
     const { progress } = valueOf(method, checkBeat(params))
-    // A beat without a word about progress proves that somebody beats, not that work goes on.
+    // A beat without a word about progress proves that somebody beats, not that work goes on. With one it is the
+    // agent's own word: it is not asked to give up for it, and evidence says that nothing else is known.
     if (progress && agent.attempt) agent.attempt.progressMs = live.options.clock.monoMs()
   } else if (method === 'log') {
     const { level, message, fields } = valueOf(method, checkLog(params))

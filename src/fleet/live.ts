@@ -43,7 +43,12 @@ export interface Attempt {
   /** Place in the order of frames to its cell: only a challenge sent later can speak about it. */
   readonly mark: number
   readonly givenMs: number
+  /** Last progress, also by its agent's own word: what the window of `stuckAfter` goes by. */
   progressMs: number
+  /** Last progress that we saw ourselves: what evidence goes by. */
+  seenMs: number
+  /** A call of its agent's is in hand in the gate, by the gate's last word, until then (monotonic). */
+  outsideUntilMs: number
   cancelledMs: number | null
   /** Its cell was challenged since then, and has listed it since then. */
   askedMs: number | null
@@ -197,8 +202,14 @@ export interface LiveCell extends CellPlace {
   /** Named as the cause by the host or by us, with the monotonic time. */
   readonly named: Map<string, number>
   killedFor: string | null
+  /** It is ended for what it did or did not do: each step of that is told. */
+  judged: boolean
   /** Its only agent was taken out of it: its end is no loss. */
   vacated: boolean
+  /** The gate was told who lives in it now. */
+  announced: boolean
+  /** Attempts that its agents were told to give up, newest last. */
+  endedAttempts: readonly string[]
   /** One of its agents after the other is being put to sleep. */
   bedding: boolean
   /** It ends because its agents sleep: nothing of it has to be remembered. */
@@ -371,4 +382,6 @@ export interface Live {
   readonly figures: Figures
   readonly counts: { restarts: number; cellsLost: number; linesDropped: number; framesRefused: number }
   phase: 'open' | 'stopping' | 'deposed'
+  /** Null once its agents are started. */
+  begun: PromiseWithResolvers<void> | null
 }

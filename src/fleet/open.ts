@@ -38,6 +38,7 @@ import { fell, resumeBands, withMates } from './order/strategy.ts'
 import { openParole } from './parole.ts'
 import type { Fleet, FreeAgent } from './port.ts'
 import { openTurns } from './probes/probes.ts'
+import { callsSeen } from './outside.ts'
 import { cancelAttempt, challenge } from './pulse.ts'
 import { openFleetRecord } from './record.ts'
 import { weigh } from './recycle.ts'
@@ -142,6 +143,7 @@ const assemble = (options: FleetOptions, roster: Roster): Live => {
     figures: openFigures(),
     counts: { restarts: 0, cellsLost: 0, linesDropped: 0, framesRefused: 0 },
     phase: 'open',
+    begun: Promise.withResolvers<void>(),
   }
   return live
 }
@@ -203,6 +205,8 @@ const give = (live: Live, run: Parameters<Fleet['run']>[0][number]): LiveCell | 
     mark: (agent.cell.mark += 1),
     givenMs: nowMs,
     progressMs: nowMs,
+    seenMs: nowMs,
+    outsideUntilMs: nowMs,
     cancelledMs: null,
     askedMs: null,
     heldMs: null,
@@ -269,10 +273,43 @@ const asked = (live: Live, id: string): Promise<readonly string[]> => {
   return challenge(live, cell, challengeWithinMs)
 }
 
+const letOrders = (live: Live): void => {
+  live.begun?.resolve()
+  live.begun = null
+}
+
+/** Once: begins to start what is to live. Of one that was stopped before, nothing. */
+const start = async (live: Live, roster: Roster, notes: ReadonlyMap<string, string>): Promise<void> => {
+  if (live.phase !== 'open') return
+  tendAdmission(live)
+  begin(live, roster)
+  live.order.begun = true
+  planLook(live)
+  tendSuspects(live)
+  void resumeRolling(live, notes)
+  tendStandbys(live)
+  tendApart(live)
+  letOrders(live)
+  await live.record.flush()
+}
+
+/** What people order waits until the fleet has begun: before, nobody is there whom it could reach. */
+const orders = (live: Live): Pick<Fleet, 'restart' | 'roll' | 'unquarantine' | 'reconfigure' | 'order'> => {
+  const begun = <Value>(work: () => Promise<Value>): Promise<Value> =>
+    live.begun === null ? work() : live.begun.promise.then(work)
+  return {
+    restart: (...asked) => begun(() => restartAgents(live, ...asked)),
+    roll: (...asked) => begun(() => rollType(live, ...asked)),
+    unquarantine: (...asked) => begun(() => releaseAgents(live, ...asked)),
+    reconfigure: (...asked) => begun(() => reconfigure(live, ...asked)),
+    order: (...asked) => begun(() => orderAgents(live, ...asked)),
+  }
+}
+
 /**
- * Opens the fleet and begins to start its agents; resolves when the first states are durable, not when the agents are
- * ready. Cells that an older sitter left must have been swept before.
- * @throws what the record throws when it cannot be read or written.
+ * Opens the fleet: it answers, and nothing of it runs before `start`. Cells that an older sitter left must have been
+ * swept before.
+ * @throws what the record throws when it cannot be read.
  */
 export const openFleet = async (options: FleetOptions): Promise<Fleet> => {
   const rows = await options.store.read.agents()
@@ -283,16 +320,8 @@ export const openFleet = async (options: FleetOptions): Promise<Fleet> => {
   resumeGovernor(live, notes)
   judgeLastLife(live, rows, notes)
   for (const agent of live.agents.values()) agent.mode = modeNow(live, agent.settings, agent.id)
-  tendAdmission(live)
-  begin(live, roster)
-  live.order.begun = true
-  planLook(live)
-  tendSuspects(live)
-  void resumeRolling(live, notes)
-  tendStandbys(live)
-  tendApart(live)
-  await live.record.flush()
   return {
+    start: () => start(live, roster, notes),
     take: (agentType, count) => (live.phase === 'open' ? take(live, agentType, count) : []),
     freeCount: (agentType) => live.free.get(agentType)?.size ?? 0,
     asleep: (agentType) => asleepOf(live, agentType),
@@ -300,6 +329,7 @@ export const openFleet = async (options: FleetOptions): Promise<Fleet> => {
     run: (runs) => runAll(live, runs),
     release: (agent) => release(live, agent),
     cancel: (agent, attempt, reason) => cancel(live, agent, attempt, reason),
+    seen: (calls) => callsSeen(live, calls),
     list: () => [...live.agents.values()].map((agent) => viewOf(live, agent)),
     page: (ask) => pageOf(live, ask),
     states: (type) => statesFrom(live.agents.values(), type),
@@ -314,11 +344,10 @@ export const openFleet = async (options: FleetOptions): Promise<Fleet> => {
     figures: () => live.figures.view(),
     troubles: () => troublesOf(live.agents.values()),
     remode: () => remode(live),
-    restart: (agents, actor) => restartAgents(live, agents, actor),
-    roll: (type, surge, actor) => rollType(live, type, surge, actor),
-    unquarantine: (agents, actor) => releaseAgents(live, agents, actor),
-    reconfigure: (types, actor) => reconfigure(live, types, actor),
-    order: (order, agents, by) => orderAgents(live, order, agents, by),
-    stop: (withinMs) => stopFleet(live, withinMs),
+    ...orders(live),
+    stop: (withinMs) => {
+      letOrders(live)
+      return stopFleet(live, withinMs)
+    },
   }
 }

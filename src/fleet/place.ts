@@ -50,6 +50,7 @@ export const hostPlan = (
   ...(settings.proxy && { proxy: settings.proxy }),
   ...(settings.cell.readable && { readable: settings.cell.readable }),
   startWithinMs: settings.startWithinMs,
+  ...(live.options.seesItself && { seesItself: live.options.seesItself }),
 })
 
 /** Its cell died by its own doing not long ago, or it is a part: the next host is watched, to know why. */

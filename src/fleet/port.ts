@@ -218,6 +218,11 @@ export interface OrderAnswer {
 }
 
 export interface Fleet {
+  /**
+   * Once: begins to start its agents. Resolves when the first states are durable, not when the agents are ready; what
+   * is ordered before waits for it. Rejects what the record throws when it cannot be written.
+   */
+  start(): Promise<void>
   /** Takes up to `count` free agents of a type, the one that has been free longest first; they are busy from now on. */
   take(agentType: string, count: number): FreeAgent[]
   freeCount(agentType: string): number
@@ -234,6 +239,8 @@ export interface Fleet {
   release(agent: string): void
   /** Asks the agent to give up an attempt; it is killed with its cell when it does not within its grace. */
   cancel(agent: string, attempt: string, reason: string): void
+  /** What the gate sees of agents' own calls: an answered one is progress, one in hand is a wait for others. */
+  seen(calls: { readonly answered: readonly string[]; readonly inHand: readonly string[] }): void
   /** All of them, closely: for swarms that are small. */
   list(): readonly AgentView[]
   /** A page of agents in the order of their ids; rejects nothing: an unknown `after` begins at the beginning. */

@@ -7,11 +7,13 @@
 import { asFailure, Failure } from '../std/std.ts'
 import type { Pong } from '../wire/wire.ts'
 import { becomeFree, loseAttempt, move } from './agents.ts'
+import { waitsOutside } from './evidence.ts'
+import { fenceAttempt } from './fence.ts'
 import type { Agent, Attempt, Live, LiveCell } from './live.ts'
 import { flushLines } from './lines.ts'
 import { formatAgents } from './range.ts'
 import { isExcused } from './silence/decide.ts'
-import { beginSilence, endSilence, judgedSince, judgeSilence, lastChallenge, lookAt } from './silence/ladder.ts'
+import { beginSilence, endSilence, judgedSince, judgeSilence, lastChallenge, lookAt, nudge } from './silence/ladder.ts'
 import { attemptVerdict, beatCounts, liveness } from './verdict.ts'
 import { notify } from './wiring.ts'
 
@@ -83,6 +85,7 @@ const compareAttempts = (live: Live, cell: LiveCell, pong: Pong, mark: number): 
     if (agent.attempt !== null && agent.attempt.askedMs !== null && open.has(`${agent.id} ${agent.attempt.id}`))
       agent.attempt.heldMs = nowMs
     if (agent.attempt === null || !isMissing(agent, agent.attempt)) continue
+    fenceAttempt(live, cell, agent.attempt.id)
     loseAttempt(live, agent, agent.attempt, { cause: `cell ${cell.id} does not hold the attempt`, collateral: true })
     becomeFree(live, agent)
   }
@@ -163,8 +166,9 @@ export const challengeSoon = (live: Live, cell: LiveCell): void => {
   })
 }
 
-const suspectCell = (live: Live, cell: LiveCell): void => {
-  if (cell.suspect) return
+/** Gives true when it was not before. */
+const suspectCell = (live: Live, cell: LiveCell): boolean => {
+  if (cell.suspect) return false
   cell.suspect = true
   const agents = [...cell.agents].filter((agent) => agent.state === 'idle' || agent.state === 'busy')
   const silentMs = Math.round(live.options.clock.monoMs() - cell.heardMs)
@@ -185,6 +189,7 @@ const suspectCell = (live: Live, cell: LiveCell): void => {
       exists: existsNow(live, cell),
     },
   })
+  return true
 }
 
 const existsNow = (live: Live, cell: LiveCell): boolean | null => {
@@ -209,7 +214,7 @@ const beat = (live: Live, cell: LiveCell, dueMs: number): void => {
   if (beatCounts(Math.max(nowMs - dueMs, live.stillness.sinceMs(dueMs - intervalMs)), intervalMs)) cell.silentBeats += 1
   live.stillness.watch()
   const verdict = liveness(cell.silentBeats)
-  if (verdict !== 'alive') suspectCell(live, cell)
+  if (verdict !== 'alive' && suspectCell(live, cell)) nudge(live, cell)
   if (verdict === 'suspect') schedulePulse(live, cell, nowMs + intervalMs / 2, () => challengeLast(live, cell))
   // Its answer may lie unread in the socket: judged after the loop has read once more.
   if (verdict === 'dead') schedulePulse(live, cell, nowMs, () => endSilent(live, cell))
@@ -273,14 +278,13 @@ const judge = (live: Live, agent: Agent): void => {
   const { attempt, cell, settings } = agent
   if (attempt === null || cell === null || attempt.answering > 0 || agent.state === 'suspect') return
   const nowMs = live.options.clock.monoMs()
-  const waitsOutside = live.options.hooks.waitsOutside(attempt.id)
   const { progressMs, cancelledMs } = attempt
   const verdict = attemptVerdict({
     awakeMs: nowMs - (cancelledMs ?? progressMs) - live.stillness.sinceMs(cancelledMs ?? progressMs),
     cancelled: cancelledMs !== null,
     stuckAfterMs: settings.stuckAfterMs,
     graceMs,
-    waitsOutside,
+    waitsOutside: waitsOutside(live, attempt),
   })
   if (verdict === 'waits') attempt.progressMs = nowMs
   if (cancelledMs === null) judgeStuck(live, agent, attempt, verdict === 'stuck')
@@ -298,6 +302,7 @@ export const cancelAttempt = (live: Live, agent: Agent, attempt: Attempt, reason
   if (cell === null || attempt.cancelledMs !== null) return
   attempt.cancelledMs = live.options.clock.monoMs()
   attempt.look = lookAt(live, cell)
+  fenceAttempt(live, cell, attempt.id)
   cell.cell?.send([{ jsonrpc: '2.0', method: 'cancel', params: { agent: agent.id, attempt: attempt.id, reason } }])
   notify(live, 'attempt.cancelled', 'warn', {
     subject: agent.id,

@@ -7,7 +7,7 @@ import { agentTypeChanges, formatAgent, type AgentType } from '../model/model.ts
 import { canonicalJson, Failure } from '../std/std.ts'
 import type { AgentRow } from '../store/store.ts'
 import { refile, touch } from './agents.ts'
-import { announce } from './cells.ts'
+import { announce } from './fence.ts'
 import { FreeQueue } from './free.ts'
 import { housingOf, tellHousing } from './housing.ts'
 import { beginAsleep, enlist, openType, reviseType } from './hibernate/hibernate.ts'

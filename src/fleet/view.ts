@@ -145,6 +145,9 @@ export const exitOf = (live: Live, agent: Agent): Exit => {
     case 'busy':
       return { kind: 'event', what: 'its attempt ends, or makes no progress for too long' }
     case 'suspect':
+      // Judged already, and nobody's fault: its time is over, and what ends it is no time.
+      if (cell?.excuse)
+        return { kind: 'event', what: `its cell answers, or is to blame for its silence (now it is ${cell.excuse})` }
       return {
         kind: 'time',
         what: 'its cell answers, or is killed',

@@ -13,6 +13,7 @@ import {
   type Answer,
   type Call,
   type CallsHeard,
+  type CallsSeen,
   type CellOpen,
   type BackupAnswer,
   type GateStatus,
@@ -248,6 +249,7 @@ class SitterEnd implements GateLink {
     } else if (raw['frame'] === 'call') this.#acks.take(this.#gateId, raw as unknown as Call)
     else if (raw['frame'] === 'uses') void this.#audit(from, raw['uses'] as readonly Use[])
     else if (raw['frame'] === 'heard') this.#options.events.heard?.(raw['agents'] as readonly CallsHeard[])
+    else if (raw['frame'] === 'seen') this.#options.events.seen?.(raw as unknown as CallsSeen)
     else if (raw['frame'] === 'answer') this.#questions.answered(raw as unknown as Answer)
   }
 

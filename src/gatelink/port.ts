@@ -7,6 +7,7 @@ import type {
   BackupAnswer,
   Call,
   CallsHeard,
+  CallsSeen,
   CellOpen,
   CostsQuestion,
   CostsTold,
@@ -39,6 +40,8 @@ export interface GateLinkEvents {
   uses(gateId: string, uses: readonly Use[]): Promise<void>
   /** What came of agents' own calls lately. */
   heard?(agents: readonly CallsHeard[]): void
+  /** Whose calls were answered lately, and who waits for one. */
+  seen?(seen: CallsSeen): void
 }
 
 export interface GateLink {

@@ -20,6 +20,7 @@ import type { Skew } from './skew.ts'
 import type { Priorities } from './priorities.ts'
 import type { Repeats } from './repeats.ts'
 import type { Retries } from './retries.ts'
+import type { CallsSeen } from './seen.ts'
 import type { CallJournal, CredentialRule, Log, UpstreamRule } from './ports.ts'
 import type { Uses } from './uses.ts'
 
@@ -62,6 +63,10 @@ export interface CellSeat {
   readonly cell: string
   readonly agents: ReadonlySet<string>
   readonly upstreams: ReadonlySet<string>
+  /** Incarnation of each of its agents. */
+  readonly epochs: ReadonlyMap<string, number>
+  /** Attempts that are over although their agents stay. */
+  readonly ended: ReadonlySet<string>
 }
 
 export interface CallInHand {
@@ -138,6 +143,7 @@ export interface Room {
   readonly uses: Uses
   readonly meter: Meter
   readonly calls: Pick<CallsCounted, 'count'>
+  readonly seen: Pick<CallsSeen, 'begin' | 'answered'>
   readonly skew: Skew
   readonly log: Log
   readonly modes: Pick<Modes, 'of'>

@@ -29,7 +29,7 @@ export interface Doors {
 }
 
 interface Door {
-  seat: CellSeat
+  readonly seat: CellSeat
   epoch: number
   listening: boolean
   inHand: number
@@ -51,10 +51,12 @@ const tooMany: Problem = {
 /** What programs that go through a proxy must trust. No upstream has such a name. */
 const certificatePath = '/.gate/ca.pem'
 
-const seatOf = ({ cell, agents, upstreams }: CellOpen): CellSeat => ({
+const seatOf = ({ cell, agents, upstreams, epochs, ended }: CellOpen): CellSeat => ({
   cell,
   agents: new Set(agents),
   upstreams: new Set(upstreams),
+  epochs: new Map(epochs?.map((epoch, index) => [agents[index]!, epoch])),
+  ended: new Set(ended),
 })
 
 /** Makes the socket of a cell and serves it; resolves with what closes it. */
@@ -100,7 +102,8 @@ class CellDoors implements Doors {
   async open(cell: CellOpen, epoch: number): Promise<void> {
     const known = this.#doors.get(cell.cell)
     if (known !== undefined && known.socketPath === cell.socketPath) {
-      known.seat = seatOf(cell)
+      // In place: calls that wait in the gate have it in hand, and are looked at again by it before they leave.
+      Object.assign(known.seat, seatOf(cell))
       known.epoch = epoch
       await known.ready
       return

@@ -17,21 +17,22 @@ export const readOpen = (raw: Raw): Open | undefined =>
     ? { frame: 'open', swarm: raw['swarm'], owner: raw['owner'], epoch: raw['epoch'] as number }
     : undefined
 
-export const readCell = (raw: Raw): CellOpen | undefined =>
-  isText(raw['cell']) &&
-  isText(raw['socketPath']) &&
-  isText(raw['type']) &&
-  isTextList(raw['agents']) &&
-  isTextList(raw['upstreams'])
-    ? {
-        frame: 'cell',
-        cell: raw['cell'],
-        socketPath: raw['socketPath'],
-        type: raw['type'],
-        agents: raw['agents'],
-        upstreams: raw['upstreams'],
-      }
-    : undefined
+/** Undefined when a fence cannot be read: a cell without it would let pass whom it is there for. */
+const fenceOf = (raw: Raw, agents: number): Pick<CellOpen, 'epochs' | 'ended'> | undefined => {
+  const { epochs, ended = [] } = raw
+  if (!isTextList(ended)) return undefined
+  if (epochs === undefined) return { ended }
+  if (!Array.isArray(epochs) || epochs.length !== agents) return undefined
+  return epochs.every((one): one is number => Number.isSafeInteger(one)) ? { epochs, ended } : undefined
+}
+
+export const readCell = (raw: Raw): CellOpen | undefined => {
+  const { cell, socketPath, type, agents, upstreams } = raw
+  if (!isText(cell) || !isText(socketPath) || !isText(type) || !isTextList(agents) || !isTextList(upstreams))
+    return undefined
+  const fence = fenceOf(raw, agents.length)
+  return fence && { frame: 'cell', cell, socketPath, type, agents, upstreams, ...fence }
+}
 
 const headersOf = (value: unknown): Record<string, string> | undefined => {
   if (!isPlain(value)) return undefined

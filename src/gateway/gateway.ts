@@ -30,6 +30,7 @@ import { openRetries } from './retries.ts'
 import { openRules, type OpenRules } from './rules.ts'
 import { openAuthority, type Authority } from './proxy/certificates.ts'
 import { openSkew } from './skew.ts'
+import { openCallsSeen, type CallsSeen } from './seen.ts'
 import { openUses } from './uses.ts'
 import { vacanciesOf } from './vacancies.ts'
 import { limitsSeen, upstreamsSeen } from './views.ts'
@@ -105,6 +106,7 @@ interface Parts {
   readonly freezer: Freezer
   readonly modes: Modes
   readonly calls: CallsCounted
+  readonly seen: CallsSeen
   readonly budgets: Budgets
   readonly repeats: Repeats
   readonly keptKeys: KeptKeys
@@ -223,7 +225,7 @@ const answer = async (
 }
 
 /** Gives what is in flight its time, then calls the rest lost. */
-const finish = async ({ room, rules, doors, grants, freezer, calls }: Parts, withinMs: number): Promise<void> => {
+const finish = async ({ room, rules, doors, grants, freezer, calls, seen }: Parts, withinMs: number): Promise<void> => {
   room.lines.dropAll()
   doors.endRelays()
   const late = new AbortController()
@@ -235,6 +237,7 @@ const finish = async ({ room, rules, doors, grants, freezer, calls }: Parts, wit
   await rules.close()
   room.lines.stop()
   calls.stop()
+  seen.stop()
   freezer.stop()
 }
 
@@ -257,13 +260,14 @@ const openLimits = ({ clock, random, limits, log }: GatewayOptions): Buckets => 
 const authorityOf = ({ clock, random, rules, vault }: GatewayOptions): Authority =>
   openAuthority({ clock, random, swarm: rules.name, seed: vault.authoritySeed })
 
-/** What is counted of calls: outcomes by agent, what was spent, and repeats. */
-const openCounting = ({ clock, rules, spending }: GatewayOptions, heard: Parameters<typeof openCallsCounted>[1]) => {
-  const calls = openCallsCounted(clock, heard)
+/** What is counted of calls: outcomes by agent, who gets on, what was spent, and repeats. */
+const openCounting = ({ clock, rules, spending }: GatewayOptions, link: () => LinkServer | undefined) => {
+  const calls = openCallsCounted(clock, (agents) => link()?.heard(agents))
+  const seen = openCallsSeen(clock, (told) => link()?.seen(told))
   calls.watch(countsCalls(rules))
   const repeats = openRepeats(clock)
   repeats.watch(rules.degrade?.repeats ?? null)
-  return { calls, repeats, budgets: openBudgets(clock, Object.values(rules.budgets), spending.spentSums()) }
+  return { calls, seen, repeats, budgets: openBudgets(clock, Object.values(rules.budgets), spending.spentSums()) }
 }
 
 /** A freeze lets go of all who wait. */
@@ -295,7 +299,7 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
   const modes = openModes(options.modes)
   const uses = openUses({ clock, book: journal, log })
   const priorities = openPriorities()
-  const counting = openCounting(options, (agents) => late.link?.heard(agents))
+  const counting = openCounting(options, () => late.link)
   const opened = { clock, upstreams, vault, buckets, lines, journal, uses, log, modes, priorities }
   const meter = openMeter(journal.counts())
   const keptKeys = openKeptKeys({ clock, journal, meter, log })

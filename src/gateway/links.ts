@@ -3,7 +3,16 @@
  * believed; a lower one is refused, so a deposed sitter sends nothing, also after a restart of the gate.
  */
 import { asFailure, failure, type Failure, type Link, type Listening, type Net } from '../std/std.ts'
-import { lineReader, toLine, type CallOutcome, type CallsHeard, type Grant, type Open } from '../wire/wire.ts'
+import {
+  lineReader,
+  toLine,
+  type CallOutcome,
+  type CallsHeard,
+  type CallsSeen,
+  type Grant,
+  type Heard,
+  type Open,
+} from '../wire/wire.ts'
 import type { Doors } from './doors.ts'
 import { readCell, readGrant, readJournals, readOpen, readPriorities, textOf } from './frames.ts'
 import type { Grants } from './grants.ts'
@@ -41,6 +50,8 @@ export interface LinkServer {
   tellUnwritten(grant: Grant, outcome: CallOutcome, waitedMs: number): void
   /** A hint, dropped when nobody listens or reads. */
   heard(agents: readonly CallsHeard[]): void
+  /** The same. */
+  seen(seen: Omit<CallsSeen, 'frame'>): void
   stop(): Promise<void>
 }
 
@@ -76,8 +87,16 @@ class GateEnd implements LinkServer {
   }
 
   heard(agents: readonly CallsHeard[]): void {
+    this.#hint({ frame: 'heard', agents })
+  }
+
+  seen(seen: Omit<CallsSeen, 'frame'>): void {
+    this.#hint({ frame: 'seen', ...seen })
+  }
+
+  #hint(frame: Heard | CallsSeen): void {
     const link = this.#sitter?.link
-    if (link !== undefined && link.pendingBytes < mostPending) link.write(toLine({ frame: 'heard', agents }))
+    if (link !== undefined && link.pendingBytes < mostPending) link.write(toLine(frame))
   }
 
   async stop(): Promise<void> {

@@ -15,6 +15,7 @@ import type { Problem } from './problem.ts'
 import type { Next } from './retries.ts'
 import { costNow } from './stages/charge.ts'
 import { forward, giveBack, pausedForMs } from './stages/forward.ts'
+import { lateBy } from './stages/identify.ts'
 import { isOurs, judge } from './stages/judge.ts'
 import { prepare } from './stages/order.ts'
 import { callName } from './stages/pace.ts'
@@ -250,13 +251,36 @@ const heard = ({ call, giving, ended }: Try, room: Room): void => {
   room.calls.count(call.agent, answerFailed(call.outcomeClass!, ended.kind === 'answered' ? giving.status : null))
 }
 
+type Over = (wasAnswered: boolean) => void
+
 /** Tries until there is something to tell the agent. Answers are written here; problems are handed back. */
 export const answerBy = async (asked: Asked, asker: Asker, room: Room): Promise<Answered> => {
+  const hand: { over?: Over } = {}
+  let answered: Answered | undefined
+  try {
+    answered = await tryAll(asked, asker, room, (agent) => {
+      hand.over ??= room.seen.begin(agent)
+    })
+    return answered
+  } finally {
+    hand.over?.(answered?.with === 'answer')
+  }
+}
+
+const tryAll = async (
+  asked: Asked,
+  asker: Asker,
+  room: Room,
+  identified: (agent: string) => void,
+): Promise<Answered> => {
   const tally: Tally = { tries: 0, waitedMs: 0, firstMs: undefined }
   for (;;) {
     if (asker.isGone) return { with: 'nobody' }
     const call = callOf({ ...asked, body: asker.whole === undefined ? asked.body : bodyOf(asker) })
-    const refusal = await prepare(call, room)
+    const prepared = prepare(call, room)
+    // Who asks is known at once; the rest may wait for its turn.
+    if (call.agent !== null) identified(call.agent)
+    const refusal = await prepared
     tally.waitedMs += call.waitedMs
     if (tally.tries === 0) repeats(call, asker, room)
     if (refusal !== undefined) {
@@ -270,7 +294,8 @@ export const answerBy = async (asked: Asked, asker: Asker, room: Room): Promise<
       tally.tries -= 1
       await written
       if (asker.whole !== undefined) continue
-      return { with: 'problem', problem: putOff(call, room, pausedForMs(call, room)), headers: {} }
+      const problem = lateBy(call) ?? putOff(call, room, pausedForMs(call, room))
+      return { with: 'problem', problem, headers: {} }
     }
     const next = afterTry(tried, asker, room, tally)
     const headers = addedHeaders(call, tally)

@@ -43,6 +43,10 @@ export interface CellOpen {
   readonly type: string
   readonly agents: readonly string[]
   readonly upstreams: readonly string[]
+  /** Incarnations of `agents`, in their order: a call that names an older one is refused. */
+  readonly epochs?: readonly number[]
+  /** Attempts that were ended although their agents stay: a call that names one of them is refused. */
+  readonly ended?: readonly string[]
 }
 export interface CellGone {
   readonly frame: 'cell.gone'
@@ -144,6 +148,15 @@ export interface UsesAck {
 export interface Heard {
   readonly frame: 'heard'
   readonly agents: readonly CallsHeard[]
+}
+/**
+ * gate → sitter: of whom calls were answered since the last telling, and who has one in hand for longer than a moment,
+ * told again each few seconds while it lasts. A hint like `heard`: evidence that they get on, or wait for others.
+ */
+export interface CallsSeen {
+  readonly frame: 'seen'
+  readonly answered: readonly string[]
+  readonly inHand: readonly string[]
 }
 /** Calls that went well, and calls that failed as far as that says something about who made them. */
 export type CallsHeard = readonly [agent: string, good: number, bad: number]

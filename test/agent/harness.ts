@@ -12,6 +12,8 @@ export type Sent = Readonly<Record<string, unknown>> & {
 export interface Rig {
   readonly host: AgentHost
   readonly sent: Sent[]
+  /** Calls that got as far as the gate, which is not there. */
+  readonly called: Parameters<HostPorts['fetch']>[0][]
   /** Fires every timer that is due within so many ms, in order. */
   readonly pass: (ms: number) => void
   /** Resolves with the first frame sent that fits, past or to come. */
@@ -28,6 +30,7 @@ export const rig = async (
   context = new AsyncLocalStorage<object>(),
 ): Promise<Rig> => {
   const sent: Sent[] = []
+  const called: Rig['called'] = []
   const waiting = new Set<() => void>()
   let now = 0
   let timers: { readonly at: number; readonly fire: () => void }[] = []
@@ -48,7 +51,10 @@ export const rig = async (
       for (const look of waiting) look()
     },
     pendingBytes: () => 0,
-    fetch: () => Promise.reject(new Error('no gate here')),
+    fetch: (call) => {
+      called.push(call)
+      return Promise.reject(new Error('no gate here'))
+    },
     socket: () => Promise.reject(new Error('no gate here')),
     within: (owner, work) => context.run(owner, work),
   }
@@ -60,6 +66,7 @@ export const rig = async (
   return {
     host,
     sent,
+    called,
     pass: (ms) => {
       const until = now + ms
       for (;;) {

@@ -50,3 +50,17 @@ test('A start that was cancelled is never late', async () => {
   await clock.advance(60_000)
   expect([told.lateMs, clock.timers]).toEqual([null, 0])
 })
+
+test('For a sitter that does not see itself no start is late; when it does again, this one is', async () => {
+  const clock = new VirtualClock()
+  const told = { late: 0, sees: false }
+  const ask = { withinMs: 5_000, effort: () => undefined, seesItself: () => told.sees }
+  startDeadline(clock, ask, () => {
+    told.late += 1
+  })
+  await clock.advance(600_000)
+  expect(told.late).toBe(0)
+  told.sees = true
+  await clock.advance(2_000)
+  expect([told.late, clock.timers]).toEqual([1, 0])
+})

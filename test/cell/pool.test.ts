@@ -202,7 +202,14 @@ test('An agent reaches its upstream through the gate socket of its cell, by name
       const { method, url, headers } = request
       response.setHeader('content-type', 'application/json')
       response.end(
-        JSON.stringify({ method, url, agent: headers['x-sitter-agent'], type: headers['content-type'], body }),
+        JSON.stringify({
+          method,
+          url,
+          agent: headers['x-sitter-agent'],
+          life: [headers['x-sitter-epoch'], headers['x-sitter-attempt']],
+          type: headers['content-type'],
+          body,
+        }),
       )
     })
   })
@@ -214,7 +221,7 @@ test('An agent reaches its upstream through the gate socket of its cell, by name
   ])
   expect((await ear.frame('done', 'att_1')).params['result']).toEqual({
     status: 200,
-    json: { method: 'GET', url: '/northbank/v1/payouts?key=k', agent: 'villain/0001', body: '' },
+    json: { method: 'GET', url: '/northbank/v1/payouts?key=k', agent: 'villain/0001', life: ['1', 'att_1'], body: '' },
   })
   expect((await ear.frame('done', 'att_2')).params['result']).toMatchObject({
     json: { method: 'POST', url: '/northbank/v1/notes', type: 'application/json', body: '{"a":1}' },

@@ -172,7 +172,10 @@ export class FakeCell implements Standby {
     this.events.ready()
   }
 
-  kill(why: string): void {
+  kill(why: string, ask?: 'ask'): void {
+    if (this.ended) return
+    if (ask === 'ask') this.events.did?.('stack', { lines: this.hung ? 3 : 0 })
+    this.events.did?.('kill', {})
     if (!this.immortal) this.end('killed-by-us', why)
   }
 

@@ -153,6 +153,13 @@ for (const { title, type, agents } of [
   }, 60_000)
 }
 
+test('With which exit code or signal a program ended is part of its cause', () => {
+  const ended = (how: string): string => fingerprintOf(`cell cel_019a ended (exit): ${how}; pid 4711 after 12 ms`)
+  const ways = ['exit code 1', 'exit code 2', 'exit code 21', 'exit code 137', 'signal SIGABRT', 'signal SIGSEGV']
+  expect(new Set(ways.map(ended)).size).toBe(ways.length)
+  expect(ended('exit code 137')).toBe('cell # ended (exit): exit code 137; pid # after # ms')
+})
+
 test('Who dies alone is never held, nor are deaths that came from outside', async () => {
   const world = await openWorld({ types: [agentType({ count: 40, perCell: 1 })], startingAtOnce: 40, oomKills: 0 })
   await world.clock.advance(10_000)

@@ -44,6 +44,8 @@ export interface World {
   /** What processes have done with their time, by pid; not seen where it says nothing. */
   readonly efforts: Map<number, () => Effort>
   readonly gate: Map<string, readonly string[]>
+  /** What the gate was told of the cells, in its order. */
+  readonly announced: Parameters<FleetOptions['gatelink']['openCell']>[0][]
   readonly deposed: string[]
   /** Set to change how requests of agents are answered. */
   answer: (method: string, agent: string, params: Record<string, unknown>) => Promise<unknown>
@@ -55,6 +57,8 @@ export interface World {
 }
 
 export interface WorldAsk {
+  /** It is opened, and not started. */
+  readonly held?: true
   readonly oomKills?: number
   readonly types?: readonly AgentType[]
   /** Groups with a restart strategy. */
@@ -95,6 +99,7 @@ export const openWorld = async (ask: WorldAsk = {}): Promise<World> => {
     efforts: new Map<number, () => Effort>(),
     states: { fallback: 'S' },
     gate: new Map<string, readonly string[]>(),
+    announced: [] as World['announced'],
     deposed: [] as string[],
     answer: async () => null,
     waitsOutside: () => false,
@@ -106,8 +111,9 @@ export const openWorld = async (ask: WorldAsk = {}): Promise<World> => {
     store: record,
     cells,
     gatelink: {
-      openCell: ({ cell, agents }) => {
-        world.gate.set(cell, agents)
+      openCell: (open) => {
+        world.gate.set(open.cell, open.agents)
+        world.announced.push(open)
       },
       closeCell: (cell) => {
         world.gate.delete(cell)
@@ -156,6 +162,7 @@ export const openWorld = async (ask: WorldAsk = {}): Promise<World> => {
     },
     ...(ask.startingAtOnce === undefined ? {} : { startingAtOnce: ask.startingAtOnce }),
   })
+  if (ask.held !== true) await world.fleet.start()
   world.ref = (agent) => {
     const [type, number] = agent.split('/')
     return { type: type!, number: Number(number) }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach } from 'vitest'
 import { hostWalls, openBeds, poolCells, type Machine } from '../../src/cell/cell.ts'
-import { openFleet, type Fleet, type FleetHooks } from '../../src/fleet/fleet.ts'
+import { openFleet, type Fleet, type FleetHooks, type FleetOptions } from '../../src/fleet/fleet.ts'
 import type { AgentType } from '../../src/model/model.ts'
 import { realClock, realDisk, realNet, realProc, realRandom } from '../../src/std/real/real.ts'
 import { idMaker } from '../../src/std/std.ts'
@@ -40,8 +40,14 @@ afterEach(async () => {
 const walledIn = (machine: Machine, codeCache: string): OpenWalls =>
   hostWalls({ machine, hidden: () => [], modules: [witness], codeCache, swarm: codeCache })
 
+const noGate: FleetOptions['gatelink'] = { openCell: () => {}, closeCell: () => {} }
+
 /** Nine agents in three cells, and whatever `change` says; behind walls where a machine is given. */
-export const openYard = async (change: Partial<AgentType> = {}, machine?: Machine): Promise<Yard> => {
+export const openYard = async (
+  change: Partial<AgentType> = {},
+  machine?: Machine,
+  gatelink = noGate,
+): Promise<Yard> => {
   const root = await mkdtemp(join(tmpdir(), 'fleet-'))
   const [clock, random, proc] = [realClock(), realRandom(), realProc()]
   const store = openSqliteStore(join(root, 'swarm.db'))
@@ -87,7 +93,7 @@ export const openYard = async (change: Partial<AgentType> = {}, machine?: Machin
       ...(machine && { walls: walledIn(machine, join(root, 'code')) }),
     }),
     beds: await openBeds({ directory: join(root, 'asleep'), mostBytes: 100_000_000 }),
-    gatelink: { openCell: () => {}, closeCell: () => {} },
+    gatelink,
     config: { agents: { villain: settings } },
     directories: { cells: join(root, 'cells'), sockets: root },
     hooks: {
@@ -106,6 +112,7 @@ export const openYard = async (change: Partial<AgentType> = {}, machine?: Machin
     },
     onLog: () => {},
   })
+  await fleet.start()
   open.push({
     stop: async () => {
       await fleet.stop(0)

@@ -270,6 +270,7 @@ export const openExchangeWorld = (
     meter: openMeter([]),
     keptKeys: { forgottenUntilMs: () => null },
     calls: { count: () => {} },
+    seen: { begin: () => () => {}, answered: () => {} },
     skew: openSkew(clock),
     log: (_, message, fields) => void warned.push(`${message} ${JSON.stringify(fields)}`),
     modes: { of: () => passing },
@@ -290,7 +291,13 @@ export const openExchangeWorld = (
       const answered = await answerBy(
         {
           grant: null,
-          seat: { cell: 'cell', agents: new Set([agent]), upstreams: new Set(['exchange']) },
+          seat: {
+            cell: 'cell',
+            agents: new Set([agent]),
+            upstreams: new Set(['exchange']),
+            epochs: new Map(),
+            ended: new Set(),
+          },
           subject: null,
           agent: null,
           upstreamName: 'exchange',

@@ -117,6 +117,8 @@ export interface TestSitter {
   readonly calls: readonly Call[]
   /** Lots of uses of secrets told so far. */
   readonly uses: readonly (readonly Use[])[]
+  /** Agents of whom calls were answered, and who waited for one, as told. */
+  readonly seen: { readonly answered: string[]; readonly inHand: string[] }
   /** The call of a grant, as soon as it is told. */
   callOf(grant: string): Promise<Call>
   linked(times?: number): Promise<void>
@@ -130,6 +132,7 @@ export const startSitter = (
 ): TestSitter => {
   const calls: Call[] = []
   const uses: (readonly Use[])[] = []
+  const seen = { answered: [] as string[], inHand: [] as string[] }
   const byGrant = new Map<string, PromiseWithResolvers<Call>>()
   const told = (grant: string): PromiseWithResolvers<Call> => {
     const known = byGrant.get(grant) ?? Promise.withResolvers<Call>()
@@ -153,6 +156,10 @@ export const startSitter = (
         waiters = waiters.filter((waiter) => waiter.times > links)
       },
       lost: () => {},
+      seen: ({ answered, inHand }) => {
+        seen.answered.push(...answered)
+        seen.inHand.push(...inHand)
+      },
       uses: async (gateId, told) => {
         uses.push(told)
         await audit(gateId, told)
@@ -168,6 +175,7 @@ export const startSitter = (
     link,
     calls,
     uses,
+    seen,
     callOf: (grant) => told(grant).promise,
     linked: (times = 1) =>
       links >= times

@@ -22,7 +22,7 @@ const world = async (more: Partial<UpstreamRules>) => {
   const fetch = gateFetch(door)
   const gone = new AbortController()
   const get = (path: string, signal = new AbortController().signal) =>
-    fetch({ agent: 'payer/0001', upstream: 'bank', path, init: {}, signal })
+    fetch({ agent: 'payer/0001', epoch: 1, attempt: null, upstream: 'bank', path, init: {}, signal })
   const refused = (path: string): Promise<Refused> =>
     get(path).then(
       (answer) => {

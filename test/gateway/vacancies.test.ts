@@ -28,7 +28,8 @@ const world = async (more: Partial<UpstreamRules>) => {
   link.openCell({ cell: 'cel_1', socketPath: door, type: 'payer', agents, upstreams: ['bank'] })
   const fetch = gateFetch(door)
   const signal = new AbortController().signal
-  const get = (path = '/v1/a', agent = 'payer/0001') => fetch({ agent, upstream: 'bank', path, init: {}, signal })
+  const get = (path = '/v1/a', agent = 'payer/0001') =>
+    fetch({ agent, epoch: 1, attempt: null, upstream: 'bank', path, init: {}, signal })
   const refused = (path?: string, agent?: string): Promise<Refused> =>
     get(path, agent).then(
       (answer) => {

@@ -69,6 +69,7 @@ const openYard = async (): Promise<Yard> => {
     hooks,
     onLog: () => {},
   })
+  await fleet.start()
   const tasks = Object.fromEntries(['count', 'spread', 'letters', 'hang', 'crash'].map((name) => [name, type(name)]))
   const work = openWork({ ...common, tasks, fleet, waitsOutside: () => false, failed })
   late.work = work

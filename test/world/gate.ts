@@ -195,6 +195,7 @@ export class WorldGate {
       meter: openMeter([]),
       keptKeys: { forgottenUntilMs: () => null },
       calls: { count: () => {} },
+      seen: { begin: () => () => {}, answered: () => {} },
       log: () => {},
       frozen: () => false,
       ending: () => false,

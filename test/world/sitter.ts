@@ -195,6 +195,7 @@ export class WorldSitter {
       frozen: () => false,
     })
     settling.resolve(this.settle)
+    await this.fleet.start()
     this.settle.start()
     if (this.gatelink.gateId !== null) this.settle.linked(this.gatelink.gateId)
     this.work.start()

@@ -28,7 +28,17 @@ import {
 import { Connection, errorAnswer, type Reply } from '../connection.ts'
 import { startDeadline, type StartTime } from '../deadline.ts'
 import { removeHome } from '../home.ts'
-import type { CellEnd, CellEvents, CellPlan, Sleeper, Standby, StandbyPlan, WalledEnd, Witness } from '../port.ts'
+import type {
+  CellEnd,
+  CellEvents,
+  CellPlan,
+  EndStep,
+  Sleeper,
+  Standby,
+  StandbyPlan,
+  WalledEnd,
+  Witness,
+} from '../port.ts'
 import { bedsideOf, wakeFrames, type Bedside } from '../vm/bedside.ts'
 import { howOf, type WalledChild } from '../walls.ts'
 import { mostFrames } from './evidence.ts'
@@ -72,6 +82,7 @@ export class PoolCell implements Standby {
   #cancelTimer: () => void = () => {}
   /** What it has printed since it was made to say where its loop is; null when it was not. */
   #printed: string[] | null = null
+  readonly #done = new Set<EndStep>()
   #outOfMemory = false
   readonly #bedside: Bedside
 
@@ -186,7 +197,16 @@ export class PoolCell implements Standby {
     this.#printed = []
     this.#child?.kill('SIGINT')
     this.#cancelTimer()
-    this.#cancelTimer = this.#clock.timer(sayWithinMs, () => this.#kill('killed-by-us', why))
+    this.#cancelTimer = this.#clock.timer(sayWithinMs, () => {
+      this.#did('stack')
+      this.#kill('killed-by-us', why)
+    })
+  }
+
+  #did(step: EndStep): void {
+    if (this.#done.has(step)) return
+    this.#done.add(step)
+    this.#events.did?.(step, step === 'stack' ? { lines: this.#printed?.length ?? 0 } : {})
   }
 
   line(stream: 'stdout' | 'stderr', text: string): void {
@@ -203,10 +223,10 @@ export class PoolCell implements Standby {
 
   #awaitStart(): void {
     assert(this.#start !== undefined, 'a start is awaited once its process runs')
-    const { withinMs, effort } = this.#start
+    const { withinMs, effort, seesItself } = this.#start
     const what = this.#standsBy && !this.#loading ? 'connection' : 'hello'
     const seen = (): Effort | undefined => effort(this.usage?.().pid ?? this.identity.pid)
-    this.#cancelTimer = startDeadline(this.#clock, { withinMs, effort: seen }, () =>
+    this.#cancelTimer = startDeadline(this.#clock, { withinMs, effort: seen, seesItself }, () =>
       this.#kill('start-failed', `no ${what} within ${withinMs} ms`),
     )
   }
@@ -260,11 +280,14 @@ export class PoolCell implements Standby {
   #kill(cause: CellEnd['cause'], why: string): void {
     if (this.#over) return
     this.#ending ??= { cause, why }
-    this.#child?.kill('SIGKILL')
+    if (this.#child === undefined) return
+    this.#child.kill('SIGKILL')
+    this.#did('kill')
   }
 
   #ended(end: WalledEnd): void {
     this.#over = true
+    if (this.#printed !== null) this.#did('stack')
     this.#cancelTimer()
     const how = howOf(end)
     const cause = this.#ending?.cause ?? (!this.#isUp ? 'start-failed' : end.signal === null ? 'exit' : 'killed')

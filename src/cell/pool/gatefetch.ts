@@ -121,10 +121,19 @@ export const lookEveryMs = 10
 export const isNotThereYet = ({ code, syscall }: NodeJS.ErrnoException): boolean =>
   code === 'ENOENT' && syscall === 'connect'
 
+type Life = Pick<Parameters<UpstreamFetch>[0], 'agent' | 'epoch' | 'attempt'>
+
+/** Who asks, and for which of its lives: what is over is refused. */
+export const lifeOf = ({ agent, epoch, attempt }: Life): Record<string, string> => ({
+  'x-sitter-agent': agent,
+  'x-sitter-epoch': String(epoch),
+  ...(attempt !== null && { 'x-sitter-attempt': attempt }),
+})
+
 /** One request at a time through `request`; resolves with the head of the answer, its body streams. */
 export const gateFetch = (socketPath: string): UpstreamFetch => {
   let http: Promise<Http> | undefined
-  return async ({ agent: name, upstream, path, init, signal }) => {
+  return async ({ agent: name, epoch, attempt, upstream, path, init, signal }) => {
     if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(upstream))
       throw new TypeError(
         `upstream ${JSON.stringify(upstream)} is not the name of an upstream: ctx.fetch('northbank', '/v1/…')`,
@@ -132,6 +141,7 @@ export const gateFetch = (socketPath: string): UpstreamFetch => {
     if (!path.startsWith('/')) throw new TypeError('path must begin with /')
     const { request, agent } = await (http ??= loadHttp())
     const { body, headers } = bodyOf(init)
+    const who = lifeOf({ agent: name, epoch, attempt })
     const method = (init.method ?? 'GET').toUpperCase()
     const send = (untilMs: number): Promise<UpstreamAnswer> =>
       new Promise((resolve, reject) => {
@@ -142,7 +152,7 @@ export const gateFetch = (socketPath: string): UpstreamFetch => {
           method,
           path: `/${upstream}${path}`,
           signal,
-          headers: { host: upstream, ...headers, 'x-sitter-agent': name },
+          headers: { host: upstream, ...headers, ...who },
         })
         call.once('socket', (socket) => {
           if (socket.connecting)

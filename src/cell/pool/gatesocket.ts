@@ -4,14 +4,8 @@
  */
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { RawData, WebSocket } from 'ws'
-import {
-  TaskFailure,
-  type OpenSocket,
-  type SocketEnd,
-  type SocketInit,
-  type UpstreamSocket,
-} from '../../agent/agent.ts'
-import { answerOf, isNotThereYet, lookEveryMs, putOff, socketWithinMs } from './gatefetch.ts'
+import { TaskFailure, type OpenSocket, type SocketEnd, type UpstreamSocket } from '../../agent/agent.ts'
+import { answerOf, isNotThereYet, lifeOf, lookEveryMs, putOff, socketWithinMs } from './gatefetch.ts'
 
 /** The gate's bound. */
 const mostMessageBytes = 1_048_576
@@ -169,16 +163,17 @@ const urlOf = (path: string): URL => {
   return url
 }
 
-const headersOf = (agent: string, { headers = {} }: SocketInit): Record<string, string> => ({
+const headersOf = ({ init: { headers = {} }, ...who }: Parameters<OpenSocket>[0]): Record<string, string> => ({
   host: 'gate',
   ...headers,
-  'x-sitter-agent': agent,
+  ...lifeOf(who),
 })
 
 /** Opens one at a time; resolves when it is open. */
 export const gateSocket =
   (socketPath: string): OpenSocket =>
-  async ({ agent, path, init, signal }) => {
+  async (ask) => {
+    const { path, init, signal } = ask
     const url = urlOf(path)
     const [{ WebSocket: Client }, { connect }] = await Promise.all([import('ws'), import('node:net')])
     const open = (untilMs: number): Promise<UpstreamSocket> =>
@@ -186,7 +181,7 @@ export const gateSocket =
         if (signal.aborted) return reject(signal.reason as Error)
         const socket = new Client(url, [...(init.protocols ?? [])], {
           createConnection: () => connect(socketPath),
-          headers: headersOf(agent, init),
+          headers: headersOf(ask),
           perMessageDeflate: false,
           followRedirects: false,
           maxPayload: mostMessageBytes,

@@ -62,6 +62,7 @@ export class ProcessCell implements HousedCell {
   #ready = false
   #over = false
   #waiting: Frame[] = []
+  readonly #signalled = new Set<string>()
   #ending: { readonly cause: CellEnd['cause']; readonly why: string } | undefined
   #cancelTimer: () => void = () => {}
 
@@ -140,7 +141,7 @@ export class ProcessCell implements HousedCell {
   kill(why: string, ask?: 'ask'): void {
     if (ask === undefined || this.#over || this.#ending !== undefined) return this.#kill('killed-by-us', why)
     this.#ending = { cause: 'killed-by-us', why }
-    this.#child?.killGroup('SIGTERM')
+    this.#signal('SIGTERM')
     this.#give(termMs, 'killed-by-us', why)
   }
 
@@ -196,9 +197,9 @@ export class ProcessCell implements HousedCell {
     if (this.#ready) this.#give(awayMs, 'link-lost', `${why} and did not connect again within ${awayMs} ms`)
   }
 
-  #awaitStart({ withinMs, effort }: StartTime): void {
+  #awaitStart({ withinMs, effort, seesItself }: StartTime): void {
     const seen = (): Effort | undefined => effort(this.usage?.().pid ?? this.identity.pid)
-    this.#cancelTimer = startDeadline(this.#clock, { withinMs, effort: seen }, () =>
+    this.#cancelTimer = startDeadline(this.#clock, { withinMs, effort: seen, seesItself }, () =>
       this.#kill('start-failed', `no hello within ${withinMs} ms`),
     )
   }
@@ -212,7 +213,15 @@ export class ProcessCell implements HousedCell {
   #kill(cause: CellEnd['cause'], why: string): void {
     if (this.#over) return
     this.#ending ??= { cause, why }
-    this.#child?.killGroup('SIGKILL')
+    this.#signal('SIGKILL')
+  }
+
+  #signal(signal: 'SIGTERM' | 'SIGKILL'): void {
+    if (this.#child === undefined) return
+    this.#child.killGroup(signal)
+    if (this.#signalled.has(signal)) return
+    this.#signalled.add(signal)
+    this.#events.did?.(signal === 'SIGTERM' ? 'term' : 'kill', {})
   }
 
   async #ended(end: WalledEnd): Promise<void> {

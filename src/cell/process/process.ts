@@ -72,7 +72,8 @@ export const processCells = (ports: ProcessPorts): CellKind => {
         onLine: (stream, text) => cell.line(stream, text),
       })
       const withinMs = plan.startWithinMs ?? ports.startWithinMs ?? defaultStartMs
-      cell.begin(child, listening, { withinMs, effort: (pid) => proc.effort(pid) })
+      const { seesItself } = plan
+      cell.begin(child, listening, { withinMs, effort: (pid) => proc.effort(pid), seesItself })
     } catch (error) {
       await listening.close()
       throw error

@@ -94,12 +94,13 @@ export const released = (held: Held, nowMs: number): CauseState => ({
 })
 
 /**
- * What the deaths of one cause have in common: its words without what names one agent, cell, process or moment.
+ * What the deaths of one cause have in common: its words without what names one agent, cell, process or moment. With
+ * which exit code or signal a program ended says what ended it, and stays.
  */
 export const fingerprintOf = (cause: string): string =>
   cause
     .replaceAll(/\b(?:cel|att|tsk|set|grn)_[\w-]+/g, '#')
     .replaceAll(/\b[a-z][a-z0-9-]*\/\d+\b/g, '#')
-    .replaceAll(/0x[0-9a-f]+|\d+/gi, '#')
+    .replaceAll(/(?<!\bexit code \d*)(?:0x[0-9a-f]+|\d+)/gi, '#')
     .replaceAll(/\s+/g, ' ')
     .slice(0, 300)

@@ -8,7 +8,7 @@ import { refile } from '../agents.ts'
 import { noteState } from '../order/starts.ts'
 import type { Live, LiveCell } from '../live.ts'
 import { lookAt, judgedSince } from '../silence/ladder.ts'
-import { isExcused } from '../silence/decide.ts'
+import { isExcused, type Look } from '../silence/decide.ts'
 import { notify } from '../wiring.ts'
 import { afterProbe, beginState, mayWork, type ProbeName } from './decide.ts'
 
@@ -66,6 +66,24 @@ const tellReady = (live: Live, cell: LiveCell, isReady: boolean, why: string | n
   })
 }
 
+interface Judging {
+  readonly probe: ProbeName
+  readonly look: Look
+  readonly answersForMs: number
+}
+
+/** Whether what a program did not do is nobody's fault that we know of: told, and nobody is ended. */
+const isExcusedProbe = (live: Live, cell: LiveCell, { probe, look, answersForMs }: Judging): boolean => {
+  const { why, text } = judgedSince(live, cell, look, answersForMs)
+  if (!isExcused(why)) return false
+  notify(live, 'cell.decision', 'warn', {
+    subject: cell.id,
+    message: `cell ${cell.id} does not pass its ${probe} probe and is not ended: ${text}`,
+    facts: { step: 'judge', verdict: why, probe, failed: cell.probes?.why ?? null },
+  })
+  return true
+}
+
 /** One outcome, and what follows: who may work, and who is ended. Gives false when nothing more is asked. */
 const take = (live: Live, cell: LiveCell, name: ProbeName, asked: { failed: string | null; most: number }): boolean => {
   if (!isAsked(cell)) return false
@@ -80,15 +98,7 @@ const take = (live: Live, cell: LiveCell, name: ProbeName, asked: { failed: stri
     tellReady(live, cell, mayWork(state), state.why)
   }
   if (!isDead) return true
-  const { why, text } = judgedSince(live, cell, cell.probed ?? lookAt(live, cell), 1)
-  if (isExcused(why)) {
-    notify(live, 'cell.decision', 'warn', {
-      subject: cell.id,
-      message: `cell ${cell.id} does not pass its liveness probe and is not ended: ${text}`,
-      facts: { step: 'judge', verdict: why, probe: name, failed: asked.failed },
-    })
-    return true
-  }
+  if (isExcusedProbe(live, cell, { probe: name, look: cell.probed ?? lookAt(live, cell), answersForMs: 1 })) return true
   live.deeds.kill(cell, `liveness failed ${state.fails.liveness} times in a row: ${asked.failed ?? ''}`, 'ask')
   return false
 }
@@ -124,14 +134,18 @@ export const beginProbes = (live: Live, cell: LiveCell): void => {
   })
   if (startup === undefined) return begin(live, cell)
   repeat(live, cell, 'startup', startup)
+  awaitStarted(live, cell, startup.withinMs)
+}
+
+/** It has so much time to start, of which half must have been its own; else it has it again. */
+const awaitStarted = (live: Live, cell: LiveCell, withinMs: number): void => {
+  const look = lookAt(live, cell)
   cell.timers.add(
-    live.agenda.after(startup.withinMs, () => {
+    live.agenda.after(withinMs, () => {
       if (!isAsked(cell) || cell.probes!.started) return
-      live.deeds.kill(
-        cell,
-        `did not start within ${startup.withinMs} ms: ${cell.probes!.why ?? 'not asked yet'}`,
-        'ask',
-      )
+      if (isExcusedProbe(live, cell, { probe: 'startup', look, answersForMs: withinMs / 2 }))
+        return awaitStarted(live, cell, withinMs)
+      live.deeds.kill(cell, `did not start within ${withinMs} ms: ${cell.probes!.why ?? 'not asked yet'}`, 'ask')
     }),
   )
 }

@@ -1,10 +1,11 @@
 /**
  * The ladder that a silent cell goes down, each step told as a decision with its evidence:
  *
- *   2 beats: suspect, nudged ─ half a beat ─▶ challenged ─ 3 beats ─▶ judged ─ blamed ─▶ made to say where it is
+ *   2 beats: suspect, nudged ─ half a beat ─▶ challenged ─ 3 beats ─▶ judged ─ blamed ─▶ asked where its loop is
  *        ▲                                                   │                           (a host), SIGTERM (a program)
  *        └──────────────── any word of it ───────────────────┴─ starved: told, not ended       └─▶ SIGKILL to its tree
  */
+import type { EndStep } from '../../cell/cell.ts'
 import type { Effort, Spent } from '../../std/std.ts'
 import { spentBetween } from '../../std/std.ts'
 import { programOf } from '../housing.ts'
@@ -73,10 +74,41 @@ const step = (live: Live, cell: LiveCell, name: string, facts: Facts): void => {
   })
 }
 
-/** The first two steps; what its process does is compared with this moment from now on. */
+/** The first step; what its process does is compared with this moment from now on. */
 export const beginSilence = (live: Live, cell: LiveCell): void => {
   cell.suspected = lookAt(live, cell)
-  cell.steps.push('suspect', 'nudge')
+  cell.steps.push('suspect')
+}
+
+/** The next beat's question, which comes at once and is told: it may only have missed one. */
+export const nudge = (live: Live, cell: LiveCell): void => {
+  const withinMs = Math.round(cell.group.settings.heartbeatMs / 2)
+  step(live, cell, 'nudge', { withinMs, text: 'asked again' })
+}
+
+const doneText = (name: EndStep, lines: number | undefined): string => {
+  if (name === 'kill') return 'SIGKILL, to all that belongs to it'
+  if (name === 'term') return 'SIGTERM, to its group'
+  return lines === undefined || lines === 0
+    ? 'asked where its loop is, and nothing came'
+    : `asked where its loop is: it printed ${lines} lines`
+}
+
+/** A step of its end that was done, whatever it is ended for; of an end in order there are none. */
+export const stepDone = (live: Live, cell: LiveCell, name: EndStep, facts: { readonly lines?: number }): void => {
+  if (!cell.judged) return
+  cell.steps.push(name)
+  notify(live, 'cell.decision', 'warn', {
+    subject: cell.id,
+    message: `cell ${cell.id}: ${doneText(name, facts.lines)} (${cell.killedFor ?? 'no reason'})`,
+    facts: {
+      step: name,
+      why: cell.killedFor,
+      agents: formatAgents([...cell.agents]),
+      count: cell.agents.size,
+      ...facts,
+    },
+  })
 }
 
 /** The last question. */
@@ -103,7 +135,6 @@ export const judgeSilence = (live: Live, cell: LiveCell): string | null => {
   if (cell.excuse !== null) return null
   const silentMs = Math.round(live.options.clock.monoMs() - cell.heardMs)
   cell.wasStopped = why === 'stopped'
-  cell.steps.push(cell.group.settings.run.module === undefined ? 'term' : 'stack', 'kill')
   const doing = state === undefined ? '' : `, process state ${state}`
   return `silent for ${cell.silentBeats} beats (${silentMs} ms${doing}): ${text}`
 }

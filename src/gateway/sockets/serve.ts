@@ -16,6 +16,7 @@ import { answerProblem, type Problem } from '../problem.ts'
 import { openScrubber } from '../scrubber.ts'
 import { costNow } from '../stages/charge.ts'
 import { giveBack, leave } from '../stages/forward.ts'
+import { lateBy } from '../stages/identify.ts'
 import { judge } from '../stages/judge.ts'
 import { learn } from '../stages/learn.ts'
 import { scopeOf } from '../stages/mode.ts'
@@ -106,6 +107,8 @@ const readAnswer = async (
 
 /** Whether the socket may stay open by the rules of now: its upstream, its route and its mode. */
 const mayStay = (call: CallInHand, room: Room): Refusal | undefined => {
+  const late = lateBy(call)
+  if (late !== undefined) return late
   const upstream = room.upstreams.get(call.upstreamName)
   const { segments } = call.plain!
   const isAllowed =
@@ -149,6 +152,7 @@ const finish = async (call: CallInHand, room: Room, dialed: Dialed): Promise<voi
   const ended = dialed.kind === 'lost' || dialed.kind === 'not-sent' ? dialed : ({ kind: 'answered' } as const)
   judge(call, room, ended, status)
   room.calls.count(call.agent, answerFailed(call.outcomeClass!, ended.kind === 'answered' ? status : null))
+  if (ended.kind === 'answered') room.seen.answered(call.agent!)
   call.limits = held
   // Its secret is in use as long as it is open: a version that was ended would take the socket with it.
   const inUse = isOpen ? call.release : null
@@ -173,7 +177,10 @@ const relayOf = (call: CallInHand, room: Room, agent: WebSocket, upstream: WebSo
     upstream,
     clock: room.clock,
     sendMs: call.upstream!.rule.timeoutMs,
-    clean: scrubber.bytes,
+    clean: (bytes) => {
+      room.seen.answered(call.agent!)
+      return scrubber.bytes(bytes)
+    },
     admit: () => stays() ?? gate(),
     mayStay: stays,
   })

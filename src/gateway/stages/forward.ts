@@ -4,6 +4,7 @@ import { headerOf, outgoing, type HeaderPairs } from '../headers.ts'
 import { asFailure } from '../../std/std.ts'
 import type { Ended, Flow } from '../exchange.ts'
 import { beginReading, readsTokens } from './charge.ts'
+import { lateBy } from './identify.ts'
 import { beginList, endList, learn, readList } from './learn.ts'
 import { openScrubbing, type Scrubbing } from './scrub.ts'
 import { letGo } from './spend.ts'
@@ -90,7 +91,8 @@ export const forward = (call: CallInHand, room: Room, receiver: Receiver): Flow 
     },
     {
       // Between being let through and the first byte lie the journal and perhaps a handshake.
-      notNow: () => (pausedForMs(call, room) > 0 ? 'the upstream asked for a pause in the last moment' : undefined),
+      notNow: () =>
+        pausedForMs(call, room) > 0 ? 'the upstream asked for a pause in the last moment' : lateBy(call)?.message,
       started: () => leave(call, room),
       head: (status, headers) => {
         hearing.on = status >= 400 && (rule.profile !== null || isProblem(headers))

@@ -2,7 +2,7 @@
 import type { CallInHand, Refusal, Room, Stage } from '../call.ts'
 import { admit } from './admit.ts'
 import { giveBack } from './forward.ts'
-import { identify } from './identify.ts'
+import { identify, lateBy } from './identify.ts'
 import { intent } from './intent.ts'
 import { journal } from './journal.ts'
 import { mode } from './mode.ts'
@@ -13,8 +13,13 @@ import { scope } from './scope.ts'
 import { sign } from './sign.ts'
 import { look, reserve } from './spend.ts'
 
-/** While a call waited, its mode or its upstream's rules may have become others: it is looked at again, by those. */
+/**
+ * While a call waited, its mode or its upstream's rules may have become others, and its agent another incarnation: it
+ * is looked at again, by those.
+ */
 const again: Stage = async (call, room) => {
+  const late = lateBy(call)
+  if (late !== undefined) return late
   if (room.upstreams.get(call.upstreamName) === call.upstream) return mode(call, room)
   const name = call.credential?.name
   for (const stage of [route, mode, intent, scope, look]) {

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { afterProbe, beginState, mayWork } from '../../../src/fleet/probes/decide.ts'
 import type { AgentType, Probe } from '../../../src/model/model.ts'
-import { agentType, openWorld, type World } from '../world.ts'
+import { agentType, openWorld, type World, type WorldAsk } from '../world.ts'
 
 const probe = (name: string): Probe => ({ command: [name, '{number}'], everyMs: 1_000, timeoutMs: 500, fails: 3 })
 const program = (health: AgentType['health'], count = 1): AgentType =>
@@ -19,11 +19,13 @@ const program = (health: AgentType['health'], count = 1): AgentType =>
 const scene = async (
   health: AgentType['health'],
   count = 1,
+  more: Pick<WorldAsk, 'seesItself'> = {},
 ): Promise<{ world: World; failing: Set<string>; asked: string[]; most: () => number; holdMs: { ms: number } }> => {
   const [failing, asked, holdMs] = [new Set<string>(), [] as string[], { ms: 0 }]
   let [open, most] = [0, 0]
   const late: { world?: World } = {}
   const world = await openWorld({
+    ...more,
     types: [program(health, count)],
     probe: async ({ command = [] }) => {
       asked.push(command.join(' '))
@@ -73,6 +75,33 @@ test('Until it has started a program gets no work; one that does not start in ti
   await world.clock.advance(7_000)
   const facts = world.record.eventsOf('cell.lost').map((event) => event.facts['killedFor'])
   expect(facts).toContainEqual(expect.stringContaining('did not start within 5000 ms'))
+})
+
+test('The end of the time to start is no end while we do not see ourselves, nor of a program that was not let run', async () => {
+  const sees = { itself: false }
+  const health = { startup: { ...probe('started'), withinMs: 5_000 } }
+  const { world, failing } = await scene(health, 1, { seesItself: () => sees.itself })
+  failing.add('started')
+  await world.clock.advance(1_000)
+  const cell = world.cells.of('notifier/0001')
+  await world.clock.advance(20_000)
+  expect(cell.ended).toBe(false)
+  const verdicts = (): unknown[] => world.record.eventsOf('cell.decision').map(({ facts }) => facts!['verdict'])
+  expect(new Set(verdicts())).toEqual(new Set(['disarmed']))
+  expect(world.record.eventsOf('cell.decision')[0]!.facts).toMatchObject({ step: 'judge', probe: 'startup' })
+  // It waits for a processor all the time.
+  world.efforts.set(cell.identity.pid, () => ({
+    startTime: cell.identity.startTime,
+    state: 'R',
+    threads: new Map([[1, { state: 'R', ranMs: 0, waitedMs: world.clock.monoMs() }]]),
+  }))
+  await world.clock.advance(6_000)
+  sees.itself = true
+  await world.clock.advance(20_000)
+  expect([cell.ended, verdicts().at(-1)]).toEqual([false, 'starved'])
+  world.efforts.clear()
+  await world.clock.advance(11_000)
+  expect(cell.ended).toBe(true)
 })
 
 test('A program that is not ready gets no work and lives on; ready again, it gets some', async () => {

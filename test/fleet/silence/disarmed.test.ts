@@ -5,6 +5,7 @@
 import { expect, test } from 'vitest'
 import { blindAfterMs, openMirror, openProgress } from '../../../src/progress.ts'
 import type { Store } from '../../../src/store/store.ts'
+import { FakeCells } from '../cells.ts'
 import { VirtualClock } from '../clock.ts'
 import { agentType, openWorld } from '../world.ts'
 
@@ -56,3 +57,17 @@ test.each(['shows old rows', 'loses writes', 'hangs', 'refuses'] as const)(
     expect(world.cells.all.filter(({ ended }) => ended)).toEqual([silent])
   },
 )
+
+test('A cell that does not get ready is not ended by who does not see itself, and is as soon as that is over', async () => {
+  const sees = { itself: false }
+  const clock = new VirtualClock()
+  const cells = new FakeCells(clock)
+  cells.startMs = 86_400_000
+  const types = [agentType({ count: 1, startWithinMs: 2_000 })]
+  await openWorld({ clock, cells, types, seesItself: () => sees.itself })
+  await clock.advance(120_000)
+  expect(cells.all.map(({ ended }) => ended)).toEqual([false])
+  sees.itself = true
+  await clock.advance(30_000)
+  expect(cells.all[0]!.ended).toBe(true)
+})

@@ -21,7 +21,7 @@ const world = async (more: Partial<UpstreamRules> = {}) => {
   const open = gateSocket(opened.door)
   const abort = new AbortController()
   const socket = (path = '/bank/v1/stream/orders?x=1', init: SocketInit = {}) =>
-    open({ agent: 'payer/0001', path, init, signal: abort.signal })
+    open({ agent: 'payer/0001', epoch: 1, attempt: null, path, init, signal: abort.signal })
   return { ...opened, ...far, abort, socket }
 }
 
@@ -64,7 +64,14 @@ test('Whatever is no socket is a failure with the gate’s code, or the upstream
 
 test('A gate that is not there is gate-lost, and one that makes its door a moment later is waited for', async () => {
   const open = gateSocket('/nowhere/cell.sock')
-  const asked = { agent: 'payer/0001', path: '/bank/v1/stream/a', init: {}, signal: new AbortController().signal }
+  const asked = {
+    agent: 'payer/0001',
+    epoch: 1,
+    attempt: null,
+    path: '/bank/v1/stream/a',
+    init: {},
+    signal: new AbortController().signal,
+  }
   await expect(open(asked)).rejects.toMatchObject({ code: 'gate-lost', kind: 'transient' })
 })
 
