@@ -20,6 +20,7 @@ const sources = [
   'settle/port.ts',
   'work/port.ts',
   'store/queries.ts',
+  'store/record-views.ts',
   'store/incident-queries.ts',
   'store/page.ts',
   'store/sqlite/backup.ts',
