@@ -149,6 +149,7 @@ export class WorldGate {
       money: rule.money.map(parseRoute),
       safe: [],
       host: 'bank',
+      place: 'bank',
       weigh: () => 1,
       price: openPrice(rule.price),
       outbound: provider.of(process),
