@@ -184,6 +184,7 @@ const toUpstreams = (parsed: ParsedSwarm): SwarmConfig['upstreams'] =>
   named(parsed.upstreams, (upstream, name) => ({
     name,
     url: upstream.url,
+    ...(upstream.domain !== undefined && { domain: upstream.domain }),
     grant: upstream.grant,
     ca: upstream.ca ?? null,
     credential: upstream.credentials,

@@ -107,6 +107,14 @@ const profile = z.union(
 
 export const upstream = z.strictObject({
   url: origin,
+  /**
+   * Upstreams of one domain are one address for bans and limits per host: hosts of one provider that counts them
+   * together.
+   */
+  domain: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{0,62}$/, 'a name like "binance"')
+    .optional(),
   /** Private addresses that may be connected to. */
   grant: z.array(hostPort).max(1_000).default([]),
   /** PEM of the authorities of its certificate, where the usual ones do not know it. */

@@ -49,6 +49,8 @@ export interface OpenUpstream {
   readonly outbound: Outbound
   /** `host:port` that it stands for. */
   readonly host: string
+  /** Where bans and limits per host are kept: its domain, or else `host`. */
+  readonly place: string
   /** What a call weighs by one of its limits, 0 when that is not for it. */
   readonly weigh: (rule: UpstreamLimit, method: string, segments: readonly string[]) => number
   /** What a call counts by limits of its provider that count some calls alone; absent = it has none. */

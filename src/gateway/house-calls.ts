@@ -73,7 +73,7 @@ export const askUpstream = async (room: Room, asking: Asking): Promise<Asked> =>
   if (plain === undefined) return notSent('not-allowed', 'this path can be read in more than one way')
   const call = callFor(asking)
   Object.assign(call, { upstream, plain, credential: asking.credential, endpoint })
-  call.scope = { upstream: upstream.rule.name, host: upstream.host, credential: asking.credential.name, agent: null }
+  call.scope = { upstream: upstream.rule.name, host: upstream.place, credential: asking.credential.name, agent: null }
   for (const stage of stages) {
     const refusal = await stage(call, room)
     if (refusal === undefined) continue

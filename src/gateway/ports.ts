@@ -9,6 +9,7 @@ export type { CredentialRule } from '../vault/vault.ts'
 export interface UpstreamRule {
   readonly name: string
   readonly url: string
+  readonly domain?: string
   readonly grant: readonly string[]
   readonly ca?: string | null
   readonly credential: string | null

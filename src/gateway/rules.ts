@@ -4,7 +4,7 @@
  * that wait are looked at again by the new rules before they are sent.
  */
 import { canonicalJson, type Clock } from '../std/std.ts'
-import type { Buckets } from '../limit/limit.ts'
+import { domainPlace, type Buckets } from '../limit/limit.ts'
 import type { OpenUpstream } from './call.ts'
 import type { Profile, UpstreamLimit } from '../model/model.ts'
 import { openPrice } from './cost/price.ts'
@@ -64,6 +64,9 @@ export const counting = (profile: Profile | null): OpenUpstream['counts'] => {
     )
 }
 
+const placeOf = ({ url, domain }: UpstreamRule): string =>
+  domain === undefined ? new URL(url).host : domainPlace(domain)
+
 export const openRules = (options: { readonly clock: Clock; readonly buckets: Buckets }): OpenRules => {
   const { clock, buckets } = options
   const upstreams = new Map<string, OpenUpstream>()
@@ -86,6 +89,7 @@ export const openRules = (options: { readonly clock: Clock; readonly buckets: Bu
       money: rule.money.map(parseRoute),
       safe: (rule.retries?.safe ?? []).map(parseRoute),
       host: new URL(rule.url).host,
+      place: placeOf(rule),
       weigh: weighing(rule.limits),
       counts: counting(rule.profile),
       listing: (rule.profile?.limitsIn ?? []).map(parseRoute),
@@ -107,7 +111,7 @@ export const openRules = (options: { readonly clock: Clock; readonly buckets: Bu
         if (before && same(before.rule, rule) && same(before.credential, credentialOf(rule, rules))) continue
         // The first rules of a gate go on with the buckets that it saved.
         if (!first && !(before && same(before.rule.limits, rule.limits)))
-          buckets.renew({ name: rule.name, host: new URL(rule.url).host }, rule.limits)
+          buckets.renew({ name: rule.name, host: placeOf(rule) }, rule.limits)
         upstreams.set(rule.name, open(rule, rules, before))
       }
       first = false

@@ -27,7 +27,10 @@ export const kindOfCall = ({ upstreamName, endpoint }: Pick<CallInHand, 'upstrea
 export const kindOfBudget = (budget: string, owner: string): string => `budget ${budget} ${owner}`
 
 /** With the credential that a call would be sent with now; undefined when it needs one and there is none. */
-const scopeNow = ({ vault, buckets, clock }: Room, { rule, credential, host }: OpenUpstream): Scope | undefined => {
+const scopeNow = (
+  { vault, buckets, clock }: Room,
+  { rule, credential, place: host }: OpenUpstream,
+): Scope | undefined => {
   const scope = { upstream: rule.name, host, agent: null }
   if (credential === null) return { ...scope, credential: null }
   const version = vault.look(credential, (name) =>

@@ -22,11 +22,11 @@ const breakersOf = ({ buckets, clock }: Room, upstream: string): Seen['breakers'
     return [{ endpoint, credential, state, failedProbes, ...times }]
   })
 
-const pausedOf = ({ buckets, clock }: Room, { rule: { name }, host }: OpenUpstream): Seen['paused'] =>
+const pausedOf = ({ buckets, clock }: Room, { rule: { name }, place: host }: OpenUpstream): Seen['paused'] =>
   buckets.held({ name, host }).map((one) => ({ ...one, untilMs: wallOf(clock, one.untilMs) }))
 
 /** With the credential that would be used now; none is chosen by this. */
-const scopeOf = ({ vault }: Room, { rule, credential, host }: OpenUpstream): Scope => {
+const scopeOf = ({ vault }: Room, { rule, credential, place: host }: OpenUpstream): Scope => {
   const version = credential === null ? undefined : vault.look(credential)
   return { upstream: rule.name, host, credential: version?.name ?? null, agent: null }
 }

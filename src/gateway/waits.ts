@@ -10,7 +10,7 @@ const momentMs = 1_000
  * word, its own configured limits, and who stands in its line. 0 = it does not, or shorter than is worth a switch.
  */
 export const waitsMs = (call: CallInHand, room: Room, credential: string): number => {
-  const { rule, host, weigh } = call.upstream!
+  const { rule, place: host, weigh } = call.upstream!
   const scope = { upstream: rule.name, host, credential, agent: call.agent }
   const nowMs = room.clock.monoMs()
   const pausedMs = room.buckets.pausedUntil(scope) - nowMs

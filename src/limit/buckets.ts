@@ -15,9 +15,9 @@ import { openDomains, type Counts, type Domains } from './learn/domains.ts'
 import { openLearned, type Known } from './learn/learned.ts'
 import type { Listed } from './learn/listed.ts'
 import { readSignals } from './learn/signals.ts'
-import { credentialOf, hostPlace, limitName, scopeName, throttledName, type Scope } from './names.ts'
+import { credentialOf, hostPlace, isDomain, limitName, scopeName, throttledName, type Scope } from './names.ts'
 import { openPauses, type Pauses } from './pauses.ts'
-import { Road } from './road.ts'
+import { DeafRoad, Road } from './road.ts'
 import { smoothGauge, SmoothShelf } from './smooth.ts'
 import { atShare } from './throttle.ts'
 import { shapeOf, type RateRule, type Shape } from './shape.ts'
@@ -152,6 +152,7 @@ const openConfigured = (clock: Clock, saved: readonly LimitRow[]) => {
   const smooth = new SmoothShelf(clock, saved)
   const windows = new WindowShelf(clock, saved)
   const roads = new Map<string, Road>()
+  const deafRoad = new DeafRoad()
   const concurrency = new Concurrency()
   const shapes = new WeakMap<RateRule, Shape>()
   const shapeFor = (rule: RateRule): Shape => {
@@ -161,8 +162,9 @@ const openConfigured = (clock: Clock, saved: readonly LimitRow[]) => {
   }
   /** One for each address: as many as the configuration ever had. */
   const roadTo = ({ host, upstream }: Scope): Road => {
-    const road = roads.get(host ?? upstream) ?? new Road()
-    roads.set(host ?? upstream, road)
+    const to = host === undefined || isDomain(host) ? upstream : host
+    const road = roads.get(to) ?? new Road()
+    roads.set(to, road)
     return road
   }
   const usage = (rule: UpstreamLimit, name: string): Usage => {
@@ -173,7 +175,8 @@ const openConfigured = (clock: Clock, saved: readonly LimitRow[]) => {
   return {
     gauges: (rule: UpstreamLimit, name: string, { scope, weight }: Asked): readonly Gauge[] => {
       if (!('rate' in rule)) return [concurrency.gauge(name, rule)]
-      const window = windows.gauge(name, rule, weight, roadTo(scope))
+      const road = rule.per === 'host' && isDomain(scope.host) ? deafRoad : roadTo(scope)
+      const window = windows.gauge(name, rule, weight, road)
       if (rule.window === 'sliding') return [window]
       return [window, smoothGauge(smooth, { name, shape: shapeFor(rule) }, weight, rule.per !== 'agent')]
     },

@@ -7,7 +7,7 @@ import type { LimitOwner, UpstreamLimit } from '../model/model.ts'
 /** Who a call is for, as far as limits care. */
 export interface Scope {
   readonly upstream: string
-  /** `host:port` that the upstream stands for. */
+  /** `host:port` that the upstream stands for, or its domain. */
   readonly host?: string
   readonly credential: string | null
   readonly agent: string | null
@@ -24,6 +24,12 @@ const ownerOf = (per: LimitOwner, scope: Scope): string => {
 /** What a rule counts, for names that hold no place in one upstream's list. */
 const hostRule = (rule: UpstreamLimit): string =>
   'rate' in rule ? `${rule.rate.count}/${rule.rate.windowMs}` : `${rule.concurrent}`
+
+/** No host begins so. */
+const domainMark = '~'
+/** What stands for all hosts of a domain. */
+export const domainPlace = (domain: string): string => domainMark + domain
+export const isDomain = (host: string | undefined): boolean => host?.startsWith(domainMark) === true
 
 export const hostPlace = (host: string): string => `@${host}`
 

@@ -184,6 +184,8 @@ export interface Upstream {
   readonly name: string
   /** Origin without a path, `http://127.0.0.1:9100`. */
   readonly url: string
+  /** Whose bans and limits per host it shares; absent = those of its `host:port`. */
+  readonly domain?: string
   /** Private addresses that may be connected to, `host:port`. */
   readonly grant: readonly string[]
   /** PEM of the authorities that its certificate is believed by; null = those of Node. */

@@ -240,6 +240,7 @@ export const openExchangeWorld = (
     money: [],
     safe: [],
     host: 'exchange.world',
+    place: 'exchange.world',
     weigh: weighing(limits),
     counts: counting(profiles['binance']!),
     listing: [],

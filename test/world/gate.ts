@@ -166,6 +166,7 @@ export class WorldGate {
       money: rule.money.map(parseRoute),
       safe: [],
       host: 'bank',
+      place: 'bank',
       weigh: () => 1,
       price: openPrice(rule.price),
       outbound: provider.of(process),

@@ -115,7 +115,7 @@ export const route: Stage = (call, room) => {
   if (refusal !== undefined) return refusal
   call.scope = {
     upstream: upstream.rule.name,
-    host: upstream.host,
+    host: upstream.place,
     credential: call.credential?.name ?? null,
     agent: call.agent,
   }
