@@ -367,6 +367,18 @@ export interface AuditVerdict {
 export interface CredentialDescription extends RenewalView {
   readonly versions: VaultView['credentials']
 }
+/** One version of a secret, and what happened to its name. */
+export interface SecretDescription {
+  readonly name: string
+  readonly version: number
+  readonly state: string
+  readonly fingerprint: string
+  readonly setMs: number
+  readonly usedMs: number | null
+  readonly usedBy: string
+  readonly renewal: RenewalView | null
+  readonly timeLine: readonly EventView[]
+}
 export type {
   AgentView,
   BackupAnswer,

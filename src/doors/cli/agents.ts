@@ -14,12 +14,14 @@ import type {
 } from '../api.ts'
 import { confirm, onlyDry, required, waitUntil } from './asking.ts'
 import type { Api } from './client.ts'
+import { incidentShow } from './incidents.ts'
 import { describeBatch, describeSettlement } from './money.ts'
 import { modeText } from './mode.ts'
 import { coverageText } from './swarm.ts'
 import { attemptLines, eventLine, facts, section, witnessLines } from './story.ts'
 import { age, at, count, counted, duration, plain, tally } from './text.ts'
 import type { Deed, Invocation } from './verb.ts'
+import { describeSecret } from './vault.ts'
 import { describeAttempt, describeTask } from './work.ts'
 
 const exitText = (agent: AgentView, nowMs: number): string => {
@@ -167,10 +169,12 @@ export const describe: Deed = async (invocation) => {
   if (prefix === 'bat_') return describeBatch(invocation, api, id)
   if (prefix === 'att_') return describeAttempt(invocation, api, id)
   if (prefix === 'cel_') return describeCell(invocation, api, id)
+  if (prefix === 'inc_') return incidentShow(invocation)
+  if (/^[^/@]+@\d+$/.test(id)) return describeSecret(invocation, api, id)
   const agent = parseAgent(id)
   if (agent === undefined) {
     throw failure('usage', `${JSON.stringify(id)} is no id that can be described`, {
-      facts: { wayOut: 'ids look like settler/0042, tsk_…, att_…, set_…, bat_…, cel_…' },
+      facts: { wayOut: 'ids look like settler/0042, tsk_…, att_…, set_…, bat_…, cel_…, inc_…, northbank@3' },
     })
   }
   const description = await api.get<AgentDescription>(`/api/v1/agents/${agent.type}/${agent.number}`)

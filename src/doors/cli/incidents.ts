@@ -82,7 +82,7 @@ const story = (incident: IncidentDescription, nowMs: number): string[] => {
     ...(notices.length === 0 ? ['nobody was told: no target, or silenced'] : ['told:', ...notices.map(noticeLine)]),
     ...(timeLine === null
       ? ['it lies too far back for a time line: sitter events --limit tells more']
-      : ['warnings and errors around it:', ...folded(timeLine)]),
+      : ['what happened and was done around it:', ...folded(timeLine)]),
   ].map(plain)
 }
 

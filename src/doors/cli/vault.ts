@@ -2,9 +2,20 @@
  * `vault`: a secret is read hidden or from stdin, sealed to the gate's key here, and never printed.
  */
 import { failure } from '../../std/std.ts'
-import type { BackupAnswer, ConfigAnswer, RekeyAnswer, VaultStatusRow, VaultView } from '../api.ts'
+import type {
+  BackupAnswer,
+  ConfigAnswer,
+  EventView,
+  List,
+  RekeyAnswer,
+  SecretDescription,
+  VaultStatusRow,
+  VaultView,
+} from '../api.ts'
 import { onlyDry, required } from './asking.ts'
+import type { Api } from './client.ts'
 import { renewalText } from './renewal.ts'
+import { eventLine, facts, section } from './story.ts'
 import { age, plain } from './text.ts'
 import type { Deed, Invocation } from './verb.ts'
 
@@ -155,6 +166,36 @@ export const vaultList: Deed = async ({ api, printer, world }) => {
   ])
   for (const warning of warnings(vault)) printer.warn(warning)
   for (const line of away(vault, nowMs)) printer.note(line)
+  return 0
+}
+
+/** One version of a secret, never its value, with what happened to its name. */
+export const describeSecret = async (invocation: Invocation, api: Api, id: string): Promise<number> => {
+  const [name = '', version] = id.split('@')
+  const [vault, { raw }, { items }] = await Promise.all([
+    api.get<VaultView>('/api/v1/credentials'),
+    api.get<ConfigAnswer>('/api/v1/config/current'),
+    api.get<List<EventView>>('/api/v1/events', { subject: name, newestFirst: 'true', limit: '50' }),
+  ])
+  const one = vault.credentials.find((held) => held.name === name && held.version === Number(version))
+  if (one === undefined)
+    throw failure('not-found', `the vault has no ${plain(id)}`, { facts: { wayOut: 'sitter vault ls' } })
+  const renewal = vault.renewals.find((of) => of.name === name) ?? null
+  const usedBy = usersOf(name, raw as Configured)
+  const nowMs = invocation.world.clock.wallMs()
+  const description: SecretDescription = { ...one, usedBy, renewal, timeLine: items }
+  invocation.printer.show(description, () => [
+    ...facts([
+      ['secret', `${plain(one.name)}@${one.version}`],
+      ['state', one.state],
+      ['fingerprint', one.fingerprint],
+      ['set', `${age(nowMs, one.setMs)} ago`],
+      ['used', one.usedMs === null ? 'never' : `${age(nowMs, one.usedMs)} ago`],
+      ['used by', usedBy],
+      ['renewal', renewal === null ? 'none is configured' : renewalText(renewal, nowMs)],
+    ]),
+    ...section('events', items.map(eventLine)),
+  ])
   return 0
 }
 

@@ -96,11 +96,12 @@ const look: readonly Verb[] = [
   {
     path: 'describe',
     group: 'Look',
-    summary: 'everything about an agent, task, attempt, settlement, batch or cell',
-    parameters: [['<id>', 'settler/0042, tsk_…, att_…, set_…, bat_…, cel_…']],
+    summary: 'everything about an agent, task, attempt, settlement, batch, cell, incident or version of a secret',
+    parameters: [['<id>', 'settler/0042, tsk_…, att_…, set_…, bat_…, cel_…, inc_…, northbank@3']],
     examples: ['describe settler/42', 'describe set_0198…'],
     gives:
-      'AgentDescription | TaskDescription | AttemptView | SettlementDescription | BatchDescription | CellDescription',
+      'AgentDescription | TaskDescription | AttemptView | SettlementDescription | BatchDescription | ' +
+      'CellDescription | IncidentDescription | SecretDescription',
     load: async () => (await import('./agents.ts')).describe,
   },
   {

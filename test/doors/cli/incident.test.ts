@@ -41,4 +41,7 @@ test('forty losses of one cause are one line with their number, and another caus
   expect(lines.find((line) => line.startsWith('  since: '))).toMatch(/T.*Z$/)
   expect(lines).toContain('  lastedMs: 12')
   expect(lines).toContain('  type: crasher')
+  const asked = fakeWorld({ env, api: () => incident })
+  expect(await runCli(['describe', 'inc_1'], asked.world)).toBe(0)
+  expect(asked.out()).toBe(fake.out())
 })

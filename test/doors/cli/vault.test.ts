@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { armor, Decrypter, Encrypter, generateIdentity, identityToRecipient } from 'age-encryption'
 import { expect, test } from 'vitest'
-import { nowMs } from './documents.ts'
+import { event, nowMs } from './documents.ts'
 import { run } from './child.ts'
 import { world } from './world.ts'
 import type { Asked } from './server.ts'
@@ -42,6 +42,21 @@ test('vault ls says who uses a secret, and what was tampered with', async () => 
   expect(listed.stderr).toContain("mail@2 was changed without the vault's key")
   expect(listed.stderr).toContain('an older copy of gate.db would not be noticed')
   expect(await sitter('vault', 'status')).toMatchObject({ code: 4 })
+})
+
+test('describe takes a version of a secret, tells who uses it and what happened to it, and never its value', async () => {
+  const { sitter } = await world({
+    ...answers,
+    'GET /api/v1/credentials': vault,
+    'GET /api/v1/events': { items: [event(1, { subject: 'bank-a', message: 'calls go on with bank-b' })], next: null },
+  })
+  const shown = await sitter('describe', 'bank-a@3')
+  expect(shown.stdout).toMatch(/used by +northbank \(settler\)/)
+  expect(shown.stdout).toContain('calls go on with bank-b')
+  expect(await sitter('describe', 'bank-a@99')).toMatchObject({
+    code: 3,
+    stderr: expect.stringContaining('sitter vault ls') as string,
+  })
 })
 
 test('vault ls says that a grant needs the secret of its client, and where a secret rotates by the routes of another', async () => {
