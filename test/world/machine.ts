@@ -17,9 +17,13 @@ import type { Weather } from './weather.ts'
  */
 const illForMs = 90_000
 
-/** Also those that are tried before the hold: ten deaths are one cause. */
+/**
+ * Also those that are tried before the hold: ten deaths are one cause. When it begins each part of a swarm that is
+ * parted may have just been started anew, and what they died of before is a cause of its own, with a hold of its own:
+ * 37 were seen so.
+ */
 const barredWindowMs = 120_000
-const mostBarredStarts = 30
+const mostBarredStarts = 60
 
 export class HostProcess {
   readonly identity: ProcessIdentity
