@@ -1,6 +1,6 @@
 /** Configs in files, evaluated in a real child. */
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, realpath, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -274,4 +274,17 @@ test('The applied config is read back as it was, and refused when it was changed
   expect((await refusal(readApplied(ports.disk, dataDirectory))).message).toContain('its hash does not fit')
   await writeFile(place, text.slice(0, 40))
   expect((await refusal(readApplied(ports.disk, dataDirectory))).message).toContain('not JSON')
+})
+
+test('A configuration that has no end, or hardly one, is refused before it is read', async () => {
+  const directory = await folder({ 'large.json': '' })
+  await symlink('/dev/zero', join(directory, 'endless.json'))
+  await truncate(join(directory, 'large.json'), 10_000_000_000)
+  for (const [name, why] of [
+    ['endless.json', 'it is a device, and no plain file'],
+    ['large.json', 'it has more than 67108864 bytes'],
+  ] as const) {
+    const { code, message } = await refusal(loadConfig({ ...ports, environment: {}, file: join(directory, name) }))
+    expect({ code, message }).toEqual({ code: 'config-unreadable', message: expect.stringContaining(why) as string })
+  }
 })

@@ -43,11 +43,27 @@ const syncDirectory = async (path: string): Promise<void> => {
   }
 }
 
+/** More than any configuration or note of ours has. */
+const mostTextBytes = 64 * 1024 * 1024
+
+/** A device has no end; a pipe is how a shell hands over what it does not write to a disk. */
+const readPlain = async (path: string): Promise<string> => {
+  const handle = await open(path, 'r')
+  try {
+    const found = await handle.stat()
+    if (found.isCharacterDevice() || found.isBlockDevice()) throw new Error('it is a device, and no plain file')
+    if (found.size > mostTextBytes) throw new Error(`it has more than ${mostTextBytes} bytes`)
+    return await handle.readFile('utf8')
+  } finally {
+    await handle.close()
+  }
+}
+
 export const realDisk = (): Disk => ({
   readText: (path) => readFile(path, 'utf8'),
   readTextIfThere: async (path) => {
     try {
-      return await readFile(path, 'utf8')
+      return await readPlain(path)
     } catch (error) {
       if (isAbsent(error)) return undefined
       throw error
