@@ -199,8 +199,7 @@ const modesOf = ({ applied, store, here }: Opening, late: Late): Promise<Modes> 
     tell: (told) => late.gatelink!.modes(told),
     progressedMs: (agent) => {
       const ref = parseAgent(agent)
-      const evidence = ref === undefined ? [] : (late.fleet?.view(ref)?.evidence ?? [])
-      return evidence.find(({ fact }) => fact === 'progresses')?.atMs ?? null
+      return ref === undefined ? null : (late.fleet?.workedMs(ref) ?? null)
     },
     quarantine: (agent, why) => runaway(late, agent, why),
     changed: () => {

@@ -10,6 +10,12 @@ import { hourMs, perHour } from './useful.ts'
 /** Seen by us, of an agent that is there: work that it asked for and got, or finished. */
 export const noteSeen = (live: Live, agent: Agent, what: string): void => {
   agent.seen = { wallMs: live.options.clock.wallMs(), what }
+  agent.workedMs = agent.seen.wallMs
+}
+
+/** A call is progress; that anything came of it is not known, and whoever makes the same one for ever lives by calls. */
+export const noteCall = (live: Live, agent: Agent): void => {
+  agent.seen = { wallMs: live.options.clock.wallMs(), what: 'a call through the gate, answered' }
 }
 
 /** A payment that is not decided, or a call that the gate has in hand. */

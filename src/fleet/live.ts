@@ -108,6 +108,8 @@ export interface Agent extends AgentRef {
   finishedMs: number | null
   /** What of its work we saw last, in this incarnation. */
   seen: { readonly wallMs: number; readonly what: string } | null
+  /** Wall ms at which work of it was last taken or asked for: what a call through the gate alone does not prove. */
+  workedMs: number | null
   /** Ends that were accepted, over its incarnations of this sitter. */
   useful: Useful
   taken: boolean

@@ -333,6 +333,7 @@ export const openFleet = async (options: FleetOptions): Promise<Fleet> => {
     list: () => [...live.agents.values()].map((agent) => viewOf(live, agent)),
     page: (ask) => pageOf(live, ask),
     states: (type) => statesFrom(live.agents.values(), type),
+    workedMs: (ref) => find(live, ref)?.workedMs ?? null,
     view: (ref) => {
       const agent = find(live, ref)
       return agent && viewOf(live, agent)

@@ -2,7 +2,7 @@
  * What an attempt does outside of the sitter, by the gate's word: a call that was answered is progress that we saw, and
  * while one is in hand its agent waits for others, as it does for a payment.
  */
-import { noteSeen } from './evidence.ts'
+import { noteCall } from './evidence.ts'
 import type { Agent, Attempt, Live } from './live.ts'
 import type { Fleet } from './port.ts'
 
@@ -16,7 +16,7 @@ export const getsOn = (live: Live, attempt: Attempt): void => {
 }
 
 const answered = (live: Live, agent: Agent): void => {
-  noteSeen(live, agent, 'a call through the gate, answered')
+  noteCall(live, agent)
   if (agent.attempt === null) return
   getsOn(live, agent.attempt)
   agent.attempt.outsideUntilMs = agent.attempt.progressMs

@@ -248,6 +248,8 @@ export interface Fleet {
   /** All agents in that order (of one type when named), with what a map of them needs. */
   states(agentType?: string): readonly AgentState[]
   view(agent: AgentRef): AgentView | undefined
+  /** Wall ms at which work of an agent was last taken or asked for by it; null: not since this sitter began. */
+  workedMs(agent: AgentRef): number | null
   cells(): readonly CellStatus[]
   /** Hosts that stand by: no cells, and no agents in them. */
   standbys(): readonly CellStatus[]

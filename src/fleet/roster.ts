@@ -56,6 +56,7 @@ const agentOf = (settings: AgentType, number: number, group: Group, wallMs: numb
     progressed: false,
     finishedMs: null,
     seen: null,
+    workedMs: null,
     useful: noUse,
     taken: false,
     dozing: false,
