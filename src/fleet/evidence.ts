@@ -13,7 +13,7 @@ export const noteSeen = (live: Live, agent: Agent, what: string): void => {
   agent.workedMs = agent.seen.wallMs
 }
 
-/** A call is progress; that anything came of it is not known, and whoever makes the same one for ever lives by calls. */
+/** A call is progress; whether anything came of it is not known: a runaway lives by calls. */
 export const noteCall = (live: Live, agent: Agent): void => {
   agent.seen = { wallMs: live.options.clock.wallMs(), what: 'a call through the gate, answered' }
 }
