@@ -12,6 +12,8 @@ import type { World } from './world.ts'
 const lateMs = 900_000
 /** What a probe may come after its time: other probes, slow hosts, sitters that were down for minutes. */
 const probeSlackMs = 900_000
+/** Looks that lie further apart than this had a machine between them that stood still. */
+const stillFromMs = 60_000
 
 /** A sitter is blind after two proofs and a half; so much later it knows, however late its timers are. */
 const surelyBlindMs = 4 * progressEveryMs
@@ -26,6 +28,8 @@ export class Watching {
   /** Losses that an agent was charged with (monotonic). */
   readonly #losses = new Map<string, number[]>()
   readonly #quarantined = new Map<string, Quarantined>()
+  /** When agents were looked at last (monotonic). */
+  #lookedMs = 0
   /** When the sitter's own beat was last in its record (monotonic). */
   #provenMs = 0
   /** Audit entries as they were once told: the chain must still have them at the end. */
@@ -92,8 +96,17 @@ export class Watching {
     void this.#lookAtRecord()
   }
 
+  /** While the machine stands still nobody is tried: the time of a probe moves by as much. */
+  #waitForTheMachine(nowMs: number): void {
+    const stoodMs = nowMs - this.#lookedMs - stillFromMs
+    this.#lookedMs = nowMs
+    if (stoodMs <= 0) return
+    for (const [name, { dueMs }] of this.#quarantined) this.#quarantined.set(name, { dueMs: dueMs + stoodMs })
+  }
+
   #lookAtAgents(): void {
     const { sitter, timeline, machine } = this.#world
+    this.#waitForTheMachine(timeline.monoMs)
     const nowMs = sitter!.clock.wallMs()
     const seen = new Set<string>()
     for (const view of sitter!.fleet.list()) {
