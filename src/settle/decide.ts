@@ -137,6 +137,14 @@ export const afterQuery = (known: Known, verdict: QueryVerdict, { channel, nowMs
         absences: known.absences,
         reason: verdict.why,
       })
+    case 'frozen':
+      return step(null, {
+        nextMs: nowMs + Math.max(verdict.retryAfterMs, askDelayMs(0, random)),
+        person: true,
+        absences: known.absences,
+        reason: frozenWhy,
+        quiet: true,
+      })
     case 'not-offered':
       return step(null, { nextMs: nowMs + 300_000, person: true, reason: verdict.why })
   }

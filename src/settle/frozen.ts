@@ -3,7 +3,8 @@
  * later.
  */
 import type { Clock } from '../std/std.ts'
-import type { SettlementFilter, Store } from '../store/store.ts'
+import type { CallOutcome } from '../gatelink/gatelink.ts'
+import type { IntentView, SettlementFilter, Store } from '../store/store.ts'
 import { frozenWhy } from './channels/http.ts'
 import { isKept } from './kept.ts'
 
@@ -39,6 +40,15 @@ const wake = async (
     after = next
   }
 }
+
+/**
+ * A refusal of the freeze that a thaw has overtaken: when the thaw looked for what waits, this request was still on its
+ * way to be refused, so nobody would wake it. It is tried again at once.
+ */
+export const afterThaw = (outcome: CallOutcome, { writtenMs }: IntentView, thawedMs: number): CallOutcome =>
+  outcome.kind === 'not-sent' && outcome.code === 'frozen' && writtenMs <= thawedMs
+    ? { ...outcome, retryAfterMs: 0 }
+    : outcome
 
 export const wakeFrozen = (waking: Waking): Promise<void> =>
   wake(waking, { person: true }, (reason) => reason === frozenWhy)

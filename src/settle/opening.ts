@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import type { Grant, GrantedRequest } from '../gatelink/gatelink.ts'
 import type { Channel } from '../model/model.ts'
 import { canonicalJson, Failure, parseAmount } from '../std/std.ts'
-import type { Command, NewSettlement } from '../store/store.ts'
+import type { Command, NewSettlement, SettlementView } from '../store/store.ts'
 import type { KeptPayment } from './kept.ts'
 import { reserve } from './ledger.ts'
 import { memoFault, payeeFault, referenceFault } from './payment-text.ts'
@@ -139,3 +139,18 @@ export const openingCommands = (
   ...opened(settlement, requestHash(request), sending, wallMs),
   ...(sending === null ? [waiting(settlement.id, kept, wallMs)] : submitted(settlement.id, request, sending, wallMs)),
 ]
+
+/** The first field in which an ask differs from the settlement that has its reference; undefined: it is the same. */
+export const differenceOf = (
+  there: Pick<SettlementView, 'payee' | 'amountMinor' | 'currency' | 'channel'>,
+  ask: Pick<SettlementView, 'payee' | 'amountMinor' | 'currency' | 'channel'>,
+): string | undefined =>
+  there.payee !== ask.payee
+    ? 'payee'
+    : there.amountMinor !== ask.amountMinor
+      ? 'amount'
+      : there.currency !== ask.currency
+        ? 'currency'
+        : there.channel !== ask.channel
+          ? 'channel'
+          : undefined

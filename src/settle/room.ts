@@ -13,11 +13,11 @@ import { openBooks } from './books.ts'
 import { payRequest, queryRequest } from './channels/http.ts'
 import { dueCommands, stepCommands, type By } from './commands.ts'
 import type { Step } from './decide.ts'
-import { wakeFrozen, wakeKept } from './frozen.ts'
+import { afterThaw, wakeFrozen, wakeKept } from './frozen.ts'
 import { evidenceOf, keptBack, keptStep, type KeptPayment } from './kept.ts'
 import { mustNotBeOut, personStep } from './person.ts'
 import type { SettleOptions } from './options.ts'
-import { assertPayable, grantOf, openingCommands, providerKey, readAsk } from './opening.ts'
+import { assertPayable, differenceOf, grantOf, openingCommands, providerKey, readAsk } from './opening.ts'
 import type {
   BatchAnswer,
   BatchAsk,
@@ -46,6 +46,8 @@ class SettleRoom implements Settle {
   readonly #books: (extent: 'new' | 'all') => Promise<LedgerCheck>
   #started = false
   #dueMs = Number.POSITIVE_INFINITY
+  /** The last thaw that was told, by the wall clock; a request of before it may still be refused by the freeze. */
+  #thawedMs = Number.NEGATIVE_INFINITY
   #dueTimer: Cancel | undefined
   #acting = false
 
@@ -165,16 +167,7 @@ class SettleRoom implements Settle {
     there: SettlementView,
     ask: SettleAsk & { amountMinor: bigint; channel: string },
   ): Promise<SettleOutcome> {
-    const field =
-      there.payee !== ask.payee
-        ? 'payee'
-        : there.amountMinor !== ask.amountMinor
-          ? 'amount'
-          : there.currency !== ask.currency
-            ? 'currency'
-            : there.channel !== ask.channel
-              ? 'channel'
-              : undefined
+    const field = differenceOf(there, ask)
     if (field !== undefined) {
       throw new Failure(
         'settlement-exists-with-different',
@@ -214,15 +207,17 @@ class SettleRoom implements Settle {
   }
 
   thawed(): void {
-    const again = (error: unknown): void => this.#later(error, () => this.thawed())
-    wakeFrozen(this.#options).then(() => this.#armStored(), again)
+    this.#thawedMs = this.#options.clock.wallMs()
+    this.#goOn(wakeFrozen)
   }
 
   remoded(): void {
-    wakeKept(this.#options).then(
-      () => this.#armStored(),
-      (error: unknown) => this.#later(error, () => this.remoded()),
-    )
+    this.#goOn(wakeKept)
+  }
+
+  #goOn(wake: (waking: SettleOptions) => Promise<void>): void {
+    const again = (error: unknown): void => this.#later(error, () => this.#goOn(wake))
+    wake(this.#options).then(() => this.#armStored(), again)
   }
 
   async #relink(gateId: string): Promise<void> {
@@ -268,6 +263,7 @@ class SettleRoom implements Settle {
   async #conclude(intent: IntentView, told: Told): Promise<void> {
     const { store, clock, random, channels, heard } = this.#options
     const evidence = evidenceOf(told.outcome)
+    const outcome = afterThaw(told.outcome, intent, this.#thawedMs)
     for (let tries = 0; tries < concludeTries; tries += 1) {
       const settlement = (await store.read.settlement(intent.settlement))!
       if (evidence !== undefined && tries === 0) heard?.(settlement.channel, evidence)
@@ -283,7 +279,7 @@ class SettleRoom implements Settle {
       const step =
         channel === undefined
           ? orphaned(settlement.channel)
-          : stepAfter(intent.kind, { settlement, known, outcome: told.outcome, channel, nowMs, random })
+          : stepAfter(intent.kind, { settlement, known, outcome, channel, nowMs, random })
       if (await this.#take(settlement, step, { actor: 'sitter', why: told.outcome.kind }, [close])) return
       const now = await store.read.intentByGrant(intent.grant)
       if (now?.outcome !== null) return

@@ -30,6 +30,8 @@ export type QueryVerdict =
   | { readonly is: 'rejected'; readonly why: string; readonly providerReference: string | null }
   | { readonly is: 'absent' }
   | { readonly is: 'no-answer'; readonly why: string }
+  /** Not asked, because everything is frozen. */
+  | { readonly is: 'frozen'; readonly retryAfterMs: number }
   | { readonly is: 'not-offered'; readonly why: string }
 
 type Values = Readonly<Record<string, string>>
@@ -198,6 +200,8 @@ const itemOf = (body: unknown, settlement: SettlementView): unknown => {
 }
 
 export const readQuery = (outcome: CallOutcome, settlement: SettlementView): QueryVerdict => {
+  if (outcome.kind === 'not-sent' && outcome.code === 'frozen')
+    return { is: 'frozen', retryAfterMs: outcome.retryAfterMs ?? askFrozenMs }
   if (outcome.kind !== 'answered') return { is: 'no-answer', why: outcome.message }
   const { status } = outcome
   if (status === 404) return { is: 'absent' }
