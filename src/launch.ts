@@ -16,6 +16,7 @@ import {
   refuseBroken,
   tryAgents,
   typesWithNewCode,
+  whyNotFresh,
   type LoadedConfig,
   type LoadOptions,
   type SwarmConfig,
@@ -59,31 +60,10 @@ export interface Launched {
   readonly stopped: Promise<void>
 }
 
-const isRehearsed = (config: SwarmConfig, upstream: string): boolean => {
-  const { hostname, port } = new URL(config.upstreams[upstream]!.url)
-  return (
-    (hostname === '127.0.0.1' || hostname === 'localhost') &&
-    Object.values(config.rehearsals).some((one) => String(one.port) === port)
-  )
-}
-
 /** Throws away everything, if nobody runs on it and no real provider was ever paid from it. */
 const beginAnew = async (config: SwarmConfig, places: Places): Promise<void> => {
-  if (config.store !== 'embedded') {
-    throw new Failure(
-      'fresh-refused',
-      'the record lies in a PostgreSQL database, which others may read: name another database, or drop its schema ' +
-        'swarmsitter there by hand',
-    )
-  }
-  const real = Object.values(config.channels).find((channel) => !isRehearsed(config, channel.upstream))
-  if (real) {
-    throw new Failure(
-      'fresh-refused',
-      `the channel ${real.name} pays at a provider that is no rehearsal: without the record a second run could pay ` +
-        'again; choose another --data-dir instead',
-    )
-  }
+  const why = whyNotFresh(config)
+  if (why !== undefined) throw new Failure('fresh-refused', why)
   if (existsSync(places.watchLock)) lockInstance(places.watchLock).release()
   await rm(places.data, { recursive: true, force: true })
 }

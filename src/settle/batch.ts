@@ -16,7 +16,7 @@ export interface BatchPort {
   readonly tasks: Readonly<Record<string, TaskType>>
   readonly read: Pick<Queries, 'tasksByKeys' | 'settlementsByReferences' | 'batchByContent'>
   readonly work: Pick<Work, 'submit'>
-  readonly clock: Clock
+  readonly clock: Pick<Clock, 'wallMs'>
   readonly newId: NewId
 }
 
@@ -191,4 +191,26 @@ const open = async (
   const tasks = fresh.map(({ payload, key }): TaskAsk => ({ type: settleTaskType, payload, key, batch: batch.id }))
   if (tasks.length > 0) await port.work.submit(tasks, extra)
   return { id: batch.id, created: true, ...counts }
+}
+
+/**
+ * What a file would be to a record that knows nothing of it: its faults, rows and totals, without a sitter. What a
+ * record has of it already is not looked at.
+ *
+ * @throws Failure as `submitBatch`.
+ */
+export const checkBatch = (
+  { channels, tasks }: Pick<BatchPort, 'channels' | 'tasks'>,
+  file: Pick<BatchAsk, 'name' | 'text'>,
+): Promise<BatchAnswer> => {
+  const nobody = (): never => {
+    throw new Failure('bug', 'a check writes nothing')
+  }
+  const read = {
+    tasksByKeys: async () => [],
+    settlementsByReferences: async () => [],
+    batchByContent: async () => undefined,
+  }
+  const port = { channels, tasks, read, work: { submit: nobody }, clock: { wallMs: nobody }, newId: nobody }
+  return submitBatch(port, { ...file, channel: null, actor: 'nobody', dryRun: true })
 }

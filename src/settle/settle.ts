@@ -2,3 +2,4 @@
 export type * from './port.ts'
 export type { SettleOptions } from './options.ts'
 export { openSettle } from './room.ts'
+export { checkBatch } from './batch.ts'

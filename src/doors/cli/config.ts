@@ -22,10 +22,9 @@ import { parseAgent } from '../../model/model.ts'
 import { failure } from '../../std/std.ts'
 import type { ConfigAnswer, ConfigCheckAnswer, ConfigVersionAnswer } from '../api.ts'
 import { confirm, onlyDry, required } from './asking.ts'
-import { namedDataDirectory, nearestDataDirectory } from './locate.ts'
+import { configFile, namedDataDirectory, nearestDataDirectory } from './locate.ts'
 import { explain as explainError } from './refusal.ts'
 import { age, counted, plain } from './text.ts'
-import { configFile } from './up.ts'
 import type { Deed, Invocation } from './verb.ts'
 
 const load = async (invocation: Invocation): Promise<LoadedConfig> => {
@@ -59,15 +58,25 @@ const planLines = (plan: ConfigPlan): string[] => [
   ...plan.effects.map(plain),
 ]
 
-export const configValidate: Deed = async (invocation) => {
-  const { file, config } = await load(invocation)
+/** Loads a configuration as `up` would, and tries its agents' modules; what could not be tried is warned of. */
+export const loadChecked = async (
+  invocation: Invocation,
+): Promise<
+  LoadedConfig & { readonly untried: readonly { readonly types: readonly string[]; readonly why: string }[] }
+> => {
+  const loaded = await load(invocation)
   const { disk, proc, clock } = invocation.world
   const { vmModuleFault } = await import('../../cell/cell.ts')
-  const trials = await tryAgents({ disk, proc, clock, checkVm: vmModuleFault }, Object.values(config.agents))
-  refuseBroken(trials, config, file)
+  const trials = await tryAgents({ disk, proc, clock, checkVm: vmModuleFault }, Object.values(loaded.config.agents))
+  refuseBroken(trials, loaded.config, loaded.file)
   const untried = trials.filter(({ outcome }) => outcome === 'unknown')
   for (const { types, why } of untried)
     invocation.printer.warn(`${plain(types.join(', '))} could not be tried: ${plain(why)}`)
+  return { ...loaded, untried }
+}
+
+export const configValidate: Deed = async (invocation) => {
+  const { file, config, untried } = await loadChecked(invocation)
   const agents = Object.values(config.agents).reduce((sum, { count }) => sum + count, 0)
   invocation.printer.show({ valid: true, file, untried }, () => [
     `${plain(file)} is valid: ${counted(agents, 'agent')} of ${counted(Object.keys(config.agents).length, 'type')}`,

@@ -31,12 +31,11 @@ import {
 } from './doctor-checks.ts'
 import type { SwarmView, VaultView } from '../api.ts'
 import type { Inspection } from './inspection.ts'
-import { namedDataDirectory, nearestDataDirectory, runningSitter } from './locate.ts'
+import { configFile, namedDataDirectory, nearestDataDirectory, runningSitter } from './locate.ts'
 import type { Style } from './printer.ts'
 import { explain } from './refusal.ts'
 import type { Surroundings } from './surroundings.ts'
 import { plain } from './text.ts'
-import { configFile } from './up.ts'
 import type { Deed, Invocation } from './verb.ts'
 
 interface Found {

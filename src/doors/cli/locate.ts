@@ -1,13 +1,27 @@
 /**
- * Finds the sitter: `run/api.json` ({url, pid}) and `run/operator.token` in the data directory. The file's token goes
- * only to the address that the file itself names: `--url` elsewhere needs its own `--token`, so that no stranger is
- * handed the operator's.
+ * Finds the configuration, and the sitter: `run/api.json` ({url, pid}) and `run/operator.token` in the data directory.
+ * The file's token goes only to the address that the file itself names: `--url` elsewhere needs its own `--token`, so
+ * that no stranger is handed the operator's.
  */
 import { dirname, join, relative, resolve } from 'node:path'
 import { failure } from '../../std/std.ts'
 import type { Door } from './client.ts'
 import type { Surroundings } from './surroundings.ts'
 import type { OptionReader } from './verb.ts'
+
+const configNames = ['swarm.config.ts', 'swarm.config.js', 'swarm.config.json']
+
+/** The configuration's absolute path. Rejects `config-unreadable` when it is not there. */
+export const configFile = async (world: Surroundings, given: string | undefined): Promise<string> => {
+  const candidates =
+    given === undefined ? configNames.map((name) => join(world.directory, name)) : [resolve(world.directory, given)]
+  for (const path of candidates) if (await world.disk.exists(path)) return path
+  const what =
+    given === undefined
+      ? `there is no ${configNames.join(', ')} in ${world.directory}`
+      : `there is no file ${candidates[0]!}`
+  throw failure('config-unreadable', what)
+}
 
 /** The directory that a flag or the environment names, absolute; undefined when neither does. */
 export const namedDataDirectory = (world: Surroundings, options: OptionReader): string | undefined => {

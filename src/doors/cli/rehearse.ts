@@ -5,10 +5,9 @@
 import { dirname, join } from 'node:path'
 import type { RehearsalOptions, RunningRehearsal } from '../../rehearsal/rehearsal.ts'
 import { failure } from '../../std/std.ts'
-import { namedDataDirectory } from './locate.ts'
+import { configFile, namedDataDirectory } from './locate.ts'
 import type { Surroundings } from './surroundings.ts'
 import { plain } from './text.ts'
-import { configFile } from './up.ts'
 import type { Deed, Invocation } from './verb.ts'
 
 const usualRate = 400

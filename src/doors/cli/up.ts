@@ -2,33 +2,19 @@
  * `up`: starts the swarm, gives it the file, shows how far it is, reports, and stops it in order. The swarm itself is
  * the watch's; everything here is what a person sees of it.
  */
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join } from 'node:path'
 import { failure, sleep } from '../../std/std.ts'
 import { confirm } from './asking.ts'
 import { detach } from './detach.ts'
 import { exitOf } from './judgement.ts'
 import { canRepaint } from './live.ts'
-import { dataDirectoryFlag, namedDataDirectory } from './locate.ts'
+import { configFile, dataDirectoryFlag, namedDataDirectory } from './locate.ts'
 import { readSettleFile } from './money.ts'
 import { explain, printError } from './refusal.ts'
 import { runSwarm, type RunEnd } from './run.ts'
 import type { Surroundings, Watching } from './surroundings.ts'
 import { duration, plain } from './text.ts'
 import type { Deed, Invocation } from './verb.ts'
-
-const configNames = ['swarm.config.ts', 'swarm.config.js', 'swarm.config.json']
-
-/** The configuration's absolute path. Rejects `config-unreadable` when it is not there. */
-export const configFile = async (world: Surroundings, given: string | undefined): Promise<string> => {
-  const candidates =
-    given === undefined ? configNames.map((name) => join(world.directory, name)) : [resolve(world.directory, given)]
-  for (const path of candidates) if (await world.disk.exists(path)) return path
-  const what =
-    given === undefined
-      ? `there is no ${configNames.join(', ')} in ${world.directory}`
-      : `there is no file ${candidates[0]!}`
-  throw failure('config-unreadable', what)
-}
 
 /** Who asked for the end, and how: Ctrl-C and SIGTERM stop in order, the second time at once. */
 interface StopAsked {
@@ -139,9 +125,11 @@ export const up: Deed = async (invocation) => {
   const { options, world } = invocation
   const settle = options.text('settle')
   const file = settle === undefined ? null : await readSettleFile(world, settle)
-  if (options.flag('detach')) {
+  if (options.flag('dryRun') || options.flag('detach')) {
     const config = await configFile(world, invocation.arguments[0])
-    return detach(invocation, config, namedDataDirectory(world, options) ?? join(dirname(config), '.sitter'))
+    const data = namedDataDirectory(world, options) ?? join(dirname(config), '.sitter')
+    if (!options.flag('dryRun')) return detach(invocation, config, data)
+    return (await import('./up-dry.ts')).upDry(invocation, data, file)
   }
   const asked = listenForStop(world)
   try {

@@ -25,14 +25,18 @@ const run: readonly Verb[] = [
       ],
       ['--fresh', 'begin anew: throws the record away; refused when a channel is no rehearsal'],
       ['--detach', 'leave it running without this terminal, as soon as its sitter answers; `down` stops it'],
+      ...dryRun,
     ],
     examples: [
       'up',
       'up examples/payouts/swarm.config.ts --settle examples/payouts/payouts.csv --exit-when-idle',
       'up --fresh --yes',
       'up --detach',
+      'up --settle payouts.csv --dry-run',
     ],
-    gives: 'RunReport, with --detach { pid: number; sitter: number; url: string; dataDirectory: string }',
+    gives:
+      'RunReport, with --dry-run UpPlan, with --detach ' +
+      '{ pid: number; sitter: number; url: string; dataDirectory: string }',
     exits: {
       0: 'with --exit-when-idle: all work ended and every check holds; else stopped in order, by down or SIGTERM',
       1: 'a check does not hold, or the swarm cannot be kept up',

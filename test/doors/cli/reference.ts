@@ -13,6 +13,7 @@ const sources = [
   'doors/cli/run.ts',
   'doors/cli/judgement.ts',
   'doors/cli/doctor-checks.ts',
+  'doors/cli/up-dry.ts',
   'fleet/port.ts',
   'fleet/modes/port.ts',
   'model/mode.ts',
