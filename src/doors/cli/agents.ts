@@ -18,6 +18,7 @@ import { incidentShow } from './incidents.ts'
 import { describeBatch, describeSettlement } from './money.ts'
 import { modeText } from './mode.ts'
 import { coverageText } from './swarm.ts'
+import { agentsNow, waitForAgents } from './order-wait.ts'
 import { attemptLines, eventLine, facts, section, witnessLines } from './story.ts'
 import { age, at, count, counted, duration, plain, tally } from './text.ts'
 import type { Deed, Invocation } from './verb.ts'
@@ -208,9 +209,13 @@ const act =
     if (onlyDry(invocation, `${verb} ${counted(ids.length, 'agent')}`, { verb, agents: ids })) return 0
     if (type !== null)
       await confirm(invocation, `${verb} all ${counted(ids.length, 'agent')} of ${type}?`, String(ids.length))
+    const isAwaited = verb === 'restart' && invocation.options.flag('wait')
+    const before = isAwaited ? await agentsNow(api, ids) : undefined
     const answer = await api.post<unknown>(`${path}/${verb}`)
-    invocation.printer.show(answer, () => [`${past}: ${type === null ? ids[0]! : counted(ids.length, 'agent')}`])
-    return 0
+    const code = before === undefined ? 0 : await waitForAgents(invocation, api, 'restart', { ids, before })
+    const whom = type === null ? ids[0]! : counted(ids.length, 'agent')
+    invocation.printer.show(answer, () => [`${isAwaited && code === 0 ? 'restarted' : past}: ${whom}`])
+    return code
   }
 
 const pastOf: Record<AgentOrder, string> = {
@@ -240,9 +245,14 @@ export const order =
     if (type !== null && !isMild)
       await confirm(invocation, `${what} all ${counted(ids.length, 'agent')} of ${type}?`, String(ids.length))
     const answer = await api.post<AgentOrderAnswer>(`${path}/${what}`, reason === undefined ? {} : { reason })
+    const awaited = what === 'start' || what === 'stop' ? what : undefined
+    const code =
+      awaited !== undefined && invocation.options.flag('wait')
+        ? await waitForAgents(invocation, api, awaited, { ids: answer.agents })
+        : 0
     const done = answer.agents.length === 1 ? answer.agents[0]! : counted(answer.agents.length, 'agent')
     invocation.printer.show(answer, () => [`${pastOf[what]}: ${done}`, ...leftText(answer.left)])
-    return 0
+    return code
   }
 
 const actAtOnce = act('restart', 'restart ordered')
@@ -295,8 +305,7 @@ const roll: Deed = async (invocation) => {
 
 export const restart: Deed = (invocation) => {
   if (invocation.options.flag('rolling')) return roll(invocation)
-  if (invocation.options.flag('surge') || invocation.options.flag('wait'))
-    throw failure('usage', '--surge and --wait are for --rolling')
+  if (invocation.options.flag('surge')) throw failure('usage', '--surge is for --rolling')
   return actAtOnce(invocation)
 }
 export const release = act('release', 'released')

@@ -1,5 +1,5 @@
 /** What a person orders agents to do; verbs.ts has the other verbs. */
-import { dryRun, type Verb } from './verb.ts'
+import { dryRun, wait, type Verb } from './verb.ts'
 
 const whom: Verb['parameters'] = [['<agent|type>', 'settler/0042, or settler for all of the type']]
 const why: Verb['options'] = [['--reason <text>', 'why, for whoever finds it so']]
@@ -17,15 +17,15 @@ export const orderVerbs: readonly Verb[] = [
         '--surge <n>',
         'with --rolling: so many may be away at once, like 3 or 25% (default 25%; a pool: one cell at least)',
       ],
-      [
-        '--wait [within]',
-        'with --rolling: wait for its end, at most this long (default 10m); exit 124 when it is over',
-      ],
+      ['--wait [within]', 'until they work again, at most this long (default 10m); exit 124 when it is over'],
       ...dryRun,
     ],
     examples: ['restart settler/0042', 'restart settler --rolling --surge 10% --wait', 'restart settler --dry-run'],
     gives: '{ asked: string; agents: string[] }',
-    exits: { 4: 'the rolling restart is held: those that began anew do not work', 124: '--wait timed out' },
+    exits: {
+      4: 'with --wait: they do not work (a rolling restart is held, or some are quarantined)',
+      124: '--wait is over',
+    },
     load: async () => (await import('./agents.ts')).restart,
   },
   {
@@ -33,10 +33,10 @@ export const orderVerbs: readonly Verb[] = [
     group: 'Run',
     summary: 'stop an agent, or all of a type, at once; it stays so over restarts of the sitter, until start',
     parameters: whom,
-    options: [...why, ...dryRun],
+    options: [...why, ...wait, ...dryRun],
     examples: ['stop settler/0042 --reason "pays the wrong people"', 'stop settler --dry-run'],
     gives: 'AgentOrderAnswer',
-    exits: { 6: 'no agent meant can take the order' },
+    exits: { 6: 'no agent meant can take the order', 124: '--wait is over' },
     load: async () => (await import('./agents.ts')).order('stop'),
   },
   {
@@ -44,10 +44,14 @@ export const orderVerbs: readonly Verb[] = [
     group: 'Run',
     summary: 'start a stopped agent, or all stopped ones of a type',
     parameters: whom,
-    options: [...why, ...dryRun],
-    examples: ['start settler/0042', 'start settler'],
+    options: [...why, ...wait, ...dryRun],
+    examples: ['start settler/0042', 'start settler --wait 1m'],
     gives: 'AgentOrderAnswer',
-    exits: { 6: 'no agent meant can take the order' },
+    exits: {
+      4: 'with --wait: some are quarantined instead',
+      6: 'no agent meant can take the order',
+      124: '--wait is over',
+    },
     load: async () => (await import('./agents.ts')).order('start'),
   },
   {

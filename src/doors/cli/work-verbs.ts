@@ -76,10 +76,12 @@ export const workVerbs: readonly Verb[] = [
     options: [
       ['--payload <json>', 'another payload, as a new version: JSON, @file or -'],
       ['--expect-version <n>', 'only when the payload is at this version'],
+      ...wait,
       ...dryRun,
     ],
     examples: ['task retry tsk_0198…', 'task retry tsk_0198… --payload @fixed.json'],
-    gives: 'TaskView',
+    gives: 'TaskView, with --wait TaskDescription',
+    exits: { 1: 'with --wait: it ended otherwise than with success', 124: '--wait is over' },
     load: async () => (await import('./work.ts')).taskRetry,
   },
   {

@@ -186,6 +186,16 @@ const payloadOf = async (invocation: Invocation): Promise<unknown> => {
   }
 }
 
+/** Shows the task when it has ended. Resolves with 0 when it succeeded, else 1. */
+const untilItEnds = async (invocation: Invocation, api: Api, id: string): Promise<number> => {
+  const ended = await waitUntil(invocation, `task ${id}`, async () => {
+    const task = await api.get<TaskDescription>(`/api/v1/tasks/${encodeURIComponent(id)}`)
+    return isTaskEnd(task.state.state) ? task : undefined
+  })
+  invocation.printer.show(ended, () => lines(ended, invocation.world.clock.wallMs()))
+  return ended.state.state === 'succeeded' ? 0 : 1
+}
+
 export const taskAdd: Deed = async (invocation) => {
   const { options, printer } = invocation
   const ask = {
@@ -209,12 +219,7 @@ export const taskAdd: Deed = async (invocation) => {
     ])
     return 0
   }
-  const ended = await waitUntil(invocation, `task ${answer.id}`, async () => {
-    const task = await api.get<TaskDescription>(`/api/v1/tasks/${answer.id}`)
-    return isTaskEnd(task.state.state) ? task : undefined
-  })
-  printer.show(ended, () => lines(ended, invocation.world.clock.wallMs()))
-  return ended.state.state === 'succeeded' ? 0 : 1
+  return untilItEnds(invocation, api, answer.id)
 }
 
 const move =
@@ -237,7 +242,9 @@ export const taskRetry: Deed = async (invocation) => {
       ? {}
       : { payload: await payloadOf(invocation), version: invocation.options.whole('expectVersion') }
   if (onlyDry(invocation, `retry ${plain(id)}`, { verb: 'retry', id, ...body })) return 0
-  const answer = await (await invocation.api()).post<TaskView>(`/api/v1/tasks/${encodeURIComponent(id)}/retry`, body)
+  const api = await invocation.api()
+  const answer = await api.post<TaskView>(`/api/v1/tasks/${encodeURIComponent(id)}/retry`, body)
+  if (invocation.options.flag('wait')) return untilItEnds(invocation, api, id)
   invocation.printer.show(answer, () => [`${plain(id)} is ${answer.state.state}, payload version ${answer.version}`])
   return 0
 }

@@ -3,7 +3,7 @@ import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { openSqliteStore } from '../../../src/store/store.ts'
-import { run } from './child.ts'
+import { run, type Ended } from './child.ts'
 import { agent, audit, nowMs, settlement } from './documents.ts'
 import type { Asked } from './server.ts'
 import { cleanups, world } from './world.ts'
@@ -333,4 +333,33 @@ test('an upstream is shown with what is not known as not known, and channels wit
   expect(stdout).toContain('waiting\n  settler/0007: 3')
   expect((await sitter('upstream', 'show', 'mail')).code).toBe(3)
   expect((await sitter('channel', 'ls')).stdout).toMatch(/a person +2 settled/)
+})
+
+test('--wait ends when each agent is seen so, with 4 when one is quarantined instead, with 124 when the time is over', async () => {
+  let looks = 0
+  const seen = (first: object, later: object) => () => {
+    looks += 1
+    return { items: [{ ...agent(1), ...(looks < 3 ? first : later) }], next: null }
+  }
+  const answer = (asked: string) => ({ asked, agents: ['settler/0001'], left: [] })
+  const ordered = async (verb: string, first: object, later: object, within = '1m'): Promise<Ended> => {
+    looks = 0
+    const { sitter } = await world({
+      'GET /api/v1/agents': seen(first, later),
+      [`POST /api/v1/agents/settler/1/${verb}`]: answer(verb),
+    })
+    return sitter(verb, 'settler/1', '--wait', within)
+  }
+  expect(await ordered('stop', { state: 'stopping' }, { state: 'stopped' })).toMatchObject({ code: 0 })
+  expect(looks).toBeGreaterThanOrEqual(3)
+  expect(await ordered('start', { state: 'stopped' }, { state: 'idle' })).toMatchObject({ code: 0 })
+  const broken = await ordered('start', { state: 'starting' }, { state: 'quarantined', reason: 'it ends at once' })
+  expect(broken).toMatchObject({ code: 4, stderr: expect.stringContaining('settler/0001 is quarantined: it ends') })
+  // The same life is no new one, however well it is.
+  const same = { state: 'idle', epoch: 7 }
+  expect(await ordered('restart', same, { state: 'idle', epoch: 8 })).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('restarted: settler/0001'),
+  })
+  expect(await ordered('restart', same, same, '1ms')).toMatchObject({ code: 124 })
 })
