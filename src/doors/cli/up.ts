@@ -3,7 +3,7 @@
  * the watch's; everything here is what a person sees of it.
  */
 import { dirname, join } from 'node:path'
-import { failure, sleep } from '../../std/std.ts'
+import { sleep } from '../../std/std.ts'
 import { confirm } from './asking.ts'
 import { detach } from './detach.ts'
 import { exitOf } from './judgement.ts'
