@@ -192,6 +192,15 @@ const batch = async (
 const line = (payload: unknown, extra: object = {}): string =>
   `${JSON.stringify({ type: 'settle', payload, ...extra })}\n`
 
+test('lines that end as on Windows are the same lines: the same keys, the same payloads', async () => {
+  await using house = await openHouse()
+  const body = [line({ text: 'a' }, { key: 'k' }), line({ text: 'b' })].join('\n')
+  await batch(house, body)
+  const again = await batch(house, body.replaceAll('\n', '\r\n'))
+  expect(again.slice(0, 2).map(({ outcome }) => outcome)).toEqual(['exists', 'created'])
+  expect(again.at(-1)).toMatchObject({ items: 2, refused: 0 })
+})
+
 test('a batch of lines answers each in order, takes the good ones, and ends with a count', async () => {
   await using house = await openHouse()
   const body = [
