@@ -93,8 +93,8 @@ export const lastEndOf = async (walls: Walls, end: ProcessEnd): Promise<WalledEn
 export type OpenWalls = (plan: StandbyPlan) => Promise<Walls>
 
 /**
- * What is read of a program's output a second; what it prints beyond is taken later, so that a flood costs the sitter
- * at most 3 % of a core (lines of two bytes, the worst there are).
+ * What is read of a program's output a second, a line as 64 bytes more; what it prints beyond is taken later, so that
+ * a flood costs the sitter at most 3 % of a core, and no turn of its loop is long.
  */
 export const readPerSecond = 1_048_576
 

@@ -30,7 +30,7 @@ export interface SpawnOptions {
   readonly onOutput?: (chunk: Uint8Array) => void
   /**
    * Bytes a second that are read of each stream, four times as many at once: a program that prints more is slowed down
-   * to it, never stopped. Without it everything is read as it comes.
+   * to it, never stopped. A line counts as 64 bytes more. Without it everything is read as it comes.
    */
   readonly readPerSecond?: number
   /** Given to the child on its stdin, which ends with it; without it stdin is empty. */

@@ -103,19 +103,30 @@ const eachLine = (stream: Readable, give: (line: string) => void): void => {
 
 const windowMs = 100
 
+/** What a line costs whoever takes it, beside its bytes: two million lines of one byte are 4 MiB too, and a second of work. */
+const lineBytes = 64
+
+const linesIn = (chunk: Uint8Array | string): number => {
+  const text = typeof chunk === 'string' ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length)
+  let lines = 0
+  for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) lines += 1
+  return lines
+}
+
 /** Reads a stream no faster than so many bytes a second: pauses it when its bucket is empty. */
-const paced = (stream: Readable, perSecond: number | undefined): Readable => {
+const paced = (stream: Readable, perSecond: number | undefined, perLine = 0): Readable => {
   if (perSecond === undefined) return stream
   const most = perSecond * 4
   let tokens = most
   let atMs = performance.now()
   stream.on('data', (chunk: Uint8Array | string) => {
     const nowMs = performance.now()
-    tokens = Math.min(most, tokens + ((nowMs - atMs) * perSecond) / 1_000) - chunk.length
+    tokens = Math.min(most, tokens + ((nowMs - atMs) * perSecond) / 1_000)
+    tokens -= chunk.length + (perLine === 0 ? 0 : perLine * linesIn(chunk))
     atMs = nowMs
     if (tokens > 0) return
     stream.pause()
-    setTimeout(() => stream.resume(), windowMs)
+    setTimeout(() => stream.resume(), Math.max(windowMs, (-tokens * 1_000) / perSecond))
   })
   return stream
 }
@@ -144,8 +155,8 @@ const spawned = (child: ChildProcess): Promise<void> =>
 const wireStreams = ({ stdin, stdout, stderr }: ChildProcess, options: SpawnOptions): void => {
   const { onLine, onOutput, readPerSecond, input } = options
   if (onOutput) paced(stdout!, readPerSecond).on('data', onOutput)
-  else if (onLine) eachLine(paced(stdout!, readPerSecond), (line) => onLine('stdout', line))
-  if (onLine) eachLine(paced(stderr!, readPerSecond), (line) => onLine('stderr', line))
+  else if (onLine) eachLine(paced(stdout!, readPerSecond, lineBytes), (line) => onLine('stdout', line))
+  if (onLine) eachLine(paced(stderr!, readPerSecond, lineBytes), (line) => onLine('stderr', line))
   // A program may end without reading what it was given.
   stdin?.on('error', () => {})
   if (input !== undefined) stdin?.end(input)

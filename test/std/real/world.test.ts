@@ -224,6 +224,36 @@ test('A line of a megabyte is cut at its bound, and the next line is whole', asy
   await expect.poll(() => lines.map((text) => text.length)).toEqual([16_384, 5])
 })
 
+test('Two million lines of one byte keep the loop no longer than a few thousand: a line costs more than its bytes', async () => {
+  let inTurn = 0
+  let most = 0
+  let lines = 0
+  const { promise: enough, resolve } = Promise.withResolvers<void>()
+  const look = (): void => {
+    most = Math.max(most, inTurn)
+    inTurn = 0
+  }
+  const child = await proc.spawn(
+    script(`const text = 'x\\n'.repeat(32768); for (;;) try { require('fs').writeSync(2, text) } catch {}`, {
+      readPerSecond: 1_048_576,
+      onLine: () => {
+        if (inTurn === 0) setImmediate(look)
+        inTurn += 1
+        lines += 1
+        if (lines >= 60_000) resolve()
+      },
+    }),
+  )
+  await enough
+  await new Promise((done) => {
+    setImmediate(done)
+  })
+  proc.killExactly(child.identity, 'SIGKILL')
+  await child.ended
+  // A pipe holds 64 KiB, two of them are the whole bucket; without the cost of a line it is 32 of them in one turn.
+  expect(most).toBeLessThan(200_000)
+})
+
 test('The kept clock goes on in another process where it was, and without its file where the machine is', () => {
   const path = join(folder, 'clock.json')
   const first = keptClock(path)
