@@ -103,7 +103,7 @@ const eachLine = (stream: Readable, give: (line: string) => void): void => {
 
 const windowMs = 100
 
-/** What a line costs whoever takes it, beside its bytes: two million lines of one byte are 4 MiB too, and a second of work. */
+/** What a line costs whoever takes it: two million lines of one byte are no more than 4 MiB, and a second of work. */
 const lineBytes = 64
 
 const linesIn = (chunk: Uint8Array | string): number => {
