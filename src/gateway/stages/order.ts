@@ -30,7 +30,10 @@ const again: Stage = async (call, room) => {
   // It goes by another credential now, within the limits of that.
   room.buckets.giveUp(call.limits)
   call.charged = false
-  return admit(call, room)
+  // Whoever stands behind it in the line that it leaves goes on now, and not when it has gone out by another.
+  room.lines.wake(call.upstreamName)
+  // It waits once more, and meanwhile all may change once more.
+  return (await admit(call, room)) ?? again(call, room)
 }
 
 const before: readonly Stage[] = [
