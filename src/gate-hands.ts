@@ -7,7 +7,7 @@ import { becomeUser, seeUser, staysBecause, userNow, type GateUser } from './gat
 import type { OpenDoor } from './gateway/gateway.ts'
 import { startHeir } from './heir.ts'
 import { userNumbersOf } from './model/users.ts'
-import { openPorter } from './porter.ts'
+import { openPorter, type Porter } from './porter.ts'
 import { realDisk, realProc } from './std/real/real.ts'
 import type { Clock, Disk } from './std/std.ts'
 import type { KeyFiles, RunCommand } from './vault/vault.ts'
@@ -51,17 +51,39 @@ const change = (uid: number): string | null => {
   }
 }
 
+/**
+ * Starts root's porter before it is known whether the gate changes its user: it takes as long to start as the gate
+ * takes to load its code. Undefined = there will be none.
+ */
+export const beginHands = (dataDirectory: string): Promise<Porter> | undefined => {
+  if (process.getuid?.() !== 0) return undefined
+  const begun = openPorter(dataDirectory)
+  begun.catch(() => {
+    /* told to whoever wants it */
+  })
+  return begun
+}
+
 /** Rejects when a porter is wanted and cannot be started. */
 export const openHands = async (ask: {
   readonly dataDirectory: string
   readonly swarm: string
   readonly clock: Clock
+  readonly begun?: Promise<Porter> | undefined
 }): Promise<Hands> => {
-  const { dataDirectory, swarm, clock } = ask
+  const { dataDirectory, swarm, clock, begun } = ask
   const { gate } = userNumbersOf(swarm)
   const stays = staysBecause(seeUser(), gate)
-  if (stays !== null) return own(dataDirectory, clock, stays)
-  const porter = await openPorter(dataDirectory)
+  if (stays !== null) {
+    begun?.then(
+      (porter) => porter.close(),
+      () => {
+        /* it is not needed */
+      },
+    )
+    return own(dataDirectory, clock, stays)
+  }
+  const porter = await (begun ?? openPorter(dataDirectory))
   let why: string | null = 'it is just opening'
   return {
     ...porter,

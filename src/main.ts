@@ -12,7 +12,7 @@ const unavailable = 69
 const runProcess = async (verb: string, argv: readonly string[]): Promise<void> => {
   switch (verb) {
     case '_gate':
-      return (await import('./gate.ts')).runGate(argv)
+      return (await import('./gate-process.ts')).runGate(argv)
     case '_porter':
       return (await import('./porter-process.ts')).runPorter(argv)
     case '_rehearsal':

@@ -48,6 +48,8 @@ export interface GateLinkOptions {
 
 const firstPauseMs = 50
 const longestPauseMs = 2_000
+/** A gate that was away is found again within a tenth or so of that time: agents wait for it. */
+const pauseGrows = 1.1
 /** A gate that accepts and then says nothing is hung. */
 const openWithinMs = 5_000
 /** Bytes that the gate has not taken; beyond it the gate is hung, and the link is cut and made again. */
@@ -210,7 +212,7 @@ class SitterEnd implements GateLink {
     this.#cancelRetry = clock.timer(this.#pauseMs * (0.5 + random.next() / 2), () => {
       void this.#connect()
     })
-    this.#pauseMs = Math.min(longestPauseMs, this.#pauseMs * 2)
+    this.#pauseMs = Math.min(longestPauseMs, this.#pauseMs * pauseGrows)
   }
 
   async #connect(): Promise<void> {

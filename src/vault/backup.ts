@@ -2,7 +2,6 @@
  * A copy of what is in use, for an age recipient: whoever has its identity can put the values into another vault. It
  * leaves the gate as an age file and nothing else.
  */
-import { Encrypter } from 'age-encryption'
 import { canonicalJson, failure } from '../std/std.ts'
 
 export interface BackedUp {
@@ -13,6 +12,8 @@ export interface BackedUp {
 
 /** Base64 of an age file whose text is `{kind, credentials: [{name, version, value}]}`. @throws Failure `invalid`. */
 export const backupTo = async (recipient: string, credentials: readonly BackedUp[]): Promise<string> => {
+  // Not with the gate, for which agents wait when it starts (keys/kinds.ts).
+  const { Encrypter } = await import('age-encryption')
   const encrypter = new Encrypter()
   try {
     encrypter.addRecipient(recipient)

@@ -1,6 +1,6 @@
 /** A call that goes by another credential after it waited: by the limits of that, and those behind it go on at once. */
 import { expect, test } from 'vitest'
-import { callOf, type Refusal, type Room } from '../../src/gateway/call.ts'
+import { callOf, type Room } from '../../src/gateway/call.ts'
 import { leave } from '../../src/gateway/stages/forward.ts'
 import { prepare } from '../../src/gateway/stages/order.ts'
 import type { RatedLimit } from '../../src/model/model.ts'
@@ -59,12 +59,13 @@ const open = () => {
       epoch: 1,
       onWaiting: () => {},
     })
-    const done = (refusal: Refusal | undefined): void => {
+    const go = async (): Promise<void> => {
+      const refusal = await prepare(call, room)
       const by = refusal?.code ?? call.credential!.name
       went[subject] = `${by} after ${(timeline.monoMs - startMs) / 1_000} s`
       if (refusal === undefined) leave(call, room)
     }
-    void prepare(call, room).then(done)
+    void go()
   }
   return {
     went,

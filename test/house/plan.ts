@@ -87,7 +87,8 @@ export const rows: Readonly<Record<string, Row>> = {
   'sitter-log.ts': { floor: 9, imports: ['fleet', 'record'] },
   'sitter-rooms.ts': { floor: 9, imports: [...inSitter, ...pieces, ...ofSitter] },
   'sitter.ts': { floor: 9, imports: [...inSitter, ...pieces, ...ofSitter, 'not-built.ts', 'rehearsal', 'doors'] },
-  'gate.ts': { floor: 9, imports: [...pieces, ...ofGate, 'store', 'config', 'vault', 'limit', 'gateway', 'wire'] },
+  'gate.ts': { floor: 9, imports: [...ofGate, 'store', 'vault', 'gateway', 'wire'] },
+  'gate-process.ts': { floor: 9, imports: [...pieces, ...ofGate, 'gate.ts', 'config'], types: ['gateway', 'vault'] },
   'gate-outside.ts': { floor: 9, imports: [], types: ['vault'] },
   'gate-user.ts': { floor: 9, imports: [] },
   'gate-hands.ts': { floor: 9, imports: ['heir.ts', ...ofGate], types: ['gateway', 'vault'] },
@@ -128,6 +129,7 @@ export const rows: Readonly<Record<string, Row>> = {
     floor: 9,
     imports: [
       ...assemblies,
+      'gate-process.ts',
       'launch.ts',
       'inspection.ts',
       'heir.ts',
@@ -149,7 +151,7 @@ export const sideDoors: Readonly<Record<string, readonly string[]>> = {
   'src/std/real/real.ts': [
     'src/sitter.ts',
     'src/sitter-rooms.ts',
-    'src/gate.ts',
+    'src/gate-process.ts',
     'src/gate-hands.ts',
     'src/porter-process.ts',
     'src/watch.ts',
@@ -163,6 +165,8 @@ export const sideDoors: Readonly<Record<string, readonly string[]>> = {
   ],
   // Sealing loads cryptography: not behind wire's front door, or every host of agents would load it too (decision 0007).
   'src/wire/seal.ts': ['src/gate.ts', 'src/gatelink/'],
+  // Agents wait while a gate starts: it loads nothing of the record.
+  'src/store/gate/gate.ts': ['src/gate.ts'],
   // Hashing loads cryptography, which no host of agents needs.
   'src/model/users.ts': ['src/gate-hands.ts', 'src/gate-user.ts', 'src/cell/sandbox/'],
   // Each door is a program of its own kind: the sitter loads no CLI, the CLI no server.
@@ -181,7 +185,10 @@ export const closures: readonly Closure[] = [
     from: ['src/sitter.ts', 'src/sitter-rooms.ts', 'src/watch.ts', 'src/doors/'],
     never: ['vault', 'limit', 'gateway'],
   },
-  { from: ['src/gate.ts', 'src/porter-process.ts'], never: ['cell', 'fleet', 'work', 'schedule', 'settle', 'doors'] },
+  {
+    from: ['src/gate.ts', 'src/gate-process.ts', 'src/porter-process.ts'],
+    never: ['cell', 'fleet', 'work', 'schedule', 'settle', 'doors'],
+  },
   { from: ['src/agent/'], only: ['std', 'model', 'wire', 'agent'] },
   { from: ['src/cell/pool/host.ts'], only: ['std', 'model', 'wire', 'agent', 'cell'] },
 ]
@@ -199,6 +206,7 @@ export const worldly = [
   'src/sitter-log.ts',
   'src/sitter-rooms.ts',
   'src/gate.ts',
+  'src/gate-process.ts',
   'src/gate-outside.ts',
   'src/gate-user.ts',
   'src/gate-hands.ts',

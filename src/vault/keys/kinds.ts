@@ -4,7 +4,6 @@
  */
 import { argon2 } from 'node:crypto'
 import { promisify } from 'node:util'
-import { Decrypter, Encrypter, identityToRecipient } from 'age-encryption'
 import { failure, type Random } from '../../std/std.ts'
 import { isKeyOf, keyBytes, keyCheck } from './box.ts'
 import { pathsOf, readPrivate, type KeyFiles, type KeyPlaces, type Suffix } from './files.ts'
@@ -20,6 +19,9 @@ export interface KeySource {
 const usual = { memoryKiB: 65_536, passes: 3, lanes: 4 } as const
 /** Below this a passphrase is guessed, however slow each guess is. */
 const shortestPassphrase = 12
+
+/** By who needs it: its cryptography is a tenth of all the code of a gate, for which agents wait when it starts. */
+const loadAge = () => import('age-encryption')
 
 const stretch = promisify(argon2)
 const derive = (passphrase: Buffer, { memoryKiB, passes, lanes, salt }: Argon2): Promise<Buffer> =>
@@ -63,6 +65,7 @@ const kekOf = async (record: KeyRecord, bytes: Buffer, path: string): Promise<Bu
     bytes.fill(0)
     return kek
   }
+  const { Decrypter } = await loadAge()
   const decrypter = new Decrypter()
   for (const identity of identitiesIn(bytes)) decrypter.addIdentity(identity)
   try {
@@ -162,6 +165,7 @@ export const newKey = async (kind: KeyKind, vaultId: string, source: KeySource, 
   const found = await given('age', source)
   const identity = found === undefined ? undefined : identitiesIn(found.bytes)[0]
   if (identity === undefined) throw needed('age', 'file with an age identity', source)
+  const { Encrypter, identityToRecipient } = await loadAge()
   const recipient = await identityToRecipient(identity)
   const key = Buffer.from(random.bytes(keyBytes))
   const encrypter = new Encrypter()
