@@ -21,11 +21,12 @@ export interface Runner {
   readonly options: Ask['options']
   /**
    * What our figure must be beside this peer's, in the median of the rounds: far below the goal, so that noise does not
-   * miss it.
+   * miss it. `most`: of this one's own figure, which no machine makes another.
    */
   readonly floor?:
     | { readonly figure: string; readonly atLeast: number }
     | { readonly figure: string; readonly atMost: number }
+    | { readonly figure: string; readonly most: number }
 }
 
 export interface Machine {
@@ -148,15 +149,23 @@ export const tell = (title: string, lines: readonly Line[]): string => {
   return [...tables, ...exact, ...faults].join('\n')
 }
 
-/** What is said of peers beside which our figure missed its floor; empty when none did. */
+const median = (line: Line, figure: string): number =>
+  spread(valuesOf(line, figure).filter((value) => value !== null)).median
+
+/** What is said of figures that missed their floors; empty when none did. */
 export const missed = (runners: readonly Runner[], lines: readonly Line[]): readonly string[] =>
   runners.flatMap(({ name, floor }, index) => {
     if (floor === undefined || !lines[index]!.rounds.some((told) => told !== null)) return []
-    const { median } = ratio(valuesOf(lines[0]!, floor.figure), valuesOf(lines[index]!, floor.figure))
-    // NaN, when ours was never measured, misses every floor.
-    const holds = 'atLeast' in floor ? median >= floor.atLeast : median <= floor.atMost
+    const { figure } = floor
+    // NaN, when it was never measured, misses every floor.
+    if ('most' in floor) {
+      const own = median(lines[index]!, figure)
+      return own <= floor.most ? [] : [`  beyond its bound: ${figure} of ${name} is ${own}, not at most ${floor.most}`]
+    }
+    const beside = ratio(valuesOf(lines[0]!, figure), valuesOf(lines[index]!, figure)).median
+    const holds = 'atLeast' in floor ? beside >= floor.atLeast : beside <= floor.atMost
     const bound = 'atLeast' in floor ? `at least ×${floor.atLeast}` : `at most ×${floor.atMost}`
-    return holds ? [] : [`  below its floor: ${floor.figure} beside ${name} is ×${median.toPrecision(3)}, not ${bound}`]
+    return holds ? [] : [`  below its floor: ${figure} beside ${name} is ×${beside.toPrecision(3)}, not ${bound}`]
   })
 
 export const keep = (name: string, short: boolean, result: unknown): void => {
