@@ -24,7 +24,6 @@ export { openSqliteStore } from './sqlite/sqlite.ts'
 export { copyDatabase, type CopiedFile } from './sqlite/backup.ts'
 export { openRecordCopy, type RecordCopy } from './sqlite/copy.ts'
 export {
-  lockGate,
   openGateBook,
   type CallCount,
   type CallEnd,
@@ -34,7 +33,6 @@ export {
   type CostsRead,
   type CostSum,
   type GateBook,
-  type GateLock,
   type LimitRow,
   type NewCall,
   type MachineRow,
