@@ -24,6 +24,7 @@ import {
 } from './config/config.ts'
 import { sealTo } from './gatelink/gatelink.ts'
 import { detachedName, heirFlag } from './heir.ts'
+import { environmentFor, flagsFor } from './passed-on.ts'
 import { placesOf, type Places } from './places.ts'
 import type { Reload } from './private-line.ts'
 import { logLevels, openLogWriter, type LogWriter } from './record/record.ts'
@@ -80,32 +81,9 @@ const prepare = async (places: Places, clock: KeptClock): Promise<string> => {
   return token
 }
 
-/** What the programs need of our environment, and nothing else: a secret in ours must not become theirs. */
-const passedOn = [
-  'PATH',
-  'HOME',
-  'LANG',
-  'LC_ALL',
-  'TZ',
-  'TMPDIR',
-  'XDG_CONFIG_HOME',
-  'XDG_RUNTIME_DIR',
-  'CREDENTIALS_DIRECTORY',
-  // Whom to trust beside the world's authorities: an upstream of one's own has a certificate of one's own.
-  'NODE_EXTRA_CA_CERTS',
-  'NODE_COMPILE_CACHE',
-  // How the loader finds the program, and what it loads before it: all of ours are the same program.
-  'LD_LIBRARY_PATH',
-  'LD_PRELOAD',
-  'FAKETIME_TIMESTAMP_FILE',
-  'FAKETIME_CACHE_DURATION',
-  'FAKETIME_DONT_FAKE_MONOTONIC',
-]
-
 const programsOf = (config: SwarmConfig, places: Places): Program[] => {
   // Compiled code is half the time of who comes back after a kill.
-  const ours = { NODE_COMPILE_CACHE: places.code, ...(process.env as Readonly<Record<string, string>>) }
-  const env = Object.fromEntries(Object.entries(ours).filter(([name]) => passedOn.includes(name)))
+  const env = environmentFor({ NODE_COMPILE_CACHE: places.code, ...process.env })
   // A service manager starts the watch again itself.
   const isServed = process.env['INVOCATION_ID'] !== undefined || realNotify() !== null
   const heirs = process.env[detachedName] === '1' && !isServed ? [heirFlag] : []
@@ -113,7 +91,7 @@ const programsOf = (config: SwarmConfig, places: Places): Program[] => {
     name,
     command: process.execPath,
     args: [
-      ...process.execArgv,
+      ...flagsFor(process.execArgv).kept,
       join(import.meta.dirname, `main${extname(import.meta.filename)}`),
       `_${name}`,
       '--data-dir',
@@ -302,6 +280,11 @@ const openTelling = (log: LogWriter, clock: Clock, tell: (line: WatchLine) => vo
   return { onEvent, say, listen }
 }
 
+const flagsLeft = (): readonly string[] => {
+  const { left } = flagsFor(process.execArgv)
+  return left.length === 0 ? [] : [`flags of Node that hold for this process alone: ${left.join(' ')}`]
+}
+
 const watchWasGone = 'the watch was killed: this is another one, started by what was left of the swarm'
 
 /** @throws Failure `config-…`, `already-running`, `fresh-refused`, `port-taken`, `key-…`: then nothing runs. */
@@ -321,7 +304,7 @@ export const launch = async (ask: LaunchAsk): Promise<Launched> => {
   const log = openLogWriter({ folder: realFolder(places.logs), clock })
   const late: { watch?: Watch; reloading: Promise<void> } = { reloading: Promise.resolve() }
   const { onEvent, say, listen } = openTelling(log, clock, (line) => tellSitter(late.watch, line))
-  for (const message of [...warnings, ...(loaded.notLooked ?? [])]) say('warn', message)
+  for (const message of [...warnings, ...(loaded.notLooked ?? []), ...flagsLeft()]) say('warn', message)
   const readOnce = async (): Promise<void> => {
     await disk.writeWhole(places.reload, JSON.stringify(await readAgain(source)), 0o600)
     late.watch?.tell('sitter', 'reloaded')

@@ -32,11 +32,15 @@ const escapesOf = (char: string): readonly string[] => {
   const hex = char.charCodeAt(0).toString(16).padStart(2, '0')
   const forms = [hex, hex.toUpperCase()]
   const letter = letters[char]
-  const json = [...forms.map((two) => `\\u00${two}`), ...(letter === undefined ? [] : [`\\${letter}`])]
+  const short = letter === undefined ? [] : [`\\${letter}`]
+  const json = [...forms.map((two) => `\\u00${two}`), ...short]
+  // A JSON text in an address.
+  const inAddress = short.map(encodeURIComponent).flatMap((one) => [one, one.toLowerCase()])
   return [
     ...forms.flatMap((two) => [`%${two}`, `%25${two}`, `\\x${two}`]),
     ...json,
     ...json.flatMap(insideJson),
+    ...inAddress,
     ...(entities[char] ?? []),
     // As a form writes it.
     ...(char === ' ' ? ['+'] : []),

@@ -81,6 +81,15 @@ const encodings: readonly (readonly [string, (secret: string) => string, (text: 
     (text) => text.replaceAll('\\\\', '\\').replaceAll('\\"', '"').replaceAll('\\"', '"').replaceAll('\\\\', '\\'),
   ],
   [
+    'json in an address',
+    (secret) => encodeURIComponent(JSON.stringify(secret).slice(1, -1)),
+    (text) =>
+      text
+        .replace(/%[0-9a-f]{2}/gi, (one) => decodeURIComponent(one))
+        .replaceAll('\\"', '"')
+        .replaceAll('\\\\', '\\'),
+  ],
+  [
     'form',
     (secret) => new URLSearchParams({ x: secret }).toString().slice(2),
     (text) => new URLSearchParams(`x=${text}`).get('x')!,

@@ -123,7 +123,8 @@ export const rows: Readonly<Record<string, Row>> = {
   'not-built.ts': { floor: 9, imports: [] },
   'inspection.ts': { floor: 9, imports: [...pieces, 'gate-user.ts', 'cell', 'doors'] },
   'rehearsal-process.ts': { floor: 9, imports: [...pieces, 'config', 'rehearsal'] },
-  'launch.ts': { floor: 9, imports: [...pieces, 'deadman.ts', 'config', 'gatelink', 'record', 'cell'] },
+  'passed-on.ts': { floor: 9, imports: [] },
+  'launch.ts': { floor: 9, imports: [...pieces, 'passed-on.ts', 'deadman.ts', 'config', 'gatelink', 'record', 'cell'] },
   'index.ts': { floor: 9, imports: ['config', 'agent'] },
   'main.ts': {
     floor: 9,

@@ -15,5 +15,19 @@ export default defineAgent({
       }
       return kept.slice(-times)
     },
+    talk: async (ctx, { upstream }: { upstream: string }) => {
+      const socket = await ctx.socket(`/${upstream}/v1/${upstream}/socket`)
+      const heard: string[] = []
+      await socket.send('tell me')
+      try {
+        for await (const message of socket) heard.push(String(message))
+      } catch (error) {
+        heard.push(String(error))
+      }
+      heard.push(JSON.stringify(await socket.closed))
+      kept.push(...heard)
+      ctx.log.debug(heard.join('\n').slice(0, 4_000))
+      return heard
+    },
   },
 })

@@ -1,179 +1,40 @@
 /**
  * A swarm by the real command, whose secrets are canaries: set, used, echoed, replaced, rekeyed, exported, imported, and
- * its gate crashed. Afterwards they are looked for in every form, everywhere but in the gate.
+ * its gate crashed; with agents, their sockets, and programs that know of no gate. Afterwards they are looked for in
+ * every form, everywhere but in the gate.
  */
-import { execFile, spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
-import { generateKeyPairSync } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { generateIdentity, identityToRecipient } from 'age-encryption'
 import { expect, test } from 'vitest'
 import { sealTo } from '../../src/wire/seal.ts'
-import { processes, programOf, type Process } from '../crash/machine.ts'
+import { isThere, programOf, type Process } from '../crash/machine.ts'
+import { openSecureUpstream } from '../gateway/proxy/secure.ts'
 import { openEcho } from './canary-echo.ts'
-import { filesBelow, formsOf, hitsIn, hitsInMemory } from './encodings.ts'
+import { canary, forms, key, secrets, Swarm } from './canary-swarm.ts'
+import { filesBelow, hitsIn, hitsInMemory } from './encodings.ts'
 
-const root = join(import.meta.dirname, '..', '..')
-/** What is looked for; it has what escapes differently in JSON, HTML and addresses. */
-const canary = 'canary"<&\\/9fZq27Lk'
-const secrets = ['one', 'two', 'three'].map((name) => `${canary}-${name}`)
-const key = generateKeyPairSync('ed25519').privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64')
-/** Its beginning is that of every such key. */
-const ofKey = [...formsOf(key.slice(-40))].map(([name, form]) => [`${name} of a key`, form] as const)
-const forms = new Map([...formsOf(canary), ...ofKey])
-
-/**
- * One credential of each kind, and how it renews itself; the canary is in the part that is secret, and where a key of
- * random bytes is that part, in the one beside it that is sent. All but certificates.
- */
-const settings = (host: string) => {
-  const upstream = (name: string) => ({
-    url: `http://${host}`,
-    grant: [host],
-    credentials: name,
-    allow: ['GET /v1/**'],
+/** Messages of sockets, and programs that know nothing of a gate. One of these goes on, with all that it was told. */
+const talkAndPlace = async (swarm: Swarm, url: string): Promise<string> => {
+  for (const upstream of ['api', 'grant', 'plain', 'named', 'asked']) {
+    const heard = (await swarm.work('talk', { upstream })) as readonly string[]
+    // Each was said, and something was blotted out of nearly all of them.
+    expect(heard.length, upstream).toBeGreaterThan(10)
+    expect(heard.filter((text) => text.includes('******')).length, heard.join('\n')).toBeGreaterThan(6)
+    expect(heard.at(-1)).toContain('"code":4000')
+  }
+  const urls = ['x', 'stream', 'packed'].map((way) => `${url}/v1/placed/${way}`)
+  for (const type of ['python', 'node']) {
+    const told = JSON.stringify(await swarm.work(type, { urls, dials: [] }))
+    expect(told.match(/Bearer \*{20}/g)?.length, told).toBeGreaterThan(2)
+  }
+  const { id } = await swarm.api('tasks', { type: 'node', payload: { urls, stay: true } })
+  await swarm.until(async () => {
+    const { items } = await swarm.api('logs?grep=it%20stays%20with%20all')
+    return (items as readonly unknown[]).length > 0
   })
-  const now = { canary: '0s', overlap: '0s', gap: '0s' }
-  const routes = { mint: 'POST /keys', list: 'GET /keys', whoami: 'GET /keys/self', revoke: 'DELETE /keys/{id}' }
-  const program = ['node', join(import.meta.dirname, 'canary-rotator.mjs')]
-  const oauth = {
-    grant: 'refresh-token',
-    token: `http://${host}/token`,
-    hosts: [host],
-    clientId: 'swarm',
-    clientSecret: 'client',
-  }
-  const credentials = {
-    api: { kind: 'bearer', pool: ['api-a', 'api-b'] },
-    keyed: { kind: 'bearer', rotate: { ...routes, ...now } },
-    made: { kind: 'bearer', rotate: { command: program, ...now } },
-    grant: { kind: 'oauth', oauth },
-    plain: { kind: 'basic' },
-    named: { kind: 'header', header: 'x-api-key' },
-    asked: { kind: 'query', parameter: 'api_key' },
-    signed: { kind: 'hmac' },
-    curve: { kind: 'ed25519', header: 'x-api-key' },
-    cloud: { kind: 'sigv4', region: 'eu-north-1', service: 'work' },
-    asserted: { kind: 'oauth', oauth: { ...oauth, grant: 'jwt-bearer' } },
-    service: {
-      kind: 'oauth',
-      oauth: { grant: 'client-credentials', token: `http://${host}/own/token`, hosts: [host], clientId: 'swarm' },
-    },
-  }
-  const upstreams = Object.fromEntries(Object.keys(credentials).map((name) => [name, upstream(name)]))
-  const client = { kind: 'bearer', rotate: { ...routes, ...now, upstream: 'keyed' } }
-  return { upstreams, credentials: { ...credentials, client } }
-}
-
-interface Renewal {
-  readonly name: string
-  readonly phase: string
-}
-
-class Swarm {
-  readonly directory = mkdtempSync(join(tmpdir(), 'canary-'))
-  readonly data = join(this.directory, 'data')
-  readonly heard: string[] = []
-  fault = ''
-  #up: ChildProcess | undefined
-
-  #environment(): NodeJS.ProcessEnv {
-    return { PATH: process.env['PATH'], HOME: this.directory, XDG_CONFIG_HOME: join(this.directory, 'keys') }
-  }
-  #words(words: readonly string[]): string[] {
-    const flags = ['--conditions=source', '--disable-warning=ExperimentalWarning', join(root, 'src', 'main.ts')]
-    return [...flags, ...words, '--data-dir', this.data]
-  }
-  async start(host: string): Promise<void> {
-    const { upstreams, credentials } = settings(host)
-    const run = { module: join(import.meta.dirname, 'canary-worker.ts') }
-    const config = {
-      name: 'canaries',
-      agents: { caller: { run, count: 3, upstreams: Object.keys(upstreams) } },
-      tasks: { call: { agent: 'caller', retry: { max: 1 } } },
-      upstreams,
-      credentials,
-      api: { port: 0 },
-    }
-    writeFileSync(join(this.directory, 'swarm.config.json'), JSON.stringify(config))
-    const up = spawn(process.execPath, this.#words(['up', join(this.directory, 'swarm.config.json')]), {
-      env: this.#environment(),
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    this.#up = up
-    for (const stream of [up.stdout, up.stderr]) stream.on('data', (text: Buffer) => this.heard.push(String(text)))
-    await this.until(async () => (await this.api('agents'))['items'] !== undefined)
-  }
-  /** Asks until it is so; the API is the only witness. */
-  async until(look: () => Promise<boolean>): Promise<void> {
-    for (const end = performance.now() + 180_000; performance.now() < end;) {
-      if (await look().catch(() => false)) return
-      if (this.#up!.exitCode !== null || this.fault !== '') break
-      await new Promise((resolve) => setTimeout(resolve, 50))
-    }
-    throw new Error(`it did not come to pass: ${this.fault}${this.heard.join('').slice(-2_000)}`)
-  }
-  cli(words: readonly string[], input = ''): Promise<string> {
-    return new Promise((resolve, reject) => {
-      const options = { env: this.#environment(), maxBuffer: 1e8 }
-      const child = execFile(process.execPath, this.#words(words), options, (error, out, err) => {
-        this.heard.push(out, err)
-        if (error === null || error.code === 4) resolve(out)
-        else reject(new Error(`${words.join(' ')}: ${err}`))
-      })
-      child.stdin!.end(input)
-    })
-  }
-  async api(path: string, body?: object): Promise<Record<string, unknown>> {
-    const { url } = JSON.parse(readFileSync(join(this.data, 'run', 'api.json'), 'utf8')) as { url: string }
-    const token = readFileSync(join(this.data, 'run', 'operator.token'), 'utf8').trim()
-    const answer = await fetch(`${url}/api/v1/${path}`, {
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      ...(body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }),
-    })
-    const text = await answer.text()
-    this.heard.push(text, JSON.stringify([...answer.headers]))
-    if (!answer.ok) throw new Error(`${path}: ${answer.status} ${text}`)
-    return JSON.parse(text) as Record<string, unknown>
-  }
-  async call(times: number, upstream = 'api', way = 'x'): Promise<void> {
-    const payload = { upstream, path: `/v1/${upstream}/${way}`, times }
-    const { id } = await this.api('tasks', { type: 'call', payload })
-    await this.until(async () => {
-      const { state } = (await this.api(`tasks/${String(id)}`)) as { state?: { state?: string } }
-      if (state?.state === 'dead') this.fault = `a task died: ${JSON.stringify(await this.api(`tasks/${String(id)}`))}`
-      return state?.state === 'succeeded'
-    })
-  }
-  /** To its end: the new key is proven by a call. */
-  async rotate(name: string, ...more: readonly string[]): Promise<void> {
-    const isIn = (phases: readonly string[]) => async (): Promise<boolean> => {
-      const { renewals } = (await this.api('credentials')) as { renewals?: Renewal[] }
-      return phases.includes(renewals?.find((renewal) => renewal.name === name)?.phase ?? 'none')
-    }
-    await this.cli(['vault', 'rotate', name, ...more])
-    await this.until(isIn(['draining', 'revoking']))
-    await this.call(1, name)
-    await this.until(isIn(['idle']))
-  }
-  /** All of its processes, the watch first. */
-  processes(): readonly Process[] {
-    const all = processes()
-    const own = [all.find(({ pid }) => pid === this.#up!.pid)!]
-    for (const one of own) own.push(...all.filter(({ parent }) => parent === one.pid))
-    return own
-  }
-  async stop(): Promise<void> {
-    if (this.#up === undefined || this.#up.exitCode !== null) return
-    this.#up.kill('SIGTERM')
-    await once(this.#up, 'exit')
-  }
-  remove(): void {
-    rmSync(this.directory, { recursive: true, force: true })
-  }
+  return String(id)
 }
 
 /** Every kind of credential, every way to renew one, every form of an answer. */
@@ -183,7 +44,7 @@ const useKinds = async (swarm: Swarm): Promise<void> => {
   const { sealingKey } = await swarm.api('credentials')
   const sent = ['keyed', 'made', 'plain', 'named', 'asked', 'signed', 'curve', 'cloud']
   const used = [...sent, 'grant', 'asserted', 'service']
-  for (const name of ['client', ...used]) {
+  for (const name of ['client', 'placed', ...used]) {
     const secret = whole[name] ?? `${form[name] ?? ''}${canary}-of-${name}`
     await swarm.api('credentials', { name, sealed: sealTo(String(sealingKey), secret) })
   }
@@ -249,6 +110,27 @@ const lookAtEverything = async (swarm: Swarm): Promise<void> => {
     await swarm.api(path)
 }
 
+/** Hits in what others see of a process, and, unless it may know them, in its memory; undefined when it has ended. */
+const hitsOf = (one: Process, mayKnow: boolean) => {
+  try {
+    const files = ['environ', 'cmdline'].map((file) => readFileSync(`/proc/${one.pid}/${file}`))
+    return { outside: hitsIn(Buffer.concat(files), forms), inside: mayKnow ? [] : hitsInMemory(one.pid, forms) }
+  } catch (error) {
+    if (isThere(one)) throw error
+    return undefined
+  }
+}
+
+/** TCP ports that a process listens at. */
+const listensAt = (pid: number): readonly number[] => {
+  const ends = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`))
+  const lines = ['tcp', 'tcp6'].flatMap((name) => readFileSync(`/proc/${pid}/net/${name}`, 'utf8').trim().split('\n'))
+  return lines.flatMap((line) => {
+    const [, local = '', , state, , , , , , inode] = line.trim().split(/\s+/)
+    return state === '0A' && ends.includes(`socket:[${inode}]`) ? [Number.parseInt(local.split(':')[1]!, 16)] : []
+  })
+}
+
 const crashGate = async (swarm: Swarm): Promise<Process> => {
   const gate = programOf('gate', swarm.data)!
   const limits = readFileSync(`/proc/${gate.pid}/limits`, 'utf8')
@@ -263,12 +145,15 @@ const crashGate = async (swarm: Swarm): Promise<Process> => {
   return gate
 }
 
-test('a canary is nowhere but in the gate and at the host that it is for', { timeout: 600_000 }, async () => {
+test('a canary is nowhere but in the gate and at the host that it is for', { timeout: 900_000 }, async () => {
   const echo = await openEcho(canary)
+  const secure = await openSecureUpstream('127.0.0.2')
+  secure.answer(echo.answer)
   const swarm = new Swarm()
   try {
-    await swarm.start(echo.host)
+    await swarm.start({ host: echo.host, secure })
     await useEverything(swarm)
+    const staying = await talkAndPlace(swarm, secure.url)
     const crashed = await crashGate(swarm)
     await swarm.call(2)
     await lookAtEverything(swarm)
@@ -288,12 +173,19 @@ test('a canary is nowhere but in the gate and at the host that it is for', { tim
     // A look that finds nothing must be able to find something.
     expect(hitsInMemory(process.pid, forms)).toContain('raw')
     const gate = programOf('gate', swarm.data)!
-    for (const { pid, command } of swarm.processes()) {
-      for (const file of ['environ', 'cmdline'])
-        expect(hitsIn(readFileSync(`/proc/${pid}/${file}`), forms), `${file} of ${command}`).toEqual([])
-      if (pid !== gate.pid) expect(hitsInMemory(pid, forms), `memory of ${command}`).toEqual([])
-    }
+    const looked = swarm.processes().flatMap((one) => {
+      const hits = hitsOf(one, one.pid === gate.pid)
+      return hits === undefined ? [] : [{ command: one.command, ...hits }]
+    })
+    expect(looked.filter(({ inside, outside }) => inside.length + outside.length > 0)).toEqual([])
+    const commands = looked.map(({ command }) => command).join('\n')
+    for (const one of [' up ', '_gate', '_sitter', 'pool/host', 'bridge', 'canary-program.mjs'])
+      expect(commands).toContain(one)
+    // Whoever started it asked Node for an inspector, for the keys of TLS and for all that passes: not of the gate.
+    expect([listensAt(gate.pid), existsSync(swarm.keyLog)]).toEqual([[], false])
+    await swarm.api(`tasks/${staying}/cancel`, {})
     await swarm.stop()
+    expect(swarm.heard.join('')).toContain('Debugger listening')
     expect(hitsIn(Buffer.from(swarm.heard.join('\n')), forms), 'what CLI and API said').toEqual([])
     for (const file of filesBelow(swarm.directory)) expect(hitsIn(readFileSync(file), forms), file).toEqual([])
     expect(
@@ -302,6 +194,7 @@ test('a canary is nowhere but in the gate and at the host that it is for', { tim
   } finally {
     await swarm.stop()
     echo.close()
+    await secure.close()
     swarm.remove()
   }
 })

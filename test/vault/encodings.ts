@@ -13,7 +13,9 @@ export const formsOf = (secret: string): ReadonlyMap<string, Buffer> => {
   const forms: Readonly<Record<string, string | Buffer>> = {
     raw: secret,
     json: JSON.stringify(secret).slice(1, -1),
+    'json in json': JSON.stringify(JSON.stringify(secret).slice(1, -1)).slice(1, -1),
     percent: encodeURIComponent(secret),
+    'json in percent': encodeURIComponent(JSON.stringify(secret).slice(1, -1)),
     'percent of each byte': [...bytes].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join(''),
     html: secret.replaceAll('&', '&amp;').replaceAll('"', '&quot;').replaceAll('<', '&lt;'),
     hex: bytes.toString('hex'),

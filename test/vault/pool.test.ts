@@ -2,7 +2,7 @@ import { afterEach, expect, test } from 'vitest'
 import type { SwitchOn } from '../../src/model/model.ts'
 import { grantFor, type UpstreamRules } from '../gateway/harness.ts'
 import { openUpstream, type TestUpstream } from '../gateway/upstream.ts'
-import { openRotationWorld, rotation, rulesOf, type RotationWorld } from './rotation/world.ts'
+import { openRotationWorld, rotation, rulesOf, until, type RotationWorld } from './rotation/world.ts'
 
 let closing: (() => Promise<void>)[] = []
 afterEach(async () => {
@@ -95,6 +95,72 @@ test('a member that was told to wait lets the next one go first, and so does one
     response.writeHead(headers['authorization'] === `Bearer ${first}` ? 403 : 200).end()
   })
   expect([(await other.call()).status, (await other.call()).status]).toEqual([403, 200])
+  expect(other.by()).toEqual(['a', 'b'])
+  expect((await other.sitter.link.vaultNotes(0)).map(({ message }) => message)).toEqual([
+    'calls go on with bank-b instead of bank-a',
+  ])
+  // Where it is not wanted, the same answer says nothing of a key.
+  const third = await world(['401'])
+  third.upstream.answer((_, response) => response.writeHead(403).end())
+  expect([(await third.call()).status, (await third.call()).status]).toEqual([403, 403])
+  expect(third.by()).toEqual(['a', 'a'])
+})
+
+/** A pool whose first key is made by its provider and ends by its word; no other one is made. */
+const endingWorld = async (switchOn: readonly SwitchOn[], livesMs: number) => {
+  const upstream = await openUpstream()
+  const base = rotation()
+  const rotator = { ...base.rotator, list: null, test: null, whoami: null, revoke: null }
+  const rule = rotation({ rotator: rotator as typeof base.rotator, canaryMs: 0 })
+  const rules = rulesOf(upstream, rule, ['bank-a', 'bank-b'])
+  const opened = await openRotationWorld(upstream as never, {
+    ...rules,
+    credentials: { bank: { ...rules.credentials['bank']!, switchOn } },
+  })
+  closing.push(opened.close)
+  const made = { endsMs: 0 }
+  upstream.answer(({ method, headers }, response) => {
+    if (method === 'POST') {
+      if (made.endsMs > 0) return void response.writeHead(503).end()
+      made.endsMs = Date.now() + livesMs
+      const expiresAt = new Date(made.endsMs).toISOString()
+      return void response.writeHead(201).end(JSON.stringify({ id: 'made', secret: 'made-for-a', expiresAt }))
+    }
+    const isOver = headers['authorization'] === 'Bearer made-for-a' && Date.now() >= made.endsMs
+    response.writeHead(isOver ? 401 : 200).end()
+  })
+  await opened.set(first, 'bank-a')
+  await opened.set(second, 'bank-b')
+  await opened.sitter.link.vaultRenew('rotate', 'bank-a', null, 'test')
+  await until(
+    () => opened.view('bank-a'),
+    ({ active }) => active === 2,
+  )
+  /** Keys of the calls by then, the agents' own. */
+  const by = (): string[] =>
+    upstream.seen.filter(({ method }) => method === 'GET').map(({ headers }) => String(headers['authorization']))
+  return { ...opened, made, by }
+}
+
+test('a member that ends by its provider’s word lets the next one go first from then on, and no call shows it', async () => {
+  const { call, by, made, sitter } = await endingWorld(['expiry'], 3_000)
+  expect((await call()).status).toBe(200)
+  expect(by()).toEqual(['Bearer made-for-a'])
+  expect(Date.now(), 'a machine that is too slow for this').toBeLessThan(made.endsMs)
+  while (Date.now() < made.endsMs) await new Promise((resolve) => setTimeout(resolve, 20))
+  for (let time = 0; time < 5; time += 1) expect((await call()).status).toBe(200)
+  expect(by().slice(1)).toEqual(Array.from({ length: 5 }, () => `Bearer ${second}`))
+  const notes = await sitter.link.vaultNotes(0)
+  expect(notes.filter(({ kind }) => kind === 'credential.switched').map(({ message }) => message)).toEqual([
+    'calls go on with bank-b instead of bank-a',
+  ])
+})
+
+test('without that rule the answer of the provider is waited for', async () => {
+  const { call, by, made } = await endingWorld(['401'], 500)
+  while (Date.now() < made.endsMs) await new Promise((resolve) => setTimeout(resolve, 20))
+  expect([(await call()).status, (await call()).status]).toEqual([401, 200])
+  expect(by()).toEqual(['Bearer made-for-a', `Bearer ${second}`])
 })
 
 test('who looks at the gate switches nothing: a switch is told with the call that went by it', async () => {

@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { WebSocketServer } from 'ws'
 
 export interface Key {
   readonly id: string
@@ -30,6 +31,8 @@ export interface KeyProvider {
   loseMint(when: 'after' | 'before' | null): void
   /** With what the calls with keys that are made from now on are answered; null = as usual. */
   mintAnswering(status: number | null): void
+  /** WebSockets that were cut because their key was revoked under them. */
+  cut(): number
   /** Whether keys can be ended now. */
   breakRevoke(broken: boolean): void
   close(): Promise<void>
@@ -56,6 +59,7 @@ export const openKeyProvider = async (latencyMs = 20): Promise<KeyProvider> => {
   const state = {
     refused: 0,
     calls: 0,
+    cut: 0,
     lose: null as 'after' | 'before' | null,
     broken: false,
     answers: null as number | null,
@@ -85,16 +89,22 @@ export const openKeyProvider = async (latencyMs = 20): Promise<KeyProvider> => {
     if (state.broken) return json(response, 503, {})
     if (key === undefined || key.revokedMs !== null) return json(response, 404, {})
     key.revokedMs = performance.now()
+    for (const socket of sockets.clients) {
+      if (opened.get(socket) !== key) continue
+      state.cut += 1
+      socket.terminate()
+    }
     json(response, 200, {})
   }
+  const keyOf = (request: IncomingMessage): Key | undefined =>
+    keys.find(({ secret }) => secret === request.headers.authorization?.replace('Bearer ', ''))
   const server = createServer((request, response) => {
     const chunks: Buffer[] = []
     request.on('error', () => {})
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
     request.on('end', () => {
       const isOwn = request.url!.startsWith('/keys')
-      const secret = request.headers.authorization?.replace('Bearer ', '')
-      const shown = keys.find((one) => one.secret === secret)
+      const shown = keyOf(request)
       if (shown !== undefined && !isOwn) shown.lastSeenMs = performance.now()
       const key = shown?.revokedMs === null ? shown : undefined
       if (key === undefined) {
@@ -119,6 +129,14 @@ export const openKeyProvider = async (latencyMs = 20): Promise<KeyProvider> => {
       )
     })
   })
+  // Each says back what it hears, as long as its key lives.
+  const opened = new WeakMap<object, Key>()
+  const verifyClient = ({ req }: { readonly req: IncomingMessage }): boolean => keyOf(req)?.revokedMs === null
+  const sockets = new WebSocketServer({ server, verifyClient })
+  sockets.on('connection', (socket, request) => {
+    opened.set(socket, keyOf(request)!)
+    socket.on('message', (data) => socket.send(data as Buffer, { binary: false }))
+  })
   // A provider that closes connections just when they are used again would lose calls, which is another matter.
   server.keepAliveTimeout = 120_000
   await new Promise<void>((resolve) => {
@@ -137,11 +155,13 @@ export const openKeyProvider = async (latencyMs = 20): Promise<KeyProvider> => {
     mintAnswering: (status) => {
       state.answers = status
     },
+    cut: () => state.cut,
     breakRevoke: (broken) => {
       state.broken = broken
     },
     close: () =>
       new Promise((resolve) => {
+        for (const socket of sockets.clients) socket.terminate()
         server.close(() => resolve())
         server.closeAllConnections()
       }),

@@ -2,6 +2,7 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, expect, test } from 'vitest'
+import { openBy } from '../../gateway/sockets/ends.ts'
 import { openKeyProvider, type KeyProvider } from './provider.ts'
 import { openRotationWorld, rotation, rulesOf, until, type RotationWorld } from './world.ts'
 
@@ -64,6 +65,42 @@ test('a call that is under way keeps its version alive, however long it takes', 
   await until(() => opened.view(), rest)
   expect(provider.first.revokedMs).toBeGreaterThanOrEqual(provider.first.lastAnsweredMs!)
   expect(await opened.states()).toEqual({ 'bank@1': 'revoked', 'bank@2': 'active' })
+})
+
+test('an open WebSocket keeps its version alive until it has closed, and a leaked key is ended under it', async () => {
+  const provider = await openKeyProvider()
+  const rules = rulesOf(provider, rotation({ canaryMs: 0 }))
+  const bank = { ...rules.upstreams['bank']!, allow: ['WEBSOCKET /v1/**'] }
+  const opened = await openRotationWorld(provider, { ...rules, upstreams: { bank } })
+  closing.push(opened.close)
+  const { door, sitter, view } = opened
+  await opened.set(provider.first.secret)
+  const old = await openBy(door, '/bank/v1/stream')
+  await sitter.link.vaultRenew('rotate', 'bank', null, 'test')
+  await until(view, ({ active }) => active === 2)
+  // What opens from now on goes by the new key, and closes in order.
+  const next = await openBy(door, '/bank/v1/stream')
+  next.socket.close()
+  await next.closed
+  // Longer than the canary, the overlap and a look at what drains take: only the socket is left to wait for.
+  for (let time = 0; time < 100; time += 1) {
+    old.socket.send(`still here ${time}`)
+    expect(await Promise.race([old.next(), old.closed])).toBe(`still here ${time}`)
+    expect(await view()).toMatchObject({ phase: 'draining', inUse: { 1: 1 } })
+    await new Promise((resolve) => setTimeout(resolve, 15))
+  }
+  expect([provider.first.revokedMs, provider.cut()]).toEqual([null, 0])
+  old.socket.close()
+  await old.closed
+  await until(view, rest)
+  expect([provider.first.revokedMs === null, provider.cut()]).toEqual([false, 0])
+
+  const leaked = await openBy(door, '/bank/v1/stream')
+  await sitter.link.vaultRenew('compromised', 'bank', null, 'test')
+  await leaked.closed
+  await until(view, rest)
+  expect(provider.cut()).toBe(1)
+  expect(provider.keys.map(({ revokedMs }) => revokedMs === null)).toEqual([false, false, true])
 })
 
 test('a mint whose answer was lost is looked for, ended, and only then made again', async () => {
