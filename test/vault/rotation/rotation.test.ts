@@ -26,7 +26,8 @@ test('keys that rotate again and again under load answer every call, and each ol
   const statuses = new Map<number, number>()
   const stop = performance.now() + 6_000
   const agent = async (): Promise<void> => {
-    while (performance.now() < stop) {
+    // On a busy machine a rotation takes longer.
+    while (performance.now() < stop || provider.keys.length <= 3) {
       const { status } = await call()
       statuses.set(status, (statuses.get(status) ?? 0) + 1)
     }
@@ -39,8 +40,11 @@ test('keys that rotate again and again under load answer every call, and each ol
     if (key.revokedMs !== null && key.lastAnsweredMs !== null)
       expect(key.revokedMs).toBeGreaterThanOrEqual(key.lastAnsweredMs)
   }
-  const old = Object.entries(await states()).filter(([, state]) => state === 'revoked')
-  expect(old.length).toBe(provider.keys.filter(({ revokedMs }) => revokedMs !== null).length)
+  // Ended there, and then known here.
+  await until(
+    async () => Object.values(await states()).filter((state) => state === 'revoked').length,
+    (count) => count === provider.keys.filter(({ revokedMs }) => revokedMs !== null).length,
+  )
   expect((await view()).why).toBe(null)
 })
 
