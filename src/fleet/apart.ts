@@ -3,6 +3,7 @@
  * cause: made here, and led home one at a time when they have proven themselves. What decides is split.ts.
  */
 import { move, refile, touch, unseat } from './agents.ts'
+import { groupName } from './governor/name.ts'
 import type { Agent, Group, Live, LiveCell, Part, PartAsk } from './live.ts'
 import { rise, touchKeeper, waitGroup } from './loss.ts'
 import { enterGroup, groupOf } from './parts.ts'
@@ -31,6 +32,7 @@ const forget = (group: Group): void => {
 
 const drop = (live: Live, part: Group): void => {
   live.apart.parts.delete(part)
+  live.governor.leave(groupName(part))
   const place = live.groups.indexOf(part)
   if (place >= 0) live.groups.splice(place, 1)
 }
@@ -44,6 +46,7 @@ export const partGroup = (live: Live, group: Group, ask: PartAsk): void => {
     const made = groupOf(group.settings, group.index, part)
     for (const agent of cohort) enterGroup(agent, made)
     made.lostMs = group.lostMs
+    made.diedOf = group.diedOf
     live.apart.parts.add(made)
     live.groups.push(made)
     if (cohort.some((agent) => agent.hold === 'cell')) waitGroup(live, made, dueIn(live, delayMs), delayMs)
@@ -56,6 +59,7 @@ export const partGroup = (live: Live, group: Group, ask: PartAsk): void => {
   group.policy = freshPolicy
   group.quarantined = false
   group.deaths = []
+  group.diedOf = null
   group.lostMs = null
   if (group.part === null) touchKeeper(live, group)
   else drop(live, group)

@@ -9,6 +9,7 @@ import { move, refile, touch, unseat } from './agents.ts'
 import { onFrame, onLine, onRefused } from './frames.ts'
 import { bringBeds, seatsNow, wakeFromBeds } from './hibernate/beds.ts'
 import { announce } from './fence.ts'
+import { startable } from './governor/starts.ts'
 import { housingOf, kindOf } from './housing.ts'
 import type { Agent, Group, Live, LiveCell, Post } from './live.ts'
 import { beginTrial, cellLost, dueAtOnce } from './loss.ts'
@@ -97,8 +98,14 @@ const take = (live: Live, cell: LiveCell, agent: Agent): void => {
   cell.agents.add(agent)
 }
 
-const wanting = (live: Live, group: Group): Agent[] =>
-  group.agents.filter((agent) => agent.state === 'starting' && agent.cell === null && waitsFor(live, agent) === null)
+const wanting = (live: Live, group: Group): Agent[] => {
+  const waiting = group.agents.filter(({ state, cell }) => state === 'starting' && cell === null)
+  return startable(
+    live,
+    group,
+    waiting.filter((agent) => waitsFor(live, agent) === null),
+  )
+}
 
 /** Gets every agent of the group that wants a seat into a cell: into the living one, or by asking for a start. */
 export const provide = (live: Live, group: Group): void => {
@@ -173,6 +180,7 @@ const gone = (live: Live, cell: LiveCell, end: CellEnd): void => {
   cell.askedAgain?.()
   live.cells.delete(cell.id)
   if (group.cell === cell) group.cell = null
+  group.goesFirst = false
   live.options.gatelink.closeCell(cell.id)
   const wallMs = live.options.clock.wallMs()
   const { cause, detail } = end
@@ -205,6 +213,7 @@ const becomeReady = (live: Live, cell: LiveCell): void => {
   if (!cell.welcomed || !cell.recorded || cell.phase !== 'starting') return
   cell.phase = 'ready'
   cell.readyMs = live.options.clock.monoMs()
+  Object.assign(cell.group, { diedOf: null, goesFirst: false })
   for (const agent of cell.agents) agent.seatedMs = cell.readyMs
   wakeFromBeds(live, cell, [...cell.agents])
   live.waves.done(cell.group)
@@ -356,7 +365,10 @@ const awaitReady = (live: Live, cell: LiveCell, round: number): void => {
 /** Starts the group's cell; called by the waves, which hear `done` when it is ready or gone. */
 export const launch = async (live: Live, group: Group): Promise<void> => {
   const agents = wanting(live, group)
-  if (live.phase !== 'open' || group.cell !== null || agents.length === 0) return live.waves.done(group)
+  if (live.phase !== 'open' || group.cell !== null || agents.length === 0) {
+    group.goesFirst &&= group.cell !== null
+    return live.waves.done(group)
+  }
   const post = takeStandby(live, group.settings)
   const cell = openCell(live, group, post)
   group.cell = cell

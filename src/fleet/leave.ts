@@ -4,6 +4,7 @@
  * without cost.
  */
 import { move, refile, touch, unseat } from './agents.ts'
+import { groupName } from './governor/name.ts'
 import { dropBed } from './hibernate/bed.ts'
 import { strike } from './hibernate/sleepers.ts'
 import type { Agent, Group, Live, LiveCell } from './live.ts'
@@ -38,6 +39,7 @@ export const endGroup = async (live: Live, group: Group, why: string): Promise<v
   if (place >= 0) live.groups.splice(place, 1)
   live.apart.parts.delete(group)
   live.waves.withdraw(group)
+  live.governor.leave(groupName(group))
   group.cancelDue?.()
   group.cancelTrial?.()
   group.quarantined = false

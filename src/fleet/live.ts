@@ -78,7 +78,7 @@ export interface Agent extends AgentRef {
   group: Group
   /** When its cell has died through it (monotonic), latest last. */
   kills: readonly number[]
-  /** What it died of last, as the governor knows it; null = of nothing that it looks at. */
+  /** What it died of last, as the governor knows it; null = of nothing that it looks at, or it has come up again. */
   diedOf: string | null
   /** Why it was lost, until it is started again. */
   lostBy: RestartCause | null
@@ -158,8 +158,10 @@ export interface Group {
   policy: PolicyState
   /** When its cell died by its own doing and nobody was named (monotonic), latest last. */
   deaths: readonly number[]
-  /** What its cell died of last, as the governor knows it. */
+  /** What its cell died of last, as the governor knows it; null once it has come up again. */
   diedOf: string | null
+  /** A person wants it started now: until it has come up, or is lost, no hold concerns it. */
+  goesFirst: boolean
   partings: Partings
   cell: LiveCell | null
   /** Monotonic time before which its cell is not started again. */

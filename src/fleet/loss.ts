@@ -9,10 +9,10 @@ import type { Agent, Due, Group, Live, LiveCell } from './live.ts'
 import { causeOf, examine, groupPolicy, isFromOutside, tellLoss, whyText, type Death } from './death.ts'
 import { restartCause } from './figures.ts'
 import { groupName } from './governor/name.ts'
-import { agentRestart, groupRestart } from './governor/restarts.ts'
+import { agentRestart, groupRestart, ownPolicy, youngMs } from './governor/restarts.ts'
 import { keeperOf } from './parts.ts'
 import { formatAgents } from './range.ts'
-import { afterLoss, asProbe, freshPolicy, settled, stableAfterMs, type Decision, type Policy } from './restart.ts'
+import { afterLoss, asProbe, freshPolicy, settled, stableAfterMs, type Decision } from './restart.ts'
 import { calmMs, isPartedAgain, mostParts, partingsAfter, partsAfter } from './split.ts'
 import { endedWell, endWell } from './well.ts'
 import { notify } from './wiring.ts'
@@ -22,7 +22,6 @@ const mostSingleEvents = 10
 /** Deaths that are remembered of a group, and of an agent: more than any decision asks for. */
 const mostDeaths = 4
 
-const ownPolicy = (agent: Agent): Policy => ({ ...agent.settings.restart, firstAtOnce: false })
 /** The group's own state has changed. */
 export const touchKeeper = (live: Live, group: Group): void => {
   const keeper = keeperOf(group)
@@ -68,11 +67,11 @@ export const rise = (live: Live, agents: readonly Agent[], event: 'start' | 'due
 
 /** The time of an agent that waits by itself has come. */
 export const ownDue = (live: Live, agent: Agent): void => {
-  if (live.phase !== 'open') return
+  if (live.phase !== 'open' || agent.hold !== 'own') return
   agent.cancelDue = null
   if (!agent.group.quarantined) {
-    const restart = agentRestart(live, agent, ownPolicy(agent), () => rise(live, [agent], 'due'))
-    if (live.governor.admit(agent.diedOf, restart)) restart.start()
+    const start = (): void => rise(live, [agent], 'due')
+    if (live.governor.admit(agent.diedOf, agentRestart(live, agent, ownPolicy(agent), start))) start()
     return
   }
   // Its cell is quarantined: from now on it waits for its cell.
@@ -132,7 +131,7 @@ const charge = (live: Live, agents: readonly Agent[], cause: string): void => {
   for (const agent of agents) {
     const life = { readyMs: agent.readyMs, progressed: agent.progressed }
     const policy = ownPolicy(agent)
-    agent.diedOf = policy.type === 'temporary' ? null : live.governor.died(cause, agent.id)
+    agent.diedOf = policy.type === 'temporary' ? null : live.governor.died(cause, agent.id, { before: agent.diedOf })
     obey(live, agent, afterLoss(policy, agent.policy, { nowMs, life, counts: true }, live.options.random), cause)
   }
   if (agents.length > mostSingleEvents) {
@@ -177,11 +176,11 @@ export const agentsLost = (live: Live, agents: readonly Agent[], cause: string):
 export const groupDue = (live: Live, group: Group): void => {
   group.cancelDue = null
   if (live.phase !== 'open') return
-  const restart = groupRestart(live, group, () => groupRises(live, group))
-  if (live.governor.admit(group.diedOf, restart)) restart.start()
+  const start = (): void => groupRises(live, group)
+  if (live.governor.admit(group.diedOf, groupRestart(live, group, start))) start()
 }
 
-const groupRises = (live: Live, group: Group): void => {
+export const groupRises = (live: Live, group: Group): void => {
   group.due = null
   const held = group.agents.filter((agent) => agent.hold === 'cell')
   const probe = held[(group.policy.quarantines - 1) % Math.max(1, held.length)]
@@ -332,6 +331,14 @@ const proofOf = (live: Live, cell: LiveCell): number => {
   return home.partings.proofMs
 }
 
+/** As the governor knows it. Whoever hardly came up says something about all that are started like it. */
+const diedOf = (live: Live, { group, readyMs, progressed }: LiveCell, cause: string): string => {
+  const nowMs = live.options.clock.monoMs()
+  const isYoung = !progressed && nowMs - (readyMs ?? nowMs) < youngMs
+  const young = isYoung ? group.settings.name : null
+  return live.governor.died(cause, groupName(group), { before: group.diedOf, young })
+}
+
 /** A cell is gone: who is charged, who waits for what, what was lost; told in one event with the evidence. */
 export const cellLost = (live: Live, cell: LiveCell, ended: CellEnd): void => {
   const { group } = cell
@@ -360,7 +367,7 @@ export const cellLost = (live: Live, cell: LiveCell, ended: CellEnd): void => {
   for (const agent of [...death.seated, ...joining]) agent.lostBy = lostBy
   // Whom a person has paused stays where it is.
   const movable = death.seated.filter(({ ordered }) => ordered === null)
-  group.diedOf = loss.counts && !fromOutside ? live.governor.died(cause, groupName(group)) : null
+  group.diedOf = loss.counts && !fromOutside ? diedOf(live, cell, cause) : null
   // What kills many is nobody's among these: parting them would only start more of them.
   const common = live.governor.isHeld(group.diedOf)
   const parts = common ? [] : partsOf(live, cell, death, [...movable, ...joining])

@@ -38,9 +38,15 @@ const order = (
   })
 }
 
-/** A person's word goes before any backoff; a quarantined cell is tried at once, with these agents as its probe. */
+/**
+ * A person's word goes before any backoff and any hold; a quarantined cell is tried at once, with these agents as its
+ * probe.
+ */
 export const hurry = (agents: readonly Agent[]): void => {
-  for (const { group } of agents) {
+  for (const agent of agents) {
+    const { group } = agent
+    agent.diedOf = null
+    if (group.cell?.phase !== 'ready') group.goesFirst = true
     group.notBeforeMs = -Infinity
     if (group.quarantined) group.policy = asProbe(group.policy)
   }

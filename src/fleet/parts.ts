@@ -17,6 +17,7 @@ export const groupOf = (settings: AgentType, index: number, part: Part | null = 
   policy: freshPolicy,
   deaths: [],
   diedOf: null,
+  goesFirst: false,
   partings: noPartings,
   cell: null,
   notBeforeMs: -Infinity,

@@ -62,6 +62,7 @@ const appear = (live: Live, cell: LiveCell, agents: readonly Agent[]): void => {
   const back = agents.filter((agent) => agent.reason !== null)
   for (const agent of agents) {
     agent.readyMs = live.options.clock.monoMs()
+    agent.diedOf = null
     move(live, agent, 'ready', null)
   }
   if (back.length === 0) return

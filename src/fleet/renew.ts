@@ -101,7 +101,7 @@ const start = (live: Live, agents: readonly Agent[], wanted: AgentType): readonl
     group.agents.push(agent)
     group.members.push(agent)
     const mode = modeNow(live, wanted, agent.id)
-    Object.assign(agent, { home: group, group, settings: wanted, mode, renewing: false, kills: [] })
+    Object.assign(agent, { home: group, group, settings: wanted, mode, renewing: false, kills: [], diedOf: null })
     agent.policy = freshPolicy
   }
   const free = agents.filter(({ ordered }) => ordered === null)

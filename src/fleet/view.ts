@@ -129,6 +129,8 @@ export const exitOf = (live: Live, agent: Agent): Exit => {
     case 'starting': {
       const waits = cell === null ? waitsFor(live, agent) : null
       if (waits !== null) return { kind: 'event', what: `it ${waits}` }
+      const held = cell === null ? heldOf(live, agent) : undefined
+      if (held !== undefined) return heldExit(live, held)
       return cell?.phase === 'ready'
         ? {
             kind: 'time',
@@ -157,11 +159,9 @@ export const exitOf = (live: Live, agent: Agent): Exit => {
     case 'quarantined': {
       const held = heldOf(live, agent)
       const band = agent.hold === 'band' ? placeIn(live.order, agent)?.band : undefined
-      const at =
-        held !== undefined ? wallOf(live, held.nextMs) : band === undefined ? nextMsOf(agent) : dueWallMs(band.due)
+      const at = band === undefined ? nextMsOf(agent) : dueWallMs(band.due)
       if (agent.ordered !== null) return { kind: 'owner', who: 'operator', what: 'release' }
-      if (held !== undefined)
-        return { kind: 'time', what: 'many died of its cause: one of them is tried first', at: at! }
+      if (held !== undefined) return heldExit(live, held)
       if (at !== null)
         return { kind: 'time', what: agent.state === 'backoff' ? 'restart' : 'probe, or release by a person', at }
       return { kind: 'event', what: 'the probe of its cell proves stable, or is lost; or release by a person' }
@@ -183,8 +183,16 @@ export const exitOf = (live: Live, agent: Agent): Exit => {
   }
 }
 
-const heldOf = (live: Live, agent: Agent): HeldCause | undefined =>
-  live.governor.holds(agent.hold === 'cell' ? groupName(agent.group) : agent.id)
+const heldOf = (live: Live, agent: Agent): Pick<HeldCause, 'nextMs'> | undefined => {
+  const ofGroup = agent.hold === 'cell' || agent.state === 'starting'
+  return live.governor.holds(agent.id) ?? (ofGroup ? live.governor.holds(groupName(agent.group)) : undefined)
+}
+
+const heldExit = (live: Live, { nextMs }: Pick<HeldCause, 'nextMs'>): Exit => ({
+  kind: 'time',
+  what: 'many died of one cause: one of them is tried first',
+  at: wallOf(live, nextMs),
+})
 
 const cellOf = (live: Live, agent: Agent): AgentView['cell'] => {
   const cell = agent.cell?.cell

@@ -20,7 +20,8 @@ import { conditionsOf } from '../../src/alerting.ts'
 import { lookAtConditions, type OpenIncident, type Seen } from '../../src/record/alerts/decide.ts'
 import { every } from '../../src/std/std.ts'
 import { rooms } from '../worlds/alerting.ts'
-import type { FakeCell } from './cells.ts'
+import { FakeCells, type FakeCell } from './cells.ts'
+import { VirtualClock } from './clock.ts'
 import { agentType, openWorld, type World } from './world.ts'
 
 const deaths = (count: number, different: number, everyMs = 10, from: CauseState = freshCause): CauseState => {
@@ -28,6 +29,8 @@ const deaths = (count: number, different: number, everyMs = 10, from: CauseState
   for (let index = 0; index < count; index += 1) state = afterDeath(state, `a/${index % different}`, index * everyMs)
   return state
 }
+
+const shown = (proven: readonly string[], gone: readonly string[] = []) => ({ proven, gone })
 
 test('So many deaths of so many different ones within a minute are held, fewer or rarer ones are not', () => {
   expect(deaths(mostDeaths - 1, 9).held).toBeNull()
@@ -46,12 +49,24 @@ test('One goes first; when it dies of it the wait doubles, when it holds the wav
   const died = afterDeath({ ...freshCause, held: first.held }, 'w/0', 10_000)
   expect(died.held).toMatchObject({ failures: 1, wave: 1, trying: [], nextMs: 12_000 })
   expect(afterDeath({ ...freshCause, held: first.held }, 'w/7', 10_000).held).toEqual(first.held)
-  const proven = afterProof(first.held, ['w/0'], 10_000)
+  const proven = afterProof(first.held, shown(['w/0']), 10_000)
   expect(proven).toMatchObject({ wave: 2, trying: [], nextMs: 10_000 })
   const second = nextTries(proven, waiting.slice(1), 10_000)
   expect(second.start).toEqual(['w/1', 'w/2'])
-  expect(afterProof(second.held, ['w/1'], 11_000)).toMatchObject({ wave: 2, trying: ['w/2'] })
-  expect(afterProof(second.held, ['w/1', 'w/2'], 11_000)).toMatchObject({ wave: 4, trying: [] })
+  const half = afterProof(second.held, shown(['w/1']), 11_000)
+  expect(half).toMatchObject({ wave: 2, trying: ['w/2'] })
+  expect(afterProof(half, shown(['w/2']), 12_000)).toMatchObject({ wave: 4, trying: [] })
+  expect(afterProof(second.held, shown(['w/1', 'w/2']), 11_000)).toMatchObject({ wave: 4, trying: [] })
+})
+
+test('Who is gone without having shown anything is no proof', () => {
+  const { held } = deaths(10, 10)
+  const first = nextTries(held!, ['w/0', 'w/1'], held!.nextMs).held
+  const gone = afterProof(first, shown([], ['w/0']), 10_000)
+  expect(gone).toMatchObject({ wave: 1, trying: [], nextMs: 10_000, failures: 0 })
+  const two = nextTries({ ...gone, wave: 2 }, ['w/1', 'w/2'], 10_000).held
+  expect(afterProof(afterProof(two, shown(['w/1']), 11_000), shown([], ['w/2']), 12_000)).toMatchObject({ wave: 4 })
+  expect(afterProof(two, shown([], ['w/1', 'w/2']), 12_000)).toMatchObject({ wave: 2, trying: [], nextMs: 12_000 })
 })
 
 test('What comes back soon after its end is tried with the patience of before', () => {
@@ -152,6 +167,121 @@ for (const { title, type, agents } of [
     expect(incidents.opened.length).toBe(1)
   }, 60_000)
 }
+
+/** Hosts that were started since then. */
+const startsSince = (world: World, before: number): number => world.cells.all.length - before
+const held = (world: World) => world.fleet.summary().held!
+
+test('A cause that shows itself in other words at each restart is one cause: one goes first, not a wave of each', async () => {
+  const world = await openWorld({ types: [agentType({ count: 300, perCell: 1 })], startingAtOnce: 50 })
+  await world.clock.advance(60_000)
+  const before = world.cells.all.length
+  let starts = 0
+  world.cells.failing = () => {
+    starts += 1
+    return `exit code ${78 + (starts % 3)}`
+  }
+  for (const cell of world.cells.living) cell.end('exit', 'exit code 1: the line to the model is cut')
+  await world.clock.advance(120_000)
+  expect(startsSince(world, before) + starts).toBeGreaterThan(2)
+  expect(startsSince(world, before) + starts).toBeLessThanOrEqual(20)
+  expect(held(world).length).toBe(1)
+  expect(states(world)['quarantined'] ?? 0).toBe(0)
+  world.cells.failing = null
+  await world.clock.advance(400_000)
+  expect(states(world)).toEqual({ idle: 300 })
+  expect(held(world)).toEqual([])
+})
+
+test('Whoever waits for its place when the hold comes is held: it starts in its wave, and none is forgotten', async () => {
+  const world = await openWorld({ types: [agentType({ count: 300, perCell: 1 })], startingAtOnce: 4 })
+  await world.clock.advance(60_000)
+  const before = world.cells.all.length
+  // Each dies of something else, and all ask for a start at once: nobody is held, and 296 wait for their place.
+  const words = 'abcdefghijklmnopqrstuvwxyz'
+  const name = (at: number): string => `${words[at % 26]}${words[Math.floor(at / 26)]}`
+  for (const [at, cell] of [...world.cells.living].entries()) cell.end('exit', `exit code 1: ${name(at)}`)
+  let starts = 0
+  world.cells.failing = () => {
+    starts += 1
+    return 'exit code 78'
+  }
+  await world.clock.advance(120_000)
+  expect(startsSince(world, before) + starts).toBeLessThanOrEqual(30)
+  expect(held(world)).toMatchObject([{ cause: expect.stringContaining('exit code 78') as string }])
+  // Each says when it goes on.
+  const waits = world.fleet.list().filter(({ state }) => state === 'starting')
+  expect(waits.length).toBeGreaterThan(250)
+  expect(new Set(waits.map(({ exit }) => exit?.what))).toEqual(
+    new Set(['many died of one cause: one of them is tried first']),
+  )
+  expect(held(world)[0]!.waiting).toBe(300)
+  world.cells.failing = null
+  await world.clock.advance(400_000)
+  expect(states(world)).toEqual({ idle: 300 })
+  expect(held(world)).toEqual([])
+})
+
+test('A swarm of which no host comes up is not tried one by one at its first start, nor by the next sitter', async () => {
+  const type = agentType({ count: 500, perCell: 1 })
+  const cells = new FakeCells(new VirtualClock())
+  let starts = 0
+  cells.failing = () => {
+    starts += 1
+    return 'exit code 78: no such module'
+  }
+  const world = await openWorld({ types: [type], cells, clock: cells.clock, startingAtOnce: 8 })
+  await world.clock.advance(60_000)
+  expect(starts).toBeLessThanOrEqual(30)
+  expect(held(world)[0]!.waiting).toBe(500)
+  const { clock, record } = world
+  record.epoch = 2
+  const next = await openWorld({ types: [type], cells, clock, record, epoch: 2, startingAtOnce: 8 })
+  starts = 0
+  await clock.advance(60_000)
+  expect(starts).toBeLessThanOrEqual(30)
+  cells.failing = null
+  await clock.advance(600_000)
+  expect(states(next)).toEqual({ idle: 500 })
+})
+
+test('Where the type comes up the cause is theirs who died of it: nobody else waits for them', async () => {
+  const isBroken = (id: string): boolean => /\/00[01]\d$/.test(id)
+  const cells = new FakeCells(new VirtualClock())
+  cells.failing = ({ seats }) => (isBroken(seats[0]!.agent) ? 'exit code 78: its own setting' : null)
+  const type = agentType({ count: 300, perCell: 1 })
+  const world = await openWorld({ types: [type], cells, clock: cells.clock, startingAtOnce: 8 })
+  await world.clock.advance(20_000)
+  expect(world.fleet.list().filter(({ id, state }) => !isBroken(id) && state !== 'idle')).toEqual([])
+  expect(held(world).length).toBe(1)
+  // Later too, though those are tried again and again: who is killed from outside is back at once.
+  await world.clock.advance(200_000)
+  world.oomKills = 0
+  cells.of('settler/0200').end('killed', 'signal SIGKILL')
+  await world.clock.advance(5_000)
+  expect(world.state('settler/0200')).toBe('idle')
+  expect(held(world).length).toBe(1)
+})
+
+test('A person’s word goes before a hold also for who waits for its place', async () => {
+  const cells = new FakeCells(new VirtualClock())
+  cells.failing = () => 'exit code 78'
+  const type = agentType({ count: 100, perCell: 1 })
+  const world = await openWorld({ types: [type], cells, clock: cells.clock, startingAtOnce: 4 })
+  await world.clock.advance(30_000)
+  expect(world.state('settler/0077')).toBe('starting')
+  cells.failing = ({ seats }) => (seats[0]!.agent === 'settler/0077' ? null : 'exit code 78')
+  await world.fleet.restart([world.ref('settler/0077')], 'token:ada')
+  await world.clock.advance(1_000)
+  expect(world.state('settler/0077')).toBe('idle')
+  // Who is stopped meanwhile waits for nothing any more.
+  const by = { actor: 'token:ada', reason: 'not today' }
+  await world.fleet.order('stop', [world.ref('settler/0078')], by)
+  cells.failing = null
+  await world.clock.advance(400_000)
+  expect(states(world)).toEqual({ idle: 99, stopped: 1 })
+  expect(held(world)).toEqual([])
+})
 
 test('With which exit code or signal a program ended is part of its cause', () => {
   const ended = (how: string): string => fingerprintOf(`cell cel_019a ended (exit): ${how}; pid 4711 after 12 ms`)

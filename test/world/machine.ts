@@ -18,13 +18,11 @@ import type { Weather } from './weather.ts'
 const illForMs = 90_000
 
 /**
- * Also those that are tried before the hold: ten deaths are one cause. When it begins each part of a swarm that is
- * parted may have just been started anew, and what they died of before is a cause of its own, with a hold of its own:
- * 37 were seen so in a swarm of 50. Starts that wait for their place already are not held: in a swarm of 5,000 whose
- * cells are parted they are over eighty. That is more than there should be, and not mended yet.
+ * Also those that come before the hold: ten deaths are one cause, and while they are counted others are being started.
+ * Then twenty restarts, at most, of those that go first.
  */
 const barredWindowMs = 120_000
-const mostBarredStarts = (spawned: number): number => Math.max(60, spawned / 4)
+const mostBarredStarts = 30
 
 export class HostProcess {
   readonly identity: ProcessIdentity
@@ -196,7 +194,7 @@ export class Machine {
     const starts = this.barredStarts
     starts.push(monoMs)
     while (starts[0]! < monoMs - barredWindowMs) starts.shift()
-    if (starts.length > mostBarredStarts(this.spawned))
+    if (starts.length > mostBarredStarts)
       this.violated(`${starts.length} hosts were started in ${barredWindowMs} ms of a cause that ends each of them`)
   }
 

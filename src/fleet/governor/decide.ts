@@ -32,6 +32,8 @@ export interface Held {
   readonly wave: number
   /** Started, and neither proven nor lost. */
   readonly trying: readonly string[]
+  /** How many of this wave have proven themselves. */
+  readonly good: number
 }
 export interface CauseState {
   /** Oldest first. */
@@ -55,13 +57,17 @@ export const afterDeath = (state: CauseState, who: string, nowMs: number): Cause
     return {
       ...state,
       deaths,
-      held: { sinceMs: nowMs, failures, nextMs: nowMs + waitMs(failures), wave: 1, trying: [] },
+      held: { sinceMs: nowMs, failures, nextMs: nowMs + waitMs(failures), wave: 1, trying: [], good: 0 },
     }
   }
   // One that was under way when it began says nothing about a try.
   if (!held.trying.includes(who)) return { ...state, deaths }
   const failures = held.failures + 1
-  return { ...state, deaths, held: { ...held, failures, nextMs: nowMs + waitMs(failures), wave: 1, trying: [] } }
+  return {
+    ...state,
+    deaths,
+    held: { ...held, failures, nextMs: nowMs + waitMs(failures), wave: 1, trying: [], good: 0 },
+  }
 }
 
 /** One of them is to blame for these deaths, and out of the way. What is held already is let go by proof only. */
@@ -79,11 +85,19 @@ export const nextTries = (
   return { held: { ...held, trying: start }, start }
 }
 
-/** These have proven themselves, or need no proof any more; when all of the wave have, the next is twice as large. */
-export const afterProof = (held: Held, proven: readonly string[], nowMs: number): Held => {
-  const trying = held.trying.filter((who) => !proven.includes(who))
-  if (trying.length > 0 || held.trying.length === 0) return { ...held, trying }
-  return { ...held, trying, wave: held.wave * 2, nextMs: nowMs }
+/**
+ * These have proven themselves; those are gone without having shown anything. When nobody of the wave is left to be
+ * looked at, and one at least has proven itself, the next is twice as large.
+ */
+export const afterProof = (
+  held: Held,
+  { proven, gone }: { readonly proven: readonly string[]; readonly gone: readonly string[] },
+  nowMs: number,
+): Held => {
+  const good = held.good + held.trying.filter((who) => proven.includes(who)).length
+  const trying = held.trying.filter((who) => !proven.includes(who) && !gone.includes(who))
+  if (trying.length > 0 || held.trying.length === 0) return { ...held, trying, good }
+  return { ...held, trying, good: 0, wave: good > 0 ? held.wave * 2 : held.wave, nextMs: nowMs }
 }
 
 /** Nobody waits and nobody is tried any more: the hold is over, its deaths are explained. */

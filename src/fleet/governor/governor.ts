@@ -22,7 +22,7 @@ export interface Restart {
   /** How many agents it is. */
   readonly agents: () => number
   start(): void
-  /** Whether it has proven itself since it was started; `gone` = it does not want to live any more. */
+  /** Whether it has proven itself since it was started; `gone` = it is not there any more, and not for this cause. */
   proof(): 'proven' | 'pending' | 'gone'
 }
 export interface HeldCause {
@@ -42,6 +42,16 @@ export interface GovernorEvents {
   released(cause: HeldCause): void
   /** What `kept` gives has changed. */
   changed(): void
+  /** Whether a cell of this type has come up since then, and stayed up. */
+  comesUp(type: string, sinceMs: number): boolean
+}
+
+/** A death, beyond its words. */
+export interface Circumstances {
+  /** The key under which whoever died was started, when it had not come up since. */
+  readonly before?: string | null
+  /** Of which type a cell died that had hardly come up, or had not at all. */
+  readonly young?: string | null
 }
 
 /** What of a cause must outlive this sitter. */
@@ -56,8 +66,16 @@ interface Cause {
   words: string
   state: CauseState
   readonly waiting: Map<string, Restart>
+  /** Of these, who has not died of it: with its type, none of which comes up. */
+  readonly strangers: Map<string, string>
   /** Those that are being tried. */
   readonly tried: Map<string, Restart>
+  /** Types with cells that died of it as soon as they were started, and when last. */
+  readonly fails: Map<string, number>
+  /** Types of which a cell has come up since it is held. */
+  readonly works: Set<string>
+  /** When the first of those died for whom it is held. */
+  firstMs: number
   seenMs: number
 }
 
@@ -78,21 +96,28 @@ export class Governor {
     this.#events = events
   }
 
-  /** Somebody died of it. Gives the key under which its restart is asked for. */
-  died(words: string, who: string): string {
+  /**
+   * Somebody died of it. Gives the key under which its restart is asked for. Whoever was held and has not come up
+   * since died of what it is held for, in whatever words: else each change of words would be a cause of its own, with
+   * tries of its own.
+   */
+  died(words: string, who: string, { before = null, young = null }: Circumstances = {}): string {
     const nowMs = this.#clock.monoMs()
-    const cause = this.#cause(fingerprintOf(words), words)
+    const cause = this.#heldFor(before, who) ?? this.#cause(fingerprintOf(words), words)
+    if (young !== null) cause.fails.set(young, nowMs)
     cause.words = words
     cause.seenMs = nowMs
-    const before = cause.state
-    cause.state = afterDeath(before, who, nowMs)
+    const earlier = cause.state
+    cause.state = afterDeath(earlier, who, nowMs)
     if (cause.state.held !== null) this.#events.changed()
     const { held } = cause.state
     if (held !== null && held.trying.length === 0) {
       // The wave is over: those of it that live wait for nothing, those that died ask again.
       cause.tried.clear()
     }
-    if (before.held === null && held !== null) {
+    if (earlier.held === null && held !== null) {
+      cause.firstMs = cause.state.deaths[0]!.atMs
+      cause.works.clear()
       this.#events.held(this.#told(cause))
       this.#arm()
     }
@@ -102,10 +127,27 @@ export class Governor {
   /** True = start it now. False = it is held, and `restart.start` is called when its time has come. */
   admit(key: string | null, restart: Restart): boolean {
     const cause = key === null ? undefined : this.#causes.get(key)
-    if (cause === undefined || cause.state.held === null) return true
+    if (cause === undefined || cause.state.held === null || cause.tried.has(restart.who)) return true
     cause.waiting.set(restart.who, restart)
     this.#events.changed()
     return false
+  }
+
+  /** It is one of those that go first. */
+  isTried(who: string): boolean {
+    return [...this.#causes.values()].some(({ tried }) => tried.has(who))
+  }
+
+  /** The held cause that has ended starts of this type, none of which has come up since; null = there is none. */
+  bars(type: string): string | null {
+    for (const cause of this.#causes.values()) if (this.#isBarred(cause, type)) return cause.key
+    return null
+  }
+
+  /** Of a type that is barred: it waits like those who died of it, and goes before them: it may be another case. */
+  wait(key: string, type: string, restart: Restart): void {
+    this.admit(key, restart)
+    this.#causes.get(key)!.strangers.set(restart.who, type)
   }
 
   /** Their deaths are laid to one of them, who is out of the way: they do not count towards a hold any more. */
@@ -120,12 +162,16 @@ export class Governor {
 
   /** Somebody else has decided about it. */
   leave(who: string): void {
-    for (const { waiting } of this.#causes.values()) if (waiting.delete(who)) this.#events.changed()
+    for (const { waiting, strangers } of this.#causes.values()) {
+      strangers.delete(who)
+      if (waiting.delete(who)) this.#events.changed()
+    }
   }
 
   /** When the next is tried, for whoever is held; undefined for others. */
-  holds(who: string): HeldCause | undefined {
-    for (const cause of this.#causes.values()) if (cause.waiting.has(who)) return this.#told(cause)
+  holds(who: string): Pick<HeldCause, 'key' | 'nextMs'> | undefined {
+    for (const { key, state, waiting } of this.#causes.values())
+      if (waiting.has(who)) return { key, nextMs: state.held!.nextMs }
     return undefined
   }
 
@@ -168,8 +214,23 @@ export class Governor {
       const { held } = state
       const interrupted = held !== null && held.trying.length > 0
       cause.state = interrupted ? { ...state, held: { ...held, trying: [], nextMs: nowMs } } : state
+      cause.firstMs = nowMs
       if (held !== null) this.#arm()
     }
+  }
+
+  #heldFor(key: string | null, who: string): Cause | undefined {
+    const known = key === null ? undefined : this.#causes.get(key)
+    if (known !== undefined && known.state.held !== null) return known
+    return [...this.#causes.values()].find(({ tried }) => tried.has(who))
+  }
+
+  #isBarred(cause: Cause, type: string): boolean {
+    if (cause.state.held === null || cause.works.has(type)) return false
+    if ((cause.fails.get(type) ?? -Infinity) < cause.firstMs) return false
+    if (!this.#events.comesUp(type, cause.firstMs)) return true
+    cause.works.add(type)
+    return false
   }
 
   #cause(key: string, words: string): Cause {
@@ -185,7 +246,11 @@ export class Governor {
       words,
       state: freshCause,
       waiting: new Map(),
+      strangers: new Map(),
       tried: new Map(),
+      fails: new Map(),
+      works: new Set(),
+      firstMs: -Infinity,
       seenMs: this.#clock.monoMs(),
     }
     this.#causes.set(key, cause)
@@ -207,21 +272,50 @@ export class Governor {
     })
   }
 
+  /** Takes them out of those that wait. */
+  #take(cause: Cause, names: readonly string[]): readonly Restart[] {
+    return names.map((who) => {
+      const one = cause.waiting.get(who)!
+      cause.waiting.delete(who)
+      cause.strangers.delete(who)
+      return one
+    })
+  }
+
+  /** Their type comes up after all: they have nothing to do with it. */
+  #letStrangersGo(cause: Cause): void {
+    if (cause.strangers.size === 0) return
+    const free = new Set([...new Set(cause.strangers.values())].filter((type) => !this.#isBarred(cause, type)))
+    if (free.size === 0) return
+    const names = [...cause.strangers].flatMap(([who, type]) => (free.has(type) ? [who] : []))
+    const restarts = this.#take(cause, names)
+    this.#events.changed()
+    for (const one of restarts) one.start()
+  }
+
+  /** What those that are being tried have shown. */
+  #shown({ tried }: Cause): { readonly proven: readonly string[]; readonly gone: readonly string[] } {
+    const proofs = [...tried.values()].map((one) => ({ who: one.who, proof: one.proof() }))
+    const of = (wanted: 'proven' | 'gone'): string[] =>
+      proofs.flatMap(({ who, proof }) => (proof === wanted ? [who] : []))
+    const shown = { proven: of('proven'), gone: of('gone') }
+    for (const who of [...shown.proven, ...shown.gone]) tried.delete(who)
+    return shown
+  }
+
   #look(cause: Cause): void {
     const { held } = cause.state
     if (held === null) return
     const nowMs = this.#clock.monoMs()
-    const proven = [...cause.tried.values()].filter((one) => one.proof() !== 'pending').map(({ who }) => who)
-    for (const who of proven) cause.tried.delete(who)
-    const after = afterProof(held, proven, nowMs)
-    const next = nextTries(after, [...cause.waiting.keys()], nowMs)
+    this.#letStrangersGo(cause)
+    const after = afterProof(held, this.#shown(cause), nowMs)
+    const waiting = [...cause.waiting.keys()]
+    const order = [...cause.strangers.keys(), ...waiting.filter((who) => !cause.strangers.has(who))]
+    const next = nextTries(after, order, nowMs)
     cause.state = { ...cause.state, held: next.held }
     if (next.start.length > 0) {
-      const restarts = next.start.map((who) => cause.waiting.get(who)!)
-      for (const one of restarts) {
-        cause.waiting.delete(one.who)
-        cause.tried.set(one.who, one)
-      }
+      const restarts = this.#take(cause, next.start)
+      for (const one of restarts) cause.tried.set(one.who, one)
       this.#events.tried(this.#told(cause))
       this.#events.changed()
       for (const one of restarts) one.start()

@@ -3,7 +3,7 @@
  * to help, must not send thousands into the same wall again. Written at most once a second, whatever happens.
  */
 import type { Stamp } from '../../std/std.ts'
-import type { Live } from '../live.ts'
+import type { Agent, Live } from '../live.ts'
 import { readObject, readStamp, shiftMs } from '../saved.ts'
 import type { CauseState } from './decide.ts'
 import type { KeptCause } from './governor.ts'
@@ -14,12 +14,16 @@ const keepEveryMs = 1_000
 
 const planned = new WeakSet<Live>()
 
-/** Whoever died of it and waits for a restart, held already or still in its own backoff. */
+const isStarting = ({ state, cell }: Agent): boolean => state === 'starting' && cell === null
+
+/** Whoever died of it and waits for a restart, held already, still in its own backoff, or for its place. */
 const waitingFor = (live: Live, key: string): readonly string[] => [
   ...[...live.agents.values()]
-    .filter(({ diedOf, due, hold }) => diedOf === key && due !== null && hold === 'own')
+    .filter((agent) => agent.diedOf === key && ((agent.due !== null && agent.hold === 'own') || isStarting(agent)))
     .map(({ id }) => id),
-  ...live.groups.filter(({ diedOf, due }) => diedOf === key && due !== null).map(groupName),
+  ...live.groups
+    .filter(({ diedOf, due, agents }) => diedOf === key && (due !== null || agents.some(isStarting)))
+    .map(groupName),
 ]
 
 export const planKeep = (live: Live): void => {
@@ -52,7 +56,7 @@ const readState = (value: unknown, shift: number): CauseState => {
     }),
     held:
       isAmount(sinceMs) && isAmount(failures) && isAmount(nextMs) && isAmount(wave)
-        ? { sinceMs: sinceMs + shift, failures, nextMs: nextMs + shift, wave, trying: textsOf(trying) }
+        ? { sinceMs: sinceMs + shift, failures, nextMs: nextMs + shift, wave, trying: textsOf(trying), good: 0 }
         : null,
     last:
       isAmount(before['failures']) && isAmount(before['atMs'])

@@ -3,6 +3,7 @@ import type { Clock } from '../../std/std.ts'
 import type { Agenda } from '../agenda.ts'
 import { groupPolicy } from '../death.ts'
 import type { Agent, Group, Live } from '../live.ts'
+import { waitsFor } from '../order/starts.ts'
 import { isStable, type Policy } from '../restart.ts'
 import { notify } from '../wiring.ts'
 import { Governor, type HeldCause, type Restart } from './governor.ts'
@@ -18,15 +19,39 @@ const isWanted = ({ ordered, leaving, state }: Agent): boolean =>
 
 const isWaiting = ({ state }: Agent): boolean => state === 'backoff' || state === 'quarantined'
 
+/** Its time has come, and it has no seat yet. */
+const isStarting = ({ state, cell }: Agent): boolean => state === 'starting' && cell === null
+
+/**
+ * It waits for its turn in the order of starts, and perhaps for one that is held itself: as long as it does it shows
+ * nothing, and nobody may wait for it.
+ */
+const waitsForOthers = (live: Live, agent: Agent): boolean => isStarting(agent) && waitsFor(live, agent) !== null
+
+export const ownPolicy = (agent: Agent): Policy => ({ ...agent.settings.restart, firstAtOnce: false })
+
+/** It hardly came up: what ends it so ends whoever is started. */
+export const youngMs = 2_000
+
+/** A cell of this type has come up since then, and was not young any more when we looked. */
+const comesUp = (live: Live, type: string, sinceMs: number): boolean => {
+  const upMs = live.options.clock.monoMs() - youngMs
+  return [...live.cells.values()].some(
+    ({ group, phase, readyMs }) =>
+      group.settings.name === type && phase === 'ready' && readyMs !== null && readyMs >= sinceMs && readyMs <= upMs,
+  )
+}
+
 export const agentRestart = (live: Live, agent: Agent, policy: Policy, start: () => void): Restart => ({
   who: agent.id,
   agents: () => 1,
   start: () => {
     // A person may have decided otherwise meanwhile.
-    if (isWaiting(agent) && agent.hold === 'own' && live.phase === 'open') start()
+    if (live.phase !== 'open' || !(isStarting(agent) || (isWaiting(agent) && agent.hold === 'own'))) return
+    start()
   },
   proof: () => {
-    if (!isWanted(agent) || isWaiting(agent)) return 'gone'
+    if (!isWanted(agent) || isWaiting(agent) || waitsForOthers(live, agent)) return 'gone'
     const { readyMs, progressed } = agent
     const nowMs = live.options.clock.monoMs()
     if (readyMs === null || nowMs - readyMs < leastProofMs) return 'pending'
@@ -36,16 +61,19 @@ export const agentRestart = (live: Live, agent: Agent, policy: Policy, start: ()
 
 export const groupRestart = (live: Live, group: Group, start: () => void): Restart => ({
   who: groupName(group),
-  agents: () => group.agents.filter((agent) => isWaiting(agent) && agent.hold === 'cell').length,
+  agents: () => group.agents.filter((agent) => isStarting(agent) || (isWaiting(agent) && agent.hold === 'cell')).length,
   start: () => {
     if (live.phase === 'open') start()
   },
   proof: () => {
     const { cell, agents, due } = group
     if (due !== null || !agents.some(isWanted)) return 'gone'
-    const readyMs = cell?.readyMs ?? null
+    // Nothing of it is on its way: who was to be started was stopped, or sleeps again.
+    if (cell === null)
+      return agents.some((agent) => isStarting(agent) && !waitsForOthers(live, agent)) ? 'pending' : 'gone'
+    const { readyMs } = cell
     const nowMs = live.options.clock.monoMs()
-    if (cell === null || readyMs === null || nowMs - readyMs < leastProofMs) return 'pending'
+    if (readyMs === null || nowMs - readyMs < leastProofMs) return 'pending'
     const life = { readyMs, progressed: cell.progressed }
     return isStable(groupPolicy(group), group.policy, life, nowMs) ? 'proven' : 'pending'
   },
@@ -76,5 +104,6 @@ export const openGovernor = (clock: Clock, agenda: Agenda, live: () => Live): Go
     },
     released: (cause) => tell('restarts.released', 'info', `restarts are free again: ${cause.cause}`, cause),
     changed: () => planKeep(live()),
+    comesUp: (type, sinceMs) => comesUp(live(), type, sinceMs),
   })
 }
