@@ -168,8 +168,9 @@ export class Swarm {
   async api(path: string, body?: object): Promise<Record<string, unknown>> {
     const { url } = JSON.parse(readFileSync(join(this.data, 'run', 'api.json'), 'utf8')) as { url: string }
     const token = readFileSync(join(this.data, 'run', 'operator.token'), 'utf8').trim()
+    // Never by a kept connection: while memory is looked through here, nothing hears that the other side has closed it.
     const answer = await fetch(`${url}/api/v1/${path}`, {
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', connection: 'close' },
       ...(body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }),
     })
     const text = await answer.text()
