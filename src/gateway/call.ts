@@ -16,6 +16,7 @@ import type { Modes } from './modes.ts'
 import type { Outbound } from './outbound.ts'
 import type { PlainTarget, Route } from './path.ts'
 import type { Signed } from './signers/signers.ts'
+import type { ShownSecrets } from './shown-secrets.ts'
 import type { Skew } from './skew.ts'
 import type { Priorities } from './priorities.ts'
 import type { Repeats } from './repeats.ts'
@@ -147,6 +148,7 @@ export interface Room {
   readonly calls: Pick<CallsCounted, 'count'>
   readonly seen: Pick<CallsSeen, 'begin' | 'answered'>
   readonly skew: Skew
+  readonly shown: ShownSecrets
   readonly log: Log
   readonly modes: Pick<Modes, 'of'>
   readonly priorities: Pick<Priorities, 'of'>

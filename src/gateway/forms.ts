@@ -75,22 +75,25 @@ export const formsOf = (secret: string): readonly Form[] => {
   return [rawForm(secret), ...[0, 1, 2].map((before) => base64Form(bytes, before)), hexForm(bytes)]
 }
 
-/** Where a match that begins at `start` ends; `partial`: as far as the bytes go it may become one. */
-export const matchAt = (bytes: Buffer, start: number, form: Form): number | 'no' | 'partial' => {
+/**
+ * Where a match that begins at `start` ends; 0 = there is none; negative = as far as the bytes go it may become one, and
+ * that many elements, and one more, are there.
+ */
+export const matchAt = (bytes: Buffer, start: number, form: Form): number => {
   let ends = [start]
   // A way that the bytes do not reach the end of stays possible beside ways that go on.
-  let runsOut = false
-  for (const alternatives of form) {
+  let runsOut = 0
+  for (const [index, alternatives] of form.entries()) {
     const next: number[] = []
     for (const at of ends) {
       for (const alternative of alternatives) {
         const end = at + alternative.length
         if (end <= bytes.length) {
           if (bytes.compare(alternative, 0, alternative.length, at, end) === 0 && !next.includes(end)) next.push(end)
-        } else if (bytes.compare(alternative, 0, bytes.length - at, at, bytes.length) === 0) runsOut = true
+        } else if (bytes.compare(alternative, 0, bytes.length - at, at, bytes.length) === 0) runsOut = -index - 1
       }
     }
-    if (next.length === 0) return runsOut ? 'partial' : 'no'
+    if (next.length === 0) return runsOut
     ends = next
   }
   return Math.max(...ends)

@@ -29,6 +29,7 @@ import { openRepeats, type Repeats } from './repeats.ts'
 import { openRetries } from './retries.ts'
 import { openRules, type OpenRules } from './rules.ts'
 import { openAuthority, type Authority } from './proxy/certificates.ts'
+import { openShownSecrets } from './shown-secrets.ts'
 import { openSkew } from './skew.ts'
 import { openCallsSeen, type CallsSeen } from './seen.ts'
 import { openUses } from './uses.ts'
@@ -312,6 +313,7 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
     meter,
     keptKeys,
     skew: openSkew(clock),
+    shown: openShownSecrets(clock),
     frozen: freezer.frozen,
     ending: () => late.ending === true,
   }

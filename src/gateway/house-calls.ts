@@ -87,7 +87,8 @@ export const askUpstream = async (room: Room, asking: Asking): Promise<Asked> =>
   const toSign = { method: asking.method, path, query, host, headers: call.headers, body: asking.body, nowMs }
   let asked: Asked
   try {
-    call.signed = signerOf(asking.signing).sign(toSign, await asking.secret())
+    const signed = signerOf(asking.signing).sign(toSign, await asking.secret())
+    call.signed = { ...signed, secrets: room.shown.add(upstream.place, signed.secrets) }
     asked = await exchange(call, room)
   } catch (error) {
     giveBack(call, room)

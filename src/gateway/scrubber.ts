@@ -11,7 +11,7 @@ const nothing = Buffer.alloc(0)
 export interface Scrubber {
   /** What may go on of what has come so far. */
   push(chunk: Buffer): Buffer
-  /** The rest. A beginning of a secret that was cut off is blotted out too. */
+  /** The rest. A secret of which more than half is there before it was cut off is blotted out too. */
   end(): Buffer
   /** Bytes that are whole. */
   bytes(bytes: Buffer): Buffer
@@ -58,17 +58,24 @@ const keptTable = (secrets: readonly string[]): Table => {
   return table
 }
 
-/** The longest match at a place, whether one may still come, or neither. */
-const lookAt = (bytes: Buffer, at: number, forms: readonly Form[]): { end: number; partial: boolean } => {
+/** The longest match at a place; which share of one is there that may still come, below 0 = none may. */
+const lookAt = (bytes: Buffer, at: number, forms: readonly Form[]): { end: number; share: number } => {
   let end = 0
-  let partial = false
+  let share = -1
   for (const form of forms) {
     const found = matchAt(bytes, at, form)
-    if (found === 'partial') partial = true
-    else if (found !== 'no') end = Math.max(end, found)
+    if (found < 0) share = Math.max(share, (-found - 1) / form.length)
+    else end = Math.max(end, found)
   }
-  return { end, partial }
+  return { end, share }
 }
+
+/**
+ * A secret that is cut off at the end of a text is blotted out from here on. What is shorter stays: an agent that has an
+ * upstream say its own text back would see by the stars that the text is a beginning of the secret, and could guess on,
+ * one character after the other.
+ */
+const cutOffShare = 0.5
 
 /** Whether any place of a text can be the beginning of a form. Most names and values of headers have none. */
 const mayHold = (text: string, { pairs, firsts }: Table): boolean => {
@@ -98,13 +105,13 @@ const openScan = ({ forms, pairs, firsts }: Table): ((given: Buffer, last: boole
     for (let at = 0; at < length; at += 1) {
       const first = bytes[at]!
       if (at + 1 < length ? pairs[first * 256 + bytes[at + 1]!] === 0 : firsts[first] === 0) continue
-      const { end, partial } = lookAt(bytes, at, forms)
+      const { end, share } = lookAt(bytes, at, forms)
       if (end > 0) {
         blot(at, end)
         at = end - 1
-      } else if (partial) {
+      } else if (share >= 0) {
         if (!last) return { out: bytes.subarray(0, at), held: Buffer.from(bytes.subarray(at)) }
-        if (bytes.length - at >= shortestSecret) {
+        if (share >= cutOffShare && bytes.length - at >= shortestSecret) {
           blot(at, bytes.length)
           break
         }

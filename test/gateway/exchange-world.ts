@@ -14,6 +14,7 @@ import { parseRoute } from '../../src/gateway/path.ts'
 import { openRepeats } from '../../src/gateway/repeats.ts'
 import { openRetries } from '../../src/gateway/retries.ts'
 import { counting, weighing } from '../../src/gateway/rules.ts'
+import { openShownSecrets } from '../../src/gateway/shown-secrets.ts'
 import { openSkew } from '../../src/gateway/skew.ts'
 import { answerBy } from '../../src/gateway/tries.ts'
 import { openBuckets, openLines } from '../../src/limit/limit.ts'
@@ -273,6 +274,7 @@ export const openExchangeWorld = (
     calls: { count: () => {} },
     seen: { begin: () => () => {}, answered: () => {} },
     skew: openSkew(clock),
+    shown: openShownSecrets(clock),
     log: (_, message, fields) => void warned.push(`${message} ${JSON.stringify(fields)}`),
     modes: { of: () => passing },
     priorities: { of: () => 5 },

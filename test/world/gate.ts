@@ -12,6 +12,7 @@ import { openRetries } from '../../src/gateway/retries.ts'
 import type { Uses } from '../../src/gateway/uses.ts'
 import { openGrants, outcomeOfOpen, type Grants } from '../../src/gateway/grants.ts'
 import { openLinkServer, type LinkServer } from '../../src/gateway/links.ts'
+import { openShownSecrets } from '../../src/gateway/shown-secrets.ts'
 import { openSkew } from '../../src/gateway/skew.ts'
 import { openMeter } from '../../src/gateway/meter.ts'
 import { openBudgets } from '../../src/gateway/cost/budgets.ts'
@@ -189,6 +190,7 @@ export class WorldGate {
         answered: () => {},
       },
       skew: openSkew(clock),
+      shown: openShownSecrets(clock),
       buckets,
       lines,
       journal,

@@ -168,8 +168,19 @@ const refuse = async (call: CallInHand, room: Room, refusal: Refusal): Promise<v
   await witness(call, room, { kind: 'not-sent', code: refusal.code, message: refusal.message })
 }
 
+/** It may be open for longer than a version serves: what was shown since is blotted out, too. */
+const cleanerOf = ({ signed, upstream }: CallInHand, room: Room): ((bytes: Buffer) => Buffer) => {
+  const own = signed?.secrets ?? []
+  const last = { shown: own, all: own }
+  return (bytes) => {
+    const shown = own.length === 0 ? own : room.shown.of(upstream!.place)
+    if (shown !== last.shown) Object.assign(last, { shown, all: [...new Set([...own, ...shown])].toSorted() })
+    return openScrubber(last.all).bytes(bytes)
+  }
+}
+
 const relayOf = (call: CallInHand, room: Room, agent: WebSocket, upstream: WebSocket): Relay => {
-  const scrubber = openScrubber(call.signed?.secrets ?? [])
+  const clean = cleanerOf(call, room)
   const stays = (): Refusal | undefined => mayStay(call, room)
   const gate = messageGate(call, room)
   return openRelay({
@@ -179,7 +190,7 @@ const relayOf = (call: CallInHand, room: Room, agent: WebSocket, upstream: WebSo
     sendMs: call.upstream!.rule.timeoutMs,
     clean: (bytes) => {
       room.seen.answered(call.agent!)
-      return scrubber.bytes(bytes)
+      return clean(bytes)
     },
     admit: () => stays() ?? gate(),
     mayStay: stays,

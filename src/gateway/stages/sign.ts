@@ -63,7 +63,8 @@ export const sign: Stage = async (call, room) => {
     const { host } = new URL(rule.url)
     const secret = await room.vault.secretFor(call.credential)
     const method = call.isSocket === true ? 'GET' : call.method
-    call.signed = signer.sign({ method, path, query, host, headers: call.headers, body, nowMs }, secret)
+    const signed = signer.sign({ method, path, query, host, headers: call.headers, body, nowMs }, secret)
+    call.signed = { ...signed, secrets: room.shown.add(call.upstream!.place, signed.secrets) }
   } catch (error) {
     const { code, message, retryAfterMs } = asFailure(error)
     return { code, message, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }
