@@ -104,6 +104,7 @@ export class Client {
       const agents = sitter.fleet.list()
       const agent = parseAgent(agents[between(random, 0, agents.length - 1)]!.id)!
       const by = { actor: 'operator:ann', reason: 'because' }
+      this.#world.mates.meddled(formatAgent(agent), this.#world.timeline.monoMs)
       // What was its cell's only agent ends with it.
       for (const one of this.#world.machine.list) {
         if (one.host.seats.size === 1 && one.host.seats.has(formatAgent(agent)))
@@ -133,6 +134,7 @@ export class Client {
         if (exit?.kind !== 'owner') continue
         const agent = parseAgent(id)!
         const by = { actor: 'operator:ann', reason: 'enough' }
+        this.#world.mates.meddled(id, this.#world.timeline.monoMs)
         const done: Promise<unknown> =
           state === 'quarantined'
             ? sitter.fleet.unquarantine([agent], by.actor)

@@ -18,9 +18,9 @@ import { openMeter } from '../../src/gateway/meter.ts'
 import { openBudgets } from '../../src/gateway/cost/budgets.ts'
 import { openPrice } from '../../src/gateway/cost/price.ts'
 import { parseRoute } from '../../src/gateway/path.ts'
-import { openBuckets, openLines } from '../../src/limit/limit.ts'
+import { openBuckets, openLines, type Buckets, type Lines } from '../../src/limit/limit.ts'
 import type { RatedLimit } from '../../src/model/model.ts'
-import { failure, seeded } from '../../src/std/std.ts'
+import { failure, seeded, type Clock } from '../../src/std/std.ts'
 import { WorldProcess, type Timeline } from '../worlds/timeline.ts'
 import type { WorldNet } from './net.ts'
 import type { Provider } from './provider.ts'
@@ -117,8 +117,49 @@ interface GateAsk {
 /** A probe that nobody hears of counts as lost after two minutes; a refused call may have been in line so long. */
 const probeLateMs = 300_000
 
+/** A call in line, for as long as it is. */
+interface InLine {
+  readonly endpoint: string
+  readonly sinceMs: number
+}
+
+/** The same lines and buckets, with a list of who waits for which endpoint: that no room tells. */
+const watched = (
+  clock: Clock,
+  lines: Lines,
+  buckets: Buckets,
+): Pick<Room, 'lines' | 'buckets'> & { waiting: Set<InLine> } => {
+  const waiting = new Set<InLine>()
+  const endpoints = new WeakMap<object, string>()
+  return {
+    waiting,
+    buckets: {
+      ...buckets,
+      applied: (limits, scope, watching) => {
+        const gauges = buckets.applied(limits, scope, watching)
+        endpoints.set(gauges, watching?.endpoint ?? '')
+        return gauges
+      },
+    },
+    lines: {
+      ...lines,
+      wait: (wanted) => {
+        const one = { endpoint: endpoints.get(wanted.limits) ?? '', sinceMs: clock.monoMs() }
+        waiting.add(one)
+        const decided: typeof wanted.decided = (admission) => {
+          waiting.delete(one)
+          wanted.decided(admission)
+        }
+        return lines.wait({ ...wanted, decided })
+      },
+    },
+  }
+}
+
 export class WorldGate {
   process: WorldProcess | undefined
+  /** Breakers with calls in line that should have been probed long ago. */
+  forgotten: () => readonly string[] = () => []
   #journal: Journal
   #gates = 1
   readonly #ask: GateAsk
@@ -155,7 +196,8 @@ export class WorldGate {
       timeoutMs: 10_000,
       parkAfterMs: 10_000,
       learn: true,
-      breaker: { share: 0.5, volume: 20, probeMs: 5_000 },
+      // The least that a configuration may have: a world pays rarely.
+      breaker: { share: 0.5, volume: 5, probeMs: 5_000 },
       retries: null,
       profile: null,
       price: { currency: 'XTS', call: 10_000_000_000n, weight: 0n, weights: [], tokens: null },
@@ -172,6 +214,16 @@ export class WorldGate {
       price: openPrice(rule.price),
       outbound: provider.of(process),
     }
+    const seen = watched(clock, lines, buckets)
+    const overdueMs = (nextProbeMs: number | null): number => clock.monoMs() - (nextProbeMs ?? Infinity)
+    this.forgotten = () =>
+      buckets.breakers().flatMap(({ endpoint, state, nextProbeMs }) => {
+        if (state === 'closed' || overdueMs(nextProbeMs) <= probeLateMs) return []
+        const isWaited = [...seen.waiting].some(
+          (one) => one.endpoint === endpoint && overdueMs(one.sinceMs) > probeLateMs,
+        )
+        return isWaited ? [`${endpoint}, due at ${nextProbeMs}`] : []
+      })
     const modes = openModes({ saved: undefined, save: async () => {} })
     const priorities = openPriorities()
     const room: Room = {
@@ -191,8 +243,8 @@ export class WorldGate {
       },
       skew: openSkew(clock),
       shown: openShownSecrets(clock),
-      buckets,
-      lines,
+      buckets: seen.buckets,
+      lines: seen.lines,
       journal,
       uses: noUses,
       meter: openMeter([]),
@@ -207,9 +259,9 @@ export class WorldGate {
     /** A call that was turned away by a breaker: was it the one that should have been let through? */
     const turnedAway = (): void => {
       for (const { endpoint, state, nextProbeMs } of buckets.breakers()) {
-        const overdueMs = clock.monoMs() - (nextProbeMs ?? Infinity)
-        if (state !== 'closed' && overdueMs > probeLateMs)
-          violated(`the breaker for ${endpoint} is open and was due to be probed ${Math.round(overdueMs)} ms ago`)
+        const lateMs = overdueMs(nextProbeMs)
+        if (state !== 'closed' && lateMs > probeLateMs)
+          violated(`the breaker for ${endpoint} is open and was due to be probed ${Math.round(lateMs)} ms ago`)
       }
     }
     journal.turnedAway = turnedAway
@@ -246,6 +298,7 @@ export class WorldGate {
   kill(): void {
     this.process?.end()
     this.process = undefined
+    this.forgotten = () => []
   }
   /** Its journal is gone: what starts next is another gate. */
   lose(): void {

@@ -144,6 +144,7 @@ export class Host {
     if (before !== undefined && before >= epoch) return
     this.drop(agent)
     this.seats.set(agent, epoch)
+    this.ask.history.mates.seated(agent, epoch, this.ask.process.timeline.monoMs)
     this.doom(agent)
   }
   /** The agent ends the whole cell, if it is one that does. */

@@ -7,6 +7,7 @@ import type { Child, Disk, Proc, ProcessEnd, ProcessIdentity, SpawnOptions } fro
 import { WorldProcess, type Timeline } from '../worlds/timeline.ts'
 import { Host } from './host.ts'
 import type { WorldNet } from './net.ts'
+import type { Mates } from './mates.ts'
 import { Parts } from './parts.ts'
 import type { Times } from './times.ts'
 import type { Weather } from './weather.ts'
@@ -75,6 +76,7 @@ export class HostProcess {
   #judge(signal: string): void {
     if (this.#machine.sitterIsBlind()) this.#machine.endedBlindly.add(this.identity.pid)
     if (this.host.isEmpty || this.illness !== undefined) return
+    if ([...this.host.seats.keys()].every((agent) => this.#machine.fallsWithMate(agent))) return
     const { pid } = this.identity
     this.#machine.violated(`a healthy host (pid ${pid}, ${this.host.seatCount} agents) was ended with ${signal}`)
   }
@@ -101,6 +103,7 @@ export interface History {
   readonly done: Map<string, string>
   readonly times: Times
   readonly parts: Parts
+  readonly mates: Mates
 }
 
 export class Machine {
@@ -113,6 +116,8 @@ export class Machine {
   spawned = 0
   readonly violated: (what: string) => void
   sitterIsEnding: () => boolean = () => false
+  /** One of its group is lost, and it is to be started after that. */
+  fallsWithMate: (agent: string) => boolean = () => false
   /** Its own beats have not been in its record for so long that it knows. */
   sitterIsBlind: () => boolean = () => false
   /** Hosts that were ended by one that was blind, by pid; that is no fault but where it was for their silence. */
@@ -125,13 +130,14 @@ export class Machine {
     weather: Weather
     net: WorldNet
     times: Times
+    mates: Mates
     violated: (what: string) => void
   }) {
     this.timeline = ask.timeline
     this.weather = ask.weather
     this.net = ask.net
     this.violated = ask.violated
-    this.history = { done: new Map(), times: ask.times, parts: new Parts(ask.violated) }
+    this.history = { done: new Map(), times: ask.times, parts: new Parts(ask.violated), mates: ask.mates }
   }
 
   get list(): HostProcess[] {

@@ -83,6 +83,24 @@ export const planted: Readonly<Record<string, { readonly bug: string; readonly p
       },
     ],
   },
+  'no-probe': {
+    bug: 'a breaker whose probe has failed waits for that probe: it is never probed again',
+    pieces: [
+      { file: 'limit/breaker/decide.ts', is: 'probeLostMs = 120_000', becomes: 'probeLostMs = 1e12' },
+      {
+        file: 'limit/breaker/decide.ts',
+        is: 'nextMs: nowMs + waitMs(rule, failures, chance), probeMs: null } }',
+        becomes: 'nextMs: nowMs + waitMs(rule, failures, chance), probeMs: nowMs } }',
+      },
+    ],
+  },
+  'no-fall': {
+    bug: 'who depends on one of its group that was lost goes on as if nothing had been',
+    pieces: [
+      { file: 'fleet/order/decide.ts', is: "if (strategy === 'one_for_all') return true", becomes: '' },
+      { file: 'fleet/order/decide.ts', is: 'place > lostAt', becomes: 'place > lostAt + 1e9' },
+    ],
+  },
   'clock-that-jumps': {
     bug: 'what is due goes by a clock that somebody puts right',
     pieces: [{ file: 'std/steady.ts', is: 'const most = passedMs * slewed', becomes: 'const most = Infinity' }],

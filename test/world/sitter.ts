@@ -4,7 +4,7 @@
  */
 import { openFleet, readRequest, type Fleet, type FleetHooks } from '../../src/fleet/fleet.ts'
 import { openGateLink, type GateLink } from '../../src/gatelink/gatelink.ts'
-import type { AgentType, Channel, TaskType } from '../../src/model/model.ts'
+import { formatAgent, type AgentGroup, type AgentType, type Channel, type TaskType } from '../../src/model/model.ts'
 import { poolCells } from '../../src/cell/cell.ts'
 import { openMirror, openProgress } from '../../src/progress.ts'
 import { recover } from '../../src/recovery.ts'
@@ -22,11 +22,12 @@ import type { Weather } from './weather.ts'
 
 export interface Plan {
   readonly agents: Readonly<Record<string, AgentType>>
+  readonly groups: Readonly<Record<string, AgentGroup>>
   readonly tasks: Readonly<Record<string, TaskType>>
   readonly channels: Readonly<Record<string, Channel>>
 }
 
-/** Two types, so that one has cells of many and the other of one. */
+/** Two types, so that one has cells of many and the other of one. The first clerks are a group. */
 export const planOf = (weather: Weather): Plan => {
   const { scale, perCell, heartbeatMs, standby, absentAfterMs } = weather
   const restart = { type: 'permanent', max: 5, withinMs: 600_000, baseMs: 200, capMs: 30_000 } as const
@@ -49,6 +50,7 @@ export const planOf = (weather: Weather): Plan => {
   })
   const few = Math.max(1, Math.min(20, Math.round(scale.agents / 25)))
   const retry = { max: 4, baseMs: 1_000, capMs: 60_000 } as const
+  const places = Array.from({ length: Math.min(3, few) }, (_, at) => formatAgent({ type: 'clerk', number: at + 1 }))
   return {
     agents: {
       settler: type('settler', scale.agents - few),
@@ -58,6 +60,7 @@ export const planOf = (weather: Weather): Plan => {
         dependsOn: ['settler'],
       }),
     },
+    groups: { desk: { name: 'desk', places, strategy: weather.strategy, max: 5, withinMs: 600_000 } },
     tasks: {
       pay: { name: 'pay', agent: 'settler', retry, deadlineMs: null, priority: 5 },
       count: { name: 'count', agent: 'settler', retry: { ...retry, budget: 0.5 }, deadlineMs: 3_600_000, priority: 3 },

@@ -1,7 +1,7 @@
 /**
  * What must hold all the time: looked at with every commit, and every quarter of an hour. Two looks are where they see
- * more: starts of what cannot come up (the governor) in machine.ts, probes of breakers in gate.ts. Modes, freezing and
- * groups with a strategy are not in a world.
+ * more: starts of what cannot come up (the governor) in machine.ts, probes of breakers in gate.ts; who was seated when is
+ * kept in mates.ts. Modes and freezing are not in a world.
  */
 import { isTaskEnd, parseAgent, type TaskStateName } from '../../src/model/model.ts'
 import type { Claimed, Committed } from '../../src/store/store.ts'
@@ -28,6 +28,8 @@ export class Watching {
   /** Losses that an agent was charged with (monotonic). */
   readonly #losses = new Map<string, number[]>()
   readonly #quarantined = new Map<string, Quarantined>()
+  /** Breakers that were found without a probe when they were looked at last. */
+  #forgotten: ReadonlySet<string> = new Set()
   /** When agents were looked at last (monotonic). */
   #lookedMs = 0
   /** When the sitter's own beat was last in its record (monotonic). */
@@ -37,6 +39,11 @@ export class Watching {
 
   constructor(world: World) {
     this.#world = world
+    world.machine.fallsWithMate = (agent) => {
+      const { places } = world.mates.group
+      const others = places.filter((one) => one !== agent)
+      return places.includes(agent) && this.#states(others).some((state) => state !== 'idle' && state !== 'busy')
+    }
     world.machine.sitterIsBlind = () => {
       const { sitter, timeline } = world
       return sitter?.ready === true && timeline.monoMs - Math.max(this.#provenMs, sitter.readyMs) > surelyBlindMs
@@ -89,11 +96,37 @@ export class Watching {
       this.#world.violated(`pid ${Number(pid)} was ended by a sitter that did not see its own beats: ${killedFor}`)
   }
 
+  /** What of it works. */
+  #states(agents: readonly string[]): readonly string[] {
+    const { sitter } = this.#world
+    return agents.map(
+      (agent) => (sitter?.ready ? sitter.fleet.view(parseAgent(agent)!)?.state : undefined) ?? 'unknown',
+    )
+  }
+
+  /** All of a group work: then they were started in their order, however often one of them was lost. */
+  #lookAtMates(): void {
+    const { mates } = this.#world
+    if (this.#states(mates.group.places).some((state) => state !== 'idle' && state !== 'busy')) return
+    const found = mates.outOfOrder()
+    if (found !== null) this.#world.violated(found)
+  }
+
   look(): void {
     const { sitter } = this.#world
+    this.#lookAtBreakers()
     if (sitter?.ready !== true || sitter.process.stopped) return
     this.#lookAtAgents()
+    this.#lookAtMates()
     void this.#lookAtRecord()
+  }
+
+  /** Calls wait for a breaker that nobody probes: seen twice, for a machine that stood still finds all of them late. */
+  #lookAtBreakers(): void {
+    const forgotten = new Set(this.#world.gate.forgotten())
+    for (const one of forgotten)
+      if (this.#forgotten.has(one)) this.#world.violated(`nobody probes the breaker of ${one}`)
+    this.#forgotten = forgotten
   }
 
   /** While the machine stands still nobody is tried: the time of a probe moves by as much. */

@@ -3,6 +3,7 @@
  * seed leaves some kinds of faults out and has more of others, because worlds in which everything always happens at once
  * all look alike. After `heal` there are no faults any more.
  */
+import type { AgentGroup } from '../../src/model/model.ts'
 import { between, seeded, type Random } from '../../src/std/std.ts'
 
 /** Faults an hour of each kind; the kinds a seed has are drawn from these. */
@@ -88,6 +89,8 @@ export interface Weather {
   readonly perCell: number
   readonly standby: number
   readonly absentAfterMs: number
+  /** Of the group of clerks. */
+  readonly strategy: AgentGroup['strategy']
   /** Mean time between two batches of tasks. */
   readonly batchEveryMs: number
   /** Shares of what a provider makes of a payment, in a thousand. */
@@ -140,6 +143,7 @@ export const weatherOf = (scale: Scale): Weather => {
     perCell,
     standby: between(random, 0, 1),
     absentAfterMs: between(random, 20, 90) * 1_000,
+    strategy: (['rest_for_one', 'one_for_all'] as const)[scale.seed % 2]!,
     batchEveryMs: (between(random, 8, 30) * 60_000) / denser,
     provider: {
       declines: between(random, 0, 60),

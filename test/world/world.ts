@@ -13,6 +13,7 @@ import { WorldGate } from './gate.ts'
 import { Machine } from './machine.ts'
 import { WorldNet } from './net.ts'
 import { Provider } from './provider.ts'
+import { Mates } from './mates.ts'
 import { newFolder, type DiskState } from './record.ts'
 import { planOf, WorldSitter, type Plan } from './sitter.ts'
 import { Times } from './times.ts'
@@ -59,6 +60,7 @@ export class World {
   sitter: WorldSitter | undefined
   sitters = 0
   readonly times: Times
+  readonly mates: Mates
   atNextClaim: (() => void) | undefined
   readonly violations: string[] = []
   readonly #mends: (() => void)[] = []
@@ -72,7 +74,8 @@ export class World {
     this.times = new Times(timeline, (what) => this.violated(what))
     this.net = new WorldNet(timeline, weather)
     const violated = (what: string): void => this.violated(what)
-    this.machine = new Machine({ timeline, weather, net: this.net, times: this.times, violated })
+    this.mates = new Mates(this.plan.groups['desk']!)
+    this.machine = new Machine({ timeline, weather, net: this.net, times: this.times, mates: this.mates, violated })
     this.provider = new Provider(timeline, weather, { violated, log: (line) => this.log(line) })
     this.gate = new WorldGate({
       timeline,
