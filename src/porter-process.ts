@@ -98,7 +98,11 @@ export const runPorter = async (argv: readonly string[]): Promise<void> => {
   if (values['data-dir'] === undefined || process.send === undefined)
     throw new Failure('usage', 'the porter is started by the gate')
   const places = placesOf(resolve(values['data-dir']), process.env['XDG_RUNTIME_DIR'] ?? tmpdir())
-  const { config } = await readApplied(disk, places.data)
+  const { config } = await readApplied(disk, places.data).catch((error: unknown) => {
+    // The gate has read it as well, and says what that means.
+    process.stderr.write(`the porter: ${asFailure(error).message}\n`)
+    return process.exit(1)
+  })
   const world: PorterWorld = {
     places,
     swarm: config.name,

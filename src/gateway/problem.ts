@@ -18,6 +18,9 @@ export interface Problem {
   readonly mode?: Mode
 }
 
+/** What SDKs take as the word not to try again: OpenAI's and Anthropic's, and Stripe's. */
+export const noRetries = { 'x-should-retry': 'false', 'stripe-should-retry': 'false' }
+
 const statusOf = ({ code, status }: Problem): number => status ?? codes[code].status
 
 export const problemText = (problem: Problem): string => {
@@ -51,7 +54,7 @@ export const answerProblem = (
   response.writeHead(statusOf(problem), {
     'content-type': 'application/problem+json',
     'content-length': Buffer.byteLength(text),
-    'x-should-retry': 'false',
+    ...noRetries,
     // Upstreams cannot say it: whatever begins so is taken from their answers.
     'x-sitter-code': problem.code,
     ...extra,

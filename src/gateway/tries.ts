@@ -11,7 +11,7 @@ import { callOf, type CallInHand, type Refusal, type Room } from './call.ts'
 import { notNowCode, type Ended, type Flow } from './exchange.ts'
 import { headerOf, type HeaderPairs } from './headers.ts'
 import { answerFailed, refusalFailed } from './heard.ts'
-import type { Problem } from './problem.ts'
+import { noRetries, type Problem } from './problem.ts'
 import type { Next } from './retries.ts'
 import { costNow } from './stages/charge.ts'
 import { forward, giveBack, pausedForMs } from './stages/forward.ts'
@@ -58,12 +58,12 @@ const addedHeaders = (call: CallInHand, { tries, waitedMs }: Tally): Record<stri
   }
 }
 
-/** Names and values in turn. SDKs that ask for `x-should-retry` leave it to the gate to try again. */
+/** Names and values in turn. SDKs that ask leave it to the gate to try again, whatever the provider says. */
 const headOf = (call: CallInHand, tally: Tally, status: number, headers: HeaderPairs): string[] => {
   const flat: string[] = []
   for (const [name, value] of headers)
-    if (status < 400 || name.toLowerCase() !== 'x-should-retry') flat.push(name, value)
-  if (status >= 400) flat.push('x-should-retry', 'false')
+    if (status < 400 || !Object.hasOwn(noRetries, name.toLowerCase())) flat.push(name, value)
+  if (status >= 400) flat.push(...Object.entries(noRetries).flat())
   for (const [name, value] of Object.entries(addedHeaders(call, tally))) flat.push(name, value)
   return flat
 }

@@ -62,7 +62,7 @@ const forCalls = (room: Room, name: string, endpoint: string, taken: Map<string,
   const upstream = room.upstreams.get(name)
   if (upstream === undefined || room.frozen() || room.ending()) return 0
   const scope = scopeNow(room, upstream)
-  if (scope === undefined) return 0
+  if (scope === undefined || (scope.credential !== null && room.uses.behind())) return 0
   const through = upstream.rule.breaker === null ? Infinity : throughBreakers(room, scope, endpoint)
   if (through === 0) return 0
   const [method = '', path = '/'] = endpoint.split(' ')

@@ -297,7 +297,7 @@ export const openBuckets = (options: {
     violated: (scope, names) => learned.violated(scope, names),
     isUsedUp: (scope) => learned.known(scope).some(({ left }) => left === 0),
     listed: (scope, limits) => learned.listed(scope, limits),
-    known: (scope, counted) => learned.known(scope, counted),
+    known: (scope, counted) => [...learned.known(scope, counted), ...learned.peaks(scope)],
     breakers: () => breakers.list(),
     ...overHeld({ pauses, bans, learned }),
     ...configured.views,

@@ -14,6 +14,7 @@ const waits: Readonly<Record<string, WaitReason>> = {
   'budget-spent': 'quota',
   'credential-unavailable': 'credential',
   frozen: 'maintenance',
+  'audit-behind': 'maintenance',
 }
 
 /** Where the gate's word on when to come back was not handed on. */

@@ -86,7 +86,7 @@ test('an agent spends its budget and not one call more, at once or one after the
   expect(answered).toBe(10)
   expect(Object.keys(refused).every((code) => code === 'limited' || code === 'budget-spent')).toBe(true)
   const last = await call('payer/0001')
-  expect(last).toMatchObject({ status: 429, headers: { 'x-should-retry': 'false' } })
+  expect(last).toMatchObject({ status: 429, headers: { 'x-should-retry': 'false', 'stripe-should-retry': 'false' } })
   expect(codeOf(last)).toBe('budget-spent')
   const leftMs = dayMs - (Date.now() % dayMs)
   expect(Math.abs(Number(last.headers['retry-after']) * 1_000 - leftMs)).toBeLessThan(5_000)

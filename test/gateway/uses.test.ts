@@ -225,6 +225,16 @@ test('when 20,000 uses wait for the audit log nothing is used, and when they are
   deaf.link.grant([behind])
   expect((await deaf.callOf(behind.grant)).outcome).toMatchObject({ kind: 'not-sent', code: 'audit-behind' })
   expect(upstream.seen).toEqual([])
+  const door = join(place.directory, 'cell.sock')
+  deaf.link.openCell({ cell: 'cel_1', socketPath: door, type: 'a', agents: ['a/0001'], upstreams: ['bank'] })
+  await untilOpen(door)
+  const own = await fetchBy(door, { path: '/bank/v1/x' })
+  expect(JSON.parse(own.body)).toMatchObject({
+    code: 'audit-behind',
+    retryAfterMs: 5_000,
+    waitsFor: 'call bank GET /v1/**',
+  })
+  expect(await deaf.link.vacancies(['call bank GET /v1/**'])).toEqual([0])
   void deaf.link.stop()
   let told = 0
   const all = Promise.withResolvers<void>()
@@ -237,4 +247,5 @@ test('when 20,000 uses wait for the audit log nothing is used, and when they are
   const again = grantFor()
   next.link.grant([again])
   expect((await next.callOf(again.grant)).outcome).toMatchObject({ kind: 'answered' })
+  expect((await next.link.vacancies(['call bank GET /v1/**']))[0]).toBeGreaterThan(0)
 })

@@ -1,9 +1,8 @@
-/** An agent that calls `api` again and again for a while, and tells what it was told of each call. */
+/** An agent that calls `api` until that has enough, and tells what it was told of each call. */
 import { defineAgent, type TaskFailure } from 'swarmsitter/agent'
 
 export interface Asking {
   readonly method: 'GET' | 'POST'
-  readonly forMs: number
 }
 export interface Told {
   /** In its path, by which the provider knows it. */
@@ -22,9 +21,9 @@ const pause = (ms: number): Promise<void> =>
 
 export default defineAgent({
   tasks: {
-    ask: async (ctx, { method, forMs }: Asking): Promise<readonly Told[]> => {
+    ask: async (ctx, { method }: Asking): Promise<readonly Told[]> => {
       const all: Told[] = []
-      for (const endMs = Date.now() + forMs; Date.now() < endMs; await pause(5)) {
+      for (; all.at(-1)?.told !== '200 enough'; await pause(5)) {
         const call = `${method}-${ctx.agent.replace('/', '-')}-${all.length}`
         const fromMs = Date.now()
         const told = await ctx

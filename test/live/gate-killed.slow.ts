@@ -22,27 +22,36 @@ const apartMs = 11_000
  * all is slower: so this is counted in such starts.
  */
 const mostStarts = 25
+const patienceMs = 60_000
+/** A host that is not let run writes to connections whose end it has not heard of yet. */
+const unheardMs = 2_000
 
 interface Provider {
   readonly address: string
   /** How often each call came. */
   readonly seen: ReadonlyMap<string, number>
+  /** From now on it answers that it has enough. */
+  enough(): void
   close(): void
 }
 
 const openProvider = async (): Promise<Provider> => {
   const seen = new Map<string, number>()
+  let says = 'done'
   const server = createServer((request, response) => {
     const call = request.url!.split('/').at(-1)!
     seen.set(call, (seen.get(call) ?? 0) + 1)
     request.resume()
-    setTimeout(() => response.end('done'), answerMs)
+    setTimeout(() => response.end(says), answerMs)
   })
   await once(server.listen(0, '127.0.0.1'), 'listening')
   const { port } = server.address() as { readonly port: number }
   return {
     seen,
     address: `127.0.0.1:${port}`,
+    enough: () => {
+      says = 'enough'
+    },
     close: () => {
       server.closeAllConnections()
       server.close()
@@ -90,12 +99,11 @@ test('Killed gates are back within a second, and of no call is said what is not 
   const provider = await openProvider()
   onTestFinished(provider.close)
   const swarm = await startSwarm(provider.address)
-  const forMs = kills * apartMs + 15_000
-  const askings = Array.from({ length: agents }, (_, at): Asking => ({ method: at % 2 === 0 ? 'GET' : 'POST', forMs }))
+  const askings = Array.from({ length: agents }, (_, at): Asking => ({ method: at % 2 === 0 ? 'GET' : 'POST' }))
   const tasks = await Promise.all(askings.map((asking) => swarm.submit('ask', asking)))
   await swarm.until('calls', async () => provider.seen.size > 60)
   const killedMs: number[] = []
-  const startsMs: number[] = []
+  const startMs: number[] = []
   for (let kill = 0; kill < kills; kill += 1) {
     await wait(apartMs)
     const { pid } = swarm.process('gate')
@@ -103,9 +111,10 @@ test('Killed gates are back within a second, and of no call is said what is not 
     process.kill(pid, 'SIGKILL')
     const before = provider.seen.size
     // Those that were under way are not counted twice, so this is another gate.
-    await swarm.until('another gate', async () => provider.seen.size > before + agents)
-    startsMs.push(...nodeStartsMs())
+    await swarm.until('another gate', async () => provider.seen.size > before + agents, patienceMs)
+    startMs.push(middle(nodeStartsMs()))
   }
+  provider.enough()
   const ended = await Promise.all(
     tasks.map((task) =>
       swarm.until(
@@ -114,18 +123,18 @@ test('Killed gates are back within a second, and of no call is said what is not 
           const found = await swarm.task(task)
           return found.state === 'succeeded' && found
         },
-        60_000,
+        patienceMs,
       ),
     ),
   )
   // Who only waited for the gate has spent no try.
   expect(ended.map(({ attempts }) => attempts)).toEqual(tasks.map(() => 1))
   const told = ended.flatMap(({ result }) => result as readonly Told[])
-  const during = (one: Told): boolean => killedMs.some((atMs) => one.fromMs <= atMs && one.untilMs >= atMs)
+  const during = (one: Told): boolean => killedMs.some((atMs) => one.fromMs <= atMs + unheardMs && one.untilMs >= atMs)
   for (const one of told) {
     const times = provider.seen.get(one.call) ?? 0
     const seen = `${one.call} was told ${one.told} and seen ${times} times`
-    if (one.told === '200 done') expect(times, seen).toBeGreaterThan(0)
+    if (one.told.startsWith('200 ')) expect(times, seen).toBeGreaterThan(0)
     else if (one.told === 'gate-lost transient') expect(one.call.startsWith('GET') || times === 0, seen).toBe(true)
     else {
       expect([one.told, one.call.slice(0, 4), during(one)], seen).toEqual(['outcome-unknown unknown', 'POST', true])
@@ -133,18 +142,18 @@ test('Killed gates are back within a second, and of no call is said what is not 
     expect(times, seen).toBeLessThanOrEqual(one.call.startsWith('GET') && during(one) ? 2 : 1)
   }
   const backMs = killedMs.map((atMs) => {
-    const after = told.filter((one) => one.told === '200 done' && one.untilMs > atMs + watchMs + answerMs)
+    const after = told.filter((one) => one.told.startsWith('200 ') && one.untilMs > atMs + watchMs + answerMs)
     return Math.min(...after.map(({ untilMs }) => untilMs)) - answerMs - atMs
   })
-  const startMs = middle(startsMs)
+  const starts = backMs.map((ms, kill) => ms / startMs[kill]!)
   const cut = told.filter(during)
   const by = Object.entries(Object.groupBy(cut, (one) => `${one.call.split('-', 1)[0]} ${one.told}`))
   console.info(
-    `served again after ${backMs.join(', ')} ms (${backMs.map((ms) => (ms / startMs).toFixed(1)).join(', ')} starts of ` +
-      `a plain Node, ${startMs.toFixed(0)} ms); of what was under way: ${by.map(([how, all]) => `${all!.length} ${how}`).join(', ')}`,
+    `served again after ${backMs.join(', ')} ms, ${starts.map((one) => one.toFixed(1)).join(', ')} starts of a plain ` +
+      `Node; of what was under way: ${by.map(([how, all]) => `${all!.length} ${how}`).join(', ')}`,
   )
   expect(cut.some((one) => one.call.startsWith('GET') && provider.seen.get(one.call) === 2)).toBe(true)
   expect(cut.some((one) => one.told.startsWith('outcome-unknown'))).toBe(true)
   // What else a machine does makes it later, never sooner.
-  expect(Math.min(...backMs) / startMs).toBeLessThanOrEqual(mostStarts)
-}, 240_000)
+  expect(Math.min(...starts)).toBeLessThanOrEqual(mostStarts)
+}, 300_000)

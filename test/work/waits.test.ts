@@ -14,6 +14,7 @@ test('Which refusals of the gate are waits, and for what', () => {
   expect(waitFor(error({ code: 'budget-spent', status: 429 }))).toBe('quota')
   expect(waitFor(error({ code: 'limited', kind: 'transient' }))).toBe('rate')
   expect(waitFor(error({ code: 'credential-unavailable', status: 503 }))).toBe('credential')
+  expect(waitFor(error({ code: 'audit-behind', status: 503 }))).toBe('maintenance')
   // The agent says that it is one of its own, or that no other time will help.
   expect(waitFor(error({ code: 'limited', kind: 'permanent' }))).toBeUndefined()
   expect(waitFor(error({ code: 'upstream-unreachable', status: 503 }))).toBeUndefined()

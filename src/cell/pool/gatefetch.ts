@@ -12,7 +12,7 @@ const mostBodyBytes = 32 * 1_048_576
  * one for each agent of a full cell, and a quarter of what the gate takes.
  */
 const mostConnections = 256
-const safeMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
+const safeMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'QUERY'])
 
 interface Http {
   readonly request: typeof HttpRequest

@@ -67,6 +67,18 @@ const limitLine =
     return plain(`${rateText(rate)} per ${per}: ${used}${count(waiting)} waiting`)
   }
 
+/** Places for calls at once (`peak at once`) come back with the calls that have them, and not with a window. */
+const learnedLine =
+  (nowMs: number) =>
+  ({ name, left, untilMs }: UpstreamAnswer['learned'][number]): string => {
+    const leftText = left === null ? 'some' : count(left)
+    return plain(
+      name.endsWith(' at once')
+        ? `${name}: ${leftText} more`
+        : `${name}: ${leftText} left, anew in ${age(untilMs, nowMs)}`,
+    )
+  }
+
 const ownerLines = ({ domains }: UpstreamShown, nowMs: number): readonly string[] =>
   domains
     .filter(({ owner, used }) => owner !== '' && used > 0)
@@ -112,12 +124,7 @@ export const upstreamShow: Deed = async (invocation) => {
       'waiting',
       one.waiting.map(({ agent, waiting }) => plain(`${agent}: ${count(waiting)}`)),
     ),
-    ...section(
-      'left by its own word',
-      one.learned.map(({ name: limit, left, untilMs }) =>
-        plain(`${limit}: ${left === null ? 'some' : count(left)} left, anew in ${age(untilMs, nowMs)}`),
-      ),
-    ),
+    ...section('left by its own word', one.learned.map(learnedLine(nowMs))),
     ...section('breakers', one.breakers.map(breakerText(nowMs))),
     ...section('allowed', one.allow.map(plain)),
     ...section('only by grant (money)', one.money.map(plain)),

@@ -6,6 +6,7 @@
 import { assert, asFailure, formatCost } from '../../std/std.ts'
 import type { CallInHand, Stage } from '../call.ts'
 import type { JournalCall } from '../ports.ts'
+import { kindOfCall } from '../vacancies.ts'
 import { mode } from './mode.ts'
 import { keyOf } from './route.ts'
 
@@ -41,6 +42,8 @@ export const rowOf = (call: CallInHand, nowMs: number): JournalCall => ({
 const elsewhere =
   'another call with this idempotency-key went by another account meanwhile: asked for again, this one does, too'
 const againMs = 1_000
+/** The sitter writes thousands a second, once it can. */
+const behindRetryMs = 5_000
 
 export const journal: Stage = async (call, room) => {
   if (call.credential !== null) {
@@ -48,6 +51,7 @@ export const journal: Stage = async (call, room) => {
       return {
         code: 'audit-behind',
         message: 'too many uses of secrets are not in the audit log yet: nothing was sent',
+        ...(call.grant === null && { retryAfterMs: behindRetryMs, waitsFor: kindOfCall(call) }),
       }
     call.decision = 'allowed'
   }

@@ -39,6 +39,8 @@ export interface Domains {
   /** The most that limits of this scope let through, as an answer lists them. */
   listed(scope: Scope, limits: readonly Listed[]): void
   known(scope: Scope, counted?: readonly string[]): readonly Known[]
+  /** How many more calls at once. */
+  peaks(scope: Scope): readonly Known[]
   /** Nothing is left of these; false when none of them is known. */
   violated(scope: Scope, names: readonly string[]): boolean
   paces: Learned['paces']
@@ -160,6 +162,10 @@ class Kinds implements Domains {
     const [own, ours] = [this.#learned.known(scopeName(scope)), this.#learned.known(hostScope(scope))]
     if (ours.length === 0 && counted.length === 0) return own
     return [...own, ...ours, ...counted.flatMap((begins) => this.#learned.known(countedScope(begins, scope)))]
+  }
+
+  peaks(scope: Scope): readonly Known[] {
+    return [...this.#learned.peaks(scopeName(scope)), ...this.#learned.peaks(hostScope(scope))]
   }
 
   violated(scope: Scope, names: readonly string[]): boolean {

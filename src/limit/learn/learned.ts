@@ -11,10 +11,12 @@
 import { remainingMs, type Clock, type Stamp } from '../../std/std.ts'
 import type { LimitRow } from '../../store/store.ts'
 import type { Gauge } from '../gauge.ts'
+import { countOf, needOf, Sum, type Left } from './left.ts'
 import { isPaceRow, paceNow, paceOf, paceRow, Recent, slower, type Pace } from './pace.ts'
+import { peakOf, Peaks } from './peaks.ts'
 import { Quotas, type Quota } from './quotas.ts'
 import type { Signal, Told } from './signals.ts'
-import { tokensAfter, TokensPerCall, type Tokens } from './tokens.ts'
+import { tokensAfter, TokensPerCall } from './tokens.ts'
 
 /** Providers tell whole seconds, and round as they like. */
 const roundedMs = 1_000
@@ -26,23 +28,6 @@ const unsaidMs = 10_000
 const mostSignals = 16
 const mostScopes = 20_000
 
-/** One of a provider's limits, as far as it is known. */
-interface Left {
-  /** Of its unit, what calls may still use in this window; Infinity = not counted by calls, and not used up. */
-  readonly left: number
-  readonly untilMs: number
-  /** Of its unit, what a whole window has, and its length; null = not known. */
-  readonly limit: number | null
-  readonly windowMs: number | null
-  /** Counted in weights, not in calls. */
-  readonly weighs?: true
-  /** Counted in tokens, of which it is only assumed what a call takes. */
-  readonly tokens?: Tokens
-  /** Its windows begin with those of the provider's clock. */
-  readonly aligned?: true
-  /** Its window is over, and of the next one nothing is known. */
-  readonly isGuess?: true
-}
 /**
  * The last part of a window of weights is used one call at a time. Those are counted by address or account, others use
  * them too, and what they used is only known by the next answer: so one call at most finds nothing left, and not all
@@ -70,22 +55,6 @@ const nextWindow = (one: Left, underWay: number, nowMs: number): Left => {
   return limit === null || windowMs === null ? { ...next, left: 1, isGuess: true } : { ...next, left: limit - underWay }
 }
 
-/** Calls, and what they weigh. */
-class Sum {
-  calls = 0
-  weight = 0
-
-  add(weight: number, sign: 1 | -1): void {
-    this.calls += sign
-    this.weight += sign * weight
-  }
-  /** As one of a provider's limits counts. */
-  by({ weighs, tokens }: Left): number {
-    if (tokens !== undefined) return this.calls === 0 ? 0 : this.calls * tokens.each.perCall
-    return weighs === true ? this.weight : this.calls
-  }
-}
-
 class Scope {
   readonly signals = new Map<string, Left>()
   readonly sent = new Recent()
@@ -96,10 +65,11 @@ class Scope {
   isNew = true
   lastSentMs = -Infinity
   pace: Pace | null = null
+  readonly peaks = new Peaks()
 
   /** `asksFirst`: while nothing is known one call goes at a time, for its answer tells how these limits stand. */
   readyAt(nowMs: number, weight: number, asksFirst: boolean): number {
-    let atMs = nowMs
+    let atMs = this.peaks.readyAt(nowMs)
     let isOneByOne = asksFirst && this.isNew
     for (const [name, known] of this.signals) {
       const one = known.untilMs > nowMs ? known : nextWindow(known, this.underWay.by(known), nowMs)
@@ -124,23 +94,12 @@ class Scope {
   }
 }
 
-/** What a call counts by this limit, as far as it is known before it is answered. */
-const countOf = ({ weighs, tokens }: Left, weight: number): number =>
-  tokens === undefined ? (weighs === true ? weight : 1) : tokens.each.perCall
-
-/** What must be left for a call. One that counts more than all there is goes when nothing else is counted. */
-const needOf = (one: Left, weight: number): number => {
-  if (one.isGuess === true || (one.weighs !== true && one.tokens === undefined)) return 1
-  const count = countOf(one, weight)
-  return Math.max(1, Math.min(count, one.limit ?? count))
-}
-
 /** What is left of a limit by this signal: Infinity where calls do not count it down and something is left. */
 const leftOf = (signal: Signal, limits: Readonly<Record<string, number>>): number | null => {
   const limit = signal.limit ?? limits[signal.name] ?? null
   const remaining =
     signal.remaining ?? (limit !== null && signal.used !== null ? Math.max(0, limit - signal.used) : null)
-  if (remaining === null || signal.unit === 'concurrent') return null
+  if (remaining === null) return null
   return signal.unit === 'bytes' && remaining > 0 ? Infinity : remaining
 }
 
@@ -210,6 +169,8 @@ export interface Learned {
   violated(scope: string, names: readonly string[]): boolean
   /** For people: what is known of a scope now. */
   known(scope: string): readonly Known[]
+  /** For people: how many more calls it takes at once, by the provider's word. */
+  peaks(scope: string): readonly Known[]
   /** Calls a second, of scopes that begin so and whose pace was found. */
   paces(begins: string): readonly { readonly scope: string; readonly perSecond: number }[]
   changed(stamp: Stamp): readonly LimitRow[]
@@ -233,6 +194,8 @@ class Book implements Learned {
   readonly #dirty = new Set<string>()
   /** Scopes whose pace was found since the last commit. */
   readonly #paced = new Set<string>()
+  /** Scopes of which it was told how many calls they take at once. */
+  readonly #peaked = new Set<string>()
   readonly #quotas: Quotas
 
   constructor(clock: Clock, saved: readonly LimitRow[]) {
@@ -262,12 +225,15 @@ class Book implements Learned {
     for (const row of saved) {
       const found = isPaceRow(row) ? paceOf(row, start) : undefined
       if (found !== undefined) this.#of(found.scope).pace = found.pace
+      const peak = peakOf(row, start)
+      if (peak !== undefined) this.#of(peak.scope).peaks.take(peak.name, peak.most, peak.toldMs)
     }
   }
 
   gauge(scope: string, weight = 1, isOfSome = false): Gauge {
     const of = this.#of(scope)
     let isUnderWay = false
+    const place = of.peaks.place()
     const heard = (): void => {
       if (isUnderWay) of.underWay.add(weight, -1)
       isUnderWay = false
@@ -277,6 +243,7 @@ class Book implements Learned {
       readyAt: (nowMs) => of.readyAt(nowMs, weight, isOfSome),
       admit: () => {
         of.pending.add(weight, 1)
+        place.take()
         if (of.signals.size > 0) this.#dirty.add(scope)
       },
       sent: (nowMs) => {
@@ -287,9 +254,15 @@ class Book implements Learned {
         of.sent.add(nowMs)
         for (const [name, one] of of.signals) of.signals.set(name, { ...one, left: one.left - countOf(one, weight) })
       },
-      giveUp: () => of.pending.add(weight, -1),
+      giveUp: () => {
+        of.pending.add(weight, -1)
+        place.leave()
+      },
       heard,
-      ended: heard,
+      ended: () => {
+        heard()
+        place.leave()
+      },
     }
   }
 
@@ -302,6 +275,11 @@ class Book implements Learned {
     const nowMs = this.#clock.monoMs()
     let said = told.retryAfterMs !== null
     for (const signal of told.signals.slice(0, mostSignals)) {
+      if (signal.unit === 'concurrent') {
+        said ||= signal.remaining !== null
+        if (of.peaks.hear(signal, nowMs)) this.#peaked.add(scope)
+        continue
+      }
       const remaining = leftOf(signal, limits)
       if (remaining === null) continue
       said = true
@@ -322,12 +300,14 @@ class Book implements Learned {
   }
 
   violated(scope: string, names: readonly string[]): boolean {
-    const signals = this.#scopes.get(scope)?.signals
+    const of = this.#scopes.get(scope)
+    const signals = of?.signals
     const nowMs = this.#clock.monoMs()
+    const isPeak = of?.peaks.violated(names, nowMs) === true
     const found = names.filter((name) => (signals?.get(name)?.untilMs ?? -Infinity) > nowMs)
     for (const name of found) signals!.set(name, { ...signals!.get(name)!, left: 0 })
     if (found.length > 0) this.#dirty.add(scope)
-    return found.length > 0
+    return found.length > 0 || isPeak
   }
 
   known(scope: string): readonly Known[] {
@@ -337,6 +317,10 @@ class Book implements Learned {
     return [...signals].flatMap(([name, one]) =>
       one.untilMs <= nowMs ? [] : [{ name, left: leftNow(one), untilMs: one.untilMs }],
     )
+  }
+
+  peaks(scope: string): readonly Known[] {
+    return this.#scopes.get(scope)?.peaks.left(this.#clock.monoMs()) ?? []
   }
 
   paces(begins: string): ReturnType<Learned['paces']> {
@@ -359,8 +343,10 @@ class Book implements Learned {
       }
     }
     for (const scope of this.#paced) rows.push(paceRow(scope, this.#of(scope).pace, stamp))
+    for (const scope of this.#peaked) rows.push(...this.#of(scope).peaks.rows(scope, stamp))
     this.#dirty.clear()
     this.#paced.clear()
+    this.#peaked.clear()
     return rows
   }
 

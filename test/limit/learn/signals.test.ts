@@ -28,6 +28,11 @@ const forms: readonly (readonly [string, Readonly<Record<string, string>>, reado
       { name: 'peak', unit: 'concurrent', limit: 8, windowMs: null },
     ],
   ],
+  [
+    'the current draft: how many calls at once, and how many more',
+    { 'ratelimit-policy': '"peak";q=8;qu="concurrent-requests"', ratelimit: '"peak";r=3' },
+    [{ name: 'peak', unit: 'concurrent', limit: 8, remaining: 3, resetMs: null, windowMs: null }],
+  ],
   ['the current draft: a token for a name', { ratelimit: 'default;r=1;t=2' }, [{ name: 'default', remaining: 1 }]],
   [
     'draft 7: one dictionary',
@@ -172,6 +177,8 @@ const malformed: readonly Readonly<Record<string, string>>[] = [
   { ratelimit: ':YWJj:;r=5' },
   { ratelimit: '("a" "b");r=5' },
   { 'ratelimit-policy': '"burst";w=60' },
+  { 'ratelimit-policy': '"peak";q=-8;qu="concurrent-requests"' },
+  { 'ratelimit-policy': '"peak";q="8";qu="concurrent-requests"' },
   { 'ratelimit-limit': 'many', 'ratelimit-remaining': '-1' },
   { 'x-ratelimit-remaining': '1e9' },
   { 'x-ratelimit-remaining': '0x10' },
