@@ -76,8 +76,8 @@ export const formsOf = (secret: string): readonly Form[] => {
 }
 
 /**
- * Where a match that begins at `start` ends; 0 = there is none; negative = as far as the bytes go it may become one, and
- * that many elements, and one more, are there.
+ * Where a match that begins at `start` ends; 0 = there is none; negative = as far as the bytes go it may become one,
+ * and that many elements, and one more, are there.
  */
 export const matchAt = (bytes: Buffer, start: number, form: Form): number => {
   let ends = [start]

@@ -71,9 +71,9 @@ const lookAt = (bytes: Buffer, at: number, forms: readonly Form[]): { end: numbe
 }
 
 /**
- * A secret that is cut off at the end of a text is blotted out from here on. What is shorter stays: an agent that has an
- * upstream say its own text back would see by the stars that the text is a beginning of the secret, and could guess on,
- * one character after the other.
+ * A secret that is cut off at the end of a text is blotted out from here on. What is shorter stays: an agent that has
+ * an upstream say its own text back would see by the stars that the text is a beginning of the secret, and could guess
+ * on, one character after the other.
  */
 const cutOffShare = 0.5
 
