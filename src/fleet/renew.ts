@@ -104,6 +104,7 @@ const start = (live: Live, agents: readonly Agent[], wanted: AgentType): readonl
     Object.assign(agent, { home: group, group, settings: wanted, mode, renewing: false, kills: [], diedOf: null })
     agent.policy = freshPolicy
   }
+  live.governor.renewed(wanted.name)
   const free = agents.filter(({ ordered }) => ordered === null)
   rise(
     live,

@@ -283,6 +283,19 @@ test('A person’s word goes before a hold also for who waits for its place', as
   expect(held(world)).toEqual([])
 })
 
+test('Another release of a type is not held for what the one before died of', async () => {
+  const broken = agentType({ count: 60, perCell: 1 })
+  const cells = new FakeCells(new VirtualClock())
+  cells.failing = ({ run }) => (run.module === broken.run.module ? 'exit code 78' : null)
+  const world = await openWorld({ types: [broken], cells, clock: cells.clock, startingAtOnce: 8 })
+  await world.clock.advance(600_000)
+  expect(held(world)[0]!.waiting).toBe(60)
+  const mended = agentType({ count: 60, perCell: 1, run: { module: '/agents/mended.ts' } })
+  await world.fleet.reconfigure({ settler: mended }, 'token:ada')
+  await world.clock.advance(30_000)
+  expect(states(world)).toEqual({ idle: 60 })
+})
+
 test('With which exit code or signal a program ended is part of its cause', () => {
   const ended = (how: string): string => fingerprintOf(`cell cel_019a ended (exit): ${how}; pid 4711 after 12 ms`)
   const ways = ['exit code 1', 'exit code 2', 'exit code 21', 'exit code 137', 'signal SIGABRT', 'signal SIGSEGV']

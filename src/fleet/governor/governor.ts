@@ -144,6 +144,11 @@ export class Governor {
     return null
   }
 
+  /** The type has other settings or other code: that no cell of it came up says nothing about those. */
+  renewed(type: string): void {
+    for (const cause of this.#causes.values()) cause.fails.delete(type)
+  }
+
   /** Of a type that is barred: it waits like those who died of it, and goes before them: it may be another case. */
   wait(key: string, type: string, restart: Restart): void {
     this.admit(key, restart)
