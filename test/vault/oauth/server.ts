@@ -24,8 +24,8 @@ export interface OauthServer {
   lose(count: number): void
   /** Is told when the next token request has come, before it is answered. */
   whenAsked(then: () => void): void
-  /** Ends the grant: the next refresh is refused. With `tokens`, those that are out there are refused as well. */
-  revokeAll(what?: 'grants' | 'tokens'): void
+  /** Ends the grant: the next refresh is refused. */
+  revokeAll(): void
   /** Paths of the calls that the resource has seen, in order. */
   readonly seen: readonly string[]
   figures(): {
@@ -262,9 +262,8 @@ export const openOauthServer = async (tokenSeconds: number, publicKey: string): 
     whenAsked: (then) => {
       state.told = then
     },
-    revokeAll: (what = 'grants') => {
-      const ended = what === 'grants' ? /^(RefreshToken|Grant):/ : /^(RefreshToken|Grant|AccessToken):/
-      for (const key of Memory.rows.keys()) if (ended.test(key)) Memory.rows.delete(key)
+    revokeAll: () => {
+      for (const key of Memory.rows.keys()) if (/^(RefreshToken|Grant):/.test(key)) Memory.rows.delete(key)
     },
     figures: () => {
       const { tokenRequests, most, calls, refused } = state
