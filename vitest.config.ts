@@ -2,8 +2,8 @@
  * Four projects. `unit`: rooms whose tests are pure or bring their own fake world; they share threads. `integration`: everything else
  * (programs, sockets, files), in processes that one file after the other uses: what it holds it gives back, and loading the code for each
  * file anew costs as much as the tests. `alone`: files that measure the memory of their own process have one for themselves. `page`: the
- * page is built once, and all its files share one process and one browser, of which they leave nothing to each other but warmth. The
- * long tests have a configuration of their own (vitest.slow.config.ts).
+ * page is built once, and all its files share one browser, and processes that one file after the other uses; they leave nothing to
+ * each other but warmth. The long tests have a configuration of their own (vitest.slow.config.ts).
  */
 import { defineConfig } from 'vitest/config'
 

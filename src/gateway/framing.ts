@@ -2,8 +2,9 @@
  * What no call may be made of: bytes that are no HTTP request, and heads that two readers could take for different
  * ones. Each is answered once, with a problem, and where its end is not known its connection ends with it.
  */
-import { STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { STATUS_CODES } from './http.ts'
 import { answerProblem, problemText, type Problem } from './problem.ts'
 
 /** Bytes of a head, the agent's or the upstream's. */

@@ -8,8 +8,10 @@ import { openFleet, type Fleet, type FleetHooks, type FleetOptions } from '../..
 import type { AgentType } from '../../src/model/model.ts'
 import { realClock, realDisk, realNet, realProc, realRandom } from '../../src/std/real/real.ts'
 import { idMaker } from '../../src/std/std.ts'
-import { openSqliteStore, type NewEvent, type Store } from '../../src/store/store.ts'
+import type { NewEvent, Store } from '../../src/store/store.ts'
+import { hostCode } from '../cell/harness.ts'
 import { agentType } from './world.ts'
+import { openRecord } from '../store/record.ts'
 
 type OpenWalls = ReturnType<typeof hostWalls>
 
@@ -50,7 +52,8 @@ export const openYard = async (
 ): Promise<Yard> => {
   const root = await mkdtemp(join(tmpdir(), 'fleet-'))
   const [clock, random, proc] = [realClock(), realRandom(), realProc()]
-  const store = openSqliteStore(join(root, 'swarm.db'))
+  const codeCache = machine === undefined ? hostCode : join(root, 'code')
+  const store = openRecord(join(root, 'swarm.db'))
   const [opened] = await store.transact([
     { kind: 'host.open', with: { owner, bootId: 'boot', wallMs: clock.wallMs() } },
   ])
@@ -89,8 +92,8 @@ export const openYard = async (
       proc,
       net: realNet(),
       disk: realDisk(),
-      codeCache: join(root, 'code'),
-      ...(machine && { walls: walledIn(machine, join(root, 'code')) }),
+      codeCache,
+      ...(machine && { walls: walledIn(machine, codeCache) }),
     }),
     beds: await openBeds({ directory: join(root, 'asleep'), mostBytes: 100_000_000 }),
     gatelink,

@@ -14,7 +14,7 @@ const listens = (path: string): Promise<boolean> =>
 
 /** The door is announced without an answer, so it is tried until somebody listens. */
 export const untilOpen = async (path: string): Promise<void> => {
-  while (!(await listens(path))) await new Promise((resolve) => setImmediate(resolve))
+  while (!(await listens(path))) await new Promise((resolve) => setTimeout(resolve, 5))
 }
 
 /** A door for these agents of one type; resolves with its path when it is open. */

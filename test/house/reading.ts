@@ -42,11 +42,15 @@ interface Node {
 const isNode = (value: unknown): value is Node =>
   typeof value === 'object' && value !== null && typeof (value as Node).type === 'string'
 
-const childrenOf = (node: Node): Node[] => Object.values(node).flat().filter(isNode)
-
+/** A million nodes are seen; no list is made of any one's children. */
 const visit = (node: Node, parent: Node | undefined, see: (node: Node, parent: Node | undefined) => void): void => {
   see(node, parent)
-  for (const child of childrenOf(node)) visit(child, node, see)
+  for (const key in node) {
+    const value = node[key]
+    if (Array.isArray(value)) {
+      for (const one of value) if (isNode(one)) visit(one, node, see)
+    } else if (isNode(value)) visit(value, node, see)
+  }
 }
 
 const text = (node: unknown): string | undefined =>
@@ -159,11 +163,14 @@ export const readSource = (path: string, source: string): Reading => {
   const functions: FunctionExtent[] = []
   const touches: Touch[] = []
   visit(parsed.program as unknown as Node, undefined, (node, parent) => {
-    const line = lineAt(node.start)
     const found = importOf(node)
+    const touched = touchesOf(node, parent)
+    // Most nodes are neither, and need no line.
+    if (found === undefined && touched.length === 0 && !isFunction(node)) return
+    const line = lineAt(node.start)
     if (found?.specifier !== undefined) imports.push({ specifier: found.specifier, line, typeOnly: found.typeOnly })
     else if (found) blindImports.push(line)
-    touches.push(...touchesOf(node, parent).map((what) => ({ what, line })))
+    touches.push(...touched.map((what) => ({ what, line })))
     if (isFunction(node)) {
       const lines = isCode.slice(line - 1, lineAt(node.end)).filter(Boolean).length
       functions.push({ name: functionName(node, parent), line, lines })

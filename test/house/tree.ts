@@ -1,16 +1,25 @@
 /** Reads a folder into the tree that `checkHouse` judges. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
 import type { Tree } from './rules.ts'
 
-const isJudged = (path: string): boolean => path.startsWith('src/') || path === 'docs/errors.md'
+/** Only what is judged is walked: there are a hundred thousand files beside it. */
+const judged = ['src', 'docs/errors.md']
+
+const filesOf = (folder: string, place: string): string[] => {
+  const path = join(folder, place)
+  if (!existsSync(path)) return []
+  if (statSync(path).isFile()) return [path]
+  return readdirSync(path, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+}
 
 export const treeAt = (folder: string): Tree =>
   new Map(
-    readdirSync(folder, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/'))
-      .filter(isJudged)
-      .toSorted()
-      .map((path) => [path, readFileSync(join(folder, path), 'utf8')]),
+    judged
+      .flatMap((place) => filesOf(folder, place))
+      .map((path) => [relative(folder, path).split(sep).join('/'), path] as const)
+      .toSorted(([one], [other]) => (one < other ? -1 : 1))
+      .map(([name, path]) => [name, readFileSync(path, 'utf8')]),
   )

@@ -7,8 +7,9 @@ import { openAlerts, type Alerts, type Condition, type Notice, type Target } fro
 import { calmMs, lookAtConditions, type OpenIncident, type Seen } from '../../src/record/alerts/decide.ts'
 import { mostTries, waitAfter } from '../../src/record/alerts/notice.ts'
 import { Failure, idMaker, seeded } from '../../src/std/std.ts'
-import { openSqliteStore, type Store } from '../../src/store/store.ts'
+import type { Store } from '../../src/store/store.ts'
 import { movedClock } from '../worlds/clock.ts'
+import { openRecord } from '../store/record.ts'
 
 const gate: Condition = {
   key: 'gate',
@@ -81,7 +82,7 @@ afterEach(async () => {
 })
 
 const record = (): Store =>
-  openSqliteStore(join(mkdtempSync(join(tmpdir(), 'sitter-alerts-')), 'swarm.db'), { quickMs: Infinity })
+  openRecord(join(mkdtempSync(join(tmpdir(), 'sitter-alerts-')), 'swarm.db'), { quickMs: Infinity })
 
 const openWorld = async (store = record(), clock = movedClock()): Promise<World> => {
   const told: Notice[] = []

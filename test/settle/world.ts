@@ -7,9 +7,10 @@ import type { CallOutcome, Grant } from '../../src/gatelink/gatelink.ts'
 import type { Channel } from '../../src/model/model.ts'
 import { openSettle, type Settle, type SettleAsk } from '../../src/settle/settle.ts'
 import { idMaker, seeded } from '../../src/std/std.ts'
-import { openSqliteStore, type Store } from '../../src/store/store.ts'
+import type { Store } from '../../src/store/store.ts'
 import { movedClock, type MovedClock } from '../worlds/clock.ts'
 import { channel } from './channel.ts'
+import { openRecord } from '../store/record.ts'
 
 export interface World {
   readonly clock: MovedClock
@@ -25,7 +26,7 @@ export const world = (
   channels: Readonly<Record<string, Channel>> = { bank: of },
 ): World => {
   const clock = movedClock()
-  const store: Store = openSqliteStore(path, { quickMs: Infinity })
+  const store: Store = openRecord(path, { quickMs: Infinity })
   const random = seeded(3)
   const grants: Grant[] = []
   const gate: World['gate'] = { id: 'gat_1', frozen: false }

@@ -6,21 +6,24 @@ import { ground } from '../../src/store/postgres/migrations/0001-ground.ts'
 import { work } from '../../src/store/postgres/migrations/0002-work.ts'
 import { access } from '../../src/store/postgres/migrations/0003-access.ts'
 import { storeSuite } from '../conformance/store.ts'
+import { openEmptied, type Emptied } from './emptied.ts'
 import { startServer, type PostgresServer, stopMs } from './server.ts'
 import { judgeVersion3, rowsOfVersion3 } from './version-3.ts'
 
 let server: PostgresServer
+let emptied: Emptied
 let stores: Store[] = []
 
 beforeAll(async () => {
   server = await startServer()
   const url = await server.database()
   await (await open(url)).close()
-  server.copyFrom(url)
+  emptied = await openEmptied(server, url)
 }, stopMs)
 afterEach(async () => {
   await Promise.all(stores.map((store) => store.close()))
   stores = []
+  emptied.giveBackAll()
 })
 afterAll(() => server.stop(), stopMs)
 
@@ -34,7 +37,7 @@ storeSuite({
   name: 'postgres',
   runs: 10,
   open: async () => {
-    const url = await server.database()
+    const url = await emptied.take()
     return { store: await open(url), reopen: () => open(url) }
   },
 })

@@ -11,6 +11,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -68,6 +69,23 @@ interface Runner {
 
 const password = 'canary-secret'
 
+/** In a run of the tests (temporary.ts) the first new cluster is kept, and the other servers begin with copies of it. */
+const fromCluster = async (place: string, make: () => Promise<void>): Promise<void> => {
+  const kept = process.env['VITEST'] === undefined ? undefined : join(tmpdir(), 'pg-cluster')
+  const copy = (from: string, to: string): unknown => execFileSync('cp', ['-a', from, to])
+  if (kept !== undefined && existsSync(kept)) return void copy(kept, place)
+  await make()
+  if (kept === undefined) return
+  const mine = `${kept}-${process.pid}`
+  copy(place, mine)
+  try {
+    renameSync(mine, kept)
+  } catch {
+    // Another file of tests was first.
+    rmSync(mine, { recursive: true })
+  }
+}
+
 const embedded = (own: string, port: number): Runner => {
   linkLibraries()
   const make = (): EmbeddedPostgres =>
@@ -83,7 +101,7 @@ const embedded = (own: string, port: number): Runner => {
       onError: () => undefined,
     })
   return {
-    initialise: () => make().initialise(),
+    initialise: () => fromCluster(join(own, 'db'), () => make().initialise()),
     start: async () => {
       const server = make()
       await server.start()

@@ -11,6 +11,7 @@ import { work } from '../../src/store/sqlite/migrations/0002-work.ts'
 import { access } from '../../src/store/sqlite/migrations/0003-access.ts'
 import { claim, owner, submit, succeed, task } from '../conformance/samples.ts'
 import { storeSuite } from '../conformance/store.ts'
+import { openRecord } from './record.ts'
 import { judgeVersion3, rowsOfVersion3 } from './version-3.ts'
 
 const place = (): string => join(mkdtempSync(join(tmpdir(), 'sitter-store-')), 'swarm.db')
@@ -24,7 +25,7 @@ for (const [name, quickMs] of [
     runs: 100,
     open: async () => {
       const path = place()
-      return { store: openSqliteStore(path, { quickMs }), reopen: async () => openSqliteStore(path, { quickMs }) }
+      return { store: openRecord(path, { quickMs }), reopen: async () => openSqliteStore(path, { quickMs }) }
     },
   })
 }

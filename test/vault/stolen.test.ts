@@ -105,7 +105,8 @@ test('whichever bit of key, vault.json or sealed row is flipped, no other value 
   }
 })
 
+// 50 of them: `npm run test:slow`, rekeys.
 test('a rekey that is killed at any moment leaves one key that opens every secret', { timeout: 90_000 }, async () => {
-  const left = await killRekeys(8, realRandom())
-  expect(left).toHaveLength(8)
+  const left = await killRekeys(3, realRandom())
+  expect(left).toHaveLength(3)
 })

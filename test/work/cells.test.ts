@@ -10,6 +10,7 @@ import { realClock, realDisk, realNet, realProc, realRandom } from '../../src/st
 import { idMaker } from '../../src/std/std.ts'
 import { openSqliteStore, type Store, type TaskView } from '../../src/store/store.ts'
 import { openWork, type Work, type WorkRequest } from '../../src/work/work.ts'
+import { hostCode } from '../cell/harness.ts'
 import { agentType } from '../fleet/world.ts'
 
 const owner = 'here'
@@ -52,7 +53,7 @@ const openYard = async (): Promise<Yard> => {
   const fleet = await openFleet({
     ...common,
     proc,
-    cells: poolCells({ clock, proc, net: realNet(), disk: realDisk(), codeCache: join(root, 'code') }),
+    cells: poolCells({ clock, proc, net: realNet(), disk: realDisk(), codeCache: hostCode }),
     gatelink: { openCell: () => {}, closeCell: () => {} },
     config: {
       agents: {

@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { Failure, seeded } from '../../src/std/std.ts'
-import { openSqliteStore, type Claimed, type Command, type Store } from '../../src/store/store.ts'
+import type { Claimed, Command, Store } from '../../src/store/store.ts'
 import { openBudgets } from '../../src/work/budget.ts'
 import { succeeded } from '../../src/work/endings.ts'
 import { Hand } from '../../src/work/hand.ts'
 import { claim, owner, submit, task } from '../conformance/samples.ts'
 import { movedClock } from '../worlds/clock.ts'
+import { openRecord } from '../store/record.ts'
 
 interface Held {
   readonly store: Store
@@ -24,7 +25,7 @@ interface Held {
 
 /** Five tasks in hand. */
 const held = async (): Promise<Held> => {
-  const store = openSqliteStore(join(mkdtempSync(join(tmpdir(), 'sitter-hand-')), 'swarm.db'))
+  const store = openRecord(join(mkdtempSync(join(tmpdir(), 'sitter-hand-')), 'swarm.db'))
   onTestFinished(() => store.close())
   const names = ['a', 'b', 'c', 'd', 'e']
   const opened: Command = { kind: 'host.open', with: { owner, bootId: 'b', wallMs: 1 } }

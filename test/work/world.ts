@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Mode, TaskType } from '../../src/model/model.ts'
 import { idMaker, seeded, type JsonText } from '../../src/std/std.ts'
-import { openSqliteStore, type Store } from '../../src/store/store.ts'
+import type { Store } from '../../src/store/store.ts'
 import { openWork, type TaskAsk, type Work } from '../../src/work/work.ts'
 import { movedClock, type MovedClock } from '../worlds/clock.ts'
+import { openRecord } from '../store/record.ts'
 
 export interface Given {
   readonly agent: string
@@ -44,7 +45,7 @@ export const settle: TaskType = {
 export const world = async (agents: number, ...types: TaskType[]): Promise<World> => {
   const known = types.length === 0 ? [settle] : types
   const clock = movedClock()
-  const store: Store = openSqliteStore(join(mkdtempSync(join(tmpdir(), 'sitter-work-')), 'swarm.db'), {
+  const store: Store = openRecord(join(mkdtempSync(join(tmpdir(), 'sitter-work-')), 'swarm.db'), {
     quickMs: Infinity,
   })
   const random = seeded(5)

@@ -1,6 +1,6 @@
 /**
- * The agents' way out: HTTP over the cell's gate socket. node:http is loaded at the first call, because it costs a
- * host 5 MB and agents that only settle never need it.
+ * The agents' way out: HTTP over the cell's gate socket. node:http is loaded at the first call, for agents that only
+ * settle never need it; and not by an import, which would load all that it exports, undici with its WebSocket too.
  */
 import type { ClientRequest, IncomingMessage, Agent as HttpAgent, request as HttpRequest } from 'node:http'
 import { PassThrough, pipeline, type Readable } from 'node:stream'
@@ -19,8 +19,8 @@ interface Http {
   readonly agent: HttpAgent
 }
 
-const loadHttp = async (): Promise<Http> => {
-  const { request, Agent } = await import('node:http')
+const loadHttp = (): Http => {
+  const { request, Agent } = process.getBuiltinModule('node:http')
   return { request, agent: new Agent({ keepAlive: true, maxSockets: mostConnections, maxFreeSockets: 8 }) }
 }
 
@@ -190,7 +190,7 @@ const nextTries = (tries: Tries, error: Error, sent: boolean, method: string): T
 
 /** One request at a time through `request`; resolves with the head of the answer, its body streams. */
 export const gateFetch = (socketPath: string): UpstreamFetch => {
-  let http: Promise<Http> | undefined
+  let http: Http | undefined
   const untilThere = lookout(socketPath)
   return async ({ agent: name, epoch, attempt, upstream, path, init, signal }) => {
     if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(upstream))
@@ -198,7 +198,7 @@ export const gateFetch = (socketPath: string): UpstreamFetch => {
         `upstream ${JSON.stringify(upstream)} is not the name of an upstream: ctx.fetch('northbank', '/v1/…')`,
       )
     if (!path.startsWith('/')) throw new TypeError('path must begin with /')
-    const { request, agent } = await (http ??= loadHttp())
+    const { request, agent } = (http ??= loadHttp())
     const { body, headers } = bodyOf(init)
     const who = lifeOf({ agent: name, epoch, attempt })
     const method = (init.method ?? 'GET').toUpperCase()

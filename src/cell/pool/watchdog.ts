@@ -5,6 +5,7 @@
  */
 import { renameSync, writeFileSync } from 'node:fs'
 import { Session, type Debugger, type Runtime } from 'node:inspector'
+import { flushCompileCache } from 'node:module'
 import { workerData } from 'node:worker_threads'
 import { mostFrames, type Evidence, type Watch } from './evidence.ts'
 
@@ -150,3 +151,6 @@ setInterval(() => {
     if (bytes >= peakBytes + stepBytes) lookAtMemory(bytes)
   }
 }, tickMs)
+
+// As the host's: what is compiled in a killed process is not kept otherwise, and a thread's is its own.
+if (process.env['SITTER_KEEP_CODE'] === '1') flushCompileCache()

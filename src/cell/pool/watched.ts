@@ -30,6 +30,15 @@ export const noteRunning = (agent: string | null): void => {
   if (agent !== null) encoder.encodeInto(agent, noted)
 }
 
+/** Where compiled code lies, and whether this host may write there: all that the thread finds in its environment. */
+const codeEnvironment = (): Record<string, string> => {
+  const { NODE_COMPILE_CACHE, SITTER_KEEP_CODE } = process.env
+  return {
+    ...(NODE_COMPILE_CACHE !== undefined && { NODE_COMPILE_CACHE }),
+    ...(SITTER_KEEP_CODE !== undefined && { SITTER_KEEP_CODE }),
+  }
+}
+
 /** `running` says whom the loop runs now; it is asked while the loop stands still. */
 export const beWatched = async (running: () => string | null): Promise<void> => {
   // Before anything is waited for: the agents' module may change the directory.
@@ -41,7 +50,7 @@ export const beWatched = async (running: () => string | null): Promise<void> => 
   const watch: Watch = { beats, running: noted, file, memoryBytes: memoryBytes() }
   const thread = new Worker(join(import.meta.dirname, `watchdog${extension}`), {
     workerData: watch,
-    env: {},
+    env: codeEnvironment(),
     resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 1 },
   })
   thread.unref()

@@ -1,6 +1,7 @@
 /** The agent's end of a WebSocket's handshake (RFC 6455): what it asks for, and an answer where no upgrade follows. */
-import { ServerResponse, type IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse as Response } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { ServerResponse } from '../http.ts'
 import type { Problem } from '../problem.ts'
 
 /** Whether a request asks for a WebSocket; any other upgrade is not heard, and the request is served as it is. */
@@ -59,7 +60,7 @@ export const waitOn = (socket: Duplex, head: Buffer, gone: () => void): { take()
 }
 
 /** An ordinary answer to a request whose socket was taken over already; its connection ends with it. */
-export const responseOn = (request: IncomingMessage, socket: Duplex): ServerResponse => {
+export const responseOn = (request: IncomingMessage, socket: Duplex): Response => {
   const response = new ServerResponse(request)
   response.shouldKeepAlive = false
   response.assignSocket(socket as never)

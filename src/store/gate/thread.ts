@@ -2,7 +2,8 @@
  * The loop's end of the thread that writes what calls write (writer.ts). One batch at a time: while one is committed
  * the next one gathers, so that a slow disk makes larger commits and no queue.
  */
-import { extname, join } from 'node:path'
+import { getCompileCacheDir } from 'node:module'
+import { dirname, extname, join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { asFailure } from '../../std/std.ts'
 import type { Committed } from './commit.ts'
@@ -27,6 +28,13 @@ export interface Thread {
 /** Rows of one turn, and the statements: it holds nothing from batch to batch. */
 const heapMb = 64
 
+/** Where compiled code lies is all that it finds in its environment: else it compiles its files anew at each start. */
+const codeEnvironment = (): Record<string, string> => {
+  // Node names a folder in it after its version.
+  const folder = getCompileCacheDir()
+  return folder === undefined ? {} : { NODE_COMPILE_CACHE: dirname(folder) }
+}
+
 /**
  * Resolves when it can write; rejects when it never could. `gone` is called when it ends without having been told to:
  * nobody knows what became of its batch.
@@ -35,7 +43,7 @@ export const startThread = (path: string, gone: (cause: Error) => void): Promise
   const { promise, resolve, reject } = Promise.withResolvers<Thread>()
   const worker = new Worker(join(import.meta.dirname, `writer${extname(import.meta.filename)}`), {
     workerData: { path },
-    env: {},
+    env: codeEnvironment(),
     resourceLimits: { maxOldGenerationSizeMb: heapMb },
   })
   // Who serves nothing any more is not kept alive by it.

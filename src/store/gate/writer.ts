@@ -2,6 +2,7 @@
  * The thread that writes what calls write, on a connection of its own: each batch is one commit, told when it is
  * durable. Who reads gate.db by another connection sees a commit when it is flushed, and not before.
  */
+import { flushCompileCache } from 'node:module'
 import { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
 import { commit } from './commit.ts'
@@ -32,4 +33,6 @@ port.on('message', (message: Batch | 'end') => {
   db.close()
   port.close()
 })
+// A killed gate writes no compile cache, and a thread's is its own.
+flushCompileCache()
 port.postMessage('open')

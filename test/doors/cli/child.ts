@@ -1,4 +1,4 @@
-/** The real CLI as a child process, in a directory of its own. */
+/** The real CLI as a child process, in a directory of its own; most tests of verbs need no process (inside.ts). */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -18,15 +18,20 @@ export interface Started {
   readonly ended: Promise<Ended>
 }
 
+/** What is around the CLI in the tests, whatever is around the tests. */
+export const surroundings = (): NodeJS.ProcessEnv => {
+  const { NO_COLOR: _, SITTER_DATA_DIR: __, ...env } = process.env
+  return env
+}
+
 export const start = (
   directory: string,
   args: readonly string[],
   options: { readonly stdin?: string; readonly node?: readonly string[]; readonly env?: Record<string, string> } = {},
 ): Started => {
-  const { NO_COLOR: _, SITTER_DATA_DIR: __, ...env } = process.env
   const child = spawn(process.execPath, ['--conditions=source', ...(options.node ?? []), main, ...args], {
     cwd: directory,
-    env: { ...env, ...options.env },
+    env: { ...surroundings(), ...options.env },
   })
   let stdout = ''
   let stderr = ''

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { agentStates, taskStates } from '../../../src/model/model.ts'
 import { offersFor } from '../../../src/doors/cli/completion.ts'
-import { home, main, run } from './child.ts'
+import { home, main } from './child.ts'
+import { run } from './inside.ts'
 
 const cleanups: (() => Promise<unknown>)[] = []
 afterEach(async () => {

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import type { LogAnswer } from '../../../src/doors/api.ts'
 import { openHouse, type TestHouse } from '../http/house.ts'
-import { home, run, start } from './child.ts'
+import { home, start } from './child.ts'
+import { run } from './inside.ts'
 
 const cleanups: (() => Promise<unknown>)[] = []
 afterEach(async () => {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { armor, Decrypter, Encrypter, generateIdentity, identityToRecipient } from 'age-encryption'
 import { expect, test } from 'vitest'
 import { event, nowMs } from './documents.ts'
-import { run } from './child.ts'
+import { run } from './inside.ts'
 import { world } from './world.ts'
 import type { Asked } from './server.ts'
 

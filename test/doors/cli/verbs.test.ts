@@ -9,7 +9,8 @@ import type { ServerResponse } from 'node:http'
 import { expect, test } from 'vitest'
 import { openSqliteStore, type NewAudit } from '../../../src/store/store.ts'
 import { agent, batch, batchAnswer, nowMs, problem, swarm } from './documents.ts'
-import { home, run, start, type Ended } from './child.ts'
+import { home, run as runProcess, start, type Ended } from './child.ts'
+import { run } from './inside.ts'
 import { canned, type Asked } from './server.ts'
 import { cleanups, world } from './world.ts'
 
@@ -205,7 +206,7 @@ test('help loads no verb and no heavy library', async () => {
   const hook =
     'import{registerHooks}from"node:module";registerHooks({resolve(s,c,n){const r=n(s,c);' +
     'process.stderr.write("LOADED "+r.url+"\\n");return r}})'
-  const { code, stdout, stderr } = await run(bare.directory, ['--help'], {
+  const { code, stdout, stderr } = await runProcess(bare.directory, ['--help'], {
     node: ['--import', `data:text/javascript,${encodeURIComponent(hook)}`],
   })
   expect(code).toBe(0)
@@ -236,11 +237,11 @@ test('wrong usage exits 2 and points to the nearest right one', async () => {
   expect((await sitter('describe')).code).toBe(2)
   expect((await sitter('task')).code).toBe(2)
   expect((await sitter('down', '--within', 'soon')).code).toBe(2)
-  expect(await sitter('up', 'nowhere.config.ts')).toMatchObject({
+  expect(await runProcess(directory, ['up', 'nowhere.config.ts'])).toMatchObject({
     code: 2,
     stderr: expect.stringContaining('config-unreadable'),
   })
-  expect((await sitter('up', '--detach', 'nowhere.config.ts')).stderr).toContain('config-unreadable')
+  expect((await runProcess(directory, ['up', '--detach', 'nowhere.config.ts'])).stderr).toContain('config-unreadable')
   expect((await sitter('export', 'runs')).stderr).toContain('runs of schedules are not built yet')
   expect((await sitter('settle', 'payments.xml')).stderr).toContain('are not built yet')
   expect((await sitter('help', 'task', 'add')).stdout).toContain('sitter task add settle --payload @payment.json')

@@ -2,26 +2,9 @@
 import { writeFile } from 'node:fs/promises'
 import type { ServerResponse } from 'node:http'
 import { join } from 'node:path'
-import { afterEach, expect, test } from 'vitest'
-import { home, run, type Ended } from './child.ts'
-import { canned, type Asked, type Canned } from './server.ts'
-
-const cleanups: (() => Promise<void>)[] = []
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
-})
-
-interface World {
-  readonly server: Canned
-  readonly directory: string
-  readonly sitter: (...args: string[]) => Promise<Ended>
-}
-const world = async (routes: Readonly<Record<string, unknown>>): Promise<World> => {
-  const server = await canned(routes)
-  const { directory, remove } = await home(server.url)
-  cleanups.push(server.close, remove)
-  return { server, directory, sitter: (...args) => run(directory, args) }
-}
+import { expect, test } from 'vitest'
+import type { Asked } from './server.ts'
+import { world } from './world.ts'
 
 interface Line {
   readonly type: string

@@ -1,6 +1,7 @@
-/** A server that answers canned documents, and the real CLI in a directory that leads to it. Cleaned up after each test. */
+/** A server that answers canned documents, and the CLI in a directory that leads to it. Cleaned up after each test. */
 import { afterEach } from 'vitest'
-import { home, run, type Ended } from './child.ts'
+import { home, type Ended } from './child.ts'
+import { run } from './inside.ts'
 import { canned, type Canned } from './server.ts'
 
 export const cleanups: (() => Promise<void>)[] = []

@@ -13,9 +13,10 @@ import { parseAgent, type AgentRef } from '../../../src/model/model.ts'
 import { openAlerts, openTokens, verifyAudit } from '../../../src/record/record.ts'
 import { idMaker, type Failure } from '../../../src/std/std.ts'
 import { realClock, realDisk, realFolder, realRandom } from '../../../src/std/real/real.ts'
-import { openSqliteStore, type Store } from '../../../src/store/store.ts'
+import type { Store } from '../../../src/store/store.ts'
 import { openWork } from '../../../src/work/work.ts'
 import { fleetOf, gateOf, scriptOf, settleOf, type Script, type Told } from './script.ts'
+import { openRecord } from '../../store/record.ts'
 
 export { agentOf, type Script, type Told } from './script.ts'
 
@@ -77,7 +78,7 @@ const lateVersions = (running: ConfigVersions['running'], open: () => Promise<Co
 /** Opens a house with a server on a free port. `await using` closes it. */
 export const openHouse = async (options: Partial<HttpOptions> = {}): Promise<TestHouse> => {
   const directory = await mkdtemp(join(tmpdir(), 'sitter-door-'))
-  const store = openSqliteStore(join(directory, 'swarm.db'))
+  const store = openRecord(join(directory, 'swarm.db'))
   const [host] = await store.transact([
     { kind: 'host.open', with: { owner: 'here', bootId: 'boot', wallMs: clock.wallMs() } },
   ])

@@ -2,11 +2,12 @@ import { generateKeyPairSync } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as pace } from 'node:timers/promises'
 import { generateIdentity, identityToRecipient } from 'age-encryption'
 import { afterEach, expect, test } from 'vitest'
 import type { Rules } from '../../../src/gateway/gateway.ts'
 import type { OauthRule, RotationRule } from '../../../src/model/model.ts'
-import { fetchBy, newPlace, rulesFor, setSecret, startGate, startSitter } from '../../gateway/harness.ts'
+import { fetchBy, newPlace, rulesFor, setSecret, startGate, startSitter, type Fetched } from '../../gateway/harness.ts'
 import { rotation, until, untilOpen } from '../rotation/world.ts'
 import { openOauthServer } from './server.ts'
 
@@ -80,13 +81,27 @@ const world = async (
 }
 type World = Awaited<ReturnType<typeof world>>
 
-const load = async ({ call }: World, agents: number, ms: number): Promise<Record<number, number>> => {
+/** So many tokens were asked for, and calls go on by the last one. */
+const renewedTo = ({ server }: World, tokens: number): (() => boolean) => {
+  let since: number | undefined
+  return () => {
+    const { tokenRequests, calls } = server.figures()
+    if (tokenRequests >= tokens) since ??= calls
+    return since !== undefined && calls >= since + 60
+  }
+}
+
+/**
+ * Each agent calls until it is over, and again 20 ms after it was answered: at any moment many are under way, and the
+ * machine is not full of them.
+ */
+const load = async ({ call }: World, agents: number, isOver: () => boolean): Promise<Record<number, number>> => {
   const statuses: Record<number, number> = {}
-  const stop = performance.now() + ms
   const agent = async (): Promise<void> => {
-    while (performance.now() < stop) {
+    while (!isOver()) {
       const { status } = await call()
       statuses[status] = (statuses[status] ?? 0) + 1
+      await pace(20)
     }
   }
   await Promise.all(Array.from({ length: agents }, agent))
@@ -94,20 +109,22 @@ const load = async ({ call }: World, agents: number, ms: number): Promise<Record
 }
 
 test('client credentials: tokens are found by discovery, shared by all calls, and renewed before they end', async () => {
-  const one = await world('client-credentials', 3)
+  const one = await world('client-credentials', 5)
   await one.set(one.server.clientSecret)
-  expect(Object.keys(await load(one, 20, 4_000))).toEqual(['200'])
+  const begun = performance.now()
+  expect(Object.keys(await load(one, 20, renewedTo(one, 2)))).toEqual(['200'])
   const { most, tokenRequests, refused } = one.server.figures()
   expect({ most, refused }).toEqual({ most: 1, refused: 0 })
   expect(tokenRequests).toBeGreaterThan(1)
-  expect(tokenRequests).toBeLessThan(9)
+  // One for all calls, and again before it ends: never one a second.
+  expect(tokenRequests).toBeLessThan(2 + (performance.now() - begun) / 1_000)
   expect(await one.view()).toMatchObject({ state: 'fresh' })
 })
 
 test('refresh tokens rotate, with one refresh under way at most, and a lost answer ends no grant', async () => {
-  const one = await world('refresh-token', 2)
+  const one = await world('refresh-token', 5)
   await one.set(await one.server.newRefreshToken())
-  const loading = load(one, 20, 4_500)
+  const loading = load(one, 20, renewedTo(one, 3))
   one.server.lose(1)
   expect(Object.keys(await loading)).toEqual(['200'])
   const { most, refused, reused, tokenRequests } = one.server.figures()
@@ -124,17 +141,19 @@ test('an assertion is signed with the private key, by the clock of its server', 
   expect(one.server.figures().tokenRequests).toBe(1)
 })
 
+/** A token of two seconds may end on its way where the machine is slow: such a call is answered 401, and the next one 200. */
+const served = (one: World): Promise<Fetched> => until(one.call, ({ status }) => status !== 401)
+
 test('a grant that is refused is quarantined, and says so, until a person sets another', async () => {
-  const one = await world('refresh-token', 1)
+  const one = await world('refresh-token', 2)
   await one.set(await one.server.newRefreshToken())
-  expect((await one.call()).status).toBe(200)
+  expect((await served(one)).status).toBe(200)
   one.server.revokeAll()
-  for (;;) {
-    const { status, body } = await one.call()
-    if (status === 200 || status === 401) continue
-    expect({ status, body }).toMatchObject({ status: 503, body: expect.stringContaining('invalid_grant') as string })
-    break
-  }
+  // Until it is known, the token that is left is used to its end.
+  expect(await until(one.call, ({ status }) => status !== 200 && status !== 401)).toMatchObject({
+    status: 503,
+    body: expect.stringContaining('invalid_grant') as string,
+  })
   expect(await one.view()).toMatchObject({ state: 'quarantined' })
   const asked = one.server.figures().tokenRequests
   await one.call()
@@ -142,7 +161,7 @@ test('a grant that is refused is quarantined, and says so, until a person sets a
   const notes = await one.sitter.link.vaultNotes(0)
   expect(notes.map(({ kind }) => kind)).toContain('credential.quarantined')
   await one.set(await one.server.newRefreshToken())
-  expect((await one.call()).status).toBe(200)
+  expect((await served(one)).status).toBe(200)
 })
 
 test('tokens outlive a rekey, are no credential that anybody sees or exports, and each use of them is told', async () => {
@@ -153,7 +172,7 @@ test('tokens outlive a rekey, are no credential that anybody sees or exports, an
   await one.rekey()
   expect((await one.call()).status).toBe(200)
   expect(one.server.figures().tokenRequests).toBe(before)
-  expect(await load(one, 2, 6_000)).toEqual({ 200: expect.any(Number) })
+  expect(await load(one, 2, renewedTo(one, before + 1))).toEqual({ 200: expect.any(Number) })
   expect(one.server.figures()).toMatchObject({ refused: 0, reused: 0 })
   const { credentials, vault } = await one.sitter.link.vaultList()
   expect(credentials.map(({ name }) => name)).toEqual(['bank', 'swarm-client'])
@@ -222,15 +241,19 @@ test('a client secret that is wrong is no word against the grant: it is kept, an
 })
 
 test('a client secret is rotated under load: its server says whether it takes the new one before the old one ends', async () => {
-  const one = await world('refresh-token', 2, { rotates: 'swarm-client' })
+  const one = await world('refresh-token', 5, { rotates: 'swarm-client' })
   await one.set(await one.server.newRefreshToken())
   expect((await one.call()).status).toBe(200)
-  const loading = load(one, 10, 4_000)
+  let isOver = false
+  const loading = load(one, 10, () => isOver)
   await one.rotate('swarm-client')
   await until(
     () => one.renewal('swarm-client'),
     ({ phase, doneMs }) => phase === 'idle' && doneMs !== null,
   )
+  const isRenewed = renewedTo(one, one.server.figures().tokenRequests + 1)
+  await until(async () => isRenewed(), Boolean)
+  isOver = true
   expect(Object.keys(await loading)).toEqual(['200'])
   expect(one.server.figures()).toMatchObject({ refused: 0, reused: 0, most: 1 })
   expect((await one.renewal('swarm-client')).active).toBe(2)
@@ -264,12 +287,18 @@ test('tokens are audited by the version that they were got with, also while that
   const one = await world('client-credentials', 60, { rotates: 'bank' })
   await one.set(one.server.clientSecret)
   expect((await one.call()).status).toBe(200)
-  const loading = load(one, 1, 3_000)
+  let isOver = false
+  const loading = load(one, 1, () => isOver)
   await one.rotate('bank')
   await until(
     () => one.renewal('bank'),
     ({ phase, doneMs }) => phase === 'idle' && doneMs !== null,
   )
+  await until(
+    async () => one.server.seenBy.at(-1),
+    (id) => id === 'cs_2',
+  )
+  isOver = true
   expect(Object.keys(await loading)).toEqual(['200'])
   const { seenBy } = one.server
   const uses = await until(

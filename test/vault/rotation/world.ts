@@ -53,7 +53,7 @@ export const untilOpen = async (door: string): Promise<void> => {
       socket.on('error', () => resolve(false))
     })
     if (open) return
-    await new Promise((resolve) => setImmediate(resolve))
+    await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }
 

@@ -1,6 +1,7 @@
 /**
  * A swarm whose agents live in machines of their own, run by the real command: they pay, one of them loops, and what
- * cannot run in a machine is refused before anything starts. Looked at from outside: the bank's log, the API, /proc.
+ * cannot run in a machine is refused before anything starts. Looked at from outside: the bank's log, the API, /proc. The
+ * same of one cell is quick (vm.test.ts, vm-modules.test.ts).
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'

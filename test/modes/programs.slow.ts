@@ -1,4 +1,7 @@
-/** The ladder over agents that are programs, one process a task: what the bank saw, and what it cost their tasks. */
+/**
+ * The ladder over agents that are programs, one process a task: what the bank saw, and what it cost their tasks. What one
+ * process is told is quick (cell/process-exec.test.ts), and so is what a refusal costs a task (work/modes.test.ts).
+ */
 import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
