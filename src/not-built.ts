@@ -9,8 +9,7 @@ export const notBuilt: readonly string[] = [
   'approvals by rule (a person can hold, release and cancel a payment), fallback channels, ' +
     'limits on what a channel pays, channels other than "http", reconciliation files, tax reports, ' +
     'payment files other than CSV',
-  'limits on the calls of one agent written at its type (those of an upstream can be kept by agent), ' +
-    'cells other than "pool", "vm", "process" and "sandbox"',
+  'cells other than "pool", "vm", "process" and "sandbox"',
   'messages between agents, directory, figures of agents (their frame `metric` is dropped, and told)',
   'metrics settings; figures of audit anchors, schedules and messages',
   'audit anchors made by themselves: keep `sitter audit checkpoint --json` elsewhere to find a cut tail or an old copy',

@@ -12,7 +12,6 @@ const keys: Readonly<Record<string, string>> = {
   retention: 'retention',
   metrics: 'metrics settings',
   adoptWithin: 'the adoption of cells by a new sitter',
-  'agents.*.limits.calls': 'limits on the calls of one agent',
   'agents.*.adoptWithin': 'the adoption of cells by a new sitter',
   'agents.*.schedule': 'schedules',
   'tasks.*.after': 'dependencies between task types',

@@ -9,11 +9,12 @@ import { toBudget } from './budgets.ts'
 import { toCredential } from './credentials.ts'
 import { configInvalid, faultAt, type ConfigFault, type Path } from './faults.ts'
 import { toFaults } from './issues.ts'
+import { toLimit, toSwarmLimits } from './limits.ts'
 import { toPrice } from './price.ts'
 import { profiles } from './profiles.ts'
 import { crossFaults } from './references.ts'
 import { swarmSchema, type ParsedSwarm } from './schema.ts'
-import type { AgentRun, AgentType, DegradeRule, Health, Probe, Rehearsal, SwarmConfig, UpstreamLimit } from './types.ts'
+import type { AgentRun, AgentType, DegradeRule, Health, Probe, Rehearsal, SwarmConfig } from './types.ts'
 import { validKeys } from './valid-keys.ts'
 
 /** Far beyond any config for people: a deeper value would break the recursion of every reader after this one. */
@@ -149,6 +150,7 @@ const toAgents = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig['agen
     perCell: agent.run.module === undefined ? 1 : agent.perCell,
     memoryBytes: agent.limits.memory,
     limits: toLimits(agent),
+    ...(agent.weight !== undefined && { weight: agent.weight }),
     overrides: Object.fromEntries(
       Object.entries(agent.overrides).map(([key, { mode }]) => [
         formatAgent(parseAgent(key)!),
@@ -157,13 +159,6 @@ const toAgents = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig['agen
     ),
     config: agent.config,
   }))
-
-const toLimit = (limit: ParsedSwarm['upstreams'][string]['limits'][number]): UpstreamLimit => {
-  const { per, match, rate, concurrent, burst, guard, window, weights } = limit
-  // Without either it is no limit: the checks between the parts have refused it.
-  if (rate === undefined) return { per, match, concurrent: concurrent! }
-  return { per, match, rate, burst: burst ?? Math.max(1, Math.floor(rate.count / 10)), guard, window, weights }
-}
 
 const toProfile = (given: ParsedSwarm['upstreams'][string]['profile']): Profile | null =>
   given === undefined ? null : typeof given === 'string' ? profiles[given]! : { name: 'own', ...given }
@@ -316,6 +311,7 @@ const normalise = (parsed: ParsedSwarm, baseDirectory: string): SwarmConfig => (
   alerts: toAlerts(parsed, baseDirectory),
   degrade: toDegrade(parsed),
   budgets: named(parsed.budgets, toBudget),
+  limits: toSwarmLimits(parsed),
   api: parsed.api,
 })
 

@@ -57,6 +57,12 @@ const same = (before: unknown, after: unknown): boolean =>
 const swarmParts = new Set(['name', 'store', 'bus', 'rehearsal'])
 const gateParts = new Set(['upstreams', 'credentials'])
 
+/** Limits and weights that hold at the gate, also where they are written at agents. */
+const gateLimits = ({ config }: PlannedConfig) => ({
+  limits: config.limits,
+  weights: Object.values(config.agents).map(({ name, weight }) => [name, weight ?? 1]),
+})
+
 const reachOf = ([part, key]: Path): ChangeReach => {
   // The dead-man's ping is the watch's, which reads the file once.
   if (swarmParts.has(String(part)) || (part === 'alerts' && key === 'deadman')) return 'swarm'
@@ -198,7 +204,7 @@ export const planChange = (before: PlannedConfig, after: PlannedConfig): ConfigP
     changes,
     restarts: restartsOf(changes),
     agents: agentTypeChanges(before.config.agents, after.config.agents),
-    gate: changes.some((change) => gateParts.has(partOf(change))),
+    gate: changes.some((change) => gateParts.has(partOf(change))) || !same(gateLimits(before), gateLimits(after)),
   }
   return { ...plan, effects: effectsOf(plan, warnings(before, after)) }
 }

@@ -3,11 +3,11 @@
  * another. They run over the raw value, tolerant of every other fault, so that all faults are told at once.
  */
 import { parseAgent } from '../model/model.ts'
-import { parseRate } from '../std/std.ts'
 import { budgetFaults } from './budgets.ts'
 import { fallbackFaults } from './fallbacks.ts'
 import { faultAt, nearest, show, type ConfigFault, type Path } from './faults.ts'
 import { valueAt } from './issues.ts'
+import { swarmLimitFaults, upstreamLimitFaults } from './limits.ts'
 import { orderFaults } from './order.ts'
 import { priceFaults } from './price.ts'
 import { entriesAt, namesAt, refers, textAt } from './raw.ts'
@@ -131,38 +131,6 @@ const agents = (raw: unknown): readonly ConfigFault[] =>
     ...health(raw, type),
     ...canaries(raw, type),
   ])
-
-const limits = (raw: unknown, upstream: string): readonly ConfigFault[] =>
-  entriesAt(raw, ['upstreams', upstream, 'limits']).flatMap((_, index) => {
-    const path: Path = ['upstreams', upstream, 'limits', index]
-    const rate = parseRate(textAt(raw, [...path, 'rate']) ?? '')
-    const burst = Number(valueAt(raw, [...path, 'burst']) ?? 1)
-    const has = (key: string): boolean => valueAt(raw, [...path, key]) !== undefined
-    if (has('rate') === has('concurrent'))
-      return [
-        faultAt(path, has('rate') ? 'both of them' : 'neither of them', 'either a rate or a number in concurrent'),
-      ]
-    if (has('concurrent')) {
-      const ofRates = ['burst', 'guard', 'window', 'weights'].filter(has)
-      if (ofRates.length > 0)
-        return ofRates.map((key) =>
-          faultAt([...path, key], 'it beside concurrent', 'it at a rate alone: calls at once have no window'),
-        )
-    }
-    const heaviest = Math.max(1, ...entriesAt(raw, [...path, 'weights']).map(([, weight]) => Number(weight) || 1))
-    // A weight of 1 is every call's: a rate of one call a window holds it.
-    if (rate && heaviest > 1 && heaviest >= rate.count * 0.95)
-      return [faultAt([...path, 'weights'], show(heaviest), `weights that the rate of ${rate.count} can hold`)]
-    if (rate && burst > rate.count) {
-      return [
-        faultAt([...path, 'burst'], show(burst), `at most the rate's ${rate.count}: a burst lies inside the rate`),
-      ]
-    }
-    return textAt(raw, [...path, 'per']) === 'credential' &&
-      (valueAt(raw, ['upstreams', upstream, 'credentials']) ?? null) === null
-      ? [faultAt([...path, 'per'], '"credential"', 'an upstream with credentials, or "upstream" or "agent"')]
-      : []
-  })
 
 const patternsAt = (raw: unknown, upstream: string, list: 'allow' | 'money'): readonly Route[] =>
   entriesAt(raw, ['upstreams', upstream, list]).flatMap(([, text]) => {
@@ -306,7 +274,7 @@ export const crossFaults = (raw: unknown): readonly ConfigFault[] => [
   ...namesAt(raw, 'tasks').flatMap((name) => refers(raw, ['tasks', name, 'agent'], 'agents')),
   ...namesAt(raw, 'upstreams').flatMap((name) => [
     ...refers(raw, ['upstreams', name, 'credentials'], 'credentials'),
-    ...limits(raw, name),
+    ...upstreamLimitFaults(raw, name),
     ...certificates(raw, name),
     ...priceFaults(raw, name),
   ]),
@@ -320,6 +288,7 @@ export const crossFaults = (raw: unknown): readonly ConfigFault[] => [
     ...channelRoutes(raw, name),
     ...outcomes(raw, name),
   ]),
+  ...swarmLimitFaults(raw),
   ...namesAt(raw, 'budgets').flatMap((name) => budgetFaults(raw, name)),
   ...credentials(raw),
   ...fallbackFaults(raw),

@@ -7,6 +7,7 @@ import { modes, severities, usualPriority } from '../model/model.ts'
 import { budget } from './budgets.ts'
 import { credential } from './credentials.ts'
 import { upstream } from './upstreams.ts'
+import { agentLimits, swarmLimit } from './limits.ts'
 import { health } from './health.ts'
 import {
   duration,
@@ -137,22 +138,9 @@ const agent = z.strictObject({
   /** Agents that share one pool host. About 100 keeps a fault's reach small at 7 MB a host. */
   perCell: whole(1, 1_000, 'agents in one cell').default(100),
   /** What one cell may use: `memory` is the heap of a pool host, and all memory of a program with its /tmp. */
-  limits: z
-    .strictObject({
-      memory: size.default(256_000_000),
-      /** Cores, in parts. One for a program, as many as there are for a pool host, when absent. */
-      cpu: z
-        .union([z.number(), z.null()], 'a number of cores like 0.5, or null for no bound')
-        .refine((cores) => cores === null || (cores >= 0.01 && cores <= 1_024), 'a number of cores from 0.01 to 1024')
-        .optional(),
-      /** Processes and threads at once. */
-      pids: whole(8, 100_000, 'a number of processes').default(64),
-      /** What a sandbox or a pool host behind walls may write, in memory; 64 MB when absent. */
-      disk: size.optional(),
-      /** Open files of each process. 256 for a program, 4,096 for a pool host, when absent. */
-      files: whole(32, 1_000_000, 'a number of open files').optional(),
-    })
-    .prefault({}),
+  limits: agentLimits.prefault({}),
+  /** Turns that each of its agents has where others have one, when calls wait for the limits of an upstream. */
+  weight: whole(1, 1_000, 'a weight').optional(),
   /** Types whose agents must be ready before the first of this type is started; at a stop they go after it. */
   dependsOn: z.array(z.string()).max(100).optional(),
   /** A process is replaced before it is older: drained, nobody's loss, up to a tenth sooner so that they spread. */
@@ -384,6 +372,8 @@ export const swarmSchema = z.strictObject({
   degrade: degrade.prefault({}),
   /** What may be spent on calls. */
   budgets: z.record(name, budget).default({}),
+  /** How many calls there may be, whatever upstreams they go to. */
+  limits: z.record(name, swarmLimit).default({}),
   api: z
     .strictObject({ host: listenHost.default('127.0.0.1'), port: whole(0, 65_535, 'a port').default(7_700) })
     .prefault({}),

@@ -1,14 +1,10 @@
 /** The part of the schema that says what is outside: upstreams, their limits, breakers, and what their answers mean. */
 import { X509Certificate } from 'node:crypto'
 import { z } from 'zod'
+import { upstreamLimit } from './limits.ts'
 import { cost } from './price.ts'
 import { profiles } from './profiles.ts'
-import { calls, hostPort, notEmpty, origin, pattern, positiveDuration, rate, share, whole } from './shapes.ts'
-
-/** Whose calls are counted together; `host` = of all upstreams at this address, as providers count source addresses. */
-const limitOwner = z.enum(['credential', 'upstream', 'host', 'type', 'agent'])
-/** The calls that a limit is for; all when absent. */
-const limitMatch = z.array(pattern).max(100).default([])
+import { calls, hostPort, notEmpty, origin, pattern, positiveDuration, share, whole } from './shapes.ts'
 
 const pemBlock = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g
 
@@ -25,28 +21,6 @@ const certificates = z
   .string()
   .max(262_144)
   .refine(areCertificates, 'certificates as PEM (-----BEGIN CERTIFICATE-----)')
-
-const limit = z.strictObject({
-  per: limitOwner,
-  match: limitMatch,
-  rate: rate.optional(),
-  /** Instead of a rate: calls at the upstream at once. */
-  concurrent: whole(1, 100_000, 'a number of calls at once').optional(),
-  /**
-   * `smooth`: spread over the window but for its burst. `sliding`: all at once if need be, then none until those are a
-   * window old. Neither ever shows the provider more than the rate in any window, its own aligned ones included.
-   */
-  window: z.enum(['smooth', 'sliding']).default('smooth'),
-  /** What calls weigh that weigh more than one; the first pattern that fits counts. */
-  weights: z
-    .record(pattern, whole(1, 1_000_000, 'a weight'))
-    .default({})
-    .transform((weights) => Object.entries(weights).map(([match, weight]) => ({ match, weight }))),
-  /** Requests that may go at once; they lie inside the rate. A tenth of it when absent. */
-  burst: whole(1, 1_000_000_000, 'a burst').optional(),
-  /** Part of the rate that is left free for jitter on the way. */
-  guard: share.refine((part) => part <= 0.9, 'a share from 0 to 0.9').default(0.05),
-})
 
 const answerClass = z.enum(['succeeded', 'transient', 'limited', 'credential', 'funds', 'permanent', 'unknown'])
 const usagePaths = z.array(notEmpty('a path like "usage.input_tokens"')).max(20)
@@ -124,7 +98,7 @@ export const upstream = z.strictObject({
   allow: z.array(pattern).min(1).max(1_000),
   /** Routes that move money: only the sitter may use them, by grant. */
   money: z.array(pattern).max(1_000).default([]),
-  limits: z.array(limit).max(100).default([]),
+  limits: z.array(upstreamLimit).max(100).default([]),
   timeout: positiveDuration.default(30_000),
   /** An agent's call that would wait longer than this for a limit is refused at once, and its task parks. */
   parkAfter: positiveDuration.refine((ms) => ms <= 600_000, 'at most 10m').default(10_000),

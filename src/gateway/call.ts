@@ -1,7 +1,7 @@
 /** One call on its way through the gate, and the room that its stages work in. */
 import type { Readable } from 'node:stream'
 import type { Buckets, Gauge, Lines, Scope } from '../limit/limit.ts'
-import type { AnswerClass, Mode, UpstreamLimit } from '../model/model.ts'
+import type { AnswerClass, Mode, SwarmLimit, UpstreamLimit } from '../model/model.ts'
 import type { Clock, Code } from '../std/std.ts'
 import type { CredentialVersion, Keeper } from '../vault/vault.ts'
 import type { Grant } from '../wire/wire.ts'
@@ -22,6 +22,7 @@ import type { Priorities } from './priorities.ts'
 import type { Repeats } from './repeats.ts'
 import type { Retries } from './retries.ts'
 import type { CallsSeen } from './seen.ts'
+import type { Shares } from './shares.ts'
 import type { CallJournal, CredentialRule, Log, UpstreamRule } from './ports.ts'
 import type { Uses } from './uses.ts'
 
@@ -52,6 +53,8 @@ export interface OpenUpstream {
   readonly host: string
   /** Where bans and limits per host are kept: its domain, or else `host`. */
   readonly place: string
+  /** Limits over upstreams that count calls to this one. */
+  readonly over: readonly SwarmLimit[]
   /** What a call weighs by one of its limits, 0 when that is not for it. */
   readonly weigh: (rule: UpstreamLimit, method: string, segments: readonly string[]) => number
   /** What a call counts by limits of its provider that count some calls alone; absent = it has none. */
@@ -152,6 +155,7 @@ export interface Room {
   readonly log: Log
   readonly modes: Pick<Modes, 'of'>
   readonly priorities: Pick<Priorities, 'of'>
+  readonly shares: Pick<Shares, 'of'>
   readonly retries: Retries
   readonly repeats: Pick<Repeats, 'asked' | 'paceMs'>
   readonly budgets: Pick<Budgets, 'look' | 'reserve' | 'release' | 'settle' | 'hasLeft'>

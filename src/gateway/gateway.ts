@@ -32,6 +32,7 @@ import { openAuthority, type Authority } from './proxy/certificates.ts'
 import { openShownSecrets } from './shown-secrets.ts'
 import { openSkew } from './skew.ts'
 import { openCallsSeen, type CallsSeen } from './seen.ts'
+import { openShares, type Shares } from './shares.ts'
 import { openUses } from './uses.ts'
 import { vacanciesOf } from './vacancies.ts'
 import { limitsSeen, upstreamsSeen } from './views.ts'
@@ -111,6 +112,7 @@ interface Parts {
   readonly budgets: Budgets
   readonly repeats: Repeats
   readonly keptKeys: KeptKeys
+  readonly shares: Shares
 }
 
 /** The word of a person: a freeze holds at once, a thaw only when it is written. */
@@ -125,11 +127,12 @@ const countsCalls = ({ degrade }: Rules): boolean => degrade?.types?.calls === t
 /** Whoever waits is looked at by the new limits at once. */
 const takeRules = async (
   { readRules }: GatewayOptions,
-  { rules, room, calls, budgets, repeats, keptKeys }: Parts,
+  { rules, room, calls, budgets, repeats, keptKeys, shares }: Parts,
 ): Promise<null> => {
   const next = await readRules()
   rules.take(next)
   keptKeys.take(room.upstreams)
+  shares.take(next)
   calls.watch(countsCalls(next))
   repeats.watch(next.degrade?.repeats ?? null)
   budgets.take(Object.values(next.budgets))
@@ -300,8 +303,9 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
   const modes = openModes(options.modes)
   const uses = openUses({ clock, book: journal, log })
   const priorities = openPriorities()
+  const shares = openShares(options.rules)
   const counting = openCounting(options, () => late.link)
-  const opened = { clock, upstreams, vault, buckets, lines, journal, uses, log, modes, priorities }
+  const opened = { clock, upstreams, vault, buckets, lines, journal, uses, log, modes, priorities, shares }
   const meter = openMeter(journal.counts())
   const keptKeys = openKeptKeys({ clock, journal, meter, log })
   keptKeys.take(upstreams)
@@ -323,7 +327,7 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
     tell: (number) => late.link?.tell(number),
     tellUnwritten: (grant, outcome, waitedMs) => late.link?.tellUnwritten(grant, outcome, waitedMs),
   })
-  const parts: Parts = { room, rules, doors, grants, freezer, modes, keptKeys, ...counting }
+  const parts: Parts = { room, rules, doors, grants, freezer, modes, keptKeys, shares, ...counting }
   const identity = { swarm: options.rules.name, gateId: options.gateId, version: options.version }
   const link = await openLinkServer({
     ...identity,

@@ -1,5 +1,14 @@
 /** What the gateway is given at assembly: rules of the configuration, the journal, and its own small words. */
-import type { BreakerRule, Budget, Price, Profile, RepeatRule, RetryRule, UpstreamLimit } from '../model/model.ts'
+import type {
+  BreakerRule,
+  Budget,
+  Price,
+  Profile,
+  RepeatRule,
+  RetryRule,
+  SwarmLimit,
+  UpstreamLimit,
+} from '../model/model.ts'
 import type { CredentialRule } from '../vault/vault.ts'
 import type { ShadowedCall } from '../wire/wire.ts'
 
@@ -34,6 +43,9 @@ export interface Rules {
     readonly repeats: RepeatRule | null
   }
   readonly budgets: Readonly<Record<string, Budget>>
+  readonly agents?: Readonly<Record<string, { readonly weight?: number }>>
+  /** Limits over upstreams; none when absent. */
+  readonly limits?: Readonly<Record<string, SwarmLimit>>
 }
 
 /** What a call has spent, in trillionths; null = not known. */

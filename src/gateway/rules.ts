@@ -6,7 +6,7 @@
 import { canonicalJson, type Clock } from '../std/std.ts'
 import { domainPlace, type Buckets } from '../limit/limit.ts'
 import type { OpenUpstream } from './call.ts'
-import type { Profile, UpstreamLimit } from '../model/model.ts'
+import type { Profile, SwarmLimit, UpstreamLimit } from '../model/model.ts'
 import { openPrice } from './cost/price.ts'
 import { openOutbound } from './outbound.ts'
 import { parseRoute, routeMatches } from './path.ts'
@@ -21,6 +21,9 @@ export interface OpenRules {
 
 const credentialOf = (rule: UpstreamRule, rules: Rules): OpenUpstream['credential'] =>
   rule.credential === null ? null : (rules.credentials[rule.credential] ?? { name: rule.credential, pool: [] })
+
+const overOf = ({ name }: UpstreamRule, { limits = {} }: Rules): readonly SwarmLimit[] =>
+  Object.values(limits).filter(({ upstreams }) => upstreams.length === 0 || upstreams.includes(name))
 
 // Prices are bigint, which is no JSON.
 const textOf = (value: unknown): string =>
@@ -90,11 +93,23 @@ export const openRules = (options: { readonly clock: Clock; readonly buckets: Bu
       safe: (rule.retries?.safe ?? []).map(parseRoute),
       host: new URL(rule.url).host,
       place: placeOf(rule),
+      over: overOf(rule, rules),
       weigh: weighing(rule.limits),
       counts: counting(rule.profile),
       listing: (rule.profile?.limitsIn ?? []).map(parseRoute),
       price: openPrice(rule.price),
       outbound: keeps ? before.outbound : openOutbound(rule, clock),
+    }
+  }
+  const isSame = (before: OpenUpstream, rule: UpstreamRule, rules: Rules): boolean =>
+    same(before.rule, rule) &&
+    same(before.credential, credentialOf(rule, rules)) &&
+    same(before.over, overOf(rule, rules))
+  let limits: Rules['limits']
+  const renewOver = (next: Rules['limits'] = {}): void => {
+    for (const limit of Object.values(next)) {
+      const before = limits?.[limit.name]
+      if (before === undefined || !same(before, limit)) buckets.renewOver(limit)
     }
   }
   let first = true
@@ -108,12 +123,14 @@ export const openRules = (options: { readonly clock: Clock; readonly buckets: Bu
       }
       for (const rule of Object.values(rules.upstreams)) {
         const before = upstreams.get(rule.name)
-        if (before && same(before.rule, rule) && same(before.credential, credentialOf(rule, rules))) continue
+        if (before && isSame(before, rule, rules)) continue
         // The first rules of a gate go on with the buckets that it saved.
         if (!first && !(before && same(before.rule.limits, rule.limits)))
           buckets.renew({ name: rule.name, host: placeOf(rule) }, rule.limits)
         upstreams.set(rule.name, open(rule, rules, before))
       }
+      if (!first) renewOver(rules.limits)
+      limits = rules.limits
       first = false
     },
     close: async () => {

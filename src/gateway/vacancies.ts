@@ -69,13 +69,8 @@ const forCalls = (room: Room, name: string, endpoint: string, taken: Map<string,
   const segments = path.slice(1).split('/')
   const { limits, learn, profile, parkAfterMs } = upstream.rule
   const weigh = (rule: UpstreamLimit): number => (isCommon(rule) ? upstream.weigh(rule, method, segments) : 0)
-  const gauges = room.buckets.applied(limits, scope, {
-    endpoint,
-    learn,
-    breaker: null,
-    weigh,
-    perHost: profile?.perHost,
-  })
+  const watching = { endpoint, learn, breaker: null, weigh, perHost: profile?.perHost }
+  const gauges = [...room.buckets.applied(limits, scope, watching), ...room.buckets.overUpstreams(upstream.over, scope)]
   // Half of the line stays for whoever comes by itself.
   const vacant = room.lines.vacant(scope, gauges, parkAfterMs / 2)
   const line = `${name}\n${scope.credential ?? ''}`

@@ -1,6 +1,7 @@
 /** What people are told of upstreams, their limits and their breakers. Looking changes nothing. */
 import { failure, type Clock } from '../std/std.ts'
-import type { Scope, Usage } from '../limit/limit.ts'
+import type { Domain, Scope, Usage } from '../limit/limit.ts'
+import type { UpstreamLimit } from '../model/model.ts'
 import type { GateStatus, LimitsView, LimitUsage } from '../wire/wire.ts'
 import type { OpenUpstream, Room } from './call.ts'
 
@@ -31,21 +32,25 @@ const scopeOf = ({ vault }: Room, { rule, credential, place: host }: OpenUpstrea
   return { upstream: rule.name, host, credential: version?.name ?? null, agent: null }
 }
 
+const rateOf = (limit: UpstreamLimit): string =>
+  'rate' in limit ? `${limit.rate.count}/${limit.rate.windowMs / 1_000}s` : `${limit.concurrent} at once`
+
 const limitsOf = (room: Room, upstream: OpenUpstream, scope: Scope): Seen['limits'] => {
   const { clock, buckets, lines } = room
   const { limits, name } = upstream.rule
   const leftMs = buckets.pausedUntil(scope) - clock.monoMs()
   const usage = buckets.usage(limits, scope)
-  return limits.map((limit, index) => {
-    const one = usage[index] ?? null
-    return {
-      per: limit.per,
-      rate: 'rate' in limit ? `${limit.rate.count}/${limit.rate.windowMs / 1_000}s` : `${limit.concurrent} at once`,
-      pausedUntilMs: leftMs > 0 ? clock.wallMs() + leftMs : null,
-      waiting: lines.waiting(name),
-      usage: one === null ? null : usageOf(clock, one),
-    }
+  const seen = (limit: UpstreamLimit, one: Usage | null): Seen['limits'][number] => ({
+    per: limit.per,
+    rate: rateOf(limit),
+    pausedUntilMs: leftMs > 0 ? clock.wallMs() + leftMs : null,
+    waiting: lines.waiting(name),
+    usage: one === null ? null : usageOf(clock, one),
   })
+  return [
+    ...limits.map((limit, index) => seen(limit, usage[index] ?? null)),
+    ...upstream.over.map((limit) => ({ ...seen(limit, buckets.swarmUsage(limit)), over: limit.name })),
+  ]
 }
 
 export const upstreamsSeen = (room: Room): readonly Seen[] =>
@@ -71,10 +76,14 @@ export const limitsSeen = (room: Room, name: string): LimitsView => {
   const upstream = room.upstreams.get(name)
   if (upstream === undefined) throw failure('not-found', `there is no upstream ${name.slice(0, 80)}`)
   const { clock, buckets, lines } = room
+  const told = (one: Domain) => ({ per: one.per, owner: one.owner, ...usageOf(clock, one) })
   return {
-    domains: buckets
-      .domains(upstream.rule.limits, scopeOf(room, upstream))
-      .map((one) => ({ per: one.per, owner: one.owner, ...usageOf(clock, one) })),
+    domains: [
+      ...buckets.domains(upstream.rule.limits, scopeOf(room, upstream)).map(told),
+      ...upstream.over.flatMap((limit) =>
+        buckets.swarmDomains(limit).map((one) => ({ ...told(one), over: limit.name })),
+      ),
+    ],
     waiting: lines.waitingBy(name),
   }
 }

@@ -3,26 +3,31 @@
  * from answers, breakers. They are saved in the commit that journals the calls which changed them, so a gate that was
  * killed goes on where it was.
  */
-import type { BreakerRule, UpstreamLimit } from '../model/model.ts'
-import type { Clock, Random, Stamp } from '../std/std.ts'
+import type { BreakerRule, SwarmLimit, UpstreamLimit } from '../model/model.ts'
+import type { Clock, Random } from '../std/std.ts'
 import type { LimitRow } from '../store/store.ts'
 import { openBans, type Banned, type Bans } from './bans.ts'
 import { openBreakers, type BreakerEvents, type BreakerView } from './breaker/breakers.ts'
-import { Concurrency } from './concurrency.ts'
+import { bindingOf, mostDomains, openConfigured, type Configured, type Views } from './configured.ts'
 import type { Gauge } from './gauge.ts'
 import type { FoundPace, Held } from './held.ts'
 import { openDomains, type Counts, type Domains } from './learn/domains.ts'
 import { openLearned, type Known } from './learn/learned.ts'
 import type { Listed } from './learn/listed.ts'
 import { readSignals } from './learn/signals.ts'
-import { credentialOf, hostPlace, isDomain, limitName, scopeName, throttledName, type Scope } from './names.ts'
+import {
+  credentialOf,
+  hostPlace,
+  limitName,
+  scopeName,
+  swarmName,
+  swarmPlace,
+  throttledName,
+  type Scope,
+} from './names.ts'
 import { openPauses, type Pauses } from './pauses.ts'
-import { DeafRoad, Road } from './road.ts'
-import { smoothGauge, SmoothShelf } from './smooth.ts'
+import type { Slices } from './slices.ts'
 import { atShare } from './throttle.ts'
-import { shapeOf, type RateRule, type Shape } from './shape.ts'
-import type { Domain, Usage } from './usage.ts'
-import { WindowShelf } from './windows.ts'
 
 /** What an upstream's rules say beside its fixed limits. */
 export interface Watching {
@@ -64,16 +69,28 @@ export interface Answered {
 const banOf = ({ status, bans = {} }: Answered, retryAfterMs: number | null): Banned | undefined =>
   bans[String(status)] ?? (status === 418 && retryAfterMs !== null ? 'credential' : undefined)
 
-export interface Buckets {
+/** When a call may go. */
+export interface Readiness {
+  readonly atMs: number
+  /** A limit that all of its line share stands in the way. */
+  readonly shared: boolean
+  /** One that some of it do. */
+  readonly crowd: string | undefined
+  /** When it is of use to look again, for it or for those behind it who have less in their way. */
+  readonly othersMs: number
+}
+
+export interface Buckets extends Views {
   /** What a call of this scope has to pass: its own gauges, for this call alone. */
   applied(rules: readonly UpstreamLimit[], scope: Scope, watching?: Watching): readonly Gauge[]
   /** More of them, for a call whose mode is throttled: a share of each limit, for all that have this mode together. */
   throttled(rules: readonly UpstreamLimit[], scope: Scope, throttled: Throttled): readonly Gauge[]
+  /** And of the limits over upstreams, those that count calls of this scope. */
+  overUpstreams(limits: readonly SwarmLimit[], scope: Scope): readonly Gauge[]
   /**
-   * When all of them admit a call: at most now = at once; Infinity = when a pending call was sent or given up. `shared`
-   * = a limit that others share stands in the way.
+   * When all of them admit a call: at most now = at once; Infinity = when a pending call was sent or given up.
    */
-  readyAt(gauges: readonly Gauge[], nowMs: number): { readonly atMs: number; readonly shared: boolean }
+  readyAt(gauges: readonly Gauge[], nowMs: number): Readiness
   admit(gauges: readonly Gauge[]): void
   /** Each admitted call is either sent or given up, once. */
   sent(gauges: readonly Gauge[], nowMs: number): void
@@ -105,10 +122,6 @@ export interface Buckets {
   held(upstream: { readonly name: string; readonly host: string }): readonly Held[]
   /** For people: paces that were found for credentials of this upstream. */
   paces(upstream: string): readonly FoundPace[]
-  /** For people: each of these limits for this scope; null where each agent or type has its own. */
-  usage(rules: readonly UpstreamLimit[], scope: Scope): readonly (Usage | null)[]
-  /** For people: these limits for each owner that they count now, the most used first, a hundred at most. */
-  domains(rules: readonly UpstreamLimit[], scope: Scope): readonly Domain[]
   /** Rows that changed since the last asking. */
   changed(): readonly LimitRow[]
   /**
@@ -116,92 +129,26 @@ export interface Buckets {
    * not exceeded by what is sent from here on.
    */
   renew(upstream: { readonly name: string; readonly host?: string }, rules: readonly UpstreamLimit[]): void
-}
-
-interface Asked {
-  readonly scope: Scope
-  readonly weight: number
-}
-
-/** Told of at once. */
-const mostDomains = 100
-
-/** `names`: of what is counted by limits of this one's kind. */
-const openViews = (
-  usage: (rule: UpstreamLimit, name: string) => Usage,
-  names: (rule: UpstreamLimit) => Iterable<string>,
-): Pick<Buckets, 'usage' | 'domains'> => ({
-  usage: (rules, scope) =>
-    rules.map((rule, index) =>
-      rule.per === 'agent' || rule.per === 'type' ? null : usage(rule, limitName(rule, index, scope)),
-    ),
-  domains: (rules, scope) =>
-    rules
-      .flatMap((rule, index) => {
-        const prefix = limitName(rule, index, { ...scope, credential: null, agent: null })
-        return [...names(rule)]
-          .filter((name) => name.startsWith(prefix))
-          .map((name): Domain => ({ per: rule.per, owner: name.slice(prefix.length), ...usage(rule, name) }))
-      })
-      .toSorted((one, other) => other.used / other.of - one.used / one.of)
-      .slice(0, mostDomains),
-})
-
-/** The limits of the configuration, whatever their kind. */
-const openConfigured = (clock: Clock, saved: readonly LimitRow[]) => {
-  const smooth = new SmoothShelf(clock, saved)
-  const windows = new WindowShelf(clock, saved)
-  const roads = new Map<string, Road>()
-  const deafRoad = new DeafRoad()
-  const concurrency = new Concurrency()
-  const shapes = new WeakMap<RateRule, Shape>()
-  const shapeFor = (rule: RateRule): Shape => {
-    const shape = shapes.get(rule) ?? shapeOf(rule)
-    shapes.set(rule, shape)
-    return shape
-  }
-  /** One for each address: as many as the configuration ever had. */
-  const roadTo = ({ host, upstream }: Scope): Road => {
-    const to = host === undefined || isDomain(host) ? upstream : host
-    const road = roads.get(to) ?? new Road()
-    roads.set(to, road)
-    return road
-  }
-  const usage = (rule: UpstreamLimit, name: string): Usage => {
-    const nowMs = clock.monoMs()
-    if (!('rate' in rule)) return concurrency.usage(name, rule, nowMs)
-    return windows.usage(name, nowMs) ?? { used: 0, of: shapeFor(rule).count, freeAtMs: nowMs }
-  }
-  return {
-    gauges: (rule: UpstreamLimit, name: string, { scope, weight }: Asked): readonly Gauge[] => {
-      if (!('rate' in rule)) return [concurrency.gauge(name, rule)]
-      const road = rule.per === 'host' && isDomain(scope.host) ? deafRoad : roadTo(scope)
-      const window = windows.gauge(name, rule, weight, road)
-      if (rule.window === 'sliding') return [window]
-      return [window, smoothGauge(smooth, { name, shape: shapeFor(rule) }, weight, rule.per !== 'agent')]
-    },
-    views: openViews(usage, (rule) => ('rate' in rule ? windows : concurrency).names()),
-    changed: (stamp: Stamp): readonly LimitRow[] => [...smooth.changed(stamp), ...windows.changed(stamp)],
-    renew: (places: readonly string[], rules: readonly UpstreamLimit[]): void => {
-      for (const place of places) {
-        smooth.renew(place, rules)
-        windows.renew(place, rules)
-      }
-    },
-  }
+  /** The same of a limit over upstreams. */
+  renewOver(limit: SwarmLimit): void
 }
 
 /** What a call does to all of its gauges. */
 const overAll = (clock: Clock): Pick<Buckets, 'readyAt' | 'admit' | 'sent' | 'giveUp' | 'ended'> => ({
   readyAt: (gauges, nowMs) => {
     let atMs = nowMs
-    let shared = false
+    let sharedMs = nowMs
+    let crowdMs = nowMs
+    let crowd: string | undefined
     for (const gauge of gauges) {
       const readyMs = gauge.readyAt(nowMs)
-      if (readyMs > nowMs && gauge.shared) shared = true
+      if (readyMs <= nowMs) continue
       atMs = Math.max(atMs, readyMs)
+      if (gauge.shared) sharedMs = Math.max(sharedMs, readyMs)
+      else if ((crowd ??= gauge.crowd) !== undefined && gauge.crowd === crowd) crowdMs = Math.max(crowdMs, readyMs)
     }
-    return { atMs, shared }
+    const shared = sharedMs > nowMs
+    return { atMs, shared, crowd, othersMs: shared ? sharedMs : crowd === undefined ? atMs : crowdMs }
   },
   admit: (gauges) => {
     for (const gauge of gauges) gauge.admit(clock.monoMs())
@@ -245,6 +192,14 @@ const overHeld = (parts: {
       .map(({ scope, perSecond }) => ({ credential: credentialOf(scope), perSecond })),
 })
 
+/** Of a limit over upstreams, where it counts calls of this scope. */
+const gaugesOver = ({ gauges }: Configured, limit: SwarmLimit, scope: Scope): readonly Gauge[] => {
+  const name = swarmName(limit, scope.agent)
+  if (name === undefined) return []
+  const shared = limit.per === 'swarm' && limit.types.length === 0
+  return gauges(limit, name, { scope, weight: 1, binding: { shared, crowd: name } })
+}
+
 const silent: BreakerEvents = { moved: () => {} }
 
 export const openBuckets = (options: {
@@ -252,9 +207,11 @@ export const openBuckets = (options: {
   readonly random: Random
   readonly saved: readonly LimitRow[]
   readonly breakerEvents?: BreakerEvents
+  /** Absent = this host is the only one. */
+  readonly slices?: Slices
 }): Buckets => {
   const { clock, saved } = options
-  const configured = openConfigured(clock, saved)
+  const configured = openConfigured(clock, saved, options.slices)
   const pauses = openPauses(options)
   const learned = openDomains(openLearned(clock, saved), saved)
   const bans = openBans(options)
@@ -265,7 +222,9 @@ export const openBuckets = (options: {
       const all: Gauge[] = []
       for (const [index, rule] of rules.entries()) {
         const weight = watching?.weigh?.(rule) ?? 1
-        if (weight > 0) all.push(...configured.gauges(rule, limitName(rule, index, scope), { scope, weight }))
+        if (weight === 0) continue
+        const name = limitName(rule, index, scope)
+        all.push(...configured.gauges(rule, name, { scope, weight, binding: bindingOf(rule, name) }))
       }
       all.push(bans.gauge(scope))
       if (watching?.learn === true) all.push(...learned.gauges(scope, rules, watching))
@@ -279,8 +238,9 @@ export const openBuckets = (options: {
         // Whoever waits for it lets the others of its line pass.
         const name = throttledName(less, index, scope, target)
         if (weight === 0) return []
-        return configured.gauges(less, name, { scope, weight }).map((gauge) => ({ ...gauge, shared: false }))
+        return [...configured.gauges(less, name, { scope, weight, binding: { shared: false } })]
       }),
+    overUpstreams: (limits, scope) => limits.flatMap((limit) => gaugesOver(configured, limit, scope)),
     ...overAll(clock),
     pausedUntil: (scope) => Math.max(pauses.until(scopeName(scope)), bans.until(scope)),
     answered: (scope, answer) => {
@@ -306,5 +266,6 @@ export const openBuckets = (options: {
       return [configured, learned, breakers, bans].flatMap((kind) => kind.changed(stamp)).concat(pauses.changed())
     },
     renew: ({ name, host }, rules) => configured.renew(host === undefined ? [name] : [name, hostPlace(host)], rules),
+    renewOver: (limit) => configured.renew([swarmPlace(limit.name)], [limit]),
   }
 }

@@ -3,7 +3,7 @@
  * lease of this process, which a gate that died does not keep.
  */
 import type { ConcurrencyLimit } from '../model/model.ts'
-import type { Gauge } from './gauge.ts'
+import type { Binding, Gauge } from './gauge.ts'
 import type { Usage } from './usage.ts'
 
 export class Concurrency {
@@ -18,7 +18,7 @@ export class Concurrency {
     return this.#held.keys()
   }
 
-  gauge(name: string, rule: ConcurrencyLimit): Gauge {
+  gauge(name: string, rule: ConcurrencyLimit, binding: Binding): Gauge {
     let holds = false
     const leave = (): void => {
       if (!holds) return
@@ -28,7 +28,7 @@ export class Concurrency {
       else this.#held.delete(name)
     }
     return {
-      shared: rule.per !== 'agent',
+      ...binding,
       holds: true,
       readyAt: (nowMs) => ((this.#held.get(name) ?? 0) < rule.concurrent ? nowMs : Infinity),
       admit: () => {

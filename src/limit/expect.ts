@@ -9,6 +9,8 @@ export interface Before {
   readonly all: number
   /** Those of its own agent among them. */
   readonly own: number
+  /** Those who wait for a limit that binds some of this line, or more than it. */
+  of(crowd: string): number
 }
 /** Told to who must come back when nobody knows when a place will be free. */
 const unknownWaitMs = 1_000
@@ -20,6 +22,8 @@ export interface Expected {
   readonly leastMs: number
   /** By how much one more before it would put it off; 0 = not known, or it only waits for itself. */
   readonly paceMs: number
+  /** Of the limit that puts it off most. */
+  readonly crowd?: string | undefined
 }
 
 /** When a call would go that comes now. `pausedMs` = until when everybody waits. */
@@ -32,18 +36,23 @@ export const expectedOf = (
   let leastMs = paused
   let atMs = paused
   let paceMs = 0
-  for (const { shared, readyAt, paceMs: pace = 0 } of limits) {
+  let last: string | undefined
+  for (const { shared, crowd, readyAt, paceMs: pace = 0 } of limits) {
     const readyMs = readyAt(nowMs)
     const isKnown = Number.isFinite(readyMs)
     // What is not known is when a call before it will be sent or answered: most often soon.
     const fromMs = Math.max(paused, isKnown ? readyMs : nowMs)
-    const goesMs = fromMs + (shared ? before.all : before.own) * pace
+    const ahead = crowd !== undefined ? before.of(crowd) : shared ? before.all : before.own
+    const goesMs = fromMs + ahead * pace
     leastMs = Math.max(leastMs, isKnown ? fromMs : nowMs + unknownWaitMs)
     if (goesMs < atMs) continue
-    if (goesMs > atMs || paceMs === 0) paceMs = shared ? pace : 0
+    if (goesMs > atMs || paceMs === 0) {
+      paceMs = shared || crowd !== undefined ? pace : 0
+      last = crowd
+    }
     atMs = goesMs
   }
-  return { atMs, leastMs, paceMs }
+  return { atMs, leastMs, paceMs, crowd: last }
 }
 
 /** The first time at which waiting became of no use; undefined when none of them bars. */
@@ -57,22 +66,22 @@ export const barredUntil = (limits: readonly Gauge[], nowMs: number): number | u
 }
 
 /**
- * How many more calls would go within a time if they came now, behind `all` others: by the limit that admits the
+ * How many more calls would go within a time if they came now, behind those `before` them: by the limit that admits the
  * fewest. Where no pace is known whoever waits already shows that there is no room.
  */
 export const vacantFor = (
   limits: readonly Gauge[],
   at: { readonly nowMs: number; readonly pausedMs: number; readonly withinMs: number },
-  all: number,
+  before: Before,
 ): number => {
   const { nowMs, withinMs } = at
   if (barredUntil(limits, nowMs) !== undefined) return 0
   const isFull = limits.some(({ paceMs, readyAt }) => paceMs === undefined && readyAt(nowMs) === Infinity)
-  const { atMs, paceMs } = expectedOf(limits, at, { all, own: 0 })
+  const { atMs, paceMs } = expectedOf(limits, at, before)
   const leftMs = nowMs + withinMs - atMs
   if (isFull || leftMs < 0) return 0
   if (paceMs > 0) return Math.floor(leftMs / paceMs) + 1
-  return all === 0 ? Infinity : 0
+  return before.all === 0 ? Infinity : 0
 }
 
 /** Nobody is sent away for longer than this because of those who were sent away before. */
@@ -86,6 +95,11 @@ const early = 0.9
  */
 export class Promised {
   #untilMs = -Infinity
+
+  /** Nobody who was told a time is still to come. */
+  isOver(nowMs: number): boolean {
+    return this.#untilMs <= nowMs
+  }
 
   /** Ms until it should come back. */
   next({ atMs, leastMs, paceMs }: Expected, nowMs: number): number {

@@ -2,9 +2,18 @@
  * What stands between a call and its upstream: a limit, what the provider said is left, a breaker. Each call gets its
  * own gauges, asks all of them when it may go, and tells them what became of it.
  */
-export interface Gauge {
-  /** Not the agent's own: whoever waits for it waits in line. */
+
+/** Whom it binds. */
+export interface Binding {
+  /** All who stand in a line with it: nobody passes one who waits for it. */
   readonly shared: boolean
+  /**
+   * Under this name those are counted who wait for it, in whichever line: it binds several agents, and only some of a
+   * line or more than one of them.
+   */
+  readonly crowd?: string
+}
+export interface Gauge extends Binding {
   /** Monotonic ms: at most `nowMs` = at once; Infinity = when a call before it was sent, given up or answered. */
   readyAt(nowMs: number): number
   /** What is taken of it is taken until the end of what a call has opened, not of its answer. */

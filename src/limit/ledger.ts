@@ -7,107 +7,50 @@
  *
  * Where answers usually come so late that they say little about arrivals (a model that writes for a minute), counting
  * all of that as way would cost more than it is worth: there a twentieth of the window counts, and what goes far beyond
- * the usual.
+ * the usual. Of a window over several upstreams each has a way of its own, and a lane (lane.ts) here.
  * Times are monotonic ms.
  */
+import { Lane, type Arrival, type Place, type WindowShape } from './lane.ts'
 import type { Road } from './road.ts'
 
-export interface WindowShape {
-  readonly count: number
-  readonly windowMs: number
-}
-
-/** Calls that left in one part of the window stand here as one. */
-interface Group {
-  firstMs: number
-  /** The last of them left. */
-  sentMs: number
-  weight: number
-  /** The part of it of which neither answer nor end is known. */
-  open: number
-  /** When the last answer or end of one of them was; null = none was yet. */
-  knownMs: number | null
-  /** By then the last of them had arrived; null = not known yet. */
-  arrivedMs: number | null
-}
-export type Place = Group
-
-/** A window is kept in so many parts: what is given away by it is a part. */
-const parts = 500
-/** Proofs that usually come later than they could by more than this share of the window say little. */
-const strictWithin = 1 / 20
-/** So much of the window counts as way all the same, and what is beyond so many times the usual. */
-const countedShare = 1 / 20
-const beyondUsual = 3
-/**
- * By so much of the window ways differ. An answer speaks for calls that left so much before its own, for on several
- * connections they overtake each other; and of the least that a call and its answer ever took, so much may be luck.
- */
-const jitterShare = 1 / 200
-/** A call of which nothing is heard, and no end comes: nobody waits for it for ever. */
-const mostHeldMs = 600_000
-/** A window has both its ends: what comes exactly a window later would be one too many. */
-const edgeMs = 0.001
+export type { Place, WindowShape } from './lane.ts'
 
 export class Ledger {
   readonly shape: WindowShape
-  readonly #road: Road
-  readonly #groups: Group[] = []
-  /** Groups before this one have arrived. */
-  #arrived = 0
-  #total = 0
+  readonly #first: Lane
+  /** Those of other ways by which calls went that still count; nearly always none. */
+  #others: Lane[] = []
   #pending = 0
 
   constructor(shape: WindowShape, road: Road) {
     this.shape = shape
-    this.#road = road
+    this.#first = new Lane(shape, road)
   }
 
   /** What counts now: at most the shape's count. */
   used(nowMs: number): number {
     this.#settle(nowMs)
-    return this.#pending + this.#total
+    return this.#pending + this.#total()
   }
 
   /** At most `nowMs` = at once; Infinity = when a call before it was sent, given up, answered or ended. */
   readyAt(nowMs: number, asked: number): number {
     this.#settle(nowMs)
     const weight = Math.min(asked, this.shape.count)
-    let excess = this.#pending + weight - this.shape.count
+    const excess = this.#pending + weight - this.shape.count
     if (excess > 0) return Infinity
-    excess += this.#total
-    let atMs = nowMs
-    for (const group of this.#groups) {
-      if (excess <= 0) break
-      const heard = this.#isPart(group) ? group.weight - group.open : 0
-      atMs = Math.max(atMs, heard >= excess ? this.#partOverMs(group) : this.#overMs(group))
-      excess -= group.weight
-    }
-    return atMs
+    const over = excess + this.#total()
+    if (over <= 0) return nowMs
+    return this.#others.length === 0 ? this.#leavesMs(over, nowMs) : this.#leaveMs(over, nowMs)
   }
 
   pend(weight: number): void {
     this.#pending += weight
   }
 
-  sent(nowMs: number, weight: number): Place {
+  sent(nowMs: number, weight: number, road: Road = this.#first.road): Place {
     this.#pending -= weight
-    this.#total += weight
-    const last = this.#groups.at(-1)
-    if (
-      last !== undefined &&
-      last.open > 0 &&
-      last.arrivedMs === null &&
-      nowMs - last.firstMs < this.shape.windowMs / parts
-    ) {
-      last.sentMs = nowMs
-      last.weight += weight
-      last.open += weight
-      return last
-    }
-    const group: Group = { firstMs: nowMs, sentMs: nowMs, weight, open: weight, knownMs: null, arrivedMs: null }
-    this.#groups.push(group)
-    return group
+    return this.#laneOf(road).sent(nowMs, weight)
   }
 
   /** A call of this weight was answered, so it had arrived; or it has ended without an answer, and never will. */
@@ -118,99 +61,66 @@ export class Ledger {
   }
 
   /** Another one of this shape; calls that are admitted are so by it. */
-  renewed(shape: WindowShape, arrivals: Parameters<Ledger['fill']>[0]): Ledger {
-    const next = new Ledger(shape, this.#road)
+  renewed(shape: WindowShape, arrivals: readonly Arrival[]): Ledger {
+    const next = new Ledger(shape, this.#first.road)
     next.fill(arrivals)
     next.#pending = this.#pending
     return next
   }
 
   /** So much is taken to have arrived, each at its time, the oldest first. */
-  fill(arrivals: readonly { readonly atMs: number; readonly weight: number }[]): void {
-    for (const { atMs, weight } of arrivals) {
-      this.#groups.splice(this.#arrived, 0, {
-        firstMs: atMs,
-        sentMs: atMs,
-        weight,
-        open: 0,
-        knownMs: atMs,
-        arrivedMs: atMs,
-      })
-      this.#arrived += 1
-      this.#total += weight
+  fill(arrivals: readonly Arrival[]): void {
+    this.#first.fill(arrivals)
+  }
+
+  #total(): number {
+    let total = this.#first.total
+    for (const lane of this.#others) total += lane.total
+    return total
+  }
+
+  #laneOf(road: Road): Lane {
+    if (road === this.#first.road) return this.#first
+    let lane = this.#others.find((one) => one.road === road)
+    if (lane === undefined) this.#others.push((lane = new Lane(this.shape, road)))
+    return lane
+  }
+
+  /** When so much of the only lane counts no more. */
+  #leavesMs(excess: number, nowMs: number): number {
+    let atMs = nowMs
+    let left = excess
+    for (let index = 0; left > 0 && index < this.#first.size; index += 1) {
+      atMs = Math.max(atMs, this.#first.leavesMs(index, left))
+      left -= this.#first.weight(index)
     }
+    return atMs
+  }
+
+  /** The same of several: whatever leaves first, from the heads on. */
+  #leaveMs(excess: number, nowMs: number): number {
+    const heads = [this.#first, ...this.#others].map((lane) => ({ lane, at: 0 }))
+    let atMs = nowMs
+    for (let left = excess; left > 0;) {
+      let soonest: { readonly head: (typeof heads)[number]; readonly ms: number } | undefined
+      for (const head of heads) {
+        if (head.at >= head.lane.size) continue
+        const ms = head.lane.leavesMs(head.at, left)
+        if (soonest === undefined || ms < soonest.ms) soonest = { head, ms }
+      }
+      if (soonest === undefined) break
+      const { head, ms } = soonest
+      atMs = Math.max(atMs, ms)
+      left -= head.lane.weight(head.at)
+      head.at += 1
+    }
+    return atMs
   }
 
   #settle(nowMs: number): void {
-    for (let group = this.#groups[this.#arrived]; group !== undefined; group = this.#groups[this.#arrived]) {
-      const arrivedMs = this.#arrivedBy(group, nowMs)
-      if (arrivedMs === undefined) break
-      // Arrivals have the order of their sending.
-      group.arrivedMs = Math.max(arrivedMs, this.#groups[this.#arrived - 1]?.arrivedMs ?? -Infinity)
-      this.#arrived += 1
-    }
-    for (let group = this.#groups[0]; group !== undefined; group = this.#groups[0]) {
-      if (this.#overMs(group) > nowMs) {
-        // The only group of a burst may have to wait for one slow answer: those that were heard do not.
-        if (this.#isPart(group) && this.#partOverMs(group) <= nowMs) {
-          this.#total -= group.weight - group.open
-          group.weight = group.open
-        }
-        break
-      }
-      this.#total -= group.weight
-      this.#groups.shift()
-      this.#arrived = Math.max(0, this.#arrived - 1)
-    }
-  }
-
-  /** Some of it was heard of, and the rest nobody speaks for yet. */
-  #isPart({ arrivedMs, open, weight }: Group): boolean {
-    return arrivedMs === null && open > 0 && open < weight
-  }
-
-  /** When those of it that were heard of count no more. */
-  #partOverMs({ sentMs, knownMs }: Group): number {
-    return this.#byProof(sentMs, knownMs!) + this.shape.windowMs + edgeMs
-  }
-
-  /** By when a group had arrived; undefined = nobody knows yet. */
-  #arrivedBy({ sentMs, knownMs, open }: Group, nowMs: number): number | undefined {
-    // What left in the same moment says nothing: a stall may begin between the two.
-    const byOthers = this.#road.provenMs(sentMs + this.#jitterMs) ?? Infinity
-    const provenMs = Math.min(open <= 0 ? knownMs! : Infinity, byOthers)
-    if (provenMs > nowMs) return nowMs - sentMs > mostHeldMs ? nowMs : undefined
-    return this.#byProof(sentMs, provenMs)
-  }
-
-  get #jitterMs(): number {
-    return this.shape.windowMs * jitterShare
-  }
-
-  /** By when a call had arrived whose arrival is proven. */
-  #byProof(sentMs: number, provenMs: number): number {
-    const backMs = Math.max(0, this.#road.leastMs - this.#jitterMs)
-    return sentMs + this.#wayOf(Math.max(0, provenMs - backMs - sentMs))
-  }
-
-  /** Within this, that an answer is late says little; 0 where answers are quick. */
-  get #usualMs(): number {
-    const { spreadMs } = this.#road
-    return spreadMs <= this.shape.windowMs * strictWithin ? 0 : spreadMs * beyondUsual
-  }
-
-  #wayOf(lateMs: number): number {
-    const usualMs = this.#usualMs
-    return usualMs === 0 ? lateMs : Math.max(Math.min(lateMs, this.shape.windowMs * countedShare), lateMs - usualMs)
-  }
-
-  /** When it counts no more, as far as is known now; Infinity = as long as nothing is heard of it. */
-  #overMs({ sentMs, arrivedMs }: Group): number {
-    const { windowMs } = this.shape
-    if (arrivedMs !== null) return arrivedMs + windowMs + edgeMs
-    // Answers may well take a window and more: that there is none yet says nothing.
-    const usualMs = this.#usualMs
-    if (this.#road.leastMs + usualMs < windowMs) return Infinity
-    return sentMs + windowMs * (usualMs === 0 ? 1 : 1 + countedShare) + edgeMs
+    this.#first.settle(nowMs)
+    if (this.#others.length === 0) return
+    for (const lane of this.#others) lane.settle(nowMs)
+    if (this.#others.some(({ size }) => size === 0)) this.#others = this.#others.filter(({ size }) => size > 0)
   }
 }

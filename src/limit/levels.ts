@@ -43,6 +43,11 @@ export class Levels<Waiter extends Ranked> {
     return [...this.#levels.values()].flatMap(({ waiters }) => waiters)
   }
 
+  /** The highest priority of those who wait; -1 = nobody does. */
+  get highest(): number {
+    return this.#heads()[0]?.priority ?? -1
+  }
+
   push(waiter: Waiter): void {
     this.#levelOf(waiter.priority).push(waiter)
   }

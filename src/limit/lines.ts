@@ -1,6 +1,8 @@
 /** All lines of this gate, with the bounds of who may wait at all. */
 import type { Cancel, Clock } from '../std/std.ts'
 import type { Buckets } from './buckets.ts'
+import { Crowd } from './crowd.ts'
+import { levelOrder, reserveEvery } from './levels.ts'
 import { Line, type Waiter, type Wanted } from './line.ts'
 import type { Gauge } from './gauge.ts'
 import { scopeName, type Scope } from './names.ts'
@@ -32,53 +34,42 @@ const mostPerAgent = 32
 /** How exactly the end of patience is kept. */
 const sweepMs = 100
 const fullRetryMs = 1_000
-/** Told of at once. */
-const mostAgents = 100
-
-const agentKey = ({ scope }: Pick<Wanted, 'scope'>): string => `${scope.upstream}\n${scope.agent ?? ''}`
-
-/** Who waits, and how many of each agent. */
-class Crowd {
-  total = 0
-  readonly #perAgent = new Map<string, number>()
-
-  count(waiter: Wanted, by: 1 | -1): void {
-    this.total += by
-    if (waiter.granted) return
-    const key = agentKey(waiter)
-    const left = (this.#perAgent.get(key) ?? 0) + by
-    if (left === 0) this.#perAgent.delete(key)
-    else this.#perAgent.set(key, left)
-  }
-
-  /** Calls of the same agent to the same upstream. */
-  before(wanted: Pick<Wanted, 'scope'>): number {
-    return this.#perAgent.get(agentKey(wanted)) ?? 0
-  }
-
-  at(upstream: string): ReturnType<Lines['waitingBy']> {
-    return [...this.#perAgent]
-      .flatMap(([key, waiting]) => {
-        const [of, agent = ''] = key.split('\n')
-        return of === upstream ? [{ agent, waiting }] : []
-      })
-      .toSorted((one, other) => other.waiting - one.waiting || (one.agent < other.agent ? -1 : 1))
-      .slice(0, mostAgents)
-  }
-}
 
 const passed = (): void => {
   /* it does not wait any more */
 }
 
+/**
+ * Lines that may wait for one limit: the one whose head has the highest priority first, one turn of ten any other; by
+ * lot among equals. Turns would not be fair: who was served in a line may have waited for something else.
+ */
+const pumpByLot = (lines: readonly Line[], turns: { passed: number; lot: number }): void => {
+  const draw = (): number => (turns.lot = (turns.lot * 16_807 + 12_345) % 2_147_483_647)
+  const heads = lines
+    .filter((line) => !line.isEmpty)
+    .map((line) => ({ line, priority: line.priority, sinceMs: draw() }))
+    .toSorted((one, other) => other.priority - one.priority || one.sinceMs - other.sinceMs)
+  for (const { line, priority } of levelOrder(heads, turns.passed)) {
+    const before = line.served
+    line.pump()
+    if (line.served === before || heads.length < 2) continue
+    const isReserved = turns.passed >= reserveEvery - 1 || priority !== heads[0]!.priority
+    turns.passed = isReserved ? 0 : turns.passed + 1
+  }
+}
+
 export const openLines = ({ clock, buckets }: { readonly clock: Clock; readonly buckets: Buckets }): Lines => {
   const lines = new Map<string, Line>()
   const crowd = new Crowd()
+  const turns = { passed: 0, lot: 0 }
   const onLeave = (waiter: Waiter): void => crowd.count(waiter, -1)
+  /** A line may release whom it can; where another one may wait for the same limit, they draw lots. */
+  const due = (line: Line): void => (crowd.isShared ? pumpByLot([...lines.values()], turns) : line.pump())
+  const parts = { clock, buckets, crowd, onLeave, due }
   const lineOf = (scope: Scope): Line => {
     const name = scopeName(scope)
     let line = lines.get(name)
-    if (line === undefined) lines.set(name, (line = new Line({ ...scope, agent: null }, { clock, buckets, onLeave })))
+    if (line === undefined) lines.set(name, (line = new Line({ ...scope, agent: null }, parts)))
     return line
   }
   /** Only while somebody waits: a quiet gate does nothing. */
@@ -95,7 +86,7 @@ export const openLines = ({ clock, buckets }: { readonly clock: Clock; readonly 
     wait: (wanted) => {
       const nowMs = clock.monoMs()
       const line = lineOf(wanted.scope)
-      if (line.pass(wanted, nowMs)) {
+      if (!crowd.waitsFor(wanted.limits) && line.pass(wanted, nowMs)) {
         // Its turn is remembered until the next sweep.
         sweepSoon()
         wanted.decided({ admitted: true, waitedMs: 0 })
@@ -119,6 +110,7 @@ export const openLines = ({ clock, buckets }: { readonly clock: Clock; readonly 
     },
     wake: (upstream) => {
       if (crowd.total === 0) return
+      if (crowd.isShared) return pumpByLot([...lines.values()], turns)
       const host = [...lines.values()].find(({ scope }) => scope.upstream === upstream)?.scope.host
       const isNear = ({ scope }: Line): boolean =>
         scope.upstream === upstream || (host !== undefined && scope.host === host)

@@ -2,7 +2,7 @@
  * Under which name a limit is kept and saved: where it holds (an upstream, or `@host:port`), which rule it is, and
  * whose calls it counts.
  */
-import type { LimitOwner, UpstreamLimit } from '../model/model.ts'
+import type { LimitOwner, SwarmLimit, UpstreamLimit } from '../model/model.ts'
 
 /** Who a call is for, as far as limits care. */
 export interface Scope {
@@ -15,19 +15,20 @@ export interface Scope {
 
 export const limitPrefix = 'limit\n'
 
-const ownerOf = (per: LimitOwner, scope: Scope): string => {
+const typeOf = (agent: string | null): string => agent?.split('/', 1)[0] ?? ''
+
+const ownerOf = (per: LimitOwner, scope: Pick<Scope, 'credential' | 'agent'>): string => {
   if (per === 'credential') return scope.credential ?? ''
   if (per === 'agent') return scope.agent ?? ''
-  return per === 'type' ? (scope.agent?.split('/')[0] ?? '') : ''
+  return per === 'type' ? typeOf(scope.agent) : ''
 }
 
 /** What a rule counts, for names that hold no place in one upstream's list. */
 const hostRule = (rule: UpstreamLimit): string =>
   'rate' in rule ? `${rule.rate.count}/${rule.rate.windowMs}` : `${rule.concurrent}`
 
-/** No host begins so. */
+/** What stands for all hosts of a domain; no host begins so. */
 const domainMark = '~'
-/** What stands for all hosts of a domain. */
 export const domainPlace = (domain: string): string => domainMark + domain
 export const isDomain = (host: string | undefined): boolean => host?.startsWith(domainMark) === true
 
@@ -37,6 +38,20 @@ export const limitName = (rule: UpstreamLimit, index: number, scope: Scope): str
   rule.per === 'host'
     ? `${limitPrefix}${hostPlace(scope.host ?? scope.upstream)}\n${hostRule(rule)}\nhost\n`
     : `${limitPrefix}${scope.upstream}\n${index}\n${rule.per}\n${ownerOf(rule.per, scope)}`
+
+/** What stands for all upstreams, for one limit that is over several; no upstream begins so. */
+export const swarmPlace = (limit: string): string => `=${limit}`
+
+export const swarmPrefix = ({ name, per }: SwarmLimit): string => `${limitPrefix}${swarmPlace(name)}\n0\n${per}\n`
+
+/** Undefined = the limit is not for this one. */
+export const swarmName = (limit: SwarmLimit, agent: string | null): string | undefined => {
+  const { per, types } = limit
+  if (types.length > 0 && !types.includes(typeOf(agent))) return undefined
+  // What the gate asks for itself is nobody's, and the swarm's.
+  if (agent === null && per !== 'swarm') return undefined
+  return swarmPrefix(limit) + ownerOf(per, { credential: null, agent })
+}
 
 /** What it counts is part of the name: at another share it begins with a bucket of its own. */
 export const throttledName = (less: UpstreamLimit, index: number, scope: Scope, target: string): string =>

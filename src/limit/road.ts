@@ -82,8 +82,3 @@ export class Road {
     this.#usualMs = sorted[sorted.length - (usualOver + 1) / 2] ?? 0
   }
 }
-
-/** Ways to several hosts: what one of them has answered proves nothing of what was sent to another. */
-export class DeafRoad extends Road {
-  override heard(): void {}
-}

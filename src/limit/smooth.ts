@@ -2,7 +2,7 @@
 import type { RatedLimit, UpstreamLimit } from '../model/model.ts'
 import { remainingMs, type Clock, type Stamp } from '../std/std.ts'
 import type { LimitRow } from '../store/store.ts'
-import type { Gauge } from './gauge.ts'
+import type { Binding, Gauge } from './gauge.ts'
 import { placeOf, ruleOf } from './names.ts'
 import {
   admitted,
@@ -35,10 +35,15 @@ const sameShape = (one: Shape, other: Shape): boolean =>
     one.intervalMs === other.intervalMs &&
     one.toleranceMs === other.toleranceMs)
 
+interface Kept {
+  readonly shape: Shape
+  readonly bucket: Bucket
+}
+
 /** The map of buckets, and which of them are not saved yet. */
 export class SmoothShelf {
   readonly #clock: Clock
-  readonly #kept = new Map<string, { readonly shape: Shape; readonly bucket: Bucket }>()
+  readonly #kept = new Map<string, Kept>()
   /** When the limits of an upstream changed last: its buckets that are made after it were empty then. */
   readonly #renewedMs = new Map<string, number>()
   readonly #dirty = new Set<string>()
@@ -70,12 +75,14 @@ export class SmoothShelf {
     this.#renewedMs.set(place, nowMs)
     for (const [name, known] of this.#kept) {
       const rule = ruleOf(name, place, rules)
-      if (rule === undefined || !isSmooth(rule)) continue
-      const shape = shapeOf(rule)
-      if (sameShape(known.shape, shape)) continue
-      this.#kept.set(name, { shape, bucket: { tatMs: emptyTat(shape, nowMs), pending: known.bucket.pending } })
-      this.#dirty.add(name)
+      if (rule !== undefined) this.#reshape(name, known, rule, nowMs)
     }
+  }
+
+  /** The same for one limit alone. */
+  reshape(name: string, rule: UpstreamLimit): void {
+    const known = this.#kept.get(name)
+    if (known !== undefined) this.#reshape(name, known, rule, this.#clock.monoMs())
   }
 
   put(applied: Applied, bucket: Bucket): void {
@@ -92,6 +99,14 @@ export class SmoothShelf {
     })
     this.#dirty.clear()
     return rows
+  }
+
+  #reshape(name: string, known: Kept, rule: UpstreamLimit, nowMs: number): void {
+    if (!isSmooth(rule)) return
+    const shape = shapeOf(rule)
+    if (sameShape(known.shape, shape)) return
+    this.#kept.set(name, { shape, bucket: { tatMs: emptyTat(shape, nowMs), pending: known.bucket.pending } })
+    this.#dirty.add(name)
   }
 
   /** A bucket of an earlier gate: as far ahead as it was, plus what a crash may hide; never worse than empty. */
@@ -116,12 +131,12 @@ export class SmoothShelf {
 
 const isSmooth = (rule: UpstreamLimit): rule is RatedLimit => 'rate' in rule && rule.window === 'smooth'
 
-export const smoothGauge = (shelf: SmoothShelf, limit: Applied, asked: number, shared: boolean): Gauge => {
+export const smoothGauge = (shelf: SmoothShelf, limit: Applied, asked: number, binding: Binding): Gauge => {
   const { toleranceMs, intervalMs } = shelf.shape(limit)
   // What weighs more than ever goes at once goes as the heaviest that may: it must not wait for ever.
   const weight = Math.min(asked, Math.round(toleranceMs / intervalMs) + 1)
   return {
-    shared,
+    ...binding,
     paceMs: weight * intervalMs,
     readyAt: (nowMs) => readyAtMs(shelf.shape(limit), shelf.get(limit), nowMs, weight),
     admit: () => shelf.put(limit, admitted(shelf.get(limit), weight)),

@@ -6,7 +6,7 @@
 /** What the queue needs to know of a call that waits. */
 export interface Waiting {
   readonly scope: { readonly agent: string | null }
-  /** At least 1. */
+  /** What it takes of its agent's turns: what it weighs by limits, divided by what its agent weighs. */
   readonly weight: number
   left: boolean
   /** Its turn, set by the queue. */

@@ -5,7 +5,7 @@
 import type { RatedLimit, UpstreamLimit } from '../model/model.ts'
 import { remainingMs, type Clock, type Stamp } from '../std/std.ts'
 import type { LimitRow } from '../store/store.ts'
-import type { Gauge } from './gauge.ts'
+import type { Binding, Gauge } from './gauge.ts'
 import { Ledger, type Place, type WindowShape } from './ledger.ts'
 import { limitPrefix, placeOf, ruleOf } from './names.ts'
 import type { Road } from './road.ts'
@@ -50,6 +50,14 @@ interface Kept {
   readonly ledger: Ledger
 }
 
+/** One call as a window sees it. */
+interface Weighed {
+  readonly weight: number
+  /** By which way it goes. */
+  readonly road: Road
+  readonly binding: Binding
+}
+
 export class WindowShelf {
   readonly #clock: Clock
   readonly #kept = new Map<string, Kept>()
@@ -63,7 +71,7 @@ export class WindowShelf {
     this.#resumable = new Map(mine.map((row) => [row.name, row]))
   }
 
-  gauge(name: string, rule: RatedLimit, weight: number, road: Road): Gauge {
+  gauge(name: string, rule: RatedLimit, { weight, road, binding }: Weighed): Gauge {
     const get = (): Ledger => this.#get(name, rule, road)
     const touch = (): Ledger => {
       this.#dirty.add(name)
@@ -76,14 +84,14 @@ export class WindowShelf {
       place = undefined
     }
     return {
-      shared: rule.per !== 'agent',
+      ...binding,
       // What weighs more than all there is goes when nothing else is counted.
       paceMs: (Math.min(weight, count) * windowMs) / count,
       readyAt: (nowMs) => get().readyAt(nowMs, weight),
       admit: () => touch().pend(weight),
       sent: (nowMs) => {
         const ledger = touch()
-        place = { ledger, in: ledger.sent(nowMs, weight), sentMs: nowMs }
+        place = { ledger, in: ledger.sent(nowMs, weight, road), sentMs: nowMs }
       },
       giveUp: () => touch().pend(-weight),
       heard: (nowMs) => {
@@ -98,14 +106,16 @@ export class WindowShelf {
   renew(place: string, rules: readonly UpstreamLimit[]): void {
     const nowMs = this.#clock.monoMs()
     this.#renewedMs.set(place, nowMs)
-    for (const [name, { rule: before, ledger }] of this.#kept) {
+    for (const [name, kept] of this.#kept) {
       const rule = ruleOf(name, place, rules)
-      if (rule === undefined || !isRated(rule)) continue
-      const [was, will] = [windowOf(before), windowOf(rule)]
-      if (was.count === will.count && was.windowMs === will.windowMs && before.window === rule.window) continue
-      this.#kept.set(name, { rule, ledger: ledger.renewed(will, historyOf(rule, will.count, nowMs)) })
-      this.#dirty.add(name)
+      if (rule !== undefined) this.#reshape(name, kept, rule, nowMs)
     }
+  }
+
+  /** The same for one limit alone. */
+  reshape(name: string, rule: UpstreamLimit): void {
+    const kept = this.#kept.get(name)
+    if (kept !== undefined) this.#reshape(name, kept, rule, this.#clock.monoMs())
   }
 
   /** Of windows in use, by the name of their limit. */
@@ -129,6 +139,14 @@ export class WindowShelf {
     })
     this.#dirty.clear()
     return rows
+  }
+
+  #reshape(name: string, { rule: before, ledger }: Kept, rule: UpstreamLimit, nowMs: number): void {
+    if (!isRated(rule)) return
+    const [was, will] = [windowOf(before), windowOf(rule)]
+    if (was.count === will.count && was.windowMs === will.windowMs && before.window === rule.window) return
+    this.#kept.set(name, { rule, ledger: ledger.renewed(will, historyOf(rule, will.count, nowMs)) })
+    this.#dirty.add(name)
   }
 
   #get(name: string, rule: RatedLimit, road: Road): Ledger {

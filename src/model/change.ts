@@ -40,6 +40,7 @@ const fromTheStart: Readonly<Record<Setting, boolean>> = {
   perCell: true,
   memoryBytes: true,
   limits: true,
+  weight: false,
   config: true,
   upstreams: false,
   proxy: true,

@@ -107,6 +107,8 @@ export interface AgentType {
     /** A person has written it: where nothing bounds a disk, that is told. */
     readonly diskIsAsked?: true
   }
+  /** Turns of each of its agents in lines of calls, where others have one; absent = 1. */
+  readonly weight?: number
   /** Types whose agents must be ready before the first of this one is started; absent = none. */
   readonly dependsOn?: readonly string[]
   /** A process of this type is replaced before it is older; absent = never for its age. */
@@ -159,7 +161,7 @@ export interface TaskType {
   readonly priority: number
 }
 /** Whose calls are counted together. `host`: of all upstreams at the same address, as a provider counts source IPs. */
-export type LimitOwner = 'credential' | 'upstream' | 'host' | 'type' | 'agent'
+export type LimitOwner = 'credential' | 'upstream' | 'host' | 'type' | 'agent' | 'swarm'
 interface LimitScope {
   readonly per: LimitOwner
   /** Patterns `METHOD /path/**` of the calls that it is for; empty = all. */
@@ -180,6 +182,16 @@ export interface ConcurrencyLimit extends LimitScope {
   readonly concurrent: number
 }
 export type UpstreamLimit = RatedLimit | ConcurrencyLimit
+/** Over all upstreams: calls of the whole swarm, or of each type or agent. */
+export type SwarmLimit = UpstreamLimit & {
+  /** Of one that is written at an agent type: `agents.<type>`. */
+  readonly name: string
+  readonly per: 'agent' | 'type' | 'swarm'
+  /** Agent types whose calls count; empty = all, and what the gate asks for itself. */
+  readonly types: readonly string[]
+  /** Empty = all. */
+  readonly upstreams: readonly string[]
+}
 export interface Upstream {
   readonly name: string
   /** Origin without a path, `http://127.0.0.1:9100`. */
@@ -349,5 +361,7 @@ export interface SwarmConfig {
   readonly alerts: AlertSettings
   readonly degrade: DegradeSettings
   readonly budgets: Readonly<Record<string, Budget>>
+  /** Over upstreams. */
+  readonly limits: Readonly<Record<string, SwarmLimit>>
   readonly api: { readonly host: string; readonly port: number }
 }

@@ -9,8 +9,12 @@ export interface LimitUsage {
 }
 /** Value of `limits`: one upstream's limits closely, the most used first; a hundred of each at most. */
 export interface LimitsView {
-  /** `owner`: a credential, a type or an agent; empty where the limit has none. */
-  readonly domains: readonly (LimitUsage & { readonly per: string; readonly owner: string })[]
+  /** `owner`: a credential, a type or an agent; empty where the limit has none. `over`: as in `GateStatus`. */
+  readonly domains: readonly (LimitUsage & {
+    readonly per: string
+    readonly owner: string
+    readonly over?: string
+  })[]
   readonly waiting: readonly { readonly agent: string; readonly waiting: number }[]
 }
 
@@ -40,6 +44,8 @@ export interface GateStatus {
     readonly byStatus: Readonly<Record<string, number>>
     readonly limits: readonly {
       readonly per: string
+      /** Name of a limit that counts calls to other upstreams as well; absent = it is this one's. */
+      readonly over?: string
       readonly rate: string
       readonly pausedUntilMs: number | null
       readonly waiting: number

@@ -184,7 +184,7 @@ test('Ten faults are told at once, each with path, found, expected and the neare
   expect(one('agents.settler.upstreams[0]')).toMatch(/found "nortbank", .*did you mean "northbank"\?/)
   expect(one('agents.settler.restart.type')).toMatch(/found "permanant", .*did you mean "permanent"\?/)
   expect(one('agents.settler.limits.memry')).toMatch(
-    /expected one of memory, cpu, pids, disk, files; did you mean "memory"\?/,
+    /expected one of memory, cpu, pids, disk, files, calls; did you mean "memory"\?/,
   )
   expect(one('tasks.settle.agent')).toMatch(/found "setler", expected one of agents: settler; did you mean "settler"\?/)
   expect(one('upstreams.northbank.cost.call')).toMatch(/found 0.01, expected text/)
@@ -200,7 +200,7 @@ test('What this version cannot do is refused by name, and not taken and ignored'
     ['bus', /bus beyond this host yet/, 'nats://somewhere'],
     ['agents settler cell', /cells other than "pool", "vm", "process" and "sandbox" yet/, 'worker'],
     ['agents settler cell kind', /cells other than "pool", "vm", "process" and "sandbox" yet/, 'worker'],
-    ['agents settler limits calls', /calls of one agent yet/, '50/s'],
+    ['agents settler schedule', /schedules yet/, 'daily'],
     ['channels northbank kind', /"http" yet/, 'paypal'],
   ]
   for (const [path, told, value] of later) {

@@ -11,7 +11,7 @@ afterEach(async () => {
   closing = []
 })
 
-const world = async (count: number) => {
+const world = async (count: number, weights: Readonly<Record<string, number>> = {}) => {
   const upstream = await openUpstream()
   const held: ServerResponse[] = []
   upstream.answer((_seen, response) => held.push(response))
@@ -21,14 +21,23 @@ const world = async (count: number) => {
     timeoutMs: 600_000,
   })
   closing.push(opened.close)
+  const types = Object.fromEntries(Object.entries(weights).map(([type, weight]) => [type, { weight }]))
+  await opened.take({ ...opened.rules, agents: types })
   const { link } = opened.sitter
-  const door = join(opened.place.directory, 'cell.sock')
-  const agents = Array.from({ length: count }, (_, index) => `payer/${String(index + 1).padStart(4, '0')}`)
-  link.openCell({ cell: 'cel_1', socketPath: door, type: 'payer', agents, upstreams: ['bank'] })
+  const names = Object.keys(weights).length === 0 ? ['payer'] : Object.keys(weights)
+  const all = names.map((type) =>
+    Array.from({ length: count }, (_, at) => `${type}/${String(at + 1).padStart(4, '0')}`),
+  )
+  const doorOf = (agent: string): string => join(opened.place.directory, `${agent.split('/')[0]}.sock`)
+  for (const [index, type] of names.entries()) {
+    const agents = all[index]!
+    link.openCell({ cell: `cel_${type}`, socketPath: doorOf(agents[0]!), type, agents, upstreams: ['bank'] })
+  }
+  const agents = all.flat()
   const until = async (holds: () => Promise<boolean>): Promise<void> => {
     while (!(await holds()));
   }
-  await until(async () => (await link.status()).cells === 1)
+  await until(async () => (await link.status()).cells === names.length)
   const asked: Promise<unknown>[] = []
   let queued = -1
   return {
@@ -36,7 +45,7 @@ const world = async (count: number) => {
     agents,
     /** Resolves when it is at the upstream (the first) or in line. */
     ask: async (agent: string): Promise<void> => {
-      asked.push(fetchBy(door, { path: `/bank/v1/${agent}`, headers: { 'x-sitter-agent': agent } }))
+      asked.push(fetchBy(doorOf(agent), { path: `/bank/v1/${agent}`, headers: { 'x-sitter-agent': agent } }))
       queued += 1
       if (queued === 0) await upstream.reached(1)
       else await until(async () => (await link.status()).queued === queued)
@@ -69,6 +78,18 @@ test('Ten agents of equal weight get the same of a strict upstream within a tent
     const count = served.filter((name) => name === agent).length
     expect(count).toBeGreaterThanOrEqual(9)
     expect(count).toBeLessThanOrEqual(11)
+  }
+  await end()
+}, 120_000)
+
+test('Agents of a type of weight three have three calls where those of the others have one', async () => {
+  const { agents, ask, next, end, log } = await world(2, { settler: 3, reader: 1, writer: 1 })
+  for (let call = 0; call < 30; call += 1) for (const agent of agents.toReversed()) await ask(agent)
+  await next(50)
+  const served = log().slice(1)
+  for (const agent of agents) {
+    const count = served.filter((name) => name === agent).length
+    expect([agent, Math.abs(count - (agent.startsWith('settler') ? 15 : 5)) <= 1]).toEqual([agent, true])
   }
   await end()
 }, 120_000)

@@ -210,6 +210,7 @@ export class WorldGate {
       safe: [],
       host: 'bank',
       place: 'bank',
+      over: [],
       weigh: () => 1,
       price: openPrice(rule.price),
       outbound: provider.of(process),
@@ -228,6 +229,7 @@ export class WorldGate {
     const priorities = openPriorities()
     const room: Room = {
       modes,
+      shares: { of: () => 1 },
       priorities,
       retries: openRetries({ clock, random: seeded(1) }),
       budgets: openBudgets(clock, []),

@@ -30,8 +30,11 @@ const breakerText =
 const stateText = ({ breakers }: UpstreamAnswer): string =>
   breakers.length === 0 ? 'closed' : [...new Set(breakers.map(({ state }) => state))].join(', ')
 
+const perText = ({ per, over }: Pick<UpstreamAnswer['limits'][number], 'per' | 'over'>): string =>
+  over === undefined ? `per ${per}` : `per ${per} over upstreams (${over})`
+
 const limitText = ({ limits }: UpstreamAnswer): string =>
-  limits.map(({ rate, per }) => `${rateText(rate)} per ${per}`).join(', ')
+  limits.map((limit) => `${rateText(limit.rate)} ${perText(limit)}`).join(', ')
 
 const freeText = ({ used, of, freeAtMs }: LimitUsage, nowMs: number): string => {
   const free =
@@ -62,9 +65,9 @@ const paceLine = ({ credential, perSecond }: UpstreamAnswer['paces'][number]): s
 /** Those of one owner are lines of their own below. */
 const limitLine =
   (nowMs: number) =>
-  ({ rate, per, waiting, usage }: UpstreamAnswer['limits'][number]): string => {
+  ({ waiting, usage, ...limit }: UpstreamAnswer['limits'][number]): string => {
     const used = usage === null ? '' : `${freeText(usage, nowMs)}, `
-    return plain(`${rateText(rate)} per ${per}: ${used}${count(waiting)} waiting`)
+    return plain(`${rateText(limit.rate)} ${perText(limit)}: ${used}${count(waiting)} waiting`)
   }
 
 /** Places for calls at once (`peak at once`) come back with the calls that have them, and not with a window. */
@@ -82,7 +85,7 @@ const learnedLine =
 const ownerLines = ({ domains }: UpstreamShown, nowMs: number): readonly string[] =>
   domains
     .filter(({ owner, used }) => owner !== '' && used > 0)
-    .map((one) => plain(`${one.owner} (per ${one.per}): ${freeText(one, nowMs)}`))
+    .map((one) => plain(`${one.owner} (${perText(one)}): ${freeText(one, nowMs)}`))
 
 export const upstreamList: Deed = async ({ api, printer, world }) => {
   const nowMs = world.clock.wallMs()

@@ -20,7 +20,9 @@ const limitsOf = (call: CallInHand, room: Room, weigh: Weigh): CallInHand['limit
   const { limits: rules, learn, breaker, profile } = upstream!.rule
   const perHost = profile?.perHost
   const counts = upstream!.counts?.(call.method, call.plain!.segments)
-  const limits = room.buckets.applied(rules, call.scope!, { endpoint, learn, breaker, weigh, perHost, counts })
+  const own = room.buckets.applied(rules, call.scope!, { endpoint, learn, breaker, weigh, perHost, counts })
+  const { over } = upstream!
+  const limits = over.length === 0 ? own : [...own, ...room.buckets.overUpstreams(over, call.scope!)]
   const { mode, target } = room.modes.of(scopeOf(call))
   return mode === 'throttled'
     ? [...limits, ...room.buckets.throttled(rules, call.scope!, { target, share: throttledShare, weigh })]
@@ -40,7 +42,7 @@ export const admit: Stage = async (call, room) => {
     limits,
     granted: call.grant !== null,
     priority: room.priorities.of(call.agent),
-    weight: Math.max(1, ...call.upstream!.rule.limits.map(weigh)),
+    weight: Math.max(1, ...call.upstream!.rule.limits.map(weigh)) / room.shares.of(call.agent),
     waitMs: call.waitMs ?? call.upstream!.rule.parkAfterMs,
   }
   const admission = await new Promise<Parameters<Parameters<typeof room.lines.wait>[0]['decided']>[0]>((decided) => {

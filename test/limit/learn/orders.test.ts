@@ -54,7 +54,7 @@ test('Before the first answer orders go one by one; then as many as are left, an
   buckets.sent(first, clock.monoMs())
   const waiting = buckets.readyAt(passing(buckets, order), clock.monoMs())
   // Whoever stands behind an order that waits passes it.
-  expect(waiting).toEqual({ atMs: Infinity, shared: false })
+  expect(waiting).toMatchObject({ atMs: Infinity, shared: false })
   expect(buckets.readyAt(passing(buckets, { 'orders-': 0 }), clock.monoMs()).atMs).toBe(clock.monoMs())
   // One that was refused for other reasons told nothing.
   answer(clock, buckets, first, { status: 400, counts: order })
