@@ -19,6 +19,7 @@ const kept: readonly (readonly [bound: string, file: string, title: string])[] =
   ['HTTP body 1 MiB', 'doors/http/writes.test.ts', 'an endless body is cut at the bound'],
   ['NDJSON line 1 MiB', 'doors/http/writes.test.ts', 'a line over its bound is refused alone'],
   ['1,000,000 lines', 'doors/http/lines.test.ts', 'after the last line that a batch may have'],
+  ['a limit over upstreams', 'limit/over.test.ts', 'Who would wait too long for its type is told a time of its own'],
   ['1,000 frames/s, burst 5,000', 'cell/flow.test.ts', 'A burst of 5,000 and then 1,000 a second pass'],
   ['1,000 frames/s, burst 5,000', 'cell/hostile.test.ts', 'A flood is dropped and counted'],
   ['park 100 ms', 'work/room.test.ts', 'a task that parks until now, or until a time that is past, is given out'],
