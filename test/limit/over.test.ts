@@ -104,10 +104,12 @@ property.prop(
     const startMs = clock.monoMs()
     // The second of them stalls, and then sees all at once.
     const wayMs = (upstream: string): number => {
-      const atMs = clock.monoMs() - startMs + 1 + random.next() * 4
-      const stall =
+      let atMs = clock.monoMs() - startMs + 1 + random.next() * 4
+      // A stall may begin in another one: on one way nobody overtakes.
+      const stallAt = (): (typeof stalls)[number] | undefined =>
         upstream === 'bank' ? undefined : stalls.find(([from, forMs]) => atMs >= from && atMs < from + forMs)
-      return (stall === undefined ? atMs : stall[0] + stall[1]) - (clock.monoMs() - startMs)
+      for (let stall = stallAt(); stall !== undefined; stall = stallAt()) atMs = stall[0] + stall[1]
+      return atMs - (clock.monoMs() - startMs)
     }
     const limits = [
       over(60, { per: 'swarm', window }),
