@@ -3,9 +3,10 @@
  * (programs, sockets, files), in processes that one file after the other uses: what it holds it gives back, and loading the code for each
  * file anew costs as much as the tests. `alone`: files that measure the memory of their own process have one for themselves. `page`: the
  * page is built once, and all its files share one browser, and processes that one file after the other uses; they leave nothing to
- * each other but warmth. The long tests have a configuration of their own (vitest.slow.config.ts).
+ * each other but warmth. test/sequencer.ts spreads them among the others. The long tests have a configuration of their own (vitest.slow.config.ts).
  */
 import { defineConfig } from 'vitest/config'
+import { Spread } from './test/sequencer.ts'
 
 const pure = ['test/house.test.ts', 'test/{std,model,wire}/*.test.ts']
 const page = ['test/doors/page/*.test.ts']
@@ -39,6 +40,7 @@ export default defineConfig({
   test: {
     globalSetup: 'test/temporary.ts',
     maxWorkers,
+    sequence: { sequencer: Spread },
     projects: [
       {
         resolve,
