@@ -37,7 +37,7 @@ afterAll(async () => {
   await bank.upstream.close()
 }, 60_000)
 
-const drill = (...words: readonly string[]) => swarm.runProcess('drill', ...words, '--live', '--json')
+const drill = (...words: readonly string[]) => swarm.run('drill', ...words, '--live', '--json')
 const epochs = async (type: string): Promise<readonly number[]> => (await swarm.agents(type)).map(({ epoch }) => epoch)
 
 test.each(['kill', 'stop', 'silence'])(

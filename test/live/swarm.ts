@@ -6,7 +6,6 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { hostsOf, processes, programOf, type Process } from '../crash/machine.ts'
-import { run as runInside } from '../doors/cli/inside.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 
@@ -83,28 +82,19 @@ export class Swarm {
     writeFileSync(this.file, JSON.stringify(config))
   }
 
-  get #surroundings(): Readonly<Record<string, string>> {
-    return { XDG_CONFIG_HOME: join(this.directory, 'keys'), NO_COLOR: '1' }
-  }
-
   #spawn(...words: readonly string[]): ChildProcess {
     return spawn(
       process.execPath,
       [...process.execArgv, '--conditions=source', join(root, 'src', 'main.ts'), ...words, '--data-dir', this.data],
-      { env: { ...process.env, ...this.#surroundings }, stdio: ['ignore', 'pipe', 'pipe'] },
+      {
+        env: { ...process.env, XDG_CONFIG_HOME: join(this.directory, 'keys'), NO_COLOR: '1' },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
     )
   }
 
-  /** One command of the CLI, to its end; of the CLI in here, for a swarm is asked often. */
+  /** One command of the CLI, to its end: a process of its own, as people have it. */
   async run(...words: readonly string[]): Promise<Ended> {
-    const { code, stdout, stderr } = await runInside(process.cwd(), [...words, '--data-dir', this.data], {
-      env: this.#surroundings,
-    })
-    return { code, out: stdout, err: stderr }
-  }
-
-  /** The same as a process of its own. */
-  async runProcess(...words: readonly string[]): Promise<Ended> {
     const child = this.#spawn(...words)
     const said = { out: '', err: '' }
     child.stdout!.setEncoding('utf8').on('data', (text: string) => (said.out += text))

@@ -8,7 +8,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Rules } from '../../src/gateway/gateway.ts'
-import { between, seeded } from '../../src/std/std.ts'
+import { asFailure, between, seeded } from '../../src/std/std.ts'
 import { fetchBy, newPlace, rulesFor, setSecret, startSitter, type Place } from '../gateway/harness.ts'
 import { openOauthServer, type OauthServer } from './oauth/server.ts'
 import { openKeyProvider } from './rotation/provider.ts'
@@ -81,7 +81,10 @@ export const killRotations = async (kills: number, seed: number): Promise<readon
   await setSecret(sitter, provider.first.secret)
   const view = async () => (await sitter.link.vaultList()).renewals.find(({ name }) => name === 'bank')!
   for (let kill = 1; kill <= kills; kill += 1) {
-    await sitter.link.vaultRenew('rotate', 'bank', null, 'test')
+    // Where the last one has taken over and the one before it is ended only now, there is no other yet: it is killed in that.
+    await sitter.link.vaultRenew('rotate', 'bank', null, 'test').catch((error: unknown) => {
+      if (asFailure(error).code !== 'conflict') throw error
+    })
     await rest(between(random, 0, 350))
     await gate.again()
     const { credentials } = await sitter.link.vaultList()

@@ -20,10 +20,11 @@ const illForMs = 90_000
 
 /**
  * Also those that come before the hold: ten deaths are one cause, and while they are counted others are being started.
- * Then twenty restarts, at most, of those that go first.
+ * Two causes may follow each other here: what ended the agents, and that none of their hosts comes up. Then twenty
+ * restarts, at most, of those that go first.
  */
 const barredWindowMs = 120_000
-const mostBarredStarts = 30
+const mostBarredStarts = 40
 
 export class HostProcess {
   readonly identity: ProcessIdentity

@@ -97,7 +97,9 @@ export const afterProof = (
   const good = held.good + held.trying.filter((who) => proven.includes(who)).length
   const trying = held.trying.filter((who) => !proven.includes(who) && !gone.includes(who))
   if (trying.length > 0 || held.trying.length === 0) return { ...held, trying, good }
-  return { ...held, trying, good: 0, wave: good > 0 ? held.wave * 2 : held.wave, nextMs: nowMs }
+  // A wave of which nothing was seen says nothing: the next is as large, and has to wait like this one.
+  if (good === 0) return { ...held, trying, good, nextMs: nowMs + waitMs(held.failures) }
+  return { ...held, trying, good: 0, wave: held.wave * 2, nextMs: nowMs }
 }
 
 /** Nobody waits and nobody is tried any more: the hold is over, its deaths are explained. */

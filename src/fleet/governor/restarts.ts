@@ -33,12 +33,20 @@ export const ownPolicy = (agent: Agent): Policy => ({ ...agent.settings.restart,
 /** It hardly came up: what ends it so ends whoever is started. */
 export const youngMs = 2_000
 
-/** A cell of this type has come up since then, and was not young any more when we looked. */
+/**
+ * A cell of this type has come up since then, and was not young any more when we looked. One whose host stood by says
+ * nothing: it was started before, perhaps before all went wrong.
+ */
 const comesUp = (live: Live, type: string, sinceMs: number): boolean => {
   const upMs = live.options.clock.monoMs() - youngMs
   return [...live.cells.values()].some(
-    ({ group, phase, readyMs }) =>
-      group.settings.name === type && phase === 'ready' && readyMs !== null && readyMs >= sinceMs && readyMs <= upMs,
+    ({ group, phase, readyMs, stoodBy }) =>
+      group.settings.name === type &&
+      !stoodBy &&
+      phase === 'ready' &&
+      readyMs !== null &&
+      readyMs >= sinceMs &&
+      readyMs <= upMs,
   )
 }
 
