@@ -1,6 +1,6 @@
 /**
- * The agents' way out: HTTP over the cell's gate socket. node:http is loaded at the first call, for agents that only
- * settle never need it; and not by an import, which would load all that it exports, undici with its WebSocket too.
+ * The agents' way out: HTTP over the cell's gate socket. node:http is loaded at the first call, because it costs a
+ * host 5 MB and agents that only settle never need it.
  */
 import type { ClientRequest, IncomingMessage, Agent as HttpAgent, request as HttpRequest } from 'node:http'
 import { PassThrough, pipeline, type Readable } from 'node:stream'
@@ -12,15 +12,15 @@ const mostBodyBytes = 32 * 1_048_576
  * one for each agent of a full cell, and a quarter of what the gate takes.
  */
 const mostConnections = 256
-const safeMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'QUERY'])
+const safeMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 interface Http {
   readonly request: typeof HttpRequest
   readonly agent: HttpAgent
 }
 
-const loadHttp = (): Http => {
-  const { request, Agent } = process.getBuiltinModule('node:http')
+const loadHttp = async (): Promise<Http> => {
+  const { request, Agent } = await import('node:http')
   return { request, agent: new Agent({ keepAlive: true, maxSockets: mostConnections, maxFreeSockets: 8 }) }
 }
 
@@ -113,56 +113,13 @@ const asFailure = (error: NodeJS.ErrnoException, sent: boolean, method: string):
 }
 
 /**
- * How long a gate that does not listen is waited for, where nothing has left yet. It makes a cell's socket when it has
- * heard of the cell, and a host that stood by has agents a few ms after that was told; one that was killed is back
- * within a second, or within some where the machine is busy.
+ * The gate makes a cell's socket when it has heard of the cell. A host that stood by has agents a few ms after that was
+ * told, so a socket that is not there yet is waited for.
  */
-export const gateWithinMs = 5_000
-export const isAway = ({ code, syscall }: NodeJS.ErrnoException): boolean =>
-  syscall === 'connect' && (code === 'ENOENT' || code === 'ECONNREFUSED')
-
-/** At first soon, then as often as costs nothing. */
-export const lookAgainMs = (awayMs: number): number => Math.min(50, 10 + awayMs / 10)
-
-const listens = async (socketPath: string): Promise<boolean> => {
-  const { connect } = await import('node:net')
-  return new Promise((resolve) => {
-    const socket = connect(socketPath)
-    socket.once('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', () => resolve(false))
-  })
-}
-
-/** One looks for all calls that wait, of which a cell may have hundreds. Resolves when it listens, or never did. */
-const lookout = (socketPath: string): (() => Promise<void>) => {
-  const look = async (): Promise<void> => {
-    const sinceMs = performance.now()
-    for (let awayMs = 0; awayMs < gateWithinMs; awayMs = performance.now() - sinceMs) {
-      await new Promise((resolve) => {
-        setTimeout(resolve, lookAgainMs(awayMs))
-      })
-      if (await listens(socketPath)) return
-    }
-  }
-  let looking: Promise<void> | undefined
-  return () =>
-    (looking ??= look().finally(() => {
-      looking = undefined
-    }))
-}
-
-const unlessAborted = (wait: Promise<void>, signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    const over = (): void => {
-      signal.removeEventListener('abort', over)
-      resolve()
-    }
-    signal.addEventListener('abort', over)
-    void wait.then(over)
-  })
+export const socketWithinMs = 1_000
+export const lookEveryMs = 10
+export const isNotThereYet = ({ code, syscall }: NodeJS.ErrnoException): boolean =>
+  code === 'ENOENT' && syscall === 'connect'
 
 type Life = Pick<Parameters<UpstreamFetch>[0], 'agent' | 'epoch' | 'attempt'>
 
@@ -173,47 +130,30 @@ export const lifeOf = ({ agent, epoch, attempt }: Life): Record<string, string> 
   ...(attempt !== null && { 'x-sitter-attempt': attempt }),
 })
 
-interface Tries {
-  /** Until when a gate that does not listen is waited for. */
-  readonly untilMs: number
-  /** It was under way when its gate went away, and is asked once more. */
-  readonly wasCut: boolean
-}
-const tryUntil = (wasCut: boolean): Tries => ({ untilMs: performance.now() + gateWithinMs, wasCut })
-
-/** Undefined = it is over. */
-const nextTries = (tries: Tries, error: Error, sent: boolean, method: string): Tries | undefined => {
-  if (error.name === 'AbortError') return undefined
-  if (isAway(error)) return performance.now() < tries.untilMs ? tries : undefined
-  return sent && safeMethods.has(method) && !tries.wasCut ? tryUntil(true) : undefined
-}
-
 /** One request at a time through `request`; resolves with the head of the answer, its body streams. */
 export const gateFetch = (socketPath: string): UpstreamFetch => {
-  let http: Http | undefined
-  const untilThere = lookout(socketPath)
+  let http: Promise<Http> | undefined
   return async ({ agent: name, epoch, attempt, upstream, path, init, signal }) => {
     if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(upstream))
       throw new TypeError(
         `upstream ${JSON.stringify(upstream)} is not the name of an upstream: ctx.fetch('northbank', '/v1/…')`,
       )
     if (!path.startsWith('/')) throw new TypeError('path must begin with /')
-    const { request, agent } = (http ??= loadHttp())
+    const { request, agent } = await (http ??= loadHttp())
     const { body, headers } = bodyOf(init)
     const who = lifeOf({ agent: name, epoch, attempt })
     const method = (init.method ?? 'GET').toUpperCase()
-    const options = {
-      socketPath,
-      agent,
-      method,
-      path: `/${upstream}${path}`,
-      signal,
-      headers: { host: upstream, ...headers, ...who },
-    }
-    const send = (tries: Tries): Promise<UpstreamAnswer> =>
+    const send = (untilMs: number): Promise<UpstreamAnswer> =>
       new Promise((resolve, reject) => {
-        let [sent, answered] = [false, false]
-        const call: ClientRequest = request(options)
+        let sent = false
+        const call: ClientRequest = request({
+          socketPath,
+          agent,
+          method,
+          path: `/${upstream}${path}`,
+          signal,
+          headers: { host: upstream, ...headers, ...who },
+        })
         call.once('socket', (socket) => {
           if (socket.connecting)
             socket.once('connect', () => {
@@ -221,24 +161,14 @@ export const gateFetch = (socketPath: string): UpstreamFetch => {
             })
           else sent = true
         })
-        call.on('error', (error) => {
-          // Of a body that breaks off its reader is told.
-          if (answered) return
-          const next = nextTries(tries, error, sent, method)
-          if (next === undefined) reject(asFailure(error, sent, method))
-          else resolve(again(next))
+        call.once('error', (error) => {
+          if (!isNotThereYet(error) || performance.now() > untilMs) reject(asFailure(error, sent, method))
+          else setTimeout(() => resolve(send(untilMs)), lookEveryMs)
         })
-        call.once('response', (message) => {
-          answered = true
-          resolve(answerOf(message))
-        })
+        call.once('response', (message) => resolve(answerOf(message)))
         call.end(body)
       })
-    const again = async (tries: Tries): Promise<UpstreamAnswer> => {
-      await unlessAborted(untilThere(), signal)
-      return send(tries)
-    }
-    const answer = await send(tryUntil(false))
+    const answer = await send(performance.now() + socketWithinMs)
     const refused = await putOff(answer)
     if (refused !== undefined) throw refused
     return answer
