@@ -48,7 +48,7 @@ export interface GateLinkOptions {
 
 const firstPauseMs = 50
 const longestPauseMs = 2_000
-/** A gate that was away is found again within a tenth or so of that time: agents wait for it. */
+/** A gate that was away is found again within a tenth or so of that time: until then agents' calls fail. */
 const pauseGrows = 1.1
 /** A gate that accepts and then says nothing is hung. */
 const openWithinMs = 5_000

@@ -1,6 +1,6 @@
 /**
- * The agents' way out: HTTP over the cell's gate socket. node:http is loaded at the first call, because it costs a
- * host 5 MB and agents that only settle never need it.
+ * The agents' way out: HTTP over the cell's gate socket. node:http is loaded at the first call, for agents that only
+ * settle never need it; and not by an import, which would load all that it exports, undici with its WebSocket too.
  */
 import type { ClientRequest, IncomingMessage, Agent as HttpAgent, request as HttpRequest } from 'node:http'
 import { PassThrough, pipeline, type Readable } from 'node:stream'
@@ -12,15 +12,15 @@ const mostBodyBytes = 32 * 1_048_576
  * one for each agent of a full cell, and a quarter of what the gate takes.
  */
 const mostConnections = 256
-const safeMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
+const safeMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'QUERY'])
 
 interface Http {
   readonly request: typeof HttpRequest
   readonly agent: HttpAgent
 }
 
-const loadHttp = async (): Promise<Http> => {
-  const { request, Agent } = await import('node:http')
+const loadHttp = (): Http => {
+  const { request, Agent } = process.getBuiltinModule('node:http')
   return { request, agent: new Agent({ keepAlive: true, maxSockets: mostConnections, maxFreeSockets: 8 }) }
 }
 
@@ -132,14 +132,14 @@ export const lifeOf = ({ agent, epoch, attempt }: Life): Record<string, string> 
 
 /** One request at a time through `request`; resolves with the head of the answer, its body streams. */
 export const gateFetch = (socketPath: string): UpstreamFetch => {
-  let http: Promise<Http> | undefined
+  let http: Http | undefined
   return async ({ agent: name, epoch, attempt, upstream, path, init, signal }) => {
     if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(upstream))
       throw new TypeError(
         `upstream ${JSON.stringify(upstream)} is not the name of an upstream: ctx.fetch('northbank', '/v1/…')`,
       )
     if (!path.startsWith('/')) throw new TypeError('path must begin with /')
-    const { request, agent } = await (http ??= loadHttp())
+    const { request, agent } = (http ??= loadHttp())
     const { body, headers } = bodyOf(init)
     const who = lifeOf({ agent: name, epoch, attempt })
     const method = (init.method ?? 'GET').toUpperCase()
