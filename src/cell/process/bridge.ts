@@ -26,6 +26,8 @@ const mode = process.argv[3] === 'shared' ? 'shared' : 'own'
 const gateSocket = process.env['SITTER_GATE'] ?? ''
 /** The gate makes a cell's socket when it has heard of the cell, and may just be starting again. */
 const gateWithinMs = 8_000
+/** A gate that was killed is back within a second, or within some on a busy machine; nothing has left yet. */
+const awayWithinMs = 5_000
 const lookEveryMs = 20
 const mostConnections = 1_000
 const mostHeadBytes = 16_384
@@ -78,13 +80,31 @@ const strangers =
   'HTTP/1.1 407 Proxy Authentication Required\r\nproxy-authenticate: Basic realm="sitter"\r\n' +
   'content-length: 0\r\nconnection: close\r\n\r\n'
 
-const pass = (socket: Socket, first: Buffer): void => {
-  const gate = connect({ path: gateSocket, allowHalfOpen: true })
+/** A connection to the gate; one that is away is waited for, while `isWanted`. Undefined: it stayed away. */
+const reachGate = async (isWanted: () => boolean): Promise<Socket | undefined> => {
+  const untilMs = performance.now() + awayWithinMs
+  while (isWanted()) {
+    const gate = connect({ path: gateSocket, allowHalfOpen: true })
+    const isThere = await new Promise<boolean>((resolve) => {
+      gate.once('connect', () => resolve(true)).on('error', () => resolve(false))
+    })
+    if (isThere) return gate
+    if (performance.now() > untilMs) return undefined
+    await pause(lookEveryMs)
+  }
+  return undefined
+}
+
+const pass = async (socket: Socket, first: Buffer): Promise<void> => {
+  // Until somebody reads it, what the program says stays with the kernel.
+  socket.pause().on('error', () => socket.destroy())
+  const gate = await reachGate(() => !socket.destroyed)
   const end = (): void => {
     socket.destroy()
-    gate.destroy()
+    gate?.destroy()
   }
-  socket.on('error', end).on('close', end)
+  if (gate === undefined || socket.destroyed) return end()
+  socket.on('close', end)
   gate.on('error', end).on('close', end)
   if (first.length > 0) gate.write(first)
   socket.pipe(gate)
@@ -101,7 +121,7 @@ const check = (socket: Socket, token: string): void => {
     const end = head.indexOf('\r\n\r\n')
     if (end < 0 && head.length <= mostHeadBytes) return
     socket.off('data', read).off('error', refuse).off('timeout', refuse).setTimeout(0)
-    if (end >= 0 && shows(head.toString('latin1', 0, end), token)) pass(socket, head)
+    if (end >= 0 && shows(head.toString('latin1', 0, end), token)) void pass(socket, head)
     else socket.on('error', refuse).end(strangers)
   }
   socket.on('data', read).on('error', refuse).on('timeout', refuse).setTimeout(headWithinMs)
@@ -117,7 +137,7 @@ const serve = async (): Promise<void> => {
   const token = mode === 'shared' ? randomBytes(24).toString('hex') : ''
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     if (mode === 'shared') check(socket, token)
-    else pass(socket, Buffer.alloc(0))
+    else void pass(socket, Buffer.alloc(0))
   })
   server.maxConnections = mostConnections
   await new Promise<void>((resolve, reject) => {
