@@ -18,21 +18,36 @@ import type { RunCommand } from './vault/vault.ts'
 const disk = realDisk()
 const keys = realKeyFiles()
 
+/** Sockets that were made for the gate, and have not got their place yet. */
+const made = new Map<string, Server>()
+
 /**
- * A socket that listens, for whoever it is given to. It is made beside its place and moved there: the handle that is
- * closed here takes the name away that it was made by, and that is nobody's by then.
+ * A socket that listens, for the gate. This process listens by it too until it has let go of it, and whom it takes in
+ * nobody ever answers: so it is made where nobody looks for it.
  */
 const makeDoor = async (path: string): Promise<Server> => {
   const draft = `${path}.draft`
   await disk.remove(draft)
-  const server = createServer()
+  // Who knocks at a draft is not let in.
+  const server = createServer((socket) => socket.destroy())
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     // The cell's folder is 0700 and belongs to whom the cell runs as: the file itself is open to all who come so far.
     server.listen({ path: draft, readableAll: true, writableAll: true }, resolve)
   })
-  await rename(draft, path)
+  made.set(path, server)
   return server
+}
+
+/** The gate has it, and answers whoever comes: it may be found, and the gate alone listens from now on. */
+const placeDoor = async (path: string): Promise<null> => {
+  const server = made.get(path)
+  if (server === undefined) throw new Failure('not-found', `no socket was made for ${path}`)
+  made.delete(path)
+  // A handle that is closed takes the name away that it was made by: that is nobody's by then.
+  await rename(`${path}.draft`, `${path}.made`).finally(() => server.close())
+  await rename(`${path}.made`, path)
+  return null
 }
 
 /** A program of the configuration as it is applied now, and no other. */
@@ -62,6 +77,7 @@ const onPaths: Readonly<Record<Exclude<PathDeed, 'door'>, (...given: never[]) =>
   makeDirectory: (path: string) => disk.makeDirectory(path, 0o700),
   exists: (path: string) => disk.exists(path),
   remove: (path: string) => disk.remove(path),
+  placeDoor,
   keyRead: (path: string) => keys.read(path),
   keyCreate: (path: string, text: string) => keys.create(path, text),
   keyRename: (from: string, to: string) => keys.rename(from, to),
@@ -84,7 +100,7 @@ const doDeed = async (world: PorterWorld, ask: PorterAsk): Promise<{ value: unkn
 
 const say = (answer: PorterAnswer, door?: Server): void => {
   // The gate may be gone; then this process ends too.
-  process.send?.(answer, door, {}, () => door?.close())
+  process.send?.(answer, door)
 }
 
 const failed = (id: number, error: unknown): PorterAnswer => {

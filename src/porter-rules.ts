@@ -39,6 +39,7 @@ export const mayOpen = ({ places, keyPlaces, swarm }: PorterWorld, deed: PathDee
     case 'exists':
       return [places.frozen, join(places.gate, 'gate.db')].includes(path)
     case 'door':
+    case 'placeDoor':
       return isDoor
     case 'remove':
       return isDoor || path === places.gateSocket

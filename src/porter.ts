@@ -23,6 +23,7 @@ export const deeds = [
   'keyRename',
   'keyRemove',
   'door',
+  'placeDoor',
   'run',
   'heir',
 ] as const
@@ -139,6 +140,11 @@ const doorBy =
     inner.on('connection', (socket) => server.emit('connection', socket))
     // The server counts connections, and ends slow ones, from when it is told that it listens.
     server.emit('listening')
+    // Not before: whoever finds a socket there is answered.
+    await ask('placeDoor', socketPath).catch((error: unknown) => {
+      inner.close()
+      throw error
+    })
     return async () => {
       await new Promise<void>((resolve) => {
         inner.close(() => resolve())
