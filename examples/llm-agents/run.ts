@@ -9,6 +9,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { agree, billOf, linesOf, type Told } from './bill.ts'
 
 const here = import.meta.dirname
 const { values } = parseArgs({
@@ -66,12 +67,10 @@ const until = async (what: string, withinMs: number, look: () => Promise<boolean
 interface Tasks {
   readonly work: { readonly byType: Readonly<Record<string, Readonly<Record<string, number>>>> }
 }
-interface Cost {
+interface Cost extends Told {
   readonly currency: string
-  readonly cost: string
   readonly counted: string
   readonly calls: number
-  readonly unknown: number
 }
 interface Costs {
   readonly totals: readonly Cost[]
@@ -83,29 +82,6 @@ interface Costs {
     readonly most: string
   }[]
 }
-interface Line {
-  readonly kind: string
-  readonly model?: string
-  readonly input?: number
-  readonly output?: number
-}
-
-/** Ten-thousandths of a millionth of a dollar for a token: whole numbers, so that the sum is exact. */
-const prices: Readonly<Record<string, readonly [number, number]>> = {
-  'rehearsal-small': [8_000, 40_000],
-  'rehearsal-large': [30_000, 150_000],
-}
-const billed = (lines: readonly Line[], kind: string): bigint =>
-  lines.reduce((sum, line) => {
-    if (line.kind !== kind) return sum
-    const [input, output] = prices[line.model!]!
-    return sum + BigInt(line.input!) * BigInt(input) + BigInt(line.output!) * BigInt(output)
-  }, 0n)
-const dollars = (amount: bigint): string => {
-  const text = amount.toString().padStart(11, '0')
-  return `${text.slice(0, -10)}.${text.slice(-10)}`.replace(/(\.\d\d\d*?)0*$/, '$1')
-}
-
 const topics = ['queues', 'clocks', 'ledgers', 'fences', 'budgets', 'breakers', 'retries', 'leases']
 
 const work = async (): Promise<void> => {
@@ -125,20 +101,17 @@ const work = async (): Promise<void> => {
 const report = async (): Promise<boolean> => {
   const { byType } = (await api<Tasks>('swarm')).work
   const costs = await told<Costs>('cost', '--by', 'agent', '--since', 'all')
-  const lines = readFileSync(join(data, 'rehearsal', 'llm', 'log.ndjson'), 'utf8')
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Line)
+  const lines = linesOf(readFileSync(join(data, 'rehearsal', 'llm', 'log.ndjson'), 'utf8'))
   const kinds = Object.entries(Object.groupBy(lines, ({ kind }) => kind)).map(([kind, all]) => `${kind} ${all!.length}`)
   const looper = costs.items.find(({ owner }) => owner.startsWith('looper/'))
   const [total] = costs.totals
-  const answered = dollars(billed(lines, 'answered'))
-  const cut = lines.filter(({ kind }) => kind === 'cut').length
-  const agrees = total !== undefined && total.cost === answered && total.unknown === cut
+  const { answered, cut, cuts, failed } = billOf(lines)
+  const agrees = agree(lines, total)
   say('')
   say(`notes        ${byType['note']?.['succeeded'] ?? 0} written, ${byType['note']?.['dead'] ?? 0} given up`)
   say(`provider     ${kinds.join(', ')}`)
-  say(`it billed    ${answered} USD for answers, and ${dollars(billed(lines, 'cut'))} USD for ${cut} that were cut off`)
+  say(`it billed    ${answered} USD for answers, and ${cut} USD for ${cuts} that were cut off`)
+  say(`it failed    at ${failed}, by which nobody on this side can know what was done`)
   say(
     `sitter cost  ${total?.cost} USD for ${total?.calls} calls; unknown for ${total?.unknown}, counted as ${total?.counted} USD with them`,
   )

@@ -57,7 +57,7 @@ export default defineSwarm({
       tokens: '30000/min',
       credential: 'llm',
       latency: '40ms',
-      faults: { limited: 0.005, overloaded: 0.03, error: 0.01, acceptThenCut: 0.01 },
+      faults: { limited: 0.005, overloaded: 0.03, error: env('REHEARSAL_ERRORS', '1%'), acceptThenCut: 0.01 },
     },
   },
   api: { port: env('SITTER_PORT', '7700') },
