@@ -172,6 +172,8 @@ for (const { title, type, agents } of [
 /** Hosts that were started since then. */
 const startsSince = (world: World, before: number): number => world.cells.all.length - before
 const held = (world: World) => world.fleet.summary().held!
+/** A word for each of 676. */
+const nameAt = (at: number): string => String.fromCodePoint(97 + (at % 26), 97 + Math.floor(at / 26))
 
 test('A cause that shows itself in other words at each restart is one cause: one goes first, not a wave of each', async () => {
   const world = await openWorld({ types: [agentType({ count: 300, perCell: 1 })], startingAtOnce: 50 })
@@ -199,9 +201,7 @@ test('Whoever waits for its place when the hold comes is held: it starts in its 
   await world.clock.advance(60_000)
   const before = world.cells.all.length
   // Each dies of something else, and all ask for a start at once: nobody is held, and 296 wait for their place.
-  const words = 'abcdefghijklmnopqrstuvwxyz'
-  const name = (at: number): string => `${words[at % 26]}${words[Math.floor(at / 26)]}`
-  for (const [at, cell] of [...world.cells.living].entries()) cell.end('exit', `exit code 1: ${name(at)}`)
+  for (const [at, cell] of [...world.cells.living].entries()) cell.end('exit', `exit code 1: ${nameAt(at)}`)
   let starts = 0
   world.cells.failing = () => {
     starts += 1
@@ -262,6 +262,32 @@ test('Where the type comes up the cause is theirs who died of it: nobody else wa
   await world.clock.advance(5_000)
   expect(world.state('settler/0200')).toBe('idle')
   expect(held(world).length).toBe(1)
+})
+
+test('A host that stood by is no proof that its type comes up: who waits is not started into the wall for it', async () => {
+  const cells = new FakeCells(new VirtualClock(), true)
+  const type = agentType({ count: 300, perCell: 1, cell: { kind: 'pool', orWeaker: false, standby: 3 } })
+  const world = await openWorld({ types: [type], cells, clock: cells.clock, startingAtOnce: 4 })
+  await world.clock.advance(60_000)
+  expect(world.fleet.standbys().length).toBe(3)
+  const ahead = new Set(cells.ahead)
+  let starts = 0
+  cells.failing = ({ seats }) => {
+    starts += seats.length
+    return 'exit code 78'
+  }
+  // Each by itself, so that nobody is held for its own death: those three that come first go on in what stood by.
+  const dying = [...cells.living].filter((cell) => !ahead.has(cell))
+  for (const [at, cell] of dying.entries()) cell.end('exit', `exit code 1: ${nameAt(at)}`)
+  await world.clock.advance(120_000)
+  expect([...cells.living].every((cell) => ahead.has(cell))).toBe(true)
+  expect(states(world)['idle']).toBe(3)
+  expect(starts).toBeLessThanOrEqual(30)
+  expect(held(world)).toMatchObject([{ waiting: 297 }])
+  cells.failing = null
+  await world.clock.advance(400_000)
+  expect(states(world)).toEqual({ idle: 300 })
+  expect(held(world)).toEqual([])
 })
 
 test('A person’s word goes before a hold also for who waits for its place', async () => {
