@@ -26,6 +26,11 @@ const proofFactor = 2
 const longestProofMs = 21_600_000
 /** Not parted again for this many proofs: then it begins anew. */
 const calmFactor = 10
+/**
+ * And for so long its parts came home "not long ago", however little they had to prove: who killed within a second and
+ * lives for twenty of them next was found calm, and its home died twice more before it was parted again.
+ */
+const leastCalmMs = 60_000
 
 export interface Death {
   /** Those that lived in the cell, or were about to. */
@@ -100,7 +105,7 @@ export interface Settled {
 
 /** Its parts have come home not long ago. */
 export const isPartedAgain = (partings: Partings, nowMs: number): boolean =>
-  partings.count > 0 && nowMs - partings.atMs <= calmMs(partings)
+  partings.count > 0 && nowMs - partings.atMs <= Math.max(leastCalmMs, calmMs(partings))
 
 /** An agent of a part has proven that it does not kill its cell: it may go home. */
 export const mayGoHome = ({ nowMs, readyMs, proofMs }: Settled): boolean =>
