@@ -105,6 +105,7 @@ export class Client {
       const agent = parseAgent(agents[between(random, 0, agents.length - 1)]!.id)!
       const by = { actor: 'operator:ann', reason: 'because' }
       this.#world.mates.meddled(formatAgent(agent), this.#world.timeline.monoMs)
+      if (what === 5) this.#world.dependants.meddled(agent.type)
       // What was its cell's only agent ends with it.
       for (const one of this.#world.machine.list) {
         if (one.host.seats.size === 1 && one.host.seats.has(formatAgent(agent)))

@@ -145,6 +145,7 @@ export class Host {
     this.drop(agent)
     this.seats.set(agent, epoch)
     this.ask.history.mates.seated(agent, epoch, this.ask.process.timeline.monoMs)
+    this.ask.history.dependants.seated(agent)
     this.doom(agent)
   }
   /** The agent ends the whole cell, if it is one that does. */

@@ -7,6 +7,7 @@ import type { Child, Disk, Proc, ProcessEnd, ProcessIdentity, SpawnOptions } fro
 import { WorldProcess, type Timeline } from '../worlds/timeline.ts'
 import { Host } from './host.ts'
 import type { WorldNet } from './net.ts'
+import type { Dependants } from './dependants.ts'
 import type { Mates } from './mates.ts'
 import { Parts } from './parts.ts'
 import type { Times } from './times.ts'
@@ -105,6 +106,7 @@ export interface History {
   readonly times: Times
   readonly parts: Parts
   readonly mates: Mates
+  readonly dependants: Dependants
 }
 
 export class Machine {
@@ -132,13 +134,15 @@ export class Machine {
     net: WorldNet
     times: Times
     mates: Mates
+    dependants: Dependants
     violated: (what: string) => void
   }) {
     this.timeline = ask.timeline
     this.weather = ask.weather
     this.net = ask.net
     this.violated = ask.violated
-    this.history = { done: new Map(), times: ask.times, parts: new Parts(ask.violated), mates: ask.mates }
+    const { times, mates, dependants, violated } = ask
+    this.history = { done: new Map(), times, parts: new Parts(violated), mates, dependants }
   }
 
   get list(): HostProcess[] {
@@ -187,6 +191,7 @@ export class Machine {
     this.#pid += 1
     this.spawned += 1
     this.#countBarred(options)
+    if (options.env['SITTER_STANDBY'] === undefined) this.history.dependants.started(options.env['SITTER_MODULE'] ?? '')
     const identity = { pid: this.#pid, startTime: `${this.#pid}${Math.round(this.timeline.monoMs)}` }
     const host = new HostProcess(this, identity, options)
     this.hosts.set(identity.pid, host)

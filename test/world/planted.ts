@@ -101,6 +101,23 @@ export const planted: Readonly<Record<string, { readonly bug: string; readonly p
       { file: 'fleet/order/decide.ts', is: 'place > lostAt', becomes: 'place > lostAt + 1e9' },
     ],
   },
+  'no-order': {
+    bug: 'a type is started as soon as some of those are ready that it depends on',
+    pieces: [{ file: 'fleet/order/decide.ts', is: 'ready + quarantined === of', becomes: 'ready + of > 0' }],
+  },
+  'waits-again': {
+    bug: 'a type that was let go waits again, when one dies of those that it depends on',
+    pieces: [
+      {
+        file: 'fleet/order/starts.ts',
+        is: 'order.lookPlanned = false',
+        becomes: `order.lookPlanned = false
+  for (const type of live.types.keys())
+    if (whyShut(live, type) !== null && !order.shut.has(type))
+      order.shut.set(type, { sinceMs: 0, sinceWallMs: 0, lateMs: Infinity, late: true, why: '' })`,
+      },
+    ],
+  },
   'clock-that-jumps': {
     bug: 'what is due goes by a clock that somebody puts right',
     pieces: [{ file: 'std/steady.ts', is: 'const most = passedMs * slewed', becomes: 'const most = Infinity' }],

@@ -1,9 +1,9 @@
 /**
  * What must hold all the time: looked at with every commit, and every quarter of an hour. Two looks are where they see
  * more: starts of what cannot come up (the governor) in machine.ts, probes of breakers in gate.ts; who was seated when is
- * kept in mates.ts. Modes and freezing are not in a world.
+ * kept in mates.ts, and who may be started at all in dependants.ts. Modes and freezing are not in a world.
  */
-import { isTaskEnd, parseAgent, type TaskStateName } from '../../src/model/model.ts'
+import { formatAgent, isTaskEnd, parseAgent, type TaskStateName } from '../../src/model/model.ts'
 import type { Claimed, Committed } from '../../src/store/store.ts'
 import { progressEveryMs } from './sitter.ts'
 import type { World } from './world.ts'
@@ -52,6 +52,9 @@ export class Watching {
 
   committed(lists: readonly Committed[]): void {
     for (const { command, value } of lists) {
+      if (command.kind === 'agents.save')
+        for (const { type, number, state } of command.with.rows)
+          this.#world.dependants.saved(formatAgent({ type, number }), state)
       if (command.kind === 'host.beat') this.#provenMs = this.#world.timeline.monoMs
       if (command.kind === 'tasks.claim' || command.kind === 'tasks.submit')
         for (const one of (value as { readonly claimed: readonly Claimed[] }).claimed) this.#claimed(one)
@@ -144,6 +147,7 @@ export class Watching {
     const seen = new Set<string>()
     for (const view of sitter!.fleet.list()) {
       if (view.exit === null) this.#world.violated(`${view.id} is ${view.state} and has no way on`)
+      this.#world.dependants.waits(view.id, view.type, view.exit?.what ?? '')
       if (view.state !== 'quarantined' || view.exit?.kind !== 'time') continue
       // Named by the time of its probe: when that failed, or was another's of its cell, there is a later one.
       const name = `${view.id} ${view.exit.at}`

@@ -5,9 +5,11 @@
  */
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
+import { parseAgent } from '../../src/model/model.ts'
 import type { Committed } from '../../src/store/store.ts'
 import { Timeline } from '../worlds/timeline.ts'
 import { Client } from './client.ts'
+import { Dependants } from './dependants.ts'
 import { beginFaults } from './faults.ts'
 import { WorldGate } from './gate.ts'
 import { Machine } from './machine.ts'
@@ -61,6 +63,7 @@ export class World {
   sitters = 0
   readonly times: Times
   readonly mates: Mates
+  readonly dependants: Dependants
   atNextClaim: (() => void) | undefined
   readonly violations: string[] = []
   readonly #mends: (() => void)[] = []
@@ -75,7 +78,16 @@ export class World {
     this.net = new WorldNet(timeline, weather)
     const violated = (what: string): void => this.violated(what)
     this.mates = new Mates(this.plan.groups['desk']!)
-    this.machine = new Machine({ timeline, weather, net: this.net, times: this.times, mates: this.mates, violated })
+    this.dependants = new Dependants(this.plan.agents, violated)
+    this.machine = new Machine({
+      timeline,
+      weather,
+      net: this.net,
+      times: this.times,
+      mates: this.mates,
+      dependants: this.dependants,
+      violated,
+    })
     this.provider = new Provider(timeline, weather, { violated, log: (line) => this.log(line) })
     this.gate = new WorldGate({
       timeline,
@@ -132,6 +144,7 @@ export class World {
       log: (line) => this.log(line),
     })
     this.sitter = sitter
+    this.dependants.begin((agent) => sitter.fleet?.view(parseAgent(agent)!)?.state)
     sitter.process.onEnd(() => {
       this.log('the sitter is dead')
       this.sitter = undefined
