@@ -23,7 +23,7 @@ import type {
   TaskView,
 } from '../store/store.ts'
 import type { RedriveAnswer, WorkSummary } from '../work/work.ts'
-import type { BackupAnswer, GateStatus, RekeyAnswer, RenewalView, VaultView } from '../wire/wire.ts'
+import type { AgentLimits, BackupAnswer, GateStatus, RekeyAnswer, RenewalView, VaultView } from '../wire/wire.ts'
 
 export type * from './costs-api.ts'
 
@@ -99,6 +99,8 @@ export interface StalledWork {
 export interface AgentDescription extends AgentView {
   /** The mode that holds for it, whose it is, why, and how it ends. */
   readonly holds: EffectiveMode
+  /** Limits over upstreams that count its calls, as the gate says; `unknown` = it does not. */
+  readonly limits: AgentLimits | 'unknown'
   readonly timeLine: readonly EventView[]
   readonly attempts: readonly AttemptView[]
   /** Only so many of the newest tasks were looked through for them (and all retried ones); null = all. */

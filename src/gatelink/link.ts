@@ -17,6 +17,7 @@ import {
   type CellOpen,
   type BackupAnswer,
   type GateStatus,
+  type AgentLimits,
   type LimitsView,
   type Grant,
   type Opened,
@@ -135,6 +136,10 @@ class SitterEnd implements GateLink {
 
   status(): Promise<GateStatus> {
     return this.#ask((id) => ({ frame: 'status', id }))
+  }
+
+  limitsOf(agent: string): Promise<AgentLimits> {
+    return this.#ask((id) => ({ frame: 'limits.of', id, agent }))
   }
 
   limits(upstream: string): Promise<LimitsView> {

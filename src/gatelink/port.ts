@@ -14,6 +14,7 @@ import type {
   CostTold,
   Grant,
   GateStatus,
+  AgentLimits,
   LimitsView,
   RekeyAnswer,
   ShadowedCall,
@@ -69,6 +70,8 @@ export interface GateLink {
   /** What is in use, sealed to an age recipient. */
   vaultBackup(recipient: string, actor: string): Promise<BackupAnswer>
   status(): Promise<GateStatus>
+  /** Limits over upstreams, as they stand for one agent. */
+  limitsOf(agent: string): Promise<AgentLimits>
   /** One upstream's limits closely. Rejects `not-found`. */
   limits(upstream: string): Promise<LimitsView>
   /** For how many calls each of these that tasks wait for is open now, in the same order. Rejects `gate-lost`. */

@@ -35,7 +35,7 @@ import { openCallsSeen, type CallsSeen } from './seen.ts'
 import { openShares, type Shares } from './shares.ts'
 import { openUses } from './uses.ts'
 import { vacanciesOf } from './vacancies.ts'
-import { limitsSeen, upstreamsSeen } from './views.ts'
+import { limitsOfAgent, limitsSeen, upstreamsSeen } from './views.ts'
 
 export type { CallJournal, Log, Rules } from './ports.ts'
 export type { OpenDoor } from './doors.ts'
@@ -205,6 +205,8 @@ const answer = async (
       return Promise.resolve(statusOf(options, parts))
     case 'limits':
       return Promise.resolve(limitsSeen(parts.room, textOf(frame, 'upstream')))
+    case 'limits.of':
+      return Promise.resolve(limitsOfAgent(parts.room, textOf(frame, 'agent')))
     case 'freeze':
       return say(journal, parts.freezer, frame['frozen'] === true)
     case 'config':

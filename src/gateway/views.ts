@@ -1,8 +1,8 @@
 /** What people are told of upstreams, their limits and their breakers. Looking changes nothing. */
 import { failure, type Clock } from '../std/std.ts'
 import type { Domain, Scope, Usage } from '../limit/limit.ts'
-import type { UpstreamLimit } from '../model/model.ts'
-import type { GateStatus, LimitsView, LimitUsage } from '../wire/wire.ts'
+import type { SwarmLimit, UpstreamLimit } from '../model/model.ts'
+import type { AgentLimits, GateStatus, LimitsView, LimitUsage } from '../wire/wire.ts'
 import type { OpenUpstream, Room } from './call.ts'
 
 type Seen = GateStatus['upstreams'][number]
@@ -86,4 +86,18 @@ export const limitsSeen = (room: Room, name: string): LimitsView => {
     ],
     waiting: lines.waitingBy(name),
   }
+}
+
+/** Limits over upstreams as they stand for one agent, by their names. */
+export const limitsOfAgent = ({ upstreams, buckets, clock }: Room, agent: string): AgentLimits => {
+  const all = new Map<string, SwarmLimit>()
+  for (const { over } of upstreams.values()) for (const limit of over) all.set(limit.name, limit)
+  return [...all.values()]
+    .toSorted((one, other) => (one.name < other.name ? -1 : 1))
+    .flatMap((limit) => {
+      const found = buckets.swarmOf(limit, agent)
+      if (found === null) return []
+      const { name, per, upstreams: to } = limit
+      return [{ name, per, owner: found.owner, rate: rateOf(limit), upstreams: to, ...usageOf(clock, found) }]
+    })
 }

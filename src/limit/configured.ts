@@ -4,7 +4,7 @@ import type { Clock, Stamp } from '../std/std.ts'
 import type { LimitRow } from '../store/store.ts'
 import { Concurrency } from './concurrency.ts'
 import type { Binding, Gauge } from './gauge.ts'
-import { isDomain, limitName, swarmPrefix, type Scope } from './names.ts'
+import { isDomain, limitName, swarmName, swarmPrefix, type Scope } from './names.ts'
 import { Road } from './road.ts'
 import { shapeOf, type RateRule, type Shape } from './shape.ts'
 import { atSlice, shareHere, type Slices } from './slices.ts'
@@ -27,6 +27,8 @@ export interface Views {
   swarmUsage(limit: SwarmLimit): Usage | null
   /** And for each owner of one. */
   swarmDomains(limit: SwarmLimit): readonly Domain[]
+  /** And as it stands for one agent; null = it does not count this one's calls. */
+  swarmOf(limit: SwarmLimit, agent: string): Domain | null
 }
 export interface Configured {
   gauges(rule: UpstreamLimit, name: string, asked: Asked): readonly Gauge[]
@@ -63,6 +65,11 @@ const openViews = (
       ),
     swarmUsage: (limit) => (limit.per === 'swarm' ? usage(limit, swarmPrefix(limit)) : null),
     swarmDomains: (limit) => mostUsed(owners(limit, swarmPrefix(limit))),
+    swarmOf: (limit, agent) => {
+      const name = swarmName(limit, agent)
+      if (name === undefined) return null
+      return { per: limit.per, owner: name.slice(swarmPrefix(limit).length), ...usage(limit, name) }
+    },
   }
 }
 
@@ -111,7 +118,7 @@ export const openConfigured = (clock: Clock, saved: readonly LimitRow[], slices:
   const usage = (rule: UpstreamLimit, name: string): Usage => {
     const nowMs = clock.monoMs()
     if (!('rate' in rule)) return concurrency.usage(name, rule, nowMs)
-    return windows.usage(name, nowMs) ?? { used: 0, of: shapeFor(rule).count, freeAtMs: nowMs }
+    return windows.usage(name, rule, nowMs)
   }
   const gauges = (rule: UpstreamLimit, name: string, { scope, weight, binding }: Asked): readonly Gauge[] => {
     if (!('rate' in rule)) return [concurrency.gauge(name, rule, binding)]

@@ -8,7 +8,7 @@ import type { LimitRow } from '../store/store.ts'
 import type { Binding, Gauge } from './gauge.ts'
 import { Ledger, type Place, type WindowShape } from './ledger.ts'
 import { limitPrefix, placeOf, ruleOf } from './names.ts'
-import type { Road } from './road.ts'
+import { Road } from './road.ts'
 import { shapeOf } from './shape.ts'
 import type { Usage } from './usage.ts'
 
@@ -118,11 +118,9 @@ export class WindowShelf {
     if (kept !== undefined) this.#reshape(name, kept, rule, this.#clock.monoMs())
   }
 
-  /** Of windows in use, by the name of their limit. */
-  usage(name: string, nowMs: number): Usage | undefined {
-    const kept = this.#kept.get(name)
-    if (kept === undefined) return undefined
-    const { ledger } = kept
+  /** Also of one that nobody has used since the last gate: it goes on with what that one sent. */
+  usage(name: string, rule: RatedLimit, nowMs: number): Usage {
+    const ledger = this.#kept.get(name)?.ledger ?? this.#begun(name, rule, new Road())
     return { used: ledger.used(nowMs), of: ledger.shape.count, freeAtMs: ledger.readyAt(nowMs, 1) }
   }
 
@@ -152,12 +150,18 @@ export class WindowShelf {
   #get(name: string, rule: RatedLimit, road: Road): Ledger {
     const known = this.#kept.get(name)
     if (known !== undefined) return known.ledger
-    const nowMs = this.#clock.monoMs()
+    const ledger = this.#begun(name, rule, road)
+    this.#resumable.delete(rule.window === 'smooth' ? beside + name : name)
+    if (this.#kept.size >= mostKept) this.#prune(this.#clock.monoMs())
+    this.#kept.set(name, { rule, ledger })
+    return ledger
+  }
+
+  /** With what may have been sent before. */
+  #begun(name: string, rule: RatedLimit, road: Road): Ledger {
     const ledger = new Ledger(windowOf(rule), road)
     const renewedMs = this.#renewedMs.get(placeOf(name))
     ledger.fill(renewedMs === undefined ? this.#resumed(name, rule) : historyOf(rule, Infinity, renewedMs))
-    if (this.#kept.size >= mostKept) this.#prune(nowMs)
-    this.#kept.set(name, { rule, ledger })
     return ledger
   }
 
@@ -166,7 +170,6 @@ export class WindowShelf {
     const own = rule.window === 'smooth' ? beside + name : name
     const row = this.#resumable.get(own)
     const other = this.#resumable.get(rule.window === 'smooth' ? name : beside + name)
-    this.#resumable.delete(own)
     const now = this.#clock.stamp()
     const { windowMs } = rule.rate
     // A limit of another kind stood here, or a gate that kept no windows: how much of this one is used is not known.

@@ -223,6 +223,12 @@ export interface LimitsAsk {
   readonly id: string
   readonly upstream: string
 }
+/** Answered with an `AgentLimits`: limits over upstreams, as they stand for one agent. */
+export interface AgentLimitsAsk {
+  readonly frame: 'limits.of'
+  readonly id: string
+  readonly agent: string
+}
 /**
  * What tasks wait for to open, in the words of the gate's own refusals. Answered with the number of calls that each is
  * open for now, in the same order; 0 = for none.
@@ -314,6 +320,7 @@ export type ToGate =
   | VaultBackup
   | StatusAsk
   | LimitsAsk
+  | AgentLimitsAsk
   | Freeze
   | ConfigChanged
   | ModesTold

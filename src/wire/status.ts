@@ -18,6 +18,17 @@ export interface LimitsView {
   readonly waiting: readonly { readonly agent: string; readonly waiting: number }[]
 }
 
+/** Value of `limits.of`: the limits over upstreams that count an agent's calls. */
+export type AgentLimits = readonly (LimitUsage & {
+  readonly name: string
+  /** Whose calls it counts together: this agent's, its type's (`owner`) or the swarm's. */
+  readonly per: string
+  readonly owner: string
+  readonly rate: string
+  /** To which calls count; empty = all. */
+  readonly upstreams: readonly string[]
+})[]
+
 /** Value of `status`. */
 export interface GateStatus {
   readonly gateId: string

@@ -259,6 +259,35 @@ test('A restart at any moment lets no window of them be exceeded', () => {
   }
 })
 
+test('What is used of them is told for one agent, also by a gate that has not had a call of it yet', () => {
+  for (const window of ['smooth', 'sliding'] as const) {
+    const limits = [
+      over(20, { per: 'agent', window }),
+      over(40, { per: 'type', window, types: ['payer'] }),
+      over(100, { per: 'swarm', window }),
+    ]
+    const clock = handClock()
+    const { ask, buckets } = open(limits, { clock })
+    for (let call = 0; call < 4; call += 1) ask({})
+    ask({ agent: 'payer/0002' })
+    clock.advance(300)
+    const told = (by: Buckets, agent: string) => limits.map((limit) => by.swarmOf(limit, agent)?.used ?? null)
+    expect(told(buckets, 'payer/0001')).toEqual([4, 5, 5])
+    expect(told(buckets, 'payer/0002')).toEqual([1, 5, 5])
+    expect(told(buckets, 'writer/0001')).toEqual([0, null, 5])
+    expect(buckets.swarmOf(limits[1]!, 'payer/0001')).toMatchObject({ per: 'type', owner: 'payer', of: 38 })
+    const next = open(limits, { clock, saved: buckets.changed() })
+    expect(told(next.buckets, 'payer/0001')).toEqual([4, 5, 5])
+    expect(told(next.buckets, 'writer/0001')).toEqual([0, null, 5])
+    // To look takes nothing of it away: the window holds.
+    for (let call = 0; call < 30; call += 1) next.ask({})
+    clock.advance(300)
+    expect(timesOf(next.arrived).length).toBeLessThanOrEqual(16)
+    clock.advance(5_000)
+    expect(told(next.buckets, 'payer/0002')).toEqual([0, 0, 0])
+  }
+})
+
 test('A limit that becomes another one begins as if it were used up, also for who has not called yet', () => {
   const { buckets, clock } = open([])
   const limit = over(1, { per: 'agent' })

@@ -18,6 +18,7 @@ import { incidentShow } from './incidents.ts'
 import { describeBatch, describeSettlement } from './money.ts'
 import { modeText } from './mode.ts'
 import { coverageText } from './swarm.ts'
+import { freeText, rateText } from './outside.ts'
 import { agentsNow, waitForAgents } from './order-wait.ts'
 import { attemptLines, eventLine, facts, section, witnessLines } from './story.ts'
 import { age, at, count, counted, duration, plain, tally } from './text.ts'
@@ -89,6 +90,18 @@ const witnessed = (events: readonly EventView[]): string[] => {
   return lines.length === 0 ? [] : section('what its hosts left behind', lines)
 }
 
+const whoseText = { agent: 'it alone', type: 'all of its type', swarm: 'all agents' } as const
+
+const limitLines = ({ limits }: AgentDescription, nowMs: number): string[] =>
+  limits === 'unknown'
+    ? ['unknown: the gate does not say']
+    : limits.map((limit) => {
+        const { name, per, rate, upstreams } = limit
+        const to = upstreams.length === 0 ? '' : ` to ${upstreams.join(', ')}`
+        const whose = Object.hasOwn(whoseText, per) ? whoseText[per as keyof typeof whoseText] : per
+        return plain(`${name}: ${rateText(rate)} for ${whose}${to}: ${freeText(limit, nowMs)}`)
+      })
+
 const agentLines = (agent: AgentDescription, nowMs: number): string[] => [
   ...facts([
     ['agent', agent.id],
@@ -120,6 +133,7 @@ const agentLines = (agent: AgentDescription, nowMs: number): string[] => [
         `${evidence.detail === undefined ? '' : ` ${plain(evidence.detail)}`}`,
     ),
   ),
+  ...section('limits over upstreams', limitLines(agent, nowMs)),
   ...section(attemptsTitle(agent), agent.attempts.length === 0 ? [] : attemptLines(agent.attempts, nowMs)),
   ...section('events', agent.timeLine.map(eventLine)),
   ...witnessed(agent.timeLine),

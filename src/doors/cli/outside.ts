@@ -10,7 +10,7 @@ const percentilesText = (ms: UpstreamAnswer['latencyMs']): string =>
 const latencyText = ({ latencyMs }: UpstreamAnswer): string => percentilesText(latencyMs)
 
 /** `20/1s` → `20/s`. */
-const rateText = (rate: string): string => rate.replace(/\/1(?=[a-z])/, '/')
+export const rateText = (rate: string): string => rate.replace(/\/1(?=[a-z])/, '/')
 
 /** `201 × 20`: a status is a name, its number must not look like one more of them. */
 const statusText = ({ byStatus }: UpstreamAnswer): string =>
@@ -36,7 +36,7 @@ const perText = ({ per, over }: Pick<UpstreamAnswer['limits'][number], 'per' | '
 const limitText = ({ limits }: UpstreamAnswer): string =>
   limits.map((limit) => `${rateText(limit.rate)} ${perText(limit)}`).join(', ')
 
-const freeText = ({ used, of, freeAtMs }: LimitUsage, nowMs: number): string => {
+export const freeText = ({ used, of, freeAtMs }: LimitUsage, nowMs: number): string => {
   const free =
     freeAtMs === null ? 'free with the next answer' : freeAtMs <= nowMs ? 'free' : `free in ${age(freeAtMs, nowMs)}`
   return `${count(used)} of ${count(of)} used, ${free}`

@@ -139,7 +139,14 @@ test('describe takes any id, with the evidence and its age', async () => {
     exit: { kind: 'owner', who: 'operator', what: 'sitter mode active type:settler' },
     person: true,
   }
-  const description = { ...agent(42), holds, timeLine: [event(1)], attempts: [], attemptsOfNewestTasks: null }
+  const over = { rate: '5/1s', of: 5, owner: '', upstreams: [] }
+  const limits = [
+    { ...over, name: 'agents.settler', per: 'agent', used: 5, freeAtMs: 4e12 },
+    { ...over, name: 'writing', per: 'type', used: 1, freeAtMs: nowMs, upstreams: ['openai', 'anthropic'] },
+    { ...over, name: 'at-once', per: 'swarm', rate: '5 at once', used: 5, freeAtMs: null },
+  ]
+  const more = { timeLine: [event(1)], attempts: [], attemptsOfNewestTasks: null }
+  const description = { ...agent(42), holds, limits, ...more }
   const { sitter } = await world({
     'GET /api/v1/agents/settler/42': description,
     'GET /api/v1/settlements/set_1': settlement,
@@ -149,6 +156,9 @@ test('describe takes any id, with the evidence and its age', async () => {
   expect(shown.stdout).toContain('shadow, by type:settler')
   expect(shown.stdout).toContain('token:ada: a trial; ends: sitter mode active type:settler')
   expect(shown.stdout).toContain('its cell was killed')
+  expect(shown.stdout).toMatch(/agents\.settler: 5\/s for it alone: 5 of 5 used, free in \d+ d/)
+  expect(shown.stdout).toContain('writing: 5/s for all of its type to openai, anthropic: 1 of 5 used, free')
+  expect(shown.stdout).toContain('at-once: 5 at once for all agents: 5 of 5 used, free with the next answer')
   expect(JSON.parse((await sitter('describe', 'settler/0042', '--json')).stdout)).toEqual(description)
   expect((await sitter('describe', 'set_1')).stdout).toContain('a person decides')
   expect((await sitter('describe', 'nonsense')).code).toBe(2)
@@ -220,6 +230,7 @@ test('describe tells of a cell that is gone, and of what its host left behind; e
     'GET /api/v1/agents/settler/42': {
       ...agent(42, { apart: { named: true, sinceMs: 0, proofMs: 4_000 } }),
       holds: { target: 'swarm', source: null, mode: 'active', exit: null },
+      limits: 'unknown',
       timeLine: [lost],
       attempts: [],
       attemptsOfNewestTasks: null,
@@ -237,5 +248,6 @@ test('describe tells of a cell that is gone, and of what its host left behind; e
   expect((await nobody.sitter('describe', 'cel_8')).code).toBe(3)
   const described = (await sitter('describe', 'settler/42')).stdout
   expect(described).toContain('it was named as the cause')
+  expect(described).toContain('unknown: the gate does not say')
   expect(described).toContain('who held the loop: settler/0042')
 })

@@ -95,6 +95,23 @@ test('an agent is described with its evidence and its time line; 42 and 0042 are
   expect((await house.call('/api/v1/agents/settler/999')).status).toBe(404)
 })
 
+test('an agent is described with the limits over upstreams that its calls may meet; without the gate they are unknown', async () => {
+  await using house = await openHouse()
+  const limits = async () => (await json(await house.call('/api/v1/agents/settler/5')))['limits']
+  const settlers = house.rooms.config.agents['settler']!
+  const now = (upstreams: readonly string[]): void => {
+    Object.assign(house.rooms.config.agents, { settler: { ...settlers, upstreams } })
+  }
+  now(['northbank'])
+  const own = { name: 'agents.settler', per: 'agent', owner: 'settler/0005', rate: '5/1s', used: 380, of: 380 }
+  expect(await limits()).toMatchObject([own, { name: 'here', upstreams: ['openai', 'northbank'] }])
+  // Who may call nobody meets none.
+  now([])
+  expect(await limits()).toEqual([])
+  house.script.gateId = null
+  expect(await limits()).toBe('unknown')
+})
+
 test('the map has one letter an agent, decodable by its own table, with gaps in the numbers kept', async () => {
   await using house = await openHouse()
   house.script.agents = [

@@ -260,6 +260,15 @@ export const gateOf = (script: Script, told: Told[]): GateLink =>
     vaultRenew: async (deed: string, name: string, version: number | null, actor: string) => {
       told.push({ deed: `vault.${deed}`, with: { name, version, actor } })
     },
+    limitsOf: async (agent: string) => {
+      if (script.gateId === null) throw new Failure('gate-lost', 'no link to the gate')
+      const of = { per: 'agent', owner: agent, rate: '5/1s', ...usage }
+      return [
+        { ...of, name: 'agents.settler', upstreams: [] },
+        { ...of, name: 'elsewhere', upstreams: ['openai'] },
+        { ...of, name: 'here', upstreams: ['openai', 'northbank'] },
+      ]
+    },
     limits: async () => ({
       domains: [{ per: 'credential', owner: 'northbank', ...usage }],
       waiting: [{ agent: 'settler/0007', waiting: 3 }],

@@ -40,6 +40,20 @@ const agentAsked = (ask: Ask): AgentView => {
   return view
 }
 
+/** Limits over upstreams that its calls may meet; without the gate nobody knows what is used of them. */
+const limitsOf = async ({ rooms }: Ask, { id, type }: AgentView): Promise<AgentDescription['limits']> => {
+  // A type that is gone from the configuration and works on: whatever counts it.
+  const mayCall = rooms.config.agents[type]?.upstreams ?? Object.keys(rooms.config.upstreams)
+  const meets = (upstreams: readonly string[]): boolean =>
+    upstreams.length === 0 ? mayCall.length > 0 : upstreams.some((one) => mayCall.includes(one))
+  try {
+    const all = await rooms.gatelink.limitsOf(id)
+    return all.filter(({ upstreams }) => meets(upstreams))
+  } catch {
+    return 'unknown'
+  }
+}
+
 const describe = async (ask: Ask): Promise<Reply> => {
   const view = agentAsked(ask)
   const { read } = ask.rooms.store
@@ -54,7 +68,9 @@ const describe = async (ask: Ask): Promise<Reply> => {
     .slice(0, timeLineEvents)
   const { items: attempts, ofNewestTasks } = await read.attemptsOf(view.id, attemptsShown)
   const holds = ask.rooms.modes.of({ agent: view.id, channel: null })
-  const description: AgentDescription = { ...view, holds, timeLine, attempts, attemptsOfNewestTasks: ofNewestTasks }
+  const limits = await limitsOf(ask, view)
+  const told = { holds, limits, timeLine, attempts, attemptsOfNewestTasks: ofNewestTasks }
+  const description: AgentDescription = { ...view, ...told }
   return ok(description)
 }
 
