@@ -49,7 +49,7 @@ export interface GateLinkOptions {
 
 const firstPauseMs = 50
 const longestPauseMs = 2_000
-/** A gate that was away is found again within a tenth or so of that time: until then agents' calls fail. */
+/** A gate that was away is found again within a tenth or so of that time: agents wait for it. */
 const pauseGrows = 1.1
 /** A gate that accepts and then says nothing is hung. */
 const openWithinMs = 5_000

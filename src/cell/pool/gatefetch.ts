@@ -3,6 +3,7 @@
  * settle never need it; and not by an import, which would load all that it exports, undici with its WebSocket too.
  */
 import type { ClientRequest, IncomingMessage, Agent as HttpAgent, request as HttpRequest } from 'node:http'
+import { connect } from 'node:net'
 import { PassThrough, pipeline, type Readable } from 'node:stream'
 import { TaskFailure, type FetchInit, type UpstreamAnswer, type UpstreamFetch } from '../../agent/agent.ts'
 
@@ -113,13 +114,66 @@ const asFailure = (error: NodeJS.ErrnoException, sent: boolean, method: string):
 }
 
 /**
- * The gate makes a cell's socket when it has heard of the cell. A host that stood by has agents a few ms after that was
- * told, so a socket that is not there yet is waited for.
+ * How long a gate that does not listen is waited for, where nothing has left yet. It makes a cell's socket when it has
+ * heard of the cell, and a host that stood by has agents a few ms after that was told; one that was killed is back
+ * within a second, or within some where the machine is busy.
  */
-export const socketWithinMs = 1_000
-export const lookEveryMs = 10
-export const isNotThereYet = ({ code, syscall }: NodeJS.ErrnoException): boolean =>
-  code === 'ENOENT' && syscall === 'connect'
+export const gateWithinMs = 5_000
+/** It has no socket, nobody listens there, or (EAGAIN) it has not yet taken in whom it could hear. */
+const awayCodes: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ECONNREFUSED', 'EAGAIN'])
+export const isAway = ({ code, syscall }: NodeJS.ErrnoException): boolean =>
+  syscall === 'connect' && awayCodes.has(code)
+
+/** At first soon, then as often as costs nothing. */
+export const lookAgainMs = (awayMs: number): number => Math.min(50, 10 + awayMs / 10)
+
+const listens = (socketPath: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect(socketPath)
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+
+interface Waiting {
+  readonly untilMs: number
+  readonly go: () => void
+}
+
+/**
+ * One looks for all calls that wait, of which a cell may have hundreds. Resolves when the gate listens, when the time
+ * is over, or when the call is given up.
+ */
+const lookout = (socketPath: string): ((untilMs: number, signal: AbortSignal) => Promise<void>) => {
+  const waiting = new Set<Waiting>()
+  let looks = false
+  const look = async (): Promise<void> => {
+    looks = true
+    for (const sinceMs = performance.now(); waiting.size > 0;) {
+      await new Promise((resolve) => {
+        setTimeout(resolve, lookAgainMs(performance.now() - sinceMs))
+      })
+      const isThere = await listens(socketPath)
+      for (const one of waiting) if (isThere || performance.now() >= one.untilMs) one.go()
+    }
+    looks = false
+  }
+  return (untilMs, signal) =>
+    new Promise((resolve) => {
+      if (signal.aborted) return resolve()
+      const go = (): void => {
+        waiting.delete(one)
+        signal.removeEventListener('abort', go)
+        resolve()
+      }
+      const one: Waiting = { untilMs, go }
+      waiting.add(one)
+      signal.addEventListener('abort', go)
+      if (!looks) void look()
+    })
+}
 
 type Life = Pick<Parameters<UpstreamFetch>[0], 'agent' | 'epoch' | 'attempt'>
 
@@ -130,9 +184,25 @@ export const lifeOf = ({ agent, epoch, attempt }: Life): Record<string, string> 
   ...(attempt !== null && { 'x-sitter-attempt': attempt }),
 })
 
+interface Tries {
+  /** Until when a gate that does not listen is waited for. */
+  readonly untilMs: number
+  /** It was under way when its gate went away, and is asked once more. */
+  readonly wasCut: boolean
+}
+
+/** What is sent again: what never left, and once what was cut and only reads. Undefined = nothing. */
+const nextTry = (tries: Tries, error: Error, sent: boolean, method: string): 'as before' | 'cut' | undefined => {
+  if (error.name === 'AbortError') return undefined
+  if (isAway(error)) return performance.now() < tries.untilMs ? 'as before' : undefined
+  return sent && safeMethods.has(method) && !tries.wasCut ? 'cut' : undefined
+}
+
 /** One request at a time through `request`; resolves with the head of the answer, its body streams. */
-export const gateFetch = (socketPath: string): UpstreamFetch => {
+export const gateFetch = (socketPath: string, withinMs = gateWithinMs): UpstreamFetch => {
   let http: Http | undefined
+  const untilThere = lookout(socketPath)
+  const tryFor = (wasCut: boolean): Tries => ({ untilMs: performance.now() + withinMs, wasCut })
   return async ({ agent: name, epoch, attempt, upstream, path, init, signal }) => {
     if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(upstream))
       throw new TypeError(
@@ -143,17 +213,18 @@ export const gateFetch = (socketPath: string): UpstreamFetch => {
     const { body, headers } = bodyOf(init)
     const who = lifeOf({ agent: name, epoch, attempt })
     const method = (init.method ?? 'GET').toUpperCase()
-    const send = (untilMs: number): Promise<UpstreamAnswer> =>
+    const options = {
+      socketPath,
+      agent,
+      method,
+      path: `/${upstream}${path}`,
+      signal,
+      headers: { host: upstream, ...headers, ...who },
+    }
+    const send = (tries: Tries): Promise<UpstreamAnswer> =>
       new Promise((resolve, reject) => {
-        let sent = false
-        const call: ClientRequest = request({
-          socketPath,
-          agent,
-          method,
-          path: `/${upstream}${path}`,
-          signal,
-          headers: { host: upstream, ...headers, ...who },
-        })
+        let [sent, answered] = [false, false]
+        const call: ClientRequest = request(options)
         call.once('socket', (socket) => {
           if (socket.connecting)
             socket.once('connect', () => {
@@ -161,14 +232,24 @@ export const gateFetch = (socketPath: string): UpstreamFetch => {
             })
           else sent = true
         })
-        call.once('error', (error) => {
-          if (!isNotThereYet(error) || performance.now() > untilMs) reject(asFailure(error, sent, method))
-          else setTimeout(() => resolve(send(untilMs)), lookEveryMs)
+        call.on('error', (error) => {
+          // Of a body that breaks off its reader is told.
+          if (answered) return
+          const next = nextTry(tries, error, sent, method)
+          if (next === undefined) reject(asFailure(error, sent, method))
+          else resolve(again(next === 'cut' ? tryFor(true) : tries))
         })
-        call.once('response', (message) => resolve(answerOf(message)))
+        call.once('response', (message) => {
+          answered = true
+          resolve(answerOf(message))
+        })
         call.end(body)
       })
-    const answer = await send(performance.now() + socketWithinMs)
+    const again = async (tries: Tries): Promise<UpstreamAnswer> => {
+      await untilThere(tries.untilMs, signal)
+      return send(tries)
+    }
+    const answer = await send(tryFor(false))
     const refused = await putOff(answer)
     if (refused !== undefined) throw refused
     return answer

@@ -5,7 +5,7 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { RawData, WebSocket } from 'ws'
 import { TaskFailure, type OpenSocket, type SocketEnd, type UpstreamSocket } from '../../agent/agent.ts'
-import { answerOf, isNotThereYet, lifeOf, lookEveryMs, putOff, socketWithinMs } from './gatefetch.ts'
+import { answerOf, gateWithinMs, isAway, lifeOf, lookAgainMs, putOff } from './gatefetch.ts'
 
 /** The gate's bound. */
 const mostMessageBytes = 1_048_576
@@ -206,11 +206,12 @@ export const gateSocket =
         socket.on('error', (error: NodeJS.ErrnoException) => {
           over()
           if (signal.aborted) return reject(signal.reason as Error)
-          if (isNotThereYet(error) && performance.now() <= untilMs)
-            return void setTimeout(() => resolve(open(untilMs)), lookEveryMs)
+          const leftMs = untilMs - performance.now()
+          if (isAway(error) && leftMs > 0)
+            return void setTimeout(() => resolve(open(untilMs)), lookAgainMs(gateWithinMs - leftMs))
           const message = `the gate opened no socket: ${error.message}`
           reject(new TaskFailure(message, { code: 'gate-lost', kind: 'transient', cause: error }))
         })
       })
-    return open(performance.now() + socketWithinMs)
+    return open(performance.now() + gateWithinMs)
   }
