@@ -181,9 +181,9 @@ export const openGate = async (options: GateOptions): Promise<Gate> => {
     endOf: (name, text) => endOf(now.rules, name, text),
   })
   const { book, vault } = safe
-  const tokens = openTokenCalls(clock)
   // A renewal that is due at once waits for the way out: told that there is none yet it would pause, and calls fail.
   const opened = Promise.withResolvers<Gateway>()
+  const tokens = openTokenCalls(clock, async (host) => (await opened.promise).bannedForMs(host))
   const keeper = openKeeper({
     vault,
     book,

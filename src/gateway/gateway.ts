@@ -33,6 +33,7 @@ import { openShownSecrets } from './shown-secrets.ts'
 import { openSkew } from './skew.ts'
 import { openCallsSeen, type CallsSeen } from './seen.ts'
 import { openShares, type Shares } from './shares.ts'
+import { bannedForMs } from './token-calls.ts'
 import { openUses } from './uses.ts'
 import { vacanciesOf } from './vacancies.ts'
 import { limitsOfAgent, limitsSeen, upstreamsSeen } from './views.ts'
@@ -80,6 +81,8 @@ export interface Gateway {
   readonly ask: AskOutside
   /** A use of secrets that is no call: by token servers and programs that rotate. */
   readonly recordUse: RecordUse
+  /** For how many ms all who come from here are banned at this host; 0 = they are not. */
+  bannedForMs(host: string): number
   stop(withinMs: number): Promise<void>
 }
 
@@ -352,6 +355,7 @@ export const openGateway = async (options: GatewayOptions): Promise<Gateway> => 
     status: () => statusOf(options, parts),
     ask: (asking) => askUpstream(room, asking),
     recordUse: recordUses(room),
+    bannedForMs: (host) => bannedForMs(room, host),
     stop: async (withinMs) => {
       late.ending = true
       await link.stop()

@@ -1,9 +1,11 @@
 /**
  * Requests to token servers. Like upstreams they are reached by an origin of the configuration, on addresses that may
- * be connected to, with nothing retried and no redirect followed; unlike them nobody's calls go there.
+ * be connected to, with nothing retried and no redirect followed; unlike them nobody's calls go there. They count in no
+ * limit (decision 0043), but whoever bans this address is not asked for a token either.
  */
 import type { Clock } from '../std/std.ts'
 import type { Asked, Fetch } from '../vault/vault.ts'
+import type { Room } from './call.ts'
 import { openOutbound, type Outbound } from './outbound.ts'
 
 const keptBytes = 256 * 1024
@@ -14,7 +16,18 @@ export interface TokenCalls {
   close(): Promise<void>
 }
 
-export const openTokenCalls = (clock: Clock): TokenCalls => {
+/** For how many ms all who come from here are banned at this host, as `host:port`; 0 = they are not. */
+export const bannedForMs = (
+  { upstreams, buckets, clock }: Pick<Room, 'upstreams' | 'buckets' | 'clock'>,
+  host: string,
+): number => {
+  // Hosts of one domain are banned together.
+  const place = [...upstreams.values()].find((one) => one.host === host)?.place ?? host
+  const untilMs = buckets.pausedUntil({ upstream: '', host: place, credential: null, agent: null })
+  return Math.max(0, untilMs - clock.monoMs())
+}
+
+export const openTokenCalls = (clock: Clock, bannedMs: (host: string) => Promise<number>): TokenCalls => {
   const opened = new Map<string, Outbound>()
   const outboundOf = (origin: string, hosts: readonly string[]): Outbound => {
     const key = `${origin}\n${hosts.join('\n')}`
@@ -28,6 +41,13 @@ export const openTokenCalls = (clock: Clock): TokenCalls => {
       // A token in the clear on a network is everybody's: only addresses that were granted may be asked so.
       if (at.protocol !== 'https:' && !hosts.includes(at.host))
         return { kind: 'not-sent', code: 'not-allowed', message: `${at.host} is neither https nor granted` }
+      const waitMs = await bannedMs(at.host)
+      if (waitMs > 0)
+        return {
+          kind: 'not-sent',
+          code: 'limited',
+          message: `${at.host} has banned who comes from here, for ${Math.ceil(waitMs / 1_000)} s more: it is not asked before`,
+        }
       const chunks: Buffer[] = []
       let kept = 0
       let answer: { status: number; headers: Record<string, string> } | undefined
