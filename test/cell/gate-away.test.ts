@@ -62,6 +62,15 @@ test('what finds more before it than the gate can hear waits as well', async () 
   expect((await Promise.all(calls)).map(({ status }) => status)).toEqual(calls.map(() => 200))
 })
 
+test('what a gate had not taken in when it died is sent to the next one', async () => {
+  const first = await gate((_, response) => response.end('the first'))
+  const call = ask(gateFetch(socketPath), 'POST')
+  // Before anything else is done in this process: it stands at the socket, and no more.
+  first.close()
+  await gate((_, response) => response.end('the second'))
+  expect(await (await call).text()).toBe('the second')
+})
+
 test('a read that was under way is asked once more; what may have changed something is unknown, and is not', async () => {
   const fetch = gateFetch(socketPath)
   const seen: string[] = []

@@ -119,8 +119,8 @@ const asFailure = (error: NodeJS.ErrnoException, sent: boolean, method: string):
  * within a second, or within some where the machine is busy.
  */
 export const gateWithinMs = 5_000
-/** It has no socket, nobody listens there, or (EAGAIN) it has not yet taken in whom it could hear. */
-const awayCodes: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ECONNREFUSED', 'EAGAIN'])
+/** It has no socket, nobody listens there, it has not yet taken in whom it could hear, or died before it did. */
+const awayCodes: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ECONNREFUSED', 'EAGAIN', 'ECONNRESET'])
 export const isAway = ({ code, syscall }: NodeJS.ErrnoException): boolean =>
   syscall === 'connect' && awayCodes.has(code)
 
