@@ -41,13 +41,11 @@ export const openTokenCalls = (clock: Clock, bannedMs: (host: string) => Promise
       // A token in the clear on a network is everybody's: only addresses that were granted may be asked so.
       if (at.protocol !== 'https:' && !hosts.includes(at.host))
         return { kind: 'not-sent', code: 'not-allowed', message: `${at.host} is neither https nor granted` }
-      const waitMs = await bannedMs(at.host)
-      if (waitMs > 0)
-        return {
-          kind: 'not-sent',
-          code: 'limited',
-          message: `${at.host} has banned who comes from here, for ${Math.ceil(waitMs / 1_000)} s more: it is not asked before`,
-        }
+      const leftS = Math.ceil((await bannedMs(at.host)) / 1_000)
+      if (leftS > 0) {
+        const message = `${at.host} has banned who comes from here, for ${leftS} s more: it is not asked before`
+        return { kind: 'not-sent', code: 'limited', message }
+      }
       const chunks: Buffer[] = []
       let kept = 0
       let answer: { status: number; headers: Record<string, string> } | undefined
