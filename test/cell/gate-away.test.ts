@@ -57,8 +57,9 @@ test('what finds nobody there is sent when a gate listens again, once each', asy
 
 test('what finds more before it than the gate can hear waits as well', async () => {
   await gate((_, response) => response.end('ok'), 1)
-  const fetch = gateFetch(socketPath)
-  const calls = Array.from({ length: 50 }, () => ask(fetch, 'POST'))
+  // On a busy machine the turns of them all may take some time.
+  const fetch = gateFetch(socketPath, 60_000)
+  const calls = Array.from({ length: 10 }, () => ask(fetch, 'POST'))
   expect((await Promise.all(calls)).map(({ status }) => status)).toEqual(calls.map(() => 200))
 })
 
