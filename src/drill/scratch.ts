@@ -23,7 +23,7 @@ const extension = extname(import.meta.filename)
 const main = join(import.meta.dirname, '..', `main${extension}`)
 export const beatMs = 1_000
 export const stuckAfterMs = 3_000
-const passedOn = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR']
+const passedOn = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR', 'NODE_COMPILE_CACHE']
 const lookEveryMs = 50
 /** Its sockets lie in it, whose path may have 100 bytes: 86 of them are names below this folder. */
 const longestBase = 14

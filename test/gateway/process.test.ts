@@ -22,7 +22,8 @@ const launch = (place: { readonly data: string; readonly config: string; readonl
   const args = ['--disable-warning=ExperimentalWarning', program, '_gate', '--data-dir', place.data]
   const child = spawn(process.execPath, [...args, '--link-socket', place.socket], {
     stdio: ['ignore', 'pipe', 'inherit', 'pipe'],
-    env: { XDG_CONFIG_HOME: place.config },
+    // Compiled code as a swarm's programs have it (launch.ts): without it each start compiles all of it anew.
+    env: { XDG_CONFIG_HOME: place.config, NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] },
   })
   closing.push(() => child.kill('SIGKILL'))
   const line = child.stdio[3] as Duplex

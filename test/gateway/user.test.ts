@@ -83,7 +83,12 @@ const world = async (more: readonly string[] = []) => {
     const args = ['--disable-warning=ExperimentalWarning', program, '_gate', '--data-dir', place.data, ...more]
     const child = spawn(process.execPath, [...args, '--link-socket', place.socket], {
       stdio: ['ignore', 'pipe', 'inherit', 'pipe'],
-      env: { PATH: process.env['PATH'], XDG_CONFIG_HOME: place.config, XDG_RUNTIME_DIR: place.directory },
+      env: {
+        PATH: process.env['PATH'],
+        NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
+        XDG_CONFIG_HOME: place.config,
+        XDG_RUNTIME_DIR: place.directory,
+      },
     })
     closing.push(() => child.kill('SIGKILL'))
     const log: string[] = []

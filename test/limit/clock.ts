@@ -11,24 +11,27 @@ export const handClock = (): HandClock => {
   let wall = 1_700_000_000_000
   let mono = 5_000
   let boot = 1
-  let timers: { at: number; fire: () => void }[] = []
+  /** The earliest first; of one time the one that was set first. */
+  const timers: { at: number; fire: () => void }[] = []
   return {
     wallMs: () => wall,
     monoMs: () => mono,
     stamp: () => ({ wallMs: wall, monoMs: mono, bootId: `boot-${boot}` }),
     timer: (delayMs, fire) => {
       const timer = { at: mono + delayMs, fire }
-      timers.push(timer)
+      const before = timers.findLastIndex(({ at }) => at <= timer.at)
+      timers.splice(before + 1, 0, timer)
       return () => {
-        timers = timers.filter((one) => one !== timer)
+        const index = timers.indexOf(timer)
+        if (index >= 0) timers.splice(index, 1)
       }
     },
     advance: (ms) => {
       const until = mono + ms
       for (;;) {
-        const next = timers.filter((timer) => timer.at <= until).toSorted((left, right) => left.at - right.at)[0]
-        if (next === undefined) break
-        timers = timers.filter((timer) => timer !== next)
+        const [next] = timers
+        if (next === undefined || next.at > until) break
+        timers.shift()
         wall += Math.max(0, next.at - mono)
         mono = Math.max(mono, next.at)
         next.fire()

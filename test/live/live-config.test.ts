@@ -74,7 +74,7 @@ test('More agents and fewer, while tasks run: none is lost or tried twice, and w
   })
   await swarm.until('eight workers', async () => (await swarm.agents('worker')).length === 8)
   await Promise.all(Array.from({ length: 20 }, async () => tasks.push(await swarm.submit('wait', { ms: 200 }))))
-  await swarm.apply(config({ worker: { count: 3 } }))
+  await swarm.put(config({ worker: { count: 3 } }))
   await swarm.until('three workers', async () => (await swarm.agents('worker')).length === 3)
   for (const task of tasks) expect(await swarm.ended(task)).toMatchObject({ state: 'succeeded', attempts: 1 })
   const after = await swarm.places('worker')
@@ -84,7 +84,7 @@ test('More agents and fewer, while tasks run: none is lost or tried twice, and w
   expect([swarm.process('gate'), swarm.process('sitter')]).toEqual([gate, sitter])
   // Two hosts for three workers, one for the caller.
   await swarm.until('three hosts', async () => swarm.hosts().length === 3)
-  await swarm.apply(config())
+  await swarm.put(config())
   await swarm.idle('worker', 5)
   expect(await swarm.places('worker')).toMatchObject(after)
   const again = (await swarm.agents('worker')).find(({ id }) => id === 'worker/0004')!
@@ -93,11 +93,11 @@ test('More agents and fewer, while tasks run: none is lost or tried twice, and w
 
 test('A type comes and works, and goes when its last task has ended', async () => {
   const extra = { count: 2, run: { module: module('worker') } }
-  await swarm.apply(config({ more: { extra }, tasks: { wait: { agent: 'extra', retry } } }))
+  await swarm.put(config({ more: { extra }, tasks: { wait: { agent: 'extra', retry } } }))
   await swarm.idle('extra', 2)
   const task = await swarm.submit('wait', { ms: 700 })
   await swarm.until('it runs', async () => (await swarm.task(task)).state === 'running')
-  const { plan } = await swarm.apply(config())
+  const { plan } = await swarm.put(config())
   expect(plan).toMatchObject({ agents: [{ type: 'extra', kind: 'removed', from: 2, to: 0 }] })
   expect(await swarm.ended(task)).toMatchObject({
     state: 'succeeded',
@@ -111,7 +111,7 @@ test('A type comes and works, and goes when its last task has ended', async () =
 test('What is looked at each time it matters changes without any restart', async () => {
   const places = { ...(await swarm.places('worker')), ...(await swarm.places('notifier')) }
   const lively = { restart: { max: 9, base: '70ms' }, heartbeat: '1s', stuckAfter: '1s' }
-  const { plan } = await swarm.apply(config({ worker: lively, notifier: { startWithin: '9s' } }))
+  const { plan } = await swarm.put(config({ worker: lively, notifier: { startWithin: '9s' } }))
   expect(plan).toMatchObject({
     agents: [
       { type: 'notifier', restarts: 0 },
@@ -123,14 +123,14 @@ test('What is looked at each time it matters changes without any restart', async
   const stuck = await swarm.submit('wait', { ms: 60_000 })
   const ended = await swarm.ended(stuck)
   expect(ended.state).toBe('dead')
-  await swarm.apply(config())
+  await swarm.put(config())
 })
 
 test('Another program: its agents begin anew, one part after the other, and nobody else does', async () => {
   await swarm.idle('worker', 5)
   const [workers, notifiers] = [await swarm.places('worker'), await swarm.places('notifier')]
   const tasks = await Promise.all(Array.from({ length: 30 }, () => swarm.submit('wait', { ms: 100 })))
-  const { plan } = await swarm.apply(config({ worker: { run: { module: module('other-worker') } } }))
+  const { plan } = await swarm.put(config({ worker: { run: { module: module('other-worker') } } }))
   expect(plan).toMatchObject({ agents: [{ type: 'worker', restarts: 5, because: ['run'] }] })
   let fewest = 5
   await swarm.until('new processes', async () => {
@@ -166,13 +166,13 @@ test('An invalid one is refused with every fault, by apply and by SIGHUP; nothin
 })
 
 test('A release that does not start costs its own part only; going back mends it', async () => {
-  await swarm.apply(config({ worker: { run: { module: module('broken-worker') }, startWithin: '1s' } }))
+  await swarm.put(config({ worker: { run: { module: module('broken-worker') }, startWithin: '1s' } }))
   await swarm.until('one part is down', async () =>
     (await swarm.agents('worker')).some(({ state }) => state === 'backoff' || state === 'quarantined'),
   )
   expect(await swarm.ended(await swarm.submit('wait', { ms: 10 }))).toMatchObject({ state: 'succeeded' })
   expect((await swarm.agents('worker')).filter(({ state }) => state === 'idle').length).toBeGreaterThanOrEqual(3)
-  await swarm.apply(config())
+  await swarm.put(config())
   await swarm.idle('worker', 5)
 })
 
@@ -182,7 +182,7 @@ test('A limit reaches the gate as it runs, and the upstream sees the new rate', 
   const seen = (path: string): readonly number[] =>
     upstream.seen.filter(({ url }) => url === path).map(({ atMs }) => atMs)
   expect(seen('/fast')).toHaveLength(20)
-  expect(await swarm.apply(config({ limits: [{ per: 'upstream', rate: '8/s', burst: 1 }] }))).toMatchObject({
+  expect(await swarm.put(config({ limits: [{ per: 'upstream', rate: '8/s', burst: 1 }] }))).toMatchObject({
     gate: 'taken',
     plan: { gate: true, agents: [] },
   })
@@ -191,17 +191,23 @@ test('A limit reaches the gate as it runs, and the upstream sees the new rate', 
   expect(times).toHaveLength(9)
   for (const [index, atMs] of times.entries())
     expect(times.filter((other) => other >= atMs && other < atMs + 1_000).length, String(index)).toBeLessThanOrEqual(8)
-  await swarm.apply(config())
+  await swarm.put(config())
   expect(swarm.process('gate')).toEqual(gate)
 })
 
 test('What only a new sitter reaches is named and refused whole', async () => {
   const versions = await swarm.versions()
-  for (const rest of [{ api: { port: 1 } }, { name: 'other' }, { store: 'postgres://127.0.0.1/none' }]) {
-    swarm.write(config({ worker: { count: 6 }, rest }))
-    expect((await swarm.run('config', 'plan', swarm.file)).out).toMatch(/needs a restart of (the )?sitter/)
-    const { code, err } = await swarm.run('config', 'apply', swarm.file)
-    expect([code, err]).toEqual([6, expect.stringContaining('restart-needed') as string])
+  const needs = /needs a restart of (the )?sitter/
+  const wanted = (rest: object): object => config({ worker: { count: 6 }, rest })
+  swarm.write(wanted({ api: { port: 1 } }))
+  expect((await swarm.run('config', 'plan', swarm.file)).out).toMatch(needs)
+  const { code, err } = await swarm.run('config', 'apply', swarm.file)
+  expect([code, err]).toEqual([6, expect.stringContaining('restart-needed') as string])
+  for (const rest of [{ name: 'other' }, { store: 'postgres://127.0.0.1/none' }]) {
+    const candidate = { file: swarm.file, baseDirectory: swarm.directory, raw: wanted(rest) }
+    const { plan } = (await swarm.api('config/validate', candidate)) as { plan: { effects: readonly string[] } }
+    expect(plan.effects.join('\n')).toMatch(needs)
+    await expect(swarm.put(wanted(rest))).rejects.toThrow('restart-needed')
   }
   expect(await swarm.versions()).toEqual(versions)
   expect(await swarm.agents('worker')).toHaveLength(5)
@@ -231,7 +237,7 @@ test('SIGHUP to the watch, or to the sitter, applies the file; an older version 
 })
 
 test('A sitter that is killed right after an apply comes back with the new version', async () => {
-  const { version } = await swarm.apply(config({ worker: { count: 6, config: { release: 2 } }, notifier: null }))
+  const { version } = await swarm.put(config({ worker: { count: 6, config: { release: 2 } }, notifier: null }))
   const sitter = swarm.process('sitter')
   process.kill(sitter.pid, 'SIGKILL')
   await swarm.until('another sitter', async () => {
@@ -256,7 +262,7 @@ test('A SIGHUP while the sitter is away is not lost', async () => {
   swarm.up.kill('SIGHUP')
   await swarm.idle('worker', 4)
   expect((await swarm.versions())[0]).toMatchObject({ actor: 'signal:SIGHUP' })
-  await swarm.apply(config({ worker: { count: 6 }, notifier: null }))
+  await swarm.put(config({ worker: { count: 6 }, notifier: null }))
   await swarm.idle('worker', 6)
 })
 

@@ -20,10 +20,13 @@ const open = async (
   let seen = ''
   return {
     until: async (text) => {
-      while (!seen.includes(text)) {
+      // Megabytes come in thousands of pieces: what was looked through is not joined and looked through again.
+      let unseen = seen
+      while (!unseen.includes(text)) {
         const { value, done } = await reader.read()
         if (done) throw new Error(`the stream ended before ${text}: ${seen.slice(-300)}`)
         seen += value
+        unseen = unseen.slice(-text.length) + value
       }
       return seen
     },
