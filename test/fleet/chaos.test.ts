@@ -285,6 +285,6 @@ test('over random faults every attempt ends once, nobody is stuck, and everybody
         })
       }
     }),
-    { numRuns: Number(process.env['FLEET_CHAOS_RUNS'] ?? 150) },
+    { numRuns: Number(process.env['FLEET_CHAOS_RUNS'] ?? 75) },
   )
 })
