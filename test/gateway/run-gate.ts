@@ -3,6 +3,7 @@
  * it is.
  */
 import { readFileSync } from 'node:fs'
+import { flushCompileCache } from 'node:module'
 import { openGate, realKeyFiles } from '../../src/gate.ts'
 import type { Rules } from '../../src/gateway/gateway.ts'
 import { realClock, realDisk, realNet, realRandom } from '../../src/std/real/real.ts'
@@ -30,3 +31,5 @@ process.on('SIGTERM', () => {
   void Promise.resolve(gate.stop()).then(() => process.exit(0))
 })
 console.log('open')
+// Who is killed keeps no compiled code: the next one would compile all of it anew.
+flushCompileCache()
