@@ -77,8 +77,10 @@ const TypeCanvas = ({ map, letters }: { map: TypeMap; letters: AgentMap['letters
   const frame = useRef<HTMLDivElement>(null)
   const canvas = useRef<HTMLCanvasElement>(null)
   const width = useSignal(0)
+  const lost = useSignal(0)
   const states = statesOf(map, letters)
   const layout = layoutOf(states.length, Math.max(40, width.value))
+  const scale = globalThis.devicePixelRatio
   const idAt = (index: number): string => agentId(map.type, numberAt(map, index)!)
   const pointing = usePointing({ agents: states.length, layout, pick: (index) => choose(idAt(index)) })
   const focus = pointing.at
@@ -88,12 +90,17 @@ const TypeCanvas = ({ map, letters }: { map: TypeMap; letters: AgentMap['letters
       width.value = Math.floor(entry!.contentRect.width)
     })
     watch.observe(frame.current!)
+    // What was painted goes with a graphics process that falls.
+    canvas.current!.addEventListener('contextrestored', () => {
+      lost.value += 1
+    })
     return () => watch.disconnect()
   }, [])
   const [dark, dimmed, wide] = [isDark.value, only.value, width.value]
   useEffect(() => {
-    if (wide > 0) paint(canvas.current!, { layout, states, dark, only: dimmed, focus })
-  })
+    if (wide > 0) paint(canvas.current!, { layout, states, dark, only: dimmed, focus, scale })
+    // An answer comes each second, and mostly it is the same map: painting it again would keep a core warm for nothing.
+  }, [states.join(), wide, dark, dimmed, focus, scale, lost.value])
 
   return (
     <div class="type">
