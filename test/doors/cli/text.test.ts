@@ -7,6 +7,7 @@ import { tableLines } from '../../../src/doors/cli/table.ts'
 import { age, count, displayWidth, fit, plain, safeJson, tally } from '../../../src/doors/cli/text.ts'
 import { plainProgress, progressOf, type Sample } from '../../../src/doors/cli/progress.ts'
 import { failure } from '../../../src/std/std.ts'
+import { anyText } from '../../any-text.ts'
 import { batch, problem, swarm } from './documents.ts'
 
 // oxlint-disable-next-line no-control-regex -- what must never be printed
@@ -14,7 +15,7 @@ const dangerous = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\
 
 test('no text gets a control or bidi character through plain, and ordinary text passes as it is', () => {
   fc.assert(
-    fc.property(fc.string({ unit: 'binary' }), (text) => {
+    fc.property(anyText, (text) => {
       expect(plain(text)).not.toMatch(dangerous)
     }),
   )

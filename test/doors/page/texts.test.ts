@@ -1,13 +1,9 @@
-import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
-import { expect, inject, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { manyOf, sendMany, tally, unfinished } from '../../../dashboard/src/many.ts'
 import { agentHref, hrefOf, placeOf, searchHref } from '../../../dashboard/src/address.ts'
 import { indented, visible, visibleLines } from '../../../dashboard/src/visible.ts'
-
-const anyText = fc.string({ unit: 'binary' })
+import { anyText } from '../../any-text.ts'
 
 test('every place has an address, and every address leads back to its place', () => {
   const path = fc.array(anyText.filter((text) => text !== '' && text.isWellFormed()))
@@ -63,15 +59,4 @@ test('when many orders are stopped, what was not begun is left, and can be sent 
   const left = await sendMany(manyOf(ids), { path: (id) => id, stop: stop.signal, told: () => {} })
   expect(tally(left)).toEqual({ waits: 0, 'under-way': 0, left: 20, done: 0, refused: 0, unknown: 0 })
   expect(unfinished(left)).toEqual(ids)
-})
-
-/** The whole page, as it goes over the wire compressed. */
-const mostBytes = 64 * 1_024
-
-test('the page stays small', async () => {
-  const assets = join(inject('pageDirectory'), 'assets')
-  const sizes = (await readdir(assets)).map(async (file) => gzipSync(await readFile(join(assets, file))).length)
-  const bytes = (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0)
-  expect(bytes).toBeGreaterThan(20_000)
-  expect(bytes).toBeLessThan(mostBytes)
 })
