@@ -2,14 +2,17 @@
  * Four projects. `unit`: rooms whose tests are pure or bring their own fake world; they share threads. `integration`: everything else
  * (programs, sockets, files), in processes that one file after the other uses: what it holds it gives back, and loading the code for each
  * file anew costs as much as the tests. `alone`: files that measure the memory of their own process have one for themselves. `page`: the
- * page is built once, and all its files share one browser, and processes that one file after the other uses; they leave nothing to
- * each other but warmth. test/sequencer.ts spreads them among the others. The long tests have a configuration of their own (vitest.slow.config.ts).
+ * page, built once, in a browser. The long tests have a configuration of their own (vitest.slow.config.ts).
  */
 import { defineConfig } from 'vitest/config'
-import { Spread } from './test/sequencer.ts'
+import { InOrder } from './test/sequencer.ts'
 
-const pure = ['test/house.test.ts', 'test/{std,model,wire}/*.test.ts']
-const page = ['test/doors/page/*.test.ts']
+const pure = [
+  'test/house.test.ts',
+  'test/{std,model,wire}/*.test.ts',
+  'test/doors/page/{arithmetic,judged,texts}.test.ts',
+]
+const page = ['test/doors/page/browser.test.ts']
 const alone = [
   'bounds/garbage',
   'gateway/bombs',
@@ -40,7 +43,7 @@ export default defineConfig({
   test: {
     globalSetup: 'test/temporary.ts',
     maxWorkers,
-    sequence: { sequencer: Spread },
+    sequence: { sequencer: InOrder },
     projects: [
       {
         resolve,
@@ -66,7 +69,8 @@ export default defineConfig({
           include: page,
           exclude: never,
           globalSetup: 'test/doors/page/setup.ts',
-          isolate: false,
+          // Each look goes through four processes; the page itself asks once a second.
+          expect: { poll: { ...patience.expect.poll, interval: 100 } },
         },
       },
     ],

@@ -159,7 +159,7 @@ const lines: Readonly<Record<string, Line>> = {
       ['doors/cli/looking.test.ts', 'what the record says cannot move the cursor'],
       ['hostile/terminal.test.ts', 'prints nothing that a terminal obeys'],
       ['hostile/terminal.test.ts', 'what a person typed comes back without'],
-      ['doors/page/hostile.test.ts', 'hostile texts stay texts on every page'],
+      ['doors/page/outside.page.ts', 'hostile texts stay texts on every page'],
     ],
     later: 'MCP; CSV exports (there are none: exports are NDJSON)',
   },

@@ -1,10 +1,12 @@
-/** The built page in a real browser, against a house of 5,000 agents in several states, or of a few. */
-import axe from 'axe-core'
-import { chromium, type Browser, type Page } from 'playwright-core'
+/** The built page in a real browser, against a house of a few agents in several states, or of 5,000. */
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { Browser, Page } from 'playwright-core'
 import { expect, inject } from 'vitest'
 import type { AgentStateName } from '../../../src/model/model.ts'
 import type { Role } from '../../../src/record/record.ts'
 import { addSettlement, agentOf, json, openHouse, token, type TestHouse } from '../http/house.ts'
+import { theBrowser } from './launch.ts'
 
 const stateOf = (index: number): AgentStateName => {
   if (index === 41) return 'quarantined'
@@ -15,12 +17,25 @@ const stateOf = (index: number): AgentStateName => {
   return (index * 7_919) % 10 < 7 ? 'busy' : 'idle'
 }
 
+const agentsOf = (settlers: number): TestHouse['script']['agents'] => [
+  ...Array.from({ length: settlers }, (_, index) => agentOf('settler', index + 1, stateOf(index))),
+  ...Array.from({ length: 10 }, (_, index) => agentOf('notifier', index + 1, 'idle')),
+]
+
+/** 5,000 agents until it is disposed of: only what is about their number pays for them, at each question of the page. */
+export const crowd = ({ script }: TestHouse): Disposable => {
+  const before = script.agents
+  script.agents = agentsOf(4_990)
+  return {
+    [Symbol.dispose]: () => {
+      script.agents = before
+    },
+  }
+}
+
 const setScene = async (house: TestHouse, settlers: number): Promise<void> => {
   const { script, store } = house
-  script.agents = [
-    ...Array.from({ length: settlers }, (_, index) => agentOf('settler', index + 1, stateOf(index))),
-    ...Array.from({ length: 10 }, (_, index) => agentOf('notifier', index + 1, 'idle')),
-  ]
+  script.agents = agentsOf(settlers)
   script.settle = {
     byState: {
       settled: { count: 6_120, amounts: { XTS: '1530000.00' } },
@@ -108,7 +123,7 @@ export const killTasks = async ({ call, store }: TestHouse, count: number): Prom
   return ids
 }
 
-const usualViewport = { width: 1_440, height: 1_000 }
+export const usualViewport = { width: 1_440, height: 720 }
 
 /** The cookie that the sign-in form gives for a token. */
 const sessionOf = async (url: string, shown: string): Promise<{ name: string; value: string; url: string }> => {
@@ -120,9 +135,7 @@ const sessionOf = async (url: string, shown: string): Promise<{ name: string; va
   return { name, value, url }
 }
 
-/** One connection and two pages for all files: a new page costs a browser a second, loading one anew a third of that. */
-let connected: Promise<Browser> | undefined
-export const theBrowser = (): Promise<Browser> => (connected ??= chromium.connect(inject('browser')))
+/** Two pages for all tests: a new one costs a second of a core, loading one anew a third of that. */
 const residents = new Map<'plain' | 'clocked', Page>()
 
 const freshPage = async (options: Parameters<Browser['newContext']>[0] = {}): Promise<Page> => {
@@ -132,9 +145,16 @@ const freshPage = async (options: Parameters<Browser['newContext']>[0] = {}): Pr
   return page
 }
 
-/** A page that others have used, with nothing of them left but its process. */
+/** Shows what asks for nothing, and is of the same site: for another one the browser begins a process anew. */
+const rest = async (page: Page): Promise<void> => {
+  const here = new URL(page.url())
+  if (here.pathname === '/') await page.goto(new URL('/login', here).href)
+}
+
+/** A page that others have used, with nothing of them left but its process. The other one is left: it would go on asking. */
 const residentPage = async (kind: 'plain' | 'clocked'): Promise<Page> => {
   let page = residents.get(kind)
+  for (const other of residents.values()) if (other !== page) await rest(other)
   if (page === undefined || page.isClosed()) {
     page = await freshPage()
     if (kind === 'clocked') await page.clock.install()
@@ -187,7 +207,7 @@ export const openPage = async (
 
 /** Before a door ends: what were asked of it later would be an error in somebody else's test. */
 export const leavePages = async (): Promise<void> => {
-  for (const page of residents.values()) await page.goto('about:blank')
+  for (const page of residents.values()) await rest(page)
 }
 
 export interface Scene extends AsyncDisposable {
@@ -197,7 +217,7 @@ export interface Scene extends AsyncDisposable {
 }
 
 /** Opens a house. */
-export const openScene = async ({ settlers = 4_990, tasks = 1_000 } = {}): Promise<Scene> => {
+export const openScene = async ({ settlers = 120, tasks = 1_000 } = {}): Promise<Scene> => {
   const house = await openHouse({ pageDirectory: inject('pageDirectory') })
   await setScene(house, settlers)
   await addTasks(house, Math.round(tasks * 0.615), tasks)
@@ -223,13 +243,24 @@ export const openScene = async ({ settlers = 4_990, tasks = 1_000 } = {}): Promi
 /** Rules whose verdict depends on colours and on the room that there is; the others see the same at any width. */
 const lookRules = ['color-contrast', 'scrollable-region-focusable', 'target-size', 'link-in-text-block']
 
+interface AxeAsk {
+  readonly rules?: 'all' | 'look'
+  /** Only this part of the page, when the rest of it has been seen at this place. */
+  readonly within?: string
+}
+
 /** Nothing that axe can find is wrong, and nothing is wider than the screen. */
-export const expectNoAxeFaults = async (page: Page, name: string, rules: 'all' | 'look' = 'all'): Promise<void> => {
-  if (!(await page.evaluate<boolean>('"axe" in window'))) await page.evaluate(axe.source)
+export const expectNoAxeFaults = async (
+  page: Page,
+  name: string,
+  { rules = 'all', within = 'html' }: AxeAsk = {},
+): Promise<void> => {
+  if (!(await page.evaluate<boolean>('"axe" in window')))
+    await page.evaluate(readFileSync(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8'))
   const options = { resultTypes: ['violations'], ...(rules === 'look' && { runOnly: lookRules }) }
   const { violations } = await page.evaluate<{
     violations: { id: string; nodes: { html: string; failureSummary: string }[] }[]
-  }>(`axe.run(${JSON.stringify(options)})`)
+  }>(`axe.run(${JSON.stringify(within)}, ${JSON.stringify(options)})`)
   expect(violations.map(({ id, nodes }) => `${name} ${id}: ${nodes[0]!.html} ${nodes[0]!.failureSummary}`)).toEqual([])
   expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth'), name).toBeLessThanOrEqual(0)
 }

@@ -1,7 +1,12 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+/** The overview: what it shows, in which colours, how it is walked, and what it says when nothing more comes. */
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import type { Page } from 'playwright-core'
 import { addEvents, agentOf, asAgent } from '../http/house.ts'
-import { openScene, theBrowser, type Scene } from './browser.ts'
+import { crowd, openScene, type Scene } from './browser.ts'
+import { theBrowser } from './launch.ts'
 
 let scene: Scene
 beforeAll(async () => {
@@ -17,6 +22,7 @@ const ready = async (page: Page): Promise<void> => {
 }
 
 test('the page shows what the sitter says: progress, agents, who must act, checks, what is not built', async () => {
+  using _ = crowd(scene.house)
   const page = await scene.open()
   const strange: string[] = []
   page.on('console', (message) => {
@@ -63,9 +69,11 @@ test('the printed address leads to the page with one click', async () => {
   await page.goto(scene.house.door.loginUrl)
   await page.waitForURL(`${scene.house.door.url}/`)
   await ready(page)
+  await page.close()
 })
 
-test('each agent is painted in the colour of its state, and the legend singles one state out', async () => {
+test('each agent is painted in the colour of its state, once, and the legend singles one state out', async () => {
+  using _ = crowd(scene.house)
   const page = await scene.open()
   await ready(page)
   const colourOf = (index: number): Promise<string> =>
@@ -81,11 +89,18 @@ test('each agent is painted in the colour of its state, and the legend singles o
   await expect.poll(() => colourOf(busy)).toBe('31,111,178,255')
   expect(await colourOf(idle)).toBe('169,188,203,255')
   expect(await colourOf(41)).toBe('194,65,12,255')
+  await page.evaluate(`window.painted = 0
+    const { clearRect } = CanvasRenderingContext2D.prototype
+    CanvasRenderingContext2D.prototype.clearRect = function (...box) { window.painted += 1; clearRect.apply(this, box) }`)
+  // When the third is there, the first two were worked in.
+  for (let answer = 0; answer < 3; answer += 1) await page.waitForResponse('**/api/v1/agents/map')
+  expect(await page.evaluate('window.painted')).toBe(0)
   await page
     .getByRole('button', { name: /quarantined/ })
     .first()
     .click()
   await expect.poll(() => colourOf(busy)).not.toBe('31,111,178,255')
+  expect(await page.evaluate('window.painted')).toBeGreaterThan(0)
   expect(await colourOf(41)).toBe('194,65,12,255')
 })
 
@@ -188,4 +203,15 @@ test('when the sitter is gone the figures are called old, with their age; later 
   expect(await page.getByRole('status').first().textContent()).toBe('live')
   await addEvents(scene.house.store, 1, 'after the restart')
   await page.locator('.happened').getByText('after the restart').waitFor()
+})
+
+/** The whole page, as it goes over the wire compressed. */
+const mostBytes = 64 * 1_024
+
+test('the page stays small', async () => {
+  const assets = join(inject('pageDirectory'), 'assets')
+  const sizes = (await readdir(assets)).map(async (file) => gzipSync(await readFile(join(assets, file))).length)
+  const bytes = (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0)
+  expect(bytes).toBeGreaterThan(20_000)
+  expect(bytes).toBeLessThan(mostBytes)
 })

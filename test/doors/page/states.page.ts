@@ -133,7 +133,7 @@ test('old figures answer none of the three questions, and an order given on them
     .poll(() => page.locator('.verdict').innerText())
     .toMatch(/broken\?\s+\? Not known now\s+\d+\ss ago: 2 things/)
   expect(await page.locator('.verdict b').allInnerTexts()).toEqual(Array(3).fill('? Not known now'))
-  await expectNoAxeFaults(page, 'stale', 'look')
+  await expectNoAxeFaults(page, 'stale', { rules: 'look' })
   await page.getByRole('button', { name: 'Freeze …' }).click()
   await page
     .getByRole('dialog')
