@@ -1,6 +1,6 @@
 /**
  * All that is tested in the browser, as one file to vitest, so that one process runs it: loading the code, starting the
- * browser and opening its windows cost four seconds of a core, and vitest keeps a process for another file only if
+ * browser and opening its windows cost seconds of a core, and vitest keeps a process for another file only if
  * that comes next in the queue and is of the same project. One part alone: `vitest run test/doors/page -t orders`.
  */
 import { afterAll, describe } from 'vitest'
