@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest'
 import {
   culprit12,
   idle,
+  loopsAmongAHundred,
   misbehave,
   openApart,
   patienceMs,
@@ -15,6 +16,9 @@ import {
   view,
 } from './apart.ts'
 import { openYard, type Yard } from './yard.ts'
+
+test('With no walls around it, an agent that loops among a hundred is named, then alone, then in quarantine', () =>
+  loopsAmongAHundred(undefined))
 
 describe.each(surroundings)('With %s around it', (_, around) => {
   const open = (count: number, memoryBytes?: number): Promise<Yard> => openApart(around, count, memoryBytes)

@@ -3,30 +3,15 @@
  * cell-mates notice. Those that need minutes are in apart.slow.ts.
  */
 import { describe, expect, test } from 'vitest'
-import { culprit, idle, misbehave, openApart, surroundings, theOthersWork } from './apart.ts'
+import { idle, loopsAmongAHundred, misbehave, openApart, surroundings, usual, usualPlace } from './apart.ts'
 import type { Yard } from './yard.ts'
+
+// Without walls where there are any: apart.slow.ts.
+test(`With ${usualPlace} around it, an agent that loops among a hundred is named, then alone, then in quarantine`, () =>
+  loopsAmongAHundred(usual))
 
 describe.each(surroundings)('With %s around it', (_, around) => {
   const open = (count: number): Promise<Yard> => openApart(around, count)
-
-  test('An agent that loops among a hundred is named with its stack, lives alone after its second time, and is quarantined at the third', async () => {
-    const yard = await open(100)
-    await yard.until(() => idle(yard, 100))
-    for (let round = 1; round <= 3; round += 1) {
-      await misbehave(yard, 'loopLater', round < 3 ? 3 : 0)
-      await yard.until(() => yard.events('cell.lost').length === round)
-      if (round < 3) await yard.until(() => idle(yard, 100))
-    }
-    const lost = yard.events('cell.lost')
-    // The first time nobody watched: the engine's own print, in which no frame is the host's any more.
-    expect(lost[0]!.facts).toMatchObject({ blamed: [], witness: { kind: 'blocked', source: 'stack', agent: null } })
-    expect(JSON.stringify(lost[0]!.facts['witness'])).toContain('witness.ts')
-    expect(lost[1]!.facts).toMatchObject({ blamed: [culprit], count: 100 })
-    expect(lost[1]!.facts['witness']).toMatchObject({ kind: 'blocked', source: 'watch', agent: culprit })
-    expect(JSON.stringify(lost[1]!.facts['witness'])).toContain('loopLater')
-    expect(lost[2]!.facts).toMatchObject({ blamed: [culprit], count: 1 })
-    await theOthersWork(yard)
-  })
 
   test('One that loops before its first await is named by the stack that its host printed', async () => {
     const yard = await open(5)

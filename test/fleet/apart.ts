@@ -74,3 +74,26 @@ export const openApart = (around: Machine | undefined, count: number, memoryByte
     },
     around,
   )
+
+/** Walls where the machine has them. */
+export const [usualPlace, usual] = surroundings.at(-1)!
+
+/** An agent that loops is named with its stack, lives alone after its second time, and is quarantined at the third. */
+export const loopsAmongAHundred = async (around: Machine | undefined): Promise<void> => {
+  const yard = await openApart(around, 100)
+  await yard.until(() => idle(yard, 100))
+  for (let round = 1; round <= 3; round += 1) {
+    await misbehave(yard, 'loopLater', round < 3 ? 3 : 0)
+    await yard.until(() => yard.events('cell.lost').length === round)
+    if (round < 3) await yard.until(() => idle(yard, 100))
+  }
+  const lost = yard.events('cell.lost')
+  // The first time nobody watched: the engine's own print, in which no frame is the host's any more.
+  expect(lost[0]!.facts).toMatchObject({ blamed: [], witness: { kind: 'blocked', source: 'stack', agent: null } })
+  expect(JSON.stringify(lost[0]!.facts['witness'])).toContain('witness.ts')
+  expect(lost[1]!.facts).toMatchObject({ blamed: [culprit], count: 100 })
+  expect(lost[1]!.facts['witness']).toMatchObject({ kind: 'blocked', source: 'watch', agent: culprit })
+  expect(JSON.stringify(lost[1]!.facts['witness'])).toContain('loopLater')
+  expect(lost[2]!.facts).toMatchObject({ blamed: [culprit], count: 1 })
+  await theOthersWork(yard)
+}

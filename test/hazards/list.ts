@@ -52,18 +52,3 @@ export const list: readonly (readonly [hazard: string, title: string, only?: 'vm
   ['bpf', 'loads a BPF program'],
   ['daemon', 'a daemon that outlives its task'],
 ]
-
-/** They end by being killed after seconds of silence. */
-export const untilSilence: ReadonlySet<string> = new Set([
-  'loop',
-  'microtasks',
-  'heap',
-  'text',
-  'numbers',
-  'promises',
-  'timers',
-  'words',
-  'native-long',
-  'native-blind',
-  'print-flood',
-])

@@ -199,8 +199,10 @@ test('a new key that may do nothing takes over from none, whatever it is answere
   const statuses = new Set<number>()
   const undone = await until(
     async () => {
-      for (let one = 0; one < 20; one += 1) statuses.add((await call()).status)
-      return view()
+      const now = await view()
+      // Called by both of them while it is tried; who goes on calling meanwhile keeps a core busy for nothing.
+      for (let one = 0; now.phase === 'canary' && one < 20; one += 1) statuses.add((await call()).status)
+      return now
     },
     ({ phase, why }) => phase === 'idle' && why !== null,
   )
