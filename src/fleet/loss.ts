@@ -176,7 +176,11 @@ export const agentsLost = (live: Live, agents: readonly Agent[], cause: string):
 export const groupDue = (live: Live, group: Group): void => {
   group.cancelDue = null
   if (live.phase !== 'open') return
-  const start = (): void => groupRises(live, group)
+  const start = (): void => {
+    groupRises(live, group)
+    // Who was let go meanwhile waits for the same hold, which calls this one alone.
+    live.deeds.provide(group)
+  }
   if (live.governor.admit(group.diedOf, groupRestart(live, group, start))) start()
 }
 

@@ -125,10 +125,15 @@ export const restartAgents = async (live: Live, refs: readonly AgentRef[], actor
     throw new Failure('conflict', `${formatAgents(all)}: asleep, and begins anew when woken; \`start\` wakes it`)
   order(live, actor, 'agent.restart', [...agents, ...kept])
   for (const agent of kept) dropBed(live, agent)
-  const whole = wholeTypes(live, agents)
+  // Of those alone that were named: mates come with them, and their types are not meant.
+  const whole = wholeTypes(
+    live,
+    agents.filter((agent) => named.includes(agent)),
+  )
   for (const type of whole) beginAnew(live, type, `restarted by ${actor}`)
-  // Whom a person had stopped or paused is brought back first, wherever its turn comes.
-  const single = agents.filter((agent) => !whole.has(agent.type) || agent.ordered !== null)
+  // Whom a person had stopped or paused is brought back first, wherever its turn comes; and who waited with its group,
+  // which is held no longer: those before it may not be started without it.
+  const single = agents.filter((agent) => !whole.has(agent.type) || agent.ordered !== null || agent.hold === 'band')
   hurry(single)
   const events = single.map((agent) => ({ agent, event: takeOut(live, agent, actor) }))
   for (const event of ['start', 'release'] as const) {

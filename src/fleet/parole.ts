@@ -1,14 +1,16 @@
 /**
  * The second way out of every wait. An agent in backoff or quarantine comes back because a timer, a trial or the
- * governor brings it back; this looks once a minute, by a timer of its own, whether each of them still has one. Whose
- * time has come twice in a row, and who waits for nothing at all, is given its way out here, as the first would have
- * done, and people are told: it is a fault of ours, but nobody stays away for it.
+ * governor brings it back, and one that is to be started gets a cell; this looks once a minute, by a timer of its own,
+ * whether each of them still has one that does. Whose time has come twice in a row, and who waits for nothing at all,
+ * is given its way out here, as the first would have done, and people are told: it is a fault of ours, but nobody stays
+ * away for it.
  */
 import { every, remainingMs, type Clock } from '../std/std.ts'
 import type { Agent, Due, Group, Live } from './live.ts'
 import { groupName } from './governor/name.ts'
 import { endTrial, groupDue, ownDue, rise } from './loss.ts'
 import { bandsLate } from './order/strategy.ts'
+import { waitsFor } from './order/starts.ts'
 import { placeIn } from './order/state.ts'
 import { formatAgents } from './range.ts'
 import { notify } from './wiring.ts'
@@ -61,6 +63,24 @@ const lateGroups = (live: Live): Late[] =>
     return go === undefined ? [] : [{ who: groupName(group), agents, go }]
   })
 
+/** Whose time has come, and for whom nobody gets a cell. */
+const lateStarts = (live: Live): Late[] =>
+  live.groups.flatMap((group): Late[] => {
+    const { governor, waves, options } = live
+    if (group.cell !== null || waves.has(group) || group.notBeforeMs > options.clock.monoMs()) return []
+    if (governor.holds(groupName(group)) !== undefined) return []
+    const agents = group.agents.filter(
+      (agent) =>
+        agent.state === 'starting' &&
+        agent.cell === null &&
+        waitsFor(live, agent) === null &&
+        governor.holds(agent.id) === undefined,
+    )
+    return agents.length === 0
+      ? []
+      : [{ who: `${groupName(group)} starts`, agents, go: () => live.deeds.provide(group) }]
+  })
+
 const lateCauses = (live: Live): Late[] =>
   live.governor.late(lateMs).map((key): Late => ({
     who: key,
@@ -73,6 +93,7 @@ const lateCauses = (live: Live): Late[] =>
 const allLate = (live: Live): Late[] => [
   ...lateCauses(live),
   ...lateGroups(live),
+  ...lateStarts(live),
   ...bandsLate(live, (due) => isOver(live, due)),
   ...lateAgents(live),
 ]

@@ -10,6 +10,8 @@ export interface Waves<Item> {
   hold(held: boolean): void
   /** The start of this item is over, well or badly. */
   done(item: Item): void
+  /** It waits for its turn, or is starting. */
+  has(item: Item): boolean
   readonly waiting: number
   readonly starting: number
 }
@@ -44,6 +46,7 @@ export const openWaves = <Item>(atOnce: number, start: (item: Item) => void): Wa
     done: (item) => {
       if (starting.delete(item)) next()
     },
+    has: (item) => waiting.has(item) || starting.has(item),
     get waiting() {
       return waiting.size
     },

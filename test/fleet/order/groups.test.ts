@@ -190,6 +190,29 @@ test('A person who releases one of a quarantined group releases the group', asyn
   expect(world.fleet.summary().byState).toEqual({ idle: 4 })
 })
 
+test('A person who restarts one of a quarantined group brings all of it back, in its order, and begins no type anew', async () => {
+  // Hosts, all of whose agents are in the group: what is meant for one is not meant for its type.
+  const type = agentType({
+    name: 'a',
+    count: 3,
+    perCell: 1,
+    restart: { type: 'permanent', max: 5, withinMs: 600_000, baseMs: 1_000, capMs: 2_000 },
+  })
+  const places = ['a/0001', 'a/0002', 'a/0003']
+  const world = await chain('one_for_all', { max: 1, places }, { types: [type] })
+  for (let loss = 0; loss < 3 && world.state('a/0001') !== 'quarantined'; loss += 1) {
+    world.cells.of('a/0002').end('exit', 'exit code 1')
+    await world.clock.advance(8_000)
+  }
+  expect(world.fleet.summary().byState).toEqual({ quarantined: 3 })
+  const before = world.cells.all.length
+  await world.fleet.restart([world.ref('a/0001')], 'token:ann')
+  await world.clock.advance(10_000)
+  expect(world.fleet.summary().byState).toEqual({ idle: 3 })
+  expect(world.cells.all.slice(before).map(({ plan }) => plan.seats[0]!.agent)).toEqual(places)
+  expect(world.record.eventsOf('agent.overdue')).toEqual([])
+})
+
 test('The next sitter finds the group in quarantine, and when it is tried again', async () => {
   const world = await chain('one_for_all', { max: 0 })
   lose(world, 'c')
