@@ -63,11 +63,13 @@ const lateGroups = (live: Live): Late[] =>
     return go === undefined ? [] : [{ who: groupName(group), agents, go }]
   })
 
-/** Whose time has come, and for whom nobody gets a cell. */
+/** Whose time has come, and whom nobody gets into a cell. */
 const lateStarts = (live: Live): Late[] =>
   live.groups.flatMap((group): Late[] => {
     const { governor, waves, options } = live
-    if (group.cell !== null || waves.has(group) || group.notBeforeMs > options.clock.monoMs()) return []
+    // A cell that is on its way, or ends, asks for all of them.
+    if (group.cell !== null && group.cell.phase !== 'ready') return []
+    if (waves.has(group) || group.notBeforeMs > options.clock.monoMs()) return []
     if (governor.holds(groupName(group)) !== undefined) return []
     const agents = group.agents.filter(
       (agent) =>

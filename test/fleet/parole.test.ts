@@ -1,6 +1,7 @@
 /** Every wait has a second way out: with the timers of the first one gone, everybody comes back all the same. */
 import { afterEach, expect, test, vi } from 'vitest'
 import { Agenda } from '../../src/fleet/agenda.ts'
+import { Governor } from '../../src/fleet/governor/governor.ts'
 import { agentType, openWorld, type World } from './world.ts'
 
 afterEach(() => {
@@ -104,6 +105,23 @@ test('Restarts that are held go on when nobody looks at them any more', async ()
   await world.clock.advance(10 * 60_000)
   expect(states(world)).toEqual({ idle: 40 })
   expect(world.record.eventsOf('agent.overdue').length).toBe(1)
+})
+
+test.each([
+  ['a cell that lives', 5],
+  ['a cell of its own', 1],
+])('Who is to be started and is forgotten on the way into %s gets there', async (_, perCell) => {
+  const { admit } = Governor.prototype
+  vi.spyOn(Governor.prototype, 'admit').mockImplementation(function forgetful(this: Governor, key, restart) {
+    return restart.who !== 'settler/0003' && admit.call(this, key, restart)
+  })
+  const world = await openWorld({ types: [agentType({ count: 5, perCell })] })
+  await world.clock.advance(5_000)
+  expect(states(world)).toEqual({ idle: 4, starting: 1 })
+  vi.restoreAllMocks()
+  await world.clock.advance(122_000)
+  expect(states(world)).toEqual({ idle: 5 })
+  expect(world.record.eventsOf('agent.overdue')).toMatchObject([{ subject: 'settler/0003' }])
 })
 
 test('Nobody who waits rightly is touched: a day of losses has no such event', async () => {
