@@ -126,9 +126,10 @@ export const restartAgents = async (live: Live, refs: readonly AgentRef[], actor
   order(live, actor, 'agent.restart', [...agents, ...kept])
   for (const agent of kept) dropBed(live, agent)
   // Of those alone that were named: mates come with them, and their types are not meant.
+  const meant = new Set(named)
   const whole = wholeTypes(
     live,
-    agents.filter((agent) => named.includes(agent)),
+    agents.filter((agent) => meant.has(agent)),
   )
   for (const type of whole) beginAnew(live, type, `restarted by ${actor}`)
   // Whom a person had stopped or paused is brought back first, wherever its turn comes; and who waited with its group,
