@@ -6,6 +6,7 @@ import type { CellOpen } from '../wire/wire.ts'
 import type { CellSeat, Room } from './call.ts'
 import { aimOf, type Aim } from './asking.ts'
 import { serveFetch, type Served } from './fetches.ts'
+import { gatherTurn } from './groups.ts'
 import { headProblem, refuseBadFraming, serverOptions } from './framing.ts'
 import { createServer } from './http.ts'
 import { answerProblem, type Problem } from './problem.ts'
@@ -85,6 +86,12 @@ const listenBy =
       })
   }
 
+/** A request, whose head was read. */
+interface Come {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+}
+
 class CellDoors implements Doors {
   readonly #room: Room
   readonly #authority: Authority
@@ -112,7 +119,8 @@ class CellDoors implements Doors {
     if (known !== undefined) await this.close(cell.cell)
     const server = createServer({ ...serverOptions, shouldUpgradeCallback: wantsSocket })
     server.maxConnections = mostConnections
-    server.on('request', (request, response) => void this.#serve(door, request, response))
+    const toServe = gatherTurn((come: Come) => void this.#serve(door, come))
+    server.on('request', (request, response) => toServe({ request, response }))
     server.on('upgrade', (request, socket, head) => void this.#upgrade(door, request, [socket, head]))
     refuseBadFraming(server)
     const tunnels = openTunnels(server, { room: this.#room, authority: this.#authority, seat: () => door.seat })
@@ -201,7 +209,9 @@ class CellDoors implements Doors {
     this.#room.log('error', 'a call of an agent failed inside the gate', { code, message })
   }
 
-  async #serve(door: Door, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #serve(door: Door, { request, response }: Come): Promise<void> {
+    // It came and went within one turn: nobody would hear of it again, so it would be sent for nobody.
+    if (response.destroyed) return
     if (request.url === certificatePath && door.tunnels.of(request.socket) === undefined)
       return this.#answerCertificate(response)
     const aim = this.#aimOf(door, request)

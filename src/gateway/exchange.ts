@@ -3,10 +3,13 @@
  *
  *   handed over ── connection free ──▶ started ── head ──▶ answering ── end ──▶ answered
  *        └─ any failure: not sent        └───── any failure: lost ─────┘
+ *
+ * What is heard of answers is told at the end of the turn, of all exchanges together (groups.ts).
  */
 import type { Readable } from 'node:stream'
 import type { Dispatcher, Pool } from 'undici'
-import type { Cancel, Clock } from '../std/std.ts'
+import { asFailure, type Cancel, type Clock } from '../std/std.ts'
+import { gatherMoment, gatherTurn } from './groups.ts'
 import type { HeaderPairs } from './headers.ts'
 import type { ClientIdentity } from './signers/signers.ts'
 
@@ -55,6 +58,11 @@ const pairs = (headers: Readonly<Record<string, string | readonly string[] | und
   return all
 }
 
+interface Head {
+  readonly status: number
+  readonly headers: Parameters<typeof pairs>[0]
+}
+
 class Exchange implements Flow {
   readonly ended: Promise<Ended>
   readonly #clock: Clock
@@ -65,6 +73,8 @@ class Exchange implements Flow {
   #started = false
   #headed = false
   #over = false
+  /** In its order, and not told yet. */
+  #heard: (Head | Buffer | Ended)[] = []
   /** When the exchange began, or last got on. */
   #heardMs: number
   #cancel: Cancel
@@ -81,6 +91,7 @@ class Exchange implements Flow {
   }
 
   send(pool: Pool, { method, target, headers, body }: OutboundRequest): void {
+    if (this.#over) return
     const options = { method, path: target, body, headers: headers.flat() as string[], idempotent: false }
     try {
       pool.dispatch({ ...options, blocking: false }, this.#handler())
@@ -101,27 +112,47 @@ class Exchange implements Flow {
     this.#controller?.abort(new Error(why))
   }
 
+  /** Tells what was heard since it was last asked. */
+  tell(): void {
+    const heard = this.#heard
+    this.#heard = []
+    try {
+      for (const one of heard) {
+        if (this.#over) return
+        if (Buffer.isBuffer(one)) {
+          // A receiver that is slower than the timeout is as bad as a silent upstream: the timer goes on while paused.
+          if (!this.#sink.data(one)) this.#controller?.pause()
+        } else if ('status' in one) this.#sink.head(one.status, pairs(one.headers))
+        else this.#end(one)
+      }
+    } catch (error) {
+      // Whatever is wrong with this answer is no reason for the others of the turn to wait.
+      this.#fail('failed', asFailure(error).message)
+      this.#controller?.abort(asFailure(error))
+    }
+  }
+
   #handler(): Dispatcher.DispatchHandler {
     return {
       onRequestStart: (controller) => this.#start(controller),
       onResponseStart: (_controller, status, headers) => {
-        if (this.#over || status < 200) return
-        this.#alive()
+        if (status < 200) return
         this.#headed = true
-        this.#sink.head(status, pairs(headers))
+        this.#hear({ status, headers })
       },
-      onResponseData: (controller, chunk) => {
-        if (this.#over) return
-        this.#alive()
-        // A receiver that is slower than the timeout is as bad as a silent upstream: the timer goes on while paused.
-        if (!this.#sink.data(chunk)) controller.pause()
-      },
+      onResponseData: (_controller, chunk) => this.#hear(chunk),
       onResponseEnd: () => {
-        if (this.#headed) this.#end({ kind: 'answered' })
-        else this.#fail('no-answer', 'it ended before it said anything')
+        if (this.#headed) this.#hear({ kind: 'answered' })
+        else this.#hear(this.#failed('no-answer', 'it ended before it said anything'))
       },
-      onResponseError: (_controller, error) => this.#fail(codeOf(error), error.message),
+      onResponseError: (_controller, error) => this.#hear(this.#failed(codeOf(error), error.message)),
     }
+  }
+
+  #hear(what: Head | Buffer | Ended): void {
+    if (this.#over) return
+    this.#alive()
+    if (this.#heard.push(what) === 1) toTell(this)
   }
 
   #start(controller: Dispatcher.DispatchController): void {
@@ -157,8 +188,12 @@ class Exchange implements Flow {
     this.#controller?.abort(new Error('timed out'))
   }
 
+  #failed(code: string, message: string): Ended {
+    return { kind: this.#started ? 'lost' : 'not-sent', code, message }
+  }
+
   #fail(code: string, message: string): void {
-    this.#end({ kind: this.#started ? 'lost' : 'not-sent', code, message })
+    this.#end(this.#failed(code, message))
   }
 
   #end(ended: Ended): void {
@@ -169,9 +204,12 @@ class Exchange implements Flow {
   }
 }
 
+const toTell = gatherTurn((exchange: Exchange) => exchange.tell())
+const toSend = gatherMoment((send: () => void) => send())
+
 /** Hands the request to the pool; never throws, every failure is told by `ended`. */
 export const beginExchange = (pool: Pool, clock: Clock, request: OutboundRequest, sink: Sink): Flow => {
   const exchange = new Exchange(clock, request.timeoutMs, sink)
-  exchange.send(pool, request)
+  toSend(() => exchange.send(pool, request))
   return exchange
 }

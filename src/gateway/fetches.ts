@@ -100,8 +100,7 @@ export const serveFetch = async (
     },
   }
   const answered = await answerBy(asked, asker, room)
-  if (answered.with === 'answer') response.end()
-  else if (answered.with === 'problem') {
+  if (answered.with === 'problem') {
     const { problem, headers } = answered
     // A body that was not read makes the connection useless for another request.
     const last = asker.whole === undefined && asker.flow === undefined ? lastOnConnection : {}

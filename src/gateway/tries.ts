@@ -5,10 +5,11 @@
 import type { ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { askedWaitMs } from '../limit/limit.ts'
-import { sleep } from '../std/std.ts'
+import { asFailure, sleep } from '../std/std.ts'
 import type { CallOutcome } from '../wire/wire.ts'
 import { callOf, type CallInHand, type Refusal, type Room } from './call.ts'
 import { notNowCode, type Ended, type Flow } from './exchange.ts'
+import { gatherMoment } from './groups.ts'
 import { headerOf, type HeaderPairs } from './headers.ts'
 import { answerFailed, refusalFailed } from './heard.ts'
 import { noRetries, type Problem } from './problem.ts'
@@ -68,15 +69,22 @@ const headOf = (call: CallInHand, tally: Tally, status: number, headers: HeaderP
   return flat
 }
 
-/** An answer on its way to the agent, or held back from it. */
+/**
+ * An answer on its way to the agent, or held back from it. What is let go in one moment is written at its end, with the
+ * answers of others (groups.ts): a short answer is one write with its head.
+ */
 class Giving {
   readonly #response: ServerResponse
   readonly #mayHold: (status: number) => boolean
   readonly #head: (status: number, headers: HeaderPairs) => string[]
-  #held: { readonly status: number; readonly headers: HeaderPairs; chunks: Buffer[]; bytes: number } | undefined
+  #held: { readonly status: number; readonly headers: HeaderPairs; bytes: number } | undefined
+  /** Its head, while it is let go and not written yet. */
+  #due: { readonly status: number; readonly headers: HeaderPairs } | undefined
+  #chunks: Buffer[] = []
+  #isWaiting = false
+  /** Told when all is written. */
+  #whenEnded: (() => void) | undefined
   status = 0
-  /** Of its body something was written, and its head with that. */
-  #hasBegun = false
 
   constructor(
     response: ServerResponse,
@@ -98,36 +106,66 @@ class Giving {
 
   head(status: number, headers: HeaderPairs): void {
     this.status = status
-    this.#held = { status, headers, chunks: [], bytes: 0 }
+    this.#held = { status, headers, bytes: 0 }
     if (!this.#mayHold(status)) this.release()
   }
 
   data(chunk: Buffer): boolean {
-    if (this.#held === undefined) return this.#write(chunk)
-    this.#held.chunks.push(chunk)
-    this.#held.bytes += chunk.length
-    return this.#held.bytes <= heldBytes || this.release()
-  }
-
-  #write(chunk: Buffer): boolean {
-    this.#hasBegun = true
-    return this.#response.write(chunk)
+    this.#chunks.push(chunk)
+    if (this.#held === undefined) this.#soon()
+    else {
+      this.#held.bytes += chunk.length
+      if (this.#held.bytes > heldBytes) this.release()
+    }
+    return !this.#response.writableNeedDrain
   }
 
   /** Gives what was held, and streams from here on. */
-  release(): boolean {
-    if (this.#held === undefined) return true
-    const { status, headers, chunks } = this.#held
+  release(): void {
+    if (this.#held === undefined) return
+    this.#due = this.#held
     this.#held = undefined
-    const response = this.#response
-    response.writeHead(status, this.#head(status, headers))
-    // A short answer comes with its head, and goes on with it: one write instead of two.
-    queueMicrotask(() => {
-      if (!this.#hasBegun && !response.writableEnded && !response.destroyed) response.flushHeaders()
+    this.#soon()
+  }
+
+  /** Resolves when the whole of it is given. */
+  end(): Promise<void> {
+    this.release()
+    this.#soon()
+    return new Promise((resolve) => {
+      this.#whenEnded = resolve
     })
-    return chunks.map((chunk) => this.#write(chunk)).every(Boolean)
+  }
+
+  /** Writes what was let go. */
+  write(): void {
+    this.#isWaiting = false
+    // What is held back was never let go.
+    if (this.#held !== undefined) return
+    const [response, due, chunks, ended] = [this.#response, this.#due, this.#chunks, this.#whenEnded]
+    this.#due = undefined
+    this.#whenEnded = undefined
+    this.#chunks = []
+    try {
+      if (response.destroyed) return ended?.()
+      if (due !== undefined) response.writeHead(due.status, this.#head(due.status, due.headers))
+      const last = ended === undefined ? undefined : chunks.pop()
+      for (const chunk of chunks) response.write(chunk)
+      if (ended !== undefined) response.end(last)
+      else if (due !== undefined && chunks.length === 0) response.flushHeaders()
+    } catch (error) {
+      response.destroy(asFailure(error))
+    }
+    ended?.()
+  }
+
+  #soon(): void {
+    if (this.#isWaiting) return
+    this.#isWaiting = true
+    toGive(this)
   }
 }
+const toGive = gatherMoment((giving: Giving) => giving.write())
 
 const outcomeOf = (ended: Ended, status: number, closedMs: number): CallOutcome => {
   if (ended.kind === 'answered') return { kind: 'answered', status, headers: {}, body: '', truncated: false }
@@ -305,9 +343,11 @@ const tryAll = async (
       continue
     }
     heard(tried, room)
+    // Of an answer that has begun, a problem is told by cutting it; what there is of it goes before that.
+    if (!tried.giving.isHeld && tried.ended.kind !== 'answered') tried.giving.write()
     if (next.next === 'park') return { with: 'problem', problem: putOff(call, room, next.afterMs), headers, written }
     if (tried.ended.kind !== 'answered') return { with: 'problem', problem: problemOf(tried.ended), headers, written }
-    tried.giving.release()
+    await tried.giving.end()
     return { with: 'answer', written }
   }
 }

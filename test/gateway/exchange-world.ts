@@ -180,6 +180,7 @@ class Answer {
   status = 0
   writableEnded = false
   destroyed = false
+  writableNeedDrain = false
   on(): void {}
   off(): void {}
   flushHeaders(): void {}
@@ -189,6 +190,7 @@ class Answer {
   write(): boolean {
     return true
   }
+  end(): void {}
 }
 
 const passing = { target: 'swarm', mode: 'active', reason: '' } as const
