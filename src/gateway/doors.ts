@@ -119,7 +119,7 @@ class CellDoors implements Doors {
     if (known !== undefined) await this.close(cell.cell)
     const server = createServer({ ...serverOptions, shouldUpgradeCallback: wantsSocket })
     server.maxConnections = mostConnections
-    const toServe = gatherTurn((come: Come) => void this.#serve(door, come))
+    const toServe = gatherTurn((come: Come) => this.#serve(door, come))
     server.on('request', (request, response) => toServe({ request, response }))
     server.on('upgrade', (request, socket, head) => void this.#upgrade(door, request, [socket, head]))
     refuseBadFraming(server)
@@ -209,7 +209,7 @@ class CellDoors implements Doors {
     this.#room.log('error', 'a call of an agent failed inside the gate', { code, message })
   }
 
-  async #serve(door: Door, { request, response }: Come): Promise<void> {
+  #serve(door: Door, { request, response }: Come): void {
     // It came and went within one turn: nobody would hear of it again, so it would be sent for nobody.
     if (response.destroyed) return
     if (request.url === certificatePath && door.tunnels.of(request.socket) === undefined)
@@ -220,7 +220,7 @@ class CellDoors implements Doors {
     if ('code' in aim) return answerProblem(response, aim, last)
     const { seat, epoch } = door
     const failed = (): void => answerProblem(response, { code: 'bug', message: 'the gate failed on this call' })
-    await this.#hold(door, () => serveFetch({ request, response, aim }, seat, this.#room, epoch), failed)
+    void this.#hold(door, () => serveFetch({ request, response, aim }, seat, this.#room, epoch), failed)
   }
 
   /** A WebSocket, which ends with the door at the latest. */

@@ -39,8 +39,7 @@ const lastOnConnection = { connection: 'close' }
 const wholeBytes = 16 * 1024
 
 /** Undefined: it is longer, or its length is not known. Rejects when the agent goes away in the middle of it. */
-const wholeOf = async (body: Transform | null, length: number | null): Promise<Buffer | null | undefined> => {
-  if (body === null) return null
+const wholeOf = async (body: Transform, length: number | null): Promise<Buffer | undefined> => {
   if (length === null || length > wholeBytes) return undefined
   const chunks: Buffer[] = []
   for await (const chunk of body as AsyncIterable<Buffer>) chunks.push(chunk)
@@ -76,7 +75,7 @@ export const serveFetch = async (
     asker.flow?.abort('given-up')
   })
   try {
-    asker.whole = await wholeOf(body, length)
+    asker.whole = body === null ? null : await wholeOf(body, length)
   } catch {
     // Half a body of an agent that is gone.
     return {}

@@ -85,6 +85,8 @@ class Giving {
   /** Told when all is written. */
   #whenEnded: (() => void) | undefined
   status = 0
+  /** Called when there is room again after `data` has said that there is none. */
+  more: () => void = () => {}
 
   constructor(
     response: ServerResponse,
@@ -117,7 +119,9 @@ class Giving {
       this.#held.bytes += chunk.length
       if (this.#held.bytes > heldBytes) this.release()
     }
-    return !this.#response.writableNeedDrain
+    if (!this.#response.writableNeedDrain) return true
+    this.#response.once('drain', () => this.more())
+    return false
   }
 
   /** Gives what was held, and streams from here on. */
@@ -177,18 +181,11 @@ const decidesForNext = ({ credential, headers }: CallInHand): boolean =>
   credential !== null && headerOf(headers, 'idempotency-key') !== undefined
 
 /** Sends a prepared call; resolves with how it ended, which is being journalled then. */
-const send = async (
-  call: CallInHand,
-  room: Room,
-  asker: Asker,
-  giving: Giving,
-): Promise<Pick<Try, 'ended' | 'written'>> => {
+const send = async (call: CallInHand, room: Room, asker: Asker, giving: Giving): Promise<Try> => {
   const flow = forward(call, room, giving)
   asker.flow = flow
-  const resume = (): void => flow.resume()
-  asker.response.on('drain', resume)
+  giving.more = () => flow.resume()
   const ended = await flow.ended
-  asker.response.off('drain', resume)
   judge(call, room, ended, giving.status)
   giveBack(call, room)
   call.signed = null
@@ -198,14 +195,16 @@ const send = async (
     /* whoever has it in hand is told */
   })
   if (isUrgent) await written
-  return { ended, written }
+  return { call, giving, ended, written }
 }
 
 const canRetry = (call: CallInHand, { whole }: Asker): boolean =>
   call.upstream!.rule.retries !== null && whole !== undefined
 
+type NoAnswer = Exclude<Ended, { kind: 'answered' }>
+
 /** What the agent is told of a call that got no answer. */
-const problemOf = (ended: Exclude<Ended, { kind: 'answered' }>): Problem =>
+const problemOf = (ended: NoAnswer): Problem =>
   ended.kind === 'not-sent'
     ? { code: 'upstream-unreachable', message: `nothing was sent: ${ended.message}` }
     : { code: 'outcome-unknown', message: `sent, but not answered: ${ended.message}` }
@@ -258,7 +257,7 @@ interface Try {
   readonly written: Promise<unknown>
 }
 
-const tryOnce = async (call: CallInHand, asker: Asker, room: Room, tally: Tally): Promise<Try> => {
+const tryOnce = (call: CallInHand, asker: Asker, room: Room, tally: Tally): Promise<Try> => {
   tally.tries += 1
   if (tally.tries === 1) room.retries.first(call.upstream!.rule)
   tally.firstMs ??= room.clock.monoMs()
@@ -266,7 +265,7 @@ const tryOnce = async (call: CallInHand, asker: Asker, room: Room, tally: Tally)
     canRetry(call, asker) &&
     (mayPassByItself.has(status) || status >= 500 || (status >= 400 && call.upstream!.rule.profile !== null))
   const giving = new Giving(asker.response, mayHold, (status, headers) => headOf(call, tally, status, headers))
-  return { call, giving, ...(await send(call, room, asker, giving)) }
+  return send(call, room, asker, giving)
 }
 
 const give: Next = { next: 'give' }
@@ -336,18 +335,19 @@ const tryAll = async (
       return { with: 'problem', problem, headers: {} }
     }
     const next = afterTry(tried, asker, room, tally)
-    const headers = addedHeaders(call, tally)
     if (next.next === 'again') {
       tally.waitedMs += next.afterMs
       await Promise.all([written, pause(next.afterMs, room, asker)])
       continue
     }
     heard(tried, room)
+    if (next.next !== 'park' && tried.ended.kind === 'answered') {
+      await tried.giving.end()
+      return { with: 'answer', written }
+    }
     // Of an answer that has begun, a problem is told by cutting it; what there is of it goes before that.
-    if (!tried.giving.isHeld && tried.ended.kind !== 'answered') tried.giving.write()
-    if (next.next === 'park') return { with: 'problem', problem: putOff(call, room, next.afterMs), headers, written }
-    if (tried.ended.kind !== 'answered') return { with: 'problem', problem: problemOf(tried.ended), headers, written }
-    await tried.giving.end()
-    return { with: 'answer', written }
+    tried.giving.write()
+    const problem = next.next === 'park' ? putOff(call, room, next.afterMs) : problemOf(tried.ended as NoAnswer)
+    return { with: 'problem', problem, headers: addedHeaders(call, tally), written }
   }
 }

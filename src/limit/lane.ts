@@ -109,9 +109,7 @@ export class Lane {
     for (let group = this.#groups[this.#arrived]; group !== undefined; group = this.#groups[this.#arrived]) {
       const arrivedMs = this.#arrivedBy(group, nowMs)
       if (arrivedMs === undefined) break
-      // Arrivals have the order of their sending.
-      group.arrivedMs = Math.max(arrivedMs, this.#groups[this.#arrived - 1]?.arrivedMs ?? -Infinity)
-      this.#arrived += 1
+      this.#arrive(group, arrivedMs)
     }
     for (let group = this.#groups[0]; group !== undefined; group = this.#groups[0]) {
       if (this.#overMs(group) > nowMs) {
@@ -126,6 +124,21 @@ export class Lane {
       this.#groups.shift()
       this.#arrived = Math.max(0, this.#arrived - 1)
     }
+  }
+
+  /** Quick answers close a group at once; those of one part of the window are one again when they have arrived. */
+  #arrive(group: Group, arrivedMs: number): void {
+    const before = this.#groups[this.#arrived - 1]
+    // Arrivals have the order of their sending.
+    group.arrivedMs = Math.max(arrivedMs, before?.arrivedMs ?? -Infinity)
+    if (before === undefined || group.firstMs - before.firstMs >= this.#shape.windowMs / parts) {
+      this.#arrived += 1
+      return
+    }
+    before.weight += group.weight
+    before.sentMs = group.sentMs
+    before.arrivedMs = group.arrivedMs
+    this.#groups.splice(this.#arrived, 1)
   }
 
   /** Some of it was heard of, and the rest nobody speaks for yet. */

@@ -4,7 +4,7 @@
  * waits in the record instead of a process. Place of budgets and quotas.
  */
 import { throttledShare, type UpstreamLimit } from '../../model/model.ts'
-import type { CallInHand, Room, Stage } from '../call.ts'
+import type { CallInHand, Refusal, Room, Stage } from '../call.ts'
 import { kindOfCall } from '../vacancies.ts'
 import { frozenMs, scopeOf } from './mode.ts'
 
@@ -34,27 +34,32 @@ const whyLimited = {
   over: 'the limit does not admit the call soon enough',
 } as const
 
-export const admit: Stage = async (call, room) => {
-  const weigh = weighing(call)
-  const limits = limitsOf(call, room, weigh)
-  const wanted = {
+type Admission = Parameters<Parameters<Room['lines']['wait']>[0]['decided']>[0]
+
+/** At once where nothing is in its way, as with most calls. */
+const admissionOf = (call: CallInHand, room: Room, limits: CallInHand['limits'], weigh: Weigh) => {
+  const { rule } = call.upstream!
+  const found: { now?: Admission; later?: (admission: Admission) => void } = {}
+  const leave = room.lines.wait({
     scope: call.scope!,
     limits,
     granted: call.grant !== null,
     priority: room.priorities.of(call.agent),
-    weight: Math.max(1, ...call.upstream!.rule.limits.map(weigh)) / room.shares.of(call.agent),
-    waitMs: call.waitMs ?? call.upstream!.rule.parkAfterMs,
-  }
-  const admission = await new Promise<Parameters<Parameters<typeof room.lines.wait>[0]['decided']>[0]>((decided) => {
-    call.onWaiting(room.lines.wait({ ...wanted, decided }))
+    weight: rule.limits.reduce((most, limit) => Math.max(most, weigh(limit)), 1) / room.shares.of(call.agent),
+    waitMs: call.waitMs ?? rule.parkAfterMs,
+    decided: (admission) => {
+      if (found.later === undefined) found.now = admission
+      else found.later(admission)
+    },
   })
-  call.waitedMs = admission.waitedMs
-  if (admission.admitted) {
-    call.limits = limits
-    call.charged = true
-    room.meter.waited(call.upstreamName, admission.waitedMs)
-    return undefined
-  }
+  if (found.now !== undefined) return found.now
+  call.onWaiting(leave)
+  return new Promise<Admission>((resolve) => {
+    found.later = resolve
+  })
+}
+
+const refusalOf = (call: CallInHand, room: Room, admission: Exclude<Admission, { admitted: true }>): Refusal => {
   if (admission.why === 'dropped') {
     return room.frozen()
       ? { code: 'frozen', message: 'the swarm was frozen while this call waited', ...frozenMs(call) }
@@ -68,4 +73,19 @@ export const admit: Stage = async (call, room) => {
   const isOthersToo = admission.why === 'over' && admission.own !== true
   const waitsFor = isOthersToo ? { waitsFor: kindOfCall(call) } : {}
   return { code: 'limited', message: whyLimited[admission.why], retryAfterMs, ...waitsFor }
+}
+
+export const admit: Stage = (call, room) => {
+  const weigh = weighing(call)
+  const limits = limitsOf(call, room, weigh)
+  const decide = (admission: Admission): Refusal | undefined => {
+    call.waitedMs = admission.waitedMs
+    if (!admission.admitted) return refusalOf(call, room, admission)
+    call.limits = limits
+    call.charged = true
+    room.meter.waited(call.upstreamName, admission.waitedMs)
+    return undefined
+  }
+  const admission = admissionOf(call, room, limits, weigh)
+  return admission instanceof Promise ? admission.then(decide) : decide(admission)
 }

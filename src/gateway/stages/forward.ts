@@ -43,7 +43,8 @@ const afterScrubbing = async (call: CallInHand, room: Room, flow: Flow, scrubbin
     return ended
   }
   try {
-    await scrubbing.end()
+    const unpacked = scrubbing.end()
+    if (unpacked !== undefined) await unpacked
     endList(call, room)
     call.usage = call.reading?.end() ?? null
     return ended

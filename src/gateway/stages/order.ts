@@ -13,14 +13,8 @@ import { scope } from './scope.ts'
 import { sign } from './sign.ts'
 import { look, reserve } from './spend.ts'
 
-/**
- * While a call waited, its mode or its upstream's rules may have become others, and its agent another incarnation: it
- * is looked at again, by those.
- */
-const again: Stage = async (call, room) => {
-  const late = lateBy(call)
-  if (late !== undefined) return late
-  if (room.upstreams.get(call.upstreamName) === call.upstream) return mode(call, room)
+/** By the rules of its upstream as they are now. */
+const anew: Stage = async (call, room) => {
   const name = call.credential?.name
   for (const stage of [route, mode, intent, scope, look]) {
     const refusal = await stage(call, room)
@@ -34,6 +28,16 @@ const again: Stage = async (call, room) => {
   room.lines.wake(call.upstreamName)
   // It waits once more, and meanwhile all may change once more.
   return (await admit(call, room)) ?? again(call, room)
+}
+
+/**
+ * While a call waited, its mode or its upstream's rules may have become others, and its agent another incarnation: it
+ * is looked at again, by those.
+ */
+const again: Stage = (call, room) => {
+  const late = lateBy(call)
+  if (late !== undefined) return late
+  return room.upstreams.get(call.upstreamName) === call.upstream ? mode(call, room) : anew(call, room)
 }
 
 const before: readonly Stage[] = [

@@ -22,13 +22,16 @@ const write = async (call: CallInHand, room: Room, refusal: Refusal): Promise<vo
   }
 }
 
-export const scope: Stage = async (call, room) => {
-  if (call.credential === null) return undefined
-  const outside = outsideOf(call, call.credentialRule!)
-  if (outside === undefined) return undefined
+const refused = async (call: CallInHand, room: Room, outside: string): Promise<Refusal> => {
   call.decision = 'refused'
-  const { name } = call.credential
+  const { name } = call.credential!
   const refusal: Refusal = { code: 'not-allowed', message: `the credential ${name} may not be used for ${outside}` }
   if (call.grant === null && room.uses.tells(call.agent!)) await write(call, room, refusal)
   return refusal
+}
+
+export const scope: Stage = (call, room) => {
+  if (call.credential === null) return undefined
+  const outside = outsideOf(call, call.credentialRule!)
+  return outside === undefined ? undefined : refused(call, room, outside)
 }

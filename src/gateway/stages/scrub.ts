@@ -63,8 +63,11 @@ export interface Scrubbing {
   /** False: no more until it is resumed. */
   data(chunk: Buffer): boolean
   resume(): void
-  /** The answer is whole: resolves when the last of it was given on. Rejects when it could not be unpacked. */
-  end(): Promise<void>
+  /**
+   * The answer is whole, and the last of it given on when this returns, or where it is unpacked resolves. Rejects when
+   * it could not be unpacked.
+   */
+  end(): Promise<void> | undefined
   /** Nothing more is wanted. */
   drop(): void
 }
@@ -84,10 +87,8 @@ export const openScrubbing = (call: CallInHand, { give, more, broken }: Ways): S
   let plan: Plan = { body: 'as-it-is' }
   let chain: readonly Transform[] = []
   let dropped = false
-  const finished = Promise.withResolvers<void>()
-  finished.promise.catch(() => {
-    /* whoever ends the answer is told */
-  })
+  /** Where it is unpacked. */
+  let finished: PromiseWithResolvers<void> | undefined
   const pass = (chunk: Buffer): boolean => {
     const out = dropped ? nothing : scrubber.push(chunk)
     return out.length === 0 || give(out)
@@ -95,15 +96,19 @@ export const openScrubbing = (call: CallInHand, { give, more, broken }: Ways): S
   const finish = (): void => {
     const rest = scrubber.end()
     if (rest.length > 0 && !dropped) give(rest)
-    finished.resolve()
+    finished?.resolve()
   }
   const stop = (error: unknown): void => {
-    finished.reject(asFailure(error))
+    finished?.reject(asFailure(error))
     dropped = true
     broken()
   }
   const unpack = (makers: readonly (() => Transform)[]): void => {
     let unpacked = 0
+    finished = Promise.withResolvers<void>()
+    finished.promise.catch(() => {
+      /* whoever ends the answer is told */
+    })
     chain = makers.map((make) => make())
     for (const [index, one] of chain.entries()) {
       one.on('error', stop)
@@ -137,12 +142,12 @@ export const openScrubbing = (call: CallInHand, { give, more, broken }: Ways): S
       const [first] = chain
       if (first === undefined) finish()
       else first.end()
-      return finished.promise
+      return finished?.promise
     },
     drop: () => {
       dropped = true
       for (const one of chain) one.destroy()
-      finished.resolve()
+      finished?.resolve()
     },
   }
 }

@@ -4,7 +4,8 @@
  */
 import type { Readable } from 'node:stream'
 import { asFailure, failure } from '../../std/std.ts'
-import type { CallInHand, Stage } from '../call.ts'
+import type { CredentialVersion } from '../../vault/vault.ts'
+import type { CallInHand, Refusal, Room, Stage } from '../call.ts'
 import type { Signer } from '../signers/signer.ts'
 import { signerOf } from '../signers/signers.ts'
 
@@ -47,8 +48,7 @@ const leaveOut = (call: CallInHand, { own = {} }: Signer): void => {
   call.headers = call.headers.filter(([name]) => !headers.includes(name.toLowerCase()))
 }
 
-export const sign: Stage = async (call, room) => {
-  if (call.credential === null) return undefined
+const signBy = async (call: CallInHand, credential: CredentialVersion, room: Room): Promise<Refusal | undefined> => {
   const { rule, credential: own } = call.upstream!
   try {
     const signer = signerOf(call.credentialRule?.signing ?? { kind: 'bearer' })
@@ -61,7 +61,7 @@ export const sign: Stage = async (call, room) => {
     const { path, query } = call.plain!
     const nowMs = room.clock.wallMs() + room.skew.of(rule.name)
     const { host } = new URL(rule.url)
-    const secret = await room.vault.secretFor(call.credential)
+    const secret = await room.vault.secretFor(credential)
     const method = call.isSocket === true ? 'GET' : call.method
     const signed = signer.sign({ method, path, query, host, headers: call.headers, body, nowMs }, secret)
     call.signed = { ...signed, secrets: room.shown.add(call.upstream!.place, signed.secrets) }
@@ -71,3 +71,5 @@ export const sign: Stage = async (call, room) => {
   }
   return undefined
 }
+
+export const sign: Stage = (call, room) => (call.credential === null ? undefined : signBy(call, call.credential, room))
