@@ -7,13 +7,9 @@ import { dirname, extname, join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { asFailure } from '../../std/std.ts'
 import type { Committed } from './commit.ts'
-import type { Hot, HotValue } from './hot.ts'
-import type { LimitRow } from './rows.ts'
+import type { HotValue } from './hot.ts'
+import { packed, type Batch } from './parcel.ts'
 
-export interface Batch {
-  readonly writes: readonly Hot[]
-  readonly limits: readonly LimitRow[]
-}
 /** Errors lose their codes on the way between threads, so what became of a batch is told in words. */
 export type BatchTold =
   | { readonly as: 'durable'; readonly values: readonly HotValue[] }
@@ -72,7 +68,7 @@ export const startThread = (path: string, gone: (cause: Error) => void): Promise
           if (said.as === 'durable') told({ as: 'durable' }, said.values)
           else told({ as: said.as, cause: new Error(said.message) }, [])
         }
-        worker.postMessage(batch)
+        worker.postMessage(packed(batch))
       },
       end: () => {
         isEnding = true

@@ -184,7 +184,7 @@ class CommitTurn implements Turn {
     let values: readonly HotValue[] = []
     const committed = commit(this.#db, () => {
       this.#writer.forget()
-      values = hots.map(({ hot }) => this.#writer.write(hot))
+      values = this.#writer.write(hots.map(({ hot }) => hot))
       for (const write of inOrder) write.value = write.run()
       this.#writer.finish(this.#toSave())
       for (const also of this.#extras) also()

@@ -7,7 +7,8 @@ import { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
 import { commit } from './commit.ts'
 import { openHot, type HotValue } from './hot.ts'
-import type { Batch, BatchTold } from './thread.ts'
+import { unpacked, type Parcel } from './parcel.ts'
+import type { BatchTold } from './thread.ts'
 
 const port = parentPort!
 const { path } = workerData as { readonly path: string }
@@ -17,18 +18,19 @@ db.exec('PRAGMA synchronous = FULL')
 db.exec('BEGIN IMMEDIATE; COMMIT')
 const hot = openHot(db)
 
-const written = ({ writes, limits }: Batch): BatchTold => {
+const written = (parcel: Parcel): BatchTold => {
+  const { writes, limits } = unpacked(parcel)
   let values: readonly HotValue[] = []
   const committed = commit(db, () => {
     hot.forget()
-    values = writes.map((write) => hot.write(write))
+    values = hot.write(writes)
     hot.finish(limits)
   })
   if (committed.as === 'durable') return { as: 'durable', values }
   return { as: committed.as, message: String(committed.cause) }
 }
 
-port.on('message', (message: Batch | 'end') => {
+port.on('message', (message: Parcel | 'end') => {
   if (message !== 'end') return port.postMessage(written(message))
   db.close()
   port.close()
