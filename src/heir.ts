@@ -5,6 +5,7 @@
  */
 import { spawn } from 'node:child_process'
 import { extname, join } from 'node:path'
+import { flagsFor } from './passed-on.ts'
 
 /** Given to the programs of a detached swarm. */
 export const heirFlag = '--heir'
@@ -14,11 +15,15 @@ export const detachedName = 'SITTER_DETACHED'
 /** Several may do so at once: the first heir wins. */
 export const startHeir = (dataDirectory: string): void => {
   const program = join(import.meta.dirname, `main${extname(import.meta.filename)}`)
-  const child = spawn(process.execPath, [...process.execArgv, program, '_heir', '--data-dir', dataDirectory], {
-    detached: true,
-    stdio: 'ignore',
-    env: { ...process.env, [detachedName]: '1' },
-  })
+  const child = spawn(
+    process.execPath,
+    [...flagsFor(process.execArgv).kept, program, '_heir', '--data-dir', dataDirectory],
+    {
+      detached: true,
+      stdio: 'ignore',
+      env: { ...process.env, [detachedName]: '1' },
+    },
+  )
   child.on('error', () => {
     /* then nobody is left, as if we had died too */
   })

@@ -24,7 +24,7 @@ import {
 } from './config/config.ts'
 import { sealTo } from './gatelink/gatelink.ts'
 import { detachedName, heirFlag } from './heir.ts'
-import { environmentFor, flagsFor } from './passed-on.ts'
+import { environmentFor, flagsFor, gateFlags } from './passed-on.ts'
 import { placesOf, type Places } from './places.ts'
 import type { Reload } from './private-line.ts'
 import { logLevels, openLogWriter, type LogWriter } from './record/record.ts'
@@ -92,6 +92,7 @@ const programsOf = (config: SwarmConfig, places: Places): Program[] => {
     command: process.execPath,
     args: [
       ...flagsFor(process.execArgv).kept,
+      ...(name === 'gate' ? gateFlags : []),
       join(import.meta.dirname, `main${extname(import.meta.filename)}`),
       `_${name}`,
       '--data-dir',

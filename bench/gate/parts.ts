@@ -5,6 +5,7 @@ import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
 import { openGateLink, type GateLink } from '../../src/gatelink/gatelink.ts'
+import { gateFlags } from '../../src/passed-on.ts'
 import { realClock, realNet, realRandom } from '../../src/std/real/real.ts'
 import { sealTo } from '../../src/wire/seal.ts'
 import { until } from '../programs.ts'
@@ -136,6 +137,7 @@ export const startGate = async (directory: string, config: unknown, secret: stri
     [
       '--expose-gc',
       ...process.execArgv,
+      ...gateFlags,
       join(import.meta.dirname, 'gate.ts'),
       JSON.stringify({ directory, socket: socketPath, config }),
     ],

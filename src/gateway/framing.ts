@@ -17,6 +17,8 @@ export const serverOptions = {
   requestTimeout: 120_000,
   headersTimeout: 20_000,
   keepAliveTimeout: 60_000,
+  // No stream is made ready for a body that no header tells of.
+  optimizeEmptyRequests: true,
   // Node's own refusal has no code; `headProblem` looks at it.
   requireHostHeader: false,
 }

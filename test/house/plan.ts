@@ -117,7 +117,7 @@ export const rows: Readonly<Record<string, Row>> = {
   'progress.ts': { floor: 9, imports: ['store'] },
   'timekeeping.ts': { floor: 9, imports: ['store'] },
   'deadman.ts': { floor: 9, imports: [] },
-  'heir.ts': { floor: 9, imports: [] },
+  'heir.ts': { floor: 9, imports: ['passed-on.ts'] },
   'heir-process.ts': { floor: 9, imports: [...pieces, 'launch.ts'] },
   'recovery.ts': { floor: 9, imports: ['store', 'cell'] },
   'not-built.ts': { floor: 9, imports: [] },

@@ -4,6 +4,7 @@
  */
 import { fc, test as property } from '@fast-check/vitest'
 import { expect, test } from 'vitest'
+import { Lane } from '../../src/limit/lane.ts'
 import { Ledger } from '../../src/limit/ledger.ts'
 import { openBuckets } from '../../src/limit/limit.ts'
 import { Road } from '../../src/limit/road.ts'
@@ -190,4 +191,24 @@ test('One stall does not pass for what is usual', () => {
   for (let at = 10_000; at < 13_000; at += 20) road.heard(at, 13_000 + at / 1_000)
   expect(road.leastMs).toBe(10)
   expect(road.spreadMs).toBeLessThan(20)
+})
+
+test('A window of quick answers is kept in its parts, however many calls it has', () => {
+  const windowMs = 60_000
+  const lane = new Lane({ count: 1_000_000, windowMs }, new Road())
+  const most = { groups: 0, total: 0 }
+  for (let nowMs = 0; nowMs < 2 * windowMs; nowMs += 2) {
+    const place = lane.sent(nowMs, 1)
+    place.open -= 1
+    place.knownMs = nowMs + 1
+    lane.settle(nowMs + 1)
+    most.groups = Math.max(most.groups, lane.size)
+    most.total = Math.max(most.total, lane.total)
+  }
+  expect(most.groups).toBeLessThanOrEqual(502)
+  // Nothing leaves before its window is over, and a part of the window later all of it has left.
+  expect(most.total).toBeGreaterThanOrEqual(windowMs / 2)
+  expect(most.total).toBeLessThanOrEqual((windowMs / 2) * (1 + 1 / 250))
+  lane.settle(3 * windowMs + windowMs / 500)
+  expect(lane).toMatchObject({ size: 0, total: 0 })
 })
