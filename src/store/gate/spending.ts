@@ -81,10 +81,11 @@ interface Total extends Pick<CallSpent, 'agent' | 'upstream' | 'currency' | 'atM
   unknown: number
 }
 
-/** One statement a span: SQL adds, and keeps the rest below one unit. */
+/** One statement for all spans: SQL adds, and keeps the rest below one unit. */
 const totalsOf = (db: DatabaseSync): ((total: Total) => void) => {
+  const rows = spans.map(({ span }, index) => `('${span}', ?${9 + index}, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?12)`)
   const add = db.prepare(`INSERT INTO costs (span, at_ms, agent, upstream, currency,
-    known_units, known_pico, counted_units, counted_pico, calls, unknown) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    known_units, known_pico, counted_units, counted_pico, calls, unknown) VALUES ${rows.join(', ')}
     ON CONFLICT (span, at_ms, agent, upstream, currency) DO UPDATE SET
     known_units = known_units + excluded.known_units + (known_pico + excluded.known_pico) / ${unit},
     known_pico = (known_pico + excluded.known_pico) % ${unit},
@@ -93,8 +94,8 @@ const totalsOf = (db: DatabaseSync): ((total: Total) => void) => {
     calls = calls + excluded.calls, unknown = unknown + excluded.unknown`)
   return ({ agent, upstream, currency, atMs, known, counted, calls, unknown }) => {
     const amounts = [known / unit, known % unit, counted / unit, counted % unit]
-    for (const { span, startOf } of spans)
-      add.run(span, startOf(atMs), agent ?? '', upstream, currency, ...amounts, calls, unknown)
+    const starts = spans.map(({ startOf }) => startOf(atMs))
+    add.run(agent ?? '', upstream, currency, ...amounts, calls, ...starts, unknown)
   }
 }
 
