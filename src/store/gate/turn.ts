@@ -58,6 +58,11 @@ export interface Turn {
  * half of all commits. A gate that is killed meanwhile has lost the ends of so many ms.
  */
 const lazyMs = 5
+/**
+ * So many do not wait for the rest of the turn: they are committed while the loop begins the others. With 64 calls in
+ * flight it is 5 % more; 16 and 32 gave less.
+ */
+const enough = 48
 
 /** What is to be last is written last, and told first. */
 const ordered = (writes: readonly Write[]): { inOrder: readonly Write[]; toTell: readonly Write[] } => {
@@ -150,7 +155,8 @@ class CommitTurn implements Turn {
     return new Promise<Value>((resolve, reject) => {
       if (this.#closed) return reject(failure('record-closed', 'gate.db is closed'))
       push({ resolve: resolve as (value: unknown) => void, reject })
-      if (isUrgent || this.#thread === undefined) this.#schedule()
+      if (this.#thread !== undefined && this.#under === undefined && this.#hots.length >= enough) this.#flush()
+      else if (isUrgent || this.#thread === undefined) this.#schedule()
       else this.#cancelLazy ??= this.#thread.clock.timer(lazyMs, () => this.#schedule())
     })
   }
