@@ -211,7 +211,7 @@ class CellDoors implements Doors {
 
   #serve(door: Door, { request, response }: Come): void {
     // It came and went within one turn: nobody would hear of it again, so it would be sent for nobody.
-    if (response.destroyed) return
+    if (response.destroyed || request.socket.destroyed) return
     if (request.url === certificatePath && door.tunnels.of(request.socket) === undefined)
       return this.#answerCertificate(response)
     const aim = this.#aimOf(door, request)

@@ -58,6 +58,9 @@ const pairs = (headers: Readonly<Record<string, string | readonly string[] | und
   return all
 }
 
+/** So much of an answer is heard in one turn; more waits in its connection until that was told. */
+const mostHeardBytes = 262_144
+
 interface Head {
   readonly status: number
   readonly headers: Parameters<typeof pairs>[0]
@@ -75,6 +78,7 @@ class Exchange implements Flow {
   #over = false
   /** In its order, and not told yet. */
   #heard: (Head | Buffer | Ended)[] = []
+  #heardBytes = 0
   /** When the exchange began, or last got on. */
   #heardMs: number
   #cancel: Cancel
@@ -107,7 +111,10 @@ class Exchange implements Flow {
   }
 
   abort(why: 'enough' | 'given-up'): void {
-    if (why === 'enough') this.#end({ kind: 'answered' })
+    const last = this.#heard.at(-1)
+    // What was heard to its end has that end, whoever is gone.
+    if (last !== undefined && 'kind' in last) this.tell()
+    else if (why === 'enough') this.#end({ kind: 'answered' })
     else this.#fail('given-up', 'the exchange was given up by this side')
     this.#controller?.abort(new Error(why))
   }
@@ -115,16 +122,20 @@ class Exchange implements Flow {
   /** Tells what was heard since it was last asked. */
   tell(): void {
     const heard = this.#heard
+    const isMuch = this.#heardBytes > mostHeardBytes
     this.#heard = []
+    this.#heardBytes = 0
+    let isTaken = true
     try {
       for (const one of heard) {
         if (this.#over) return
-        if (Buffer.isBuffer(one)) {
-          // A receiver that is slower than the timeout is as bad as a silent upstream: the timer goes on while paused.
-          if (!this.#sink.data(one)) this.#controller?.pause()
-        } else if ('status' in one) this.#sink.head(one.status, pairs(one.headers))
+        if (Buffer.isBuffer(one)) isTaken = this.#sink.data(one) && isTaken
+        else if ('status' in one) this.#sink.head(one.status, pairs(one.headers))
         else this.#end(one)
       }
+      // A receiver that is slower than the timeout is as bad as a silent upstream: the timer goes on while paused.
+      if (!isTaken) this.#controller?.pause()
+      else if (isMuch) this.#controller?.resume()
     } catch (error) {
       // Whatever is wrong with this answer is no reason for the others of the turn to wait.
       this.#fail('failed', asFailure(error).message)
@@ -140,7 +151,11 @@ class Exchange implements Flow {
         this.#headed = true
         this.#hear({ status, headers })
       },
-      onResponseData: (_controller, chunk) => this.#hear(chunk),
+      onResponseData: (controller, chunk) => {
+        this.#heardBytes += chunk.length
+        if (this.#heardBytes > mostHeardBytes) controller.pause()
+        this.#hear(chunk)
+      },
       onResponseEnd: () => {
         if (this.#headed) this.#hear({ kind: 'answered' })
         else this.#hear(this.#failed('no-answer', 'it ended before it said anything'))

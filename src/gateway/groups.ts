@@ -24,5 +24,5 @@ const gatherBy =
 /** Done when the loop has read whatever there was to be read. */
 export const gatherTurn = gatherBy((run) => void setImmediate(run))
 
-/** Done when all that goes on in this moment has come to where it waits, before anything else is read. */
+/** Done by the next tick, with what others add until then, and before anything else is read. */
 export const gatherMoment = gatherBy((run) => process.nextTick(run))

@@ -5,14 +5,14 @@
 import type { ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { askedWaitMs } from '../limit/limit.ts'
-import { asFailure, sleep } from '../std/std.ts'
+import { sleep } from '../std/std.ts'
 import type { CallOutcome } from '../wire/wire.ts'
 import { callOf, type CallInHand, type Refusal, type Room } from './call.ts'
 import { notNowCode, type Ended, type Flow } from './exchange.ts'
 import { gatherMoment } from './groups.ts'
 import { headerOf, type HeaderPairs } from './headers.ts'
 import { answerFailed, refusalFailed } from './heard.ts'
-import { noRetries, type Problem } from './problem.ts'
+import { answerProblem, noRetries, type Problem } from './problem.ts'
 import type { Next } from './retries.ts'
 import { costNow } from './stages/charge.ts'
 import { forward, giveBack, pausedForMs } from './stages/forward.ts'
@@ -70,18 +70,22 @@ const headOf = (call: CallInHand, tally: Tally, status: number, headers: HeaderP
 }
 
 /**
- * An answer on its way to the agent, or held back from it. What is let go in one moment is written at its end, with the
- * answers of others (groups.ts): a short answer is one write with its head.
+ * An answer on its way to the agent, or held back from it. What is let go is written by the next tick, with the answers
+ * of others (groups.ts): a head and what there is of its body are one write.
  */
 class Giving {
   readonly #response: ServerResponse
   readonly #mayHold: (status: number) => boolean
   readonly #head: (status: number, headers: HeaderPairs) => string[]
-  #held: { readonly status: number; readonly headers: HeaderPairs; bytes: number } | undefined
+  #held: { readonly status: number; readonly headers: HeaderPairs } | undefined
   /** Its head, while it is let go and not written yet. */
   #due: { readonly status: number; readonly headers: HeaderPairs } | undefined
   #chunks: Buffer[] = []
+  /** Of the chunks. */
+  #bytes = 0
   #isWaiting = false
+  /** `data` has said that there is no room. */
+  #isFull = false
   /** Told when all is written. */
   #whenEnded: (() => void) | undefined
   status = 0
@@ -108,20 +112,19 @@ class Giving {
 
   head(status: number, headers: HeaderPairs): void {
     this.status = status
-    this.#held = { status, headers, bytes: 0 }
+    this.#held = { status, headers }
     if (!this.#mayHold(status)) this.release()
   }
 
   data(chunk: Buffer): boolean {
     this.#chunks.push(chunk)
-    if (this.#held === undefined) this.#soon()
-    else {
-      this.#held.bytes += chunk.length
-      if (this.#held.bytes > heldBytes) this.release()
-    }
-    if (!this.#response.writableNeedDrain) return true
-    this.#response.once('drain', () => this.more())
-    return false
+    this.#bytes += chunk.length
+    if (this.#held !== undefined && this.#bytes <= heldBytes) return true
+    this.release()
+    this.#soon()
+    const { destroyed, writableNeedDrain, writableHighWaterMark } = this.#response
+    this.#isFull ||= destroyed || writableNeedDrain || this.#bytes > writableHighWaterMark
+    return !this.#isFull
   }
 
   /** Gives what was held, and streams from here on. */
@@ -150,17 +153,29 @@ class Giving {
     this.#due = undefined
     this.#whenEnded = undefined
     this.#chunks = []
+    this.#bytes = 0
     try {
       if (response.destroyed) return ended?.()
       if (due !== undefined) response.writeHead(due.status, this.#head(due.status, due.headers))
-      const last = ended === undefined ? undefined : chunks.pop()
       for (const chunk of chunks) response.write(chunk)
-      if (ended !== undefined) response.end(last)
+      if (ended !== undefined) response.end()
       else if (due !== undefined && chunks.length === 0) response.flushHeaders()
-    } catch (error) {
-      response.destroy(asFailure(error))
+    } catch {
+      answerProblem(response, { code: 'bug', message: 'the gate could not give this answer' })
     }
+    this.#goOn()
     ended?.()
+  }
+
+  /** What was held up goes on when the agent has taken what it has, or at once where it took all. */
+  #goOn(): void {
+    if (!this.#isFull) return
+    const goOn = (): void => {
+      this.#isFull = false
+      this.more()
+    }
+    if (!this.#response.writableNeedDrain) goOn()
+    else if (this.#response.listenerCount('drain') === 0) this.#response.once('drain', goOn)
   }
 
   #soon(): void {
@@ -185,6 +200,8 @@ const send = async (call: CallInHand, room: Room, asker: Asker, giving: Giving):
   const flow = forward(call, room, giving)
   asker.flow = flow
   giving.more = () => flow.resume()
+  // While its beginning was written: nobody would hear of the answer, and so nothing would end it.
+  if (asker.isGone) flow.abort('given-up')
   const ended = await flow.ended
   judge(call, room, ended, giving.status)
   giveBack(call, room)

@@ -1,13 +1,15 @@
 /** Calls that go in groups (groups.ts): what is wrong with one of them is no matter of the others. */
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, ServerResponse } from 'node:http'
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { gatherMoment, gatherTurn } from '../../src/gateway/groups.ts'
 import { openOutbound } from '../../src/gateway/outbound.ts'
+import { answerBy } from '../../src/gateway/tries.ts'
 import { realClock } from '../../src/std/real/real.ts'
 import { untilOpen } from './cell-door.ts'
+import { openExchangeWorld } from './exchange-world.ts'
 import { fetchBy, openWorld } from './harness.ts'
 import { openUpstream } from './upstream.ts'
 
@@ -100,4 +102,90 @@ test('Who is gone before its turn has come does not stand in line', async () => 
   for (let turn = 0; turn < 300; turn += 1) await new Promise((resolve) => setImmediate(resolve))
   expect(queued()).toBe(1)
   expect(upstream.seen).toHaveLength(1)
+})
+
+test('Who goes away while the beginning of its call is written leaves nothing under way', async () => {
+  const { room, provider } = openExchangeWorld(1)
+  const writing = Promise.withResolvers<number>()
+  Object.assign(room.journal, { begin: () => writing.promise })
+  const asker = {
+    response: new ServerResponse({} as never),
+    whole: null,
+    isGone: false,
+    leave: () => {},
+    flow: undefined,
+  }
+  const agents = new Set(['trader/0001'])
+  const seat = { cell: 'cell', agents, upstreams: new Set(['exchange']), epochs: new Map(), ended: new Set<string>() }
+  const answered = answerBy(
+    {
+      grant: null,
+      seat,
+      subject: null,
+      agent: null,
+      upstreamName: 'exchange',
+      method: 'GET',
+      target: '/api/v3/account',
+      headers: [],
+      body: null,
+      bodyBytes: null,
+      waitMs: null,
+      epoch: 1,
+      onWaiting: () => {},
+    },
+    asker,
+    room,
+  )
+  asker.isGone = true
+  writing.resolve(1)
+  // Its time does not pass: whoever waited for the provider would wait for ever.
+  expect(await answered).toMatchObject({ with: 'problem' })
+  expect(provider.log).toEqual([])
+})
+
+test('An answer that nobody reads is held up in its connection, and goes on when it is read', async () => {
+  const parts = 16_000
+  const part = Buffer.alloc(1_000, 'x')
+  const upstream = await openUpstream()
+  const sent = { bytes: 0 }
+  upstream.answer((_seen, response) => {
+    response.writeHead(200, { 'content-type': 'text/plain' })
+    const say = (): void => {
+      while (sent.bytes < parts * part.length) {
+        sent.bytes += part.length
+        if (!response.write(part)) return void response.once('drain', say)
+      }
+      response.end()
+    }
+    say()
+  })
+  const warnings: string[] = []
+  const warned = (warning: Error): void => void warnings.push(warning.message)
+  process.on('warning', warned)
+  closing.push(() => process.off('warning', warned))
+  const { sitter, place, close } = await openWorld(upstream, { price: null, credential: null })
+  closing.push(close)
+  const door = join(place.directory, 'cell.sock')
+  const agents = ['payer/0001']
+  sitter.link.openCell({ cell: 'cel_1', socketPath: door, type: 'payer', agents, upstreams: ['bank'] })
+  await untilOpen(door)
+  const socket = connect(door)
+  closing.push(() => socket.destroy())
+  socket.pause()
+  socket.write('GET /bank/v1/accounts HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n')
+  // It stands still when nothing more is said for many turns.
+  for (let still = 0, before = -1; still < 2_000; still += 1) {
+    if (before !== sent.bytes || sent.bytes === 0) still = 0
+    before = sent.bytes
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  expect(sent.bytes).toBeLessThan((parts * part.length) / 2)
+  let bytes = 0
+  socket.on('data', (chunk) => {
+    bytes += chunk.length
+  })
+  await once(socket.resume(), 'close')
+  expect(sent.bytes).toBe(parts * part.length)
+  expect(bytes).toBeGreaterThan(parts * part.length)
+  expect(warnings).toEqual([])
 })

@@ -155,10 +155,16 @@ class CommitTurn implements Turn {
     return new Promise<Value>((resolve, reject) => {
       if (this.#closed) return reject(failure('record-closed', 'gate.db is closed'))
       push({ resolve: resolve as (value: unknown) => void, reject })
-      if (this.#thread !== undefined && this.#under === undefined && this.#hots.length >= enough) this.#flush()
+      if (this.#hasEnough) this.#flush()
       else if (isUrgent || this.#thread === undefined) this.#schedule()
       else this.#cancelLazy ??= this.#thread.clock.timer(lazyMs, () => this.#schedule())
     })
+  }
+
+  /** What is written here waits for the end of the turn: who asked is then told before anybody else goes on. */
+  get #hasEnough(): boolean {
+    const isFree = this.#thread !== undefined && this.#under === undefined
+    return isFree && this.#hots.length >= enough && this.#pending.length === 0
   }
 
   #schedule(): void {
