@@ -133,6 +133,8 @@ class Exchange implements Flow {
         else if ('status' in one) this.#sink.head(one.status, pairs(one.headers))
         else this.#end(one)
       }
+      // Its connection may be another one's by now.
+      if (this.#over) return
       // A receiver that is slower than the timeout is as bad as a silent upstream: the timer goes on while paused.
       if (!isTaken) this.#controller?.pause()
       else if (isMuch) this.#controller?.resume()
