@@ -369,6 +369,7 @@ const statusOf = (options: GatewayOptions, { room, doors, grants }: Parts): Gate
   pid: options.pid,
   user: options.user(),
   frozen: room.frozen(),
+  journalRefuses: room.journal.refuses(),
   queued: room.lines.waiting(),
   inFlight: grants.inFlight() + doors.inFlight(),
   cells: doors.count(),

@@ -128,6 +128,8 @@ export interface CallJournal {
   shadowed(after: number, limit: number): readonly ShadowedCall[]
   meta(name: string): string | undefined
   setMeta(values: Readonly<Record<string, string>>): Promise<void>
+  /** It cannot be written; who asks lets it be tried again. */
+  refuses(): boolean
 }
 
 /** Sums in trillionths. */

@@ -44,6 +44,8 @@ export interface GateStatus {
     readonly why: string | null
   }
   readonly frozen: boolean
+  /** Its journal cannot be written, so nothing is sent: its disk is full, for one. */
+  readonly journalRefuses: boolean
   readonly queued: number
   readonly inFlight: number
   readonly cells: number

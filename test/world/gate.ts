@@ -100,6 +100,9 @@ class Journal implements CallJournal {
   shadow: CallJournal['shadow'] = async () => {}
   shadowed: CallJournal['shadowed'] = () => []
   meta = (name: string): string | undefined => this.#meta.get(name)
+  refuses(): boolean {
+    return false
+  }
   setMeta: CallJournal['setMeta'] = async (values) => {
     for (const [name, value] of Object.entries(values)) this.#meta.set(name, value)
   }

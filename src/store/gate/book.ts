@@ -25,6 +25,8 @@ export interface GateBook extends Journal, Renewals, ModeBook, VaultHead, Spendi
   /** Writes a version, and retires the older ones of its name, in one commit. */
   addSecret(row: SecretRow): Promise<void>
   onLost(listener: (cause: Error) => void): void
+  /** The newest commit wrote nothing; who asks lets it be tried again, so that it is known when that is over. */
+  refuses(): boolean
   /**
    * From its end on what calls write is written by a thread, beside the loop. Rejects when there can be none: then all
    * is written by the loop, as before.
@@ -92,6 +94,16 @@ export const openGateBook = (path: string, newGateId: () => string): GateBook =>
     ...headOf(db, turn),
     ...spendingOf(db),
     onLost: (listener) => turn.onLost(listener),
+    refuses: () => {
+      const refuses = turn.refuses()
+      if (refuses)
+        turn
+          .write(() => putMeta.run('probe', ''))
+          .catch(() => {
+            /* it refuses still */
+          })
+      return refuses
+    },
     writeBeside: (clock) => turn.begin(path, clock),
     close: () => turn.close(() => db.close()),
   }

@@ -38,6 +38,8 @@ export interface Turn {
   writeLast<Value>(run: () => Value): Promise<Value>
   /** The same, by the thread where there is one. What is not urgent waits for what is, but not for long. */
   hot(hot: Hot, isUrgent?: boolean): Promise<HotValue>
+  /** The newest commit wrote nothing, and says so: its disk is full, for one. */
+  refuses(): boolean
   /** Resolves when all that was asked for so far is written, or is not to be. */
   settled(): Promise<void>
   /** Rows that are saved with whatever is written next. */
@@ -79,6 +81,7 @@ class CommitTurn implements Turn {
   #scheduled = false
   #closed = false
   #lost: Error | undefined
+  #refuses = false
   #rows: () => readonly LimitRow[] = () => []
   /** The newest of each name that no commit has made durable: whoever gave them does not give them again. */
   readonly #unsaved = new Map<string, LimitRow>()
@@ -106,6 +109,10 @@ class CommitTurn implements Turn {
 
   hot(hot: Hot, isUrgent = true): Promise<HotValue> {
     return this.#ask<HotValue>((asked) => this.#hots.push({ hot, ...asked }), isUrgent)
+  }
+
+  refuses(): boolean {
+    return this.#refuses
   }
 
   async settled(): Promise<void> {
@@ -202,6 +209,7 @@ class CommitTurn implements Turn {
       for (const also of this.#extras) also()
     })
     if (committed.as !== 'durable') return this.#fail(committed, [...toTell, ...hots])
+    this.#refuses = false
     this.#unsaved.clear()
     for (const also of this.#followers) also()
     for (const write of toTell) write.resolve(write.value)
@@ -215,6 +223,7 @@ class CommitTurn implements Turn {
     thread.write(batch, (committed, values) => {
       this.#under = undefined
       if (committed.as === 'durable') {
+        this.#refuses = false
         this.#unsaved.clear()
         for (const [index, { resolve }] of hots.entries()) resolve(values[index])
       } else this.#fail(committed, hots)
@@ -231,6 +240,7 @@ class CommitTurn implements Turn {
   #fail(committed: Exclude<Committed, { as: 'durable' }>, writes: readonly Asked[]): void {
     const { as, cause } = committed
     if (as === 'unknown') return this.#lose(cause, writes)
+    this.#refuses = true
     this.#reject(
       writes,
       failure('journal-failed', 'the gate could not write its journal: nothing written or sent', { cause }),

@@ -66,6 +66,7 @@ export const swarm = (change: Partial<SwarmView> = {}): SwarmView => ({
     pid: 77,
     user: { uid: 1_000, own: false, hidden: false, why: 'only root may give it another' },
     frozen: false,
+    journalRefuses: false,
     queued: 0,
     inFlight: 0,
     cells: 50,

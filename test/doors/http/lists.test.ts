@@ -50,6 +50,16 @@ test('a gate that is away is unknown in the view, and 503 where only it could an
   expect((await house.call('/livez')).status).toBe(200)
 })
 
+test('A gate that cannot write its journal sends nothing, so the swarm is not ready', async () => {
+  await using house = await openHouse()
+  expect((await house.call('/readyz')).status).toBe(200)
+  house.script.gateRefuses = true
+  const ready = await house.call('/readyz')
+  expect(ready.status).toBe(503)
+  const detail = 'linked to gat_1, which cannot write its journal, so it sends nothing'
+  expect(await json(ready)).toMatchObject({ checks: [{}, { name: 'gate', ok: false, detail }, {}] })
+})
+
 test('agents come in pages by type and number, each exactly once, and filters hold', async () => {
   await using house = await openHouse()
   const seen: string[] = []

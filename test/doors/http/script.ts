@@ -29,6 +29,7 @@ export interface Script {
   agents: AgentView[]
   gateId: string | null
   gateFrozen: boolean
+  gateRefuses: boolean
   /** What secrets are sealed to. */
   sealingKey: string
   challenge: (cell: string) => Promise<readonly string[]>
@@ -277,6 +278,7 @@ export const gateOf = (script: Script, told: Told[]): GateLink =>
       gateId: 'gat_1',
       pid: 99,
       frozen: script.gateFrozen,
+      journalRefuses: script.gateRefuses,
       queued: 3,
       inFlight: 12,
       cells: 50,
@@ -308,6 +310,7 @@ export const scriptOf = (): Script => ({
   ],
   gateId: 'gat_1',
   gateFrozen: false,
+  gateRefuses: false,
   sealingKey: 'k',
   challenge: async (cell) => [`settler/0001 in ${cell}`],
   ledger: {

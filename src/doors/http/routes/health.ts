@@ -1,4 +1,5 @@
 /** Whether this process lives (looks at nothing), and whether it can do its work (looks at what it needs). */
+import { gateStatus } from '../figures.ts'
 import { ok, type Ask, type Route } from '../route.ts'
 
 interface Check {
@@ -20,9 +21,16 @@ const recordCheck = async ({ rooms }: Ask): Promise<Check> => {
     return { name: 'record', ok: false, detail: 'the record cannot be read' }
   }
 }
-const gateCheck = ({ rooms }: Ask): Check => {
+const gateCheck = async ({ rooms }: Ask): Promise<Check> => {
+  const name = 'gate'
   const { gateId } = rooms.gatelink
-  return { name: 'gate', ok: gateId !== null, detail: gateId === null ? 'no link to the gate' : `linked to ${gateId}` }
+  if (gateId === null) return { name, ok: false, detail: 'no link to the gate' }
+  const gate = await gateStatus(rooms)
+  if ('unknown' in gate)
+    return { name, ok: true, detail: `linked to ${gateId}, and how it is is unknown: ${gate.unknown}` }
+  if (gate.journalRefuses)
+    return { name, ok: false, detail: `linked to ${gateId}, which cannot write its journal, so it sends nothing` }
+  return { name, ok: true, detail: `linked to ${gateId}` }
 }
 
 const endCheck = ({ rooms }: Ask): Check => {
@@ -39,7 +47,7 @@ export const healthRoutes: readonly Route[] = [
     method: 'GET',
     path: '/readyz',
     run: async (ask) => {
-      const checks = [await recordCheck(ask), gateCheck(ask), endCheck(ask)]
+      const checks = [await recordCheck(ask), await gateCheck(ask), endCheck(ask)]
       const ready = checks.every((check) => check.ok)
       return { status: ready ? 200 : 503, body: { ready, checks } }
     },
