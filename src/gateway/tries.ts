@@ -5,14 +5,15 @@
 import type { ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { askedWaitMs } from '../limit/limit.ts'
-import { sleep } from '../std/std.ts'
+import { asFailure, sleep } from '../std/std.ts'
 import type { CallOutcome } from '../wire/wire.ts'
 import { callOf, type CallInHand, type Refusal, type Room } from './call.ts'
 import { notNowCode, type Ended, type Flow } from './exchange.ts'
 import { gatherMoment } from './groups.ts'
 import { headerOf, type HeaderPairs } from './headers.ts'
 import { answerFailed, refusalFailed } from './heard.ts'
-import { answerProblem, noRetries, type Problem } from './problem.ts'
+import type { Log } from './ports.ts'
+import { noRetries, type Problem } from './problem.ts'
 import type { Next } from './retries.ts'
 import { costNow } from './stages/charge.ts'
 import { forward, giveBack, pausedForMs } from './stages/forward.ts'
@@ -77,6 +78,7 @@ class Giving {
   readonly #response: ServerResponse
   readonly #mayHold: (status: number) => boolean
   readonly #head: (status: number, headers: HeaderPairs) => string[]
+  readonly #log: Log
   #held: { readonly status: number; readonly headers: HeaderPairs } | undefined
   /** Its head, while it is let go and not written yet. */
   #due: { readonly status: number; readonly headers: HeaderPairs } | undefined
@@ -96,10 +98,12 @@ class Giving {
     response: ServerResponse,
     mayHold: (status: number) => boolean,
     head: (status: number, headers: HeaderPairs) => string[],
+    log: Log,
   ) {
     this.#response = response
     this.#mayHold = mayHold
     this.#head = head
+    this.#log = log
   }
 
   get isHeld(): boolean {
@@ -160,8 +164,11 @@ class Giving {
       for (const chunk of chunks) response.write(chunk)
       if (ended !== undefined) response.end()
       else if (due !== undefined && chunks.length === 0) response.flushHeaders()
-    } catch {
-      answerProblem(response, { code: 'bug', message: 'the gate could not give this answer' })
+    } catch (error) {
+      const { code, message } = asFailure(error)
+      this.#log('error', 'an answer could not be given to its agent', { code, message })
+      // Cut, so that nobody takes a part for the whole, and what is under way for it ends.
+      response.destroy()
     }
     this.#goOn()
     ended?.()
@@ -281,7 +288,12 @@ const tryOnce = (call: CallInHand, asker: Asker, room: Room, tally: Tally): Prom
   const mayHold = (status: number): boolean =>
     canRetry(call, asker) &&
     (mayPassByItself.has(status) || status >= 500 || (status >= 400 && call.upstream!.rule.profile !== null))
-  const giving = new Giving(asker.response, mayHold, (status, headers) => headOf(call, tally, status, headers))
+  const giving = new Giving(
+    asker.response,
+    mayHold,
+    (status, headers) => headOf(call, tally, status, headers),
+    room.log,
+  )
   return send(call, room, asker, giving)
 }
 
