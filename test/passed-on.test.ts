@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process'
 import { expect, test } from 'vitest'
-import { environmentFor, flagsFor } from '../src/passed-on.ts'
+import { environmentFor, flagsFor, gateFlags } from '../src/passed-on.ts'
 
 test('the programs of a swarm are started by what finds and bounds them, and by nothing that looks into them', () => {
   const needed = [
@@ -32,6 +33,14 @@ test('the programs of a swarm are started by what finds and bounds them, and by 
 
 test('a value is kept with its flag alone', () => {
   expect(flagsFor(['--env-file', '.env', '--import', 'a', 'b', '--inspect-port', '0']).kept).toEqual(['--import', 'a'])
+})
+
+test("The gate's own flags are known to this Node, and are not passed on", () => {
+  const code = 'process.stdout.write(JSON.stringify(process.execArgv))'
+  expect(JSON.parse(execFileSync(process.execPath, [...gateFlags, '-e', code], { encoding: 'utf8' }))).toContain(
+    gateFlags[0],
+  )
+  expect(flagsFor([...gateFlags, '--no-warnings']).kept).toEqual(['--no-warnings'])
 })
 
 test('nothing of the environment that prints or loads more is theirs', () => {
