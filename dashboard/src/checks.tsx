@@ -109,10 +109,12 @@ const Gate = ({ view }: { view: SwarmView }) => {
       </Check>
     )
   return (
-    <Check tone={gate.frozen ? 'bad' : 'good'} name="Gate">
+    <Check tone={gate.frozen || gate.journalRefuses ? 'bad' : 'good'} name="Gate">
       {gate.frozen
         ? 'frozen: nothing goes out'
-        : `${count(gate.inFlight)} calls in flight, ${count(gate.queued)} queued`}
+        : gate.journalRefuses
+          ? 'cannot write its journal: nothing goes out'
+          : `${count(gate.inFlight)} calls in flight, ${count(gate.queued)} queued`}
       {gate.upstreams.map((one) => (
         <span key={one.name} class="upstream">
           {upstreamText(one)}

@@ -39,6 +39,7 @@ export const moneyAnswer = (view: SwarmView, samples: readonly Sample[]): Answer
   const facts = pauses(view)
   if (view.freeze.frozen === true) return { tone: 'bad', says: 'No: the swarm is frozen', facts }
   if ('unknown' in view.gate) return { tone: 'unsure', says: `Not known: ${view.gate.unknown}`, facts }
+  if (view.gate.journalRefuses) return { tone: 'bad', says: 'No: the gate cannot write its journal', facts }
   if (view.idle && toGo > 0)
     return {
       tone: 'unsure',
@@ -70,7 +71,9 @@ export const brokenAnswer = (view: SwarmView, audit: AuditVerdict | null): Answe
   if (audit?.ok === false)
     facts.push({ says: `the audit is broken at entry ${audit.firstBad ?? 'unknown'}`, href: hrefOf(['books']) })
   if ('unknown' in view.gate) facts.push({ says: `gate: ${view.gate.unknown}`, href: hrefOf(['log'], { id: 'gate' }) })
-  else
+  else {
+    if (view.gate.journalRefuses)
+      facts.push({ says: 'the gate cannot write its journal: nothing goes out', href: hrefOf(['log'], { id: 'gate' }) })
     for (const { name, breakers } of view.gate.upstreams) {
       // Closed ones are not told of.
       if (breakers.length > 0)
@@ -79,6 +82,7 @@ export const brokenAnswer = (view: SwarmView, audit: AuditVerdict | null): Answe
           href: hrefOf(['log'], { id: 'gate' }),
         })
     }
+  }
   if (view.freeze.frozen === true && view.freeze.gate !== true)
     facts.push({ says: 'the gate has not confirmed the freeze', href: hrefOf(['log'], { id: 'gate' }) })
   const { short } = view.fleet.admission

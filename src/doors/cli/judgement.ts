@@ -51,6 +51,7 @@ const unwellOf = (view: SwarmView): string[] => {
   return [
     ...('unknown' in gate ? [`the gate's state is unknown: ${plain(gate.unknown)}`] : []),
     ...('frozen' in gate && gate.frozen ? ['the gate is frozen: nothing goes out'] : []),
+    ...('journalRefuses' in gate && gate.journalRefuses ? ['the gate cannot write its journal: nothing goes out'] : []),
     ...outsideUnwell(gate),
     ...modesUnwell(view),
     ...(reporting < of ? [`${count(reporting)} of ${counted(of, 'agent')} reporting`] : []),

@@ -16,10 +16,12 @@ const verdictText = (judgement: Judgement, paint: Printer['paint']): string => {
   return judgement.waiting > 0 ? paint('yellow', 'well, and something waits for a person') : paint('green', 'well')
 }
 
-const gateText = (gate: SwarmView['gate']): string => {
+/** "4 in flight, 0 queued", and why nothing goes out, where nothing does. */
+export const gateText = (gate: SwarmView['gate']): string => {
   if ('unknown' in gate) return `unknown: ${plain(gate.unknown)}`
   const frozen = gate.frozen ? ', FROZEN' : ''
-  return `pid ${gate.pid}, ${count(gate.inFlight)} in flight, ${count(gate.queued)} queued${frozen}`
+  const refuses = gate.journalRefuses ? ', CANNOT WRITE ITS JOURNAL' : ''
+  return `${count(gate.inFlight)} in flight, ${count(gate.queued)} queued${frozen}${refuses}`
 }
 
 /** Null when nothing is frozen: then there is nothing to say. */
@@ -74,7 +76,7 @@ export const statusLines = (view: SwarmView, paint: Printer['paint']): string[] 
         `pid ${view.pid}, up ${age(view.nowMs, view.startedMs)}, epoch ${view.epoch}, ` +
           `version ${plain(view.version)}, Node ${plain(view.nodeVersion)}`,
       ],
-      ['gate', gateText(view.gate)],
+      ['gate', 'unknown' in view.gate ? gateText(view.gate) : `pid ${view.gate.pid}, ${gateText(view.gate)}`],
       ['frozen', freezeText(view.freeze, view.nowMs)],
       ...modeFacts(view),
       ['agents', `${count(view.fleet.agents)}: ${tally(view.fleet.byState)}`],

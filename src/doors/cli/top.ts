@@ -9,7 +9,7 @@ import { canRepaint } from './live.ts'
 import type { Printer } from './printer.ts'
 import { explain } from './refusal.ts'
 import { facts } from './story.ts'
-import { coverageText, standbyText } from './swarm.ts'
+import { coverageText, gateText, standbyText } from './swarm.ts'
 import { tableLines } from './table.ts'
 import { age, count, duration, fit, guarded, plain, tally } from './text.ts'
 import type { Deed } from './verb.ts'
@@ -58,10 +58,6 @@ const lagText = (seconds: number | null): string => (seconds === null ? 'unknown
 /** The newest look as lines; the older ones only give the rates. At least one look. */
 export const topLines = (looks: readonly Look[], paint: Printer['paint'], columns: number | null): string[] => {
   const { view, metrics } = looks.at(-1)!
-  const gate =
-    'unknown' in view.gate
-      ? `unknown: ${plain(view.gate.unknown)}`
-      : `${count(view.gate.queued)} queued, ${count(view.gate.inFlight)} in flight${view.gate.frozen ? ', FROZEN' : ''}`
   const lag = (of: string): string => lagText(figure(metrics, 'sitter_event_loop_lag_seconds', of))
   const agents = tableLines(
     Object.entries(view.fleet.byType),
@@ -90,7 +86,7 @@ export const topLines = (looks: readonly Look[], paint: Printer['paint'], column
   return [
     `${paint('bold', plain(view.name))} up ${age(view.nowMs, view.startedMs)}, epoch ${view.epoch}`,
     ...facts([
-      ['gate', gate],
+      ['gate', gateText(view.gate)],
       ['memory', `sitter ${bytesText(figure(metrics, 'sitter_resident_memory_bytes'))}, ${cells}`],
       ['evidence', coverageText(view.fleet.coverage)],
       ['event loop', `${lag('p50')} late at p50, ${lag('p99')} at p99, ${lag('max')} at most`],

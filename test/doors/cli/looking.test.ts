@@ -87,6 +87,9 @@ test('status tells well, degraded and broken apart by its exit code', async () =
   expect(held.code).toBe(4)
   expect(held.stdout).toContain('calls to bank have no credential: sitter vault status')
   expect(held.stdout).toContain('bank fails: its breaker for GET /v1/** is open')
+  const full = await look(swarm({ gate: { ...gate, journalRefuses: true } }))
+  expect(full.code).toBe(4)
+  expect(full.stdout).toContain('the gate cannot write its journal: nothing goes out')
   const by = { source: 'person', actor: 'ada', sinceMs: 1, exit: { kind: 'owner', who: 'ada' } } as const
   const parked = await look(
     swarm({ modes: { count: 1, items: [{ target: 'swarm', mode: 'parked', reason: 'audit', ...by }] } }),

@@ -52,6 +52,7 @@ test('money moves only when payments were seen to be settled; what cannot be tol
   expect(says(calm, standing)).toBe('bad: No: nothing settled in the last 10 s')
   expect(says(calm, moving.slice(0, 1))).toBe('unsure: Not known yet: watching')
   expect(says(but({ gate: { unknown: 'no link to the gate' } }))).toBe('unsure: Not known: no link to the gate')
+  expect(says(but({ gate: { ...gate, journalRefuses: true } }))).toBe('bad: No: the gate cannot write its journal')
   expect(says(but({ freeze: { frozen: true, gate: true, by: null } }))).toBe('bad: No: the swarm is frozen')
   expect(says(but({ idle: true }), standing)).toBe('unsure: No: what is left waits for a person')
   expect(says(but({ work: { byType: { settle: { succeeded: 10 } } } }), standing)).toBe('soft: Nothing more to pay')
@@ -71,6 +72,7 @@ test('nothing is called whole while books, audit, gate, upstreams or agents are 
   for (const change of [
     { ledger: { ok: false } },
     { gate: { unknown: 'no link to the gate' } },
+    { gate: { ...gate, journalRefuses: true } },
     { gate: { ...gate, upstreams: [{ ...upstream, breakers: [{ state: 'open' }] }] } },
     { fleet: { ...calm.fleet, byState: { unknown: 1 } } },
     { fleet: { ...calm.fleet, byState: { quarantined: 1 } } },
