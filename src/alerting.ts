@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import type { SwarmConfig } from './config/config.ts'
 import type { Fleet, FleetSummary, Modes, ModeSetting } from './fleet/fleet.ts'
-import type { FreezeSwitch, GateLink } from './gatelink/gatelink.ts'
+import type { FreezeSwitch, GateLink, GateStatus } from './gatelink/gatelink.ts'
 import type { Condition } from './record/record.ts'
 import { credentialConditions } from './renewing.ts'
 import type { Spending } from './spending.ts'
@@ -202,12 +202,23 @@ const sitterConditions = ({ deaths, clock }: AlertingRooms, { suspects }: FleetS
 const brokenForMs = 300_000
 const brokenLongMs = 900_000
 
+/** Its disk, or its part of one, may be full while the record's is not. Each look lets it try again. */
+const journalConditions = ({ journalRefuses }: GateStatus): Condition[] =>
+  journalRefuses
+    ? [
+        {
+          key: 'gate-journal',
+          severity: 'critical',
+          title: 'the gate cannot write its journal: nothing goes out',
+          facts: {},
+          proposed: 'make room on the disk of gate.db, it goes on by itself; if there is room: sitter logs gate',
+        },
+      ]
+    : []
+
 /** Breakers that have been tried again, in vain, for long. */
-const breakerConditions = async ({ gatelink, clock }: AlertingRooms): Promise<Condition[]> => {
-  if (gatelink.gateId === null) return []
-  const { upstreams } = await gatelink.status()
-  const nowMs = clock.wallMs()
-  return upstreams.flatMap(({ name, breakers }): Condition[] => {
+const breakerConditions = ({ upstreams }: GateStatus, nowMs: number): Condition[] =>
+  upstreams.flatMap(({ name, breakers }): Condition[] => {
     const old = breakers
       .filter(({ sinceMs, failedProbes }) => failedProbes > 0 && nowMs - sinceMs >= brokenForMs)
       .toSorted((one, other) => one.sinceMs - other.sinceMs)
@@ -224,7 +235,6 @@ const breakerConditions = async ({ gatelink, clock }: AlertingRooms): Promise<Co
       },
     ]
   })
-}
 
 const paymentConditions = async ({ store, clock }: AlertingRooms): Promise<Condition[]> => {
   const { persons, unknown } = await store.read.settlementsOfConcern()
@@ -273,8 +283,11 @@ export const conditionsOf = (rooms: AlertingRooms): (() => Promise<readonly Cond
   /** A gate that is away or slow takes no condition back. */
   const ofGate = async (): Promise<readonly Condition[]> => {
     try {
-      if (rooms.gatelink.gateId !== null)
-        known = [...(await credentialConditions(rooms.gatelink, rooms.clock)), ...(await breakerConditions(rooms))]
+      if (rooms.gatelink.gateId !== null) {
+        const credentials = await credentialConditions(rooms.gatelink, rooms.clock)
+        const gate = await rooms.gatelink.status()
+        known = [...credentials, ...journalConditions(gate), ...breakerConditions(gate, rooms.clock.wallMs())]
+      }
     } catch {
       // It is asked again at the next look; that it is gone is told by itself.
     }

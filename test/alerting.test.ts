@@ -69,6 +69,7 @@ test.each<[string, Wrong, readonly string[]]>([
   ['nobody can read whether it is', { file: 'unreadable' }, ['warning frozen']],
   ['the gate is away', { gateId: null }, ['critical gate']],
   ['the disk is full', { fullSinceMs: 1 }, ['critical record-full']],
+  ['the gate cannot write its journal', { journalRefuses: true }, ['critical gate-journal']],
   ['payments wait for a person', { persons: 2 }, ['warning payments/person']],
   [
     'a payment is unknown for long',

@@ -9,6 +9,7 @@ export type {
   CostsTold,
   CostTold,
   CallOutcome,
+  GateStatus,
   Grant,
   GrantedRequest,
   Standing,

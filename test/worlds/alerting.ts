@@ -25,6 +25,7 @@ export interface Wrong {
   readonly modes?: ReturnType<AlertingRooms['modes']['list']>
   readonly gateId?: string | null
   readonly breakers?: Upstreams[number]['breakers']
+  readonly journalRefuses?: boolean
   readonly file?: ReturnType<AlertingRooms['freeze']['file']>
   readonly fullSinceMs?: number
   readonly persons?: number
@@ -36,7 +37,8 @@ export interface Wrong {
 }
 
 export const rooms = (wrong: Wrong = {}): AlertingRooms => {
-  const { summary, modes = [], gateId = 'gate', breakers = [], file = 'absent', fullSinceMs = null } = wrong
+  const { summary, modes = [], gateId = 'gate', file = 'absent', fullSinceMs = null } = wrong
+  const { breakers = [], journalRefuses = false } = wrong
   const { persons = 0, unknown = null, dead = 0, deaths = [], clock = movedClock() } = wrong
   return {
     config: { agents: { settler: { count: 10 } } },
@@ -51,7 +53,7 @@ export const rooms = (wrong: Wrong = {}): AlertingRooms => {
     gatelink: {
       gateId,
       vaultList: async () => ({ renewals: [], fallbacks: [] }),
-      status: async () => ({ upstreams: [{ name: 'bank', breakers }] }),
+      status: async () => ({ journalRefuses, upstreams: [{ name: 'bank', breakers }] }),
     },
     freeze: { file: () => file },
     modes: { list: () => modes },
