@@ -7,12 +7,13 @@ import type { CellPlace, Group, Live } from './live.ts'
 /** Unix socket paths end at 107 bytes; a margin is left for what a cell kind may append. */
 const longestSocketPath = 100
 
-const socketPath = (live: Live, id: string, { doors, name }: { doors: string | null; name: string }): string => {
-  if (doors !== null) return `${doors}/${id}/${name}.sock`
-  const path = `${live.options.directories.cells}/${id}/${name}.sock`
-  if (Buffer.byteLength(path) <= longestSocketPath) return path
-  // A folder for each: what lives behind walls sees its own sockets, and nothing beside them.
-  return `${live.options.directories.sockets}/${id}/${name}.sock`
+const longestName = 'sitter.sock'
+
+/** A folder for each cell, and one for all its sockets: what lives behind walls sees its own, and nothing beside them. */
+const socketsOf = ({ options }: Live, id: string, doors: string | null): string => {
+  if (doors !== null) return `${doors}/${id}`
+  const own = `${options.directories.cells}/${id}`
+  return Buffer.byteLength(`${own}/${longestName}`) <= longestSocketPath ? own : `${options.directories.sockets}/${id}`
 }
 
 /** Where the sockets of this type lie when its programs have users of their own, which may not go where ours lie. */
@@ -20,12 +21,12 @@ const doorsOf = (live: Live, settings: AgentType): string | null => live.options
 
 export const newPlace = (live: Live, settings: AgentType): CellPlace => {
   const id = live.options.newId('cel')
-  const doors = doorsOf(live, settings)
+  const sockets = socketsOf(live, id, doorsOf(live, settings))
   return {
     id,
     directory: `${live.options.directories.cells}/${id}`,
-    sitterSocket: socketPath(live, id, { doors, name: 'sitter' }),
-    gateSocket: socketPath(live, id, { doors, name: 'gate' }),
+    sitterSocket: `${sockets}/${longestName}`,
+    gateSocket: `${sockets}/gate.sock`,
   }
 }
 
