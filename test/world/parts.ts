@@ -9,7 +9,7 @@ interface Taken {
 }
 
 /** Attempts of a task have numbers that grow: `att_….3`. */
-const numberOf = (attempt: string): number => Number(attempt.slice(attempt.lastIndexOf('.') + 1))
+export const numberOf = (attempt: string): number => Number(attempt.slice(attempt.lastIndexOf('.') + 1))
 
 export class Parts {
   /** By the key of a task: pieces that are left of it, by the last part that was taken. */

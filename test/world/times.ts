@@ -4,6 +4,10 @@
  */
 import { every, steadyClock, type Kept, type SteadyClock } from '../../src/std/std.ts'
 import type { Timeline, WorldProcess } from '../worlds/timeline.ts'
+import { numberOf } from './parts.ts'
+
+/** An attempt that an agent has in hand: `<id>.<number>`, and its task's key. */
+type Run = { readonly key: string; readonly attempt: string }
 
 /** What a clock may be wrong by. */
 const slackMs = 1_000
@@ -14,8 +18,8 @@ export class Times {
   readonly #timeline: Timeline
   readonly #violated: (what: string) => void
   #kept: Kept | null = null
-  /** By the key of a task, monotonic: before it no attempt may begin. */
-  readonly #earliest = new Map<string, number>()
+  /** By the key of a task, monotonic: before it no attempt after this one may begin. */
+  readonly #earliest = new Map<string, { readonly ms: number; readonly after: number }>()
   /** By the key of a task: before it the task may not die of its deadline. */
   readonly #deadlines = new Map<string, number>()
   readonly #keys = new Map<string, string>()
@@ -47,15 +51,18 @@ export class Times {
   /** A task is given, for the first time. */
   given(key: string, delayMs: number, deadlineMs: number | null): void {
     const { monoMs } = this.#timeline
-    this.#earliest.set(key, monoMs + delayMs)
+    this.#earliest.set(key, { ms: monoMs + delayMs, after: 0 })
     if (deadlineMs !== null) this.#deadlines.set(key, monoMs + delayMs + deadlineMs)
   }
   taken(key: string, id: string): void {
     this.#keys.set(id, key)
   }
-  /** Put down until then. A date says nothing when the clock that it was read from has jumped since. */
-  parked(key: string, { saidMs, delayMs }: { readonly saidMs: number; readonly delayMs: number }): void {
-    if (this.jumpedMs < saidMs) this.#earliest.set(key, saidMs + delayMs)
+  /**
+   * Put down until then. A date says nothing when the clock that it was read from has jumped since; nor of an attempt
+   * that was taken back before, whose host hears of both only now.
+   */
+  parked({ key, attempt }: Run, { saidMs, delayMs }: { readonly saidMs: number; readonly delayMs: number }): void {
+    if (this.jumpedMs < saidMs) this.#earliest.set(key, { ms: saidMs + delayMs, after: numberOf(attempt) })
   }
   /** A person has begun it anew. */
   redriven(id: string): void {
@@ -64,8 +71,9 @@ export class Times {
     this.#deadlines.delete(key)
   }
 
-  begins(key: string): void {
-    const earlyMs = (this.#earliest.get(key) ?? -Infinity) - this.#timeline.monoMs
+  begins({ key, attempt }: Run): void {
+    const { ms, after } = this.#earliest.get(key) ?? { ms: -Infinity, after: 0 }
+    const earlyMs = numberOf(attempt) > after ? ms - this.#timeline.monoMs : 0
     if (earlyMs > slackMs) this.#violated(`an attempt of ${key} begins ${Math.round(earlyMs)} ms before its time`)
   }
   diedOfDeadline(id: string): void {

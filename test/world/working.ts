@@ -64,7 +64,7 @@ class Attempt implements Working {
     this.run = run
     this.#host = host
     this.#fate = fateOf(host)
-    host.ask.history.times.begins(run.key)
+    host.ask.history.times.begins(run)
     const { workMs, left } = run.payload as Payload
     host.ask.history.parts.begins(run.key, run.attempt, left)
     this.#after(workMs, () => this.#worked())
@@ -158,7 +158,7 @@ class Attempt implements Working {
     const { kind } = this.run.payload as Payload
     this.#end('park', { reason: 'rate', until: clock.wallMs() + delayMs }, () => {
       // The end of a payment that an earlier attempt had asked for wakes its task before that.
-      if (kind !== 'pay') times.parked(this.run.key, { saidMs, delayMs })
+      if (kind !== 'pay') times.parked(this.run, { saidMs, delayMs })
     })
   }
 
