@@ -29,6 +29,7 @@ import { placesOf, type Places } from './places.ts'
 import type { Reload } from './private-line.ts'
 import { logLevels, openLogWriter, type LogWriter } from './record/record.ts'
 import {
+  makeOwnFolder,
   keptClock,
   realDisk,
   realFolder,
@@ -71,9 +72,10 @@ const beginAnew = async (config: SwarmConfig, places: Places): Promise<void> => 
 
 const prepare = async (places: Places, clock: KeptClock): Promise<string> => {
   const { data, run, sockets, logs, cells, rehearsal, code } = places
-  for (const directory of [data, run, sockets, logs, cells, rehearsal, code, join(data, 'cache')]) {
+  for (const directory of [data, run, logs, cells, rehearsal, code, join(data, 'cache')]) {
     await mkdir(directory, { recursive: true, mode: 0o700 })
   }
+  await makeOwnFolder(sockets)
   clock.keep()
   if (existsSync(places.token)) return (await readFile(places.token, 'utf8')).trim()
   const token = `swt_${Buffer.from(realRandom().bytes(32)).toString('base64url')}`
@@ -288,7 +290,7 @@ const flagsLeft = (): readonly string[] => {
 
 const watchWasGone = 'the watch was killed: this is another one, started by what was left of the swarm'
 
-/** @throws Failure `config-…`, `already-running`, `fresh-refused`, `port-taken`, `key-…`: then nothing runs. */
+/** @throws Failure `config-…`, `already-running`, `fresh-refused`, `…-taken`, `key-…`: then nothing runs. */
 export const launch = async (ask: LaunchAsk): Promise<Launched> => {
   const places = machinePlaces(ask.dataDirectory)
   const [clock, disk, proc] = [keptClock(places.clock), realDisk(), realProc()]

@@ -41,14 +41,15 @@ export interface Places {
 }
 
 /**
- * `shortDirectory` is a private directory with a short path, used when the data directory's own path is too long for
- * sockets.
+ * `shortDirectory` is used for sockets when the data directory's own path is too long for them, and /tmp when that one
+ * is as well. Both may be everybody's: see `makeOwnFolder` (std/real).
  */
 export const placesOf = (data: string, shortDirectory: string): Places => {
   const own = join(data, 'run', 's')
   const mark = createHash('sha256').update(data).digest('hex').slice(0, 12)
+  const fits = (place: string): boolean => Buffer.byteLength(place) + socketNameBytes <= longestSocketPath
   const short = join(shortDirectory, `sitter-${mark}`)
-  const sockets = Buffer.byteLength(own) + socketNameBytes <= longestSocketPath ? own : short
+  const sockets = [own, short].find(fits) ?? join('/tmp', `sitter-${mark}`)
   return {
     data,
     sockets,

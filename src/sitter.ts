@@ -20,7 +20,16 @@ import { openLoopLag, verifyAudit } from './record/record.ts'
 import { recordEnd, recordStopped, recover, type LastLife, type Recovery } from './recovery.ts'
 import { failStop, logFault, logFull, logLine, reloadTold } from './sitter-log.ts'
 import { machine, openRooms, owner, type Rooms } from './sitter-rooms.ts'
-import { keptClock, realClock, realDisk, realFolder, realProc, realRandom, type KeptClock } from './std/real/real.ts'
+import {
+  keptClock,
+  makeOwnFolder,
+  realClock,
+  realDisk,
+  realFolder,
+  realProc,
+  realRandom,
+  type KeptClock,
+} from './std/real/real.ts'
 import { every, Failure, idMaker, type Cancel, type Clock } from './std/std.ts'
 import { openPostgresStore, openSqliteStore, patiently, type Store } from './store/store.ts'
 import { keepTime } from './timekeeping.ts'
@@ -203,7 +212,7 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
   try {
     const lock = lockInstance(places.lock)
     const kept = await readApplied(realDisk(), places.data)
-    for (const directory of [places.cells, places.sockets]) await mkdir(directory, { recursive: true, mode: 0o700 })
+    await Promise.all([mkdir(places.cells, { recursive: true, mode: 0o700 }), makeOwnFolder(places.sockets)])
     const store = await openStore(kept.config, places, clock)
     ended = (what) => void recordEnd(store, clock, what).catch(logFault)
     const epoch = await openHost(store, clock)

@@ -77,6 +77,7 @@ export interface Watch {
 /** Refusals of a program that starting it again cannot mend. */
 const finalCodes = [
   'port-taken',
+  'place-taken',
   'key-missing',
   'key-wrong',
   'vault-damaged',

@@ -9,7 +9,7 @@ const longestSocketPath = 100
 
 const longestName = 'sitter.sock'
 
-/** A folder for each cell, and one for all its sockets: what lives behind walls sees its own, and nothing beside them. */
+/** All sockets of a cell in a folder of their own: what lives behind walls sees these, and nothing beside them. */
 const socketsOf = ({ options }: Live, id: string, doors: string | null): string => {
   if (doors !== null) return `${doors}/${id}`
   const own = `${options.directories.cells}/${id}`

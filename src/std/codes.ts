@@ -34,6 +34,7 @@ export const codes = {
   'restart-needed': refused(409, 6),
   'already-running': refused(409, 6),
   'port-taken': refused(409, 6),
+  'place-taken': refused(409, 6),
   'fresh-refused': refused(403, 5),
   'key-missing': refused(403, 5),
   'key-wrong': refused(403, 5),
