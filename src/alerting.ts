@@ -212,6 +212,8 @@ const journalConditions = ({ journalRefuses }: GateStatus): Condition[] =>
           title: 'the gate cannot write its journal: nothing goes out',
           facts: {},
           proposed: 'make room on the disk of gate.db, it goes on by itself; if there is room: sitter logs gate',
+          // One write that failed may be over at the next look.
+          afterMs: gateGoneMs,
         },
       ]
     : []
@@ -275,28 +277,39 @@ const deadLetterConditions = async ({ store }: AlertingRooms): Promise<Condition
       proposed: `sitter dlq ls --type ${type}`,
     }))
 
-/** Asks for what holds now; counts of the record may be ten seconds old. */
-export const conditionsOf = (rooms: AlertingRooms): (() => Promise<readonly Condition[]>) => {
-  let counted: readonly Condition[] = []
-  let countedMs = -Infinity
+/** A gate that is away or slow takes no condition back. */
+const keeping = (
+  gatelink: GateLink,
+  ask: () => Promise<readonly Condition[]>,
+): (() => Promise<readonly Condition[]>) => {
   let known: readonly Condition[] = []
-  /** A gate that is away or slow takes no condition back. */
-  const ofGate = async (): Promise<readonly Condition[]> => {
+  return async () => {
     try {
-      if (rooms.gatelink.gateId !== null) {
-        const credentials = await credentialConditions(rooms.gatelink, rooms.clock)
-        const gate = await rooms.gatelink.status()
-        known = [...credentials, ...journalConditions(gate), ...breakerConditions(gate, rooms.clock.wallMs())]
-      }
+      if (gatelink.gateId !== null) known = await ask()
     } catch {
       // It is asked again at the next look; that it is gone is told by itself.
     }
     return known
   }
+}
+
+/** Asks for what holds now; counts of the record may be ten seconds old. */
+export const conditionsOf = (rooms: AlertingRooms): (() => Promise<readonly Condition[]>) => {
+  let counted: readonly Condition[] = []
+  let countedMs = -Infinity
+  const { gatelink, clock } = rooms
+  const ofGate = [
+    keeping(gatelink, async () => {
+      const gate = await gatelink.status()
+      return [...journalConditions(gate), ...breakerConditions(gate, clock.wallMs())]
+    }),
+    keeping(gatelink, () => credentialConditions(gatelink, clock)),
+  ]
   return async () => {
     const nowMs = rooms.clock.monoMs()
     if (nowMs - countedMs >= countsEveryMs) {
-      counted = [...(await paymentConditions(rooms)), ...(await deadLetterConditions(rooms)), ...(await ofGate())]
+      counted = [...(await paymentConditions(rooms)), ...(await deadLetterConditions(rooms))]
+      for (const known of ofGate) counted = [...counted, ...(await known())]
       countedMs = nowMs
     }
     // A pass over all agents, once a look.

@@ -75,7 +75,7 @@ const prepare = async (places: Places, clock: KeptClock): Promise<string> => {
   for (const directory of [data, run, logs, cells, rehearsal, code, join(data, 'cache')]) {
     await mkdir(directory, { recursive: true, mode: 0o700 })
   }
-  await makeOwnFolder(sockets)
+  await makeOwnFolder(sockets, data)
   clock.keep()
   if (existsSync(places.token)) return (await readFile(places.token, 'utf8')).trim()
   const token = `swt_${Buffer.from(realRandom().bytes(32)).toString('base64url')}`

@@ -191,6 +191,11 @@ const watchGone = (data: string, bringsAnother: boolean): void => {
   logLine('warn', `the watch is gone: stopping in order${bringsAnother ? ', and another one is started' : ''}`)
 }
 
+const makeFolders = async ({ cells, sockets, data }: Places): Promise<void> => {
+  await mkdir(cells, { recursive: true, mode: 0o700 })
+  await makeOwnFolder(sockets, data)
+}
+
 /** The process behind `_sitter --data-dir D`; runs until it is told to stop and resolves with the exit code. */
 export const runSitter = async (argv: readonly string[]): Promise<number> => {
   const { data, heir, places } = readArguments(argv)
@@ -212,7 +217,7 @@ export const runSitter = async (argv: readonly string[]): Promise<number> => {
   try {
     const lock = lockInstance(places.lock)
     const kept = await readApplied(realDisk(), places.data)
-    await Promise.all([mkdir(places.cells, { recursive: true, mode: 0o700 }), makeOwnFolder(places.sockets)])
+    await makeFolders(places)
     const store = await openStore(kept.config, places, clock)
     ended = (what) => void recordEnd(store, clock, what).catch(logFault)
     const epoch = await openHost(store, clock)

@@ -16,7 +16,7 @@ test('It is made for this user alone, also where it was open before', async () =
   const [fresh, open] = [join(home, 'a', 'fresh'), join(home, 'open')]
   mkdirSync(open, { mode: 0o777 })
   for (const path of [fresh, open]) {
-    await makeOwnFolder(path)
+    await makeOwnFolder(path, '/srv/data')
     expect(statSync(path).mode & 0o777).toBe(0o700)
   }
 })
@@ -32,8 +32,11 @@ test('What is there already and is no folder of ours is refused, and left as it 
     chownSync(stranger, 1_234, 1_234)
     taken.push(stranger)
   } else console.log('a folder of another user is not tried: only root can make one')
-  for (const path of taken) await expect(makeOwnFolder(path), path).rejects.toMatchObject({ code: 'place-taken' })
+  for (const path of taken)
+    await expect(makeOwnFolder(path, '/srv/data'), path).rejects.toMatchObject({ code: 'place-taken' })
   if (taken.includes(stranger)) expect(statSync(stranger)).toMatchObject({ uid: 1_234, mode: 0o40755 })
+  // Below the data directory, whoever it was made by, it is as private as that.
+  if (taken.includes(stranger)) await makeOwnFolder(stranger, home)
 })
 
 test('The place of the sockets is short enough, whatever the data directory and the folder for short ways are', () => {

@@ -27,8 +27,7 @@ const waysOut: Partial<Record<Code, string>> = {
   'not-found': 'check the name or id: `sitter ps`, `sitter task ls` and `sitter settlement ls` list what there is',
   'already-running': 'one swarm runs on one data directory: use it, or stop it first with `sitter down`',
   'port-taken': 'end the program that listens there, or choose another port for it in the configuration',
-  'place-taken':
-    'see whose it is and remove it, set XDG_RUNTIME_DIR to your own folder, or take a shorter data directory',
+  'place-taken': 'see whose it is and remove it, or take a data directory with a path of at most 41 bytes',
   'config-unreadable':
     'correct the file where it is named, or give the path: `sitter up <config>`, or run it where swarm.config.ts lies',
   'config-invalid': 'correct what is listed and start again; nothing was changed',

@@ -117,7 +117,9 @@ export const leftOf = (data: string, before: Before, family: ReadonlySet<number>
     .split('\n')
     .filter((line) => line.includes(data))
   const short = `sitter-${createHash('sha256').update(data).digest('hex').slice(0, 12)}`
-  const temporary = names(tmpdir()).filter((name) => !before.temporary.has(name) && name === short)
+  const temporary = [...new Set([...names(tmpdir()), ...names('/tmp')])].filter(
+    (name) => !before.temporary.has(name) && name === short,
+  )
   return [
     ...processesOf(data, groups),
     ...zombies()
