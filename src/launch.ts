@@ -29,8 +29,8 @@ import { placesOf, type Places } from './places.ts'
 import type { Reload } from './private-line.ts'
 import { logLevels, openLogWriter, type LogWriter } from './record/record.ts'
 import {
-  makeOwnFolder,
   keptClock,
+  makeOwnFolder,
   realDisk,
   realFolder,
   realNotify,

@@ -6,7 +6,7 @@ import type { CellPlace, Group, Live } from './live.ts'
 
 /** Unix socket paths end at 107 bytes; a margin is left for what a cell kind may append. */
 const longestSocketPath = 100
-
+/** Where it fits, `gate.sock` does. */
 const longestName = 'sitter.sock'
 
 /** All sockets of a cell in a folder of their own: what lives behind walls sees these, and nothing beside them. */
